@@ -1,0 +1,1 @@
+"""The five services of Rapport. No service imports another."""

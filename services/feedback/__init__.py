@@ -1,0 +1,1 @@
+"""Feedback: hears what customers say and acts on it."""

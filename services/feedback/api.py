@@ -1,0 +1,112 @@
+"""The routes of feedback."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request
+
+from services.feedback import service
+from services.feedback.domain import CaseStatus, Survey
+from services.feedback.schemas import (
+    CaseOut,
+    CasesOut,
+    CloseIn,
+    FeedbackCreated,
+    FeedbackIn,
+    FiguresOut,
+    ResponsesOut,
+)
+from shared.contracts.events import FeedbackSubmitted
+from shared.contracts.identity import Identity, Namespace
+from shared.errors import Forbidden
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, once, requires
+
+router = APIRouter(prefix="/v1", tags=["feedback"])
+
+DEFAULT_PERIOD = timedelta(days=30)
+
+
+@router.post("/feedback", status_code=201, summary="Submit an answer to a survey")
+async def submit(
+    request: Request,
+    body: FeedbackIn,
+    database: Db,
+    caller: Caller,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> FeedbackCreated:
+    """Stores the answer and publishes it to the customer's profile. A detractor opens a case.
+
+    A customer's own token may answer for that customer only. The same `Idempotency-Key` stores one answer.
+    """
+    if not caller.is_customer(str(body.customer.profile_id)):
+        caller.require("feedback:write")
+    identities = [
+        Identity(namespace, value)
+        for namespace in Namespace
+        if (value := getattr(body.customer, namespace.value)) is not None
+    ]
+    if not caller.scopes and identities:
+        raise Forbidden("a customer's token names the customer by profile_id only")
+    feedback = FeedbackSubmitted(survey=body.survey, rating=body.rating, text=body.text, order_id=body.order_id)
+    async with database.work() as work:
+        made, _ = await once(
+            work,
+            idempotency_key and f"{caller.subject}/feedback/{idempotency_key}",
+            body.model_dump_json(),
+            lambda: service.submit(
+                work,
+                feedback,
+                identities=identities,
+                profile_id=body.customer.profile_id,
+                partition_secret=request.app.state.partition_secret,
+            ),
+        )
+    return FeedbackCreated(id=made)
+
+
+@router.get("/figures", dependencies=[requires("feedback:read")], summary="NPS or CSAT over a period")
+async def figures(
+    database: Db, survey: Survey = Survey.NPS, since: datetime | None = None, until: datetime | None = None
+) -> FiguresOut:
+    """The figures over `[since, until)`; by default the last 30 days."""
+    async with database.work() as work:
+        end = until.astimezone(UTC) if until else work.now
+        start = since.astimezone(UTC) if since else end - DEFAULT_PERIOD
+        return FiguresOut.model_validate(await service.figures(work, survey, since=start, until=end))
+
+
+@router.get("/profiles/{profile_id}/responses", summary="A customer's answers, newest first")
+async def responses(
+    database: Db, caller: Caller, profile_id: UUID, limit: Annotated[PageSize, Query()] = 50
+) -> ResponsesOut:
+    """A merged profile's id still answers."""
+    if not caller.is_customer(str(profile_id)):
+        caller.require("feedback:read")
+    async with database.work() as work:
+        rows: list[Any] = list(await service.responses_of(work, profile_id, limit=limit))
+    return ResponsesOut(responses=rows)
+
+
+@router.get("/cases", dependencies=[requires("feedback:read")], summary="Cases, newest first")
+async def cases(
+    database: Db,
+    status: CaseStatus = CaseStatus.OPEN,
+    cursor: str | None = None,
+    limit: Annotated[PageSize, Query()] = 50,
+) -> CasesOut:
+    """One page; pass `next` as `cursor` for the page after it."""
+    after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
+    async with database.work() as work:
+        rows: list[Any] = list(await service.cases(work, status, after=after, limit=limit))
+    last = rows[-1] if len(rows) == limit else None
+    return CasesOut(cases=rows, next=encode_cursor(last["opened_at"], last["id"]) if last else None)
+
+
+@router.post("/cases/{case_id}/close", summary="Close a case")
+async def close(database: Db, caller: Caller, case_id: UUID, body: CloseIn) -> CaseOut:
+    """Says that somebody acted. 409 if the case is closed already."""
+    caller.require("feedback:write")
+    async with database.work() as work:
+        row = await service.close_case(work, case_id, closed_by=caller.subject, note=body.note)
+    return CaseOut.model_validate(dict(row))

@@ -1,0 +1,14 @@
+"""Which events feedback listens to."""
+
+from services.feedback import service
+from shared.contracts.changes import ProfileMerged
+from shared.contracts.events import FeedbackSubmitted
+from shared.contracts.topics import PROFILE_EVENTS, PROFILES
+from shared.kafka.consumer import Handlers
+
+TOPICS = (PROFILE_EVENTS, PROFILES)
+
+HANDLERS: Handlers = {
+    FeedbackSubmitted: service.hear,
+    ProfileMerged: service.follow_merges,
+}

@@ -1,0 +1,30 @@
+"""The composition root of feedback."""
+
+from datetime import timedelta
+
+from services.feedback import consumer
+from services.feedback.api import router
+from services.feedback.settings import FeedbackSettings
+from shared import process
+from shared.clock import Clock, SystemClock
+
+DESCRIPTION = "Hears what customers say: surveys and their figures, cases for those who are unhappy."
+
+
+def build(settings: FeedbackSettings, clock: Clock | None = None) -> process.Service:
+    """A feedback service, wired but not started."""
+    service = process.assemble(
+        "feedback",
+        settings,
+        clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+        reads=consumer.TOPICS,
+        handlers=consumer.HANDLERS,
+    )
+    app = process.add_api(service, description=DESCRIPTION, routers=[router])
+    app.state.partition_secret = settings.partition_secret.encode()
+    return service
+
+
+def main() -> int:
+    """The command line."""
+    return process.main("feedback", FeedbackSettings, build)

@@ -1,0 +1,118 @@
+"""All SQL of feedback."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from shared.contracts.envelope import Event
+from shared.contracts.events import FeedbackSubmitted
+from shared.db import Work
+
+
+async def insert_response(work: Work, event: Event, *, published_here: bool) -> bool:
+    """Stores an answer under its event's id; False if it was there already."""
+    body = event.body
+    assert isinstance(body, FeedbackSubmitted)
+    row = await work.row(
+        "INSERT INTO responses (id, survey, rating, text, order_id, identities, profile_id, published_here, "
+        "occurred_at, received_at) VALUES (:id, :survey, :rating, :text, :order_id, CAST(:identities AS jsonb), "
+        ":profile_id, :published_here, :occurred_at, :received_at) ON CONFLICT (id) DO NOTHING RETURNING id",
+        id=event.event_id,
+        survey=body.survey,
+        rating=body.rating,
+        text=body.text,
+        order_id=body.order_id,
+        identities=msgspec.json.encode(event.identities).decode(),
+        profile_id=event.profile_id,
+        published_here=published_here,
+        occurred_at=event.occurred_at,
+        received_at=event.received_at,
+    )
+    return row is not None
+
+
+async def set_profile(work: Work, response_id: UUID, profile_id: UUID) -> None:
+    """Notes whose answer it is."""
+    await work.run(
+        "UPDATE responses SET profile_id = :profile_id WHERE id = :id", id=response_id, profile_id=profile_id
+    )
+
+
+async def open_case(work: Work, response_id: UUID, *, reason: str) -> None:
+    """Opens a case on an answer, once."""
+    await work.run(
+        "INSERT INTO cases (id, reason, opened_at) VALUES (:id, :reason, :now) ON CONFLICT (id) DO NOTHING",
+        id=response_id,
+        reason=reason,
+        now=work.now,
+    )
+
+
+async def close_case(work: Work, case_id: UUID, *, closed_by: str, note: str) -> bool:
+    """Closes an open case; False if it was not open."""
+    return (
+        await work.run(
+            "UPDATE cases SET status = 'closed', closed_at = :now, closed_by = :closed_by, note = :note "
+            "WHERE id = :id AND status = 'open'",
+            id=case_id,
+            closed_by=closed_by,
+            note=note,
+            now=work.now,
+        )
+        == 1
+    )
+
+
+_CASE = (
+    "SELECT c.id, c.status, c.reason, c.opened_at, c.closed_at, c.closed_by, c.note, r.profile_id, r.survey, "
+    "r.rating, r.text, r.order_id FROM cases c JOIN responses r USING (id) "
+)
+
+
+async def case(work: Work, case_id: UUID) -> Mapping[str, Any] | None:
+    """One case with its answer."""
+    row = await work.row(_CASE + "WHERE c.id = :id", id=case_id)
+    return None if row is None else row._mapping
+
+
+async def cases(
+    work: Work, *, status: str, after: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Cases of a status, newest first, behind a position."""
+    opened_at, case_id = after or (None, None)
+    rows = await work.rows(
+        _CASE + "WHERE c.status = :status AND (CAST(:opened_at AS timestamptz) IS NULL "
+        "OR (c.opened_at, c.id) < (:opened_at, CAST(:case_id AS uuid))) "
+        "ORDER BY c.opened_at DESC, c.id DESC LIMIT :limit",
+        status=status,
+        opened_at=opened_at,
+        case_id=case_id,
+        limit=limit,
+    )
+    return [row._mapping for row in rows]
+
+
+async def responses_of(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Mapping[str, Any]]:
+    """The answers given under any of a customer's ids, newest first."""
+    rows = await work.rows(
+        "SELECT id, survey, rating, text, order_id, profile_id, occurred_at FROM responses "
+        "WHERE profile_id = ANY(CAST(:profile_ids AS uuid[])) ORDER BY occurred_at DESC, id DESC LIMIT :limit",
+        profile_ids=profile_ids,
+        limit=limit,
+    )
+    return [row._mapping for row in rows]
+
+
+async def answers(work: Work, survey: str, *, since: datetime, until: datetime) -> dict[int, int]:
+    """How often each rating was given in `[since, until)`."""
+    rows = await work.rows(
+        "SELECT rating, count(*) AS given FROM responses WHERE survey = :survey AND occurred_at >= :since "
+        "AND occurred_at < :until GROUP BY rating",
+        survey=survey,
+        since=since,
+        until=until,
+    )
+    return {row.rating: row.given for row in rows}

@@ -1,0 +1,121 @@
+"""What the feedback API takes and gives."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+Value = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+
+
+class Customer(BaseModel):
+    """Who answers: a profile id, or at least one identity."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    profile_id: UUID | None = None
+    user_id: Value | None = None
+    email: Value | None = None
+    phone: Value | None = None
+    anonymous_id: Value | None = None
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not self.model_dump(exclude_none=True):
+            raise ValueError("name the customer by profile_id, user_id, email, phone or anonymous_id")
+        return self
+
+
+class FeedbackIn(BaseModel):
+    """An answer to a survey, about an order if `order_id` is given."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "customer": {"user_id": "42"},
+                    "survey": "nps",
+                    "rating": 9,
+                    "text": "Quick delivery, 谢谢!",
+                    "order_id": "A-1001",
+                }
+            ]
+        },
+    )
+
+    customer: Customer
+    survey: Literal["nps", "csat"] = "nps"
+    rating: int = Field(description="0 to 10 for nps, 1 to 5 for csat")
+    text: str = Field("", max_length=5000)
+    order_id: Value | None = None
+
+
+class FeedbackCreated(BaseModel):
+    """The id of the answer, which is also the id of its event."""
+
+    id: UUID
+
+
+class ResponseOut(BaseModel):
+    """One answer."""
+
+    id: UUID
+    survey: str
+    rating: int
+    text: str
+    order_id: str | None
+    profile_id: UUID | None
+    occurred_at: datetime
+
+
+class ResponsesOut(BaseModel):
+    """A customer's answers, newest first."""
+
+    responses: list[ResponseOut]
+
+
+class FiguresOut(BaseModel):
+    """A survey's result: NPS from -100 to 100, CSAT in percent of satisfied answers."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    survey: str
+    responses: int
+    positive: int = Field(description="promoters (9, 10), or satisfied (4, 5)")
+    neutral: int
+    negative: int = Field(description="detractors (0 to 6), or dissatisfied (1, 2)")
+    score: float | None
+
+
+class CaseOut(BaseModel):
+    """A case and the answer that opened it."""
+
+    id: UUID
+    status: str
+    reason: str
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    note: str
+    profile_id: UUID | None
+    survey: str
+    rating: int
+    text: str
+    order_id: str | None
+
+
+class CasesOut(BaseModel):
+    """A page of cases; `next` is the cursor of the page after it, if there is one."""
+
+    cases: list[CaseOut]
+    next: str | None
+
+
+class CloseIn(BaseModel):
+    """What was done about it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: str = Field("", max_length=5000)

@@ -1,0 +1,7 @@
+"""The configuration of feedback: what every service needs, and nothing more."""
+
+from shared.settings import Settings
+
+
+class FeedbackSettings(Settings):
+    """Environment variables of the feedback service."""

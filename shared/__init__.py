@@ -1,0 +1,1 @@
+"""What the services share: contracts and mechanisms. Nothing here knows a service."""

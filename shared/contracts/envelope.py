@@ -1,0 +1,100 @@
+"""The envelope: whose event it is, who says it, when it happened and when it came in."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+from uuid import UUID, uuid5
+
+import msgspec
+
+from shared.contracts import events
+from shared.contracts.events import Body
+from shared.contracts.identity import Identity
+
+MAX_CAUSATION_DEPTH: Final = 8  # a rule that answers its own answer must end somewhere
+
+
+class SourceKind(StrEnum):
+    """Who may speak: a browser's public key, a company's server, a Rapport service."""
+
+    PUBLIC = "public"
+    SERVER = "server"
+    SERVICE = "service"
+
+
+TRUST: Final[Mapping[SourceKind, int]] = {SourceKind.PUBLIC: 0, SourceKind.SERVER: 1, SourceKind.SERVICE: 2}
+
+# A public key is in every visitor's hands: it may say what was done, never what was bought or agreed to.
+PUBLIC_MAY_SAY: Final[frozenset[type[Body]]] = frozenset(
+    {
+        events.PageViewed,
+        events.ProductViewed,
+        events.CartUpdated,
+        events.CheckoutStarted,
+        events.CustomerIdentified,
+        events.FeedbackSubmitted,
+        events.CustomEvent,
+    }
+)
+
+
+def may_say(kind: SourceKind, body: type[Body]) -> bool:
+    """Whether a source of this kind is believed when it says this; otherwise its event is a claim."""
+    return kind is not SourceKind.PUBLIC or body in PUBLIC_MAY_SAY
+
+
+class Stamp(msgspec.Struct, frozen=True, order=True, array_like=True):
+    """The order in which statements override each other: trust, then time, then id. Total, so merging commutes."""
+
+    trust: int
+    occurred_at: datetime
+    event_id: UUID
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it travels. Times are aware and in UTC.
+
+    `occurred_at` is never later than `received_at`. `profile_id`, `origin` and `sequence` are set once a profile
+    owns the event: within one (partition, origin) sequences only grow, so a reader skips what is not above the
+    highest it has seen. `claim` marks what the source is not believed for: kept, shown, and folded into no figure.
+    """
+
+    event_id: UUID
+    source_id: str
+    source_kind: SourceKind
+    occurred_at: datetime
+    received_at: datetime
+    body: Body
+    identities: tuple[Identity, ...] = ()
+    historical: bool = False
+    claim: bool = False
+    profile_id: UUID | None = None
+    origin: int | None = None
+    sequence: int | None = None
+    cause_id: UUID | None = None
+    depth: int = 0
+    traceparent: str | None = None
+
+    @property
+    def stamp(self) -> Stamp:
+        """Where this event stands among others that speak of the same thing."""
+        return Stamp(TRUST[self.source_kind], self.occurred_at, self.event_id)
+
+
+def event_id(source_id: UUID, message_id: str) -> UUID:
+    """The id of a source's message: the same message always gets the same id, whoever computes it."""
+    return uuid5(source_id, message_id)
+
+
+def derived_id(cause_id: UUID, kind: str, definition_id: str, version: int) -> UUID:
+    """The id of what a rule made of an event: deciding again makes the same fact, not a second one."""
+    return uuid5(cause_id, f"{kind}/{definition_id}/{version}")
+
+
+_SERVICES: Final = UUID("6c0f0a52-2f0b-5c7e-9a53-9d1d6f3c1a10")  # namespace of the services' own source ids
+
+
+def service_source(service: str) -> UUID:
+    """The source id under which a Rapport service publishes facts."""
+    return uuid5(_SERVICES, service)

@@ -1,0 +1,157 @@
+"""The typed events: past tense, frozen, versioned. Money is integer minor units with an ISO 4217 code."""
+
+from typing import Any, Final, Literal
+from uuid import UUID
+
+import msgspec
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What an event says, without the envelope that says whose, when and by whom."""
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One line of an order or a cart. Prices are per unit, in minor units."""
+
+    sku: str
+    name: str = ""
+    category: str = ""
+    quantity: int
+    unit_price_minor: int
+    unit_cost_minor: int | None = None
+
+
+class OrderPlaced(Body, frozen=True):
+    """A customer ordered. `total_minor` is what the customer pays."""
+
+    order_id: str
+    currency: str
+    total_minor: int
+    items: tuple[Item, ...] = ()
+
+
+class OrderCancelled(Body, frozen=True):
+    """An order no longer stands."""
+
+    order_id: str
+    reason: str = ""
+
+
+class OrderRefunded(Body, frozen=True):
+    """Money went back for an order. `refund_id` makes one refund count once."""
+
+    order_id: str
+    refund_id: str
+    currency: str
+    amount_minor: int
+
+
+class OrderShipped(Body, frozen=True):
+    """An order left for the customer."""
+
+    order_id: str
+    carrier: str = ""
+    tracking_number: str = ""
+
+
+class OrderDelayed(Body, frozen=True):
+    """An order will come later than promised."""
+
+    order_id: str
+    reason: str = ""
+    expected_at: str = ""
+
+
+class OrderDelivered(Body, frozen=True):
+    """An order reached the customer."""
+
+    order_id: str
+
+
+class PageViewed(Body, frozen=True):
+    """A page or a screen was seen."""
+
+    url: str = ""
+    path: str = ""
+    title: str = ""
+    referrer: str = ""
+
+
+class ProductViewed(Body, frozen=True):
+    """A product page was seen."""
+
+    sku: str
+    name: str = ""
+    category: str = ""
+    currency: str = ""
+    price_minor: int | None = None
+
+
+class CartUpdated(Body, frozen=True):
+    """What lies in a cart now."""
+
+    cart_id: str
+    currency: str
+    total_minor: int
+    items: tuple[Item, ...] = ()
+
+
+class CheckoutStarted(Body, frozen=True):
+    """A customer began to pay."""
+
+    checkout_id: str
+    currency: str
+    total_minor: int
+    items: tuple[Item, ...] = ()
+
+
+class FeedbackSubmitted(Body, frozen=True):
+    """A customer said how it was. NPS ratings run from 0 to 10, CSAT ratings from 1 to 5."""
+
+    survey: Literal["nps", "csat"]
+    rating: int
+    text: str = ""
+    order_id: str | None = None
+
+
+class CustomerIdentified(Body, frozen=True):
+    """Who a customer is: traits, and consent by channel (`{"email": true}`)."""
+
+    traits: dict[str, Any] = {}
+    consent: dict[str, bool] = {}
+
+
+class MessageSent(Body, frozen=True):
+    """A message was handed to its channel."""
+
+    message_id: UUID
+    journey_id: str
+    journey_version: int
+    trigger_id: str
+    channel: str
+    subject: str = ""
+
+
+class CustomEvent(Body, frozen=True):
+    """Anything that has no type of its own."""
+
+    name: str
+    properties: dict[str, Any] = {}
+
+
+FACTS: Final[dict[type[Body], str]] = {
+    OrderPlaced: "rapport.order_placed.v1",
+    OrderCancelled: "rapport.order_cancelled.v1",
+    OrderRefunded: "rapport.order_refunded.v1",
+    OrderShipped: "rapport.order_shipped.v1",
+    OrderDelayed: "rapport.order_delayed.v1",
+    OrderDelivered: "rapport.order_delivered.v1",
+    PageViewed: "rapport.page_viewed.v1",
+    ProductViewed: "rapport.product_viewed.v1",
+    CartUpdated: "rapport.cart_updated.v1",
+    CheckoutStarted: "rapport.checkout_started.v1",
+    FeedbackSubmitted: "rapport.feedback_submitted.v1",
+    CustomerIdentified: "rapport.customer_identified.v1",
+    MessageSent: "rapport.message_sent.v1",
+    CustomEvent: "rapport.custom.v1",
+}

@@ -1,0 +1,17 @@
+"""The topics and the shape that each is created with."""
+
+from typing import Final
+
+EVENTS: Final = "rapport.events.v1"
+PROFILE_EVENTS: Final = "rapport.profile-events.v1"
+PROFILES: Final = "rapport.profiles.v1"
+SEGMENTS: Final = "rapport.segments.v1"
+
+ALL: Final = (EVENTS, PROFILE_EVENTS, PROFILES, SEGMENTS)
+
+PARTITIONS: Final = 6  # fixed at creation: a customer's key must not move to another partition
+
+
+def dead_letters(service: str) -> str:
+    """The topic that keeps what `service` could not take in."""
+    return f"rapport.{service}.dlq.v1"

@@ -1,0 +1,140 @@
+"""Events as CloudEvents 1.0 in Kafka's binary mode: attributes in `ce_*` headers, JSON in the value.
+
+Source: CloudEvents specification 1.0.2, Kafka protocol binding 1.0.2, section 3.2.
+"""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from shared.contracts.changes import CHANGES
+from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import FACTS, Body
+from shared.contracts.identity import Identity
+
+TYPE_NAMES: Final[Mapping[type[Body], str]] = {**FACTS, **CHANGES}
+BODIES: Final[Mapping[str, type[Body]]] = {name: body for body, name in TYPE_NAMES.items()}
+
+_VERSIONED: Final = re.compile(r"^rapport\.[a-z_]+\.v[0-9]+$")
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Undecodable(ValueError):
+    """The record is not an event that this bus carries."""
+
+
+class NewerThanCode(Exception):
+    """The record's type is one that a newer release writes; this reader must be upgraded, not skip it."""
+
+
+class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    data: msgspec.Raw
+    identities: tuple[Identity, ...] = ()
+
+
+_encoder: Final = msgspec.json.Encoder()
+_decode_value: Final = msgspec.json.Decoder(_Value).decode
+_decoders: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
+    name: msgspec.json.Decoder(body) for name, body in BODIES.items()
+}
+
+
+def iso(moment: datetime) -> str:
+    """RFC 3339 in UTC, to the microsecond."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
+    """An event's headers and value."""
+    headers = [
+        ("ce_specversion", "1.0"),
+        ("ce_id", str(event.event_id)),
+        ("ce_source", f"/rapport/sources/{event.source_id}"),
+        ("ce_type", TYPE_NAMES[type(event.body)]),
+        ("ce_time", iso(event.occurred_at)),
+        ("ce_receivedat", iso(event.received_at)),
+        ("ce_sourcekind", event.source_kind.value),
+        ("content-type", "application/json"),
+    ]
+    if event.historical:
+        headers.append(("ce_historical", "true"))
+    if event.claim:
+        headers.append(("ce_claim", "true"))
+    if event.profile_id is not None:
+        headers.append(("ce_profileid", str(event.profile_id)))
+    if event.origin is not None:
+        headers.append(("ce_origin", str(event.origin)))
+    if event.sequence is not None:
+        headers.append(("ce_sequence", str(event.sequence)))
+    if event.cause_id is not None:
+        headers.append(("ce_causeid", str(event.cause_id)))
+    if event.depth:
+        headers.append(("ce_depth", str(event.depth)))
+    if event.traceparent is not None:
+        headers.append(("traceparent", event.traceparent))
+    value = _Value(data=msgspec.Raw(_encoder.encode(event.body)), identities=event.identities)
+    return [(name, text.encode()) for name, text in headers], _encoder.encode(value)
+
+
+def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
+    """The event in a record.
+
+    Raises `NewerThanCode` for a well-formed `rapport.*` type that this code does not know, and `Undecodable`,
+    which says what is wrong and where, for everything else.
+    """
+    try:
+        attributes = {name: raw.decode() for name, raw in headers}
+        type_name = attributes["ce_type"]
+        decoder = _decoders.get(type_name)
+        if decoder is None:
+            if _VERSIONED.match(type_name):
+                raise NewerThanCode(type_name)
+            raise Undecodable(f"header ce_type: {type_name!r} is no event type of this bus")
+        if value is None:
+            raise Undecodable("value: empty")
+        envelope = _decode_value(value)
+        return Event(
+            event_id=UUID(attributes["ce_id"]),
+            source_id=attributes["ce_source"].rpartition("/")[2],
+            source_kind=SourceKind(attributes["ce_sourcekind"]),
+            occurred_at=_moment(attributes["ce_time"]),
+            received_at=_moment(attributes["ce_receivedat"]),
+            body=decoder.decode(envelope.data),
+            identities=envelope.identities,
+            historical=attributes.get("ce_historical") == "true",
+            claim=attributes.get("ce_claim") == "true",
+            profile_id=_optional_uuid(attributes.get("ce_profileid")),
+            origin=_optional_int(attributes.get("ce_origin")),
+            sequence=_optional_int(attributes.get("ce_sequence")),
+            cause_id=_optional_uuid(attributes.get("ce_causeid")),
+            depth=int(attributes.get("ce_depth", "0")),
+            traceparent=attributes.get("traceparent"),
+        )
+    except KeyError as error:
+        raise Undecodable(f"header {error.args[0]}: missing") from None
+    except msgspec.MsgspecError as error:
+        raise Undecodable(f"value: {error}") from None
+    except Undecodable:
+        raise
+    except ValueError as error:  # UnicodeDecodeError is one, too
+        raise Undecodable(f"headers: {error}") from None
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise Undecodable(f"header ce_time or ce_receivedat: {text!r} has no time zone")
+    return moment.astimezone(UTC)
+
+
+def _optional_uuid(text: str | None) -> UUID | None:
+    return None if text is None else UUID(text)
+
+
+def _optional_int(text: str | None) -> int | None:
+    return None if text is None else int(text)

@@ -1,0 +1,108 @@
+"""PostgreSQL: one engine a process, and one transaction a batch or request, committed only here."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from shared.clock import Clock
+from shared.outbox import Outbox
+
+# A holder that freezes inside a transaction must lose its locks before its successor's patience ends.
+SESSION: Final = {
+    "idle_in_transaction_session_timeout": "10s",
+    "transaction_timeout": "60s",
+    "tcp_user_timeout": "10s",
+    "timezone": "UTC",
+    "jit": "off",  # batches are many short statements; compiling them costs more than it saves
+}
+COMMAND_TIMEOUT_SECONDS: Final = 30
+CONNECT_TIMEOUT_SECONDS: Final = 5
+POOL_TIMEOUT_SECONDS: Final = 10
+
+
+@dataclass(slots=True)
+class Work:
+    """One transaction in progress: its connection, its outbox, and the moment it decides at."""
+
+    connection: AsyncConnection
+    now: datetime
+    outbox: Outbox = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.outbox = Outbox(self.connection)
+
+    async def rows(self, statement: str, **parameters: Any) -> list[Any]:
+        """All rows of a statement."""
+        return list((await self.connection.execute(text(statement), parameters)).all())
+
+    async def row(self, statement: str, **parameters: Any) -> Any | None:
+        """The first row of a statement, if there is one."""
+        return (await self.connection.execute(text(statement), parameters)).first()
+
+    async def run(self, statement: str, **parameters: Any) -> int:
+        """Runs a statement; how many rows it touched."""
+        return (await self.connection.execute(text(statement), parameters)).rowcount
+
+
+class Database:
+    """A service's own database.
+
+    `work()` commits when its block ends and rolls back when it raises; `on_commit` is called after each commit
+    that put something in the outbox, so that the relay need not poll.
+    """
+
+    def __init__(self, url: str, *, application: str, clock: Clock, pool_size: int = 12) -> None:
+        self._clock = clock
+        self.on_commit: Callable[[], None] = lambda: None
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=POOL_TIMEOUT_SECONDS,
+            pool_pre_ping=True,
+            connect_args={
+                "server_settings": {**SESSION, "application_name": application},
+                "command_timeout": COMMAND_TIMEOUT_SECONDS,
+                "timeout": CONNECT_TIMEOUT_SECONDS,
+            },
+        )
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Work]:
+        """One transaction, at this moment of the clock."""
+        async with self.engine.connect() as connection:
+            async with connection.begin():
+                work = Work(connection, self._clock.now())
+                yield work
+            if work.outbox.touched:
+                self.on_commit()
+
+    async def ping(self) -> None:
+        """Returns if PostgreSQL answers; raises otherwise."""
+        async with self.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        """Closes every connection."""
+        await self.engine.dispose()
+
+
+# What means "PostgreSQL is away, or the connection is": wait and try again, never blame the data.
+DATABASE_AWAY: Final = (OSError, TimeoutError)
+_REFUSED_CLASSES: Final = ("22", "23")  # data exception, integrity constraint violation
+
+
+def sqlstate(error: DBAPIError) -> str:
+    """PostgreSQL's five-character code for an error; empty when the server gave none."""
+    return str(getattr(error.orig, "sqlstate", None) or "")
+
+
+def refuses_data(error: DBAPIError) -> bool:
+    """Whether PostgreSQL refused the data itself, so that trying again would change nothing."""
+    return sqlstate(error)[:2] in _REFUSED_CLASSES

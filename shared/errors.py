@@ -1,0 +1,69 @@
+"""Errors that carry their meaning. The docstring is the title a caller reads; the message says what was wrong."""
+
+from http import HTTPStatus
+from typing import ClassVar
+
+
+class AppError(Exception):
+    """The request could not be carried out."""
+
+    status: ClassVar[int] = HTTPStatus.BAD_REQUEST
+
+    def __init__(self, detail: str = "", *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail or self.title())
+        self.detail = detail
+        self.headers = headers or {}
+
+    @classmethod
+    def title(cls) -> str:
+        """One line for people: the first line of the class's docstring."""
+        return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
+
+    @classmethod
+    def slug(cls) -> str:
+        """The last part of the problem type: `JourneyClosed` becomes `journey-closed`."""
+        return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
+
+
+class NotFound(AppError):
+    """There is no such thing."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class Conflict(AppError):
+    """The request contradicts what is already there."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class Invalid(AppError):
+    """The request is not valid."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+class Unauthorized(AppError):
+    """The request carries no valid credential."""
+
+    status = HTTPStatus.UNAUTHORIZED
+
+
+class Forbidden(AppError):
+    """The credential does not allow this."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
+class Unavailable(AppError):
+    """The service can't do this right now; try again later."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class Refused(Exception):
+    """An event that can never be taken in as it is. The runtime sends it to the dead letters with this reason."""
+
+
+class TryAgain(Exception):
+    """A concurrent writer came first; the same batch will succeed when run again."""

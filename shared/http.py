@@ -1,0 +1,297 @@
+"""What every service's API has: health, metrics, problems, bearer tokens, traces. FastAPI's own edges live here."""
+
+import base64
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
+from http import HTTPStatus
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, FastAPI, Request, Security
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, Response
+from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel, Field
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from shared import metrics
+from shared.auth import Principal, Verifier
+from shared.db import Database, Work
+from shared.errors import AppError, Invalid, Unauthorized
+from shared.health import Pulse
+from shared.kafka.consumer import Consumer
+from shared.logging import get_logger, trace_id
+
+PROBLEM: Final = "application/problem+json"
+PROBLEM_BASE: Final = "https://rapport.example/problems/"
+RETRY_AFTER_SECONDS: Final = 2
+MAX_PAGE: Final = 200
+
+log = get_logger(__name__)
+bearer: Final = HTTPBearer(auto_error=False, description="A JWT with audience `rapport`")
+
+
+class Problem(BaseModel):
+    """RFC 9457: what went wrong, where, and what to do."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[dict[str, Any]] | None = None
+
+
+def problem(status: int, slug: str, title: str, detail: str, **extra: Any) -> JSONResponse:
+    """An answer in `application/problem+json`."""
+    headers = extra.pop("headers", None)
+    body = {"type": PROBLEM_BASE + slug, "title": title, "status": status, "detail": detail, **extra}
+    return JSONResponse(body, status, headers, media_type=PROBLEM)
+
+
+class Health:
+    """What the health routes tell."""
+
+    def __init__(self, pulse: Pulse, database: Database, consumer: Consumer | None) -> None:
+        self.pulse = pulse
+        self.database = database
+        self.consumer = consumer
+        self.draining = False
+
+
+def create_app(
+    *,
+    title: str,
+    description: str,
+    routers: Sequence[APIRouter],
+    health: Health,
+    verifier: Verifier,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """A service's application. Routes reach their dependencies through `app.state`."""
+    app = FastAPI(
+        title=f"Rapport {title}",
+        description=description,
+        version="1",
+        lifespan=lifespan,
+        responses={"4XX": {"model": Problem, "description": "What was wrong, in application/problem+json"}},
+    )
+    app.state.database = health.database
+    app.state.verifier = verifier
+    app.state.health = health
+    for router in routers:
+        app.include_router(router)
+    app.include_router(_operations)
+    app.add_exception_handler(AppError, _on_app_error)
+    app.add_exception_handler(RequestValidationError, _on_invalid)
+    app.add_exception_handler(HTTPException, _on_http_exception)
+    for away in (DBAPIError, OSError, TimeoutError):
+        app.add_exception_handler(away, _on_away)
+    app.add_middleware(Observed)
+    return app
+
+
+# Errors
+
+
+async def _on_app_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    return problem(error.status, error.slug(), error.title(), error.detail, headers=error.headers or None)
+
+
+async def _on_invalid(_: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    errors = [{"at": "/".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+    where = "; ".join(f"{e['at']}: {e['message']}" for e in errors)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", Invalid.title(), where, errors=errors)
+
+
+async def _on_http_exception(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    status = HTTPStatus(error.status_code)
+    slug = status.phrase.lower().replace(" ", "-")
+    return problem(status, slug, status.phrase, str(error.detail), headers=dict(error.headers or {}) or None)
+
+
+async def _on_away(request: Request, error: Exception) -> Response:
+    log.warning("http.dependency_away", path=request.url.path, error=repr(error))
+    return problem(
+        HTTPStatus.SERVICE_UNAVAILABLE,
+        "unavailable",
+        "The service can't do this right now; try again later.",
+        "a dependency does not answer",
+        headers={"Retry-After": str(RETRY_AFTER_SECONDS)},
+    )
+
+
+# Who calls
+
+
+async def principal(
+    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
+) -> Principal:
+    """The caller, from the bearer token; raises `Unauthorized`."""
+    if credentials is None:
+        raise Unauthorized("send Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"})
+    verifier: Verifier = request.app.state.verifier
+    return await verifier.verify(credentials.credentials)
+
+
+Caller = Annotated[Principal, Depends(principal)]
+
+
+def requires(scope: str) -> Any:
+    """A route dependency: the caller's token must have this scope."""
+
+    def check(caller: Caller) -> Principal:
+        caller.require(scope)
+        return caller
+
+    return Depends(check)
+
+
+def database(request: Request) -> Database:
+    """The service's database, for routes: `async with database.work() as work`."""
+    found: Database = request.app.state.database
+    return found
+
+
+Db = Annotated[Database, Depends(database)]
+
+# Cursors and pages
+
+PageSize = Annotated[int, Field(ge=1, le=MAX_PAGE)]
+
+
+def encode_cursor(*position: str | int | float | UUID | datetime) -> str:
+    """An opaque cursor that says after which row the next page begins."""
+    return base64.urlsafe_b64encode(msgspec.json.encode(position)).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str, shape: Any) -> Any:
+    """The position in a cursor, as a tuple of `shape`; raises `Invalid` if it is not one of ours."""
+    try:
+        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=shape)
+    except (ValueError, msgspec.MsgspecError):
+        raise Invalid("cursor: not one that this API gave") from None
+
+
+async def once(work: Work, key: str | None, fingerprint: str, make: Callable[[], Awaitable[UUID]]) -> tuple[UUID, bool]:
+    """Runs `make` once per `Idempotency-Key`; returns its id and whether it was made now.
+
+    The same key with another request raises `Invalid`: it is a mistake of the caller.
+    """
+    if key is None:
+        return await make(), True
+    taken = await work.row(
+        "INSERT INTO idempotency_keys (key, fingerprint) VALUES (:key, :fingerprint) "
+        "ON CONFLICT (key) DO NOTHING RETURNING key",
+        key=key,
+        fingerprint=fingerprint,
+    )
+    if taken is None:
+        row = await work.row("SELECT fingerprint, result FROM idempotency_keys WHERE key = :key", key=key)
+        assert row is not None
+        if row.fingerprint != fingerprint:
+            raise Invalid("Idempotency-Key: used before for another request")
+        return row.result, False
+    made = await make()
+    await work.run("UPDATE idempotency_keys SET result = :result WHERE key = :key", result=made, key=key)
+    return made, True
+
+
+# Health and metrics
+
+_operations = APIRouter(tags=["operations"])
+
+
+@_operations.get("/health/live", summary="Whether every loop of the process has given a sign of life lately")
+async def live(request: Request) -> JSONResponse:
+    """200 while every loop turns; 503 names those that do not."""
+    health: Health = request.app.state.health
+    silent = health.pulse.silent()
+    return JSONResponse({"live": not silent, "silent": silent}, 503 if silent else 200)
+
+
+@_operations.get("/health/ready", summary="Whether the service can do its work now")
+async def ready(request: Request) -> JSONResponse:
+    """200 when PostgreSQL answers, this process's consumer is connected, and it is not draining."""
+    health: Health = request.app.state.health
+    checks = {"serving": not health.draining, "database": await _answers(health.database)}
+    if health.consumer is not None:
+        checks["consumer"] = health.consumer.lag() is not None and not health.consumer.stopped()
+    good = all(checks.values())
+    return JSONResponse({"ready": good, **checks}, 200 if good else 503)
+
+
+@_operations.get("/health/lag", summary="What is still to be read and to be published")
+async def lag(request: Request, database: Db) -> dict[str, Any]:
+    """Records not yet read by this process (null while unknown), outbox rows, and stopped partitions."""
+    health: Health = request.app.state.health
+    async with database.work() as work:
+        row = await work.row("SELECT count(*) AS waiting FROM outbox")
+    return {
+        "lag": health.consumer.lag() if health.consumer else 0,
+        "outbox": row.waiting if row else 0,
+        "stopped": health.consumer.stopped() if health.consumer else [],
+    }
+
+
+@_operations.get("/metrics", include_in_schema=False)
+async def prometheus() -> Response:
+    """Every metric in `shared/metrics.py`, in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        async with database.engine.connect() as connection:
+            await connection.execute(text("SELECT 1"))
+    except (DBAPIError, OSError, TimeoutError):
+        return False
+    return True
+
+
+class Observed:
+    """Counts and times each answer, and gives each request a trace id (W3C `traceparent`, taken over or made)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")
+        parts = parent.split("-")
+        trace = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else uuid7().hex
+        trace_id.set(trace)
+        started, status = time.perf_counter(), 500
+
+        async def observe(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"trace-id", trace.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observe)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            metrics.http_seconds.labels(route).observe(time.perf_counter() - started)
+            metrics.http_requests.labels(route, scope["method"], status).inc()
+
+
+def traceparent() -> str | None:
+    """The current request's W3C trace context, to travel with an event."""
+    current = trace_id.get()
+    return None if current is None else f"00-{current}-{current[16:]}-01"

@@ -1,0 +1,428 @@
+"""The consumer runtime: exactly-once effect on PostgreSQL from an at-least-once log.
+
+One partition's batch is one transaction: swap the offset, apply the events, write the outbox, commit. See
+`docs/decisions/0003-consumer-runtime.md` for what happens at each failure.
+"""
+
+import asyncio
+import contextlib
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import (
+    IllegalStateError,
+    KafkaError,
+    NoOffsetForPartitionError,
+    OffsetOutOfRangeError,
+)
+from sqlalchemy.exc import DBAPIError
+
+from shared import metrics
+from shared.clock import Clock, wall_milliseconds
+from shared.contracts import topics, wire
+from shared.contracts.envelope import Event
+from shared.contracts.events import Body
+from shared.db import DATABASE_AWAY, Database, Work, refuses_data
+from shared.errors import Refused, TryAgain
+from shared.kafka import dead_letters, offsets
+from shared.kafka import topics as cluster
+from shared.kafka.dead_letters import DeadLetter, Record
+from shared.kafka.offsets import Place
+from shared.kafka.producer import BrokerAway, Producer
+from shared.logging import get_logger, trace_id
+
+POLL_MILLISECONDS: Final = 200
+FETCH_WAIT_MILLISECONDS: Final = 10  # the embedded broker waits this long even when it has data
+SESSION_TIMEOUT_MILLISECONDS: Final = 10_000
+HEARTBEAT_MILLISECONDS: Final = 1_000
+WATCH_SECONDS: Final = 2  # a broker that comes back as another cluster must be seen within 10 s
+NOTE_SECONDS: Final = 0.5  # how often "caught up to" is written; timers are late by this much at most
+COMMIT_SECONDS: Final = 5  # Kafka's own copy of the offsets is for lag tools only
+BACKOFF_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
+BATCH_SECONDS: Final = 60
+STUCK_SECONDS: Final = 120  # lag and no progress while PostgreSQL and the broker answer
+CLOSE_SECONDS: Final = 5
+
+Handler = Callable[[Work, Sequence[Event]], Awaitable[None]]
+Handlers = Mapping[type[Body], Handler]
+
+log = get_logger(__name__)
+
+
+class Stuck(RuntimeError):
+    """There is work and nothing is done, though everything that it needs answers."""
+
+
+class _ClusterChanged(Exception):
+    """The broker is another cluster than the one whose offsets are held."""
+
+
+class _PartitionLost(Exception):
+    """Another holder took the partition, or moved it."""
+
+
+class _BreakerOpened(Exception):
+    """Too many dead letters."""
+
+
+@dataclass(slots=True)
+class Held:
+    """A partition that this process holds."""
+
+    place: Place
+    epoch: int
+    expected: int
+    stopped: str | None = None
+    last_record_at: datetime | None = None
+
+
+@dataclass(slots=True)
+class Consumer:
+    """Reads topics and applies their events through `handlers`.
+
+    Guarantees: each event is applied exactly once to this database, in its partition's order; an event without a
+    handler is passed over; one that can't be decoded or is deterministically refused goes to the dead letters
+    before the offset moves; while PostgreSQL or the broker is away, nothing is lost and nothing moves.
+    `swaps` is False only in the test that shows what the swap is for.
+    """
+
+    service: str
+    bootstrap: str
+    database: Database
+    producer: Producer
+    clock: Clock
+    topics: Sequence[str]
+    handlers: Handlers
+    tick: Callable[[], None]
+    generation: int = 1
+    replication: int = 1
+    batch_records: int = 1000
+    swaps: bool = True
+    held: dict[TopicPartition, Held] = field(default_factory=dict)
+    cluster_id: str | None = None
+    _failures: dict[TopicPartition, int] = field(default_factory=dict)
+    _not_before: dict[TopicPartition, float] = field(default_factory=dict)
+    _client: Any = None
+    _round: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _progress_at: float = 0.0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Consumes until `stop` is set, building the client anew after every failure of the broker."""
+        failures = 0
+        while not stop.is_set():
+            self.tick()
+            started = asyncio.get_running_loop().time()
+            try:
+                await self._session(stop)
+            except* (KafkaError, _ClusterChanged, *DATABASE_AWAY) as group:
+                log.warning("consumer.rebuilds", errors=[repr(error) for error in group.exceptions])
+            if stop.is_set():
+                return
+            failures = 0 if asyncio.get_running_loop().time() - started > STUCK_SECONDS else failures + 1
+            pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1] if failures else 0.1
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await stop.wait()
+
+    def lag(self) -> int | None:
+        """Records that wait in the partitions held here; None while that is not known."""
+        if self._client is None or not self.held:
+            return None
+        total = 0
+        for partition, held in self.held.items():
+            high = self._client.highwater(partition)
+            if high is None:
+                return None
+            total += max(0, high - held.expected)
+        return total
+
+    def stopped(self) -> list[str]:
+        """The partitions that wait for an operator, each with its reason."""
+        return sorted(
+            f"{held.place.topic}/{held.place.partition}: {held.stopped}" for held in self.held.values() if held.stopped
+        )
+
+    async def read_until(self, work: Work) -> datetime | None:
+        """How far timers may run: the moment up to which every partition has been read. None if not known yet."""
+        if self.cluster_id is None:
+            return None
+        return await offsets.caught_up_to(
+            work.connection,
+            cluster_id=self.cluster_id,
+            generation=self.generation,
+            partitions=len(self.topics) * topics.PARTITIONS,
+        )
+
+    # The session: one client, from connect to failure
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        async with cluster.admin(self.bootstrap) as admin:
+            self.cluster_id = await cluster.cluster_id(admin)
+            await cluster.ensure(admin, [*self.topics, topics.dead_letters(self.service)], replication=self.replication)
+        client = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            client_id=f"rapport-{self.service}",
+            group_id=f"rapport-{self.service}",
+            enable_auto_commit=False,
+            auto_offset_reset="none",
+            fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
+            session_timeout_ms=SESSION_TIMEOUT_MILLISECONDS,
+            heartbeat_interval_ms=HEARTBEAT_MILLISECONDS,
+            metadata_max_age_ms=10_000,
+        )
+        client.subscribe(topics=list(self.topics), listener=_Listener(self))
+        try:
+            await client.start()
+            self._client = client
+            self._progress_at = asyncio.get_running_loop().time()
+            async with asyncio.TaskGroup() as tasks:
+                watcher = tasks.create_task(self._watch())
+                await self._loop(client, stop)
+                watcher.cancel()
+            await self._commit(client)
+        finally:
+            self._client = None
+            self.held.clear()
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                async with asyncio.timeout(CLOSE_SECONDS):
+                    await client.stop()
+
+    async def _watch(self) -> None:
+        """Asks the broker who it is; an answer from another cluster ends the session."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            async with cluster.admin(self.bootstrap) as admin:
+                found = await cluster.cluster_id(admin)
+            if found != self.cluster_id:
+                metrics.cluster_changes.inc()
+                raise _ClusterChanged(f"{self.cluster_id} became {found}")
+            waiting = [held for held in self.held.values() if not held.stopped]
+            idle = asyncio.get_running_loop().time() - self._progress_at
+            if waiting and self.lag() and idle > STUCK_SECONDS:
+                await self.database.ping()
+                raise Stuck(f"lag {self.lag()} and no progress for {idle:.0f} s")
+
+    async def _loop(self, client: Any, stop: asyncio.Event) -> None:
+        now = asyncio.get_running_loop().time
+        noted = committed = now()
+        while not stop.is_set():
+            self.tick()
+            await self._take_missing(client)
+            try:
+                batches = await client.getmany(timeout_ms=POLL_MILLISECONDS, max_records=self.batch_records)
+            except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+                # The client looked for a position before ours was set: take that partition again.
+                named = error.args[0]
+                for partition in [named] if isinstance(named, TopicPartition) else list(named):
+                    self.held.pop(partition, None)
+                continue
+            async with self._round, asyncio.TaskGroup() as tasks:
+                for partition, records in batches.items():
+                    tasks.create_task(self._process(client, partition, records))
+            if now() - noted > NOTE_SECONDS:
+                noted = now()
+                await self._note_caught_up(client)
+            if now() - committed > COMMIT_SECONDS:
+                committed = now()
+                await self._commit(client)
+
+    async def _take_missing(self, client: Any) -> None:
+        assigned = client.assignment()
+        for partition in [p for p in self.held if p not in assigned]:
+            self.held.pop(partition)
+        now = asyncio.get_running_loop().time()
+        missing = [p for p in assigned if p not in self.held and self._not_before.get(p, 0) <= now]
+        if not missing:
+            return
+        beginnings = await client.beginning_offsets(missing)
+        ends = await client.end_offsets(missing)
+        for partition in missing:
+            place = Place(self.cluster_id or "", self.generation, partition.topic, partition.partition)
+            try:
+                async with self.database.work() as work:
+                    taken = await offsets.take(work.connection, place, beginning=beginnings[partition])
+            except (DBAPIError, *DATABASE_AWAY) as error:
+                log.warning("consumer.waits_for_postgresql", error=repr(error))
+                await asyncio.sleep(BACKOFF_SECONDS[2])
+                return
+            held = Held(place, taken.epoch, taken.next_offset, taken.stopped)
+            if taken.next_offset < beginnings[partition]:
+                held.stopped = f"records {taken.next_offset} to {beginnings[partition] - 1} are gone (retention)"
+            elif taken.next_offset > ends[partition]:
+                held.stopped = f"the log ends at {ends[partition]}, before what was read ({taken.next_offset})"
+            try:
+                if held.stopped:
+                    self._stop_partition(client, partition, held, held.stopped)
+                else:
+                    client.seek(partition, taken.next_offset)
+            except IllegalStateError:
+                continue  # revoked meanwhile
+            self.held[partition] = held
+
+    def _stop_partition(self, client: Any, partition: TopicPartition, held: Held, reason: str) -> None:
+        held.stopped = reason
+        client.pause(partition)
+        metrics.partition_stopped.labels(partition.topic, partition.partition, reason).set(1)
+        log.error("consumer.partition_stopped", topic=partition.topic, partition=partition.partition, reason=reason)
+
+    async def _note_caught_up(self, client: Any) -> None:
+        """Writes how far each partition has been read: to its last poll where nothing waits."""
+        now, wall_ms = self.clock.now(), wall_milliseconds()
+        moments: list[tuple[Place, int, datetime]] = []
+        for partition, held in self.held.items():
+            high, polled_ms = client.highwater(partition), client.last_poll_timestamp(partition)
+            if high is None or polled_ms is None:
+                continue
+            metrics.consumer_lag.labels(partition.topic, partition.partition).set(max(0, high - held.expected))
+            if held.stopped:
+                continue
+            if high <= held.expected:
+                moments.append((held.place, held.epoch, now - timedelta(milliseconds=max(0, wall_ms - polled_ms))))
+            elif held.last_record_at is not None:
+                moments.append((held.place, held.epoch, min(now, held.last_record_at)))
+        if moments:
+            with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
+                async with self.database.work() as work:
+                    await offsets.note_caught_up(work.connection, moments)
+
+    async def _commit(self, client: Any) -> None:
+        positions = {partition: held.expected for partition, held in self.held.items()}
+        if positions:
+            with contextlib.suppress(KafkaError, IllegalStateError, OSError, TimeoutError):
+                async with asyncio.timeout(1):
+                    await client.commit(positions)
+
+    # A batch: one partition, one transaction
+
+    async def _process(self, client: Any, partition: TopicPartition, records: Sequence[Any]) -> None:
+        held = self.held.get(partition)
+        if held is None or held.stopped:
+            return
+        batch = [Record(r.offset, r.key, r.headers, r.value, r.timestamp) for r in records if r.offset >= held.expected]
+        if not batch:
+            return
+        try:
+            async with asyncio.timeout(BATCH_SECONDS):
+                with metrics.batch_seconds.labels(partition.topic).time():
+                    newer = await self._apply_batch(held, batch)
+        except (_PartitionLost, TryAgain, BrokerAway, DBAPIError, *DATABASE_AWAY) as error:
+            # Whether the transaction committed may be unknown: only the row knows. The loop takes the partition
+            # again, if it is still assigned, and reads on from there.
+            if isinstance(error, _PartitionLost):
+                metrics.partitions_lost.labels(partition.topic).inc()
+            failures = self._failures[partition] = self._failures.get(partition, 0) + 1
+            pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1]
+            self._not_before[partition] = asyncio.get_running_loop().time() + pause
+            self.held.pop(partition, None)
+            log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
+            return
+        except _BreakerOpened as error:
+            async with self.database.work() as work:
+                await offsets.stop(work.connection, held.place, epoch=held.epoch, reason=str(error))
+            self._stop_partition(client, partition, held, str(error))
+            return
+        self._failures.pop(partition, None)
+        self._progress_at = asyncio.get_running_loop().time()
+        if newer is not None:
+            self._stop_partition(client, partition, held, newer)
+
+    async def _apply_batch(self, held: Held, batch: Sequence[Record]) -> str | None:
+        """Applies a batch up to the first record that this code is too old for; returns why it stopped there."""
+        letters: list[DeadLetter] = []
+        events: list[tuple[Record, Event]] = []
+        newer: str | None = None
+        upto = held.expected
+        for record in batch:
+            try:
+                events.append((record, wire.decode(record.headers, record.value)))
+            except wire.NewerThanCode as error:
+                newer = f"offset {record.offset} is {error}, which this release does not know: upgrade it"
+                break
+            except wire.Undecodable as error:
+                letters.append(DeadLetter(record, str(error)))
+            upto = record.offset + 1
+        if upto == held.expected:
+            return newer
+        topic = held.place.topic
+        async with self.database.work() as work:
+            counts = await offsets.swap(
+                work.connection,
+                held.place,
+                epoch=held.epoch,
+                expected=held.expected,
+                new=upto,
+                records=len(events) + len(letters),
+                window=dead_letters.WINDOW,
+            )
+            if counts is None and self.swaps:
+                raise _PartitionLost
+            repeated: set[int] = set()
+            if self.swaps:
+                repeated = await offsets.repeated(work.connection, held.place, (event for _, event in events))
+            new = [pair for n, pair in enumerate(events) if n not in repeated]
+            wanted = [pair for pair in new if type(pair[1].body) in self.handlers]
+            for handler, run in itertools.groupby(wanted, key=lambda pair: self.handlers[type(pair[1].body)]):
+                await self._apply(work, handler, list(run), letters)
+            if letters:
+                if counts is not None and dead_letters.too_many(seen=counts.seen, dead=counts.dead + len(letters)):
+                    refused = f"{counts.dead + len(letters)} of {counts.seen} records refused"
+                    raise _BreakerOpened(f"{refused}; the last: {letters[-1].reason}")
+                await offsets.count_dead(work.connection, held.place, len(letters))
+                await dead_letters.write(self.producer, self.service, held.place, letters, now=work.now)
+        held.expected = upto
+        held.last_record_at = _moment(batch[-1].timestamp_ms)
+        metrics.records.labels(topic, "duplicate").inc(len(repeated))
+        metrics.records.labels(topic, "dead").inc(len(letters))
+        metrics.records.labels(topic, "applied").inc(len(wanted))
+        metrics.records.labels(topic, "unhandled").inc(len(new) - len(wanted))
+        return newer
+
+    async def _apply(
+        self, work: Work, handler: Handler, run: Sequence[tuple[Record, Event]], letters: list[DeadLetter]
+    ) -> None:
+        """Applies a run of events under a savepoint, halving it to find what is refused."""
+        trace_id.set(_trace(run[0][1]))
+        try:
+            async with work.connection.begin_nested():
+                await handler(work, [event for _, event in run])
+            return
+        except Refused as error:
+            reason = str(error)
+        except DBAPIError as error:
+            if not refuses_data(error):
+                raise
+            reason = str(error.orig)
+        if len(run) == 1:
+            letters.append(DeadLetter(run[0][0], reason))
+            return
+        half = len(run) // 2
+        await self._apply(work, handler, run[:half], letters)
+        await self._apply(work, handler, run[half:], letters)
+
+
+class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Waits for the round in progress before partitions go; they are taken by the loop, not here."""
+
+    def __init__(self, consumer: Consumer) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
+        async with self._consumer._round:
+            for partition in revoked:
+                self._consumer.held.pop(partition, None)
+
+    async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
+        log.info("consumer.assigned", partitions=sorted(f"{p.topic}/{p.partition}" for p in assigned))
+
+
+def _moment(milliseconds: int) -> datetime:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+
+
+def _trace(event: Event) -> str | None:
+    parts = (event.traceparent or "").split("-")
+    return parts[1] if len(parts) == 4 else None

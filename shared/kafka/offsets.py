@@ -1,0 +1,187 @@
+"""Where a service stands in each partition: a row in its own database, moved in the transaction that does the work.
+
+Taking a partition raises its epoch; a batch's transaction begins by swapping the offset where epoch and expected
+offset match. So of two holders exactly one can commit, whatever the broker believes.
+Keyed by cluster id and topic generation: offsets mean nothing in another log.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.envelope import Event
+
+
+class Place(msgspec.Struct, frozen=True, order=True):
+    """One partition of one log."""
+
+    cluster_id: str
+    generation: int
+    topic: str
+    partition: int
+
+    def key(self) -> dict[str, Any]:
+        """The row's primary key, as parameters."""
+        return msgspec.structs.asdict(self)
+
+
+class Taken(msgspec.Struct, frozen=True):
+    """What taking a partition gives."""
+
+    epoch: int
+    next_offset: int
+    stopped: str | None
+
+
+class Swapped(msgspec.Struct, frozen=True):
+    """The partition's running counts after a swap, for the dead-letter breaker."""
+
+    seen: int
+    dead: int
+
+
+_KEY = "cluster_id = :cluster_id AND generation = :generation AND topic = :topic AND partition = :partition"
+
+
+async def take(connection: AsyncConnection, place: Place, *, beginning: int) -> Taken:
+    """Makes the caller the holder. A log seen for the first time is read from `beginning`."""
+    row = (
+        await connection.execute(
+            text(
+                "INSERT INTO consumer_offsets AS o (cluster_id, topic, generation, partition, epoch, next_offset) "
+                "VALUES (:cluster_id, :topic, :generation, :partition, 1, :beginning) "
+                "ON CONFLICT (cluster_id, topic, generation, partition) DO UPDATE SET epoch = o.epoch + 1 "
+                "RETURNING epoch, next_offset, stopped"
+            ),
+            {**place.key(), "beginning": beginning},
+        )
+    ).one()
+    return Taken(row.epoch, row.next_offset, row.stopped)
+
+
+async def swap(
+    connection: AsyncConnection, place: Place, *, epoch: int, expected: int, new: int, records: int, window: int
+) -> Swapped | None:
+    """Moves the offset from `expected` to `new`; None if another holder has the partition or has moved it.
+
+    `seen` and `dead` are halved whenever `window` records have been seen, so that they speak of late times.
+    """
+    row = (
+        await connection.execute(
+            text(
+                "UPDATE consumer_offsets SET next_offset = :new, "
+                "seen = CASE WHEN seen > :window THEN seen / 2 ELSE seen END + :records, "
+                "dead = CASE WHEN seen > :window THEN dead / 2 ELSE dead END "
+                f"WHERE {_KEY} AND epoch = :epoch AND next_offset = :expected RETURNING seen, dead"
+            ),
+            {**place.key(), "epoch": epoch, "expected": expected, "new": new, "records": records, "window": window},
+        )
+    ).first()
+    return None if row is None else Swapped(row.seen, row.dead)
+
+
+async def count_dead(connection: AsyncConnection, place: Place, dead: int) -> None:
+    """Adds to the partition's count of dead letters."""
+    await connection.execute(
+        text(f"UPDATE consumer_offsets SET dead = dead + :dead WHERE {_KEY}"), {**place.key(), "dead": dead}
+    )
+
+
+async def stop(connection: AsyncConnection, place: Place, *, epoch: int, reason: str) -> None:
+    """Closes a partition until an operator opens it."""
+    await connection.execute(
+        text(f"UPDATE consumer_offsets SET stopped = :reason WHERE {_KEY} AND epoch = :epoch"),
+        {**place.key(), "epoch": epoch, "reason": reason},
+    )
+
+
+async def resume(connection: AsyncConnection) -> int:
+    """Opens every stopped partition and forgets its counts; how many were opened."""
+    result = await connection.execute(
+        text("UPDATE consumer_offsets SET stopped = NULL, seen = 0, dead = 0 WHERE stopped IS NOT NULL")
+    )
+    return result.rowcount
+
+
+async def note_caught_up(connection: AsyncConnection, moments: Sequence[tuple[Place, int, datetime]]) -> None:
+    """Writes, for each (place, epoch), the moment up to which everything has been read."""
+    await connection.execute(
+        text(
+            "UPDATE consumer_offsets o SET caught_up_to = greatest(o.caught_up_to, n.moment) "
+            "FROM unnest(CAST(:clusters AS text[]), CAST(:generations AS bigint[]), CAST(:topics AS text[]), "
+            "CAST(:partitions AS bigint[]), CAST(:epochs AS bigint[]), CAST(:moments AS timestamptz[])) "
+            "AS n(cluster_id, generation, topic, partition, epoch, moment) "
+            "WHERE o.cluster_id = n.cluster_id AND o.generation = n.generation AND o.topic = n.topic "
+            "AND o.partition = n.partition AND o.epoch = n.epoch"
+        ),
+        {
+            "clusters": [place.cluster_id for place, _, _ in moments],
+            "generations": [place.generation for place, _, _ in moments],
+            "topics": [place.topic for place, _, _ in moments],
+            "partitions": [place.partition for place, _, _ in moments],
+            "epochs": [epoch for _, epoch, _ in moments],
+            "moments": [moment for _, _, moment in moments],
+        },
+    )
+
+
+async def caught_up_to(
+    connection: AsyncConnection, *, cluster_id: str, generation: int, partitions: int
+) -> datetime | None:
+    """The moment up to which every one of `partitions` has been read; None while any has never been."""
+    row = (
+        await connection.execute(
+            text(
+                "SELECT count(caught_up_to) AS known, min(caught_up_to) AS moment FROM consumer_offsets "
+                "WHERE cluster_id = :cluster_id AND generation = :generation"
+            ),
+            {"cluster_id": cluster_id, "generation": generation},
+        )
+    ).one()
+    moment: datetime | None = row.moment
+    return moment if row.known >= partitions else None
+
+
+async def repeated(connection: AsyncConnection, place: Place, events: Iterable[Event]) -> set[int]:
+    """Marks the stamped events of a batch and returns the positions of those seen before.
+
+    A reader keeps, per (its partition, origin), the highest sequence it has taken in. Must run in the
+    transaction that swapped the partition's offset.
+    """
+    stamped = [
+        (n, e.origin, e.sequence) for n, e in enumerate(events) if e.origin is not None and e.sequence is not None
+    ]
+    if not stamped:
+        return set()
+    rows = await connection.execute(
+        text("SELECT origin, sequence FROM stream_marks WHERE topic = :topic AND partition = :partition"),
+        {"topic": place.topic, "partition": place.partition},
+    )
+    marks: dict[int, int] = {row.origin: row.sequence for row in rows}
+    before = dict(marks)
+    seen: set[int] = set()
+    for position, origin, sequence in stamped:
+        if sequence <= marks.get(origin, -1):
+            seen.add(position)
+        else:
+            marks[origin] = sequence
+    moved = sorted((origin, sequence) for origin, sequence in marks.items() if before.get(origin) != sequence)
+    if moved:
+        await connection.execute(
+            text(
+                "INSERT INTO stream_marks (topic, partition, origin, sequence) "
+                "SELECT :topic, :partition, * FROM unnest(CAST(:origins AS bigint[]), CAST(:sequences AS bigint[])) "
+                "ON CONFLICT (topic, partition, origin) DO UPDATE SET sequence = excluded.sequence"
+            ),
+            {
+                "topic": place.topic,
+                "partition": place.partition,
+                "origins": [origin for origin, _ in moved],
+                "sequences": [sequence for _, sequence in moved],
+            },
+        )
+    return seen

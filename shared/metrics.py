@@ -1,0 +1,46 @@
+"""Every metric of the platform, in one list. Times are in seconds, sizes in bytes.
+
+| metric | labels | meaning |
+|---|---|---|
+| rapport_http_requests_total | route, method, status | answers given |
+| rapport_http_seconds | route | time from request to answer |
+| rapport_records_total | topic, outcome | records taken in: applied, duplicate, unhandled, dead |
+| rapport_batch_seconds | topic | one partition's batch, from decode to commit |
+| rapport_consumer_lag | topic, partition | records not yet read by this process |
+| rapport_partition_stopped | topic, partition, reason | 1 while a partition waits for an operator |
+| rapport_partitions_lost_total | topic | batches given up because another holder took the partition |
+| rapport_cluster_changes_total | | times the broker came back as another cluster |
+| rapport_relayed_total | topic | outbox rows acknowledged by the broker |
+| rapport_outbox_rows | | outbox rows waiting at the last look |
+| rapport_ingested_total | outcome | events by what became of them: accepted, quarantined |
+| rapport_quarantined_total | reason | events refused, by reason code |
+| rapport_due_total | | customers evaluated because a due time passed |
+| rapport_decisions_total | journey, outcome | campaign decisions |
+| rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
+"""
+
+from typing import Final
+
+from prometheus_client import Counter, Gauge, Histogram
+
+FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+http_requests: Final = Counter("rapport_http_requests_total", "Answers given", ["route", "method", "status"])
+http_seconds: Final = Histogram("rapport_http_seconds", "Request to answer", ["route"], buckets=FAST)
+records: Final = Counter("rapport_records_total", "Records taken in", ["topic", "outcome"])
+batch_seconds: Final = Histogram("rapport_batch_seconds", "One partition's batch", ["topic"], buckets=FAST)
+consumer_lag: Final = Gauge("rapport_consumer_lag", "Records not yet read", ["topic", "partition"])
+partition_stopped: Final = Gauge(
+    "rapport_partition_stopped", "Partitions that wait for an operator", ["topic", "partition", "reason"]
+)
+partitions_lost: Final = Counter("rapport_partitions_lost_total", "Batches given up to another holder", ["topic"])
+cluster_changes: Final = Counter("rapport_cluster_changes_total", "Times the broker came back as another cluster")
+relayed: Final = Counter("rapport_relayed_total", "Outbox rows acknowledged", ["topic"])
+outbox_rows: Final = Gauge("rapport_outbox_rows", "Outbox rows waiting")
+ingested: Final = Counter("rapport_ingested_total", "Events received", ["outcome"])
+quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["reason"])
+due: Final = Counter("rapport_due_total", "Customers evaluated because a due time passed")
+decisions: Final = Counter("rapport_decisions_total", "Campaign decisions", ["journey", "outcome"])
+accept_to_message: Final = Histogram(
+    "rapport_accept_to_message_seconds", "HTTP accept to message handed over", ["journey"], buckets=FAST
+)

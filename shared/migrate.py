@@ -1,0 +1,110 @@
+"""Migrations: Alembic, one history per service, run under a lock so that two starts do not race."""
+
+import asyncio
+from pathlib import Path
+from types import ModuleType
+from typing import Final
+
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, LargeBinary, MetaData, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.pool import NullPool
+
+LOCK: Final = 0x5261_7070  # any number that nobody else locks
+LOCK_SECONDS: Final = 5  # a migration that waits longer than this for a table would stop the service: try later
+
+ROOT: Final = Path(__file__).resolve().parent.parent
+
+
+def configuration(service: str) -> Config:
+    """Alembic's configuration for a service's own migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(ROOT / "services" / service / "migrations"))
+    return config
+
+
+async def upgrade(service: str, database_url: str) -> None:
+    """Brings a service's database to the newest version. Idempotent."""
+    engine = create_async_engine(database_url, poolclass=NullPool)
+    try:
+        async with engine.connect() as connection, asyncio.timeout(60):
+            await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
+            await connection.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
+            await connection.commit()
+            await connection.run_sync(_upgrade, service)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _upgrade(connection: Connection, service: str) -> None:
+    config = configuration(service)
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def run_migrations(metadata: MetaData) -> None:
+    """What every `migrations/env.py` calls: runs on the connection that `upgrade` holds."""
+    connection: Connection = context.config.attributes["connection"]
+    context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def create_mechanism_tables(op: ModuleType) -> None:
+    """The mechanisms' tables as each service's first migration creates them. Never changed: later ones alter."""
+    op.create_table(
+        "consumer_offsets",
+        Column("cluster_id", Text, primary_key=True),
+        Column("topic", Text, primary_key=True),
+        Column("generation", BigInteger, primary_key=True),
+        Column("partition", BigInteger, primary_key=True),
+        Column("epoch", BigInteger, nullable=False),
+        Column("next_offset", BigInteger, nullable=False),
+        Column("seen", BigInteger, nullable=False, server_default="0"),
+        Column("dead", BigInteger, nullable=False, server_default="0"),
+        Column("stopped", Text, comment="why an operator must look before this partition goes on"),
+        Column("caught_up_to", DateTime(timezone=True), comment="everything older has been read"),
+    )
+    op.create_table(
+        "stream_marks",
+        Column("topic", Text, primary_key=True),
+        Column("partition", BigInteger, primary_key=True),
+        Column("origin", BigInteger, primary_key=True),
+        Column("sequence", BigInteger, nullable=False),
+    )
+    op.create_table(
+        "outbox",
+        Column("id", BigInteger, Identity(always=True), primary_key=True),
+        Column("topic", Text, nullable=False),
+        Column("key", LargeBinary, nullable=False),
+        Column("headers", JSON, nullable=False),
+        Column("value", LargeBinary, nullable=False),
+    )
+    op.create_table(
+        "leases",
+        Column("name", Text, primary_key=True),
+        Column("holder", Uuid, nullable=False),
+        Column("expires_at", DateTime(timezone=True), nullable=False),
+    )
+    op.create_table(
+        "profile_aliases",
+        Column("profile_id", Uuid, primary_key=True),
+        Column("canonical_id", Uuid, nullable=False),
+    )
+    op.create_index("profile_aliases_canonical_id", "profile_aliases", ["canonical_id"])
+    op.create_table(
+        "idempotency_keys",
+        Column("key", Text, primary_key=True),
+        Column("fingerprint", Text, nullable=False),
+        Column("result", Uuid),
+        Column("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    )
+    # Both tables are queues or counters: vacuum them often, or their dead rows slow every look.
+    for busy in ("outbox", "consumer_offsets"):
+        op.execute(
+            f"ALTER TABLE {busy} SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, "
+            "autovacuum_vacuum_cost_delay = 0)"
+        )

@@ -1,0 +1,240 @@
+"""A service as a process: roles, signals, draining, and the command line."""
+
+import argparse
+import asyncio
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, TypeVar
+
+import uvicorn
+import uvloop
+from fastapi import APIRouter, FastAPI
+
+from shared import logging, migrate
+from shared.auth import Verifier
+from shared.clock import Clock
+from shared.contracts import topics
+from shared.db import Database
+from shared.health import Pulse
+from shared.http import Health, create_app
+from shared.kafka import offsets
+from shared.kafka.consumer import Consumer, Handlers
+from shared.kafka.producer import Producer
+from shared.kafka.topics import ensure_topics
+from shared.outbox import Relay
+from shared.settings import Settings, load
+
+ROLES: Final = ("api", "consumer", "relay")
+BROKER_PATIENCE_SECONDS: Final = 60
+
+log = logging.get_logger(__name__)
+
+Loop = Callable[[asyncio.Event], Coroutine[None, None, None]]
+
+
+@dataclass
+class Service:
+    """The parts of one service process, wired by its composition root.
+
+    `loops` run in the consumer role until stopped (timers, senders); each gets the stop event.
+    """
+
+    name: str
+    settings: Settings
+    clock: Clock
+    database: Database
+    producer: Producer
+    pulse: Pulse = field(default_factory=Pulse)
+    consumer: Consumer | None = None
+    relay: Relay | None = None
+    loops: dict[str, Loop] = field(default_factory=dict)
+    app: FastAPI | None = None
+    health: Health | None = None
+
+
+def assemble(
+    name: str,
+    settings: Settings,
+    clock: Clock,
+    *,
+    reads: Sequence[str] = (),
+    handlers: Handlers | None = None,
+    swaps: bool = True,
+) -> Service:
+    """The mechanisms of a service, connected to each other but not started."""
+    database = Database(
+        settings.database_url, application=f"rapport-{name}", clock=clock, pool_size=settings.database_pool_size
+    )
+    service = Service(name, settings, clock, database, Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}"))
+    if reads:
+        service.consumer = Consumer(
+            service=name,
+            bootstrap=settings.kafka_bootstrap,
+            database=database,
+            producer=Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}-dlq"),
+            clock=clock,
+            topics=reads,
+            handlers=handlers or {},
+            tick=service.pulse.loop("consumer"),
+            generation=settings.kafka_topic_generation,
+            replication=settings.kafka_replication,
+            batch_records=settings.kafka_batch_records,
+            swaps=swaps,
+        )
+    service.relay = Relay(database, service.producer, tick=service.pulse.loop("relay"))
+    return service
+
+
+def add_api(service: Service, *, description: str, routers: Sequence[APIRouter]) -> FastAPI:
+    """Gives a service its API."""
+    settings = service.settings
+    service.health = Health(service.pulse, service.database, service.consumer)
+    service.app = create_app(
+        title=service.name,
+        description=description,
+        routers=routers,
+        health=service.health,
+        verifier=Verifier(
+            public_key=settings.auth_public_key,
+            jwks_url=settings.auth_jwks_url,
+            algorithm=settings.auth_algorithm,
+            issuer=settings.auth_issuer,
+        ),
+    )
+    return service.app
+
+
+async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = ROLES) -> None:
+    """Runs a service's roles until `stop` is set, then drains: no new requests, the batch in hand, the outbox.
+
+    Any task that ends by an error ends the others and raises: a half-dead process is worse than none.
+    """
+    relay_stop = asyncio.Event()
+    await ensure_topics(
+        service.settings.kafka_bootstrap,
+        topics.ALL,
+        replication=service.settings.kafka_replication,
+        patience_seconds=BROKER_PATIENCE_SECONDS,
+    )
+    try:
+        async with asyncio.TaskGroup() as background:
+            if service.relay is not None and "relay" in roles:
+                background.create_task(service.relay.run(relay_stop))
+            async with asyncio.TaskGroup() as work:
+                if service.app is not None and "api" in roles:
+                    work.create_task(_serve_http(service, stop))
+                if "consumer" in roles:
+                    if service.consumer is not None:
+                        work.create_task(service.consumer.run(stop))
+                    for loop in service.loops.values():
+                        work.create_task(loop(stop))
+                work.create_task(_announce(service, stop))
+            relay_stop.set()
+            if service.relay is not None:
+                service.relay.wake()
+    finally:
+        await service.producer.close()
+        if service.consumer is not None:
+            await service.consumer.producer.close()
+        await service.database.close()
+
+
+async def _announce(service: Service, stop: asyncio.Event) -> None:
+    log.info("service.starts", settings=sorted(type(service.settings).model_fields))
+    await stop.wait()
+    if service.health is not None:
+        service.health.draining = True
+    log.info("service.drains")
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: a process has one way to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to `main`."""
+        yield
+
+
+async def _serve_http(service: Service, stop: asyncio.Event) -> None:
+    assert service.app is not None
+    server = _Server(
+        uvicorn.Config(
+            service.app,
+            host=service.settings.http_host,
+            port=service.settings.http_port,
+            log_config=None,
+            access_log=False,
+            timeout_graceful_shutdown=int(service.settings.drain_seconds),
+            timeout_keep_alive=75,
+        )
+    )
+    async with asyncio.TaskGroup() as tasks:
+        serving = tasks.create_task(server.serve())
+        stopping = tasks.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+        stopping.cancel()
+    if not stop.is_set():
+        raise RuntimeError(f"the API on port {service.settings.http_port} ended by itself")
+
+
+# The command line
+
+S = TypeVar("S", bound=Settings)
+
+
+def main(
+    name: str,
+    settings_class: type[S],
+    build: Callable[[S], Service],
+    *,
+    commands: Mapping[str, Callable[[S, Sequence[str]], Coroutine[None, None, int]]] | None = None,
+) -> int:
+    """`python -m services.<name> serve|migrate|resume|…`; returns the exit status."""
+    extra = dict(commands or {})
+    parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
+    parser.add_argument("command", choices=["serve", "migrate", "resume", *extra])
+    parser.add_argument("--role", default=",".join(ROLES), help="with serve: api, consumer, relay (several by comma)")
+    arguments, rest = parser.parse_known_args()
+    roles = arguments.role.split(",")
+    if unknown := set(roles) - set(ROLES):
+        parser.error(f"--role: {', '.join(sorted(unknown))}; there are {', '.join(ROLES)}")
+    settings = load(settings_class)
+    logging.configure(name, settings.log_level)
+    if arguments.command in extra:
+        return uvloop.run(extra[arguments.command](settings, rest))
+    if rest:
+        parser.error(f"unrecognized arguments: {' '.join(rest)}")
+    if arguments.command == "migrate":
+        uvloop.run(migrate.upgrade(name, settings.database_url))
+        return 0
+    if arguments.command == "resume":
+        return uvloop.run(_resume(build(settings)))
+    return uvloop.run(_serve(build(settings), roles))
+
+
+async def _serve(service: Service, roles: Sequence[str]) -> int:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    try:
+        await run(service, stop=stop, roles=roles)
+    except Exception:  # the process's edge: say why, and end
+        log.exception("service.ends")
+        return 1
+    return 0
+
+
+async def _resume(service: Service) -> int:
+    """Opens the partitions that the dead-letter breaker closed."""
+    async with service.database.work() as work:
+        opened = await offsets.resume(work.connection)
+    await service.database.close()
+    print(f"{opened} partitions opened; restart the service to read on", file=sys.stderr)
+    return 0

@@ -1,0 +1,57 @@
+"""Configuration: typed, documented, read from the environment once, and refused at start if wrong."""
+
+import sys
+from typing import Annotated, NoReturn, TypeVar
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Milliseconds = Annotated[int, Field(ge=0)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+class Settings(BaseSettings):
+    """What every service needs. Each field is one environment variable of the same name, in capitals."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True)
+
+    database_url: str = Field(description="postgresql+asyncpg://… of this service's own database")
+    database_pool_size: int = Field(12, ge=2, description="connections to PostgreSQL at most")
+    kafka_bootstrap: str = Field(description="host:port of a broker; several separated by commas")
+    kafka_replication: int = Field(1, ge=1, description="replication factor of topics that this service creates")
+    kafka_topic_generation: int = Field(
+        1, ge=1, description="raise by one after deleting and creating the topics again on the same cluster"
+    )
+    kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
+    http_host: str = Field("127.0.0.1", description="address that the API listens on")
+    http_port: Port = Field(description="port that the API listens on")
+    auth_public_key: str = Field("", description="PEM key that verifies bearer tokens")
+    auth_jwks_url: str = Field("", description="JWKS URL that verifies bearer tokens, instead of a key")
+    auth_algorithm: str = Field("EdDSA", description="the one algorithm that tokens may use")
+    auth_issuer: str = Field("rapport", description="the one issuer that tokens may have")
+    partition_secret: str = Field(
+        "rapport-local", description="key of the hash that places customers on partitions; equal in all services"
+    )
+    log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    clock_offset_seconds: float = Field(0, description="moves the clock; for drills only")
+    drain_seconds: float = Field(15, gt=0, description="time that a graceful stop may take")
+
+
+SettingsT = TypeVar("SettingsT", bound=Settings)
+
+
+def load(settings: type[SettingsT]) -> SettingsT:
+    """The settings from the environment; on a mistake, one line per variable on stderr and exit status 2."""
+    try:
+        return settings()
+    except ValidationError as error:
+        _explain(settings, error)
+
+
+def _explain(settings: type[Settings], error: ValidationError) -> NoReturn:
+    for problem in error.errors():
+        name = str(problem["loc"][0]) if problem["loc"] else "?"
+        field = settings.model_fields.get(name)
+        meaning = f" ({field.description})" if field and field.description else ""
+        print(f"{name.upper()}: {problem['msg']}{meaning}", file=sys.stderr)
+    raise SystemExit(2)

@@ -1,0 +1,65 @@
+"""The tables of the mechanisms, which stand in every service's own database."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSON
+
+
+def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
+    """Adds the mechanisms' tables to a service's metadata: RECORD, except `outbox`, which empties itself."""
+    offsets = Table(
+        "consumer_offsets",
+        metadata,
+        Column[str]("cluster_id", Text, primary_key=True),
+        Column[str]("topic", Text, primary_key=True),
+        Column[int]("generation", BigInteger, primary_key=True),
+        Column[int]("partition", BigInteger, primary_key=True),
+        Column[int]("epoch", BigInteger, nullable=False),
+        Column[int]("next_offset", BigInteger, nullable=False),
+        Column[int]("seen", BigInteger, nullable=False, server_default="0"),
+        Column[int]("dead", BigInteger, nullable=False, server_default="0"),
+        Column[str]("stopped", Text, comment="why an operator must look before this partition goes on"),
+        Column[datetime]("caught_up_to", DateTime(timezone=True), comment="everything older has been read"),
+    )
+    marks = Table(
+        "stream_marks",
+        metadata,
+        Column[str]("topic", Text, primary_key=True),
+        Column[int]("partition", BigInteger, primary_key=True),
+        Column[int]("origin", BigInteger, primary_key=True),
+        Column[int]("sequence", BigInteger, nullable=False),
+    )
+    outbox = Table(
+        "outbox",
+        metadata,
+        Column[int]("id", BigInteger, Identity(always=True), primary_key=True),
+        Column[str]("topic", Text, nullable=False),
+        Column[bytes]("key", LargeBinary, nullable=False),
+        Column[dict[str, str]]("headers", JSON, nullable=False),
+        Column[bytes]("value", LargeBinary, nullable=False),
+    )
+    lease = Table(
+        "leases",
+        metadata,
+        Column[str]("name", Text, primary_key=True),
+        Column[UUID]("holder", Uuid, nullable=False),
+        Column[datetime]("expires_at", DateTime(timezone=True), nullable=False),
+    )
+    aliases = Table(
+        "profile_aliases",
+        metadata,
+        Column[UUID]("profile_id", Uuid, primary_key=True),
+        Column[UUID]("canonical_id", Uuid, nullable=False),
+    )
+    keys = Table(
+        "idempotency_keys",
+        metadata,
+        Column[str]("key", Text, primary_key=True),
+        Column[str]("fingerprint", Text, nullable=False),
+        Column[UUID]("result", Uuid),
+        Column[datetime]("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
+    )
+    Index("profile_aliases_canonical_id", aliases.c.canonical_id)
+    return {table.name: table for table in (offsets, marks, outbox, lease, aliases, keys)}
