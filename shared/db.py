@@ -28,10 +28,14 @@ POOL_TIMEOUT_SECONDS: Final = 10
 
 @dataclass(slots=True)
 class Work:
-    """One transaction in progress: its connection, its outbox, and the moment it decides at."""
+    """One transaction in progress: its connection, its outbox, and the moment it decides at.
+
+    `origin` is the partition whose batch this is; None outside a consumer.
+    """
 
     connection: AsyncConnection
     now: datetime
+    origin: int | None = None
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:

@@ -349,6 +349,7 @@ class Consumer:
             return newer
         topic = held.place.topic
         async with self.database.work() as work:
+            work.origin = held.place.partition
             counts = await offsets.swap(
                 work.connection,
                 held.place,

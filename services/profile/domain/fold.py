@@ -1,0 +1,166 @@
+"""What a profile's events add up to.
+
+`state_of` says what one event adds; `merge` joins two states. `merge` is commutative and associative, and the
+empty state is its neutral element, so any order and any batching of a set of events give one state, and two
+profiles merge into the state of the union of their events. (Doubles are removed by event id before.) Orders are
+kept apart, one row per order id, with laws of their own: `shared.contracts.orders`.
+"""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from functools import reduce
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from shared.contracts.envelope import Event, Stamp
+from shared.contracts.events import (
+    CustomerIdentified,
+    FeedbackSubmitted,
+    OrderPlaced,
+    PageViewed,
+    ProductViewed,
+)
+from shared.contracts.identity import Identity
+
+MAX_COUNTED_NAME: Final = 200  # characters of a page path or category that is counted
+
+
+class Trait(msgspec.Struct, frozen=True, array_like=True):
+    """A value and the stamp of the event that said it last."""
+
+    stamp: Stamp
+    value: Any
+
+
+class Tally(msgspec.Struct, frozen=True, array_like=True):
+    """How many answers, and the sum of their ratings."""
+
+    answers: int = 0
+    total: int = 0
+
+
+class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The part of a profile that is a join of what its events say."""
+
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    events: int = 0
+    page_views: int = 0
+    traits: dict[str, Trait] = {}
+    consent: dict[str, Trait] = {}
+    feedback: dict[str, Tally] = {}
+    identities: dict[str, tuple[str, ...]] = {}
+
+
+EMPTY: Final = ProfileState()
+
+
+def state_of(event: Event) -> ProfileState:
+    """What one event adds. A claim is seen, and believed in nothing."""
+    traits: dict[str, Trait] = {}
+    consent: dict[str, Trait] = {}
+    feedback: dict[str, Tally] = {}
+    page_views = 0
+    if not event.claim:
+        match event.body:
+            case CustomerIdentified() as said:
+                stamp = event.stamp
+                traits = {name: Trait(stamp, value) for name, value in said.traits.items() if value is not None}
+                consent = {channel: Trait(stamp, granted) for channel, granted in said.consent.items()}
+            case FeedbackSubmitted() as answer:
+                feedback = {answer.survey: Tally(1, answer.rating)}
+            case PageViewed():
+                page_views = 1
+    return ProfileState(
+        first_seen=event.occurred_at,
+        last_seen=event.occurred_at,
+        events=1,
+        page_views=page_views,
+        traits=traits,
+        consent=consent,
+        feedback=feedback,
+    )
+
+
+def merge(one: ProfileState, other: ProfileState) -> ProfileState:
+    """The state of the union of two disjoint sets of events."""
+    return ProfileState(
+        first_seen=_least(one.first_seen, other.first_seen),
+        last_seen=_greatest(one.last_seen, other.last_seen),
+        events=one.events + other.events,
+        page_views=one.page_views + other.page_views,
+        traits=_last_writer_wins(one.traits, other.traits),
+        consent=_last_writer_wins(one.consent, other.consent),
+        feedback={
+            survey: Tally(a.answers + b.answers, a.total + b.total)
+            for survey, a, b in _both(one.feedback, other.feedback, Tally())
+        },
+        identities={
+            namespace: tuple(sorted({*a, *b})) for namespace, a, b in _both(one.identities, other.identities, ())
+        },
+    )
+
+
+def fold(events: Iterable[Event], onto: ProfileState = EMPTY) -> ProfileState:
+    """The state after these events. Each event must be folded once."""
+    return reduce(merge, map(state_of, events), onto)
+
+
+def with_identities(state: ProfileState, gained: Iterable[Identity]) -> ProfileState:
+    """The state after these identities were linked."""
+    added: dict[str, set[str]] = {}
+    for identity in gained:
+        added.setdefault(identity.namespace.value, set()).add(identity.value)
+    return merge(state, ProfileState(identities={name: tuple(sorted(values)) for name, values in added.items()}))
+
+
+def counted(event: Event) -> list[tuple[str, str, int]]:
+    """What an event adds to the full counts that top lists are ranked from: (kind, name, times)."""
+    if event.claim:
+        return []
+    match event.body:
+        case PageViewed(path=path, url=url) if path or url:
+            return [("page", (path or url)[:MAX_COUNTED_NAME], 1)]
+        case ProductViewed(category=category, sku=sku):
+            viewed = [("product_viewed", sku[:MAX_COUNTED_NAME], 1)]
+            return [*viewed, ("category_viewed", category[:MAX_COUNTED_NAME], 1)] if category else viewed
+        case OrderPlaced(items=items):
+            return [
+                ("category_bought", item.category[:MAX_COUNTED_NAME], item.quantity) for item in items if item.category
+            ]
+        case _:
+            return []
+
+
+def plain(said: Mapping[str, Trait], limit: int) -> dict[str, Any]:
+    """Values without their stamps, at most `limit`, by name."""
+    return {name: said[name].value for name in sorted(said)[:limit]}
+
+
+_Value = TypeVar("_Value")
+
+
+def _last_writer_wins(one: dict[str, Trait], other: dict[str, Trait]) -> dict[str, Trait]:
+    if not one or not other:
+        return one or other
+    joined = dict(one)
+    for name, trait in other.items():
+        mine = joined.get(name)
+        if mine is None or mine.stamp < trait.stamp:
+            joined[name] = trait
+    return joined
+
+
+def _both(
+    one: Mapping[str, _Value], other: Mapping[str, _Value], neutral: _Value
+) -> Iterable[tuple[str, _Value, _Value]]:
+    return ((name, one.get(name, neutral), other.get(name, neutral)) for name in {**one, **other})
+
+
+def _least(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _greatest(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((moment for moment in (one, other) if moment is not None), default=None)

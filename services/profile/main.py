@@ -1,0 +1,30 @@
+"""The composition root of profile."""
+
+from datetime import timedelta
+
+from services.profile import consumer
+from services.profile.api import router
+from services.profile.settings import ProfileSettings
+from shared import process
+from shared.clock import Clock, SystemClock
+
+DESCRIPTION = "One view of each customer: identity, traits, consent, orders, timeline."
+
+
+def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool = True) -> process.Service:
+    """A profile service, wired but not started. `swaps` is False only in the test that shows what the swap is for."""
+    service = process.assemble(
+        "profile",
+        settings,
+        clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+        reads=consumer.TOPICS,
+        handlers=consumer.HANDLERS,
+        swaps=swaps,
+    )
+    process.add_api(service, description=DESCRIPTION, routers=[router])
+    return service
+
+
+def main() -> int:
+    """The command line."""
+    return process.main("profile", ProfileSettings, build)

@@ -1,0 +1,121 @@
+"""The tables that profile owns."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, Boolean, DateTime, Identity, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.tables import mechanism_tables
+
+
+class Base(DeclarativeBase):
+    """This service's tables."""
+
+
+class Profile(Base):
+    """PROJECTION: one customer. A merged profile has no row; `profile_aliases` says who stands for it."""
+
+    __tablename__ = "profiles"
+    __table_args__ = (Index("profiles_last_seen_id", "last_seen", "id"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    first_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    last_seen: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    state: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    orders: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    spend_minor: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
+    first_order_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_order_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class OwnedIdentity(Base):
+    """PROJECTION of the identity log: who owns an identity. The owner may have been merged since: see aliases."""
+
+    __tablename__ = "identities"
+    __table_args__ = (Index("identities_value", "value", postgresql_ops={"value": "text_pattern_ops"}),)
+
+    namespace: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str] = mapped_column(Text, primary_key=True)
+    profile_id: Mapped[UUID | None] = mapped_column(Uuid)
+
+
+class IdentityDecision(Base):
+    """RECORD: the identity log. Append only; no rebuild recomputes it."""
+
+    __tablename__ = "identity_log"
+    __table_args__ = (Index("identity_log_profile_id", "profile_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    kind: Mapped[str] = mapped_column(Text, comment="create, link, merge, refuse")
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+    other_id: Mapped[UUID | None] = mapped_column(Uuid, comment="the merged or refused profile")
+    namespace: Mapped[str | None] = mapped_column(Text)
+    value: Mapped[str | None] = mapped_column(Text)
+    event_id: Mapped[UUID] = mapped_column(Uuid, comment="the cause")
+    rule_version: Mapped[int] = mapped_column(SmallInteger)
+    reason: Mapped[str] = mapped_column(Text)
+
+
+class TimelineEvent(Base):
+    """RECORD: every event ever folded. Its primary key removes doubles for ever; a rebuild reads it."""
+
+    __tablename__ = "timeline"
+    __table_args__ = (Index("timeline_profile_id_occurred_at", "profile_id", "occurred_at", "event_id"),)
+
+    event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+    type: Mapped[str] = mapped_column(Text)
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    source_id: Mapped[str] = mapped_column(Text)
+    source_kind: Mapped[str] = mapped_column(Text)
+    historical: Mapped[bool] = mapped_column(Boolean)
+    claim: Mapped[bool] = mapped_column(Boolean)
+    identities: Mapped[list[Any]] = mapped_column(JSONB)
+    body: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    cause_id: Mapped[UUID | None] = mapped_column(Uuid)
+    depth: Mapped[int] = mapped_column(SmallInteger)
+
+
+class CustomerOrder(Base):
+    """PROJECTION: what is known of one order, one row per (profile, order id)."""
+
+    __tablename__ = "orders"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    counts: Mapped[bool] = mapped_column(Boolean)
+    currency: Mapped[str | None] = mapped_column(Text)
+    net_minor: Mapped[int] = mapped_column(BigInteger)
+    refunded_minor: Mapped[int] = mapped_column(BigInteger)
+    margin_minor: Mapped[int | None] = mapped_column(BigInteger)
+    placed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Count(Base):
+    """PROJECTION: the full counts that top lists are ranked from at read."""
+
+    __tablename__ = "counts"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    times: Mapped[int] = mapped_column(BigInteger)
+
+
+class Lane(Base):
+    """RECORD: the next sequence of each origin partition, by which readers of `profile-events` skip repeats."""
+
+    __tablename__ = "lanes"
+
+    origin: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    next_sequence: Mapped[int] = mapped_column(BigInteger)
+
+
+mechanism_tables(Base.metadata)

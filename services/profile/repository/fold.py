@@ -1,0 +1,175 @@
+"""What a batch loads and stores, each in one statement."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.profile.domain.fold import ProfileState
+from shared.contracts.envelope import Event
+from shared.contracts.orders import Order
+from shared.contracts.wire import TYPE_NAMES
+from shared.db import Work
+
+_json = msgspec.json.Encoder()
+_decode_order = msgspec.json.Decoder(Order).decode
+
+
+def _text(value: Any) -> str:
+    return _json.encode(value).decode()
+
+
+async def known_events(work: Work, event_ids: Sequence[UUID]) -> set[UUID]:
+    """Those of these events that were folded before."""
+    rows = await work.rows(
+        "SELECT event_id FROM timeline WHERE event_id = ANY(CAST(:ids AS uuid[]))", ids=list(event_ids)
+    )
+    return {row.event_id for row in rows}
+
+
+async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) -> int:
+    """Writes events to the timeline; how many were new."""
+    return await work.run(
+        "INSERT INTO timeline (event_id, profile_id, type, occurred_at, received_at, source_id, source_kind, "
+        "historical, claim, identities, body, cause_id, depth) SELECT event_id, profile_id, type, occurred_at, "
+        "received_at, source_id, source_kind, historical, claim, identities::jsonb, body::jsonb, "
+        "cause_id, depth FROM unnest("
+        "CAST(:event_ids AS uuid[]), CAST(:profile_ids AS uuid[]), CAST(:types AS text[]), "
+        "CAST(:occurred AS timestamptz[]), CAST(:received AS timestamptz[]), CAST(:sources AS text[]), "
+        "CAST(:kinds AS text[]), CAST(:historical AS boolean[]), CAST(:claims AS boolean[]), "
+        "CAST(:identities AS text[]), CAST(:bodies AS text[]), CAST(:causes AS uuid[]), CAST(:depths AS smallint[])) "
+        "AS n(event_id, profile_id, type, occurred_at, received_at, source_id, source_kind, historical, claim, "
+        "identities, body, cause_id, depth) ORDER BY event_id ON CONFLICT (event_id) DO NOTHING",
+        event_ids=[event.event_id for _, event in assigned],
+        profile_ids=[profile_id for profile_id, _ in assigned],
+        types=[TYPE_NAMES[type(event.body)] for _, event in assigned],
+        occurred=[event.occurred_at for _, event in assigned],
+        received=[event.received_at for _, event in assigned],
+        sources=[event.source_id for _, event in assigned],
+        kinds=[event.source_kind.value for _, event in assigned],
+        historical=[event.historical for _, event in assigned],
+        claims=[event.claim for _, event in assigned],
+        identities=[_text(event.identities) for _, event in assigned],
+        bodies=[_text(event.body) for _, event in assigned],
+        causes=[event.cause_id for _, event in assigned],
+        depths=[event.depth for _, event in assigned],
+    )
+
+
+async def orders(work: Work, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], Order]:
+    """What is known of these (profile, order id)."""
+    wanted = sorted(set(keys))
+    rows = await work.rows(
+        "SELECT profile_id, order_id, facts::text AS facts FROM orders JOIN unnest(CAST(:profiles AS uuid[]), "
+        "CAST(:orders AS text[])) AS w(profile_id, order_id) USING (profile_id, order_id)",
+        profiles=[profile_id for profile_id, _ in wanted],
+        orders=[order_id for _, order_id in wanted],
+    )
+    return {(row.profile_id, row.order_id): _decode_order(row.facts) for row in rows}
+
+
+async def take_orders(work: Work, profile_id: UUID) -> dict[str, Order]:
+    """Takes a merged profile's orders away and returns them."""
+    rows = await work.rows("DELETE FROM orders WHERE profile_id = :id RETURNING order_id, facts::text", id=profile_id)
+    return {row.order_id: _decode_order(row.facts) for row in rows}
+
+
+async def save_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> None:
+    """Stores orders whole."""
+    rows = sorted(changed.items(), key=lambda item: item[0])
+    if not rows:
+        return
+    await work.run(
+        "INSERT INTO orders (profile_id, order_id, facts, counts, currency, net_minor, refunded_minor, margin_minor, "
+        "placed_at) SELECT profile_id, order_id, facts::jsonb, counts, currency, net, refunded, margin, placed_at "
+        "FROM unnest(CAST(:profiles AS uuid[]), CAST(:orders AS text[]), CAST(:facts AS text[]), "
+        "CAST(:counts AS boolean[]), CAST(:currencies AS text[]), CAST(:nets AS bigint[]), CAST(:refunds AS bigint[]), "
+        "CAST(:margins AS bigint[]), CAST(:placed AS timestamptz[])) "
+        "AS n(profile_id, order_id, facts, counts, currency, net, refunded, margin, placed_at) "
+        "ON CONFLICT (profile_id, order_id) DO UPDATE SET facts = excluded.facts, "
+        "counts = excluded.counts, currency = excluded.currency, net_minor = excluded.net_minor, "
+        "refunded_minor = excluded.refunded_minor, margin_minor = excluded.margin_minor, "
+        "placed_at = excluded.placed_at",
+        profiles=[profile_id for (profile_id, _), _ in rows],
+        orders=[order_id for (_, order_id), _ in rows],
+        facts=[_text(order) for _, order in rows],
+        counts=[order.counts for _, order in rows],
+        currencies=[order.placed.currency if order.placed else None for _, order in rows],
+        nets=[order.net_minor for _, order in rows],
+        refunds=[order.refunded_minor for _, order in rows],
+        margins=[order.margin_minor for _, order in rows],
+        placed=[order.placed_at for _, order in rows],
+    )
+
+
+async def add_counts(work: Work, added: Mapping[tuple[UUID, str, str], int]) -> None:
+    """Adds to the full counts."""
+    rows = sorted(added.items())
+    if not rows:
+        return
+    await work.run(
+        "INSERT INTO counts (profile_id, kind, name, times) SELECT * FROM unnest(CAST(:profiles AS uuid[]), "
+        "CAST(:kinds AS text[]), CAST(:names AS text[]), CAST(:times AS bigint[])) "
+        "ON CONFLICT (profile_id, kind, name) DO UPDATE SET times = counts.times + excluded.times",
+        profiles=[profile_id for (profile_id, _, _), _ in rows],
+        kinds=[kind for (_, kind, _), _ in rows],
+        names=[name for (_, _, name), _ in rows],
+        times=[times for _, times in rows],
+    )
+
+
+async def save_profiles(work: Work, states: Mapping[UUID, ProfileState]) -> None:
+    """Stores the states of locked or new profiles, one version up."""
+    rows = sorted(states.items())
+    parameters = {
+        "ids": [profile_id for profile_id, _ in rows],
+        "first": [state.first_seen for _, state in rows],
+        "last": [state.last_seen for _, state in rows],
+        "states": [_text(state) for _, state in rows],
+    }
+    await work.run(
+        "INSERT INTO profiles (id, version, first_seen, last_seen, state) "
+        "SELECT id, 1, first_seen, last_seen, state::jsonb FROM unnest(CAST(:ids AS uuid[]), "
+        "CAST(:first AS timestamptz[]), CAST(:last AS timestamptz[]), CAST(:states AS text[])) "
+        "AS n(id, first_seen, last_seen, state) ON CONFLICT (id) DO UPDATE SET version = profiles.version + 1, "
+        "first_seen = excluded.first_seen, last_seen = excluded.last_seen, state = excluded.state",
+        **parameters,
+    )
+
+
+async def update_figures(work: Work, profile_ids: Iterable[UUID]) -> None:
+    """Derives order figures again from the order rows of these profiles."""
+    await work.run(
+        "UPDATE profiles p SET orders = f.orders, spend_minor = f.spend, first_order_at = f.first_at, "
+        "last_order_at = f.last_at FROM (SELECT w.id, coalesce(sum(c.orders), 0) AS orders, "
+        "coalesce(jsonb_object_agg(c.currency, c.net) FILTER (WHERE c.currency IS NOT NULL), '{}') AS spend, "
+        "min(c.first_at) AS first_at, max(c.last_at) AS last_at FROM unnest(CAST(:ids AS uuid[])) AS w(id) "
+        "LEFT JOIN (SELECT profile_id, currency, count(*) AS orders, sum(net_minor) AS net, "
+        "min(placed_at) AS first_at, max(placed_at) AS last_at FROM orders "
+        "WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[])) "
+        "GROUP BY profile_id, currency) c ON c.profile_id = w.id GROUP BY w.id) f WHERE p.id = f.id",
+        ids=sorted(set(profile_ids)),
+    )
+
+
+async def figures(work: Work, profile_ids: Iterable[UUID]) -> list[Any]:
+    """Version and order figures of these profiles, as stored now."""
+    return await work.rows(
+        "SELECT id, version, orders, spend_minor::text AS spend_minor, first_order_at, last_order_at FROM profiles "
+        "WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id",
+        ids=sorted(set(profile_ids)),
+    )
+
+
+async def reserve_sequences(work: Work, origin: int, count: int) -> int:
+    """The first of `count` sequences of an origin partition; later ones are greater, for ever."""
+    row = await work.row(
+        "INSERT INTO lanes AS l (origin, next_sequence) VALUES (:origin, :count) ON CONFLICT (origin) DO UPDATE "
+        "SET next_sequence = l.next_sequence + :count RETURNING next_sequence - :count AS first",
+        origin=origin,
+        count=count,
+    )
+    assert row is not None
+    first: int = row.first
+    return first

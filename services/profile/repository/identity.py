@@ -1,0 +1,104 @@
+"""Identities, their owners and the log, under locks taken in one order."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import msgspec
+
+from services.profile.domain.fold import ProfileState
+from services.profile.domain.identity import RULE_VERSION, Decision
+from shared.contracts.identity import Identity, Namespace
+from shared.db import Work
+
+decode_state = msgspec.json.Decoder(ProfileState).decode
+
+
+@dataclass(slots=True)
+class Stored:
+    """A profile as it stands."""
+
+    version: int
+    state: ProfileState
+
+
+async def owners(work: Work, identities: Iterable[Identity]) -> dict[Identity, UUID]:
+    """Locks these identities, known or new, until the transaction ends; the profiles that own them now.
+
+    New ones are inserted first and all are locked after, each time in one order: two batches that share
+    identities wait for each other and do not deadlock.
+    """
+    wanted = sorted(set(identities))
+    names = {"namespaces": [one.namespace.value for one in wanted], "values": [one.value for one in wanted]}
+    await work.run(
+        "INSERT INTO identities (namespace, value) SELECT * FROM unnest(CAST(:namespaces AS text[]), "
+        "CAST(:values AS text[])) ON CONFLICT DO NOTHING",
+        **names,
+    )
+    rows = await work.rows(
+        "SELECT i.namespace, i.value, coalesce(a.canonical_id, i.profile_id) AS owner FROM identities i "
+        "JOIN unnest(CAST(:namespaces AS text[]), CAST(:values AS text[])) AS w(namespace, value) "
+        "USING (namespace, value) LEFT JOIN profile_aliases a ON a.profile_id = i.profile_id "
+        "ORDER BY i.namespace, i.value FOR UPDATE OF i",
+        **names,
+    )
+    return {Identity(Namespace(row.namespace), row.value): row.owner for row in rows if row.owner is not None}
+
+
+async def lock_profiles(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Stored]:
+    """Locks profiles in the order of their ids; those that do not exist (any more) are left out."""
+    rows = await work.rows(
+        "SELECT id, version, state::text AS state FROM profiles WHERE id = ANY(CAST(:ids AS uuid[])) "
+        "ORDER BY id FOR UPDATE",
+        ids=sorted(set(profile_ids)),
+    )
+    return {row.id: Stored(row.version, decode_state(row.state)) for row in rows}
+
+
+async def write_owners(work: Work, owned: Mapping[Identity, UUID]) -> None:
+    """Gives identities their first owner."""
+    if not owned:
+        return
+    await work.run(
+        "UPDATE identities i SET profile_id = n.profile_id FROM unnest(CAST(:namespaces AS text[]), "
+        "CAST(:values AS text[]), CAST(:owners AS uuid[])) AS n(namespace, value, profile_id) "
+        "WHERE i.namespace = n.namespace AND i.value = n.value AND i.profile_id IS NULL",
+        namespaces=[one.namespace.value for one in owned],
+        values=[one.value for one in owned],
+        owners=list(owned.values()),
+    )
+
+
+async def write_log(work: Work, decisions: Sequence[Decision]) -> None:
+    """Appends to the identity log."""
+    if not decisions:
+        return
+    await work.run(
+        "INSERT INTO identity_log (at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason) "
+        "SELECT :now, kind, profile_id, other_id, namespace, value, event_id, :rule_version, reason FROM unnest("
+        "CAST(:kinds AS text[]), CAST(:profiles AS uuid[]), CAST(:others AS uuid[]), CAST(:namespaces AS text[]), "
+        "CAST(:values AS text[]), CAST(:events AS uuid[]), CAST(:reasons AS text[])) WITH ORDINALITY "
+        "AS n(kind, profile_id, other_id, namespace, value, event_id, reason, line) ORDER BY line",
+        now=work.now,
+        rule_version=RULE_VERSION,
+        kinds=[one.kind for one in decisions],
+        profiles=[one.profile_id for one in decisions],
+        others=[one.other_id for one in decisions],
+        namespaces=[one.identity.namespace.value if one.identity else None for one in decisions],
+        values=[one.identity.value if one.identity else None for one in decisions],
+        events=[one.event_id for one in decisions],
+        reasons=[one.reason for one in decisions],
+    )
+
+
+async def move_rows(work: Work, *, loser: UUID, survivor: UUID) -> None:
+    """Gives the survivor of a merge the loser's events and counts, and takes the loser's row away."""
+    ids = {"loser": loser, "survivor": survivor}
+    await work.run("UPDATE timeline SET profile_id = :survivor WHERE profile_id = :loser", **ids)
+    await work.run(
+        "WITH gone AS (DELETE FROM counts WHERE profile_id = :loser RETURNING kind, name, times) "
+        "INSERT INTO counts (profile_id, kind, name, times) SELECT :survivor, kind, name, times FROM gone "
+        "ON CONFLICT (profile_id, kind, name) DO UPDATE SET times = counts.times + excluded.times",
+        **ids,
+    )
+    await work.run("DELETE FROM profiles WHERE id = :loser", loser=loser)

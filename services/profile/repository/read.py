@@ -1,0 +1,114 @@
+"""What the API asks."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from shared.contracts.identity import Identity
+from shared.db import Work
+
+TOP = 10
+
+
+async def owner(work: Work, identity: Identity) -> UUID | None:
+    """The profile that owns an identity now."""
+    row = await work.row(
+        "SELECT coalesce(a.canonical_id, i.profile_id) AS owner FROM identities i "
+        "LEFT JOIN profile_aliases a USING (profile_id) WHERE i.namespace = :namespace AND i.value = :value",
+        namespace=identity.namespace.value,
+        value=identity.value,
+    )
+    return None if row is None else row.owner
+
+
+async def profile(work: Work, profile_id: UUID) -> Any | None:
+    """One profile's row."""
+    return await work.row(
+        "SELECT id, version, first_seen, last_seen, state::text AS state, orders, spend_minor, first_order_at, "
+        "last_order_at FROM profiles WHERE id = :id",
+        id=profile_id,
+    )
+
+
+async def money(work: Work, profile_id: UUID) -> list[Any]:
+    """Refunds and margin by currency; the margin only over orders whose costs are known."""
+    return await work.rows(
+        "SELECT currency, sum(refunded_minor) AS refunded, sum(margin_minor) AS margin, count(margin_minor) AS costed "
+        "FROM orders WHERE profile_id = :id AND currency IS NOT NULL GROUP BY currency ORDER BY currency",
+        id=profile_id,
+    )
+
+
+async def top(work: Work, profile_id: UUID) -> list[Any]:
+    """The most frequent names of each kind, ranked from the full counts; ties by name."""
+    return await work.rows(
+        "SELECT kind, name, times FROM (SELECT kind, name, times, row_number() OVER (PARTITION BY kind "
+        "ORDER BY times DESC, name) AS place FROM counts WHERE profile_id = :id) r WHERE place <= :top "
+        "ORDER BY kind, place",
+        id=profile_id,
+        top=TOP,
+    )
+
+
+async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:
+    """A customer's events, newest first, behind a position."""
+    occurred_at, event_id = before or (None, None)
+    return await work.rows(
+        "SELECT event_id, type, occurred_at, received_at, source_id, source_kind, historical, claim, body "
+        "FROM timeline WHERE profile_id = :id AND (CAST(:occurred_at AS timestamptz) IS NULL "
+        "OR (occurred_at, event_id) < (:occurred_at, CAST(:event_id AS uuid))) "
+        "ORDER BY occurred_at DESC, event_id DESC LIMIT :limit",
+        id=profile_id,
+        occurred_at=occurred_at,
+        event_id=event_id,
+        limit=limit,
+    )
+
+
+async def search(
+    work: Work, *, prefix: str | None, min_orders: int, before: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[Any]:
+    """Profiles seen last first, behind a position; `prefix` is the beginning of any of their identities."""
+    last_seen, profile_id = before or (None, None)
+    found = (
+        "AND p.id IN (SELECT coalesce(a.canonical_id, i.profile_id) FROM identities i LEFT JOIN profile_aliases a "
+        "USING (profile_id) WHERE i.value LIKE :pattern) "
+        if prefix
+        else ""
+    )
+    parameters: dict[str, Any] = {"pattern": _escaped(prefix) + "%"} if prefix else {}
+    return await work.rows(
+        "SELECT p.id, p.version, p.first_seen, p.last_seen, p.state::text AS state, p.orders, p.spend_minor, "
+        "p.first_order_at, p.last_order_at FROM profiles p WHERE p.orders >= :min_orders "
+        "AND (CAST(:last_seen AS timestamptz) IS NULL "
+        "OR (p.last_seen, p.id) < (:last_seen, CAST(:profile_id AS uuid))) "
+        f"{found}ORDER BY p.last_seen DESC, p.id DESC LIMIT :limit",
+        min_orders=min_orders,
+        last_seen=last_seen,
+        profile_id=profile_id,
+        limit=limit,
+        **parameters,
+    )
+
+
+async def totals(work: Work) -> Sequence[Any]:
+    """All customers together: profiles and orders, and spend by currency."""
+    return await work.rows(
+        "SELECT currency, count(*) AS orders, sum(net_minor) AS spend_minor FROM orders WHERE counts "
+        "GROUP BY currency ORDER BY currency"
+    )
+
+
+async def identity_log(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Any]:
+    """The decisions about a customer's identity, newest first."""
+    return await work.rows(
+        "SELECT id, at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason FROM identity_log "
+        "WHERE profile_id = ANY(CAST(:ids AS uuid[])) ORDER BY id DESC LIMIT :limit",
+        ids=list(profile_ids),
+        limit=limit,
+    )
+
+
+def _escaped(prefix: str) -> str:
+    return prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -1,0 +1,117 @@
+"""What the profile API gives."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Rating(BaseModel):
+    """Answers to one survey."""
+
+    answers: int
+    average: float
+
+
+class TopName(BaseModel):
+    """A name and how often it was counted."""
+
+    name: str
+    times: int
+
+
+class ProfileSummary(BaseModel):
+    """A customer in a list. Money is in minor units by ISO 4217 currency; times are UTC."""
+
+    id: UUID
+    version: int
+    first_seen: datetime
+    last_seen: datetime
+    identities: dict[str, list[str]]
+    traits: dict[str, Any]
+    consent: dict[str, bool]
+    events: int
+    page_views: int
+    feedback: dict[str, Rating]
+    orders: int = Field(description="orders placed and not cancelled")
+    spend_minor: dict[str, int] = Field(description="paid and not refunded")
+    first_order_at: datetime | None
+    last_order_at: datetime | None
+
+
+class ProfileOut(ProfileSummary):
+    """The 360° view of one customer."""
+
+    merged_ids: list[UUID] = Field(description="former ids, which still answer")
+    refunded_minor: dict[str, int]
+    margin_minor: dict[str, int] = Field(description="over the orders whose costs are known")
+    top: dict[str, list[TopName]] = Field(description="page, product_viewed, category_viewed, category_bought")
+
+
+class ProfilesOut(BaseModel):
+    """A page of customers; `next` is the cursor of the page after it, if there is one."""
+
+    profiles: list[ProfileSummary]
+    next: str | None
+
+
+class TimelineEventOut(BaseModel):
+    """One event. A claim is what its source is not believed for."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    event_id: UUID
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    source_id: str
+    source_kind: str
+    historical: bool
+    claim: bool
+    body: dict[str, Any]
+
+
+class TimelineOut(BaseModel):
+    """A page of a customer's events, newest first."""
+
+    profile_id: UUID
+    events: list[TimelineEventOut]
+    next: str | None
+
+
+class IdentityDecisionOut(BaseModel):
+    """One decision about who is who. For a merge, `profile_id` survived and `other_id` is gone."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: int
+    at: datetime
+    kind: str
+    profile_id: UUID
+    other_id: UUID | None
+    namespace: str | None
+    value: str | None
+    event_id: UUID
+    rule_version: int
+    reason: str
+
+
+class IdentityLogOut(BaseModel):
+    """Why a customer is one customer, newest decision first."""
+
+    decisions: list[IdentityDecisionOut]
+
+
+class TotalOut(BaseModel):
+    """Orders and spend of all customers in one currency."""
+
+    currency: str
+    orders: int
+    spend_minor: int
+
+
+class TotalsOut(BaseModel):
+    """Totals by currency."""
+
+    totals: list[TotalOut]

@@ -1,0 +1,113 @@
+"""Answering questions about customers."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.profile.domain import fold
+from services.profile.domain.fold import ProfileState
+from services.profile.repository import read
+from shared import aliases
+from shared.contracts.identity import Identity, Namespace
+from shared.db import Work
+from shared.errors import Invalid, NotFound
+
+MAX_SHOWN = 1000  # traits and consents in one answer
+
+_decode_state = msgspec.json.Decoder(ProfileState).decode
+
+
+class UnknownProfile(NotFound):
+    """There is no such customer."""
+
+
+async def resolve(work: Work, ref: str) -> UUID:
+    """The canonical id behind `ref`: a profile id, merged or not, or `namespace:value`.
+
+    Raises `UnknownProfile` or `Invalid`.
+    """
+    namespace, colon, value = ref.partition(":")
+    if colon:
+        if namespace not in {one.value for one in Namespace}:
+            raise Invalid(f"ref: {namespace!r} is no namespace; there are {', '.join(Namespace)}")
+        normal = value.strip().lower() if namespace == Namespace.EMAIL else value.strip()
+        owner = await read.owner(work, Identity(Namespace(namespace), normal))
+        if owner is None:
+            raise UnknownProfile(f"nobody is known as {ref}")
+        return owner
+    try:
+        profile_id = UUID(ref)
+    except ValueError:
+        raise Invalid(f"ref: {ref!r} is neither a profile id nor namespace:value") from None
+    return (await aliases.canonical(work, [profile_id]))[profile_id]
+
+
+async def profile(work: Work, ref: str) -> dict[str, Any]:
+    """The 360° view of one customer. Raises `UnknownProfile`."""
+    profile_id = await resolve(work, ref)
+    row = await read.profile(work, profile_id)
+    if row is None:
+        raise UnknownProfile(f"no profile {ref}")
+    top: dict[str, list[dict[str, Any]]] = {}
+    for count in await read.top(work, profile_id):
+        top.setdefault(count.kind, []).append({"name": count.name, "times": count.times})
+    money = await read.money(work, profile_id)
+    return {
+        **_summary(row),
+        "merged_ids": (await aliases.names(work, profile_id))[1:],
+        "refunded_minor": {one.currency: one.refunded for one in money},
+        "margin_minor": {one.currency: one.margin for one in money if one.costed},
+        "top": top,
+    }
+
+
+async def timeline(
+    work: Work, ref: str, *, before: tuple[datetime, UUID] | None, limit: int
+) -> tuple[UUID, Sequence[Any]]:
+    """A customer's events, newest first."""
+    profile_id = await resolve(work, ref)
+    return profile_id, await read.timeline(work, profile_id, before=before, limit=limit)
+
+
+async def identity_log(work: Work, ref: str, *, limit: int) -> Sequence[Any]:
+    """Why this customer is one customer."""
+    return await read.identity_log(work, await aliases.names(work, await resolve(work, ref)), limit=limit)
+
+
+async def search(
+    work: Work, *, prefix: str | None, min_orders: int, before: tuple[datetime, UUID] | None, limit: int
+) -> list[dict[str, Any]]:
+    """Customers, seen last first."""
+    rows = await read.search(work, prefix=prefix, min_orders=min_orders, before=before, limit=limit)
+    return [_summary(row) for row in rows]
+
+
+async def totals(work: Work) -> list[dict[str, Any]]:
+    """Orders and spend of all customers, by currency."""
+    return [dict(row._mapping) for row in await read.totals(work)]
+
+
+def _summary(row: Any) -> dict[str, Any]:
+    state = _decode_state(row.state)
+    return {
+        "id": row.id,
+        "version": row.version,
+        "first_seen": row.first_seen,
+        "last_seen": row.last_seen,
+        "identities": state.identities,
+        "traits": fold.plain(state.traits, MAX_SHOWN),
+        "consent": fold.plain(state.consent, MAX_SHOWN),
+        "events": state.events,
+        "page_views": state.page_views,
+        "feedback": {
+            survey: {"answers": tally.answers, "average": tally.total / tally.answers}
+            for survey, tally in state.feedback.items()
+        },
+        "orders": row.orders,
+        "spend_minor": msgspec.json.decode(row.spend_minor) if isinstance(row.spend_minor, str) else row.spend_minor,
+        "first_order_at": row.first_order_at,
+        "last_order_at": row.last_order_at,
+    }

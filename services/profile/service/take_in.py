@@ -1,0 +1,206 @@
+"""Taking in a batch of events: dedupe, decide whose they are, fold, publish. One transaction, many events."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from services.profile.domain import fold as folding
+from services.profile.domain.fold import EMPTY, ProfileState
+from services.profile.domain.identity import Decision, Identities, Known, linked, linking
+from services.profile.repository import fold, identity
+from services.profile.repository.identity import Stored
+from shared import aliases
+from shared.contracts import orders, topics
+from shared.contracts.changes import ProfileChanged, ProfileMerged
+from shared.contracts.envelope import Event, SourceKind, derived_id, service_source
+from shared.contracts.identity import Namespace
+from shared.contracts.orders import Order
+from shared.db import Work
+from shared.errors import Refused, TryAgain
+
+SOURCE: Final = str(service_source("profile"))
+MAX_TRAITS: Final = 100  # published with each change; the rest is in the profile
+MAX_IDENTITIES: Final = 20  # of one namespace, published with each change
+
+
+async def take_in(work: Work, events: Sequence[Event]) -> None:
+    """Folds events into their profiles, each once for ever, and publishes what changed.
+
+    Raises `Refused` for an event that names nobody, and `TryAgain` when another batch folded one of these
+    events at the same time.
+    """
+    known = await fold.known_events(work, [event.event_id for event in events])
+    new = list({event.event_id: event for event in reversed(events) if event.event_id not in known}.values())[::-1]
+    if not new:
+        return
+    decided, stored = await _view(work, new)
+    assigned = [(_assign(decided, event), event) for event in new]
+    assigned = [(decided.resolve(profile_id), event) for profile_id, event in assigned]
+    states = {profile_id: one.state for profile_id, one in stored.items()}
+    touched = {profile_id for profile_id, _ in assigned}
+
+    merges = [decision for decision in decided.decisions if decision.kind == "merge"]
+    changed_orders = await _merge(work, decided, merges, states)
+    for profile_id, gained in linked(decided.decisions, {p: decided.resolve(p) for p in _named(decided)}).items():
+        states[profile_id] = folding.with_identities(states.get(profile_id, EMPTY), gained)
+    for profile_id, event in assigned:
+        states[profile_id] = folding.merge(states.get(profile_id, EMPTY), folding.state_of(event))
+
+    if await fold.append_timeline(work, assigned) != len(assigned):
+        raise TryAgain("another batch folded one of these events at the same time")
+    await identity.write_owners(
+        work, {one.identity: decided.resolve(one.profile_id) for one in decided.decisions if one.identity}
+    )
+    await identity.write_log(work, decided.decisions)
+    await fold.save_profiles(work, {profile_id: states[profile_id] for profile_id in touched})
+    await _fold_orders(work, assigned, changed_orders)
+    await fold.add_counts(work, _counts(assigned))
+    await _publish(work, assigned, merges, {profile_id: states[profile_id] for profile_id in touched})
+
+
+def _assign(decided: Identities, event: Event) -> UUID:
+    profile_id = decided.assign(event)
+    if profile_id is None:
+        if event.profile_id is not None:
+            raise Refused(f"profile_id: {event.profile_id} is no profile")
+        raise Refused("identities: the event names nobody that its source may speak of")
+    return profile_id
+
+
+async def _view(work: Work, events: Sequence[Event]) -> tuple[Identities, dict[UUID, Stored]]:
+    """What deciding needs, locked: the identities named, who owns them, and those profiles."""
+    hinted = {
+        event.profile_id for event in events if event.profile_id is not None and event.source_kind is SourceKind.SERVICE
+    }
+    owners = await identity.owners(work, (one for event in events for one in linking(event)))
+    wanted, stored = hinted | set(owners.values()), dict[UUID, Stored]()
+    moved: dict[UUID, UUID] = {}
+    while missing := {profile_id for profile_id in wanted if profile_id not in stored}:
+        stored |= await identity.lock_profiles(work, missing)
+        # A profile that is gone was merged while this batch waited for it, or before: its alias stands for it.
+        gone = {profile_id for profile_id in missing if profile_id not in stored}
+        now_called = await aliases.canonical(work, gone)
+        moved |= {profile_id: called for profile_id, called in now_called.items() if called != profile_id}
+        wanted = {
+            moved.get(profile_id, profile_id) for profile_id in wanted if profile_id in stored or profile_id in moved
+        }
+    profiles = {
+        profile_id: Known(one.state.first_seen or work.now, Namespace.USER_ID in one.state.identities)
+        for profile_id, one in stored.items()
+    }
+    decided = Identities({one: moved.get(owner, owner) for one, owner in owners.items()}, profiles)
+    decided.rename(moved)
+    return decided, stored
+
+
+async def _merge(
+    work: Work, decided: Identities, merges: Sequence[Decision], states: dict[UUID, ProfileState]
+) -> dict[tuple[UUID, str], Order]:
+    """Moves what the losers have to their survivors; the orders that moved, under their new owners."""
+    moved: dict[tuple[UUID, str], list[Order]] = defaultdict(list)
+    for merge in merges:
+        assert merge.other_id is not None
+        survivor = decided.resolve(merge.profile_id)
+        if (gone := states.pop(merge.other_id, None)) is not None:
+            states[survivor] = folding.merge(states.get(survivor, EMPTY), gone)
+        for order_id, order in (await fold.take_orders(work, merge.other_id)).items():
+            moved[survivor, order_id].append(order)
+        await identity.move_rows(work, loser=merge.other_id, survivor=survivor)
+        await aliases.note_merge(work, loser=merge.other_id, survivor=survivor)
+    return {key: reduce(orders.merge, found) for key, found in moved.items()}
+
+
+async def _fold_orders(
+    work: Work, assigned: Sequence[tuple[UUID, Event]], moved: Mapping[tuple[UUID, str], Order]
+) -> None:
+    said: dict[tuple[UUID, str], Order] = dict(moved)
+    for profile_id, event in assigned:
+        if (order_id := orders.order_id(event.body)) is not None and not event.claim:
+            key = (profile_id, order_id)
+            said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
+    if not said:
+        return
+    known = await fold.orders(work, said)
+    await fold.save_orders(work, {key: orders.merge(known.get(key, Order()), order) for key, order in said.items()})
+    await fold.update_figures(work, {profile_id for profile_id, _ in said})
+
+
+def _counts(assigned: Iterable[tuple[UUID, Event]]) -> dict[tuple[UUID, str, str], int]:
+    added: dict[tuple[UUID, str, str], int] = defaultdict(int)
+    for profile_id, event in assigned:
+        for kind, name, times in folding.counted(event):
+            added[profile_id, kind, name] += times
+    return added
+
+
+async def _publish(
+    work: Work,
+    assigned: Sequence[tuple[UUID, Event]],
+    merges: Sequence[Decision],
+    states: Mapping[UUID, ProfileState],
+) -> None:
+    """Publishes the events, now owned, and at most one change a profile."""
+    origin = work.origin if work.origin is not None else -1
+    first = await fold.reserve_sequences(work, origin, len(assigned))
+    await work.outbox.add(
+        topics.PROFILE_EVENTS,
+        [
+            (
+                profile_id.bytes,
+                msgspec.structs.replace(event, profile_id=profile_id, origin=origin, sequence=first + position),
+            )
+            for position, (profile_id, event) in enumerate(assigned)
+        ],
+    )
+    causes = dict(assigned)  # the last event of each profile
+    published: list[tuple[bytes, Event]] = []
+    by_event = {event.event_id: event for _, event in assigned}
+    for merge in merges:
+        assert merge.other_id is not None
+        cause = by_event[merge.event_id]
+        body = ProfileMerged(loser=merge.other_id, survivor=merge.profile_id)
+        published.append((merge.profile_id.bytes, _change(cause, merge.profile_id, body, str(merge.other_id))))
+    for row in await fold.figures(work, states):
+        state = states[row.id]
+        assert state.first_seen is not None
+        assert state.last_seen is not None
+        changed = ProfileChanged(
+            profile_id=row.id,
+            version=row.version,
+            first_seen=state.first_seen,
+            last_seen=state.last_seen,
+            identities={namespace: values[:MAX_IDENTITIES] for namespace, values in state.identities.items()},
+            traits=folding.plain(state.traits, MAX_TRAITS),
+            consent=folding.plain(state.consent, MAX_TRAITS),
+            orders=row.orders,
+            spend_minor=msgspec.json.decode(row.spend_minor),
+            first_order_at=row.first_order_at,
+            last_order_at=row.last_order_at,
+        )
+        published.append((row.id.bytes, _change(causes[row.id], row.id, changed, str(row.version))))
+    await work.outbox.add(topics.PROFILES, published)
+
+
+def _change(cause: Event, profile_id: UUID, body: ProfileChanged | ProfileMerged, name: str) -> Event:
+    """A change carries its cause's time and age, so that a replay updates state and sends nothing."""
+    return Event(
+        event_id=derived_id(cause.event_id, type(body).__name__, name, 1),
+        source_id=SOURCE,
+        source_kind=SourceKind.SERVICE,
+        occurred_at=cause.occurred_at,
+        received_at=cause.received_at,
+        historical=cause.historical,
+        profile_id=profile_id,
+        body=body,
+        cause_id=cause.event_id,
+        depth=cause.depth,
+        traceparent=cause.traceparent,
+    )
+
+
+def _named(decided: Identities) -> set[UUID]:
+    return {decision.profile_id for decision in decided.decisions}

@@ -1,0 +1,1 @@
+"""Segment: tiers and segments customers as they change."""

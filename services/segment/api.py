@@ -1,0 +1,41 @@
+"""The routes of segment."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+
+from services.segment import service
+from services.segment.schemas import CountsOut, StandingOut, TierOut, TiersOut
+from shared.http import Caller, Db, requires
+
+router = APIRouter(prefix="/v1", tags=["segments"])
+
+
+@router.get("/profiles/{profile_id}/standing", summary="Where a customer stands")
+async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOut:
+    """Tier, lifecycle stage and RFM, each with its reason. A merged profile's id still answers."""
+    if not caller.is_customer(str(profile_id)):
+        caller.require("segment:read")
+    async with database.work() as work:
+        found = await service.standing(work, profile_id)
+    return StandingOut.model_validate(dict(found))
+
+
+@router.get("/tiers", dependencies=[requires("segment:read")], summary="The tiers")
+async def tiers(database: Db) -> TiersOut:
+    """Each tier with the spend it takes and the customers who have it, lowest first."""
+    async with database.work() as work:
+        policy, by_tier, _ = await service.counts(work)
+    return TiersOut(
+        currency=policy.currency,
+        window_days=policy.tier_window_days,
+        tiers=[TierOut(name=t.name, from_minor=t.from_minor, customers=by_tier[t.name]) for t in policy.tiers],
+    )
+
+
+@router.get("/counts", dependencies=[requires("segment:read")], summary="Customers by tier and by stage")
+async def counts(database: Db) -> CountsOut:
+    """How many customers stand where."""
+    async with database.work() as work:
+        _, by_tier, by_stage = await service.counts(work)
+    return CountsOut(tiers=dict(by_tier), stages=dict(by_stage))

@@ -1,0 +1,33 @@
+"""The composition root of segment."""
+
+from datetime import timedelta
+
+from services.segment import consumer
+from services.segment.api import router
+from services.segment.settings import SegmentSettings
+from services.segment.worker import Timers
+from shared import process
+from shared.clock import Clock, SystemClock
+
+DESCRIPTION = "Tiers, lifecycle stages and RFM, kept current by events and by passing time."
+
+
+def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Service:
+    """A segment service, wired but not started."""
+    service = process.assemble(
+        "segment",
+        settings,
+        clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+        reads=consumer.TOPICS,
+        handlers=consumer.HANDLERS,
+    )
+    assert service.consumer is not None
+    timers = Timers(service.database, service.consumer, tick=service.pulse.loop("timers"))
+    service.loops["timers"] = timers.run
+    process.add_api(service, description=DESCRIPTION, routers=[router])
+    return service
+
+
+def main() -> int:
+    """The command line."""
+    return process.main("segment", SegmentSettings, build)

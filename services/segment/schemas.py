@@ -1,0 +1,48 @@
+"""What the segment API gives."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+
+class StandingOut(BaseModel):
+    """Where a customer stands. Scores run from 1 to 5, 5 is best; None without an order."""
+
+    profile_id: UUID
+    version: int
+    tier: str
+    tier_reason: str
+    stage: str
+    stage_reason: str
+    recency: int | None
+    frequency: int | None
+    monetary: int | None
+    orders: int
+    window_spend_minor: int = Field(description="in the policy's currency, within the tier window")
+    last_order_at: datetime | None
+    due_at: datetime | None = Field(description="when passing time alone may change something")
+    evaluated_at: datetime | None
+
+
+class TierOut(BaseModel):
+    """A tier, the spend it takes, and how many customers have it."""
+
+    name: str
+    from_minor: int
+    customers: int
+
+
+class TiersOut(BaseModel):
+    """The tiers, lowest first."""
+
+    currency: str
+    window_days: int
+    tiers: list[TierOut]
+
+
+class CountsOut(BaseModel):
+    """Customers by tier and by lifecycle stage."""
+
+    tiers: dict[str, int]
+    stages: dict[str, int]

@@ -1,0 +1,236 @@
+"""The use cases of segment: orders come in, time passes, profiles merge; standings follow. Nothing here commits."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from services.segment import domain, repository
+from services.segment.domain import Policy, Stage, Standing
+from services.segment.repository import Stored
+from shared import aliases, metrics
+from shared.contracts import orders, topics
+from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.envelope import Event, SourceKind, derived_id, service_source
+from shared.contracts.orders import Order
+from shared.db import Work
+from shared.errors import NotFound, Refused
+
+SOURCE: Final = service_source("segment")
+DUE_BATCH: Final = 500  # customers a transaction
+
+
+class UnknownCustomer(NotFound):
+    """There is no such customer."""
+
+
+class Cause(msgspec.Struct, frozen=True, kw_only=True):
+    """Why a standing is looked at: an event, or a due instant."""
+
+    event_id: UUID
+    occurred_at: datetime
+    received_at: datetime
+    historical: bool = False
+    depth: int = 0
+    traceparent: str | None = None
+
+
+async def take_orders(work: Work, events: Sequence[Event]) -> None:
+    """Takes in facts about orders and looks at their customers again."""
+    for event in events:
+        if event.profile_id is None:
+            raise Refused("profile_id: missing on an event that a profile owns")
+    policy = await repository.policy(work)
+    called, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
+    said: dict[tuple[UUID, str], Order] = {}
+    causes: dict[UUID, Event] = {}
+    for event in events:
+        order_id = orders.order_id(event.body)
+        if event.profile_id is None or order_id is None or event.claim:
+            continue
+        key = (called[event.profile_id], order_id)
+        said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
+        causes[key[0]] = _weightier(causes.get(key[0]), event)
+    if not said:
+        return
+    known = await repository.orders(work, said)
+    await repository.save_orders(work, {key: orders.merge(known.get(key, Order()), one) for key, one in said.items()})
+    await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
+
+
+async def meet(work: Work, events: Sequence[Event]) -> None:
+    """Gives customers seen for the first time the standing of a prospect."""
+    policy = await repository.policy(work)
+    called = await aliases.canonical(work, (e.body.profile_id for e in events if isinstance(e.body, ProfileChanged)))
+    await repository.add_customers(work, called.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
+
+
+async def follow_merges(work: Work, events: Sequence[Event]) -> None:
+    """Gives the survivor of a merge the loser's orders, and looks at it again."""
+    policy = await repository.policy(work)
+    for event in events:
+        body = event.body
+        if not isinstance(body, ProfileMerged):
+            continue
+        called, stored = await _lock(work, policy, {body.loser, body.survivor})
+        loser, survivor = called[body.loser], called[body.survivor]
+        if loser == survivor:
+            continue
+        moved = await repository.take_orders(work, loser)
+        root = await aliases.note_merge(work, loser=loser, survivor=survivor)
+        await repository.remove(work, [loser])
+        if moved:
+            known = await repository.orders(work, [(root, order_id) for order_id in moved])
+            await repository.save_orders(
+                work,
+                {
+                    (root, order_id): orders.merge(known.get((root, order_id), Order()), order)
+                    for order_id, order in moved.items()
+                },
+            )
+        await _look_again(work, policy, {root: stored[root]}, {root: event})
+
+
+async def flip_due(work: Work, now: datetime) -> int:
+    """Looks at customers whose due time has come, at each of their due instants up to `now`; how many there were.
+
+    A change carries the instant at which it became true, not the moment at which it was noticed.
+    """
+    stored = await repository.claim_due(work, now, limit=DUE_BATCH)
+    if not stored:
+        return 0
+    policy = await repository.policy(work)
+    bought = await repository.purchases(work, stored, currency=policy.currency)
+    results: dict[UUID, tuple[int, Standing]] = {}
+    published: list[tuple[bytes, Event]] = []
+    for profile_id, row in stored.items():
+        while row.due_at is not None and row.due_at <= now:
+            instant = row.due_at
+            standing = domain.standing(policy, bought.get(profile_id, []), instant)
+            cause = Cause(
+                event_id=derived_id(profile_id, "due", instant.isoformat(), 1), occurred_at=instant, received_at=now
+            )
+            published += _changes(policy, row, standing, cause)
+            row.due_at = standing.due_at
+            results[profile_id] = (row.version, standing)
+    await repository.save(work, results, at=now)
+    await work.outbox.add(topics.SEGMENTS, published)
+    metrics.due.inc(len(stored))
+    return len(stored)
+
+
+async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any]:
+    """Where a customer stands; a merged id still answers. Raises `UnknownCustomer`."""
+    root = (await aliases.canonical(work, [profile_id]))[profile_id]
+    found = await repository.standing(work, root)
+    if found is None:
+        raise UnknownCustomer(f"no standing of {profile_id}")
+    return found
+
+
+async def counts(work: Work) -> tuple[Policy, Mapping[str, int], Mapping[str, int]]:
+    """The policy, and how many customers stand at each tier and each stage."""
+    policy = await repository.policy(work)
+    tiers: Counter[str] = Counter({tier.name: 0 for tier in policy.tiers})
+    stages: Counter[str] = Counter({stage.value: 0 for stage in Stage})
+    for row in await repository.counts(work):
+        tiers[row.tier] += row.customers
+        stages[row.stage] += row.customers
+    return policy, tiers, stages
+
+
+async def _lock(
+    work: Work, policy: Policy, profile_ids: Iterable[UUID]
+) -> tuple[Mapping[UUID, UUID], dict[UUID, Stored]]:
+    """Locks the customers that these ids mean, made if need be; what each id is called, and the rows.
+
+    A merge that commits while this waits for a lock renames a customer: so names are asked again under the locks.
+    """
+    wanted = set(profile_ids)
+    called = await aliases.canonical(work, wanted)
+    while True:
+        await repository.add_customers(work, called.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
+        stored = await repository.lock(work, called.values())
+        again = await aliases.canonical(work, wanted)
+        if again == called and all(profile_id in stored for profile_id in called.values()):
+            return called, stored
+        await repository.remove(work, set(stored) - set(again.values()))
+        called = again
+
+
+async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored], causes: Mapping[UUID, Event]) -> None:
+    bought = await repository.purchases(work, stored, currency=policy.currency)
+    results: dict[UUID, tuple[int, Standing]] = {}
+    published: list[tuple[bytes, Event]] = []
+    for profile_id, row in stored.items():
+        standing = domain.standing(policy, bought.get(profile_id, []), work.now)
+        event = causes[profile_id]
+        cause = Cause(
+            event_id=event.event_id,
+            occurred_at=event.occurred_at,
+            received_at=event.received_at,
+            historical=event.historical,
+            depth=event.depth,
+            traceparent=event.traceparent,
+        )
+        published += _changes(policy, row, standing, cause)
+        results[profile_id] = (row.version, standing)
+    await repository.save(work, results, at=work.now)
+    await work.outbox.add(topics.SEGMENTS, published)
+
+
+def _changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:
+    """What to publish about one customer; moves the row's tier, stage and version along."""
+    changes: list[TierChanged | StageChanged] = []
+    if standing.tier != row.tier:
+        row.version += 1
+        changes.append(
+            TierChanged(
+                profile_id=row.profile_id,
+                version=row.version,
+                previous=row.tier,
+                current=standing.tier,
+                direction="up" if policy.rank(standing.tier) > policy.rank(row.tier) else "down",
+                reason=standing.tier_reason,
+            )
+        )
+        row.tier = standing.tier
+    if standing.stage != row.stage:
+        row.version += 1
+        changes.append(
+            StageChanged(
+                profile_id=row.profile_id,
+                version=row.version,
+                previous=row.stage,
+                current=standing.stage,
+                reason=standing.stage_reason,
+            )
+        )
+        row.stage = standing.stage
+    return [(row.profile_id.bytes, _event(change, cause)) for change in changes]
+
+
+def _event(change: TierChanged | StageChanged, cause: Cause) -> Event:
+    return Event(
+        event_id=derived_id(cause.event_id, type(change).__name__, str(change.profile_id), change.version),
+        source_id=str(SOURCE),
+        source_kind=SourceKind.SERVICE,
+        occurred_at=cause.occurred_at,
+        received_at=cause.received_at,
+        historical=cause.historical,
+        profile_id=change.profile_id,
+        body=change,
+        cause_id=cause.event_id,
+        depth=cause.depth,
+        traceparent=cause.traceparent,
+    )
+
+
+def _weightier(one: Event | None, other: Event) -> Event:
+    """Of two causes in one batch, the live one, then the later: a live order must not hide behind a replayed one."""
+    if one is None:
+        return other
+    return max(one, other, key=lambda event: (not event.historical, event.received_at, event.event_id))

@@ -1,0 +1,7 @@
+"""The configuration of segment: what every service needs, and nothing more."""
+
+from shared.settings import Settings
+
+
+class SegmentSettings(Settings):
+    """Environment variables of the segment service."""

@@ -1,0 +1,43 @@
+"""The loop that lets time pass: claims due customers, never ahead of the log."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+
+from services.segment import service
+from shared.db import DATABASE_AWAY, Database
+from shared.kafka.consumer import Consumer
+from shared.logging import get_logger
+
+PAUSE_SECONDS: Final = 0.25
+
+log = get_logger(__name__)
+
+
+class Timers:
+    """Flips what is due. Its `now` is the smaller of the clock and the time up to which every partition is read."""
+
+    def __init__(self, database: Database, consumer: Consumer, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._consumer = consumer
+        self._tick = tick
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        while not stop.is_set():
+            self._tick()
+            flipped = 0
+            try:
+                async with self._database.work() as work:
+                    read_until = await self._consumer.read_until(work)
+                    if read_until is not None:
+                        flipped = await service.flip_due(work, min(work.now, read_until))
+            except (DBAPIError, *DATABASE_AWAY) as error:
+                log.warning("timers.wait", error=repr(error))
+            if flipped == 0:
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(PAUSE_SECONDS):
+                        await stop.wait()
