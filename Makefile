@@ -1,0 +1,49 @@
+PYTHON ?= python3
+ARGS ?=
+VENV := .venv/bin
+RAPPORT := $(VENV)/python -m deploy.local
+
+.DEFAULT_GOAL := help
+.PHONY: help run stop reset logs check test test-kafka ready ready-dev python
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: ready ## start everything and show the demo; ARGS='--slice N', '--exit', '--no-demo'
+	@exec $(RAPPORT) run $(ARGS)
+
+stop: ready ## stop a running stack, after what is on its way has arrived
+	@exec $(RAPPORT) stop
+
+reset: ready ## delete all local data; ARGS=--yes does not ask
+	@exec $(RAPPORT) reset $(ARGS)
+
+logs: ready ## follow the logs; ARGS=profile for one service
+	@exec $(RAPPORT) logs $(ARGS)
+
+check: ready-dev ## lint, types, and the architecture's rules
+	$(VENV)/ruff check
+	$(VENV)/ruff format --check
+	$(VENV)/mypy
+	$(VENV)/lint-imports
+	@if [ -e tests/architecture.py ] || [ -d tests/architecture ]; then \
+	  echo $(VENV)/python -m tests.architecture; $(VENV)/python -m tests.architecture; fi
+
+test: ready-dev ## all tests but the faults, on the embedded broker
+	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench $(ARGS)
+
+test-kafka: ready-dev ## integration, e2e and fault tests on Apache Kafka 4 (needs Java 17 and Maven)
+	RAPPORT_TEST_BROKER=apache $(VENV)/pytest $(wildcard tests/integration tests/e2e tests/faults) $(ARGS)
+
+# The environment is made by the first target that needs it, and again when uv.lock has changed.
+ready: python
+	@$(PYTHON) deploy/local/bootstrap.py
+
+ready-dev: python
+	@$(PYTHON) deploy/local/bootstrap.py dev
+
+python:
+	@command -v $(PYTHON) >/dev/null \
+	  || { echo "rapport: $(PYTHON) is missing: apt install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "rapport: Python 3.11 or newer is needed, and $(PYTHON) is older; choose one: make PYTHON=python3.12" >&2; exit 1; }

@@ -1,0 +1,206 @@
+"""The commands behind `make run`, `stop`, `reset` and `logs`."""
+
+import argparse
+import asyncio
+import os
+import shutil
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Coroutine, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from deploy.local.lock import running_pid
+from deploy.local.placement import remove_data
+from deploy.local.process import StackError
+from deploy.local.settings import SERVICES, Settings
+from deploy.local.stack import Stack
+
+STOP_DEADLINE_SECONDS = 90.0
+STOP_POLL_SECONDS = 0.1
+LOG_LINES = 40
+# What a reset deletes; the bootstrap and the jars' class path are no data.
+DATA = ("mail", "demo", "kafka-data", "logs", "auth-key.pem", "admin-token", "write-key", "stack.pid")
+
+FAILED = 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Carry out one command; its exit code. Whatever fails is told in one line on stderr."""
+    options = _parser().parse_args(arguments)
+    try:
+        settings = Settings.from_env()
+    except StackError as error:
+        return _failed(str(error))
+    try:
+        _carry_out(options, settings)
+    except StackError as error:
+        return _failed(str(error))
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+    except Exception as error:  # noqa: BLE001 - the process's edge
+        log = settings.home / "logs" / "stack.log"
+        with suppress(OSError):
+            log.parent.mkdir(parents=True, exist_ok=True)
+            log.write_text(traceback.format_exc())
+        return _failed(f"{type(error).__name__}: {error} (log: {log})")
+    return 0
+
+
+def _carry_out(options: argparse.Namespace, settings: Settings) -> None:
+    # Like a plain print where nobody watches: no colours, no cut lines.
+    console = Console(soft_wrap=True, highlight=False)
+    if options.command == "run":
+        asyncio.run(_run(settings, console, options))
+    elif options.command == "stop":
+        _stop(settings, console)
+    elif options.command == "reset":
+        _reset(settings, console, confirmed=options.yes)
+    else:
+        _logs(settings, options.service)
+
+
+def _failed(message: str) -> int:
+    print(f"rapport: {' '.join(message.split())}", file=sys.stderr)
+    return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="rapport", description="Rapport on this machine")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="start everything and show the demo")
+    run.add_argument("--slice", type=_positive, metavar="N", help="use only the first N orders in the demo")
+    run.add_argument("--exit", action="store_true", help="stop when the demo has ended")
+    run.add_argument("--no-demo", action="store_true", help="start everything, send nothing")
+    commands.add_parser("stop", help="stop a running stack")
+    reset = commands.add_parser("reset", help="delete all data of the stack")
+    reset.add_argument("--yes", action="store_true", help="do not ask")
+    logs = commands.add_parser("logs", help="follow the logs")
+    logs.add_argument("service", nargs="?", help="a service, postgres, broker or mail; all if absent")
+    return parser
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
+
+
+async def _run(settings: Settings, console: Console, options: argparse.Namespace) -> None:
+    stop, force = asyncio.Event(), asyncio.Event()
+
+    def interrupted() -> None:
+        (force if stop.is_set() else stop).set()
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, interrupted)
+
+    started = time.monotonic()
+
+    def report(line: str) -> None:
+        console.print(f"[dim]{time.monotonic() - started:5.1f} s[/dim]  {line}")
+
+    stack = Stack(settings.home, settings.ports, broker=settings.broker, report=report)
+    drain = False
+    try:
+        with console.status("Starting"):
+            interrupted_early = await _first_of(stop.wait(), stack.start()) == 0
+        if not interrupted_early:
+            drain = await _serve(stack, console, options, stop)
+    finally:
+        with console.status("Stopping; once more to stop at once"):
+            if await _first_of(force.wait(), stack.stop(drain=drain)) == 0:
+                await stack.kill()
+        console.print("Stopped")
+
+
+async def _serve(stack: Stack, console: Console, options: argparse.Namespace, stop: asyncio.Event) -> bool:
+    """Show the demo and stay up until told to stop. Returning means that all was well, so drain."""
+    if not options.no_demo:
+        from deploy.local.demo import run_demo
+
+        demo = run_demo(stack, options.slice, console)
+        if await _first_of(stop.wait(), stack.watch(), demo) == 0:
+            return True
+    if not options.exit:
+        _show_addresses(stack, console)
+        await _first_of(stop.wait(), stack.watch())
+    return True
+
+
+def _show_addresses(stack: Stack, console: Console) -> None:
+    console.print("\n[bold]Rapport is running.[/bold] Ctrl-C stops it.\n")
+    for name in SERVICES:
+        console.print(f"  {name:<9} {stack.url(name)}/docs")
+    console.print(f"  {'mail':<9} {stack.url('mail')}")
+    console.print(f"\n  Tokens, logs and data: {stack.home}\n")
+
+
+async def _first_of(*jobs: Coroutine[Any, Any, Any]) -> int:
+    """The place of the first job to end; the others are cancelled, and its failure is raised."""
+    tasks = [asyncio.create_task(job) for job in jobs]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for place, task in enumerate(tasks):
+            if task.done():
+                task.result()
+                return place
+        raise AssertionError("wait returned without a finished task")
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _stop(settings: Settings, console: Console) -> None:
+    pid = running_pid(settings.home)
+    if pid is None:
+        console.print("Nothing is running")
+        return
+    os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + STOP_DEADLINE_SECONDS
+    with console.status(f"Waiting for the stack (pid {pid}) to drain and stop"):
+        while running_pid(settings.home) == pid:
+            if time.monotonic() > deadline:
+                raise StackError(f"the stack (pid {pid}) has not stopped within {STOP_DEADLINE_SECONDS:.0f} s")
+            time.sleep(STOP_POLL_SECONDS)
+    console.print("Stopped")
+
+
+def _reset(settings: Settings, console: Console, *, confirmed: bool) -> None:
+    home = settings.home
+    if running_pid(home) is not None:
+        raise StackError("the stack is running; stop it first with: make stop")
+    if not confirmed:
+        if not sys.stdin.isatty():
+            raise StackError("a reset deletes all data; confirm it with: make reset ARGS=--yes")
+        if console.input(f"Delete all data in {home}? [y/N] ").strip().lower() not in ("y", "yes"):
+            console.print("Nothing was deleted")
+            return
+    remove_data(home)
+    for name in DATA:
+        _delete(home / name)
+    console.print(f"Deleted the data in {home}")
+
+
+def _delete(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _logs(settings: Settings, name: str | None) -> None:
+    folder = settings.home / "logs"
+    logs = sorted(folder.glob(f"{name or '*'}.log"))
+    if not logs:
+        known = ", ".join(sorted(log.stem for log in folder.glob("*.log"))) or "none yet"
+        raise StackError(f"there is no log {name or ''} in {folder}; there are: {known}")
+    os.execvp("tail", ["tail", "-n", str(LOG_LINES), "-F", *map(str, logs)])  # noqa: S606

@@ -1,0 +1,278 @@
+"""A real Apache Kafka (KRaft), one broker or several, from the jars that Maven resolves."""
+
+import asyncio
+import base64
+import hashlib
+import shutil
+import signal
+import struct
+import uuid
+from collections.abc import Mapping
+from pathlib import Path
+
+from deploy.local.process import (
+    LOOPBACK,
+    POLL_SECONDS,
+    Child,
+    StackError,
+    free_port,
+    run_to_end,
+    together,
+    wait_for_port,
+)
+from deploy.local.settings import CHECKOUT
+
+POM = CHECKOUT / "deploy" / "kafka" / "pom.xml"
+CACHE = CHECKOUT / ".rapport" / "kafka"
+HEAP = "-Xmx384m"
+LOGGING = {
+    "defaultLogLevel": "warn",
+    "showDateTime": "true",
+    "dateTimeFormat": "yyyy-MM-dd HH:mm:ss.SSS",
+    # It says many times a second that a broker which is down cannot be reached.
+    "log.org.apache.kafka.clients.NetworkClient": "error",
+}
+RESOLVE_DEADLINE_SECONDS = 600.0
+FORMAT_DEADLINE_SECONDS = 60.0
+START_DEADLINE_SECONDS = 90.0
+STOP_GRACE_SECONDS = 20.0
+PARTITIONS = 6
+METADATA_REQUEST = struct.pack(">hhihi", 3, 1, 1, -1, 0)  # key, version, correlation, no client id, no topics
+
+
+class ApacheKafka:
+    """A KRaft cluster on 127.0.0.1 whose data survive a kill.
+
+    `advertised` maps a node (1, 2, …) to the `host:port` that it tells to clients, so that a test can put a
+    proxy between them; brokers talk to each other on listeners of their own, past it.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        port: int,
+        *,
+        nodes: int = 1,
+        advertised: Mapping[int, str] | None = None,
+    ) -> None:
+        self._home = home.resolve() / "kafka-data"
+        self._logs = home.resolve() / "logs"
+        self._client_ports = {node: port if node == 1 else free_port() for node in range(1, nodes + 1)}
+        self._internal_ports = {node: free_port() for node in self._client_ports}
+        self._controller_ports = {node: free_port() for node in self._client_ports}
+        self._advertised = advertised or {}
+        self._children: dict[int, Child] = {}
+        self._cluster_id = ""
+        self._class_path = ""
+
+    @property
+    def nodes(self) -> tuple[int, ...]:
+        return tuple(self._client_ports)
+
+    @property
+    def bootstrap(self) -> str:
+        """The addresses for clients, through the proxies if there are any."""
+        return ",".join(self._advertised.get(node, self.address(node)) for node in self.nodes)
+
+    @property
+    def cluster_id(self) -> str:
+        return self._cluster_id
+
+    @property
+    def children(self) -> tuple[Child, ...]:
+        """The processes that are expected to run now."""
+        return tuple(self._children.values())
+
+    def address(self, node: int) -> str:
+        """Where the node itself listens for clients."""
+        return f"{LOOPBACK}:{self._client_ports[node]}"
+
+    async def start(self, node: int | None = None) -> None:
+        """Start one node or all, and return once they serve; StackError if they do not, or without Java."""
+        self._class_path = self._class_path or await class_path()
+        self._cluster_id = self._cluster_id or self._kept_cluster_id()
+        wanted = [node] if node else [node for node in self.nodes if node not in self._children]
+        await together(*[self._start_node(one) for one in wanted])
+        await self._wait_until_serving(wanted)
+
+    async def stop(self, node: int | None = None) -> None:
+        """Shut down cleanly."""
+        await together(*[child.terminate(STOP_GRACE_SECONDS) for child in self._taken(node)])
+
+    async def kill(self, node: int | None = None) -> None:
+        await together(*[child.kill() for child in self._taken(node)])
+
+    async def restart(self, node: int | None = None) -> None:
+        """Same data, same cluster id."""
+        await self.stop(node)
+        await self.start(node)
+
+    def freeze(self, node: int | None = None) -> None:
+        self._signal(node, signal.SIGSTOP)
+
+    def thaw(self, node: int | None = None) -> None:
+        self._signal(node, signal.SIGCONT)
+
+    def _signal(self, node: int | None, number: signal.Signals) -> None:
+        for one in [node] if node else list(self._children):
+            self._children[one].signal(number)
+
+    def _taken(self, node: int | None) -> list[Child]:
+        names = [node] if node else list(self._children)
+        return [self._children.pop(name) for name in names if name in self._children]
+
+    async def _start_node(self, node: int) -> None:
+        folder = self._home / f"node-{node}"
+        folder.mkdir(parents=True, exist_ok=True)
+        properties = folder / "server.properties"
+        properties.write_text("".join(f"{name}={value}\n" for name, value in self._properties(node).items()))
+        log = self._logs / f"kafka-{node}.log"
+        name = f"Kafka node {node}"
+        if not (folder / "data" / "meta.properties").exists():
+            command = [*self._java("kafka.tools.StorageTool"), "format", "-t", self._cluster_id]
+            await run_to_end(
+                f"formatting {name}",
+                [*command, "-c", str(properties)],
+                log=log,
+                deadline_seconds=FORMAT_DEADLINE_SECONDS,
+                cwd=folder,
+            )
+        self._children[node] = await Child.spawn(
+            name, [*self._java("kafka.Kafka"), str(properties)], log=log, cwd=folder
+        )
+
+    def _java(self, main: str) -> list[str]:
+        options = [f"-Dorg.slf4j.simpleLogger.{name}={value}" for name, value in LOGGING.items()]
+        return ["java", HEAP, *options, "-cp", self._class_path, main]
+
+    async def _wait_until_serving(self, wanted: list[int]) -> None:
+        for node in wanted:
+            child = self._children[node]
+            await wait_for_port(LOOPBACK, self._client_ports[node], START_DEADLINE_SECONDS, child)
+        try:
+            async with asyncio.timeout(START_DEADLINE_SECONDS):
+                for node in wanted:
+                    await self._wait_until_known(node, len(self._children))
+        except TimeoutError:
+            raise StackError(
+                f"Kafka did not serve within {START_DEADLINE_SECONDS:.0f} s (logs: {self._logs})"
+            ) from None
+
+    async def _wait_until_known(self, node: int, brokers: int) -> None:
+        """The port opens before the controller lets the broker serve: ask for the brokers it knows."""
+        while True:
+            if await _brokers_known(LOOPBACK, self._client_ports[node]) >= brokers:
+                return
+            if not self._children[node].alive:
+                raise StackError(self._children[node].ending())
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _kept_cluster_id(self) -> str:
+        path = self._home / "cluster-id"
+        if not path.exists():
+            self._home.mkdir(parents=True, exist_ok=True)
+            path.write_text(_new_cluster_id())
+        return path.read_text()
+
+    def _properties(self, node: int) -> dict[str, str]:
+        replicas = min(3, len(self.nodes))
+        own = {
+            "CLIENT": self.address(node),
+            "INTERNAL": f"{LOOPBACK}:{self._internal_ports[node]}",
+            "CONTROLLER": f"{LOOPBACK}:{self._controller_ports[node]}",
+        }
+        advertised = {
+            "CLIENT": self._advertised.get(node, own["CLIENT"]),
+            "INTERNAL": own["INTERNAL"],
+        }
+        voters = ",".join(f"{one}@{LOOPBACK}:{port}" for one, port in self._controller_ports.items())
+        return {
+            "process.roles": "broker,controller",
+            "node.id": str(node),
+            "controller.quorum.voters": voters,
+            "listeners": _listeners(own),
+            "advertised.listeners": _listeners(advertised),
+            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in own),
+            "inter.broker.listener.name": "INTERNAL",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self._home / f"node-{node}" / "data"),
+            "num.partitions": str(PARTITIONS),
+            "auto.create.topics.enable": "false",
+            "default.replication.factor": str(replicas),
+            "min.insync.replicas": str(max(1, replicas - 1)),
+            "offsets.topic.num.partitions": str(PARTITIONS),
+            "offsets.topic.replication.factor": str(replicas),
+            "transaction.state.log.num.partitions": str(PARTITIONS),
+            "transaction.state.log.replication.factor": str(replicas),
+            "transaction.state.log.min.isr": str(max(1, replicas - 1)),
+            "share.coordinator.state.topic.num.partitions": "1",
+            "share.coordinator.state.topic.replication.factor": str(replicas),
+            "share.coordinator.state.topic.min.isr": str(max(1, replicas - 1)),
+            # A killed broker may register again only when its old session is over.
+            "broker.session.timeout.ms": "4000",
+            "broker.heartbeat.interval.ms": "500",
+            "group.initial.rebalance.delay.ms": "0",
+            # The default, 128 MB, is a third of this heap.
+            "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),
+        }
+
+
+async def class_path() -> str:
+    """The jars of Kafka, resolved by Maven once per version of the pom; StackError where that fails."""
+    for tool, package in (("java", "default-jre-headless"), ("mvn", "maven")):
+        if shutil.which(tool) is None:
+            raise StackError(f"Apache Kafka needs `{tool}`: apt install {package} (Java 17 or newer)")
+    digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
+    kept = CACHE / f"classpath-{digest}.txt"
+    if not _complete(kept):
+        draft = CACHE / f"classpath-{uuid.uuid4().hex}.new"
+        log = CACHE / "maven.log"
+        log.unlink(missing_ok=True)
+        command = ["mvn", "-B", "-q", "-l", str(log), "-f", str(POM), "dependency:build-classpath"]
+        try:
+            await run_to_end(
+                "Maven",
+                [*command, f"-Dmdep.outputFile={draft}"],
+                log=log,
+                deadline_seconds=RESOLVE_DEADLINE_SECONDS,
+            )
+        except StackError:
+            raise StackError(f"Maven cannot resolve the jars of Apache Kafka{_first_error(log)}") from None
+        draft.replace(kept)
+    return kept.read_text()
+
+
+def _complete(kept: Path) -> bool:
+    return kept.exists() and all(Path(jar).exists() for jar in kept.read_text().split(":"))
+
+
+def _first_error(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    errors = [line.removeprefix("[ERROR]").strip() for line in lines if line.startswith("[ERROR]")]
+    return (f": {errors[0][:300]}" if errors else "") + f" (log: {log})"
+
+
+def _new_cluster_id() -> str:
+    while True:
+        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        if not text.startswith("-"):  # the format tool would read an option
+            return text
+
+
+def _listeners(addresses: Mapping[str, str]) -> str:
+    return ",".join(f"{name}://{address}" for name, address in addresses.items())
+
+
+async def _brokers_known(host: str, port: int) -> int:
+    """How many live brokers the node tells clients about; 0 if it does not answer."""
+    try:
+        async with asyncio.timeout(2.0):
+            reader, writer = await asyncio.open_connection(host, port)
+            try:
+                writer.write(struct.pack(">i", len(METADATA_REQUEST)) + METADATA_REQUEST)
+                size, _correlation, brokers = struct.unpack(">iii", await reader.readexactly(12))
+            finally:
+                writer.close()
+    except (OSError, TimeoutError, asyncio.IncompleteReadError):
+        return 0
+    return int(brokers) if size else 0

@@ -1,0 +1,40 @@
+"""The mail sink of the local stack: it accepts mail, keeps it, and shows it on a page.
+
+`python -m deploy.local.mail --smtp-port 8012 --http-port 8013 --data DIR`
+"""
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+
+import uvicorn
+
+from deploy.local.mail_page import create_app
+from deploy.local.mail_sink import MailSink
+from deploy.local.process import LOOPBACK
+
+
+async def serve(smtp_port: int, http_port: int, data: Path) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    sink = MailSink(data, smtp_port)
+    await sink.start()
+    try:
+        app = create_app(sink)
+        config = uvicorn.Config(app, host=LOOPBACK, port=http_port, access_log=False, lifespan="off")
+        await uvicorn.Server(config).serve()
+    finally:
+        await sink.stop()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(prog="python -m deploy.local.mail", description="Keep mail and show it.")
+    parser.add_argument("--smtp-port", type=int, required=True)
+    parser.add_argument("--http-port", type=int, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    options = parser.parse_args(arguments)
+    asyncio.run(serve(options.smtp_port, options.http_port, options.data))
+
+
+if __name__ == "__main__":
+    main()

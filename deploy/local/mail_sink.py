@@ -1,0 +1,236 @@
+"""The SMTP half of the mail sink: it keeps every message that it acknowledges."""
+
+import asyncio
+import json
+import os
+from collections import Counter
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.errors import HeaderParseError
+from email.header import decode_header, make_header
+from email.message import EmailMessage
+from email.parser import HeaderParser
+from pathlib import Path
+from typing import Any
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from deploy.local.process import LOOPBACK
+
+MAX_MESSAGE_BYTES = 32 * 1024 * 1024
+OK = "250 2.0.0 kept"
+# Addresses whose local part begins so are answered so: what a campaign has to cope with.
+ANSWERS_BY_PREFIX = {
+    "defer-": "451 4.3.0 try again later",
+    "busy-": "421 4.3.2 the service is not available",
+    "reject-": "550 5.1.1 no such mailbox",
+}
+# Kept, and then the connection is cut before the answer: the sender cannot know.
+CUT_PREFIX = "cut-"
+
+Triple = tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What the index says about one accepted message. Header names in `rapport` are lower case."""
+
+    id: int
+    received_at: str
+    mail_from: str
+    rcpt: list[str]
+    subject: str
+    message_id: str
+    rapport: dict[str, str]
+
+    @property
+    def triple(self) -> Triple | None:
+        """(profile, journey, trigger): what must never be sent twice. None if a header is absent."""
+        found = [self.rapport.get(f"x-rapport-{name}") for name in ("profile", "journey", "trigger")]
+        return (found[0], found[1], found[2]) if found[0] and found[1] and found[2] else None
+
+
+class MailSink:
+    """An SMTP server on 127.0.0.1 that keeps every message it answers 250 to.
+
+    A message is in `DIR/messages/<id>.eml` and, fsynced, in the append-only `DIR/index.ndjson` before it is
+    acknowledged, so a killed sink still has its record. Started again, it goes on where it was.
+    """
+
+    def __init__(self, data: Path, port: int) -> None:
+        self._data = data
+        self._port = port
+        self._index = -1
+        self._server: asyncio.Server | None = None
+        self._connections: set[_Connection] = set()
+        self._syncing = asyncio.Lock()
+        self._synced = 0
+        self._next_id = 1
+        self.messages: list[Message] = []
+        self.answer_to_all: str | None = None
+        """For tests: the answer to every recipient, such as "421 4.3.2 going down"; None to be normal."""
+
+    @property
+    def port(self) -> int:
+        return self._port
+
+    async def start(self) -> None:
+        self._open()
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: _Connection(self, loop), LOOPBACK, self._port)
+
+    async def stop(self) -> None:
+        if self._server:
+            self._server.close()
+            for connection in list(self._connections):
+                connection.abort()
+            await self._server.wait_closed()
+            self._server = None
+        if self._index >= 0:
+            os.close(self._index)
+            self._index = -1
+
+    def path(self, message_id: int) -> Path:
+        return self._data / "messages" / f"{message_id:08d}.eml"
+
+    def page(self, *, after: int, limit: int) -> list[Message]:
+        """Up to `limit` messages with an id above `after`, oldest first."""
+        return [message for message in self.messages if message.id > after][:limit]
+
+    def counts(self) -> dict[str, Any]:
+        """Totals, and the (profile, journey, trigger) triples that came more than once."""
+        triples = Counter(triple for message in self.messages if (triple := message.triple))
+        journeys = Counter(message.rapport.get("x-rapport-journey", "") for message in self.messages)
+        return {
+            "total": len(self.messages),
+            "with_trigger": triples.total(),
+            "distinct": len(triples),
+            "journeys": dict(journeys.most_common()),
+            "duplicates": [
+                {"profile": profile, "journey": journey, "trigger": trigger, "count": count}
+                for (profile, journey, trigger), count in triples.most_common()
+                if count > 1
+            ],
+        }
+
+    def clear(self) -> None:
+        """Forget every message; ids go on."""
+        os.ftruncate(self._index, 0)
+        for message in self.messages:
+            self.path(message.id).unlink(missing_ok=True)
+        self.messages.clear()
+
+    async def keep(self, envelope: Envelope, now: datetime) -> Message:
+        """Write the message and return once its line in the index is on disk."""
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        message = _described(self._next_id, content, envelope, now)
+        self._next_id += 1
+        self.path(message.id).write_bytes(content)
+        os.write(self._index, json.dumps(asdict(message), ensure_ascii=False).encode() + b"\n")
+        self.messages.append(message)
+        await self._sync(message.id)
+        return message
+
+    async def _sync(self, message_id: int) -> None:
+        """One fsync serves all that were written before it began."""
+        async with self._syncing:
+            if self._synced < message_id:
+                newest = self._next_id - 1
+                await asyncio.to_thread(os.fsync, self._index)
+                self._synced = newest
+
+    def _open(self) -> None:
+        (self._data / "messages").mkdir(parents=True, exist_ok=True)
+        self._index = os.open(self._data / "index.ndjson", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        kept = (self._data / "index.ndjson").read_bytes()
+        whole = kept.rpartition(b"\n")[0]
+        if whole:
+            self.messages = [Message(**json.loads(line)) for line in whole.split(b"\n")]
+            self._next_id = self.messages[-1].id + 1
+        # A line without its end was never acknowledged.
+        os.ftruncate(self._index, len(whole) + 1 if whole else 0)
+
+
+class _Connection(SMTP):
+    """One SMTP session; aiosmtpd calls the `handle_` methods of its handler, which is ourselves."""
+
+    def __init__(self, sink: MailSink, loop: asyncio.AbstractEventLoop) -> None:
+        self._sink = sink
+        super().__init__(
+            _Handler(sink, self),
+            data_size_limit=MAX_MESSAGE_BYTES,
+            enable_SMTPUTF8=True,
+            hostname="localhost",
+            ident="Rapport mail sink",
+            loop=loop,
+        )
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._sink._connections.add(self)
+        super().connection_made(transport)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._sink._connections.discard(self)
+        super().connection_lost(error)
+
+    def abort(self) -> None:
+        if isinstance(self.transport, asyncio.WriteTransport):
+            self.transport.abort()
+
+
+class _Handler:
+    def __init__(self, sink: MailSink, connection: _Connection) -> None:
+        self._sink = sink
+        self._connection = connection
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        del server, session
+        if self._sink.answer_to_all:
+            return self._sink.answer_to_all
+        for prefix, answer in ANSWERS_BY_PREFIX.items():
+            if address.startswith(prefix):
+                return answer
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        del server, session
+        await self._sink.keep(envelope, datetime.now(UTC))
+        if any(address.startswith(CUT_PREFIX) for address in envelope.rcpt_tos):
+            self._connection.abort()
+        return OK
+
+
+def parse(content: bytes) -> EmailMessage:
+    return message_from_bytes(content, policy=policy.default)
+
+
+def _described(message_id: int, content: bytes, envelope: Envelope, now: datetime) -> Message:
+    # compat32 leaves values as they came: the modern policy parses every address, at 3 ms a mail.
+    headers = HeaderParser(policy=policy.compat32).parsestr(content.partition(b"\r\n\r\n")[0].decode(errors="replace"))
+    values = {name.lower(): _unfolded(value) for name, value in headers.items()}
+    return Message(
+        id=message_id,
+        received_at=now.isoformat(timespec="milliseconds"),
+        mail_from=envelope.mail_from or "",
+        rcpt=[str(address) for address in envelope.rcpt_tos],
+        subject=values.get("subject", ""),
+        message_id=values.get("message-id", ""),
+        rapport={name: value for name, value in values.items() if name.startswith("x-rapport-")},
+    )
+
+
+def _unfolded(value: str) -> str:
+    line = " ".join(value.split())
+    if "=?" not in line:
+        return line
+    try:
+        return str(make_header(decode_header(line)))
+    except (HeaderParseError, LookupError, UnicodeDecodeError):
+        return line

@@ -1,0 +1,322 @@
+"""The whole system on one machine: PostgreSQL, a broker, the mail sink and the five services."""
+
+import asyncio
+import os
+import shutil
+import sys
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from signal import SIGTERM, Signals
+from typing import Self
+
+import httpx2
+
+from deploy.local.broker import Broker, EmbeddedBroker
+from deploy.local.credentials import ALGORITHM, ISSUER, Credentials
+from deploy.local.kafka import ApacheKafka
+from deploy.local.lock import HomeLock
+from deploy.local.placement import write_private
+from deploy.local.postgres import Postgres
+from deploy.local.process import (
+    LOOPBACK,
+    POLL_SECONDS,
+    Child,
+    StackError,
+    require_free,
+    run_to_end,
+    together,
+)
+from deploy.local.settings import CHECKOUT, SERVICES, BrokerKind, Ports
+
+FREE_BYTES_NEEDED = 1024**3
+MIGRATE_DEADLINE_SECONDS = 120.0
+READY_DEADLINE_SECONDS = 60.0
+DRAIN_DEADLINE_SECONDS = 20.0
+SERVICE_GRACE_SECONDS = 15.0
+MAIL_GRACE_SECONDS = 5.0
+WATCH_SECONDS = 0.2
+HTTP_TIMEOUT_SECONDS = 5.0
+MAIL_FROM = "hello@rapport.example"
+# Facts hop between services, and no reading of all of them is one instant: drained twice is drained.
+QUIET_ROUNDS = 2
+QUIET_PAUSE_SECONDS = 0.1
+
+PORT_WORDS = {"postgres": "PostgreSQL", "kafka": "the broker", "smtp": "mail", "mail": "the mail page"}
+
+Report = Callable[[str], None]
+
+
+class Stack:
+    """Starts the parts in order, watches them, and stops them without losing work.
+
+    Not one process is left when `stop` has returned, nor, on Linux, when this process is killed.
+    """
+
+    def __init__(
+        self,
+        home: Path,
+        ports: Ports,
+        *,
+        broker: BrokerKind | Broker = "embedded",
+        extra_env: Mapping[str, Mapping[str, str]] | None = None,
+        durable: bool = True,
+        report: Report = lambda _: None,
+    ) -> None:
+        """`extra_env` adds to a service's environment by its name; `report` hears of each step."""
+        self.home = home.resolve()
+        self.ports = ports
+        self.postgres = Postgres(self.home, ports.postgres, durable=durable)
+        self.broker = _broker(broker, self.home, ports)
+        self._extra_env = extra_env or {}
+        self._report = report
+        self._lock = HomeLock(self.home)
+        self._credentials: Credentials | None = None
+        self._mail: Child | None = None
+        self._services: dict[str, Child] = {}
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop(drain=False)
+
+    @property
+    def admin_token(self) -> str:
+        """A bearer token with every right at every service."""
+        return self._keys.admin_token(datetime.now(UTC))
+
+    @property
+    def write_key(self) -> str:
+        """The write key of the source `demo`, a server."""
+        return self._write_key_path.read_text().strip()
+
+    def url(self, name: str) -> str:
+        """The base URL of a service, or of `mail`."""
+        return f"http://{LOOPBACK}:{self.ports.of(name)}"
+
+    async def start(self) -> None:
+        """Return once every service is ready; if anything fails, nothing is left running."""
+        self._lock.acquire()
+        try:
+            self._check_machine()
+            self._credentials = Credentials(self.home)
+            self._credentials.admin_token(datetime.now(UTC))  # for the user, in a file
+            await together(self._start_databases(), self._start_broker(), self.start_mail())
+            await together(*[self._run("migrate", name) for name in SERVICES])
+            self._report("Databases are migrated")
+            await together(self._make_write_key(), *[self.start_service(name) for name in SERVICES])
+            self._report("All services are ready")
+        except BaseException:
+            await self.stop(drain=False)
+            raise
+
+    async def start_service(self, name: str) -> None:
+        """Start one service and return once it is ready."""
+        child = self._services[name] = await Child.spawn(
+            f"the service {name}",
+            self._command(name, "serve"),
+            log=self._log(name),
+            env=self._environment(name),
+            cwd=CHECKOUT,
+        )
+        await self._wait_until_ready(self.url(name), child)
+
+    async def kill_service(self, name: str, signal: Signals = Signals.SIGKILL) -> None:
+        """End one service with `signal`; it is not missed until it is started again."""
+        child = self._services.pop(name)
+        await child.terminate(SERVICE_GRACE_SECONDS, signal)
+
+    async def restart_service(self, name: str, signal: Signals = SIGTERM) -> None:
+        await self.kill_service(name, signal)
+        await self.start_service(name)
+
+    def service(self, name: str) -> Child:
+        """The process of a running service, for a test to freeze."""
+        return self._services[name]
+
+    async def start_mail(self) -> None:
+        options = {"--smtp-port": self.ports.smtp, "--http-port": self.ports.mail, "--data": self.home / "mail"}
+        child = self._mail = await Child.spawn(
+            "the mail sink",
+            [
+                *(sys.executable, "-m", "deploy.local.mail"),
+                *(str(part) for option in options.items() for part in option),
+            ],
+            log=self._log("mail"),
+            cwd=CHECKOUT,
+        )
+        await self._wait_until_ready(self.url("mail"), child)
+        self._report(f"Mail sink on {LOOPBACK}:{self.ports.smtp}")
+
+    async def kill_mail(self) -> None:
+        if self._mail:
+            child, self._mail = self._mail, None
+            await child.kill()
+
+    async def watch(self) -> None:
+        """Never return; raise StackError, naming it, when a part that should run has ended."""
+        while True:
+            for child in self._children():
+                if not child.alive:
+                    raise StackError(child.ending())
+            await asyncio.sleep(WATCH_SECONDS)
+
+    async def stop(self, *, drain: bool = True) -> None:
+        """Stop everything. With `drain`, take no more events in, and let what is on its way arrive first."""
+        try:
+            if drain and "ingest" in self._services:
+                await self.kill_service("ingest", SIGTERM)
+                await self._drain()
+            await together(*[self.kill_service(name, SIGTERM) for name in list(self._services)])
+            if self._mail:
+                child, self._mail = self._mail, None
+                await child.terminate(MAIL_GRACE_SECONDS)
+            await self.broker.stop()
+            await self.postgres.stop()
+        finally:
+            await self.kill()  # what a failure above has left
+
+    async def kill(self) -> None:
+        """Stop everything at once, by SIGKILL."""
+        await together(*[child.kill() for child in self._children()])
+        self._services.clear()
+        self._mail = None
+        await self.broker.kill()
+        await self.postgres.kill()
+        self._lock.release()
+
+    def _children(self) -> list[Child]:
+        mail = [self._mail] if self._mail else []
+        return [*self.postgres.children, *self.broker.children, *mail, *self._services.values()]
+
+    @property
+    def _keys(self) -> Credentials:
+        if self._credentials is None:
+            raise StackError("the stack has not been started")
+        return self._credentials
+
+    @property
+    def _write_key_path(self) -> Path:
+        return self.home / "write-key"
+
+    def _log(self, name: str) -> Path:
+        return self.home / "logs" / f"{name}.log"
+
+    def _check_machine(self) -> None:
+        free = shutil.disk_usage(self.home).free
+        if free < FREE_BYTES_NEEDED:
+            raise StackError(f"{self.home} has {free // 1024**2} MiB of free disk; the stack needs 1024 MiB")
+        for name, variable in Ports.variables():
+            require_free(self.ports.of(name), PORT_WORDS.get(name, f"the service {name}"), variable)
+        for log in (self.home / "logs").glob("*.log"):
+            log.replace(log.with_suffix(".log.1"))
+
+    async def _start_databases(self) -> None:
+        await self.postgres.start()
+        await self.postgres.create_service_databases(SERVICES)
+        if self.postgres.created:
+            self._write_key_path.unlink(missing_ok=True)
+        self._report(f"PostgreSQL on {LOOPBACK}:{self.ports.postgres}")
+
+    async def _start_broker(self) -> None:
+        await self.broker.start()
+        self._report(f"Broker on {self.broker.bootstrap}")
+
+    async def _make_write_key(self) -> None:
+        if self._write_key_path.exists():
+            return
+        printed = await self._run("source", "ingest", "create", "demo", "--kind", "server")
+        lines = printed.split()
+        if not lines:
+            raise StackError(f"the service ingest printed no write key (log: {self._log('ingest')})")
+        write_private(self._write_key_path, lines[-1] + "\n")
+
+    async def _run(self, command: str, name: str, *arguments: str) -> str:
+        """Run one of a service's commands to its end; what it printed."""
+        return await run_to_end(
+            f"{command} of the service {name}",
+            self._command(name, command, *arguments),
+            log=self._log(name),
+            deadline_seconds=MIGRATE_DEADLINE_SECONDS,
+            env=self._environment(name),
+            cwd=CHECKOUT,
+        )
+
+    def _command(self, name: str, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", f"services.{name}", *arguments]
+
+    def _environment(self, name: str) -> dict[str, str]:
+        mail = {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports.smtp), "MAIL_FROM": MAIL_FROM}
+        return {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "DATABASE_URL": self.postgres.database_url(name),
+            "KAFKA_BOOTSTRAP": self.broker.bootstrap,
+            "HTTP_HOST": LOOPBACK,
+            "HTTP_PORT": str(self.ports.of(name)),
+            "AUTH_PUBLIC_KEY": self._keys.public_key,
+            "AUTH_ALGORITHM": ALGORITHM,
+            "AUTH_ISSUER": ISSUER,
+            "SERVICE_TOKEN": self._keys.service_token(name, datetime.now(UTC)),
+            **(mail if name == "campaign" else {}),
+            **self._extra_env.get(name, {}),
+        }
+
+    async def _wait_until_ready(self, url: str, child: Child) -> None:
+        try:
+            async with (
+                asyncio.timeout(READY_DEADLINE_SECONDS),
+                httpx2.AsyncClient(base_url=url, timeout=HTTP_TIMEOUT_SECONDS, trust_env=False) as client,
+            ):
+                while True:
+                    if not child.alive:
+                        raise StackError(child.ending())
+                    if await _ready(client):
+                        return
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            within = f"within {READY_DEADLINE_SECONDS:.0f} s"
+            raise StackError(f"{child.name} was not ready {within} (log: {child.log})") from None
+
+    async def _drain(self) -> None:
+        """Wait until no service has anything left to read or to publish, for a bounded time."""
+        quiet = 0
+        try:
+            async with (
+                asyncio.timeout(DRAIN_DEADLINE_SECONDS),
+                httpx2.AsyncClient(timeout=HTTP_TIMEOUT_SECONDS, trust_env=False) as client,
+            ):
+                while True:
+                    left = [await _left(client, self.url(name)) for name, one in self._services.items() if one.alive]
+                    quiet = 0 if any(left) else quiet + 1
+                    if quiet == QUIET_ROUNDS:
+                        return
+                    await asyncio.sleep(QUIET_PAUSE_SECONDS)
+        except TimeoutError:
+            self._report(f"Not drained within {DRAIN_DEADLINE_SECONDS:.0f} s; a durable broker keeps the rest")
+
+
+def _broker(broker: BrokerKind | Broker, home: Path, ports: Ports) -> Broker:
+    if broker == "embedded":
+        return EmbeddedBroker(home, ports.kafka)
+    if broker == "apache":
+        return ApacheKafka(home, ports.kafka)
+    return broker
+
+
+async def _ready(client: httpx2.AsyncClient) -> bool:
+    try:
+        return (await client.get("/health/ready")).is_success
+    except httpx2.TransportError:
+        return False
+
+
+async def _left(client: httpx2.AsyncClient, url: str) -> int:
+    """How much a service has still to do; one that cannot tell is not done."""
+    try:
+        lag = (await client.get(f"{url}/health/lag")).raise_for_status().json()
+        return int(lag["lag"]) + int(lag["outbox"])
+    except (httpx2.HTTPError, ValueError, LookupError):
+        return 1

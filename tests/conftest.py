@@ -1,0 +1,77 @@
+"""The real things that tests share: one PostgreSQL and one broker a session, a fresh database a test."""
+
+import os
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from deploy.local.broker import Broker, EmbeddedBroker
+from deploy.local.kafka import ApacheKafka
+from deploy.local.placement import remove_data
+from deploy.local.postgres import Postgres
+from deploy.local.process import free_port
+from deploy.local.settings import broker_kind
+from shared import migrate
+
+DatabaseFactory = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture(scope="session")
+async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """A PostgreSQL server that survives a kill, though not a crash of the machine."""
+    home = tmp_path_factory.mktemp("postgres")
+    server = Postgres(home, free_port(), durable=False)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+        remove_data(home)
+
+
+@pytest.fixture(scope="session")
+async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+    """The broker that RAPPORT_TEST_BROKER names: embedded (the default) or apache."""
+    kind = broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
+    home = tmp_path_factory.mktemp("broker")
+    server: Broker = EmbeddedBroker(home, free_port()) if kind == "embedded" else ApacheKafka(home, free_port())
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.stop()
+
+
+@pytest.fixture(scope="session")
+async def migrated(postgres: Postgres) -> Callable[[str], Awaitable[str]]:
+    """Makes a service's template database at its first use; its name."""
+    made: set[str] = set()
+
+    async def template(service: str) -> str:
+        name = f"template_{service}"
+        if service not in made:
+            url = await postgres.create_database(name, f"rapport_{service}")
+            await migrate.upgrade(service, url)
+            made.add(service)
+        return name
+
+    return template
+
+
+@pytest.fixture
+async def database_factory(
+    postgres: Postgres, migrated: Callable[[str], Awaitable[str]]
+) -> AsyncIterator[DatabaseFactory]:
+    """`await database_factory("profile")` is the URL of a fresh database with that service's tables."""
+    made: list[str] = []
+
+    async def create(service: str) -> str:
+        template = await migrated(service)
+        name = f"test_{service}_{uuid.uuid4().hex[:12]}"
+        made.append(name)
+        return await postgres.create_database(name, f"rapport_{service}", template)
+
+    yield create
+    for name in made:
+        await postgres.drop_database(name)

@@ -1,0 +1,344 @@
+"""The parts of the local stack, and how it fails."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import asdict
+from email.message import EmailMessage
+from pathlib import Path
+
+import aiosmtplib
+import asyncpg
+import httpx2
+import pytest
+
+from deploy.local.broker import EmbeddedBroker
+from deploy.local.mail_page import create_app
+from deploy.local.mail_sink import MailSink
+from deploy.local.placement import remove_data
+from deploy.local.postgres import Postgres
+from deploy.local.process import Child, StackError, answers, free_port, port_owner, require_free
+from deploy.local.settings import CHECKOUT, Ports
+
+DEADLINE_SECONDS = 60.0
+
+# Stands in for every service: what the stack asks of one, and nothing else.
+FAKE_SERVICE = """
+import http.server, os, sys
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b'{"lag": 0, "outbox": 0}')
+
+if sys.argv[1] == "source":
+    print("a-write-key")
+elif sys.argv[1] == "serve":
+    http.server.HTTPServer((os.environ["HTTP_HOST"], int(os.environ["HTTP_PORT"])), Handler).serve_forever()
+"""
+FAILING_SERVICE = "import sys; sys.exit('the coffee machine is on fire' if sys.argv[1] == 'serve' else 0)"
+
+
+@pytest.fixture
+async def server(tmp_path: Path) -> AsyncIterator[Postgres]:
+    """A PostgreSQL of the test's own, to kill."""
+    server = Postgres(tmp_path, free_port(), durable=False)
+    try:
+        await server.start()
+        yield server
+    finally:
+        await server.kill()
+        remove_data(tmp_path)
+
+
+@pytest.fixture
+async def sink(tmp_path: Path) -> AsyncIterator[MailSink]:
+    sink = MailSink(tmp_path / "mail", free_port())
+    await sink.start()
+    yield sink
+    await sink.stop()
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Iterator[Path]:
+    """A checkout whose five services are fakes."""
+    root = tmp_path / "checkout"
+    shutil.copytree(CHECKOUT / "deploy", root / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
+    (root / "services").mkdir()
+    for service in ("ingest", "profile", "segment", "campaign", "feedback"):
+        (root / "services" / f"{service}.py").write_text(FAKE_SERVICE)
+    yield root
+    remove_data(root / ".rapport")
+
+
+@pytest.fixture
+def ports() -> Ports:
+    return Ports.free()
+
+
+async def test_committed_rows_survive_a_kill_of_postgresql(server: Postgres) -> None:
+    async with server.administration() as connection:
+        await connection.execute("CREATE TABLE kept (number int)")
+        await connection.execute("INSERT INTO kept VALUES (42)")
+
+    await server.kill()
+    await server.start()
+
+    async with server.administration() as connection:
+        assert await connection.fetchval("SELECT number FROM kept") == 42
+    assert not server.created
+
+
+async def test_a_service_cannot_enter_the_database_of_another(postgres: Postgres) -> None:
+    await postgres.create_service_databases(["left", "right"])
+    own = postgres.database_url("left").replace("+asyncpg", "")
+    connection = await asyncpg.connect(own)
+    await connection.execute("CREATE TABLE mine (number int)")
+    await connection.close()
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(postgres.url("rapport_right", "rapport_left").replace("+asyncpg", ""))
+
+
+async def test_creating_the_service_databases_again_keeps_their_rows(postgres: Postgres) -> None:
+    await postgres.create_service_databases(["again"])
+    url = postgres.database_url("again").replace("+asyncpg", "")
+    connection = await asyncpg.connect(url)
+    await connection.execute("CREATE TABLE mine (number int)")
+    await connection.close()
+
+    await postgres.create_service_databases(["again"])
+
+    connection = await asyncpg.connect(url)
+    assert await connection.fetchval("SELECT count(*) FROM mine") == 0
+    await connection.close()
+
+
+async def test_the_embedded_broker_is_a_new_cluster_at_every_start(tmp_path: Path) -> None:
+    broker = EmbeddedBroker(tmp_path, free_port())
+    await broker.start()
+    first = broker.cluster_id
+    await broker.restart()
+    second = broker.cluster_id
+    await broker.kill()
+
+    assert first != second
+    host, _, port = broker.bootstrap.partition(":")
+    assert not await answers(host, int(port))
+
+
+async def test_the_sink_keeps_mail_and_counts_what_came_twice(sink: MailSink) -> None:
+    for trigger in ("order-1", "order-2", "order-2"):
+        await send(sink, "ann@example.com", trigger)
+
+    counts = sink.counts()
+    assert (counts["total"], counts["distinct"]) == (3, 2)
+    assert counts["duplicates"] == [{"profile": "p1", "journey": "welcome", "trigger": "order-2", "count": 2}]
+
+
+@pytest.mark.parametrize(("local_part", "code"), [("defer-ann", 451), ("busy-ann", 421), ("reject-ann", 550)])
+async def test_the_sink_refuses_the_addresses_that_ask_for_it(sink: MailSink, local_part: str, code: int) -> None:
+    with pytest.raises(aiosmtplib.SMTPRecipientsRefused) as refused:
+        await send(sink, f"{local_part}@example.com", "order-1")
+
+    assert refused.value.recipients[0].code == code
+    assert sink.messages == []
+
+
+async def test_the_sink_keeps_a_mail_whose_answer_is_cut_off(sink: MailSink) -> None:
+    with pytest.raises(aiosmtplib.SMTPServerDisconnected):
+        await send(sink, "cut-ann@example.com", "order-1")
+
+    assert len(sink.messages) == 1
+
+
+async def test_the_sink_remembers_its_mail_after_a_restart_and_forgets_a_torn_line(tmp_path: Path) -> None:
+    sink = MailSink(tmp_path, free_port())
+    await sink.start()
+    await send(sink, "ann@example.com", "order-1")
+    before = [asdict(message) for message in sink.messages]
+    await sink.stop()
+    with (tmp_path / "index.ndjson").open("a") as index:
+        index.write('{"id": 2, "torn')
+
+    sink = MailSink(tmp_path, sink.port)
+    await sink.start()
+    assert [asdict(message) for message in sink.messages] == before
+    await send(sink, "ann@example.com", "order-2")
+    assert [message.id for message in sink.messages] == [1, 2]
+    await sink.stop()
+
+
+async def test_the_mail_page_shows_a_mail_without_running_it(sink: MailSink) -> None:
+    await send(sink, "ann@example.com", "order-1", html="<p>Hi</p><script>alert(1)</script>")
+
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(create_app(sink)), base_url="http://mail") as client:
+        page = await client.get("/messages/1")
+        body = await client.get("/messages/1/html")
+        listed = (await client.get("/api/messages", params={"after": 0, "limit": 10})).json()
+
+    assert "<script>" not in page.text
+    assert "Grüße &lt;b&gt;" in page.text
+    assert "default-src 'none'" in body.headers["content-security-policy"]
+    assert listed["messages"][0]["rapport"]["x-rapport-trigger"] == "order-1"
+
+
+def test_a_busy_port_is_told_with_its_owner_and_the_variable_to_set() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(StackError, match=rf"port {port}, wanted for mail, .*RAPPORT_SMTP_PORT"):
+            require_free(port, "mail", "RAPPORT_SMTP_PORT")
+        if Path("/proc/net/tcp").exists():
+            assert f"pid {os.getpid()}" in port_owner(port)
+
+
+async def test_a_child_does_not_outlive_its_supervisor(tmp_path: Path) -> None:
+    if sys.platform != "linux":
+        pytest.skip("only Linux tells a child that its parent has died")
+    program = (
+        "import asyncio, sys, pathlib\n"
+        "from deploy.local.process import Child\n"
+        "async def main():\n"
+        "    child = await Child.spawn('child', ['sleep', '1000'], log=pathlib.Path(sys.argv[1]))\n"
+        "    print(child.pid, flush=True)\n"
+        "    await child.wait()\n"
+        "asyncio.run(main())\n"
+    )
+    supervisor = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, str(tmp_path / "log")), stdout=asyncio.subprocess.PIPE, cwd=CHECKOUT
+    )
+    assert supervisor.stdout is not None
+    pid = int(await supervisor.stdout.readline())
+
+    supervisor.kill()
+    await supervisor.wait()
+
+    await until_gone(pid)
+
+
+async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: Path) -> None:
+    child = await Child.spawn("stubborn", ["sh", "-c", "trap '' TERM; echo ready; sleep 1000"], log=tmp_path / "log")
+    await until_logged(child, "ready")
+
+    assert await child.terminate(grace_seconds=0.2) == -signal.SIGKILL
+
+
+async def test_the_stack_runs_and_stops_and_leaves_nothing(checkout: Path, ports: Ports) -> None:
+    stack = await rapport(checkout, ports, "run", "--no-demo")
+    assert stack.stdout is not None
+    await until_printed(stack.stdout, "Rapport is running")
+    kept = (checkout / ".rapport" / "write-key").read_text()
+    token = checkout / ".rapport" / "admin-token"
+    second = await finished(await rapport(checkout, ports, "run", "--no-demo"))
+    stopped = await finished(await rapport(checkout, ports, "stop"))
+
+    assert kept == "a-write-key\n"
+    assert token.read_text().count(".") == 2
+    assert token.stat().st_mode & 0o777 == 0o600
+    assert second.returncode == 1
+    assert second.stderr.count("\n") == 1
+    assert "already running" in second.stderr
+    assert stopped.returncode == 0
+    assert (await finished(stack)).returncode == 0
+    await nothing_listens(ports)
+
+
+async def test_the_stack_ends_with_one_line_when_a_service_dies(checkout: Path, ports: Ports) -> None:
+    (checkout / "services" / "segment.py").write_text(FAILING_SERVICE)
+
+    ended = await finished(await rapport(checkout, ports, "run", "--no-demo"))
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert "the service segment ended with exit code 1: the coffee machine is on fire" in ended.stderr
+    await nothing_listens(ports)
+
+
+async def test_the_stack_ends_with_one_line_when_a_running_part_is_killed(checkout: Path, ports: Ports) -> None:
+    stack = await rapport(checkout, ports, "run", "--no-demo")
+    assert stack.stdout is not None
+    await until_printed(stack.stdout, "Rapport is running")
+    owner = port_owner(ports.profile)
+    os.kill(int(owner.rpartition("pid ")[2].rstrip(")")), signal.SIGKILL)
+
+    ended = await finished(stack)
+
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("rapport: the service profile was ended by SIGKILL")
+    assert ended.stderr.count("\n") == 1
+    await nothing_listens(ports)
+
+
+async def test_the_stack_ends_with_one_line_when_a_port_is_busy(checkout: Path, ports: Ports) -> None:
+    with socket.create_server(("127.0.0.1", ports.kafka)):
+        ended = await finished(await rapport(checkout, ports, "run", "--no-demo"))
+
+    assert ended.returncode == 1
+    assert ended.stderr.count("\n") == 1
+    assert f"port {ports.kafka}, wanted for the broker" in ended.stderr
+    await nothing_listens(ports)
+
+
+async def send(sink: MailSink, recipient: str, trigger: str, html: str = "<p>Hi</p>") -> None:
+    message = EmailMessage()
+    message["From"] = "hello@rapport.example"
+    message["To"] = recipient
+    message["Subject"] = "Grüße <b>"
+    message["X-Rapport-Profile"] = "p1"
+    message["X-Rapport-Journey"] = "welcome"
+    message["X-Rapport-Trigger"] = trigger
+    message.set_content("Hi")
+    message.add_alternative(html, subtype="html")
+    await aiosmtplib.send(message, hostname="127.0.0.1", port=sink.port)
+
+
+async def rapport(checkout: Path, ports: Ports, *arguments: str) -> asyncio.subprocess.Process:
+    environment = {variable: str(ports.of(name)) for name, variable in Ports.variables()}
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "deploy.local", *arguments),
+        cwd=checkout,
+        env={**os.environ, **environment, "RAPPORT_HOME": "", "RAPPORT_BROKER": "embedded"},
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+async def finished(process: asyncio.subprocess.Process) -> subprocess.CompletedProcess[str]:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        stdout, stderr = await process.communicate()
+    return subprocess.CompletedProcess([], process.returncode or 0, stdout.decode(), stderr.decode())
+
+
+async def until_printed(stream: asyncio.StreamReader, text: str) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while text.encode() not in (line := await stream.readline()):
+            assert line, f"ended without printing {text!r}"
+
+
+async def until_logged(child: Child, text: str) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            if text in child.tail_of_log():
+                return
+            await asyncio.sleep(0.01)
+
+
+async def until_gone(pid: int) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        with contextlib.suppress(ProcessLookupError):
+            while True:
+                os.kill(pid, 0)
+                await asyncio.sleep(0.01)
+
+
+async def nothing_listens(ports: Ports) -> None:
+    for name, _ in Ports.variables():
+        assert not await answers("127.0.0.1", ports.of(name)), f"{name} still answers"
