@@ -101,6 +101,7 @@ class Consumer:
     generation: int = 1
     replication: int = 1
     batch_records: int = 1000
+    group: str = ""
     swaps: bool = True
     held: dict[TopicPartition, Held] = field(default_factory=dict)
     cluster_id: str | None = None
@@ -166,7 +167,7 @@ class Consumer:
         client = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap,
             client_id=f"rapport-{self.service}",
-            group_id=f"rapport-{self.service}",
+            group_id=self.group or f"rapport-{self.service}",
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,

@@ -1,0 +1,94 @@
+"""The demo's side of the APIs: a storefront's server that sends, and a person who looks."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, Final
+
+import httpx2
+
+from deploy.local.process import StackError
+from deploy.local.stack import Stack
+
+SERVICES_READING: Final = ("profile", "segment", "campaign", "feedback")
+TIMEOUT_SECONDS: Final = 30.0
+RETRIES: Final = 10
+RETRY_SECONDS: Final = 1.0
+IDLE_LOOKS: Final = 3  # facts hop between services: idle once may be between two hops
+LOOK_SECONDS: Final = 0.1
+
+
+class Client:
+    """Talks to a running stack; `async with` it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self.stack = stack
+        self._http = httpx2.AsyncClient(timeout=TIMEOUT_SECONDS, trust_env=False)
+        self._bearer = {"Authorization": f"Bearer {stack.admin_token}"}
+
+    async def __aenter__(self) -> "Client":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+
+    async def send(self, events: Sequence[dict[str, Any]], *, historical: bool) -> None:
+        """Sends a batch to ingest; sends it again, under the same ids, until it is acknowledged."""
+        body = {"batch": list(events), "historical": historical}
+        said = ""
+        for attempt in range(RETRIES):
+            try:
+                answer = await self._http.post(
+                    f"{self.stack.url('ingest')}/v1/batch", json=body, auth=(self.stack.write_key, "")
+                )
+                if answer.status_code == httpx2.codes.OK:
+                    return
+                said = f"{answer.status_code} {answer.text[:200]}"
+                if answer.status_code < httpx2.codes.INTERNAL_SERVER_ERROR:
+                    break
+            except httpx2.TransportError as error:
+                said = repr(error)
+            await asyncio.sleep(RETRY_SECONDS * min(attempt + 1, 5))
+        raise StackError(f"ingest did not take a batch of {len(events)} events: {said}")
+
+    async def submit_feedback(self, body: dict[str, Any], *, key: str) -> None:
+        """Answers a survey, once per key."""
+        answer = await self._http.post(
+            f"{self.stack.url('feedback')}/v1/feedback",
+            json=body,
+            headers={**self._bearer, "Idempotency-Key": key},
+        )
+        if answer.is_error:
+            raise StackError(f"feedback was not taken: {answer.status_code} {answer.text[:200]}")
+
+    async def get(self, service: str, path: str, **parameters: Any) -> Any:
+        """Reads from a service's API."""
+        answer = await self._http.get(f"{self.stack.url(service)}{path}", params=parameters, headers=self._bearer)
+        if answer.is_error:
+            raise StackError(f"{service} answered {answer.status_code} to {path}: {answer.text[:200]}")
+        return answer.json()
+
+    async def waiting(self) -> int:
+        """Records and outbox rows that some service has still to handle, at least 1 while that is not known."""
+        total = 0
+        for service in SERVICES_READING:
+            try:
+                found = await self.get(service, "/health/lag")
+            except (StackError, httpx2.TransportError):
+                return 1
+            if found["stopped"]:
+                raise StackError(f"{service} waits for an operator: {'; '.join(found['stopped'])}")
+            if found["lag"] is None:
+                return 1
+            total += found["lag"] + found["outbox"]
+        return total
+
+    async def until_idle(self, *, deadline_seconds: float) -> None:
+        """Returns when nothing is left to read or to publish; raises if that takes too long."""
+        idle = 0
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                while idle < IDLE_LOOKS:
+                    idle = 0 if await self.waiting() else idle + 1
+                    await asyncio.sleep(LOOK_SECONDS)
+        except TimeoutError:
+            raise StackError(f"the services were not done within {deadline_seconds:.0f} s") from None
