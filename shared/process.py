@@ -82,6 +82,7 @@ def assemble(
             generation=settings.kafka_topic_generation,
             replication=settings.kafka_replication,
             batch_records=settings.kafka_batch_records,
+            session_timeout_ms=settings.kafka_session_timeout_milliseconds,
             swaps=swaps,
         )
     service.relay = Relay(database, service.producer, tick=service.pulse.loop("relay"))

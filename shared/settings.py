@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     kafka_topic_generation: int = Field(
         1, ge=1, description="raise by one after deleting and creating the topics again on the same cluster"
     )
+    kafka_session_timeout_milliseconds: Milliseconds = Field(
+        6_000, description="silence after which the broker gives a consumer's partitions away; Kafka wants 6000 or more"
+    )
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     http_host: str = Field("127.0.0.1", description="address that the API listens on")
     http_port: Port = Field(description="port that the API listens on")

@@ -38,6 +38,8 @@ MAIL_GRACE_SECONDS = 5.0
 WATCH_SECONDS = 0.2
 HTTP_TIMEOUT_SECONDS = 5.0
 MAIL_FROM = "hello@rapport.example"
+# The embedded broker lets a group form only after half a session's silence, and takes shorter sessions than Kafka.
+EMBEDDED_BROKER = {"KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000"}
 # Facts hop between services, and no reading of all of them is one instant: drained twice is drained.
 QUIET_ROUNDS = 2
 QUIET_PAUSE_SECONDS = 0.1
@@ -261,6 +263,7 @@ class Stack:
             "AUTH_ISSUER": ISSUER,
             "SERVICE_TOKEN": self._keys.service_token(name, datetime.now(UTC)),
             **(mail if name == "campaign" else {}),
+            **(EMBEDDED_BROKER if isinstance(self.broker, EmbeddedBroker) else {}),
             **self._extra_env.get(name, {}),
         }
 

@@ -37,8 +37,7 @@ from shared.logging import get_logger, trace_id
 
 POLL_MILLISECONDS: Final = 200
 FETCH_WAIT_MILLISECONDS: Final = 10  # the embedded broker waits this long even when it has data
-SESSION_TIMEOUT_MILLISECONDS: Final = 10_000
-HEARTBEAT_MILLISECONDS: Final = 1_000
+HEARTBEATS_PER_SESSION: Final = 6
 WATCH_SECONDS: Final = 2  # a broker that comes back as another cluster must be seen within 10 s
 NOTE_SECONDS: Final = 0.5  # how often "caught up to" is written; timers are late by this much at most
 COMMIT_SECONDS: Final = 5  # Kafka's own copy of the offsets is for lag tools only
@@ -101,6 +100,7 @@ class Consumer:
     generation: int = 1
     replication: int = 1
     batch_records: int = 1000
+    session_timeout_ms: int = 6_000
     group: str = ""
     swaps: bool = True
     held: dict[TopicPartition, Held] = field(default_factory=dict)
@@ -171,8 +171,8 @@ class Consumer:
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
-            session_timeout_ms=SESSION_TIMEOUT_MILLISECONDS,
-            heartbeat_interval_ms=HEARTBEAT_MILLISECONDS,
+            session_timeout_ms=self.session_timeout_ms,
+            heartbeat_interval_ms=self.session_timeout_ms // HEARTBEATS_PER_SESSION,
             metadata_max_age_ms=10_000,
         )
         client.subscribe(topics=list(self.topics), listener=_Listener(self))
@@ -256,10 +256,10 @@ class Consumer:
             elif taken.next_offset > ends[partition]:
                 held.stopped = f"the log ends at {ends[partition]}, before what was read ({taken.next_offset})"
             try:
+                # A stopped one gets a position, too: without, the client would ask for it again and again.
+                client.seek(partition, ends[partition] if held.stopped else taken.next_offset)
                 if held.stopped:
                     self._stop_partition(client, partition, held, held.stopped)
-                else:
-                    client.seek(partition, taken.next_offset)
             except IllegalStateError:
                 continue  # revoked meanwhile
             self.held[partition] = held

@@ -34,7 +34,9 @@ def event(body: Body, *identities: Identity, at: datetime = NOON, **changes: Any
     return Event(**(said | changes))
 
 
-def order(customer: object, order_id: object, total_minor: int = 10_00, *, at: datetime = NOON, **changes: Any) -> Event:
+def order(
+    customer: object, order_id: object, total_minor: int = 10_00, *, at: datetime = NOON, **changes: Any
+) -> Event:
     """An order in USD."""
     body = OrderPlaced(order_id=str(order_id), currency="USD", total_minor=total_minor)
     return event(body, user(customer), at=at, **changes)

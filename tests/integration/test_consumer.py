@@ -1,0 +1,277 @@
+"""The consumer runtime on a real broker and a real PostgreSQL."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaConsumer
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from deploy.local.broker import Broker, EmbeddedBroker
+from deploy.local.postgres import Postgres
+from deploy.local.process import free_port
+from shared.contracts import topics
+from shared.contracts.events import CustomEvent
+from shared.kafka import dead_letters, offsets
+from shared.kafka.offsets import Place
+from shared.kafka.producer import BrokerAway, Message
+from shared.migrate import upgrade
+from tests.conftest import DatabaseFactory
+from tests.support.consuming import Bench
+from tests.support.events import event, message, order, user
+from tests.support.running import eventually
+
+NEW_CLUSTER_SECONDS = 10  # within which a broker that came back empty must be noticed
+
+
+@pytest.fixture
+async def bench(broker: Broker, database_factory: DatabaseFactory) -> AsyncIterator[Bench]:
+    """A bench on the session's broker."""
+    quick = isinstance(broker, EmbeddedBroker)  # Apache Kafka takes no shorter session than its default
+    session = 3_000 if quick else 6_000
+    made = Bench(broker.bootstrap, await database_factory("feedback"), session_timeout_ms=session)
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def test_every_event_is_applied_once_although_the_consumer_is_restarted(bench: Bench) -> None:
+    await bench.publish([order(n % 50, n) for n in range(500)])
+    async with bench.consuming():
+        await bench.until_applied(500)
+    await bench.publish([order(n % 50, n) for n in range(500, 700)])
+    async with bench.consuming():
+        await bench.until_applied(700)
+
+
+async def test_of_two_holders_of_a_partition_one_wins_and_nothing_doubles(bench: Bench) -> None:
+    # Two groups: the broker gives every partition to both, as it does to a zombie and its successor.
+    async with bench.consuming(group=f"{bench.service}-a"), bench.consuming(group=f"{bench.service}-b"):
+        for start in range(0, 2000, 100):
+            await bench.publish([order(n % 50, n) for n in range(start, start + 100)])
+        await bench.until_applied(2000, deadline_seconds=60)
+
+
+async def test_without_the_swap_two_holders_double_events(bench: Bench) -> None:
+    async with (
+        bench.consuming(group=f"{bench.service}-a", swaps=False),
+        bench.consuming(group=f"{bench.service}-b", swaps=False),
+    ):
+        for start in range(0, 2000, 100):
+            await bench.publish([order(n % 50, n) for n in range(start, start + 100)])
+        found = await eventually(bench.times, lambda times: sum(n * events for n, events in times.items()) >= 4000)
+    assert found[2] > 0, "the test that the swap passes would pass without it"
+
+
+async def test_poison_in_the_middle_of_a_batch_goes_to_the_dead_letters_and_stops_nothing(bench: Bench) -> None:
+    good = [order(1, n) for n in range(300)]
+    refused = event(CustomEvent(name="refuse"), user(1))
+    too_long = event(CustomEvent(name="x" * 41), user(1))
+    garbage = Message(topic=bench.topic, key=message(bench.topic, good[0]).key, value=b"\xff{", headers=[])
+    records = [message(bench.topic, one) for one in good]
+    records[100:100] = [garbage]
+    records[200:200] = [message(bench.topic, refused), message(bench.topic, too_long)]
+    await bench.producer.send(records)
+    async with bench.consuming():
+        await bench.until_applied(300)
+        letters = await eventually(lambda: _dead_letters(bench), lambda found: len(found) >= 3)
+    reasons = sorted(letter["dlq_reason"] for letter in letters)
+    assert len(reasons) == 3
+    assert reasons[0].startswith("asked to be refused")
+    assert "ce_type" in reasons[1]
+    assert "too long" in reasons[2]
+    assert {letter["value"] for letter in letters} >= {b"\xff{"}
+    assert {letter["dlq_topic"] for letter in letters} == {bench.topic}
+
+
+async def test_a_bad_deploy_stops_instead_of_draining_into_the_dead_letters(bench: Bench) -> None:
+    await bench.publish([order(1, n) for n in range(dead_letters.MIN_SAMPLE)])
+    async with bench.consuming():
+        await bench.until_applied(dead_letters.MIN_SAMPLE)
+        await bench.publish([event(CustomEvent(name="refuse"), user(1)) for _ in range(100)])
+        await eventually(lambda: _stopped(bench), lambda stopped: len(stopped) == 1)
+    async with bench.consuming() as again:
+        await eventually(lambda: _now(again.stopped()), lambda stopped: len(stopped) == 1)
+    async with bench.database.work() as work:
+        assert await offsets.resume(work.connection) == 1
+    async with bench.consuming():
+        await eventually(lambda: _dead_letters(bench), lambda found: len(found) >= 100)
+    assert await bench.times() == {1: dead_letters.MIN_SAMPLE}
+
+
+async def test_a_version_newer_than_the_code_stops_its_partition_and_is_no_dead_letter(bench: Bench) -> None:
+    await bench.publish([order(1, n) for n in range(10)])
+    newer = message(bench.topic, order(1, "newer"))
+    headers = [(name, b"rapport.order_placed.v9" if name == "ce_type" else value) for name, value in newer.headers]
+    await bench.producer.send([msgspec.structs.replace(newer, headers=headers)])
+    await bench.publish([order(1, n) for n in range(10, 20)])
+    async with bench.consuming() as consumer:
+        await bench.until_applied(10)
+        reasons = await eventually(lambda: _now(consumer.stopped()), lambda stopped: len(stopped) == 1)
+    assert "rapport.order_placed.v9" in reasons[0]
+    assert await bench.times() == {1: 10}
+    assert await _dead_letters(bench) == []
+
+
+async def test_a_log_that_ends_before_what_was_read_stops_the_partition(bench: Bench, broker: Broker) -> None:
+    async with bench.database.work() as work:
+        place = Place(broker.cluster_id, 1, bench.topic, 0)
+        await offsets.take(work.connection, place, beginning=1_000_000)
+    async with bench.consuming() as consumer:
+        reasons = await eventually(lambda: _now(consumer.stopped()), lambda stopped: len(stopped) == 1)
+    assert "before what was read" in reasons[0]
+
+
+async def test_events_seen_before_on_their_lane_are_skipped(bench: Bench) -> None:
+    profile = uuid4()
+    lane = [
+        replace_stamp(order(1, n), profile_id=profile, origin=3, sequence=sequence)
+        for n, sequence in enumerate([0, 1, 2, 1, 2, 3])
+    ]
+    await bench.publish(lane)
+    async with bench.consuming():
+        await bench.until_applied(4)
+        await bench.publish([replace_stamp(order(1, "late"), profile_id=profile, origin=3, sequence=2)])
+        await bench.publish([replace_stamp(order(1, "next"), profile_id=profile, origin=3, sequence=4)])
+        await bench.until_applied(5)
+
+
+async def test_a_broker_that_comes_back_empty_is_noticed_and_read_from_its_beginning(
+    database_factory: DatabaseFactory, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    own = EmbeddedBroker(tmp_path_factory.mktemp("own-broker"), free_port())
+    await own.start()
+    bench = Bench(own.bootstrap, await database_factory("feedback"), session_timeout_ms=3_000)
+    await bench.start()
+    try:
+        async with bench.consuming() as consumer:
+            await bench.publish([order(n, n) for n in range(200)])
+            await bench.until_applied(200)
+            before = consumer.cluster_id
+            await own.kill()
+            await own.start()
+            await eventually(
+                lambda: _now(consumer.cluster_id),
+                lambda found: found != before,
+                deadline_seconds=NEW_CLUSTER_SECONDS,
+            )
+            await bench.close()
+            after = Bench(own.bootstrap, bench.url, session_timeout_ms=3_000)
+            after.topic, after.service = bench.topic, bench.service
+            await after.start()
+            await after.publish([order(n, n) for n in range(200, 300)])
+            await after.until_applied(300)
+            await after.close()
+    finally:
+        await own.stop()
+
+
+async def test_a_broker_that_is_restarted_loses_nothing_that_it_kept(bench: Bench, broker: Broker) -> None:
+    if isinstance(broker, EmbeddedBroker):
+        return  # it keeps nothing: see the test above
+    async with bench.consuming():
+        await bench.publish([order(n, n) for n in range(200)])
+        await bench.until_applied(200)
+        await broker.kill()
+        await broker.start()
+        await eventually(lambda: _published(bench, 200, 300), bool, deadline_seconds=60)
+        await bench.until_applied(300, deadline_seconds=60)
+
+
+async def test_while_postgresql_is_away_nothing_is_lost_and_nothing_is_a_dead_letter(
+    broker: Broker, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    own = Postgres(tmp_path_factory.mktemp("own-postgres"), free_port(), durable=False)
+    await own.start()
+    try:
+        await own.create_service_databases(["feedback"])
+        await upgrade("feedback", own.database_url("feedback"))
+        bench = Bench(broker.bootstrap, own.database_url("feedback"))
+        await bench.start()
+        async with bench.consuming():
+            await bench.publish([order(n, n) for n in range(200)])
+            await bench.until_applied(200)
+            await own.kill()
+            await bench.publish([order(n, n) for n in range(200, 400)])
+            await own.start()
+            await eventually(lambda: _reachable(bench), bool)
+            await bench.until_applied(400, deadline_seconds=60)
+        assert await _dead_letters(bench) == []
+        await bench.close()
+    finally:
+        await own.stop()
+
+
+async def test_a_holder_frozen_inside_its_transaction_does_not_block_its_successor(bench: Bench) -> None:
+    await bench.publish([order(1, n) for n in range(50)])
+    async with bench.consuming():
+        await bench.until_applied(50)
+    # A holder that swapped the offset and then froze: its locks end with its session, by the server's own timeout.
+    async with bench.database.engine.connect() as frozen:
+        await frozen.begin()
+        await frozen.execute(text("UPDATE consumer_offsets SET next_offset = next_offset + 1"))
+        await bench.publish([order(1, n) for n in range(50, 100)])
+        async with bench.consuming():
+            await bench.until_applied(100, deadline_seconds=45)
+        await frozen.invalidate()
+
+
+def replace_stamp(one: Any, **changes: Any) -> Any:
+    """The same event, owned and stamped."""
+    return msgspec.structs.replace(one, **changes)
+
+
+async def _now(value: Any) -> Any:
+    return value
+
+
+async def _reachable(bench: Bench) -> bool:
+    try:
+        await bench.database.ping()
+    except (DBAPIError, OSError, TimeoutError):
+        return False
+    return True
+
+
+async def _published(bench: Bench, start: int, end: int) -> bool:
+    try:
+        await bench.publish([replace_stamp(order(n, n), event_id=uuid5_of(n)) for n in range(start, end)])
+    except BrokerAway:
+        return False
+    return True
+
+
+def uuid5_of(number: int) -> UUID:
+    """The same id for the same number."""
+    return uuid5(NAMESPACE_OID, str(number))
+
+
+async def _stopped(bench: Bench) -> list[str]:
+    async with bench.database.work() as work:
+        rows = await work.rows("SELECT stopped FROM consumer_offsets WHERE stopped IS NOT NULL")
+    return [row.stopped for row in rows]
+
+
+async def _dead_letters(bench: Bench) -> list[dict[str, Any]]:
+    """All dead letters of the bench's service, deduped by their place."""
+    topic = topics.dead_letters(bench.service)
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bench.bootstrap, auto_offset_reset="earliest", fetch_max_wait_ms=10
+    )
+    await consumer.start()
+    try:
+        found: dict[bytes, dict[str, Any]] = {}
+        ends = await consumer.end_offsets(consumer.assignment())
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
+            for records in (await consumer.getmany(timeout_ms=100)).values():
+                for record in records:
+                    said = {
+                        name: value.decode() for name, value in record.headers if name in ("dlq_reason", "dlq_topic")
+                    }
+                    found[record.key] = {**said, "value": record.value}
+        return list(found.values())
+    finally:
+        await consumer.stop()
