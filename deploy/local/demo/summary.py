@@ -1,6 +1,5 @@
 """What the main job made, in a form that a person likes to read; and whether it is right."""
 
-from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -53,10 +52,7 @@ async def show(client: Client, plan: Plan, state: State, console: Console) -> No
 
 def by_journey(figures: Mapping[str, Any]) -> dict[str, dict[str, int]]:
     """Messages by journey and state, from the campaign service's figures."""
-    found: dict[str, dict[str, int]] = defaultdict(dict)
-    for one in figures["messages"]:
-        found[one["journey_id"]][one["state"]] = one["messages"]
-    return found
+    return {one["journey_id"]: one["states"] for one in figures["journeys"]}
 
 
 def _differences(
@@ -96,7 +92,7 @@ def _messages(figures: Mapping[str, Any], journeys: Mapping[str, Mapping[str, in
     table = Table(title="Messages", title_justify="left")
     for column in ("journey", "sent", "accept to message, p50", "p99"):
         table.add_column(column, justify="left" if column == "journey" else "right")
-    latencies = {one["journey_id"]: one for one in figures["latencies"]}
+    latencies = {one["journey_id"]: one for one in figures["journeys"] if one["p50_seconds"] is not None}
     for journey, states in sorted(journeys.items()):
         found = latencies.get(journey)
         times = [f"{found[p] * 1000:,.0f} ms" for p in ("p50_seconds", "p99_seconds")] if found else ["by time", ""]

@@ -1,0 +1,1 @@
+"""Campaign: decides whom to write to, when and why, and writes."""

@@ -1,0 +1,101 @@
+"""The routes of campaign."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+
+from services.campaign.domain.delivery import State
+from services.campaign.schemas import (
+    DecisionsOut,
+    FiguresOut,
+    JourneyFiguresOut,
+    JourneyOut,
+    JourneysOut,
+    MessagesOut,
+    SendStopOut,
+)
+from services.campaign.service import operations
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
+
+router = APIRouter(prefix="/v1", tags=["campaign"])
+
+
+@router.get("/journeys", dependencies=[requires("campaign:read")], summary="Journeys, and whether they run")
+async def journeys(database: Db) -> JourneysOut:
+    """Each journey in its newest version."""
+    async with database.work() as work:
+        return JourneysOut(journeys=[JourneyOut.of(one) for one in await operations.journeys(work)])
+
+
+@router.post("/journeys/{journey_id}/pause", dependencies=[requires("campaign:write")], summary="Pause a journey")
+async def pause(database: Db, journey_id: str) -> JourneyOut:
+    """Nobody enters any more; messages not handed over yet are held, and refused once they are too old."""
+    async with database.work() as work:
+        return JourneyOut.of(await operations.set_active(work, journey_id, active=False))
+
+
+@router.post("/journeys/{journey_id}/resume", dependencies=[requires("campaign:write")], summary="Resume a journey")
+async def resume(database: Db, journey_id: str) -> JourneyOut:
+    """Changes that came while it was paused stay without effect."""
+    async with database.work() as work:
+        return JourneyOut.of(await operations.set_active(work, journey_id, active=True))
+
+
+@router.get("/messages", dependencies=[requires("campaign:read")], summary="Messages, newest first")
+async def messages(
+    database: Db,
+    journey: str | None = None,
+    state: State | None = None,
+    profile_id: UUID | None = None,
+    cursor: str | None = None,
+    limit: Annotated[PageSize, Query()] = 50,
+) -> MessagesOut:
+    """One page; pass `next` as `cursor` for the page after it. A merged profile's id still answers."""
+    after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
+    async with database.work() as work:
+        rows: list[Any] = list(
+            await operations.messages(
+                work, journey_id=journey, state=state, profile_id=profile_id, after=after, limit=limit
+            )
+        )
+    last = rows[-1] if len(rows) == limit else None
+    return MessagesOut(messages=rows, next=encode_cursor(last["created_at"], last["id"]) if last else None)
+
+
+@router.get("/messages/figures", dependencies=[requires("campaign:read")], summary="Messages by journey and state")
+async def figures(database: Db) -> FiguresOut:
+    """Counts over all messages, and how long customers waited."""
+    async with database.work() as work:
+        found = await operations.figures(work)
+    return FiguresOut(journeys=[JourneyFiguresOut.model_validate(one) for one in found])
+
+
+@router.get("/profiles/{profile_id}/decisions", summary="Why a customer did or did not get messages, newest first")
+async def decisions(
+    database: Db, caller: Caller, profile_id: UUID, limit: Annotated[PageSize, Query()] = 50
+) -> DecisionsOut:
+    """A merged profile's id still answers. A customer's own token may ask for that customer."""
+    if not caller.is_customer(str(profile_id)):
+        caller.require("campaign:read")
+    async with database.work() as work:
+        rows: list[Any] = list(await operations.decisions(work, profile_id, limit=limit))
+    return DecisionsOut(decisions=rows)
+
+
+@router.post("/send-stop", summary="Stop all sending")
+async def stop_sending(database: Db, caller: Caller) -> SendStopOut:
+    """Takes effect on every message whose provider has not been asked yet; stopping again changes nothing."""
+    caller.require("campaign:admin")
+    async with database.work() as work:
+        return SendStopOut.model_validate(await operations.stop_sending(work, by=caller.subject))
+
+
+@router.delete(
+    "/send-stop", status_code=204, dependencies=[requires("campaign:admin")], summary="Let messages leave again"
+)
+async def resume_sending(database: Db) -> None:
+    """What was held and is not too old yet leaves within some seconds."""
+    async with database.work() as work:
+        await operations.resume_sending(work)

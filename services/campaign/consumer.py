@@ -1,0 +1,15 @@
+"""Which events campaign listens to."""
+
+from services.campaign.service import changes, contacts
+from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.topics import PROFILES, SEGMENTS
+from shared.kafka.consumer import Handlers
+
+TOPICS = (PROFILES, SEGMENTS)
+
+HANDLERS: Handlers = {
+    ProfileChanged: contacts.keep,
+    ProfileMerged: contacts.follow_merges,
+    TierChanged: changes.hear,
+    StageChanged: changes.hear,
+}

@@ -1,0 +1,144 @@
+"""The gate: what every message passes at send time, whatever set it off."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from services.campaign.domain.decision import Outcome
+from services.campaign.domain.journey import Cap, Journey
+
+# A change may overtake the profile that it is about, because they come in different topics. So what is not known
+# of a customer yet is waited for, a moment; what the customer said no to is not.
+PROFILE_PATIENCE: Final = timedelta(seconds=5)
+LOOK_AGAIN: Final = timedelta(seconds=1)
+STOPPED_LOOK_AGAIN: Final = timedelta(seconds=10)
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """What is known of a customer that a message needs."""
+
+    profile_id: UUID
+    email: str | None
+    consent: Mapping[str, bool]
+    first_name: str = ""
+    name: str = ""
+    language: str = ""
+    country: str = ""
+
+
+class SendStop(msgspec.Struct, frozen=True):
+    """Since when no message leaves, and by whose word."""
+
+    stopped_at: datetime
+    stopped_by: str
+
+
+class Handed(msgspec.Struct, frozen=True):
+    """A message that left, is leaving, or may have left: all three count against the caps."""
+
+    message_id: UUID
+    journey_id: str
+    trigger_id: str
+    at: datetime
+
+
+class Candidate(msgspec.Struct, frozen=True):
+    """A message that would leave now."""
+
+    message_id: UUID
+    journey: Journey
+    trigger_id: str
+    occurred_at: datetime
+    created_at: datetime
+
+
+class Allowed(msgspec.Struct, frozen=True):
+    """It may leave now, to this address."""
+
+    address: str
+
+
+class Held(msgspec.Struct, frozen=True):
+    """Not now; look again then."""
+
+    until: datetime
+    reason: str
+    outcome: Outcome = Outcome.HELD
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """Never."""
+
+    reason: str
+    outcome: Outcome = Outcome.REFUSED
+
+
+def gate(
+    candidate: Candidate,
+    contact: Contact | None,
+    history: Iterable[Handed],
+    *,
+    paused: bool,
+    stopped: bool,
+    customer_cap: Cap,
+    now: datetime,
+) -> Allowed | Held | Refused:
+    """Whether a message may leave now.
+
+    `history` is everything handed over to this customer, under any of the customer's ids, within the longest cap.
+    The caller holds the customer's row, so that no other message is decided on meanwhile.
+    """
+    journey = candidate.journey
+    if now - candidate.occurred_at > journey.max_age:
+        return Refused("too_old")
+    if stopped:
+        return Held(now + STOPPED_LOOK_AGAIN, "send_stop")
+    if paused:
+        return Held(now + STOPPED_LOOK_AGAIN, "paused")
+    address = contact.email if contact else None
+    agreed = contact.consent.get(journey.channel) if contact else None
+    if agreed is False:
+        return Refused("no_consent")
+    if not address or not agreed:
+        missing = "no_profile" if contact is None else "no_consent" if address else "no_address"
+        waiting = now - candidate.created_at < PROFILE_PATIENCE
+        return Held(now + LOOK_AGAIN, missing) if waiting else Refused(missing)
+    handed = [one for one in history if one.message_id != candidate.message_id]
+    if any((one.journey_id, one.trigger_id) == (journey.id, candidate.trigger_id) for one in handed):
+        return Refused("duplicate")
+    if _full(customer_cap, handed, now):
+        return Refused("customer_cap", Outcome.CAPPED)
+    if _full(journey.cap, [one for one in handed if one.journey_id == journey.id], now):
+        return Refused("journey_cap", Outcome.CAPPED)
+    return Allowed(address)
+
+
+def _full(cap: Cap, handed: Iterable[Handed], now: datetime) -> bool:
+    return sum(one.at > now - cap.window for one in handed) >= cap.messages
+
+
+def contact_of(
+    profile_id: UUID, identities: Mapping[str, tuple[str, ...]], traits: Mapping[str, Any], consent: Mapping[str, bool]
+) -> Contact:
+    """What a profile's state says of the contact."""
+    emails = identities.get("email", ())
+    name = _text(traits, "name")
+    return Contact(
+        profile_id,
+        emails[0] if emails else None,
+        consent,
+        _text(traits, "first_name", "firstName") or name.partition(" ")[0],
+        name,
+        _text(traits, "language", "locale").replace("_", "-").partition("-")[0].lower(),
+        _text(traits, "country"),
+    )
+
+
+def _text(traits: Mapping[str, Any], *names: str) -> str:
+    """The first of these traits that says something, in one printable line."""
+    said = (value for name in names if isinstance(value := traits.get(name), str))
+    lines = (" ".join("".join(c if c.isprintable() else " " for c in value).split()) for value in said)
+    return next(filter(None, lines), "")

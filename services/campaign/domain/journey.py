@@ -1,0 +1,105 @@
+"""Journeys: which change sets one off, and whether a change is fit to."""
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.envelope import MAX_CAUSATION_DEPTH, Event
+from shared.contracts.events import Body
+
+Positive = Annotated[int, Meta(ge=1)]
+Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+
+
+class TierReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tier_changed"):
+    """Set off by a change of tier in this direction that ends in one of these tiers."""
+
+    direction: Literal["up", "down"]
+    tiers: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class StageReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="stage_changed"):
+    """Set off by a change of lifecycle stage that ends in one of these."""
+
+    stages: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """At most so many messages to one customer within any so many hours."""
+
+    messages: Positive
+    hours: Positive
+
+    @property
+    def window(self) -> timedelta:
+        """The time that the cap speaks of."""
+        return timedelta(hours=self.hours)
+
+
+class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A journey's name for people."""
+
+    en: str
+    zh: str
+
+
+class Journey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A definition. A changed definition is a new version; `cap` counts the messages of this journey alone."""
+
+    id: Slug
+    version: Positive
+    name: Name
+    trigger: TierReached | StageReached
+    max_age_hours: Positive = 24
+    channel: Literal["email"]
+    template: Slug
+    cap: Cap
+
+    @property
+    def max_age(self) -> timedelta:
+        """How old a change may be and still set off a message."""
+        return timedelta(hours=self.max_age_hours)
+
+
+class Published(msgspec.Struct, frozen=True):
+    """A definition, and whether it is running."""
+
+    journey: Journey
+    active: bool
+
+
+class Entered(msgspec.Struct, frozen=True):
+    """The customer enters: a message is due now."""
+
+
+class Skipped(msgspec.Struct, frozen=True):
+    """The customer does not enter, for this reason."""
+
+    reason: str
+
+
+def sets_off(trigger: TierReached | StageReached, body: Body) -> bool:
+    """Whether a change is one that the trigger waits for."""
+    match trigger, body:
+        case TierReached(), TierChanged():
+            return body.direction == trigger.direction and body.current in trigger.tiers
+        case StageReached(), StageChanged():
+            return body.current in trigger.stages
+    return False
+
+
+def enter(journey: Journey, change: Event, now: datetime) -> Entered | Skipped:
+    """Whether a change that sets off the journey lets its customer in.
+
+    The age is measured on what caused the change, so an import or a replay tells of the past and sends nothing.
+    """
+    if change.historical:
+        return Skipped("historical")
+    if now - change.occurred_at > journey.max_age:
+        return Skipped("too_old")
+    if change.depth >= MAX_CAUSATION_DEPTH:
+        return Skipped("too_deep")
+    return Entered()

@@ -1,0 +1,55 @@
+"""The composition root of campaign."""
+
+from datetime import timedelta
+
+from services.campaign import consumer, content
+from services.campaign.api import router
+from services.campaign.channels import EmailChannel
+from services.campaign.domain.journey import Cap
+from services.campaign.service.sending import Rules
+from services.campaign.settings import CampaignSettings
+from services.campaign.worker import Sender
+from shared import process
+from shared.clock import Clock, SystemClock
+
+DESCRIPTION = "Talks to customers: journeys that changes set off, one gate before every message, every decision kept."
+
+
+def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Service:
+    """A campaign service, wired but not started. Raises `InvalidContent` if a journey or template is wrong."""
+    content.journeys()
+    service = process.assemble(
+        "campaign",
+        settings,
+        clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+        reads=consumer.TOPICS,
+        handlers=consumer.HANDLERS,
+    )
+    sender = Sender(
+        service.database,
+        service.clock,
+        {"email": EmailChannel(settings)},
+        Rules(
+            templates=content.templates(),
+            customer_cap=Cap(settings.frequency_cap_messages, settings.frequency_cap_hours),
+            unsubscribe=settings.mail_address,
+            partition_secret=settings.partition_secret.encode(),
+        ),
+        concurrency=settings.sender_concurrency,
+        tick=service.pulse.loop("sender"),
+    )
+    service.loops["sender"] = sender.run
+    relay_hears = service.database.on_commit
+
+    def on_commit() -> None:
+        relay_hears()
+        sender.wake()
+
+    service.database.on_commit = on_commit
+    process.add_api(service, description=DESCRIPTION, routers=[router])
+    return service
+
+
+def main() -> int:
+    """The command line."""
+    return process.main("campaign", CampaignSettings, build)

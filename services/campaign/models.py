@@ -1,0 +1,129 @@
+"""The tables that campaign owns."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    DateTime,
+    Index,
+    Integer,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from shared.tables import mechanism_tables
+
+
+class Base(DeclarativeBase):
+    """This service's tables."""
+
+
+class Contact(Base):
+    """PROJECTION: what a message needs to know of a customer, by the newest version heard of."""
+
+    __tablename__ = "contacts"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    email: Mapped[str | None] = mapped_column(Text)
+    first_name: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    country: Mapped[str] = mapped_column(Text)
+    consent: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    orders: Mapped[int] = mapped_column(Integer)
+    spend_minor: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class Standing(Base):
+    """PROJECTION: the newest tier and stage heard of; an older or repeated change is passed over."""
+
+    __tablename__ = "standings"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True, comment="tier or stage")
+    version: Mapped[int] = mapped_column(BigInteger)
+    value: Mapped[str] = mapped_column(Text)
+
+
+class JourneyVersion(Base):
+    """RECORD: a definition, and whether it is running. The highest version of an id is the one that is entered."""
+
+    __tablename__ = "journeys"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+
+
+class Message(Base):
+    """RECORD: one message. Its id derives from its trigger, so that deciding twice makes it once."""
+
+    __tablename__ = "messages"
+    __table_args__ = (
+        UniqueConstraint("journey_id", "profile_id", "trigger_id", name="messages_one_per_trigger"),
+        Index("messages_due", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("messages_sending", "sending_since", postgresql_where=text("state = 'sending'")),
+        Index("messages_profile_id", "profile_id"),
+        Index("messages_created_at", "created_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    journey_id: Mapped[str] = mapped_column(Text)
+    journey_version: Mapped[int] = mapped_column(Integer)
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+    trigger_id: Mapped[str] = mapped_column(Text)
+    reached: Mapped[str] = mapped_column(Text, comment="the tier or stage that set it off")
+    state: Mapped[str] = mapped_column(Text, server_default=text("'pending'"))
+    subject: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    sending_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    handed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cause_occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    cause_received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    by_time: Mapped[bool] = mapped_column(Boolean, comment="no event caused it: a due time passed")
+    depth: Mapped[int] = mapped_column(SmallInteger, comment="of the trigger")
+    traceparent: Mapped[str | None] = mapped_column(Text)
+
+
+class Decision(Base):
+    """RECORD: why a customer did or did not get a message."""
+
+    __tablename__ = "decisions"
+    __table_args__ = (Index("decisions_profile_id_at", "profile_id", "at"),)
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+    journey_id: Mapped[str] = mapped_column(Text)
+    journey_version: Mapped[int] = mapped_column(Integer)
+    trigger_id: Mapped[str] = mapped_column(Text)
+    outcome: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    cause_occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class SendStop(Base):
+    """RECORD: while its one row is here, no message leaves."""
+
+    __tablename__ = "send_stop"
+    __table_args__ = (CheckConstraint("single", name="send_stop_single_row"),)
+
+    single: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
+    stopped_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    stopped_by: Mapped[str] = mapped_column(Text)
+
+
+mechanism_tables(Base.metadata)

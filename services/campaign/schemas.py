@@ -1,0 +1,110 @@
+"""What the campaign API takes and gives."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+import msgspec
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.campaign.domain.journey import Published
+
+
+class JourneyOut(BaseModel):
+    """A journey in its newest version."""
+
+    id: str
+    version: int
+    name: dict[str, str] = Field(description="by language", examples=[{"en": "Win back", "zh": "挽回即将流失的顾客"}])
+    active: bool = Field(description="False while it is paused")
+    definition: dict[str, Any]
+
+    @classmethod
+    def of(cls, published: Published) -> Self:
+        """A journey, as the API gives it."""
+        definition = msgspec.to_builtins(published.journey)
+        return cls(
+            id=published.journey.id,
+            version=published.journey.version,
+            name=definition["name"],
+            active=published.active,
+            definition=definition,
+        )
+
+
+class JourneysOut(BaseModel):
+    """Every journey."""
+
+    journeys: list[JourneyOut]
+
+
+class MessageOut(BaseModel):
+    """One message. `unknown` is one that may have been sent and never will be again."""
+
+    id: UUID
+    journey_id: str
+    journey_version: int
+    profile_id: UUID
+    trigger_id: str = Field(description="the id of the change that set it off")
+    state: str
+    subject: str | None
+    attempts: int
+    due_at: datetime
+    created_at: datetime
+    handed_at: datetime | None
+    cause_occurred_at: datetime
+    cause_received_at: datetime
+
+
+class MessagesOut(BaseModel):
+    """A page of messages; `next` is the cursor of the page after it, if there is one."""
+
+    messages: list[MessageOut]
+    next: str | None
+
+
+class DecisionOut(BaseModel):
+    """What was decided on a change or a message, and why."""
+
+    id: UUID
+    profile_id: UUID
+    journey_id: str
+    journey_version: int
+    trigger_id: str
+    outcome: str = Field(description="entered, skipped, held, capped, refused, sent, failed or unknown")
+    reason: str
+    at: datetime
+    cause_occurred_at: datetime
+
+
+class DecisionsOut(BaseModel):
+    """What was decided about a customer, newest first."""
+
+    decisions: list[DecisionOut]
+
+
+class JourneyFiguresOut(BaseModel):
+    """One journey's messages."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    journey_id: str
+    states: dict[str, int] = Field(description="messages by state")
+    sent_triggers: int = Field(description="distinct (profile, journey, trigger) among those sent")
+    p50_seconds: float | None = Field(description="from the cause's HTTP accept to handed over; changes by time apart")
+    p99_seconds: float | None
+
+
+class FiguresOut(BaseModel):
+    """The figures of every journey that has messages."""
+
+    journeys: list[JourneyFiguresOut]
+
+
+class SendStopOut(BaseModel):
+    """Since when no message leaves, and by whose word."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    stopped_at: datetime
+    stopped_by: str

@@ -1,0 +1,96 @@
+"""What operators do and ask: journeys, the send stop, messages, decisions, figures."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from services.campaign.domain.delivery import State
+from services.campaign.domain.gate import SendStop
+from services.campaign.domain.journey import Published
+from services.campaign.repository import decisions as decision_rows
+from services.campaign.repository import journeys as journey_rows
+from services.campaign.repository import messages as message_rows
+from shared import aliases
+from shared.db import Work
+from shared.errors import NotFound
+
+
+class UnknownJourney(NotFound):
+    """There is no such journey."""
+
+
+class JourneyFigures(NamedTuple):
+    """One journey's messages by state, the distinct triggers answered, and seconds from cause to handed over."""
+
+    journey_id: str
+    states: Mapping[str, int]
+    sent_triggers: int
+    p50_seconds: float | None
+    p99_seconds: float | None
+
+
+async def journeys(work: Work) -> Sequence[Published]:
+    """The newest version of each journey."""
+    newest: dict[str, Published] = {}
+    for one in await journey_rows.published(work):
+        newest.setdefault(one.journey.id, one)
+    return list(newest.values())
+
+
+async def set_active(work: Work, journey_id: str, *, active: bool) -> Published:
+    """Runs or pauses a journey; raises `UnknownJourney`."""
+    await journey_rows.set_active(work, journey_id, active=active)
+    for one in await journeys(work):
+        if one.journey.id == journey_id:
+            return one
+    raise UnknownJourney(f"journey {journey_id}")
+
+
+async def stop_sending(work: Work, *, by: str) -> SendStop:
+    """Stops every message that has not been handed over yet; they are held, and grow too old."""
+    await journey_rows.stop(work, by=by)
+    stopped = await journey_rows.stopped(work)
+    assert stopped is not None
+    return stopped
+
+
+async def resume_sending(work: Work) -> None:
+    """Ends the stop."""
+    await journey_rows.unstop(work)
+
+
+async def messages(
+    work: Work,
+    *,
+    journey_id: str | None,
+    state: State | None,
+    profile_id: UUID | None,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> Sequence[Mapping[str, Any]]:
+    """A page of messages, newest first; a merged id still answers."""
+    names = None if profile_id is None else await aliases.names(work, profile_id)
+    return await message_rows.page(
+        work, journey_id=journey_id, state=state and state.value, profile_ids=names, after=after, limit=limit
+    )
+
+
+async def decisions(work: Work, profile_id: UUID, *, limit: int) -> Sequence[Mapping[str, Any]]:
+    """What was decided about a customer, newest first; a merged id still answers."""
+    return await decision_rows.of_customer(work, await aliases.names(work, profile_id), limit=limit)
+
+
+async def figures(work: Work) -> Sequence[JourneyFigures]:
+    """Each journey's figures, over all its messages."""
+    states: dict[str, dict[str, int]] = {}
+    triggers: dict[str, int] = {}
+    for journey_id, state, count, distinct in await message_rows.counts(work):
+        states.setdefault(journey_id, {})[state] = count
+        if state == State.SENT:
+            triggers[journey_id] = distinct
+    seconds = await message_rows.latencies(work)
+    return [
+        JourneyFigures(journey_id, found, triggers.get(journey_id, 0), *seconds.get(journey_id, (None, None)))
+        for journey_id, found in states.items()
+    ]

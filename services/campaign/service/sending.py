@@ -1,0 +1,199 @@
+"""Sending: through the gate, marked before the provider is asked, settled by its answer."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from services.campaign.content import InvalidContent, Templates
+from services.campaign.domain.decision import Decision, Outcome
+from services.campaign.domain.delivery import LEASE, Answer, Mail, State, after
+from services.campaign.domain.gate import Allowed, Candidate, Contact, Handed, Held, Refused, gate
+from services.campaign.domain.journey import Cap, Journey, Published, TierReached
+from services.campaign.repository import contacts, journeys, messages
+from services.campaign.repository.messages import Due, Move
+from services.campaign.service.recording import about, record
+from shared import aliases, metrics
+from shared.contracts import topics
+from shared.contracts.envelope import Event, SourceKind, service_source
+from shared.contracts.events import MessageSent
+from shared.contracts.identity import partition_key
+from shared.db import Work
+
+SOURCE: Final = service_source("campaign")
+HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in batches of this size
+
+
+class Rules(NamedTuple):
+    """What sending goes by, beside the journeys themselves."""
+
+    templates: Templates
+    customer_cap: Cap
+    unsubscribe: str
+    partition_secret: bytes
+
+
+class Outgoing(NamedTuple):
+    """A message marked `sending`: it may be handed over, once. Attempts count from 1."""
+
+    message: Due
+    journey: Journey
+    customer: UUID
+    attempt: int
+    mail: Mail
+
+
+class Claimed(NamedTuple):
+    """How many due messages were decided on, and those of them that may leave."""
+
+    decided: int
+    outgoing: Sequence[Outgoing]
+
+
+class _Known(NamedTuple):
+    """What the gate looks at in one round, by a customer's canonical id."""
+
+    customers: Mapping[UUID, UUID]
+    contacts: Mapping[UUID, Contact]
+    standings: Mapping[tuple[UUID, str], tuple[int, str]]
+    handed: Mapping[UUID, list[Handed]]
+    published: Mapping[tuple[str, int], Published]
+    stopped: bool
+
+
+async def claim(work: Work, rules: Rules, *, limit: int) -> Claimed:
+    """Decides on up to `limit` due messages; the outgoing ones are marked `sending` when this commits."""
+    stopped = await journeys.stopped(work) is not None
+    due = await messages.lock_due(work, limit=HOLD_ROWS if stopped else limit)
+    if not due:
+        return Claimed(0, [])
+    known = await _look(work, due, rules.customer_cap, stopped=stopped)
+    moves: list[Move] = []
+    made: list[Decision] = []
+    outgoing: list[Outgoing] = []
+    for message in due:
+        match _pass(message, known, rules, work.now):
+            case Outgoing() as leaving:
+                outgoing.append(leaving)
+                moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject))
+                known.handed[leaving.customer].append(
+                    Handed(message.id, message.journey_id, message.trigger_id, work.now)
+                )
+            case Held(until, reason, outcome):
+                moves.append(Move(message.id, State.PENDING, until))
+                made.append(about(message, outcome, reason))
+            case Refused(reason, outcome):
+                state = State.FAILED if outcome is Outcome.FAILED else State.REFUSED
+                moves.append(Move(message.id, state, work.now))
+                made.append(about(message, outcome, reason))
+    await messages.move(work, moves)
+    await record(work, made)
+    return Claimed(len(due), outgoing)
+
+
+async def _look(work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool) -> _Known:
+    customers = await aliases.canonical(work, (message.profile_id for message in due))
+    # From here on the customers are held: what counts against a cap can't change before this commits.
+    locked = await contacts.lock_contacts(work, customers.values())
+    published = {(one.journey.id, one.journey.version): one for one in await journeys.published(work)}
+    longest = max(customer_cap.window, *(one.journey.cap.window for one in published.values()))
+    handed: dict[UUID, list[Handed]] = defaultdict(list)
+    for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
+        handed[customer].append(one)
+    standings = await contacts.standings(work, customers.values())
+    return _Known(customers, locked, standings, handed, published, stopped)
+
+
+def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
+    customer = known.customers[message.profile_id]
+    contact = known.contacts.get(customer)
+    published = known.published[message.journey_id, message.journey_version]
+    journey = published.journey
+    verdict = gate(
+        Candidate(message.id, journey, message.trigger_id, message.cause_occurred_at, message.created_at),
+        contact,
+        known.handed[customer],
+        paused=not published.active,
+        stopped=known.stopped,
+        customer_cap=rules.customer_cap,
+        now=now,
+    )
+    if not isinstance(verdict, Allowed):
+        return verdict
+    assert contact is not None
+    standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
+    standing["tier" if isinstance(journey.trigger, TierReached) else "stage"] = message.reached
+    values = {"first_name": contact.first_name, "unsubscribe": rules.unsubscribe, **standing}
+    try:
+        filled = rules.templates.render(journey.template, contact.language, values)
+    except InvalidContent as error:
+        return Refused(f"template: {error}", Outcome.FAILED)
+    mail = Mail(
+        message_id=message.id,
+        to=verdict.address,
+        subject=filled.subject,
+        text=filled.text,
+        html=filled.html,
+        at=now,
+        headers={
+            "X-Rapport-Profile": str(message.profile_id),
+            "X-Rapport-Journey": message.journey_id,
+            "X-Rapport-Trigger": message.trigger_id,
+        },
+    )
+    return Outgoing(message, journey, customer, message.attempts + 1, mail)
+
+
+async def settle(work: Work, rules: Rules, outgoing: Outgoing, answer: Answer, *, answered_at: datetime) -> None:
+    """Notes what the provider answered; a message that it has becomes a fact about the customer."""
+    message = outgoing.message
+    follows = after(answer, attempt=outgoing.attempt, now=answered_at)
+    sent = follows.state is State.SENT
+    settled = await messages.settle(
+        work,
+        message.id,
+        attempt=outgoing.attempt,
+        state=follows.state,
+        due_at=follows.due_at,
+        handed_at=answered_at if sent else None,
+    )
+    if not settled:
+        return
+    await record(work, [about(message, follows.outcome, follows.reason, attempt=outgoing.attempt)])
+    if sent:
+        key = partition_key(str(outgoing.customer), secret=rules.partition_secret)
+        await work.outbox.add(topics.EVENTS, [(key, _fact(work, outgoing, answered_at))])
+        if not message.by_time:
+            waited = (answered_at - message.cause_received_at).total_seconds()
+            metrics.accept_to_message.labels(message.journey_id).observe(waited)
+
+
+def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
+    message = outgoing.message
+    return Event(
+        event_id=message.id,
+        source_id=str(SOURCE),
+        source_kind=SourceKind.SERVICE,
+        occurred_at=min(handed_at, work.now),
+        received_at=work.now,
+        body=MessageSent(
+            message_id=message.id,
+            journey_id=message.journey_id,
+            journey_version=message.journey_version,
+            trigger_id=message.trigger_id,
+            channel=outgoing.journey.channel,
+            subject=outgoing.mail.subject,
+        ),
+        profile_id=outgoing.customer,
+        cause_id=UUID(message.trigger_id),
+        depth=message.depth + 1,
+        traceparent=message.traceparent,
+    )
+
+
+async def give_up_lost(work: Work) -> int:
+    """Settles what dead senders left behind; how many. Whether those were sent nobody knows, so they stay unsent."""
+    lost = await messages.give_up(work, since=work.now - LEASE)
+    await record(work, [about(one, Outcome.UNKNOWN, "sender_lost", attempt=one.attempts) for one in lost])
+    return len(lost)

@@ -1,0 +1,39 @@
+"""The configuration of campaign: what every service needs, the mail provider, and how fast to send."""
+
+from email.utils import parseaddr
+
+from pydantic import Field, SecretStr, field_validator
+
+from shared.settings import Port, Settings
+
+
+class CampaignSettings(Settings):
+    """Environment variables of the campaign service."""
+
+    mail_from: str = Field(description="the sender, such as `Shop <hello@shop.example>`; its domain ends message ids")
+    smtp_host: str = Field(description="host of the mail provider")
+    smtp_port: Port = Field(description="port of the mail provider")
+    smtp_username: str = Field("", description="user at the mail provider; empty where it asks for none")
+    smtp_password: SecretStr = Field(SecretStr(""), description="password at the mail provider")
+    smtp_tls: bool = Field(False, description="encrypt: TLS from the first byte on port 465, else STARTTLS, required")
+    smtp_envelope_seconds: float = Field(
+        20, gt=0, le=25, description="time for connecting, logging in and naming the recipient; then: try again later"
+    )
+    smtp_data_seconds: float = Field(
+        20, gt=0, le=25, description="time for the message itself; after that nobody knows whether it was taken"
+    )
+    sender_concurrency: int = Field(8, ge=1, le=100, description="messages handed over at the same time")
+    frequency_cap_messages: int = Field(3, ge=1, description="messages that one customer may get, of all journeys…")
+    frequency_cap_hours: int = Field(168, ge=1, description="…within any so many hours")
+
+    @field_validator("mail_from")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        if "@" not in parseaddr(value)[1]:
+            raise ValueError("must be a mail address, or a name and an address in angle brackets")
+        return value
+
+    @property
+    def mail_address(self) -> str:
+        """The sender's bare address."""
+        return parseaddr(self.mail_from)[1]

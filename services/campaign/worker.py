@@ -1,0 +1,125 @@
+"""The sender: claims due messages, hands each to its channel outside any transaction, and notes the answer.
+
+Guarantee: no message is handed over twice. Each is marked `sending` and committed before its provider is asked, and
+leaves that state for `pending` only on the word of the provider that it was not taken. A sender that dies meanwhile
+leaves `sending` behind, which becomes `unknown` when `LEASE` is over.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from services.campaign.channels import Channel
+from services.campaign.domain.delivery import LEASE, Answer
+from services.campaign.service import sending
+from services.campaign.service.sending import Claimed, Outgoing, Rules
+from shared.clock import Clock
+from shared.db import DATABASE_AWAY, Database
+from shared.logging import get_logger
+
+POLL_SECONDS: Final = 0.5  # for what falls due by itself, and what other processes enter
+LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for
+BACKOFF_SECONDS: Final = 1.0
+
+_AWAY: Final = (SQLAlchemyError, *DATABASE_AWAY)
+
+log = get_logger(__name__)
+
+
+class Sender:
+    """Sends until stopped, at most `concurrency` messages at a time. Any number of senders may run."""
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        channels: Mapping[str, Channel],
+        rules: Rules,
+        *,
+        concurrency: int,
+        tick: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._channels = channels
+        self._rules = rules
+        self._concurrency = concurrency
+        self._tick = tick
+        self._wake = asyncio.Event()
+        self._in_flight = 0
+        self._looked = float("-inf")
+
+    def wake(self) -> None:
+        """Looks for due messages now."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Sends until `stop` is set, then waits for the answers that are still to come."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while not stop.is_set():
+                    self._tick()
+                    self._wake.clear()
+                    try:
+                        await self._give_up_lost()
+                        claimed = await self._claim()
+                    except _AWAY as error:
+                        log.warning("sender.waits_for_postgresql", error=repr(error))
+                        await asyncio.sleep(BACKOFF_SECONDS)
+                        continue
+                    for outgoing in claimed.outgoing:
+                        self._in_flight += 1
+                        tasks.create_task(self._deliver(outgoing))
+                    if not claimed.decided:
+                        await self._wait(POLL_SECONDS)
+        finally:
+            for channel in self._channels.values():
+                await channel.close()
+
+    async def _claim(self) -> Claimed:
+        free = self._concurrency - self._in_flight
+        if free == 0:
+            return Claimed(0, [])
+        async with self._database.work() as work:
+            return await sending.claim(work, self._rules, limit=free)
+
+    async def _give_up_lost(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._looked < LOST_SECONDS:
+            return
+        self._looked = now
+        async with self._database.work() as work:
+            lost = await sending.give_up_lost(work)
+        if lost:
+            log.error("sender.unknown", messages=lost)
+
+    async def _deliver(self, outgoing: Outgoing) -> None:
+        try:
+            answer = await self._channels[outgoing.journey.channel].send(outgoing.mail)
+            await self._settle(outgoing, answer)
+        finally:
+            self._in_flight -= 1
+            self._wake.set()
+
+    async def _settle(self, outgoing: Outgoing, answer: Answer) -> None:
+        """Notes the answer, trying again while PostgreSQL is away: forgotten, it would be `unknown` for ever."""
+        answered_at = self._clock.now()
+        deadline = asyncio.get_running_loop().time() + LEASE.total_seconds()
+        while True:
+            try:
+                async with self._database.work() as work:
+                    await sending.settle(work, self._rules, outgoing, answer, answered_at=answered_at)
+                return
+            except _AWAY as error:
+                log.warning("sender.waits_for_postgresql", error=repr(error))
+                if asyncio.get_running_loop().time() > deadline:
+                    return
+                await asyncio.sleep(BACKOFF_SECONDS)
+
+    async def _wait(self, seconds: float) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()

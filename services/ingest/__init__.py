@@ -1,0 +1,1 @@
+"""Ingest: takes in what a company's systems and pages say, and puts it on the bus."""

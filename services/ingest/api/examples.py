@@ -1,0 +1,50 @@
+"""Examples of the calls that SDKs send, for the API's description."""
+
+from typing import Any, Final
+
+_WHEN: Final = {"messageId": "m-1", "timestamp": "2026-01-31T12:00:00.000Z"}
+
+_TRACK: Final = {
+    "event": "Order Completed",
+    "userId": "42",
+    "properties": {
+        "order_id": "A-1001",
+        "total": "59.90",
+        "currency": "EUR",
+        "products": [{"sku": "TEA-1", "name": "茉莉花茶", "category": "tea", "quantity": 2, "price": "29.95"}],
+    },
+    **_WHEN,
+}
+_IDENTIFY: Final = {
+    "userId": "42",
+    "anonymousId": "0f2b8a6e",
+    "traits": {"email": "ann@example.com", "name": "Ann"},
+    "context": {"consent": {"categoryPreferences": {"email": True}}},
+    **_WHEN,
+}
+_PAGE: Final = {
+    "anonymousId": "0f2b8a6e",
+    "name": "Tea",
+    "properties": {"url": "https://shop.example/tea", "path": "/tea", "title": "Tea"},
+    **_WHEN,
+}
+_BATCH: Final = {
+    "batch": [{"type": "identify", **_IDENTIFY}, {"type": "track", **_TRACK, "messageId": "m-2"}],
+    "sentAt": "2026-01-31T12:00:01.000Z",
+    "context": {"locale": "en-GB"},
+}
+
+
+def _body(example: dict[str, Any]) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "example": example}}}
+
+
+EXAMPLES: Final = {
+    "batch": _body(_BATCH),
+    "track": _body(_TRACK),
+    "identify": _body(_IDENTIFY),
+    "page": _body(_PAGE),
+    "screen": _body({"userId": "42", "name": "Basket", **_WHEN}),
+    "group": _body({"userId": "42", "groupId": "club-7", "traits": {"name": "Tea club"}, **_WHEN}),
+    "alias": _body({"userId": "42", "previousId": "0f2b8a6e", **_WHEN}),
+}

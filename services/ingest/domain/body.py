@@ -1,0 +1,121 @@
+"""A request's body: bounded while it streams in, unpacked if it is gzip, and cut into events.
+
+Content types, encodings and lengths announced by SDKs are not to be believed: browsers send JSON as text, proxies
+unpack bodies and leave the header. What counts is what the bytes are.
+"""
+
+import re
+import zlib
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.errors import BadRequest
+from services.ingest.domain.message import Context
+
+MAX_BODY_BYTES: Final = 512_000  # after unpacking
+MAX_BATCH_EVENTS: Final = 2_500
+MAX_EVENT_BYTES: Final = 32_768
+
+GZIP_MAGIC: Final = b"\x1f\x8b"  # RFC 1952, section 2.3.1; no JSON text begins like this
+_GZIP_WINDOW_BITS: Final = 31  # zlib's way to say: with a gzip header
+
+
+class BodyReader:
+    """Collects a body chunk by chunk, never holding more than the limit, whatever the chunks unpack to."""
+
+    def __init__(self, *, limit_bytes: int = MAX_BODY_BYTES) -> None:
+        self._limit = limit_bytes
+        self._body = bytearray()
+        self._gzip: Any = None  # zlib's decompressor; its type has no public name in Python 3.11
+        self._seen_first = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes the next chunk; raises `BadRequest` once the body is too large or its gzip is broken."""
+        if self._gzip is not None:
+            self._unpack(chunk)
+            return
+        self._append(chunk)
+        if not self._seen_first and len(self._body) >= len(GZIP_MAGIC):
+            self._seen_first = True
+            if self._body.startswith(GZIP_MAGIC):
+                packed, self._body = bytes(self._body), bytearray()
+                self._gzip = zlib.decompressobj(_GZIP_WINDOW_BITS)
+                self._unpack(packed)
+
+    def finish(self) -> bytes:
+        """The whole body; raises `BadRequest` if its gzip ends too early."""
+        if self._gzip is not None and not self._gzip.eof:
+            raise BadRequest("invalid_gzip", "body: the gzip stream is cut off; send it again")
+        return bytes(self._body)
+
+    def _unpack(self, chunk: bytes) -> None:
+        while chunk:
+            if self._gzip.eof:  # gzip files may follow each other: RFC 1952, section 2.2
+                self._gzip = zlib.decompressobj(_GZIP_WINDOW_BITS)
+            try:
+                unpacked = self._gzip.decompress(chunk, self._limit - len(self._body) + 1)
+            except zlib.error:
+                raise BadRequest("invalid_gzip", "body: not valid gzip") from None
+            self._append(unpacked)
+            chunk = self._gzip.unused_data if self._gzip.eof else self._gzip.unconsumed_tail
+
+    def _append(self, data: bytes) -> None:
+        if len(self._body) + len(data) > self._limit:
+            raise BadRequest("too_large", f"body: larger than {self._limit} bytes; send smaller batches")
+        self._body += data
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What stands around the events of a request. A request without `batch` is one event itself."""
+
+    batch: list[msgspec.Raw] | None = None
+    write_key: Any = None
+    sent_at: Any = None
+    context: Context | list[Any] | None = None
+    historical: Any = None
+
+
+_decode: Final = msgspec.json.Decoder(Envelope).decode
+
+# One escape of a JSON string; what is no whole pair of surrogates is what is left of a cut emoji.
+_ESCAPES: Final = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+    re.DOTALL,
+)
+
+
+def parse(body: bytes) -> tuple[Envelope, bytes]:
+    """The envelope of a body, and the body as it was understood; raises `BadRequest` if it is not JSON.
+
+    JavaScript cuts texts in the middle of emoji and sends the halves; they become U+FFFD, or one cut text would
+    cost a whole batch.
+    """
+    try:
+        try:
+            return _decode(body), body
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            whole = _ESCAPES.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
+            return _decode(whole), whole
+    except RecursionError:
+        raise BadRequest("invalid_json", "body: nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadRequest("invalid_json", f"body: {error}") from None
+
+
+def events_of(envelope: Envelope) -> list[bytes]:
+    """The events of a batch, uncut; raises `BadRequest` if there is no batch, or too much of it."""
+    if envelope.batch is None:
+        raise BadRequest("invalid_batch", 'batch: required; send {"batch": [{"type": …}, …]}')
+    if len(envelope.batch) > MAX_BATCH_EVENTS:
+        raise BadRequest("too_large", f"batch: {len(envelope.batch)} events; at most {MAX_BATCH_EVENTS} in one batch")
+    return [bytes(event) for event in envelope.batch]
+
+
+def single(body: bytes) -> bytes:
+    """The one event that a body is; raises `BadRequest` if it is too large, as its sender can be told at once."""
+    if len(body) > MAX_EVENT_BYTES:
+        raise BadRequest("too_large", f"body: {len(body)} bytes; at most {MAX_EVENT_BYTES} in one event")
+    return body

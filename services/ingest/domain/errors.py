@@ -1,0 +1,37 @@
+"""Why something can't be taken in: one event of a request, or the request as a whole."""
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """The reasons why an event is quarantined; few, because each is a label of a metric."""
+
+    MALFORMED = "malformed"
+    TOO_LARGE = "too_large"
+    TYPE = "type"
+    MESSAGE_ID = "message_id"
+    TIME = "time"
+    IDENTITY = "identity"
+    REQUIRED = "required"
+    CURRENCY = "currency"
+    AMOUNT = "amount"
+    RATING = "rating"
+    CONSENT = "consent"
+
+
+class BadEvent(Exception):
+    """One event is refused. The text says what, where, and what to do."""
+
+    def __init__(self, reason: Reason, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+        self.text = text
+
+
+class BadRequest(Exception):
+    """The request as a whole is refused, because its events can't be told from each other."""
+
+    def __init__(self, code: str, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+        self.text = text

@@ -1,0 +1,124 @@
+"""Who an event is about: identities in the one normal form, and none of those that mean nobody."""
+
+import unicodedata
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from typing import Any, Final
+
+import phonenumbers
+from email_validator import EmailNotValidError, validate_email
+
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.message import Context, Message, Scalar, as_dict, text
+from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, is_placeholder
+
+REMEMBERED: Final = 4096  # checked addresses and numbers; one check costs as much as all the rest of an event
+
+
+@lru_cache(REMEMBERED)
+def email(value: str) -> str | None:
+    """A mail address in its normal form: valid by its syntax, and in small letters. None if it is not valid."""
+    try:
+        return validate_email(value.strip(), check_deliverability=False, test_environment=True).normalized.lower()
+    except EmailNotValidError:
+        return None
+
+
+@lru_cache(REMEMBERED)
+def phone(value: str, region: str | None) -> str | None:
+    """A telephone number in E.164. None if it is not valid, or is a national one of no known region."""
+    try:
+        number = phonenumbers.parse(value, region)
+    except phonenumbers.NumberParseException:
+        return None
+    if not phonenumbers.is_valid_number(number):
+        return None
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def region(traits: Mapping[str, Any], locale: Any) -> str | None:
+    """The ISO 3166 country that national numbers belong to: the customer's own, or that of the language chosen."""
+    address = traits.get("address")
+    for country in (traits.get("country"), address.get("country") if isinstance(address, dict) else None):
+        if isinstance(country, str) and len(country) == 2:
+            return country.upper()
+    if isinstance(locale, str):
+        last = locale.replace("_", "-").split("-")[-1]
+        if len(last) == 2 and last.isupper():
+            return last
+    return None
+
+
+def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
+    """The identity in a field of ids; None if it is empty or means nobody; raises `BadEvent` if it is too long."""
+    found = text(value)
+    if is_placeholder(found):
+        return None
+    if not found.isascii():
+        found = unicodedata.normalize("NFC", found)
+    if len(found) > MAX_VALUE_LENGTH:
+        raise BadEvent(Reason.IDENTITY, f"{at}: longer than {MAX_VALUE_LENGTH} characters")
+    return Identity(namespace, found)
+
+
+def identities(message: Message, context: Context, traits: Mapping[str, Any], *, trusted: bool) -> tuple[Identity, ...]:
+    """Everybody an event names, at most one in each namespace; raises `BadEvent` if that is nobody.
+
+    Traits are the customer's: those of the message before those of its context. They identify only when a
+    server says so: whoever has a public key could claim to be any address.
+    """
+    found = [
+        one
+        for one in (
+            named(Namespace.USER_ID, message.user_id, at="userId"),
+            *(_from_traits(traits, context) if trusted else ()),
+            named(Namespace.ANONYMOUS_ID, message.anonymous_id, at="anonymousId"),
+        )
+        if one is not None
+    ]
+    if not found:
+        raise BadEvent(Reason.IDENTITY, _nobody(message, traits, trusted=trusted))
+    return tuple(found)
+
+
+def of_customer(message: Message, context: Context, *, of_group: bool) -> dict[str, Any]:
+    """The traits that speak of the customer: the message's own (a group call's are the group's), then the context's.
+
+    A valid mail address or telephone number is in its normal form; everything else is as it came.
+    """
+    own = {} if of_group else as_dict(message.traits)
+    around = as_dict(context.traits)
+    traits = {**around, **own} if around and own else own or around
+    if address := _email_in(traits):
+        traits = {**traits, "email": address}
+    if number := _phone_in(traits, context):
+        traits = {**traits, "phone": number}
+    return traits
+
+
+def _from_traits(traits: Mapping[str, Any], context: Context) -> Iterator[Identity]:
+    if address := _email_in(traits):
+        yield Identity(Namespace.EMAIL, address)
+    if number := _phone_in(traits, context):
+        yield Identity(Namespace.PHONE, number)
+
+
+def _email_in(traits: Mapping[str, Any]) -> str | None:
+    value = traits.get("email")
+    return email(value) if isinstance(value, str) and len(value) <= MAX_VALUE_LENGTH else None
+
+
+def _phone_in(traits: Mapping[str, Any], context: Context) -> str | None:
+    value = traits.get("phone")
+    if not isinstance(value, str) or not 0 < len(value) <= MAX_VALUE_LENGTH:
+        return None
+    return phone(value, region(traits, context.locale))
+
+
+def _nobody(message: Message, traits: Mapping[str, Any], *, trusted: bool) -> str:
+    tried = [
+        name for name, value in (("userId", message.user_id), ("anonymousId", message.anonymous_id)) if text(value)
+    ]
+    tried += [f"traits.{name}" for name in ("email", "phone") if trusted and traits.get(name)]
+    what = f"{', '.join(tried)} is not valid, or means nobody" if tried else "nobody is named"
+    return f"identity: {what}; send a userId or an anonymousId" + (", or a valid traits.email" if trusted else "")

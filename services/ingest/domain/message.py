@@ -1,0 +1,140 @@
+"""An event as SDKs send it: names in camel case, ids that may be null or numbers, empty objects that may be `[]`."""
+
+import re
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.errors import BadEvent, Reason
+
+Scalar = str | int | float | None  # what senders mean as text, and often send as a number
+
+_EMPTY: Final = (b"", b"null", b"[]")  # PHP writes an empty object as []
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
+
+
+class Page(msgspec.Struct, frozen=True, kw_only=True):
+    """Where in a site or an app something happened."""
+
+    url: Scalar = None
+    path: Scalar = None
+    title: Scalar = None
+    referrer: Scalar = None
+
+
+class Consent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What a customer agreed to, by channel."""
+
+    category_preferences: Any = None
+
+
+class Context(msgspec.Struct, frozen=True, kw_only=True):
+    """The circumstances of an event; only what this platform makes use of is read."""
+
+    traits: dict[str, Any] | list[Any] | None = None
+    consent: Consent | list[Any] | None = None
+    page: Page | list[Any] | None = None
+    locale: Any = None
+    historical: Any = None
+
+
+NO_CONTEXT: Final = Context()
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """One event, before it is understood."""
+
+    type: str | None = None
+    message_id: Scalar = None
+    timestamp: Any = None
+    sent_at: Any = None
+    user_id: Scalar = None
+    anonymous_id: Scalar = None
+    previous_id: Scalar = None
+    group_id: Scalar = None
+    event: Scalar = None
+    name: Scalar = None
+    properties: msgspec.Raw = msgspec.Raw()
+    traits: dict[str, Any] | list[Any] | None = None
+    context: Context | list[Any] | None = None
+
+
+_decode: Final = msgspec.json.Decoder(Message).decode
+_decode_dict: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def parse(raw: bytes) -> Message:
+    """The message in an event's bytes; raises `BadEvent`, or what msgspec raises."""
+    if b"\\u0000" in raw and _NUL.search(raw):
+        raise BadEvent(Reason.MALFORMED, "event: a text contains the character U+0000; remove it")
+    return _decode(raw)
+
+
+def properties(message: Message) -> bytes:
+    """The properties' bytes, always of an object."""
+    raw = bytes(message.properties)
+    return b"{}" if raw in _EMPTY else raw
+
+
+def decode_object(raw: bytes) -> dict[str, Any]:
+    """Any JSON object."""
+    return _decode_dict(raw)
+
+
+def as_dict(value: dict[str, Any] | list[Any] | None) -> dict[str, Any]:
+    """An object that may have come as null or `[]`."""
+    return value if isinstance(value, dict) else {}
+
+
+def as_context(value: Context | list[Any] | None) -> Context:
+    """A context that may have come as null or `[]`."""
+    return value if isinstance(value, Context) else NO_CONTEXT
+
+
+def merged(batch: Context, item: Context) -> Context:
+    """The context of an item in a batch: the batch's, overridden name by name by the item's own."""
+    if batch is NO_CONTEXT or batch == NO_CONTEXT:
+        return item
+    if item is NO_CONTEXT:
+        return batch
+    return Context(
+        traits={**as_dict(batch.traits), **as_dict(item.traits)},
+        consent=_or(item.consent, batch.consent),
+        page=_or(item.page, batch.page),
+        locale=item.locale if item.locale is not None else batch.locale,
+        historical=item.historical if item.historical is not None else batch.historical,
+    )
+
+
+def _or(one: Any, other: Any) -> Any:
+    return other if one is None or isinstance(one, list) else one
+
+
+def text(value: Scalar) -> str:
+    """A scalar as a text without spaces around it; a whole number as its digits, however it was written."""
+    if isinstance(value, str):
+        return value.strip()
+    if value is None:
+        return ""
+    return str(int(value)) if isinstance(value, float) and value.is_integer() else str(value)
+
+
+def message_id_in(raw: bytes) -> str | None:
+    """The message id in the bytes of an event that was refused, if one can be found."""
+    try:
+        found = msgspec.json.decode(_decode_parts(raw)["messageId"], type=str)
+    except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
+        return None
+    return found.replace("\x00", "")
+
+
+def without_write_key(raw: bytes) -> bytes:
+    """The bytes of an event as they may be kept: a write key is a secret."""
+    if b'"writeKey"' not in raw:
+        return raw
+    try:
+        parts = _decode_parts(raw)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return raw
+    return msgspec.json.encode({name: part for name, part in parts.items() if name != "writeKey"})

@@ -1,0 +1,65 @@
+"""Money: decimal amounts as senders write them, into integer minor units. No float takes part."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Final
+
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.message import Scalar, text
+
+# Source: ISO 4217:2015, list one (maintained by SIX), column "Mnr unt", where it is not 2.
+EXPONENTS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(
+        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF",
+         "XOF", "XPF"),
+        0,
+    ),
+    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
+    **dict.fromkeys(("CLF", "UYW"), 4),
+}  # fmt: skip
+DEFAULT_EXPONENT: Final = 2
+
+MAX_MINOR: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
+_MAX_DIGITS: Final = 20  # before anything is multiplied: 1e999999999 is a short text and a very long number
+
+_CODE: Final = re.compile(r"[A-Z]{3}")
+
+
+def exponent(currency: str) -> int:
+    """How many decimals a currency has."""
+    return EXPONENTS.get(currency, DEFAULT_EXPONENT)
+
+
+def currency(value: Scalar, *, at: str = "properties.currency") -> str:
+    """An ISO 4217 code in capitals; raises `BadEvent`."""
+    code = text(value).upper()
+    if not code:
+        raise BadEvent(Reason.CURRENCY, f'currency: required; send an ISO 4217 code such as "EUR" in {at}')
+    if not _CODE.fullmatch(code):
+        raise BadEvent(Reason.CURRENCY, f'currency: not an ISO 4217 code in {at}; send three letters such as "EUR"')
+    return code
+
+
+def minor(amount: Decimal, code: str, *, at: str) -> int:
+    """An amount in minor units of its currency; raises `BadEvent` if it has more decimals than the currency."""
+    if not amount.is_finite() or amount.adjusted() > _MAX_DIGITS:
+        raise BadEvent(Reason.AMOUNT, f"{at}: not an amount of money; send a decimal such as 12.50")
+    if amount < 0:
+        raise BadEvent(Reason.AMOUNT, f"{at}: negative; send amounts, also of refunds, as positive numbers")
+    _, digits, power = amount.as_tuple()
+    assert isinstance(power, int)
+    shift = power + exponent(code)
+    number = int("".join(map(str, digits)))
+    if shift >= 0:
+        result = number * 10**shift if number else 0
+    else:
+        result, rest = divmod(number, 10 ** min(-shift, len(digits)))
+        if rest or (number and -shift > len(digits)):
+            raise BadEvent(
+                Reason.AMOUNT,
+                f"{at}: more decimals than {code} has ({exponent(code)}); round it and send it as a text",
+            )
+    if result > MAX_MINOR:
+        raise BadEvent(Reason.AMOUNT, f"{at}: larger than {MAX_MINOR} minor units")
+    return result

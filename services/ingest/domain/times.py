@@ -1,0 +1,39 @@
+"""When an event happened, by a clock that may be wrong."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from services.ingest.domain.errors import BadEvent, Reason
+
+
+def moment(value: Any) -> datetime | None:
+    """An ISO 8601 time with its zone, in UTC; None for anything else."""
+    if not isinstance(value, str):
+        return None
+    try:
+        parsed = datetime.fromisoformat(value)
+        return parsed.astimezone(UTC) if parsed.tzinfo is not None else None
+    except (ValueError, OverflowError):
+        return None
+
+
+def occurred_at(timestamp: Any, *, sent_at: datetime | None, received_at: datetime, historical: bool) -> datetime:
+    """When an event happened, never later than it was received; raises `BadEvent` for a time that can't be read.
+
+    A sender's clock is off by the same amount when it stamps and when it sends, so
+    `received_at − (sent_at − timestamp)` is right whatever it shows. History was not stamped by the sender's
+    clock, but by whatever recorded it: its times stand as they are.
+    """
+    if timestamp is None:
+        return received_at
+    stamped = moment(timestamp)
+    if stamped is None:
+        raise BadEvent(
+            Reason.TIME, 'timestamp: not a time with a zone; send ISO 8601 such as "2026-01-31T12:00:00.000Z"'
+        )
+    if sent_at is None or historical:
+        return min(stamped, received_at)
+    try:
+        return min(received_at - (sent_at - stamped), received_at)
+    except OverflowError:
+        raise BadEvent(Reason.TIME, "timestamp, sentAt: too far apart; check the sender's clock") from None

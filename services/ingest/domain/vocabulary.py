@@ -1,0 +1,296 @@
+"""The names of events that mean something here, each with the way its properties become a typed event.
+
+Source of names and properties: Segment's specification of e-commerce events, version 2. What is about an order is
+strict: it is taken whole or refused with the reason. What is behaviour is lenient: without the properties that its
+type needs it is kept as a `CustomEvent`.
+"""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Final, Literal, TypeVar
+
+import msgspec
+
+from services.ingest.domain import money
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.message import Scalar, text
+from shared.contracts.events import (
+    Body,
+    CartUpdated,
+    CheckoutStarted,
+    FeedbackSubmitted,
+    Item,
+    OrderCancelled,
+    OrderDelayed,
+    OrderDelivered,
+    OrderPlaced,
+    OrderRefunded,
+    OrderShipped,
+    ProductViewed,
+)
+
+MAX_QUANTITY: Final = 1_000_000
+SCALE: Final[Mapping[str, range]] = {"nps": range(11), "csat": range(1, 6)}
+
+_P = TypeVar("_P")
+
+
+class Product(msgspec.Struct, frozen=True, kw_only=True):
+    """One product, as a line of an order or by itself."""
+
+    sku: Scalar = None
+    product_id: Scalar = None
+    name: Scalar = None
+    category: Scalar = None
+    currency: Scalar = None
+    quantity: Decimal | None = None
+    price: Decimal | None = None
+    cost: Decimal | None = None
+
+
+class _Sale(msgspec.Struct, frozen=True, kw_only=True):
+    """What an order, a checkout and a cart have in common."""
+
+    order_id: Scalar = None
+    checkout_id: Scalar = None
+    cart_id: Scalar = None
+    currency: Scalar = None
+    total: Decimal | None = None
+    revenue: Decimal | None = None
+    value: Decimal | None = None
+    products: tuple[Product, ...] | None = None
+
+
+class _Refund(msgspec.Struct, frozen=True, kw_only=True):
+    order_id: Scalar = None
+    refund_id: Scalar = None
+    currency: Scalar = None
+    total: Decimal | None = None
+    amount: Decimal | None = None
+    revenue: Decimal | None = None
+
+
+class _Progress(msgspec.Struct, frozen=True, kw_only=True):
+    """What happened to an order on its way."""
+
+    order_id: Scalar = None
+    reason: Scalar = None
+    carrier: Scalar = None
+    tracking_number: Scalar = None
+    expected_at: Scalar = None
+
+
+class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+    survey: Literal["nps", "csat"] = "nps"
+    rating: Decimal | None = None
+    text: Scalar = None
+    order_id: Scalar = None
+
+
+def _decoder(shape: type[_P]) -> Callable[[bytes], _P]:
+    return msgspec.json.Decoder(shape).decode
+
+
+_product: Final = _decoder(Product)
+_sale: Final = _decoder(_Sale)
+_refund: Final = _decoder(_Refund)
+_progress: Final = _decoder(_Progress)
+_answer: Final = _decoder(_Answer)
+
+
+# What is about an order
+
+
+def _order_placed(properties: bytes, _: str) -> OrderPlaced:
+    sale = _sale(properties)
+    order_id = _required(sale.order_id, "order_id")
+    code = money.currency(sale.currency)
+    return OrderPlaced(
+        order_id=order_id,
+        currency=code,
+        total_minor=_first_amount(code, total=sale.total, revenue=sale.revenue),
+        items=_items(sale.products or (), code),
+    )
+
+
+def _order_refunded(properties: bytes, message_id: str) -> OrderRefunded:
+    refund = _refund(properties)
+    order_id = _required(refund.order_id, "order_id")
+    code = money.currency(refund.currency)
+    return OrderRefunded(
+        order_id=order_id,
+        refund_id=text(refund.refund_id) or message_id,
+        currency=code,
+        amount_minor=_first_amount(code, total=refund.total, amount=refund.amount, revenue=refund.revenue),
+    )
+
+
+def _order_cancelled(properties: bytes, _: str) -> OrderCancelled:
+    progress = _progress(properties)
+    return OrderCancelled(order_id=_required(progress.order_id, "order_id"), reason=text(progress.reason))
+
+
+def _order_shipped(properties: bytes, _: str) -> OrderShipped:
+    progress = _progress(properties)
+    return OrderShipped(
+        order_id=_required(progress.order_id, "order_id"),
+        carrier=text(progress.carrier),
+        tracking_number=text(progress.tracking_number),
+    )
+
+
+def _order_delayed(properties: bytes, _: str) -> OrderDelayed:
+    progress = _progress(properties)
+    return OrderDelayed(
+        order_id=_required(progress.order_id, "order_id"),
+        reason=text(progress.reason),
+        expected_at=text(progress.expected_at),
+    )
+
+
+def _order_delivered(properties: bytes, _: str) -> OrderDelivered:
+    return OrderDelivered(order_id=_required(_progress(properties).order_id, "order_id"))
+
+
+def _feedback(properties: bytes, _: str) -> FeedbackSubmitted:
+    answer = _answer(properties)
+    if answer.rating is None:
+        raise BadEvent(Reason.REQUIRED, "rating: required; send a whole number in properties.rating")
+    scale = SCALE[answer.survey]
+    rating = _whole(answer.rating, at="properties.rating", reason=Reason.RATING)
+    if rating not in scale:
+        raise BadEvent(
+            Reason.RATING, f"properties.rating: not on the {answer.survey} scale of {scale[0]} to {scale[-1]}"
+        )
+    return FeedbackSubmitted(
+        survey=answer.survey, rating=rating, text=text(answer.text), order_id=text(answer.order_id) or None
+    )
+
+
+# What is behaviour
+
+
+def _product_viewed(properties: bytes, _: str) -> ProductViewed | None:
+    product = _product(properties)
+    sku = text(product.sku) or text(product.product_id)
+    if not sku:
+        return None
+    code = money.currency(product.currency) if text(product.currency) else ""
+    price = None if product.price is None or not code else money.minor(product.price, code, at="properties.price")
+    return ProductViewed(
+        sku=sku, name=text(product.name), category=text(product.category), currency=code, price_minor=price
+    )
+
+
+def _cart_updated(properties: bytes, _: str) -> CartUpdated | None:
+    sale = _sale(properties)
+    cart_id = text(sale.cart_id)
+    if not cart_id or sale.products is None or not text(sale.currency):
+        return None
+    code = money.currency(sale.currency)
+    items = _items(sale.products, code)
+    return CartUpdated(cart_id=cart_id, currency=code, total_minor=_total(sale, items, code), items=items)
+
+
+def _checkout_started(properties: bytes, _: str) -> CheckoutStarted | None:
+    sale = _sale(properties)
+    checkout_id = text(sale.checkout_id) or text(sale.order_id) or text(sale.cart_id)
+    if not checkout_id or not text(sale.currency):
+        return None
+    code = money.currency(sale.currency)
+    items = _items(sale.products or (), code)
+    return CheckoutStarted(checkout_id=checkout_id, currency=code, total_minor=_total(sale, items, code), items=items)
+
+
+Mapper = Callable[[bytes, str], Body | None]
+
+# By name in small letters; each takes the properties and the message id.
+VOCABULARY: Final[Mapping[str, Mapper]] = {
+    "order completed": _order_placed,
+    "order refunded": _order_refunded,
+    "order cancelled": _order_cancelled,
+    "order canceled": _order_cancelled,
+    "order shipped": _order_shipped,
+    "order delayed": _order_delayed,
+    "order delivered": _order_delivered,
+    "feedback submitted": _feedback,
+    "product viewed": _product_viewed,
+    "cart viewed": _cart_updated,
+    "cart updated": _cart_updated,
+    "product added": _cart_updated,
+    "product removed": _cart_updated,
+    "checkout started": _checkout_started,
+}
+
+
+def understood(name: str, properties: bytes, message_id: str) -> Body | None:
+    """The typed event that a `track` of this name is; None if it is a `CustomEvent`.
+
+    Raises `BadEvent` when it means to be typed and is not right.
+    """
+    mapper = VOCABULARY.get(name.lower())
+    if mapper is None:
+        return None
+    try:
+        return mapper(properties, message_id)
+    except msgspec.ValidationError as error:
+        raise BadEvent(Reason.MALFORMED, f"properties of {name!r}: {error}; send the type that it expects") from None
+
+
+# Parts
+
+
+def _required(value: Scalar, name: str) -> str:
+    found = text(value)
+    if not found:
+        raise BadEvent(Reason.REQUIRED, f"{name}: required; send it in properties.{name}")
+    return found
+
+
+def _first_amount(code: str, **amounts: Decimal | None) -> int:
+    for name, amount in amounts.items():
+        if amount is not None:
+            return money.minor(amount, code, at=f"properties.{name}")
+    names = list(amounts)
+    raise BadEvent(
+        Reason.REQUIRED, f"{names[0]}: required; send a decimal amount in properties.{' or properties.'.join(names)}"
+    )
+
+
+def _total(sale: _Sale, items: tuple[Item, ...], code: str) -> int:
+    if sale.total is None and sale.revenue is None and sale.value is None:
+        return sum(item.unit_price_minor * item.quantity for item in items)
+    return _first_amount(code, total=sale.total, revenue=sale.revenue, value=sale.value)
+
+
+def _items(products: tuple[Product, ...], code: str) -> tuple[Item, ...]:
+    return tuple(_item(product, code, at=f"properties.products[{n}]") for n, product in enumerate(products))
+
+
+def _item(product: Product, code: str, *, at: str) -> Item:
+    sku = text(product.sku) or text(product.product_id)
+    if not sku:
+        raise BadEvent(Reason.REQUIRED, f"{at}.product_id: required; send a product_id or a sku")
+    if product.price is None:
+        raise BadEvent(Reason.REQUIRED, f"{at}.price: required; send the price of one unit")
+    return Item(
+        sku=sku,
+        name=text(product.name),
+        category=text(product.category),
+        quantity=1 if product.quantity is None else _quantity(product.quantity, at=f"{at}.quantity"),
+        unit_price_minor=money.minor(product.price, code, at=f"{at}.price"),
+        unit_cost_minor=None if product.cost is None else money.minor(product.cost, code, at=f"{at}.cost"),
+    )
+
+
+def _quantity(value: Decimal, *, at: str) -> int:
+    number = _whole(value, at=at, reason=Reason.AMOUNT)
+    if number < 1:
+        raise BadEvent(Reason.AMOUNT, f"{at}: less than 1; leave the line out, or send a refund")
+    return number
+
+
+def _whole(value: Decimal, *, at: str, reason: Reason) -> int:
+    if not value.is_finite() or abs(value) > MAX_QUANTITY or value != value.to_integral_value():
+        raise BadEvent(reason, f"{at}: not a whole number up to {MAX_QUANTITY}")
+    return int(value)

@@ -1,0 +1,1 @@
+"""Tests of what Rapport promises to those outside."""

@@ -1,0 +1,196 @@
+"""Golden files: what was once written on the bus stays readable, and is still written byte for byte.
+
+Each file in `golden/` is one record: its headers as strings, its value as the JSON it is, and the fields that it
+was decoded to when it was recorded. Files are written once, by
+
+    python -m tests.contract.test_golden write
+
+which adds what is missing and never overwrites: a type that must change gets a new version and a new file. The
+file of an old version stays, and is still decoded.
+"""
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from shared.contracts import events, wire
+from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import Body, Item
+from shared.contracts.identity import Identity, Namespace
+
+GOLDEN: Final = Path(__file__).parent / "golden"
+
+ANN: Final = UUID("0190b6c0-0000-7000-8000-00000000a001")
+ANN_ONCE: Final = UUID("0190b6c0-0000-7000-8000-00000000a002")
+SHOP: Final = UUID("0190b6c0-0000-7000-8000-0000000050b0")
+AT: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+RECEIVED: Final = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
+
+_TEA: Final = Item(
+    sku="TEA-1", name="龙井 green tea", category="tea", quantity=2, unit_price_minor=12_50, unit_cost_minor=4_00
+)
+_CUP: Final = Item(sku="CUP-1", quantity=1, unit_price_minor=5_00)
+
+SAMPLES: Final[tuple[Body, ...]] = (
+    events.OrderPlaced(order_id="A-1001", currency="USD", total_minor=30_00, items=(_TEA, _CUP)),
+    events.OrderCancelled(order_id="A-1001", reason="changed her mind"),
+    events.OrderRefunded(order_id="A-1001", refund_id="R-1", currency="USD", amount_minor=5_00),
+    events.OrderShipped(order_id="A-1001", carrier="DHL", tracking_number="JD014600003000000000"),
+    events.OrderDelayed(order_id="A-1001", reason="customs", expected_at="2026-03-09"),
+    events.OrderDelivered(order_id="A-1001"),
+    events.PageViewed(url="https://shop.example/tea?page=2", path="/tea", title="Tea", referrer="https://example.com/"),
+    events.ProductViewed(sku="TEA-1", name="龙井", category="tea", currency="CNY", price_minor=88_00),
+    events.CartUpdated(cart_id="C-1", currency="USD", total_minor=25_00, items=(_TEA,)),
+    events.CheckoutStarted(checkout_id="K-1", currency="USD", total_minor=30_00, items=(_TEA, _CUP)),
+    events.FeedbackSubmitted(survey="nps", rating=9, text="Quick delivery, 谢谢!", order_id="A-1001"),
+    events.CustomerIdentified(
+        traits={"name": "Ann", "address": {"city": "Köln", "country": "DE"}, "points": 12, "score": 0.5, "vip": True},
+        consent={"email": True, "sms": False},
+    ),
+    events.MessageSent(
+        message_id=UUID("0190b6c0-0000-7000-8000-00000000e001"),
+        journey_id="welcome",
+        journey_version=3,
+        trigger_id="0190b6c0-0000-7000-8000-00000000e002",
+        channel="email",
+        subject="Welcome, Ann",
+    ),
+    events.CustomEvent(name="Wishlist Shared", properties={"with": ["bob@example.com"], "items": 3, "note": None}),
+    ProfileChanged(
+        profile_id=ANN,
+        version=7,
+        first_seen=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
+        last_seen=AT,
+        identities={"user_id": ("42",), "email": ("ann@example.com", "ann@example.org")},
+        traits={"name": "Ann"},
+        consent={"email": True},
+        orders=2,
+        spend_minor={"USD": 55_00},
+        first_order_at=datetime(2025, 6, 1, tzinfo=UTC),
+        last_order_at=AT,
+    ),
+    ProfileMerged(loser=ANN_ONCE, survivor=ANN),
+    TierChanged(
+        profile_id=ANN,
+        version=3,
+        previous="bronze",
+        current="silver",
+        direction="up",
+        reason="10000 minor units of USD in 365 days",
+    ),
+    StageChanged(profile_id=ANN, version=4, previous=None, current="new", reason="the first order"),
+)
+
+
+def sample(number: int, body: Body) -> Event:
+    """A record of this type as its producer writes it: a fact from a server, or a change from a service."""
+    change = body.__class__.__module__ == ProfileChanged.__module__
+    return Event(
+        event_id=UUID(int=SHOP.int + 0x1000 + number),
+        source_id=str(SHOP),
+        source_kind=SourceKind.SERVICE if change else SourceKind.SERVER,
+        occurred_at=AT,
+        received_at=RECEIVED,
+        body=body,
+        identities=() if change else (Identity(Namespace.USER_ID, "42"), Identity(Namespace.EMAIL, "ann@example.com")),
+        historical=number % 3 == 0,
+        claim=number % 5 == 0 and not change,
+        profile_id=ANN if change or number % 2 else None,
+        origin=4 if change or number % 2 else None,
+        sequence=1234567 if change or number % 2 else None,
+        cause_id=ANN_ONCE if change else None,
+        depth=1 if change else 0,
+        traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    )
+
+
+def path_of(body: type[Body]) -> Path:
+    """Where a type's golden file is."""
+    return GOLDEN / f"{wire.TYPE_NAMES[body]}.json"
+
+
+def recorded(event: Event) -> str:
+    """A golden file's text."""
+    headers, value = wire.encode(event)
+    found = {
+        "headers": {name: raw.decode() for name, raw in headers},
+        "value": json.loads(value),
+        "fields": msgspec.to_builtins(event),
+    }
+    return json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+
+
+def write() -> int:
+    """Writes the golden files that are missing; how many there were."""
+    GOLDEN.mkdir(exist_ok=True)
+    written = 0
+    for number, body in enumerate(SAMPLES):
+        path = path_of(type(body))
+        if path.exists():
+            print(f"kept    {path.name}")
+            continue
+        path.write_text(recorded(sample(number, body)), encoding="utf-8")
+        print(f"written {path.name}")
+        written += 1
+    return written
+
+
+def read(path: Path) -> tuple[list[tuple[str, bytes]], bytes, Any]:
+    """A golden record's headers, value and fields."""
+    found = json.loads(path.read_text(encoding="utf-8"))
+    value = json.dumps(found["value"], ensure_ascii=False, separators=(",", ":")).encode()
+    return [(name, text.encode()) for name, text in found["headers"].items()], value, found["fields"]
+
+
+golden = pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lambda path: path.stem)
+
+
+def test_every_type_on_the_bus_has_a_golden_file() -> None:
+    missing = [wire.TYPE_NAMES[body] for body in wire.TYPE_NAMES if not path_of(body).exists()]
+
+    assert missing == [], "python -m tests.contract.test_golden write"
+    assert {type(body) for body in SAMPLES} == set(wire.TYPE_NAMES)
+
+
+@golden
+def test_a_recorded_event_is_still_decoded_to_exactly_its_fields(path: Path) -> None:
+    headers, value, fields = read(path)
+    event = wire.decode(headers, value)
+
+    assert msgspec.to_builtins(event) == fields
+    assert wire.TYPE_NAMES[type(event.body)].rpartition(".")[0] == path.stem.rpartition(".")[0]
+
+
+@golden
+def test_a_recorded_event_of_the_current_version_is_still_encoded_byte_for_byte(path: Path) -> None:
+    headers, value, _ = read(path)
+    event = wire.decode(headers, value)
+
+    if wire.TYPE_NAMES[type(event.body)] == path.stem:
+        assert wire.encode(event) == (headers, value)
+
+
+@pytest.mark.parametrize("body", SAMPLES, ids=lambda body: type(body).__name__)
+def test_the_golden_file_is_what_its_sample_makes(body: Body) -> None:
+    assert path_of(type(body)).read_text(encoding="utf-8") == recorded(sample(SAMPLES.index(body), body))
+
+
+def test_writing_again_overwrites_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in GOLDEN.iterdir()}
+
+    assert write() == 0
+    assert {path: path.read_bytes() for path in GOLDEN.iterdir()} == before
+    assert "written" not in capsys.readouterr().out
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] != ["write"]:
+        raise SystemExit("usage: python -m tests.contract.test_golden write")
+    write()

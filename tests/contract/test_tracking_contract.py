@@ -1,0 +1,566 @@
+"""Ingest keeps the tracking contract that the SDKs rely on, sentence by sentence.
+
+The sentences, numbered as the tests name them:
+
+ 1. The routes `/v1/{identify,track,page,screen,group,alias,batch}` exist.
+ 2. `/v1/import` and `/v1/import/` behave as batch.
+ 3. The one-letter routes behave as the long ones.
+ 4. `/v1/m` answers 200.
+ 5. `GET /v1/projects/{writeKey}/settings` says where to send to.
+ 6. `OPTIONS` is answered everywhere, with the headers that a browser needs.
+ 7. The write key is taken from Basic (also without its colon), from the body, or from the query.
+ 8. Context of the batch is merged into its items, and the item wins.
+ 9. Ids may be explicit null or numbers; `_metadata` may be present.
+10. Bodies are JSON whatever the content type, gzip or not, chunked or not.
+11. The decompressed size is limited while it streams.
+12. Limits: 32,768 bytes an event, 512,000 bytes and 2,500 events a batch, 100 characters a messageId.
+13. The answer is exactly 200 with `{"success": true}`, given only once the broker has acknowledged.
+14. An oversize body or invalid JSON is 400 with `{"code", "message"}`.
+15. A bad event inside a batch never fails the batch: it is quarantined with its reason.
+16. Back-pressure is 503 with `Retry-After` in whole seconds.
+17. `occurred_at = received_at − (sentAt − timestamp)`.
+18. `messageId` dedupes per source; one is generated when absent; retries reuse it.
+"""
+
+import base64
+import gzip
+import json
+import zlib
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx2
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from services.ingest import service as use_cases
+from services.ingest.main import build
+from services.ingest.settings import IngestSettings
+from shared.contracts import topics, wire
+from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import CustomerIdentified, CustomEvent, OrderPlaced, PageViewed
+from shared.contracts.identity import Identity, Namespace
+from shared.kafka.producer import BrokerAway, Message
+from shared.process import Service
+from tests.conftest import DatabaseFactory
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+LONG_ROUTES = ("identify", "track", "page", "screen", "group", "alias")
+PRIVATE_KEY = Ed25519PrivateKey.generate()
+
+
+class StoppedClock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.moment = NOW
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+class RecordingPublisher:
+    """Keeps what is published, and can be away."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.away = False
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        if self.away:
+            raise BrokerAway("the broker is away")
+        self.messages.extend(messages)
+
+    @property
+    def events(self) -> list[Event]:
+        return [wire.decode(message.headers, message.value) for message in self.messages]
+
+
+class Ingest:
+    """The whole service in this process, with a server's and a public source."""
+
+    def __init__(
+        self, service: Service, publisher: RecordingPublisher, clock: StoppedClock, keys: dict[str, str]
+    ) -> None:
+        assert service.app is not None
+        self.service = service
+        self.publisher = publisher
+        self.clock = clock
+        self.keys = keys
+        self.http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=service.app), base_url="http://ingest.example"
+        )
+
+    async def post(self, path: str, body: Any, *, key: str | None = "server", **more: Any) -> httpx2.Response:
+        """Sends JSON, or bytes as they are, with a source's key as Basic user name."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if key:
+            more["auth"] = httpx2.BasicAuth(self.keys[key], "")
+        return await self.http.post(f"/v1/{path}", content=content, **more)
+
+    async def get(self, path: str, *scopes: str, **parameters: Any) -> httpx2.Response:
+        return await self.http.get(f"/v1/{path}", headers=bearer(*scopes), params=parameters)
+
+    async def quarantined(self) -> list[dict[str, Any]]:
+        answer = (await self.get("quarantine", "ingest:read")).raise_for_status()
+        events: list[dict[str, Any]] = answer.json()["events"]
+        return events
+
+
+def bearer(*scopes: str) -> dict[str, str]:
+    claims = {
+        "iss": "rapport",
+        "aud": "rapport",
+        "sub": "operator",
+        "scope": " ".join(scopes),
+        "exp": datetime(2099, 1, 1, tzinfo=UTC),
+    }
+    return {"Authorization": f"Bearer {jwt.encode(claims, PRIVATE_KEY, algorithm='EdDSA')}"}
+
+
+@pytest.fixture
+async def ingest(database_factory: DatabaseFactory) -> AsyncIterator[Ingest]:
+    settings = IngestSettings(
+        database_url=await database_factory("ingest"),
+        kafka_bootstrap="nowhere.invalid:9092",
+        http_port=8001,
+        auth_public_key=PRIVATE_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+    )
+    clock, publisher = StoppedClock(), RecordingPublisher()
+    service = build(settings, clock, producer=publisher)
+    async with service.database.work() as work:
+        keys = {
+            kind.value: (await use_cases.create_source(work, name=kind.value, kind=kind, allow_orders=False))[1]
+            for kind in (SourceKind.SERVER, SourceKind.PUBLIC)
+        }
+    made = Ingest(service, publisher, clock, keys)
+    yield made
+    await made.http.aclose()
+    await service.database.close()
+
+
+def track(**more: Any) -> dict[str, Any]:
+    return {"type": "track", "event": "Clicked", "userId": "42", "messageId": "m-1", **more}
+
+
+def order(**properties: Any) -> dict[str, Any]:
+    return track(
+        event="Order Completed", properties={"order_id": "A-1", "total": "59.90", "currency": "EUR", **properties}
+    )
+
+
+def is_success(answer: httpx2.Response) -> bool:
+    return answer.status_code == 200 and answer.json() == {"success": True}
+
+
+@pytest.mark.parametrize("route", LONG_ROUTES)
+async def test_01_each_call_has_a_route_that_says_its_type(ingest: Ingest, route: str) -> None:
+    body = {"userId": "42", "event": "Clicked", "groupId": "g", "previousId": "p"}
+    assert is_success(await ingest.post(route, body))
+    assert len(ingest.publisher.events) == 1
+    assert await ingest.quarantined() == []
+
+
+@pytest.mark.parametrize("route", ["batch", "import", "import/"])
+async def test_02_import_behaves_as_batch(ingest: Ingest, route: str) -> None:
+    assert is_success(await ingest.post(route, {"batch": [track(messageId="a"), track(messageId="b")]}))
+    assert len(ingest.publisher.events) == 2
+
+
+@pytest.mark.parametrize("route", LONG_ROUTES)
+async def test_03_one_letter_routes_behave_as_the_long_ones(ingest: Ingest, route: str) -> None:
+    body = {"userId": "42", "event": "Clicked", "groupId": "g", "previousId": "p", "messageId": "m-1"}
+    for path in (route, route[0]):
+        assert is_success(await ingest.post(path, body))
+    long, short = ingest.publisher.events
+    assert (long.event_id, long.body, long.identities) == (short.event_id, short.body, short.identities)
+
+
+async def test_03_b_behaves_as_batch(ingest: Ingest) -> None:
+    assert is_success(await ingest.post("b", {"batch": [track()]}))
+    assert len(ingest.publisher.events) == 1
+
+
+async def test_04_metrics_of_the_browser_sdk_are_ignored(ingest: Ingest) -> None:
+    assert is_success(await ingest.post("m", {"series": []}, key=None))
+    assert ingest.publisher.events == []
+
+
+async def test_05_settings_say_where_to_send_to(ingest: Ingest) -> None:
+    key = ingest.keys["public"]
+    answer = await ingest.http.get(f"/v1/projects/{key}/settings")
+    assert answer.json() == {"integrations": {"Segment.io": {"apiKey": key, "apiHost": "ingest.example/v1"}}}
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert (await ingest.http.get("/v1/projects/nobody/settings")).status_code == 401
+
+
+async def test_06_options_are_answered_everywhere(ingest: Ingest) -> None:
+    for path in (*LONG_ROUTES, "batch", "import", "import/", *"tipsgab", "m", "projects/x/settings"):
+        answer = await ingest.http.options(f"/v1/{path}", headers={"Origin": "https://shop.example"})
+        assert answer.status_code == 200
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["access-control-allow-headers"] == "Authorization, Content-Type, X-Retry-Count"
+        assert "POST" in answer.headers["access-control-allow-methods"]
+
+
+async def test_06_every_answer_exposes_retry_after_to_browsers(ingest: Ingest) -> None:
+    for answer in (await ingest.post("track", track()), await ingest.post("track", b"{")):
+        assert answer.headers["access-control-allow-origin"] == "*"
+        assert answer.headers["access-control-expose-headers"] == "Retry-After"
+
+
+async def test_07_the_key_is_taken_from_basic_from_the_body_or_from_the_query(ingest: Ingest) -> None:
+    key = ingest.keys["server"]
+    basic = {"Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()}
+    without_colon = {"Authorization": "Basic " + base64.b64encode(key.encode()).decode()}
+    for headers in (basic, without_colon):
+        assert is_success(await ingest.post("track", track(), key=None, headers=headers))
+    assert is_success(await ingest.post("track", track(writeKey=key), key=None))
+    assert is_success(await ingest.post("batch", {"batch": [track()], "writeKey": key}, key=None))
+    assert is_success(await ingest.post("track", track(), key=None, params={"writeKey": key}))
+    assert is_success(await ingest.post("track", track(writeKey=key), key=None, headers={"Authorization": "Basic ?"}))
+    assert len(ingest.publisher.events) == 6
+
+
+async def test_07_an_unknown_key_is_401_with_code_and_message(ingest: Ingest) -> None:
+    for answer in (
+        await ingest.post("track", track(), key=None),
+        await ingest.post("track", track(writeKey="rk_nobody"), key=None),
+        await ingest.post("track", track(writeKey=7), key=None),
+    ):
+        assert answer.status_code == 401
+        assert set(answer.json()) == {"code", "message"}
+    assert ingest.publisher.events == []
+
+
+async def test_07_a_disabled_source_is_unknown_after_ten_seconds(ingest: Ingest) -> None:
+    assert is_success(await ingest.post("track", track()))
+    source_id = ingest.publisher.events[0].source_id
+    disabled = await ingest.http.post(f"/v1/sources/{source_id}/disable", headers=bearer("ingest:admin"))
+    assert disabled.json()["disabled_at"] is not None
+    ingest.clock.moment += timedelta(seconds=10)
+    assert (await ingest.post("track", track())).status_code == 401
+
+
+async def test_08_context_of_the_batch_is_merged_and_the_item_wins(ingest: Ingest) -> None:
+    await ingest.post(
+        "batch",
+        {
+            "batch": [
+                {"type": "identify", "userId": "1", "context": {"traits": {"plan": "gold"}}},
+                {"type": "identify", "userId": "2"},
+            ],
+            "context": {"traits": {"plan": "basic", "city": "Wien"}, "library": {"name": "x"}},
+            "integrations": {"All": True},
+        },
+    )
+    assert [event.body for event in ingest.publisher.events] == [
+        CustomerIdentified(traits={"plan": "gold", "city": "Wien"}),
+        CustomerIdentified(traits={"plan": "basic", "city": "Wien"}),
+    ]
+
+
+async def test_09_ids_may_be_null_or_numbers_and_unknown_fields_are_no_error(ingest: Ingest) -> None:
+    await ingest.post(
+        "batch",
+        {
+            "batch": [
+                track(userId=42, anonymousId=None, _metadata={"bundled": []}, integrations={}),
+                track(userId=None, anonymousId="a-1", messageId=7),
+            ]
+        },
+    )
+    first, second = ingest.publisher.events
+    assert first.identities == (Identity(Namespace.USER_ID, "42"),)
+    assert second.identities == (Identity(Namespace.ANONYMOUS_ID, "a-1"),)
+
+
+async def test_10_the_content_type_does_not_matter(ingest: Ingest) -> None:
+    for content_type in ("application/json", "text/plain", "text/plain;charset=UTF-8", "application/octet-stream"):
+        assert is_success(await ingest.post("track", track(), headers={"Content-Type": content_type}))
+
+
+@pytest.mark.parametrize(("packed", "chunk_bytes"), [(True, 1), (True, 7), (True, 100_000), (False, 1)])
+async def test_10_bodies_may_be_gzip_and_chunked(ingest: Ingest, packed: bool, chunk_bytes: int) -> None:
+    body = json.dumps({"batch": [track(), track(messageId="m-2")]}).encode()
+    body = gzip.compress(body) if packed else body
+
+    async def chunks() -> AsyncIterator[bytes]:
+        for start in range(0, len(body), chunk_bytes):
+            yield body[start : start + chunk_bytes]
+
+    answer = await ingest.http.post(
+        "/v1/batch",
+        content=chunks(),
+        auth=httpx2.BasicAuth(ingest.keys["server"], ""),
+        headers={"Content-Type": "text/plain", **({"Content-Encoding": "gzip"} if packed else {})},
+    )
+    assert is_success(answer)
+    assert len(ingest.publisher.events) == 2
+
+
+async def test_11_a_gzip_bomb_is_refused_while_it_streams(ingest: Ingest) -> None:
+    packer, read = zlib.compressobj(9, wbits=31), 0
+    chunks = [packer.compress(b" " * 1_000_000) for _ in range(100)] + [packer.flush()]
+
+    async def stream() -> AsyncIterator[bytes]:
+        nonlocal read
+        for chunk in chunks:
+            read += 1
+            yield chunk
+
+    answer = await ingest.http.post("/v1/batch", content=stream(), auth=httpx2.BasicAuth(ingest.keys["server"], ""))
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_large")
+    assert sum(map(len, chunks)) < 512_000
+
+
+async def test_11_broken_gzip_is_400(ingest: Ingest) -> None:
+    good = gzip.compress(json.dumps(track()).encode())
+    for body in (good[:-9], good[:12] + b"\xff\xff" + good[14:], b"\x1f\x8b"):
+        answer = await ingest.post("track", body)
+        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_gzip")
+
+
+async def test_12_an_event_too_large_for_a_batch_is_quarantined_and_its_neighbour_taken(ingest: Ingest) -> None:
+    large = track(properties={"text": "x" * 33_000}, messageId="large")
+    assert is_success(await ingest.post("batch", {"batch": [large, track()]}))
+    assert len(ingest.publisher.events) == 1
+    (kept,) = await ingest.quarantined()
+    assert (kept["reason_code"], kept["message_id"]) == ("too_large", "large")
+
+
+async def test_12_an_event_of_exactly_the_limit_is_taken(ingest: Ingest) -> None:
+    for bytes_too_many, taken in ((0, True), (1, False)):
+        frame = len(json.dumps(track(properties={"text": ""})))
+        body = track(properties={"text": "x" * (32_768 - frame + bytes_too_many)})
+        assert is_success(await ingest.post("track", body)) is taken
+
+
+async def test_12_a_batch_may_have_2500_events_and_not_one_more(ingest: Ingest) -> None:
+    events = [track(messageId=str(n)) for n in range(2_500)]
+    assert is_success(await ingest.post("batch", {"batch": events}))
+    assert len(ingest.publisher.events) == 2_500
+    answer = await ingest.post("batch", {"batch": [*events, track()]})
+    assert (answer.status_code, answer.json()["code"]) == (400, "too_large")
+
+
+async def test_12_a_message_id_may_have_100_characters_and_not_one_more(ingest: Ingest) -> None:
+    assert is_success(await ingest.post("batch", {"batch": [track(messageId="x" * 100), track(messageId="x" * 101)]}))
+    assert len(ingest.publisher.events) == 1
+    (kept,) = await ingest.quarantined()
+    assert kept["reason_code"] == "message_id"
+
+
+async def test_13_the_answer_is_given_once_the_broker_has_acknowledged(ingest: Ingest) -> None:
+    answer = await ingest.post("batch", {"batch": [track()]})
+    assert is_success(answer)
+    (sent,) = ingest.publisher.messages
+    assert sent.topic == topics.EVENTS
+    assert len(sent.key) == 16
+    assert b"42" not in sent.key
+
+
+async def test_14_what_is_no_batch_is_400_with_code_and_message(ingest: Ingest) -> None:
+    no_batches = (b"", b"{", b"[]", b"null", b'"x"', b"{}", b'{"batch": {}}', b'{"batch": 1}', b"\xff", b"[" * 100_000)
+    for body in no_batches:
+        answer = await ingest.post("batch", body)
+        assert answer.status_code == 400
+        assert set(answer.json()) == {"code", "message"}
+
+
+async def test_14_an_oversize_body_is_400_with_code_and_message(ingest: Ingest) -> None:
+    answer = await ingest.post("batch", b" " * 512_001)
+    assert (answer.status_code, set(answer.json())) == (400, {"code", "message"})
+
+
+BAD_EVENTS = [
+    (b"7", "malformed"),
+    (b"null", "malformed"),
+    (b"{}", "type"),
+    (b'{"type": "dance", "userId": "1"}', "type"),
+    (b'{"type": "track", "userId": "1"}', "required"),
+    (b'{"type": "track", "event": "x"}', "identity"),
+    (b'{"type": "track", "event": "x", "userId": "null"}', "identity"),
+    (b'{"type": "track", "event": "x", "userId": {"a": 1}}', "malformed"),
+    (b'{"type": "track", "event": "x", "userId": "1", "properties": "no"}', "malformed"),
+    (b'{"type": "track", "event": "x", "userId": "1", "properties": {"a": 1e400}}', "malformed"),
+    (b'{"type": "track", "event": "x", "userId": "\xff"}', "malformed"),
+    (b'{"type": "track", "event": "x\\u0000", "userId": "1"}', "malformed"),
+    (b'{"type": "track", "event": "x", "userId": "1", "timestamp": "yesterday"}', "time"),
+    (b'{"type": "track", "event": "x", "userId": "1", "timestamp": "2026-01-31T12:00:00"}', "time"),
+    (b'{"type": "track", "event": "Order Completed", "userId": "1", "properties": {"order_id": 1}}', "currency"),
+]
+
+
+async def test_15_bad_events_are_quarantined_with_their_reasons_and_the_others_are_taken(ingest: Ingest) -> None:
+    good = json.dumps(track()).encode()
+    batch = b",".join(part for bad, _ in BAD_EVENTS for part in (bad, good))
+    assert is_success(await ingest.post("batch", b'{"batch": [' + batch + b"]}"))
+    assert len(ingest.publisher.events) == len(BAD_EVENTS)
+    kept = await ingest.quarantined()
+    assert {event["raw"]: event["reason_code"] for event in kept} == {
+        bad.decode(errors="replace"): reason_code for bad, reason_code in BAD_EVENTS
+    }
+    assert all(event["reason"] and event["source"] == "server" for event in kept)
+    counts = await ingest.get("quarantine/reasons", "ingest:read")
+    assert counts.json() == {"reasons": dict(Counter(reason_code for _, reason_code in BAD_EVENTS))}
+    of_time = (await ingest.get("quarantine", "ingest:read", reason="time")).json()["events"]
+    assert len(of_time) == 2
+
+
+async def test_15_half_an_emoji_does_not_cost_the_batch(ingest: Ingest) -> None:
+    cut = b'{"type": "track", "event": "x", "userId": "1", "properties": {"a": "a\\ud83d", "b": "\\ud83d\\ude00"}}'
+    assert is_success(await ingest.post("batch", b'{"batch": [' + cut + b"]}"))
+    assert ingest.publisher.events[0].body == CustomEvent(name="x", properties={"a": "a\ufffd", "b": "😀"})
+
+
+async def test_15_a_bad_event_sent_again_is_kept_once_and_without_its_write_key(ingest: Ingest) -> None:
+    body = {"event": "Clicked", "writeKey": ingest.keys["server"], "messageId": "m-9"}
+    for _ in range(2):
+        assert is_success(await ingest.post("track", body))
+    (kept,) = await ingest.quarantined()
+    assert json.loads(kept["raw"]) == {"event": "Clicked", "messageId": "m-9"}
+    assert kept["message_id"] == "m-9"
+
+
+async def test_15_the_quarantine_is_read_page_by_page_and_by_its_scope_only(ingest: Ingest) -> None:
+    await ingest.post("batch", {"batch": [{"type": f"bad-{n}"} for n in range(5)]})
+    seen: list[str] = []
+    cursor: dict[str, str] = {}
+    while True:
+        page = (await ingest.get("quarantine", "ingest:read", limit=2, **cursor)).json()
+        seen += [event["id"] for event in page["events"]]
+        if page["next"] is None:
+            break
+        cursor = {"cursor": page["next"]}
+    assert len(seen) == len(set(seen)) == 5
+    assert (await ingest.get("quarantine", "feedback:read")).status_code == 403
+    assert (await ingest.http.get("/v1/quarantine")).status_code == 401
+
+
+async def test_16_a_broker_that_is_away_is_503_with_retry_after(ingest: Ingest) -> None:
+    ingest.publisher.away = True
+    answer = await ingest.post("track", track())
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "2"
+    assert set(answer.json()) == {"code", "message"}
+    ingest.publisher.away = False
+    assert is_success(await ingest.post("track", track()))
+
+
+async def test_16_without_postgresql_good_events_of_a_known_key_are_taken_and_bad_ones_answered_503(
+    ingest: Ingest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert is_success(await ingest.post("track", track()))
+    engine = ingest.service.database.engine
+
+    def away() -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(type(engine), "connect", lambda _: away())
+    assert is_success(await ingest.post("track", track()))
+    answer = await ingest.post("track", {"event": "nobody"})
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    assert (await ingest.post("track", track(), key="public")).status_code == 503
+
+
+async def test_17_the_senders_clock_is_corrected(ingest: Ingest) -> None:
+    a_day = timedelta(days=1)
+    body = track(timestamp=(NOW - a_day).isoformat(), sentAt=(NOW - a_day + timedelta(seconds=30)).isoformat())
+    await ingest.post("track", body)
+    batch = {"batch": [track(timestamp=(NOW - a_day).isoformat())], "sentAt": body["sentAt"]}
+    await ingest.post("batch", batch)
+    for event in ingest.publisher.events:
+        assert event.received_at == NOW
+        assert event.occurred_at == NOW - timedelta(seconds=30)
+
+
+async def test_18_the_same_message_of_a_source_is_the_same_event(ingest: Ingest) -> None:
+    for key in ("server", "server", "public"):
+        await ingest.post("track", track(), key=key)
+    first, again, other = (event.event_id for event in ingest.publisher.events)
+    assert first == again != other
+
+
+async def test_18_a_message_without_an_id_gets_one_of_its_own(ingest: Ingest) -> None:
+    await ingest.post("batch", {"batch": [track(messageId=None), track(messageId="")]})
+    first, second = ingest.publisher.events
+    assert first.event_id != second.event_id
+
+
+# What a source is believed, which the contract leaves to the server
+
+
+async def test_a_public_key_speaks_of_orders_as_claims_only(ingest: Ingest) -> None:
+    for key in ("public", "server"):
+        await ingest.post("track", order(), key=key)
+    claimed, placed = ingest.publisher.events
+    assert (claimed.claim, placed.claim) == (True, False)
+    assert claimed.body == placed.body == OrderPlaced(order_id="A-1", currency="EUR", total_minor=5990)
+
+
+async def test_a_public_key_that_is_allowed_orders_is_believed(ingest: Ingest) -> None:
+    made = await ingest.http.post(
+        "/v1/sources",
+        headers=bearer("ingest:admin"),
+        json={"name": "till", "kind": "public", "allow_orders": True},
+    )
+    assert made.status_code == 201
+    await ingest.post("track", order(writeKey=""), key=None, params={"writeKey": made.json()["write_key"]})
+    (event,) = ingest.publisher.events
+    assert not event.claim
+
+
+async def test_a_public_key_gives_no_consent_no_verified_address_and_no_history(ingest: Ingest) -> None:
+    body = {
+        "userId": "42",
+        "traits": {"email": "Ann@Example.com"},
+        "context": {"consent": {"categoryPreferences": {"email": True}}, "historical": True},
+    }
+    for key in ("public", "server"):
+        await ingest.post("identify", body, key=key)
+    public, server = ingest.publisher.events
+    assert public.body == CustomerIdentified(traits={"email": "ann@example.com"})
+    assert server.body == CustomerIdentified(traits={"email": "ann@example.com"}, consent={"email": True})
+    assert public.identities == (Identity(Namespace.USER_ID, "42"),)
+    assert Identity(Namespace.EMAIL, "ann@example.com") in server.identities
+    assert (public.historical, server.historical) == (False, True)
+
+
+async def test_a_page_takes_its_address_from_properties_or_context(ingest: Ingest) -> None:
+    await ingest.post("page", {"anonymousId": "a", "name": "Tea", "context": {"page": {"url": "u", "path": "/p"}}})
+    assert ingest.publisher.events[0].body == PageViewed(url="u", path="/p", title="Tea")
+
+
+async def test_an_event_travels_with_the_trace_of_its_request(ingest: Ingest) -> None:
+    trace = "0af7651916cd43dd8448eb211c80319c"
+    await ingest.post("track", track(), headers={"traceparent": f"00-{trace}-b7ad6b7169203331-01"})
+    assert trace in (ingest.publisher.events[0].traceparent or "")
+
+
+# Operators
+
+
+async def test_a_source_is_created_once_and_its_key_shown_once(ingest: Ingest) -> None:
+    headers = {**bearer("ingest:admin"), "Idempotency-Key": "k-1"}
+    body = {"name": "web shop", "kind": "public"}
+    first = await ingest.http.post("/v1/sources", headers=headers, json=body)
+    again = await ingest.http.post("/v1/sources", headers=headers, json=body)
+    assert first.json()["write_key"].startswith("rk_")
+    assert len(first.json()["write_key"]) > 32
+    assert again.json() == {"id": first.json()["id"], "write_key": None}
+    taken = await ingest.http.post("/v1/sources", headers=bearer("ingest:admin"), json=body)
+    assert (taken.status_code, taken.headers["content-type"]) == (409, "application/problem+json")
+    assert (await ingest.http.post("/v1/sources", headers=bearer("ingest:read"), json=body)).status_code == 403
+    listed = (await ingest.get("sources", "ingest:read")).json()["sources"]
+    assert [one["name"] for one in listed] == ["public", "server", "web shop"]
+
+
+async def test_the_description_shows_every_call_with_an_example(ingest: Ingest) -> None:
+    paths = (await ingest.http.get("/openapi.json")).json()["paths"]
+    for route in (*LONG_ROUTES, "batch"):
+        assert "example" in paths[f"/v1/{route}"]["post"]["requestBody"]["content"]["application/json"]

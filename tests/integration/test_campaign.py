@@ -1,0 +1,431 @@
+"""Campaign on real PostgreSQL: what is sent, to whom, how often, and what is known of it afterwards."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import groupby
+from operator import eq
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+import pytest
+
+from services.campaign import content
+from services.campaign.consumer import HANDLERS
+from services.campaign.domain.delivery import LEASE, Accepted, Answer, Deferred, Lost, Mail, Rejected
+from services.campaign.domain.journey import Cap
+from services.campaign.service import operations
+from services.campaign.service.sending import Rules
+from services.campaign.worker import Sender
+from shared import aliases
+from shared.contracts import wire
+from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import Body, MessageSent
+from shared.db import Database
+from tests.conftest import DatabaseFactory
+from tests.support.running import eventually
+
+NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+SECOND: Final = timedelta(seconds=1)
+
+
+class StoppedClock:
+    """A clock that a test moves."""
+
+    def __init__(self) -> None:
+        self.moment = NOON
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+class Died(Exception):
+    """The process ends here."""
+
+
+class Provider:
+    """A mail provider with a disk: what it took is in its file, whatever the sender came to know of it.
+
+    What it does is in the local part of the address: defer-2 (twice), reject, silence, die (after taking), slow.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self._file = file
+        self._deferred: dict[str, int] = {}
+        self.asked: list[UUID] = []
+        self.at_once = 0
+        self._now = 0
+
+    async def send(self, mail: Mail) -> Answer:
+        self.asked.append(mail.message_id)
+        self._now += 1
+        self.at_once = max(self.at_once, self._now)
+        try:
+            return await self._answer(mail)
+        finally:
+            self._now -= 1
+
+    async def _answer(self, mail: Mail) -> Answer:
+        await asyncio.sleep(0)
+        behaviour, _, number = mail.to.partition("@")[0].partition("-")
+        if behaviour == "defer" and self._deferred.get(mail.to, 0) < int(number):
+            self._deferred[mail.to] = self._deferred.get(mail.to, 0) + 1
+            return Deferred("deferred: 451 busy")
+        if behaviour == "reject":
+            return Rejected("rejected: 550 no such mailbox")
+        with self._file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"to": mail.to, "subject": mail.subject, **mail.headers}) + "\n")
+        if behaviour == "silence":
+            return Lost("no answer: timed out")
+        if behaviour == "die":
+            raise Died
+        return Accepted()
+
+    async def close(self) -> None:
+        pass
+
+    @property
+    def taken(self) -> list[dict[str, str]]:
+        return [json.loads(line) for line in self._file.read_text().splitlines()] if self._file.exists() else []
+
+
+class World:
+    """One campaign service without a broker: events go in by hand, mail comes out at the provider."""
+
+    def __init__(self, database: Database, clock: StoppedClock, provider: Provider) -> None:
+        self.database = database
+        self.clock = clock
+        self.provider = provider
+        self.senders: list[Sender] = []
+        database.on_commit = self.wake
+
+    async def hear(self, *events: Event) -> None:
+        """One batch, as the consumer applies it."""
+        async with self.database.work() as work:
+            for handler, run in groupby(events, key=lambda event: HANDLERS[type(event.body)]):
+                await handler(work, list(run))
+
+    def sender(self) -> Sender:
+        rules = Rules(content.templates(), Cap(3, 168), "hello@shop.example", b"secret")
+        sender = Sender(self.database, self.clock, {"email": self.provider}, rules, concurrency=8, tick=lambda: None)
+        self.senders.append(sender)
+        return sender
+
+    @asynccontextmanager
+    async def sending(self, senders: int = 1) -> AsyncIterator[None]:
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            for _ in range(senders):
+                tasks.create_task(self.sender().run(stop))
+            try:
+                yield
+            finally:
+                stop.set()
+                self.move(timedelta())
+
+    def move(self, by: timedelta) -> None:
+        self.clock.moment += by
+        self.wake()
+
+    def wake(self) -> None:
+        for sender in self.senders:
+            sender.wake()
+
+    async def states(self) -> list[str]:
+        async with self.database.work() as work:
+            return [row.state for row in await work.rows("SELECT state FROM messages ORDER BY created_at, id")]
+
+    async def settled(self, accept: Callable[[list[str]], bool]) -> list[str]:
+        return await eventually(self.states, accept)
+
+    async def decisions(self, profile_id: UUID) -> list[tuple[str, str]]:
+        async with self.database.work() as work:
+            found = await operations.decisions(work, profile_id, limit=100)
+        return sorted((row["outcome"], row["reason"]) for row in found)
+
+    async def facts(self) -> list[Event]:
+        async with self.database.work() as work:
+            rows = await work.rows("SELECT headers::text AS headers, value FROM outbox ORDER BY id")
+        return [wire.decode([(k, v.encode()) for k, v in json.loads(r.headers).items()], r.value) for r in rows]
+
+
+@pytest.fixture
+async def world(database_factory: DatabaseFactory, tmp_path: Path) -> AsyncIterator[World]:
+    clock = StoppedClock()
+    database = Database(await database_factory("campaign"), application="test", clock=clock)
+    yield World(database, clock, Provider(tmp_path / "taken.ndjson"))
+    await database.close()
+
+
+def event(body: Body, profile_id: UUID, *, at: datetime = NOON, **changes: Any) -> Event:
+    said: dict[str, Any] = {
+        "event_id": uuid4(),
+        "source_id": "segment",
+        "source_kind": SourceKind.SERVICE,
+        "occurred_at": at,
+        "received_at": at,
+        "profile_id": profile_id,
+        "cause_id": uuid4(),
+        "body": body,
+    }
+    return Event(**(said | changes))
+
+
+def profile(
+    profile_id: UUID, email: str = "ann@example.com", *, version: int = 1, consent: bool = True, **traits: Any
+) -> Event:
+    state = ProfileChanged(
+        profile_id=profile_id,
+        version=version,
+        first_seen=NOON,
+        last_seen=NOON,
+        identities={"email": (email,)},
+        traits={"first_name": "Ann", **traits},
+        consent={"email": consent},
+    )
+    return event(state, profile_id)
+
+
+def rise(profile_id: UUID, *, version: int = 1, current: str = "gold", **changes: Any) -> Event:
+    body = TierChanged(
+        profile_id=profile_id, version=version, previous="bronze", current=current, direction="up", reason="spend 100"
+    )
+    return event(body, profile_id, **changes)
+
+
+def stage(profile_id: UUID, *, version: int = 1, current: str = "at_risk", **changes: Any) -> Event:
+    body = StageChanged(
+        profile_id=profile_id, version=version, previous="active", current=current, reason="silent for 60 days"
+    )
+    return event(body, profile_id, **changes)
+
+
+def all_in(*states: str) -> Callable[[Sequence[str]], bool]:
+    return lambda found: bool(found) and set(found) <= set(states)
+
+
+async def test_a_trigger_that_is_redelivered_is_answered_once(world: World) -> None:
+    ann = uuid4()
+    change = rise(ann)
+    await world.hear(profile(ann, language="zh"), change)
+    async with world.sending():
+        await world.settled(all_in("sent"))
+        await world.hear(change, change)
+        await world.hear(stage(ann, current="active", version=2))  # sets nothing off, and so is not recorded
+        await world.settled(all_in("sent"))
+    assert [one["X-Rapport-Trigger"] for one in world.provider.taken] == [str(change.event_id)]
+    assert world.provider.taken[0]["subject"] == "Ann，欢迎成为金卡会员"
+    assert await world.decisions(ann) == [("entered", "spend 100"), ("sent", "accepted")]
+
+
+async def test_a_sent_message_becomes_a_fact_about_the_customer(world: World) -> None:
+    ann = uuid4()
+    change = rise(ann, depth=2)
+    await world.hear(profile(ann), change)
+    async with world.sending():
+        await world.settled(all_in("sent"))
+    (fact,) = await world.facts()
+    assert isinstance(fact.body, MessageSent)
+    assert (fact.body.journey_id, fact.body.trigger_id) == ("welcome-to-tier", str(change.event_id))
+    assert (fact.event_id, fact.profile_id, fact.cause_id, fact.depth) == (
+        fact.body.message_id,
+        ann,
+        change.event_id,
+        3,
+    )
+
+
+async def test_history_and_old_changes_are_recorded_and_send_nothing(world: World) -> None:
+    ann, ben = uuid4(), uuid4()
+    await world.hear(
+        profile(ann),
+        profile(ben),
+        rise(ann, historical=True),
+        stage(ben, at=NOON - timedelta(hours=25)),
+    )
+    assert await world.states() == []
+    assert await world.decisions(ann) == [("skipped", "historical")]
+    assert await world.decisions(ben) == [("skipped", "too_old")]
+
+
+async def test_a_change_below_the_known_standing_is_passed_over(world: World) -> None:
+    ann = uuid4()
+    await world.hear(profile(ann), rise(ann, version=5, current="diamond"))
+    await world.hear(rise(ann, version=4, current="gold"))
+    assert len(await world.states()) == 1
+    await world.hear(stage(ann, version=4))  # a change of another kind has its own order
+    assert len(await world.states()) == 2
+
+
+async def test_consent_withdrawn_between_trigger_and_send_is_heeded_and_recorded(world: World) -> None:
+    ann = uuid4()
+    await world.hear(profile(ann), rise(ann))
+    await world.hear(profile(ann, version=2, consent=False))
+    await world.hear(profile(ann, version=1, consent=True))  # an old state, late
+    async with world.sending():
+        await world.settled(all_in("refused"))
+    assert world.provider.asked == []
+    assert ("refused", "no_consent") in await world.decisions(ann)
+
+
+async def test_a_change_that_overtakes_its_profile_waits_for_it(world: World) -> None:
+    ann, nobody = uuid4(), uuid4()
+    await world.hear(rise(ann), rise(nobody))
+    async with world.sending():
+        await eventually(lambda: world.decisions(ann), lambda made: ("held", "no_profile") in made)
+        await world.hear(profile(ann))
+        world.move(2 * SECOND)
+        await world.settled(lambda states: "sent" in states)
+        world.move(10 * SECOND)
+        await world.settled(all_in("sent", "refused"))
+    assert len(world.provider.taken) == 1
+    assert ("refused", "no_profile") in await world.decisions(nobody)
+
+
+async def test_a_deferred_message_is_tried_again_later(world: World) -> None:
+    async def times_held(profile_id: UUID) -> int:
+        return sum(outcome == "held" for outcome, _ in await world.decisions(profile_id))
+
+    ann = uuid4()
+    await world.hear(profile(ann, "defer-2@example.com"), rise(ann))
+    async with world.sending():
+        for attempt, seconds in ((1, 2), (2, 6)):
+            await eventually(partial(times_held, ann), partial(eq, attempt))
+            world.move(seconds * SECOND)
+        await world.settled(all_in("sent"))
+    assert len(world.provider.asked) == 3
+    assert len(world.provider.taken) == 1
+
+
+async def test_a_rejected_message_fails(world: World) -> None:
+    ann = uuid4()
+    await world.hear(profile(ann, "reject@example.com"), rise(ann))
+    async with world.sending():
+        await world.settled(all_in("failed"))
+    assert ("failed", "rejected: 550 no such mailbox") in await world.decisions(ann)
+    assert len(world.provider.asked) == 1
+
+
+async def test_a_message_that_fell_silent_is_unknown_and_never_sent_again(world: World) -> None:
+    ann = uuid4()
+    await world.hear(profile(ann, "silence@example.com"), rise(ann))
+    async with world.sending():
+        await world.settled(all_in("unknown"))
+        world.move(timedelta(days=2))
+    async with world.sending():
+        await world.hear(rise(ann, version=1))
+        world.move(timedelta(days=2))
+    assert len(world.provider.asked) == 1
+    assert ("unknown", "no answer: timed out") in await world.decisions(ann)
+    assert await world.facts() == []
+
+
+async def test_what_a_dead_sender_had_in_hand_becomes_unknown_and_is_never_sent_again(world: World) -> None:
+    ann = uuid4()
+    await world.hear(profile(ann, "die@example.com"), rise(ann))
+    with pytest.raises(ExceptionGroup) as died:
+        await world.sender().run(asyncio.Event())
+    assert died.group_contains(Died)
+    assert await world.states() == ["sending"]
+    async with world.sending():
+        world.move(LEASE - SECOND)
+        assert await world.states() == ["sending"]
+    world.move(2 * SECOND)
+    async with world.sending():
+        await world.settled(all_in("unknown"))
+    assert len(world.provider.taken) == len(world.provider.asked) == 1
+    assert ("unknown", "sender_lost") in await world.decisions(ann)
+
+
+async def test_several_senders_send_each_message_once_and_many_at_a_time(world: World) -> None:
+    customers = [uuid4() for _ in range(200)]
+    await world.hear(*(profile(one, f"{number}@example.com") for number, one in enumerate(customers)))
+    await world.hear(*(rise(one) for one in customers))
+    async with world.sending(senders=3):
+        await world.settled(all_in("sent"))
+    assert sorted(one["X-Rapport-Profile"] for one in world.provider.taken) == sorted(map(str, customers))
+    assert len(await world.facts()) == 200
+    assert world.provider.at_once > 1
+
+
+async def test_no_customer_gets_more_than_the_caps_allow_however_many_senders(world: World) -> None:
+    ann = uuid4()
+    changes = [rise(ann, version=number) for number in range(1, 11)] + [stage(ann)]
+    await world.hear(profile(ann), *changes)
+    async with world.sending(senders=4):
+        states = await world.settled(all_in("sent", "refused"))
+    assert sorted(states) == ["refused"] * 9 + ["sent"] * 2
+    journeys = [one["X-Rapport-Journey"] for one in world.provider.taken]
+    assert sorted(journeys) == ["welcome-to-tier", "win-back"]
+    assert ("capped", "journey_cap") in await world.decisions(ann)
+    for day in (1, 2, 3):
+        world.move(timedelta(days=1, seconds=1))
+        later = world.clock.now()
+        async with world.sending(senders=4):
+            await world.hear(rise(ann, version=100 + day, at=later), stage(ann, version=100 + day, at=later))
+            await world.settled(all_in("sent", "refused"))
+    assert len(world.provider.taken) == 3
+    assert ("capped", "customer_cap") in await world.decisions(ann)
+
+
+async def test_a_merged_customer_is_capped_and_explained_as_one(world: World) -> None:
+    ann, anne = sorted((uuid4(), uuid4()))
+    await world.hear(profile(ann), profile(anne, "anne@example.com"), rise(ann))
+    async with world.sending():
+        await world.settled(all_in("sent"))
+        merged = ProfileMerged(loser=ann, survivor=anne)
+        await world.hear(event(merged, anne), profile(ann, version=9), profile(anne, "anne@example.com", version=2))
+        await world.hear(rise(anne), rise(ann, version=2))
+        await world.settled(all_in("sent", "refused"))
+    assert len(world.provider.taken) == 1
+    assert await world.decisions(ann) == await world.decisions(anne)
+    assert ("capped", "journey_cap") in await world.decisions(anne)
+    async with world.database.work() as work:
+        assert await aliases.names(work, ann) == [anne, ann]
+        assert [row.profile_id for row in await work.rows("SELECT profile_id FROM contacts")] == [anne]
+
+
+async def test_a_pause_and_a_stop_hold_messages_back(world: World) -> None:
+    ann, ben = uuid4(), uuid4()
+    await world.hear(profile(ann), profile(ben, "ben@example.com"), rise(ann))
+    async with world.database.work() as work:
+        await operations.set_active(work, "welcome-to-tier", active=False)
+    async with world.sending():
+        await eventually(lambda: world.decisions(ann), lambda made: ("held", "paused") in made)
+        await world.hear(rise(ben))
+        async with world.database.work() as work:
+            await operations.set_active(work, "welcome-to-tier", active=True)
+            await operations.stop_sending(work, by="operator")
+        world.move(11 * SECOND)
+        await eventually(lambda: world.decisions(ann), lambda made: ("held", "send_stop") in made)
+        async with world.database.work() as work:
+            await operations.resume_sending(work)
+        world.move(11 * SECOND)
+        await world.settled(all_in("sent"))
+    assert [one["X-Rapport-Profile"] for one in world.provider.taken] == [str(ann)]
+    assert await world.decisions(ben) == []
+
+
+async def test_the_figures_count_each_trigger_once_and_leave_changes_by_time_out_of_the_latency(world: World) -> None:
+    ann, ben = uuid4(), uuid4()
+    await world.hear(profile(ann), profile(ben, "ben@example.com"))
+    world.move(2 * SECOND)
+    await world.hear(rise(ann), stage(ben, cause_id=None))
+    async with world.sending():
+        await world.settled(lambda states: states == ["sent", "sent"])
+    async with world.database.work() as work:
+        welcome, win_back = await operations.figures(work)
+    assert (welcome.states, welcome.sent_triggers) == ({"sent": 1}, 1)
+    assert (welcome.p50_seconds, welcome.p99_seconds) == (2.0, 2.0)
+    assert (win_back.sent_triggers, win_back.p50_seconds) == (1, None)
+
+
+async def test_every_definition_in_the_package_is_published_by_the_migrations(world: World) -> None:
+    async with world.database.work() as work:
+        published = await operations.journeys(work)
+    assert [one.journey for one in published] == content.journeys()

@@ -1,0 +1,203 @@
+"""The mail channel against a real SMTP server, and against one that is not well."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import pytest
+
+from deploy.local.mail_sink import MailSink
+from deploy.local.process import LOOPBACK, free_port
+from services.campaign.channels import EmailChannel
+from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected
+from services.campaign.settings import CampaignSettings
+
+NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+def settings(port: int, **changes: Any) -> CampaignSettings:
+    said: dict[str, Any] = {
+        "database_url": "postgresql+asyncpg://nowhere",
+        "kafka_bootstrap": "nowhere:9092",
+        "http_port": 8004,
+        "mail_from": "店铺 <hello@shop.example>",
+        "smtp_host": LOOPBACK,
+        "smtp_port": port,
+    }
+    return CampaignSettings(**(said | changes))
+
+
+def mail(to: str = "ann@example.com", number: int = 1) -> Mail:
+    return Mail(
+        message_id=UUID(int=number),
+        to=to,
+        subject="Ann，欢迎成为金卡会员",
+        text="您好！\n.\nA line of one dot is no end.",
+        html="<p>您好！</p>",
+        at=NOON,
+        headers={"X-Rapport-Profile": "p", "X-Rapport-Journey": "j", "X-Rapport-Trigger": "t"},
+    )
+
+
+@pytest.fixture
+async def sink(tmp_path: Path) -> AsyncIterator[MailSink]:
+    server = MailSink(tmp_path / "mail", free_port())
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@asynccontextmanager
+async def channel_to(port: int, **changes: Any) -> AsyncIterator[EmailChannel]:
+    channel = EmailChannel(settings(port, **changes))
+    try:
+        yield channel
+    finally:
+        await channel.close()
+
+
+@asynccontextmanager
+async def server(serve: Serve) -> AsyncIterator[int]:
+    """A server that does what a test says; its port."""
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        finally:
+            writer.close()
+
+    listening = await asyncio.start_server(handle, LOOPBACK, 0)
+    async with listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
+def script(*answers: str, then_silence: bool = False) -> Serve:
+    """Greets and answers each line in turn; after the last it hangs up, or says nothing more."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in answers:
+            writer.write(answer.encode() + b"\r\n")
+            await writer.drain()
+            if not await reader.readline():
+                return
+        if then_silence:
+            await reader.read()
+
+    return serve
+
+
+UP_TO_DATA: Final = ("220 hello", "250 hello", "250 sender ok", "250 recipient ok")
+
+
+async def test_a_mail_arrives_whole_with_the_headers_that_name_its_cause(sink: MailSink) -> None:
+    async with channel_to(sink.port) as channel:
+        assert await channel.send(mail()) == Accepted()
+    (message,) = sink.messages
+    assert message.triple == ("p", "j", "t")
+    assert message.message_id == f"<{UUID(int=1)}@shop.example>"
+    assert message.mail_from == "hello@shop.example"
+    parsed = message_from_bytes(sink.path(message.id).read_bytes(), policy=policy.default)
+    assert parsed["Subject"] == mail().subject
+    assert parsed["From"].addresses[0].display_name == "店铺"
+    text, html = parsed.iter_parts()
+    assert text.get_content().splitlines() == mail().text.splitlines()
+    assert html.get_content().strip() == mail().html
+
+
+async def test_an_address_outside_ascii_is_served_where_the_server_can(sink: MailSink) -> None:
+    async with channel_to(sink.port) as channel:
+        assert await channel.send(mail("安@example.com")) == Accepted()
+    assert sink.messages[0].rcpt == ["安@example.com"]
+
+
+async def test_a_connection_serves_the_next_mail_and_one_that_ended_is_replaced(sink: MailSink) -> None:
+    async with channel_to(sink.port) as channel:
+        assert [await channel.send(mail(number=number)) for number in (1, 2)] == [Accepted()] * 2
+        assert len(sink._connections) == 1
+        await sink.stop()
+        await sink.start()
+        assert await channel.send(mail(number=3)) == Accepted()
+    assert [message.message_id for message in sink.messages] == [f"<{UUID(int=n)}@shop.example>" for n in (1, 2, 3)]
+
+
+@pytest.mark.parametrize("to", ["defer-1@example.com", "busy-1@example.com"])
+async def test_a_refusal_for_now_is_deferred(sink: MailSink, to: str) -> None:
+    async with channel_to(sink.port) as channel:
+        assert isinstance(await channel.send(mail(to)), Deferred)
+        assert await channel.send(mail()) == Accepted()
+
+
+@pytest.mark.parametrize("to", ["reject-1@example.com", "no address", "a@b\r\nBcc: c@d", ""])
+async def test_a_refusal_for_good_and_an_address_that_is_none_are_rejected(sink: MailSink, to: str) -> None:
+    async with channel_to(sink.port) as channel:
+        assert isinstance(await channel.send(mail(to)), Rejected)
+        assert await channel.send(mail()) == Accepted()
+    assert len(sink.messages) == 1
+
+
+async def test_a_connection_cut_after_the_mail_was_taken_leaves_it_unknown(sink: MailSink) -> None:
+    async with channel_to(sink.port) as channel:
+        assert isinstance(await channel.send(mail("cut-1@example.com")), Lost)
+        assert await channel.send(mail()) == Accepted()
+    assert len(sink.messages) == 2
+
+
+async def test_a_provider_that_is_not_there_is_waited_for() -> None:
+    async with channel_to(free_port()) as channel:
+        assert isinstance(await channel.send(mail()), Deferred)
+
+
+@pytest.mark.parametrize(
+    "answers", [(), ("554 not today",), ("220 hello", "554 not you", "554 nor so"), UP_TO_DATA[:2], UP_TO_DATA[:3]]
+)
+async def test_a_provider_that_ends_before_data_has_nothing(answers: tuple[str, ...]) -> None:
+    async with server(script(*answers)) as port, channel_to(port) as channel:
+        assert isinstance(await channel.send(mail()), Deferred)
+
+
+@pytest.mark.parametrize("answers", [(), UP_TO_DATA[:1], UP_TO_DATA[:2], UP_TO_DATA[:3]])
+async def test_a_provider_that_falls_silent_before_data_has_nothing(answers: tuple[str, ...]) -> None:
+    async with (
+        server(script(*answers, then_silence=True)) as port,
+        channel_to(port, smtp_envelope_seconds=0.3) as channel,
+    ):
+        assert isinstance(await channel.send(mail()), Deferred)
+
+
+async def test_a_provider_that_falls_silent_after_data_leaves_it_unknown() -> None:
+    async with (
+        server(script(*UP_TO_DATA, "354 go on", then_silence=True)) as port,
+        channel_to(port, smtp_data_seconds=0.3) as channel,
+    ):
+        assert isinstance(await channel.send(mail()), Lost)
+
+
+async def test_a_provider_that_answers_nonsense_after_data_leaves_it_unknown() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await script(*UP_TO_DATA)(reader, writer)
+        writer.write(b"354 go on\r\n")
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"what was that?\r\n")
+        await writer.drain()
+
+    async with server(serve) as port, channel_to(port) as channel:
+        assert isinstance(await channel.send(mail()), Lost)
+
+
+@pytest.mark.parametrize(("answer", "meaning"), [("452 full", Deferred), ("554 spam", Rejected)])
+async def test_an_answer_to_the_data_itself_is_believed(answer: str, meaning: type) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await script(*UP_TO_DATA)(reader, writer)
+        writer.write(b"354 go on\r\n")
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(answer.encode() + b"\r\n")
+        await writer.drain()
+
+    async with server(serve) as port, channel_to(port) as channel:
+        assert isinstance(await channel.send(mail()), meaning)

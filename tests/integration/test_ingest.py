@@ -1,0 +1,121 @@
+"""Ingest on a real broker and a real PostgreSQL: what is acknowledged is there."""
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from uuid import UUID
+
+import httpx2
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from deploy.local.broker import Broker
+from deploy.local.process import free_port
+from services.ingest import commands
+from services.ingest import service as use_cases
+from services.ingest.main import build
+from services.ingest.settings import IngestSettings
+from shared import process
+from shared.contracts import topics, wire
+from shared.contracts.envelope import Event, SourceKind, event_id
+from tests.conftest import DatabaseFactory
+
+DEADLINE_SECONDS = 30
+
+
+@asynccontextmanager
+async def serving(settings: IngestSettings) -> AsyncIterator[tuple[httpx2.AsyncClient, UUID]]:
+    """The service as a process runs it, on its port, and a client that sends as a server."""
+    service = build(settings)
+    async with service.database.work() as work:
+        source_id, key = await use_cases.create_source(work, name="shop", kind=SourceKind.SERVER, allow_orders=False)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(process.run(service, stop=stop))
+        address = f"http://127.0.0.1:{settings.http_port}"
+        async with httpx2.AsyncClient(base_url=address, auth=httpx2.BasicAuth(key, ""), trust_env=False) as client:
+            await _until_ready(client)
+            yield client, source_id
+        stop.set()
+
+
+async def _until_ready(client: httpx2.AsyncClient) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            with contextlib.suppress(httpx2.TransportError):
+                if (await client.get("/health/ready")).is_success:
+                    return
+            await asyncio.sleep(0.05)
+
+
+async def published(bootstrap: str, source_id: UUID, wanted: int) -> list[Event]:
+    """The first `wanted` events of a source."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest", enable_auto_commit=False)
+    await consumer.start()
+    try:
+        partitions = [TopicPartition(topics.EVENTS, n) for n in range(topics.PARTITIONS)]
+        consumer.assign(partitions)
+        await consumer.seek_to_beginning(*partitions)
+        found: list[Event] = []
+        async with asyncio.timeout(DEADLINE_SECONDS):
+            while len(found) < wanted:
+                for records in (await consumer.getmany(timeout_ms=200)).values():
+                    events = (wire.decode(record.headers, record.value) for record in records)
+                    found += [event for event in events if event.source_id == str(source_id)]
+        return found
+    finally:
+        await consumer.stop()
+
+
+async def test_what_is_acknowledged_is_on_the_bus(broker: Broker, database_factory: DatabaseFactory) -> None:
+    settings = IngestSettings(
+        database_url=await database_factory("ingest"), kafka_bootstrap=broker.bootstrap, http_port=free_port()
+    )
+    batch = [{"type": "track", "event": "x", "userId": f"u{n}", "messageId": f"m{n}"} for n in range(250)]
+    async with serving(settings) as (client, source_id):
+        answers = await asyncio.gather(
+            *(client.post("/v1/batch", content=json.dumps({"batch": batch[n : n + 25]})) for n in range(0, 250, 25))
+        )
+        assert [answer.json() for answer in answers] == [{"success": True}] * 10
+        events = await published(broker.bootstrap, source_id, 250)
+    assert {event.event_id for event in events} == {event_id(source_id, f"m{n}") for n in range(250)}
+
+
+async def test_the_command_prints_only_the_key(database_factory: DatabaseFactory) -> None:
+    url = await database_factory("ingest")
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.ingest", "source", "create", "demo", "--kind", "server"),
+        env={**os.environ, "DATABASE_URL": url, "KAFKA_BOOTSTRAP": "nowhere.invalid:9092", "HTTP_PORT": "8001"},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await command.communicate()
+    assert command.returncode == 0
+    assert out.startswith(b"rk_")
+    assert out.split() == [out.removesuffix(b"\n")]
+
+
+async def test_sources_are_made_listed_and_disabled_from_the_command_line(
+    database_factory: DatabaseFactory, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = IngestSettings(
+        database_url=await database_factory("ingest"), kafka_bootstrap="nowhere.invalid:9092", http_port=8001
+    )
+
+    async def source(*arguments: str) -> tuple[int, str, str]:
+        status = await commands.source(settings, arguments)
+        return status, *capsys.readouterr()
+
+    status, key, _ = await source("create", "web shop", "--kind", "public", "--allow-orders")
+    assert (status, key[:3], key.count("\n")) == (0, "rk_", 1)
+    status, nothing, reason = await source("create", "web shop")
+    assert (status, nothing, reason) == (1, "", "A source has this name already. source 'web shop' exists\n")
+    _, listed, _ = await source("list")
+    name, kind, _, orders, state = listed.strip().split("\t")
+    assert (name, kind, orders, state) == ("web shop", "public", "orders", "enabled")
+    assert (await source("disable", "web shop"))[0] == 0
+    assert (await source("list"))[1].strip().endswith("disabled")
+    assert (await source("disable", "nobody"))[0] == 1

@@ -1,0 +1,142 @@
+"""What the gate lets pass."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.campaign import content
+from services.campaign.domain.decision import Outcome
+from services.campaign.domain.gate import (
+    PROFILE_PATIENCE,
+    Allowed,
+    Candidate,
+    Contact,
+    Handed,
+    Held,
+    Refused,
+    contact_of,
+    gate,
+)
+from services.campaign.domain.journey import Cap, Journey
+
+NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+WELCOME, WIN_BACK = (
+    next(journey for journey in content.journeys() if journey.id == name) for name in ("welcome-to-tier", "win-back")
+)
+WEEKLY: Final = Cap(messages=3, hours=168)
+ANN: Final = Contact(UUID(int=1), "ann@example.com", {"email": True}, "Ann")
+
+
+def candidate(number: int = 1, *, at: datetime = NOON, journey: Journey = WELCOME) -> Candidate:
+    return Candidate(UUID(int=number), journey, f"trigger {number}", at, at)
+
+
+def ask(
+    one: Candidate,
+    contact: Contact | None = ANN,
+    history: list[Handed] | None = None,
+    *,
+    now: datetime = NOON,
+    paused: bool = False,
+    stopped: bool = False,
+    cap: Cap = WEEKLY,
+) -> Allowed | Held | Refused:
+    return gate(one, contact, history or [], paused=paused, stopped=stopped, customer_cap=cap, now=now)
+
+
+def handed(one: Candidate, at: datetime) -> Handed:
+    return Handed(one.message_id, one.journey.id, one.trigger_id, at)
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 20 * 24 * 60), st.sampled_from([WELCOME, WIN_BACK])), max_size=40),
+    st.builds(Cap, messages=st.integers(1, 4), hours=st.integers(1, 400)),
+    st.builds(Cap, messages=st.integers(1, 3), hours=st.integers(1, 100)),
+)
+def test_whatever_is_asked_for_no_window_holds_more_messages_than_its_cap(
+    asked: list[tuple[int, Journey]], customer_cap: Cap, journey_cap: Cap
+) -> None:
+    history: list[Handed] = []
+    for number, (minute, journey) in enumerate(sorted(asked, key=lambda pair: pair[0])):
+        now = NOON + timedelta(minutes=minute)
+        one = candidate(number, at=now, journey=msgspec.structs.replace(journey, cap=journey_cap))
+        if isinstance(ask(one, history=history, now=now, cap=customer_cap), Allowed):
+            history.append(handed(one, now))
+    for end in history:
+        within = [one for one in history if end.at - customer_cap.window < one.at <= end.at]
+        assert len(within) <= customer_cap.messages
+        of_journey = [
+            one
+            for one in history
+            if one.journey_id == end.journey_id and end.at - journey_cap.window < one.at <= end.at
+        ]
+        assert len(of_journey) <= journey_cap.messages
+
+
+@given(
+    st.lists(st.builds(Handed, st.uuids(), st.just("other"), st.text(max_size=3), st.datetimes().map(
+        lambda moment: NOON - timedelta(seconds=moment.second + 60 * moment.minute)
+    )), min_size=3, max_size=9)
+)  # fmt: skip
+def test_with_the_cap_full_nothing_passes_whatever_the_history_holds(history: list[Handed]) -> None:
+    assert ask(candidate(), history=history) == Refused("customer_cap", Outcome.CAPPED)
+
+
+def test_a_message_passes_again_when_the_window_has_moved_on() -> None:
+    earlier = [handed(candidate(7), NOON - timedelta(hours=24))]
+    assert ask(candidate(), history=earlier) == Allowed("ann@example.com")
+    later = [handed(candidate(7), NOON - timedelta(hours=24) + timedelta(seconds=1))]
+    assert ask(candidate(), history=later) == Refused("journey_cap", Outcome.CAPPED)
+
+
+def test_one_trigger_passes_once() -> None:
+    first = handed(candidate(1), NOON - timedelta(hours=30))
+    again = msgspec.structs.replace(candidate(2), trigger_id=first.trigger_id)
+    assert ask(again, history=[first]) == Refused("duplicate")
+
+
+def test_a_message_does_not_stand_in_its_own_way() -> None:
+    assert ask(candidate(), history=[handed(candidate(), NOON)]) == Allowed("ann@example.com")
+
+
+@pytest.mark.parametrize(
+    ("contact", "reason"),
+    [
+        (None, "no_profile"),
+        (Contact(UUID(int=1), None, {"email": True}), "no_address"),
+        (Contact(UUID(int=1), "ann@example.com", {}), "no_consent"),
+        (Contact(UUID(int=1), "ann@example.com", {"sms": True}), "no_consent"),
+    ],
+)
+def test_what_is_not_known_yet_is_waited_for_and_then_refused(contact: Contact | None, reason: str) -> None:
+    soon = ask(candidate(), contact)
+    assert isinstance(soon, Held)
+    assert (soon.reason, soon.until > NOON) == (reason, True)
+    assert ask(candidate(), contact, now=NOON + PROFILE_PATIENCE) == Refused(reason)
+
+
+def test_a_customer_who_said_no_is_refused_at_once() -> None:
+    assert ask(candidate(), Contact(UUID(int=1), "ann@example.com", {"email": False})) == Refused("no_consent")
+
+
+def test_a_stop_and_a_pause_hold_until_the_message_is_too_old() -> None:
+    for held in (ask(candidate(), stopped=True), ask(candidate(), paused=True)):
+        assert isinstance(held, Held)
+    late = NOON + WELCOME.max_age + timedelta(seconds=1)
+    assert ask(candidate(), stopped=True, now=late) == Refused("too_old")
+
+
+def test_a_contact_is_read_from_what_the_profile_says() -> None:
+    found = contact_of(
+        UUID(int=1),
+        {"email": ("a@example.com", "b@example.com"), "user_id": ("42",)},
+        {"name": "李\n\x00 雷", "locale": "zh_CN", "country": "CN", "first_name": 7},
+        {"email": True},
+    )
+    assert found == Contact(UUID(int=1), "a@example.com", {"email": True}, "李", "李 雷", "zh", "CN")
+    assert contact_of(UUID(int=1), {}, {}, {}) == Contact(UUID(int=1), None, {})

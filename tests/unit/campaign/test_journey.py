@@ -1,0 +1,83 @@
+"""Who enters a journey."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.campaign import content
+from services.campaign.domain.journey import Entered, Journey, Skipped, enter, sets_off
+from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.envelope import MAX_CAUSATION_DEPTH, Event, SourceKind
+
+NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+JOURNEYS: Final = {journey.id: journey for journey in content.journeys()}
+WELCOME: Final = JOURNEYS["welcome-to-tier"]
+
+ages = st.timedeltas(min_value=timedelta(days=-2), max_value=timedelta(days=1000))
+journeys = st.sampled_from(list(JOURNEYS.values()))
+
+
+def tier_changed(direction: str = "up", current: str = "gold") -> TierChanged:
+    assert direction in ("up", "down")
+    return TierChanged(
+        profile_id=UUID(int=1),
+        version=1,
+        previous="bronze",
+        current=current,
+        direction="up" if direction == "up" else "down",
+        reason="spend",
+    )
+
+
+def change(*, historical: bool = False, depth: int = 0) -> Event:
+    return Event(
+        event_id=UUID(int=2),
+        source_id="segment",
+        source_kind=SourceKind.SERVICE,
+        occurred_at=NOON,
+        received_at=NOON,
+        body=tier_changed(),
+        historical=historical,
+        depth=depth,
+    )
+
+
+@given(journeys, ages)
+def test_a_historical_change_never_enters(journey: Journey, age: timedelta) -> None:
+    assert enter(journey, change(historical=True), NOON + age) == Skipped("historical")
+
+
+@given(journeys, ages, ages)
+def test_a_change_that_enters_would_have_entered_earlier(journey: Journey, one: timedelta, other: timedelta) -> None:
+    sooner, later = sorted((one, other))
+    if isinstance(enter(journey, change(), NOON + later), Entered):
+        assert isinstance(enter(journey, change(), NOON + sooner), Entered)
+
+
+@given(journeys, ages)
+def test_a_change_enters_exactly_while_it_is_not_older_than_the_journey_allows(
+    journey: Journey, age: timedelta
+) -> None:
+    assert isinstance(enter(journey, change(), NOON + age), Entered) is (age <= journey.max_age)
+
+
+def test_a_change_at_the_end_of_a_chain_of_causes_does_not_enter() -> None:
+    assert enter(WELCOME, change(depth=MAX_CAUSATION_DEPTH), NOON) == Skipped("too_deep")
+    assert isinstance(enter(WELCOME, change(depth=MAX_CAUSATION_DEPTH - 1), NOON), Entered)
+
+
+def test_only_a_rise_to_a_named_tier_sets_off_the_welcome() -> None:
+    assert sets_off(WELCOME.trigger, tier_changed())
+    assert not sets_off(WELCOME.trigger, tier_changed(direction="down"))
+    assert not sets_off(WELCOME.trigger, tier_changed(current="bronze"))
+
+
+def test_only_the_stage_at_risk_sets_off_the_win_back() -> None:
+    trigger = JOURNEYS["win-back"].trigger
+    for stage in ("prospect", "new", "active", "loyal", "at_risk", "churned", "returning"):
+        changed = StageChanged(profile_id=UUID(int=1), version=1, previous=None, current=stage, reason="silence")
+        assert sets_off(trigger, changed) is (stage == "at_risk")
+    assert not sets_off(trigger, tier_changed())

@@ -1,0 +1,1 @@
+"""Contracts: the wire, the envelope, identities and orders."""

@@ -1,0 +1,158 @@
+"""Events as Hypothesis draws them: small pools, so that stamps tie and orders and identities meet."""
+
+import types
+import typing
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from hypothesis import strategies as st
+
+from shared.contracts import wire
+from shared.contracts.envelope import Event, SourceKind, may_say
+from shared.contracts.events import (
+    Body,
+    CustomerIdentified,
+    CustomEvent,
+    FeedbackSubmitted,
+    Item,
+    OrderCancelled,
+    OrderDelivered,
+    OrderPlaced,
+    OrderRefunded,
+    OrderShipped,
+    PageViewed,
+    ProductViewed,
+)
+from shared.contracts.identity import Identity, Namespace
+
+START: Final = datetime(2026, 1, 1, tzinfo=UTC)
+INT64: Final = st.integers(-(2**63), 2**63 - 1)
+
+kinds: Final = st.sampled_from(SourceKind)
+few_moments: Final = st.integers(0, 20).map(lambda hours: START + timedelta(hours=hours))
+any_moments: Final = st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001 # Hypothesis adds the zone
+
+json_values: Final = st.recursive(
+    st.none() | st.booleans() | INT64 | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=8,
+)
+identities: Final = st.builds(Identity, st.sampled_from(Namespace), st.text(min_size=1, max_size=20))
+
+
+def of_type(annotation: Any) -> st.SearchStrategy[Any]:
+    """Anything that a contract's field of this type may carry."""
+    simple: dict[Any, st.SearchStrategy[Any]] = {
+        Any: json_values,
+        str: st.text(max_size=20),
+        int: INT64,
+        bool: st.booleans(),
+        UUID: st.uuids(),
+        datetime: any_moments,
+        types.NoneType: st.none(),
+    }
+    if annotation in simple:
+        return simple[annotation]
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return st.sampled_from(arguments)
+    if origin is tuple:
+        return st.lists(of_type(arguments[0]), max_size=3).map(tuple)
+    if origin is dict:
+        return st.dictionaries(of_type(arguments[0]), of_type(arguments[1]), max_size=3)
+    if origin in (types.UnionType, typing.Union):
+        return st.one_of([of_type(one) for one in arguments])
+    return struct(annotation)
+
+
+def struct(body: type[msgspec.Struct]) -> st.SearchStrategy[Any]:
+    """A struct with anything in its fields."""
+    return st.builds(body, **{field.name: of_type(field.type) for field in msgspec.structs.fields(body)})
+
+
+def any_event(body: type[Body]) -> st.SearchStrategy[Event]:
+    """An event of this type, with every part of the envelope set or not."""
+    return st.builds(
+        Event,
+        event_id=st.uuids(),
+        source_id=st.uuids().map(str),
+        source_kind=kinds,
+        occurred_at=any_moments,
+        received_at=any_moments,
+        body=struct(body),
+        identities=st.lists(identities, max_size=3).map(tuple),
+        historical=st.booleans(),
+        claim=st.booleans(),
+        profile_id=st.none() | st.uuids(),
+        origin=st.none() | st.integers(-1, 100),
+        sequence=st.none() | st.integers(0, 2**62),
+        cause_id=st.none() | st.uuids(),
+        depth=st.integers(0, 8),
+        traceparent=st.none() | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+    )
+
+
+any_events: Final = st.sampled_from(sorted(wire.TYPE_NAMES, key=lambda body: body.__name__)).flatmap(any_event)
+
+_order_ids: Final = st.sampled_from(["A-1", "A-2"])
+_currencies: Final = st.sampled_from(["USD", "CNY"])
+_amounts: Final = st.integers(0, 50_00)
+_items: Final = st.lists(
+    st.builds(
+        Item,
+        sku=st.sampled_from(["tea", "cup"]),
+        category=st.sampled_from(["", "drinks"]),
+        quantity=st.integers(1, 3),
+        unit_price_minor=_amounts,
+        unit_cost_minor=st.none() | _amounts,
+    ),
+    max_size=2,
+).map(tuple)
+
+order_facts: Final[st.SearchStrategy[Body]] = st.one_of(
+    st.builds(OrderPlaced, order_id=_order_ids, currency=_currencies, total_minor=_amounts, items=_items),
+    st.builds(OrderCancelled, order_id=_order_ids),
+    st.builds(
+        OrderRefunded,
+        order_id=_order_ids,
+        refund_id=st.sampled_from(["R-1", "R-2"]),
+        currency=_currencies,
+        amount_minor=_amounts,
+    ),
+    st.builds(OrderShipped, order_id=_order_ids),
+    st.builds(OrderDelivered, order_id=_order_ids),
+)
+facts: Final[st.SearchStrategy[Body]] = st.one_of(
+    st.builds(
+        CustomerIdentified,
+        traits=st.dictionaries(st.sampled_from(["name", "city"]), st.none() | st.integers(0, 3), max_size=2),
+        consent=st.dictionaries(st.sampled_from(["email", "sms"]), st.booleans(), max_size=2),
+    ),
+    st.builds(FeedbackSubmitted, survey=st.sampled_from(["nps", "csat"]), rating=st.integers(1, 5)),
+    st.builds(PageViewed, path=st.sampled_from(["", "/", "/tea"])),
+    st.builds(ProductViewed, sku=st.just("tea"), category=st.sampled_from(["", "drinks"])),
+    st.builds(CustomEvent, name=st.just("Waved")),
+    order_facts,
+)
+
+
+@st.composite
+def believed_or_claimed(draw: st.DrawFn, bodies: st.SearchStrategy[Body] = facts) -> Event:
+    """A fact as ingest lets it through: what its source may not say is a claim."""
+    kind, body, at = draw(kinds), draw(bodies), draw(few_moments)
+    return Event(
+        event_id=draw(st.uuids()),
+        source_id=str(UUID(int=7)),
+        source_kind=kind,
+        occurred_at=at,
+        received_at=at,
+        body=body,
+        claim=not may_say(kind, type(body)),
+    )
+
+
+def sets_of(events: st.SearchStrategy[Event], *, max_size: int = 12) -> st.SearchStrategy[list[Event]]:
+    """Events with ids of their own."""
+    return st.lists(events, max_size=max_size, unique_by=lambda event: event.event_id)

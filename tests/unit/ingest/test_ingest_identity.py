@@ -1,0 +1,118 @@
+"""One person, one spelling; and nobody is not a person."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.domain import identity
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.message import Context, Message
+from shared.contracts.identity import PLACEHOLDERS, Identity, Namespace
+
+LOCAL_PARTS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=20)
+
+
+def who(*, trusted: bool = True, context: Context | None = None, **fields: Any) -> tuple[Identity, ...]:
+    message, around = Message(**fields), context or Context()
+    traits = identity.of_customer(message, around, of_group=False)
+    return identity.identities(message, around, traits, trusted=trusted)
+
+
+@given(local=LOCAL_PARTS)
+def test_a_mail_address_has_one_spelling(local: str) -> None:
+    spelled = f"{local}@Example.COM"
+    normal = identity.email(spelled)
+    assert normal == spelled.lower()
+    assert normal is not None
+    assert identity.email(normal) == identity.email(f"  {spelled.upper()} ") == normal
+
+
+@pytest.mark.parametrize("value", ["ann", "ann@", "@example.com", "Ann <ann@example.com>", "a b@example.com", ""])
+def test_what_is_no_mail_address_is_none(value: str) -> None:
+    assert identity.email(value) is None
+
+
+@pytest.mark.parametrize(
+    ("value", "region", "normal"),
+    [
+        ("+86 138 0013 8000", None, "+8613800138000"),
+        ("138 0013 8000", "CN", "+8613800138000"),
+        ("0043 1 5331234", "AT", "+4315331234"),
+        ("138 0013 8000", None, None),
+        ("+1 000 000 0000", None, None),
+        ("call me", "US", None),
+        ("138 0013 8000", "ZZ", None),
+    ],
+)
+def test_a_telephone_number_becomes_e164_where_its_country_is_known(
+    value: str, region: str | None, normal: str | None
+) -> None:
+    assert identity.phone(value, region) == normal
+
+
+@pytest.mark.parametrize(
+    ("traits", "locale", "region"),
+    [
+        ({"country": "cn"}, "en-US", "CN"),
+        ({"address": {"country": "AT"}}, None, "AT"),
+        ({"country": "Austria"}, "zh-Hans-CN", "CN"),
+        ({}, "en_GB", "GB"),
+        ({}, "en", None),
+        ({}, 7, None),
+    ],
+)
+def test_the_country_is_the_customers_own_before_that_of_the_language(
+    traits: dict[str, Any], locale: object, region: str | None
+) -> None:
+    assert identity.region(traits, locale) == region
+
+
+@given(value=st.sampled_from(sorted(PLACEHOLDERS)), spaces=st.text(" ", max_size=3))
+def test_a_placeholder_is_nobody(value: str, spaces: str) -> None:
+    with pytest.raises(BadEvent, match=r"^identity: ") as refused:
+        who(user_id=spaces + value.upper() + spaces)
+    assert refused.value.reason is Reason.IDENTITY
+    assert who(user_id=value, anonymous_id="a-1") == (Identity(Namespace.ANONYMOUS_ID, "a-1"),)
+
+
+@given(number=st.integers(1, 2**53))
+def test_a_number_and_its_digits_are_the_same_id(number: int) -> None:
+    assert who(user_id=number) == who(user_id=str(number)) == who(user_id=float(number))
+
+
+def test_composed_and_decomposed_letters_are_the_same_id() -> None:
+    assert who(user_id="re\u0301mi") == who(user_id="r\u00e9mi")
+
+
+def test_a_server_identifies_by_traits_and_a_public_key_does_not() -> None:
+    traits = {"email": "Ann@Example.com", "phone": "+8613800138000"}
+    assert who(traits=traits, anonymous_id="a-1") == (
+        Identity(Namespace.EMAIL, "ann@example.com"),
+        Identity(Namespace.PHONE, "+8613800138000"),
+        Identity(Namespace.ANONYMOUS_ID, "a-1"),
+    )
+    assert who(traits=traits, anonymous_id="a-1", trusted=False) == (Identity(Namespace.ANONYMOUS_ID, "a-1"),)
+    with pytest.raises(BadEvent, match=r"nobody is named; send a userId or an anonymousId$"):
+        who(traits=traits, trusted=False)
+
+
+def test_traits_of_the_message_come_before_those_of_its_context() -> None:
+    context = Context(traits={"email": "old@example.com", "phone": "138 0013 8000"}, locale="zh-CN")
+    assert who(traits={"email": "new@example.com"}, context=context) == (
+        Identity(Namespace.EMAIL, "new@example.com"),
+        Identity(Namespace.PHONE, "+8613800138000"),
+    )
+
+
+def test_an_invalid_address_is_no_identity_and_says_so_where_it_is_the_only_one() -> None:
+    assert who(user_id="42", traits={"email": "no address"}) == (Identity(Namespace.USER_ID, "42"),)
+    with pytest.raises(BadEvent, match=r"traits\.email is not valid"):
+        who(traits={"email": "no address"})
+
+
+def test_an_id_too_long_is_refused() -> None:
+    assert who(user_id="x" * 256)
+    with pytest.raises(BadEvent, match="userId: longer than 256 characters"):
+        who(user_id="x" * 257)

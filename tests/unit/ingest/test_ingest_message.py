@@ -1,0 +1,80 @@
+"""What SDKs send is read as they mean it."""
+
+import json
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.domain import body, message
+from services.ingest.domain.message import NO_CONTEXT, Context, Page
+
+TRAITS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 3))
+CONTEXTS = st.builds(
+    Context,
+    traits=st.none() | st.just([]) | TRAITS,
+    page=st.none() | st.builds(Page, url=st.sampled_from("xy")),
+    locale=st.none() | st.sampled_from(["en-US", "zh-CN"]),
+    historical=st.none() | st.booleans(),
+)
+
+
+@given(batch=CONTEXTS, item=CONTEXTS)
+def test_the_items_context_wins_name_by_name(batch: Context, item: Context) -> None:
+    merged = message.merged(batch, item)
+    mine, theirs = message.as_dict(item.traits), message.as_dict(batch.traits)
+    assert message.as_dict(merged.traits) == {**theirs, **mine}
+    for name in ("page", "locale", "historical"):
+        own = getattr(item, name)
+        assert getattr(merged, name) == (getattr(batch, name) if own is None else own)
+
+
+@given(context=CONTEXTS)
+def test_no_context_changes_nothing(context: Context) -> None:
+    for merged in (message.merged(NO_CONTEXT, context), message.merged(context, NO_CONTEXT)):
+        assert merged == context
+
+
+@given(context=CONTEXTS)
+def test_merging_a_context_with_itself_changes_nothing_that_it_says(context: Context) -> None:
+    merged = message.merged(context, context)
+    assert message.as_dict(merged.traits) == message.as_dict(context.traits)
+    assert (merged.page, merged.locale, merged.historical) == (context.page, context.locale, context.historical)
+
+
+def test_an_empty_list_is_an_empty_object_as_php_means_it() -> None:
+    parsed = message.parse(b'{"properties": [], "traits": [], "context": []}')
+    assert message.properties(parsed) == b"{}"
+    assert message.as_dict(parsed.traits) == {}
+    assert message.as_context(parsed.context) == NO_CONTEXT
+
+
+def test_a_backslash_before_u0000_is_no_nul() -> None:
+    assert message.parse(rb'{"event": "C:\\u0000"}').event == r"C:\u0000"
+
+
+@given(text=st.text(st.characters(codec="utf-8")))
+def test_repairing_halves_of_emoji_leaves_whole_texts_alone(text: str) -> None:
+    document = json.dumps({"sentAt": text}).encode()
+    assert body.parse(document)[0].sent_at == text
+    half = document.replace(b'"sentAt": "', b'"sentAt": "\\ud800')
+    assert body.parse(half)[0].sent_at == "\ufffd" + text
+
+
+@given(
+    content=st.dictionaries(st.text(), st.integers() | st.text() | st.none()),
+    sizes=st.lists(st.integers(1, 50), min_size=1),
+)
+def test_a_body_is_the_same_however_it_is_cut(content: dict[str, Any], sizes: list[int]) -> None:
+    document = json.dumps(content).encode()
+    reader, start = body.BodyReader(), 0
+    while start < len(document):
+        size = sizes[start % len(sizes)]
+        reader.feed(document[start : start + size])
+        start += size
+    assert reader.finish() == document
+
+
+def test_a_write_key_is_never_kept() -> None:
+    kept = message.without_write_key(b'{"writeKey": "rk_secret", "event": "x", "nested": {"a": 1.50}}')
+    assert kept == b'{"event":"x","nested":{"a": 1.50}}'

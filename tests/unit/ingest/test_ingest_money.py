@@ -1,0 +1,53 @@
+"""Amounts become minor units exactly, or are refused."""
+
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.domain import money
+from services.ingest.domain.errors import BadEvent, Reason
+
+CURRENCIES = st.sampled_from(["EUR", "USD", "CNY", "JPY", "KRW", "KWD", "TND", "CLF"])
+
+
+@given(minor=st.integers(0, money.MAX_MINOR), code=CURRENCIES)
+def test_every_amount_that_a_currency_can_say_is_kept_exactly(minor: int, code: str) -> None:
+    amount = Decimal(minor).scaleb(-money.exponent(code))
+    assert money.minor(amount, code, at="total") == minor
+
+
+@given(minor=st.integers(0, 10**12), code=CURRENCIES, zeros=st.integers(0, 6))
+def test_zeros_at_the_end_change_nothing(minor: int, code: str, zeros: int) -> None:
+    amount = Decimal(f"{Decimal(minor).scaleb(-money.exponent(code)):f}")
+    longer = Decimal(f"{amount:f}{'' if '.' in f'{amount:f}' else '.'}{'0' * zeros}")
+    assert money.minor(longer, code, at="total") == minor
+
+
+@given(minor=st.integers(0, 10**12), code=CURRENCIES, extra=st.integers(1, 9))
+def test_more_decimals_than_the_currency_has_are_refused(minor: int, code: str, extra: int) -> None:
+    amount = Decimal(minor * 10 + extra).scaleb(-money.exponent(code) - 1)
+    with pytest.raises(BadEvent, match=f"total: more decimals than {code} has") as refused:
+        money.minor(amount, code, at="total")
+    assert refused.value.reason is Reason.AMOUNT
+
+
+@pytest.mark.parametrize("amount", ["NaN", "Infinity", "-1", "1e999999999", "1e17", "1e-999999999", "9007199254740992"])
+def test_what_is_no_sensible_amount_is_refused_at_once(amount: str) -> None:
+    with pytest.raises(BadEvent):
+        money.minor(Decimal(amount), "EUR", at="total")
+
+
+def test_yen_have_no_decimals_and_dinars_have_three() -> None:
+    assert money.minor(Decimal(1200), "JPY", at="total") == 1200
+    assert money.minor(Decimal("1.234"), "KWD", at="total") == 1234
+    assert money.minor(Decimal("12.3"), "EUR", at="total") == 1230
+
+
+def test_a_currency_is_three_letters_in_capitals() -> None:
+    assert money.currency(" eur ") == "EUR"
+    for wrong in (None, "", "EURO", "€", 978):
+        with pytest.raises(BadEvent, match=r"^currency: ") as refused:
+            money.currency(wrong)
+        assert refused.value.reason is Reason.CURRENCY

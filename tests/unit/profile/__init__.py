@@ -1,0 +1,1 @@
+"""Profile: the fold is a set function, and identity partitions like a graph."""

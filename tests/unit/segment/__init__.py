@@ -1,0 +1,1 @@
+"""Segment: standings as functions of orders and a moment."""
