@@ -14,12 +14,12 @@ from uuid_utils.compat import uuid7
 
 from services.ingest import repository
 from services.ingest.domain import message
-from services.ingest.domain.errors import BadEvent
+from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.normalise import Reception, normalise
 from shared import metrics
 from shared.clock import Clock
 from shared.contracts import topics, wire
-from shared.contracts.envelope import SourceKind
+from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.identity import best, partition_key
 from shared.db import Work
 from shared.errors import AppError, Conflict, NotFound
@@ -176,14 +176,19 @@ def sort(raws: Sequence[bytes], reception: Reception, *, partition_secret: bytes
     result = Sorted([], [])
     for raw in raws:
         try:
-            event = normalise(raw, reception)
+            result.accepted.append(_record(normalise(raw, reception), partition_secret))
         except BadEvent as error:
             result.refused.append(Refused(raw, error))
-            continue
-        headers, value = wire.encode(event)
-        key = partition_key(str(best(event.identities)), secret=partition_secret)
-        result.accepted.append(Message(topic=topics.EVENTS, key=key, headers=headers, value=value))
     return result
+
+
+def _record(event: Event, partition_secret: bytes) -> Message:
+    try:
+        headers, value = wire.encode(event)
+    except RecursionError:  # writing goes a little deeper than reading
+        raise BadEvent(Reason.MALFORMED, "event: nested too deeply") from None
+    key = partition_key(str(best(event.identities)), secret=partition_secret)
+    return Message(topic=topics.EVENTS, key=key, headers=headers, value=value)
 
 
 async def quarantine(work: Work, source_id: UUID, refused: Sequence[Refused]) -> None:

@@ -1,4 +1,4 @@
-"""`python -m tests.architecture.lint_copies FOLDER…`: runs import-linter in each; prints a JSON list of [status, words].
+"""`python -m tests.architecture.lint_copies FOLDER…`: import-linter on each, as a JSON list of [status, words].
 
 One process for many copies, because starting import-linter takes far longer than its work. A process of its own,
 because import-linter finds the code as Python would import it, and the tests have imported the real one.

@@ -19,7 +19,8 @@ from services.campaign.consumer import HANDLERS
 from services.campaign.domain.delivery import LEASE, Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.domain.journey import Cap
 from services.campaign.service import operations
-from services.campaign.service.sending import Rules
+from services.campaign.service.sending import Claimed, Rules
+from services.campaign.service.sending import claim as claim_due
 from services.campaign.worker import Sender
 from shared import aliases
 from shared.contracts import wire
@@ -32,6 +33,7 @@ from tests.support.running import eventually
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
+RULES: Final = Rules(content.templates(), Cap(3, 168), "hello@shop.example", b"secret")
 
 
 class StoppedClock:
@@ -111,8 +113,7 @@ class World:
                 await handler(work, list(run))
 
     def sender(self) -> Sender:
-        rules = Rules(content.templates(), Cap(3, 168), "hello@shop.example", b"secret")
-        sender = Sender(self.database, self.clock, {"email": self.provider}, rules, concurrency=8, tick=lambda: None)
+        sender = Sender(self.database, self.clock, {"email": self.provider}, RULES, concurrency=8, tick=lambda: None)
         self.senders.append(sender)
         return sender
 
@@ -371,6 +372,25 @@ async def test_no_customer_gets_more_than_the_caps_allow_however_many_senders(wo
             await world.settled(all_in("sent", "refused"))
     assert len(world.provider.taken) == 3
     assert ("capped", "customer_cap") in await world.decisions(ann)
+
+
+async def test_of_two_senders_that_decide_at_once_one_waits_and_sees_what_the_other_took(world: World) -> None:
+    ann = uuid4()
+    await world.hear(profile(ann), rise(ann, version=1), rise(ann, version=2))
+
+    async def claim() -> Claimed:
+        async with world.database.work() as work:
+            return await claim_due(work, RULES, limit=1)
+
+    async def waiting() -> int:
+        async with world.database.work() as work:
+            return len(await work.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    async with asyncio.TaskGroup() as tasks, world.database.work() as work:
+        first = await claim_due(work, RULES, limit=1)
+        second = tasks.create_task(claim())
+        await eventually(waiting, lambda count: count == 1 or second.done())
+    assert (len(first.outgoing), second.result()) == (1, Claimed(1, []))
 
 
 async def test_a_merged_customer_is_capped_and_explained_as_one(world: World) -> None:

@@ -53,7 +53,7 @@ async def run_demo(stack: Stack, slice_orders: int | None, console: Console) -> 
 
 
 async def _import(client: Client, plan: Plan, state: State, file: Path, console: Console) -> None:
-    events = list(_history(plan))
+    events = list(history(plan))
     await client.until_idle(deadline_seconds=IMPORT_DEADLINE_SECONDS)
     if state.sent and not state.imported and await _orders(client) < _orders_in(events[: state.sent]):
         # The embedded broker keeps nothing when it is killed: what was acknowledged and not yet read is sent
@@ -141,7 +141,7 @@ async def _until_sent(client: Client, winbacks: int) -> None:
         raise StackError(f"the messages were not sent within {LIVE_DEADLINE_SECONDS} s") from None
 
 
-def _history(plan: Plan) -> Iterator[dict[str, Any]]:
+def history(plan: Plan) -> Iterator[dict[str, Any]]:
     """The import: each customer's traits before their first order, then the orders, by the file's order."""
     first: dict[str, datetime] = {}
     for line in plan.lines:

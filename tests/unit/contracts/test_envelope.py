@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from shared.contracts.changes import CHANGES
 from shared.contracts.envelope import SourceKind, derived_id, event_id, may_say, service_source
-from shared.contracts.events import FACTS, Body, CustomerIdentified, PageViewed
+from shared.contracts.events import FACTS, Body, PageViewed
 from tests.support.events import NOON, days, event
 
 ORDERS = ("OrderPlaced", "OrderCancelled", "OrderRefunded", "OrderShipped", "OrderDelayed", "OrderDelivered")
@@ -52,15 +52,6 @@ def test_a_server_may_say_everything_and_a_browser_only_what_was_done(body: type
 
 def test_a_browser_may_say_what_was_done() -> None:
     assert may_say(SourceKind.PUBLIC, PageViewed)
-
-
-def test_a_browser_states_no_consent() -> None:
-    # Consent is never a browser's to give: its word is a claim, or carries no consent.
-    from services.profile.domain.fold import state_of
-
-    said = event(CustomerIdentified(consent={"email": True}), source_kind=SourceKind.PUBLIC)
-
-    assert state_of(said).consent == {}
 
 
 def test_stamps_order_by_trust_then_time_then_id() -> None:

@@ -1,5 +1,6 @@
 """The wire: what is encoded is decoded again, and what can't be decoded says so in one of two ways."""
 
+import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
@@ -134,10 +135,9 @@ def test_a_custom_event_nested_without_end_is_undecodable() -> None:
 
 
 def only_two_ways(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> None:
-    try:
+    """Decodes, or fails in one of the two ways that the consumer knows."""
+    with contextlib.suppress(wire.Undecodable, wire.NewerThanCode):
         wire.decode(headers, value)
-    except (wire.Undecodable, wire.NewerThanCode) as error:
-        assert str(error)
 
 
 names = st.sampled_from(

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,6 +28,21 @@ def test_a_mail_address_has_one_spelling(local: str) -> None:
     assert normal == spelled.lower()
     assert normal is not None
     assert identity.email(normal) == identity.email(f"  {spelled.upper()} ") == normal
+
+
+@given(
+    name=st.text("aZ9._+-@ é", max_size=70) | st.text("a", min_size=60, max_size=70),
+    domain=st.text("aB0.-é", max_size=20)
+    | st.sampled_from(["example.com", "x.test", "x.local", "例え.jp", "a" * 63 + ".com", ("a" * 60 + ".") * 3 + "com"]),
+)
+def test_the_short_way_says_of_an_address_what_the_library_says(name: str, domain: str) -> None:
+    value = f"{name}@{domain}"
+    try:
+        checked = validate_email(value.strip(), check_deliverability=False, test_environment=True)
+    except EmailNotValidError:
+        assert identity.email(value) is None
+    else:
+        assert identity.email(value) == checked.normalized.lower()
 
 
 @pytest.mark.parametrize("value", ["ann", "ann@", "@example.com", "Ann <ann@example.com>", "a b@example.com", ""])

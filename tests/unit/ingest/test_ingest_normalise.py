@@ -63,11 +63,11 @@ def said(kind: SourceKind = SourceKind.SERVER, **message: Any) -> Event:
     return normalise(json.dumps({"userId": "42", "messageId": "m-1", **message}).encode(), reception(kind))
 
 
-def tracked(name: str, **properties: Any) -> Body:
+def tracked(name: str, /, **properties: Any) -> Body:
     return said(type="track", event=name, properties=properties).body
 
 
-def refusal(name: str, **properties: Any) -> str:
+def refusal(name: str, /, **properties: Any) -> str:
     with pytest.raises(BadEvent) as refused:
         tracked(name, **properties)
     return refused.value.text

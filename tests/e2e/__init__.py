@@ -1,0 +1,1 @@
+"""Tests of the whole system: every service a process of its own, or all in one with a clock that moves."""

@@ -1,0 +1,220 @@
+"""Feedback on real PostgreSQL: answers given here and elsewhere, figures, cases, and whose they are."""
+
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+import pytest
+
+from services.feedback import service
+from services.feedback.domain import CaseStatus, Survey
+from shared.clock import SystemClock
+from shared.contracts import topics, wire
+from shared.contracts.changes import ProfileMerged
+from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import FeedbackSubmitted, PageViewed
+from shared.contracts.identity import partition_key
+from shared.db import Database, Work
+from shared.errors import Refused
+from tests.conftest import DatabaseFactory
+from tests.support.events import NOON, SECRET, days, event, user
+
+ANN, BOB, CAT = UUID(int=1), UUID(int=2), UUID(int=3)
+
+
+@pytest.fixture
+async def database(database_factory: DatabaseFactory) -> AsyncIterator[Database]:
+    """An empty database of feedback."""
+    made = Database(await database_factory("feedback"), application="test", clock=SystemClock())
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def work(database: Database) -> AsyncIterator[Work]:
+    """One transaction at noon."""
+    async with database.work() as one:
+        one.now = NOON
+        yield one
+
+
+def nps(rating: int, customer: UUID = ANN, *, at: datetime = NOON, **changes: Any) -> Event:
+    """An answer that a profile owns."""
+    return event(FeedbackSubmitted(survey="nps", rating=rating), profile_id=customer, at=at, **changes)
+
+
+async def submitted(work: Work, rating: int = 2, profile_id: UUID | None = None) -> UUID:
+    """An answer given at this service's own API."""
+    return await service.submit(
+        work,
+        FeedbackSubmitted(survey="nps", rating=rating, text="谢谢"),
+        identities=() if profile_id else (user(1),),
+        profile_id=profile_id,
+        partition_secret=SECRET,
+    )
+
+
+async def published(work: Work) -> list[tuple[bytes, Event]]:
+    rows = await work.rows("SELECT topic, key, headers::text AS headers, value FROM outbox ORDER BY id")
+    assert {row.topic for row in rows} <= {topics.EVENTS}
+    return [
+        (
+            row.key,
+            wire.decode([(name, text.encode()) for name, text in msgspec.json.decode(row.headers).items()], row.value),
+        )
+        for row in rows
+    ]
+
+
+async def stored(work: Work) -> int:
+    row = await work.row("SELECT count(*) AS answers FROM responses")
+    assert row is not None
+    answers: int = row.answers
+    return answers
+
+
+async def open_cases(work: Work) -> list[UUID]:
+    return [case["id"] for case in await service.cases(work, CaseStatus.OPEN, after=None, limit=100)]
+
+
+async def test_an_answer_is_stored_and_published_as_one_fact_keyed_by_who_gave_it(work: Work) -> None:
+    answer = await submitted(work)
+
+    [(key, fact)] = await published(work)
+    assert key == partition_key("user_id:1", secret=SECRET)
+    assert (fact.event_id, fact.source_kind, fact.identities) == (answer, SourceKind.SERVICE, (user(1),))
+    assert fact.body == FeedbackSubmitted(survey="nps", rating=2, text="谢谢")
+    assert await stored(work) == 1
+
+
+async def test_an_answer_by_profile_id_is_keyed_by_it(work: Work) -> None:
+    await submitted(work, profile_id=ANN)
+
+    [(key, fact)] = await published(work)
+    assert (key, fact.profile_id) == (partition_key(str(ANN), secret=SECRET), ANN)
+
+
+async def test_an_answer_off_the_scale_is_neither_stored_nor_published(work: Work) -> None:
+    with pytest.raises(service.NotOnTheScale, match="rating: 11"):
+        await submitted(work, rating=11)
+
+    assert await stored(work) == 0
+    assert await published(work) == []
+
+
+async def test_an_answer_that_comes_back_is_not_stored_twice_and_gets_its_profile(work: Work) -> None:
+    answer = await submitted(work)
+    [(_, fact)] = await published(work)
+    for _ in range(2):
+        await service.hear(work, [msgspec.structs.replace(fact, profile_id=ANN, origin=0, sequence=1)])
+
+    assert await stored(work) == 1
+    [found] = await service.responses_of(work, ANN, limit=10)
+    assert (found["id"], found["text"]) == (answer, "谢谢")
+    assert await open_cases(work) == [answer]
+    assert len(await published(work)) == 1
+
+
+async def test_an_answer_from_elsewhere_is_stored_once_and_not_published_again(work: Work) -> None:
+    heard = nps(9)
+    await service.hear(work, [heard, heard])
+    await service.hear(work, [heard])
+
+    assert await stored(work) == 1
+    assert await published(work) == []
+
+
+@pytest.mark.parametrize(("rating", "opened"), [(0, 1), (6, 1), (7, 0), (10, 0)])
+async def test_a_detractor_opens_one_case_and_nobody_else_does(work: Work, rating: int, opened: int) -> None:
+    heard = nps(rating)
+    for _ in range(3):
+        await service.hear(work, [heard])
+
+    assert len(await open_cases(work)) == opened
+
+
+async def test_an_answer_of_long_ago_opens_no_case(work: Work) -> None:
+    await service.hear(work, [nps(0, historical=True)])
+
+    assert await open_cases(work) == []
+    assert await stored(work) == 1
+
+
+async def test_a_closed_case_stays_closed_when_its_answer_is_heard_again(work: Work) -> None:
+    heard = nps(0)
+    await service.hear(work, [heard])
+    closed = await service.close_case(work, heard.event_id, closed_by="eve", note="called her")
+    await service.hear(work, [heard])
+
+    assert (closed["status"], closed["closed_by"], closed["note"], closed["closed_at"]) == (
+        "closed",
+        "eve",
+        "called her",
+        NOON,
+    )
+    assert await open_cases(work) == []
+    with pytest.raises(service.CaseNotOpen):
+        await service.close_case(work, heard.event_id, closed_by="bob", note="")
+    with pytest.raises(service.UnknownCase):
+        await service.close_case(work, ANN, closed_by="bob", note="")
+
+
+async def test_cases_come_newest_first_page_by_page(work: Work) -> None:
+    for hour in range(5):
+        work.now = NOON + days(hour)
+        await service.hear(work, [nps(0), nps(1)])
+    whole = await service.cases(work, CaseStatus.OPEN, after=None, limit=100)
+
+    paged: list[Any] = []
+    while page := await service.cases(
+        work, CaseStatus.OPEN, after=(paged[-1]["opened_at"], paged[-1]["id"]) if paged else None, limit=3
+    ):
+        paged += page
+    assert paged == whole
+    assert len(whole) == 10
+    assert [case["opened_at"] for case in whole] == sorted((case["opened_at"] for case in whole), reverse=True)
+
+
+async def test_figures_count_answers_from_the_beginning_up_to_but_not_at_the_end(work: Work) -> None:
+    await service.hear(work, [nps(10), nps(9), nps(7), nps(0), nps(10, at=NOON + days(1))])
+    csat = FeedbackSubmitted(survey="csat", rating=5)
+    await service.hear(work, [event(csat, profile_id=ANN)])
+
+    found = await service.figures(work, Survey.NPS, since=NOON, until=NOON + days(1))
+    assert (found.responses, found.positive, found.neutral, found.negative, found.score) == (4, 2, 1, 1, 25.0)
+    assert (await service.figures(work, Survey.CSAT, since=NOON, until=NOON + days(1))).score == 100.0
+    assert (await service.figures(work, Survey.NPS, since=NOON - days(2), until=NOON)).score is None
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_answers_are_found_under_every_id_that_a_customer_ever_had(work: Work, turn: int) -> None:
+    merges = [
+        event(ProfileMerged(loser=loser, survivor=survivor), profile_id=survivor)
+        for loser, survivor in ((CAT, BOB), (BOB, ANN))
+    ]
+    await service.hear(work, [nps(9, CAT), nps(8, BOB, at=NOON + days(1))])
+    await service.follow_merges(work, [*merges[::turn], *merges])
+    await service.hear(work, [nps(7, CAT, at=NOON + days(2)), nps(10, ANN, at=NOON + days(3))])
+
+    for customer in (ANN, BOB, CAT):
+        found = await service.responses_of(work, customer, limit=10)
+        assert [one["rating"] for one in found] == [10, 7, 8, 9]
+
+
+@pytest.mark.parametrize(
+    "heard",
+    [
+        event(FeedbackSubmitted(survey="nps", rating=9)),
+        event(PageViewed(), profile_id=ANN),
+        nps(11),
+        nps(-1),
+        event(FeedbackSubmitted(survey="csat", rating=0), profile_id=ANN),
+    ],
+    ids=["of nobody", "no answer", "above the scale", "below the scale", "below one"],
+)
+async def test_what_is_no_answer_of_somebody_is_refused(work: Work, heard: Event) -> None:
+    with pytest.raises(Refused):
+        await service.hear(work, [heard])
+    assert await stored(work) == 0
