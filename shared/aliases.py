@@ -1,9 +1,12 @@
 """Merged profiles: every reader keeps, for ever, which id stands for which, and resolves ids through it."""
 
 from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from shared.db import Work
+
+MERGE_LOCK: Final = 0x4D65_7267  # any number that nobody else locks
 
 
 async def canonical(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, UUID]:
@@ -23,11 +26,20 @@ async def names(work: Work, profile_id: UUID) -> list[UUID]:
     return [root, *sorted(row.profile_id for row in rows)]
 
 
+async def lock_merges(work: Work) -> None:
+    """Makes merges follow one another until the transaction ends: of two at once, each could miss the other's half.
+
+    A caller that locks rows, too, takes this first.
+    """
+    await work.run("SELECT pg_advisory_xact_lock(:lock)", lock=MERGE_LOCK)
+
+
 async def note_merge(work: Work, *, loser: UUID, survivor: UUID) -> UUID:
     """Makes `survivor`'s canonical id stand for `loser` and all it stood for; returns that canonical id.
 
-    The caller holds the rows of both. Idempotent; merges may be noted in any order.
+    Idempotent; merges may be noted in any order.
     """
+    await lock_merges(work)
     ids = await canonical(work, (loser, survivor))
     root, gone = ids[survivor], ids[loser]
     if root == gone:

@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.clock import Clock
@@ -30,12 +31,14 @@ POOL_TIMEOUT_SECONDS: Final = 10
 class Work:
     """One transaction in progress: its connection, its outbox, and the moment it decides at.
 
-    `origin` is the partition whose batch this is; None outside a consumer.
+    `origin` is the partition whose batch this is; None outside a consumer. `wakes` says that some loop has work
+    once this is committed; writing to the outbox says so, too.
     """
 
     connection: AsyncConnection
     now: datetime
     origin: int | None = None
+    wakes: bool = False
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -57,13 +60,13 @@ class Work:
 class Database:
     """A service's own database.
 
-    `work()` commits when its block ends and rolls back when it raises; `on_commit` is called after each commit
-    that put something in the outbox, so that the relay need not poll.
+    `work()` commits when its block ends and rolls back when it raises; every listener is called after each commit
+    that gave a loop of this process something to do, so that the loops need not poll.
     """
 
     def __init__(self, url: str, *, application: str, clock: Clock, pool_size: int = 12) -> None:
         self._clock = clock
-        self.on_commit: Callable[[], None] = lambda: None
+        self.listeners: list[Callable[[], None]] = []
         self.engine: AsyncEngine = create_async_engine(
             url,
             pool_size=pool_size,
@@ -84,8 +87,9 @@ class Database:
             async with connection.begin():
                 work = Work(connection, self._clock.now())
                 yield work
-            if work.outbox.touched:
-                self.on_commit()
+            if work.wakes or work.outbox.touched:
+                for listener in self.listeners:
+                    listener()
 
     async def ping(self) -> None:
         """Returns if PostgreSQL answers; raises otherwise."""
@@ -98,7 +102,9 @@ class Database:
 
 
 # What means "PostgreSQL is away, or the connection is": wait and try again, never blame the data.
-DATABASE_AWAY: Final = (OSError, TimeoutError)
+DATABASE_AWAY: Final = (OSError, TimeoutError, PoolTimeoutError)
+# Whatever PostgreSQL or the way to it may raise, for a caller that has one answer to all of it.
+DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError)
 _REFUSED_CLASSES: Final = ("22", "23")  # data exception, integrity constraint violation
 
 

@@ -24,7 +24,7 @@ from uuid_utils.compat import uuid7
 
 from shared import metrics
 from shared.auth import Principal, Verifier
-from shared.db import Database, Work
+from shared.db import DATABASE_AWAY, DATABASE_ERRORS, Database, Work
 from shared.errors import AppError, Invalid, Unauthorized
 from shared.health import Pulse
 from shared.kafka.consumer import Consumer
@@ -92,7 +92,7 @@ def create_app(
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    for away in (DBAPIError, OSError, TimeoutError):
+    for away in (DBAPIError, *DATABASE_AWAY):
         app.add_exception_handler(away, _on_away)
     app.add_middleware(Observed)
     return app
@@ -254,7 +254,7 @@ async def _answers(database: Database) -> bool:
     try:
         async with database.engine.connect() as connection:
             await connection.execute(text("SELECT 1"))
-    except (DBAPIError, OSError, TimeoutError):
+    except DATABASE_ERRORS:
         return False
     return True
 

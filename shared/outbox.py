@@ -77,7 +77,7 @@ class Relay:
         self._tick = tick
         self._holder: UUID = uuid4()
         self._wake = asyncio.Event()
-        database.on_commit = self._wake.set
+        database.listeners.append(self._wake.set)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays until `stop` is set and the outbox is empty."""

@@ -28,6 +28,7 @@ def main(groups: list[str]) -> None:
     settings = {
         "UV_PYTHON": sys.executable,
         "UV_PYTHON_DOWNLOADS": "never",
+        "UV_COMPILE_BYTECODE": "1",  # or each of the processes would compile every library at its first start
         "UV_PROJECT_ENVIRONMENT": str(ENVIRONMENT),
     }
     run([str(uv), "sync", "--locked", "--inexact", "--quiet", *chosen], settings)

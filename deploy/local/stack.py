@@ -254,8 +254,10 @@ class Stack:
     def environment(self, name: str) -> dict[str, str]:
         """The environment that a service's process gets, as for one that a test starts beside it."""
         mail = {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports.smtp), "MAIL_FROM": MAIL_FROM}
+        # Without bytecode each process would compile every library again, which takes longer than all else.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {
-            **os.environ,
+            **inherited,
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self.postgres.database_url(name),
             "KAFKA_BOOTSTRAP": self.broker.bootstrap,

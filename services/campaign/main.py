@@ -39,13 +39,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         tick=service.pulse.loop("sender"),
     )
     service.loops["sender"] = sender.run
-    relay_hears = service.database.on_commit
-
-    def on_commit() -> None:
-        relay_hears()
-        sender.wake()
-
-    service.database.on_commit = on_commit
+    service.database.listeners.append(sender.wake)
     process.add_api(service, description=DESCRIPTION, routers=[router])
     return service
 

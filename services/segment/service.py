@@ -28,9 +28,10 @@ class UnknownCustomer(NotFound):
 
 
 class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a standing is looked at: an event, or a due instant."""
+    """Why a standing is looked at: an event, or a due instant, which is no event and has an id of its own."""
 
     event_id: UUID
+    by_time: bool = False
     occurred_at: datetime
     received_at: datetime
     historical: bool = False
@@ -70,6 +71,7 @@ async def meet(work: Work, events: Sequence[Event]) -> None:
 
 async def follow_merges(work: Work, events: Sequence[Event]) -> None:
     """Gives the survivor of a merge the loser's orders, and looks at it again."""
+    await aliases.lock_merges(work)
     policy = await repository.policy(work)
     for event in events:
         body = event.body
@@ -111,7 +113,10 @@ async def flip_due(work: Work, now: datetime) -> int:
             instant = row.due_at
             standing = domain.standing(policy, bought.get(profile_id, []), instant)
             cause = Cause(
-                event_id=derived_id(profile_id, "due", instant.isoformat(), 1), occurred_at=instant, received_at=now
+                event_id=derived_id(profile_id, "due", instant.isoformat(), 1),
+                by_time=True,
+                occurred_at=instant,
+                received_at=now,
             )
             published += _changes(policy, row, standing, cause)
             row.due_at = standing.due_at
@@ -223,7 +228,7 @@ def _event(change: TierChanged | StageChanged, cause: Cause) -> Event:
         historical=cause.historical,
         profile_id=change.profile_id,
         body=change,
-        cause_id=cause.event_id,
+        cause_id=None if cause.by_time else cause.event_id,
         depth=cause.depth,
         traceparent=cause.traceparent,
     )

@@ -215,11 +215,12 @@ class Consumer:
             await self._take_missing(client)
             try:
                 batches = await client.getmany(timeout_ms=POLL_MILLISECONDS, max_records=self.batch_records)
-            except (NoOffsetForPartitionError, OffsetOutOfRangeError) as error:
+            except NoOffsetForPartitionError as error:
                 # The client looked for a position before ours was set: take that partition again.
-                named = error.args[0]
-                for partition in [named] if isinstance(named, TopicPartition) else list(named):
-                    self.held.pop(partition, None)
+                self.held.pop(error.args[0], None)
+                continue
+            except OffsetOutOfRangeError as error:
+                await self._out_of_range(client, error.args[0])
                 continue
             async with self._round, asyncio.TaskGroup() as tasks:
                 for partition, records in batches.items():
@@ -240,7 +241,6 @@ class Consumer:
         if not missing:
             return
         beginnings = await client.beginning_offsets(missing)
-        ends = await client.end_offsets(missing)
         for partition in missing:
             place = Place(self.cluster_id or "", self.generation, partition.topic, partition.partition)
             try:
@@ -252,17 +252,29 @@ class Consumer:
                 return
             held = Held(place, taken.epoch, taken.next_offset, taken.stopped)
             if taken.next_offset < beginnings[partition]:
-                held.stopped = f"records {taken.next_offset} to {beginnings[partition] - 1} are gone (retention)"
-            elif taken.next_offset > ends[partition]:
-                held.stopped = f"the log ends at {ends[partition]}, before what was read ({taken.next_offset})"
+                held.stopped = _gone(taken.next_offset, beginnings[partition])
             try:
                 # A stopped one gets a position, too: without, the client would ask for it again and again.
-                client.seek(partition, ends[partition] if held.stopped else taken.next_offset)
+                client.seek(partition, beginnings[partition] if held.stopped else taken.next_offset)
                 if held.stopped:
                     self._stop_partition(client, partition, held, held.stopped)
             except IllegalStateError:
                 continue  # revoked meanwhile
             self.held[partition] = held
+
+    async def _out_of_range(self, client: Any, asked: Mapping[TopicPartition, int]) -> None:
+        """Stops the partitions whose next record is not in the log; any other gets its position again."""
+        beginnings = await client.beginning_offsets(list(asked))
+        for partition, offset in asked.items():
+            held = self.held.pop(partition, None)
+            if held is None or held.expected != offset:
+                continue
+            self.held[partition] = held
+            client.seek(partition, beginnings[partition])
+            if offset < beginnings[partition]:
+                self._stop_partition(client, partition, held, _gone(offset, beginnings[partition]))
+            else:
+                self._stop_partition(client, partition, held, _too_short(offset))
 
     def _stop_partition(self, client: Any, partition: TopicPartition, held: Held, reason: str) -> None:
         held.stopped = reason
@@ -281,7 +293,10 @@ class Consumer:
             metrics.consumer_lag.labels(partition.topic, partition.partition).set(max(0, high - held.expected))
             if held.stopped:
                 continue
-            if high <= held.expected:
+            if high < held.expected:
+                # The embedded broker says nothing to a position behind its end; Kafka raises.
+                self._stop_partition(client, partition, held, _too_short(held.expected))
+            elif high == held.expected:
                 moments.append((held.place, held.epoch, now - timedelta(milliseconds=max(0, wall_ms - polled_ms))))
             elif held.last_record_at is not None:
                 moments.append((held.place, held.epoch, min(now, held.last_record_at)))
@@ -419,6 +434,14 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         log.info("consumer.assigned", partitions=sorted(f"{p.topic}/{p.partition}" for p in assigned))
+
+
+def _gone(expected: int, beginning: int) -> str:
+    return f"records {expected} to {beginning - 1} are gone (retention)"
+
+
+def _too_short(expected: int) -> str:
+    return f"the log ends before what was read ({expected})"
 
 
 def _moment(milliseconds: int) -> datetime:

@@ -46,9 +46,10 @@ ALLOW_LISTS: Final = (
     AllowList(
         rule="domain-imports",
         where=re.compile(r"services/(\w+)/domain(?:\.py|/.+\.py)"),
-        allowed=("msgspec", "shared.contracts", "services.{service}.domain"),
+        # phonenumbers and email-validator are tables and grammars (docs/decisions/0007-pure-libraries-in-domain.md).
+        allowed=("msgspec", "phonenumbers", "email_validator", "shared.contracts", "services.{service}.domain"),
         pure=True,
-        advice="domain is pure: standard library without I/O, clock and chance, msgspec, shared.contracts; "
+        advice="domain is pure: standard library without I/O, clock and chance, pure libraries, shared.contracts; "
         "pass {name}'s answer in, or call it in service",
     ),
     AllowList(

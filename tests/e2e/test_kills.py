@@ -8,8 +8,6 @@ from itertools import count
 from signal import Signals
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-
 from deploy.local.demo import cdnow
 from deploy.local.demo.cdnow import Plan
 from deploy.local.demo.client import Client
@@ -20,6 +18,7 @@ from deploy.local.stack import Stack
 from shared.clock import SystemClock
 from shared.contracts import topics
 from tests.support import orders
+from tests.support.logs import log_end
 from tests.support.running import eventually
 
 ORDERS = int(os.environ.get("RAPPORT_TEST_ORDERS", "5000"))  # 69659 is the whole file
@@ -135,15 +134,9 @@ async def _kill_with_lag(stack: Stack, name: str) -> int:
 
 
 async def _unread(stack: Stack, name: str) -> int:
-    consumer = AIOKafkaConsumer(bootstrap_servers=stack.broker.bootstrap)
-    await consumer.start()
-    try:
-        partitions = [TopicPartition(topic, n) for topic in READS[name] for n in range(topics.PARTITIONS)]
-        ends = await consumer.end_offsets(partitions)
-    finally:
-        await consumer.stop()
-    end = sum(int(offset) for offset in ends.values())
-    return end - await orders.read_offsets(stack.postgres, name, stack.broker.cluster_id)
+    """How many records lie in the log behind what the service's database says was read."""
+    read = await orders.read_offsets(stack.postgres, name, stack.broker.cluster_id)
+    return await log_end(stack.broker.bootstrap, READS[name]) - read
 
 
 async def _now(value: int) -> int:

@@ -104,7 +104,7 @@ class World:
         self.clock = clock
         self.provider = provider
         self.senders: list[Sender] = []
-        database.on_commit = self.wake
+        database.listeners.append(self.wake)
 
     async def hear(self, *events: Event) -> None:
         """One batch, as the consumer applies it."""

@@ -50,11 +50,6 @@ async def lock_contacts(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, C
     return {row.profile_id: Contact(*row) for row in rows}
 
 
-async def lock_merges(work: Work) -> None:
-    """Makes merges follow one another: two at once could each miss the other's half of a chain of names."""
-    await work.run("SELECT pg_advisory_xact_lock(hashtext('profile_aliases'))")
-
-
 async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
     """Deletes what is derived about profiles that stand for nobody any more."""
     ids = sorted(set(profile_ids))

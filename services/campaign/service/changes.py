@@ -36,7 +36,7 @@ async def hear(work: Work, events: Sequence[Event]) -> None:
     await record(work, made)
     if entered:
         await messages.insert(work, entered)
-        work.outbox.touched = True  # so that the sender hears of the commit, as the relay does
+        work.wakes = True
 
 
 def _decision(journey: Journey, event: Event, change: Change, verdict: Entered | Skipped) -> Decision:

@@ -31,7 +31,7 @@ async def keep(work: Work, events: Sequence[Event]) -> None:
 
 async def follow_merges(work: Work, events: Sequence[Event]) -> None:
     """Notes which profile stands for which. What was sent and decided stays under the id it was sent to."""
-    await repository.lock_merges(work)
+    await aliases.lock_merges(work)
     losers: list[UUID] = []
     for event in events:
         if isinstance(event.body, ProfileMerged):

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
-from sqlalchemy.exc import SQLAlchemyError
 from starlette.requests import ClientDisconnect
 
 from services.ingest import service
@@ -22,7 +21,7 @@ from services.ingest.domain.message import as_context
 from services.ingest.domain.normalise import Reception
 from services.ingest.schemas import Accepted, TrackingProblem
 from services.ingest.service import Busy, KeyCache, NotUnderstood, Source, TrackingError, UnknownKey
-from shared.db import Database
+from shared.db import DATABASE_ERRORS, Database
 from shared.http import RETRY_AFTER_SECONDS, traceparent
 from shared.kafka.producer import BrokerAway
 from shared.logging import get_logger
@@ -80,7 +79,7 @@ def _takes(type_: str | None) -> Answer:
             raise NotUnderstood(error.code, error.text) from None
         except ClientDisconnect:
             raise NotUnderstood("disconnected", "body: the connection ended before it was complete") from None
-        except (BrokerAway, SQLAlchemyError, OSError, TimeoutError) as error:
+        except (BrokerAway, *DATABASE_ERRORS) as error:
             log.warning("tracking.dependency_away", error=repr(error))
             raise Busy(
                 "unavailable", "send it again later", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
@@ -169,7 +168,7 @@ async def sdk_settings(request: Request) -> Response:
     key = request.path_params["write_key"]
     try:
         await _source(request, [key])
-    except (SQLAlchemyError, OSError, TimeoutError):
+    except DATABASE_ERRORS:
         raise Busy("unavailable", "ask again later", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from None
     host = request.app.state.public_host or request.headers.get("host", "")
     return JSONResponse({"integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1"}}})

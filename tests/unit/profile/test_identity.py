@@ -299,10 +299,10 @@ class IdentityMachine(RuleBasedStateMachine):
             assert owner(self.everybody, one) == self.everybody.resolve(profile_id)
         assert {pair for pair in self.users_together() if pair not in together} == set()
         assert mails == {one: who for one, who in self.everybody.owners.items() if one.namespace is Namespace.EMAIL}
-        for one in self.everybody.decisions[decided:]:
-            if one.kind == "refuse":
-                assert one.other_id is not None
-                self.refused.append((one.profile_id, one.other_id))
+        for decision in self.everybody.decisions[decided:]:
+            if decision.kind == "refuse":
+                assert decision.other_id is not None
+                self.refused.append((decision.profile_id, decision.other_id))
 
     @rule(choice=st.integers(0, 99), hours=st.integers(0, 9))
     def service(self, choice: int, hours: int) -> None:

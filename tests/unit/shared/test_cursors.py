@@ -35,8 +35,8 @@ def test_garbage_is_invalid_and_nothing_else(garbage: str) -> None:
 
 @pytest.mark.parametrize(
     "cursor",
-    [encode_cursor("2026-03-01T12:00:00", str(UUID(int=1))), encode_cursor(1, 2), encode_cursor("x"), encode_cursor()],
-    ids=["no time zone", "numbers", "too short", "empty"],
+    [encode_cursor("yesterday", str(UUID(int=1))), encode_cursor(1, 2), encode_cursor("x"), encode_cursor()],
+    ids=["no time", "numbers", "too short", "empty"],
 )
 def test_a_cursor_of_another_shape_is_invalid(cursor: str) -> None:
     with pytest.raises(Invalid, match="cursor"):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.profile.settings import Settings
 from shared import settings
+from shared.settings import Settings
 
 GOOD = {
     "DATABASE_URL": "postgresql+asyncpg://rapport@localhost/rapport",
