@@ -105,7 +105,8 @@ class Database:
 DATABASE_AWAY: Final = (OSError, TimeoutError, PoolTimeoutError)
 # Whatever PostgreSQL or the way to it may raise, for a caller that has one answer to all of it.
 DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError)
-_REFUSED_CLASSES: Final = ("22", "23")  # data exception, integrity constraint violation
+# Data exception, integrity constraint violation, program limit exceeded (a key too long for its index).
+_REFUSED_CLASSES: Final = ("22", "23", "54")
 
 
 def sqlstate(error: DBAPIError) -> str:

@@ -137,7 +137,7 @@ def _stage(policy: Policy, made: Sequence[Purchase], now: datetime) -> tuple[Sta
         return Stage.LOYAL, f"{len(made)} orders"
     if len(made) == 1 and now - last < timedelta(days=policy.new_days):
         return Stage.NEW, "the first order"
-    return Stage.ACTIVE, f"{len(made)} orders, the last {silence} days ago"
+    return Stage.ACTIVE, f"{len(made)} orders, the last less than {policy.at_risk_days} days ago"
 
 
 def _instants(policy: Policy, purchases: Sequence[Purchase], made: Sequence[Purchase]) -> Iterator[datetime]:
@@ -157,9 +157,17 @@ def _cuts_passed(cuts: Sequence[int], value: int) -> int:
 
 def validate(policy: Policy) -> None:
     """Raises ValueError, saying what is wrong, for a policy that can't be meant."""
+    if not policy.currency:
+        raise ValueError("currency: must not be empty")
+    names = [tier.name for tier in policy.tiers]
+    if "" in names or len(set(names)) < len(names):
+        raise ValueError("tiers: names must be given, and be different")
     amounts = [tier.from_minor for tier in policy.tiers]
     if not amounts or amounts[0] != 0 or amounts != sorted(set(amounts)):
         raise ValueError("tiers: must begin at 0 and rise")
+    for name in ("tier_window_days", "new_days", "loyal_orders"):
+        if getattr(policy, name) < 1:
+            raise ValueError(f"{name}: must be at least 1")
     if not 0 < policy.at_risk_days < policy.churned_days:
         raise ValueError("at_risk_days: must be positive and less than churned_days")
     for name in ("recency_cuts", "frequency_cuts", "monetary_cuts"):

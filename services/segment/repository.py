@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.domain import Policy, Purchase, Standing
+from services.segment.domain import Policy, Purchase, Standing, validate
 from shared.contracts.orders import Order
 from shared.db import Work
 
@@ -32,7 +32,9 @@ async def policy(work: Work) -> Policy:
     """What the tiers and stages mean."""
     row = await work.row("SELECT definition::text AS definition FROM policies WHERE id = 'default'")
     assert row is not None
-    return _decode_policy(row.definition)
+    found = _decode_policy(row.definition)
+    validate(found)
+    return found
 
 
 async def add_customers(work: Work, profile_ids: Iterable[UUID], *, tier: str, stage: str) -> None:

@@ -14,7 +14,7 @@ from services.segment.repository import Stored
 from shared import aliases, metrics
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
-from shared.contracts.envelope import Event, SourceKind, derived_id, service_source
+from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
 from shared.contracts.orders import Order
 from shared.db import Work
 from shared.errors import NotFound, Refused
@@ -54,7 +54,7 @@ async def take_orders(work: Work, events: Sequence[Event]) -> None:
             continue
         key = (called[event.profile_id], order_id)
         said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
-        causes[key[0]] = _weightier(causes.get(key[0]), event)
+        causes[key[0]] = weightier(causes.get(key[0]), event)
     if not said:
         return
     known = await repository.orders(work, said)
@@ -232,10 +232,3 @@ def _event(change: TierChanged | StageChanged, cause: Cause) -> Event:
         depth=cause.depth,
         traceparent=cause.traceparent,
     )
-
-
-def _weightier(one: Event | None, other: Event) -> Event:
-    """Of two causes in one batch, the live one, then the later: a live order must not hide behind a replayed one."""
-    if one is None:
-        return other
-    return max(one, other, key=lambda event: (not event.historical, event.received_at, event.event_id))

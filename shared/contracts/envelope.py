@@ -87,6 +87,13 @@ def event_id(source_id: UUID, message_id: str) -> UUID:
     return uuid5(source_id, message_id)
 
 
+def weightier(one: Event | None, other: Event) -> Event:
+    """Of two causes of one change, the live one, then the later: a live event must not hide behind a replayed one."""
+    if one is None:
+        return other
+    return max(one, other, key=lambda event: (not event.historical, event.received_at, event.event_id))
+
+
 def derived_id(cause_id: UUID, kind: str, definition_id: str, version: int) -> UUID:
     """The id of what a rule made of an event: deciding again makes the same fact, not a second one."""
     return uuid5(cause_id, f"{kind}/{definition_id}/{version}")

@@ -19,19 +19,25 @@ from shared.contracts.events import (
     OrderShipped,
 )
 
+MAX_CATEGORY_LENGTH = 200  # characters
+
 _Ordered = TypeVar("_Ordered", "Placed", Stamp)
 
 
-class Placed(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """One source's word on what was ordered. The word with the highest stamp counts."""
+class Placed(msgspec.Struct, frozen=True, array_like=True):
+    """One source's word on what was ordered. The word with the highest stamp counts.
+
+    `categories` is how many pieces of each were ordered.
+    """
 
     stamp: Stamp
     currency: str
     total_minor: int
     cost_minor: int | None
+    categories: dict[str, int] = {}
 
 
-class Refund(msgspec.Struct, frozen=True, order=True, array_like=True):
+class Refund(msgspec.Struct, frozen=True, array_like=True):
     """One refund, named by its id."""
 
     stamp: Stamp
@@ -96,7 +102,12 @@ def order_of(event: Event) -> Order:
             costs = [item.unit_cost_minor for item in body.items]
             known = [item.unit_cost_minor * item.quantity for item in body.items if item.unit_cost_minor is not None]
             cost = sum(known) if costs and len(known) == len(costs) else None
-            return Order(placed=Placed(stamp, body.currency, body.total_minor, cost))
+            categories: dict[str, int] = {}
+            for item in body.items:
+                if item.category:
+                    name = item.category[:MAX_CATEGORY_LENGTH]
+                    categories[name] = categories.get(name, 0) + item.quantity
+            return Order(placed=Placed(stamp, body.currency, body.total_minor, cost, categories))
         case OrderCancelled():
             return Order(cancelled=stamp)
         case OrderRefunded():
@@ -113,7 +124,7 @@ def merge(one: Order, other: Order) -> Order:
     """The union of what two views know of the same order."""
     refunds = dict(one.refunds)
     for refund_id, refund in other.refunds.items():
-        refunds[refund_id] = max(refund, refunds.get(refund_id, refund))
+        refunds[refund_id] = max(refund, refunds.get(refund_id, refund), key=_stamp)
     return Order(
         placed=_greatest(one.placed, other.placed),
         cancelled=_greatest(one.cancelled, other.cancelled),
@@ -126,4 +137,9 @@ def merge(one: Order, other: Order) -> Order:
 def _greatest(one: _Ordered | None, other: _Ordered | None) -> _Ordered | None:
     if one is None or other is None:
         return one if other is None else other
-    return max(one, other)
+    return max(one, other, key=_stamp)
+
+
+def _stamp(said: Placed | Refund | Stamp) -> Stamp:
+    # Stamps are distinct for distinct events, so nothing behind them needs an order, or has one.
+    return said if isinstance(said, Stamp) else said.stamp

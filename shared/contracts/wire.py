@@ -121,7 +121,9 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
         raise Undecodable(f"value: {error}") from None
     except Undecodable:
         raise
-    except ValueError as error:  # UnicodeDecodeError is one, too
+    except RecursionError:
+        raise Undecodable("value: nested too deeply") from None
+    except (ValueError, OverflowError, AttributeError) as error:  # no text, no such moment, no value at all
         raise Undecodable(f"headers: {error}") from None
 
 

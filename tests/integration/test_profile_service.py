@@ -12,6 +12,7 @@ import msgspec
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from services.profile.service import read
 from services.profile.service.take_in import take_in
 from shared.clock import SystemClock
 from shared.contracts import topics, wire
@@ -317,8 +318,9 @@ async def test_categories_of_an_order_told_by_two_sources_count_once(database: D
     body = OrderPlaced(order_id="A-1", currency="USD", total_minor=10_00, items=(item,))
     await take(database, [event(body, user(1)), event(body, user(1), source_id=str(UUID(int=8)))])
 
-    [found] = (await dump(database)).values()
-    assert found["counts"] == [("category_bought", "drinks", 2)]
+    async with database.work() as work:
+        found = await read.profile(work, "user_id:1")
+    assert found["top"]["category_bought"] == [{"name": "drinks", "times": 2}]
 
 
 async def test_a_claim_stands_on_the_timeline_and_counts_nowhere(database: Database) -> None:

@@ -1,5 +1,6 @@
 """One message as an SDK sent it becomes one event of the bus, or is refused with the reason."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,6 +18,10 @@ from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageV
 from shared.contracts.identity import Identity, Namespace
 
 MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
+
+MAX_DEPTH: Final = 64  # levels; JSON readers recurse, and each has a limit of its own
+# Strings are tokens, too, so that the brackets in them are not counted.
+_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +49,23 @@ def normalise(raw: bytes, reception: Reception) -> Event:
     """The event in these bytes; raises `BadEvent` and nothing else."""
     if len(raw) > MAX_EVENT_BYTES:
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {MAX_EVENT_BYTES}, send less in it")
+    if _too_deep(raw):
+        raise BadEvent(Reason.MALFORMED, f"event: nested deeper than {MAX_DEPTH} levels; send it flatter")
     try:
         return _normalise(raw, reception)
     except (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError) as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
+
+
+def _too_deep(raw: bytes) -> bool:
+    """Whether JSON is nested deeper than every reader behind can be relied on to follow."""
+    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
+        return False  # so it is with nearly every event, and cheap to see
+    depth = deepest = 0
+    for token in _STRUCTURE.findall(raw):
+        depth += (token in b"{[") - (token in b"}]")
+        deepest = max(deepest, depth)
+    return deepest > MAX_DEPTH
 
 
 def _normalise(raw: bytes, reception: Reception) -> Event:

@@ -91,6 +91,8 @@ def _decoder(shape: type[_P]) -> Callable[[bytes], _P]:
     return msgspec.json.Decoder(shape).decode
 
 
+MAX_ID_LENGTH: Final = 256  # characters: ids are keys of tables, and an index takes only so much
+
 _product: Final = _decoder(Product)
 _sale: Final = _decoder(_Sale)
 _refund: Final = _decoder(_Refund)
@@ -119,7 +121,7 @@ def _order_refunded(properties: bytes, message_id: str) -> OrderRefunded:
     code = money.currency(refund.currency)
     return OrderRefunded(
         order_id=order_id,
-        refund_id=text(refund.refund_id) or message_id,
+        refund_id=_short(text(refund.refund_id), "refund_id") or message_id,
         currency=code,
         amount_minor=_first_amount(code, total=refund.total, amount=refund.amount, revenue=refund.revenue),
     )
@@ -244,6 +246,12 @@ def _required(value: Scalar, name: str) -> str:
     found = text(value)
     if not found:
         raise BadEvent(Reason.REQUIRED, f"{name}: required; send it in properties.{name}")
+    return _short(found, name)
+
+
+def _short(found: str, name: str) -> str:
+    if len(found) > MAX_ID_LENGTH:
+        raise BadEvent(Reason.TOO_LARGE, f"properties.{name}: {len(found)} characters; send at most {MAX_ID_LENGTH}")
     return found
 
 

@@ -17,7 +17,6 @@ from shared.contracts.envelope import Event, Stamp
 from shared.contracts.events import (
     CustomerIdentified,
     FeedbackSubmitted,
-    OrderPlaced,
     PageViewed,
     ProductViewed,
 )
@@ -116,7 +115,10 @@ def with_identities(state: ProfileState, gained: Iterable[Identity]) -> ProfileS
 
 
 def counted(event: Event) -> list[tuple[str, str, int]]:
-    """What an event adds to the full counts that top lists are ranked from: (kind, name, times)."""
+    """What an event adds to the full counts that top lists are ranked from: (kind, name, times).
+
+    What was bought is not among them: it derives from the order rows, where an order counts once.
+    """
     if event.claim:
         return []
     match event.body:
@@ -125,10 +127,6 @@ def counted(event: Event) -> list[tuple[str, str, int]]:
         case ProductViewed(category=category, sku=sku):
             viewed = [("product_viewed", sku[:MAX_COUNTED_NAME], 1)]
             return [*viewed, ("category_viewed", category[:MAX_COUNTED_NAME], 1)] if category else viewed
-        case OrderPlaced(items=items):
-            return [
-                ("category_bought", item.category[:MAX_COUNTED_NAME], item.quantity) for item in items if item.category
-            ]
         case _:
             return []
 

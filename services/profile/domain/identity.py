@@ -70,7 +70,7 @@ class Identities:
         if not named:
             return None
         owners = self._owners(named)
-        users = sum(self.profiles[owner].has_user for owner in owners) + any(
+        users = sum(self.profiles[owner].has_user for owner in owners) + sum(
             identity.namespace is Namespace.USER_ID and identity not in self.owners for identity in named
         )
         if event.source_kind is SourceKind.PUBLIC and users > 1:
@@ -94,7 +94,7 @@ class Identities:
             self.decisions.append(
                 Decision("refuse", profile_id, event.event_id, other, reason="a public key merges no two users")
             )
-        self._link(event, profile_id, named)
+        self._link(event, profile_id, [one for one in named if one == chosen or one.namespace is not Namespace.USER_ID])
         return profile_id
 
     def _create(self, event: Event) -> UUID:

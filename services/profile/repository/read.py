@@ -43,9 +43,11 @@ async def money(work: Work, profile_id: UUID) -> list[Any]:
 async def top(work: Work, profile_id: UUID) -> list[Any]:
     """The most frequent names of each kind, ranked from the full counts; ties by name."""
     return await work.rows(
+        "WITH counted AS (SELECT kind, name, times FROM counts WHERE profile_id = :id UNION ALL "
+        "SELECT 'category_bought', c.key, sum(c.value::bigint) FROM orders, jsonb_each_text(facts->'placed'->4) c "
+        "WHERE profile_id = :id AND counts GROUP BY c.key) "
         "SELECT kind, name, times FROM (SELECT kind, name, times, row_number() OVER (PARTITION BY kind "
-        "ORDER BY times DESC, name) AS place FROM counts WHERE profile_id = :id) r WHERE place <= :top "
-        "ORDER BY kind, place",
+        "ORDER BY times DESC, name) AS place FROM counted) r WHERE place <= :top ORDER BY kind, place",
         id=profile_id,
         top=TOP,
     )

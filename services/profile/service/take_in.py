@@ -16,7 +16,7 @@ from services.profile.repository.identity import Stored
 from shared import aliases
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged
-from shared.contracts.envelope import Event, SourceKind, derived_id, service_source
+from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
 from shared.contracts.identity import Namespace
 from shared.contracts.orders import Order
 from shared.db import Work
@@ -156,7 +156,9 @@ async def _publish(
             for position, (profile_id, event) in enumerate(assigned)
         ],
     )
-    causes = dict(assigned)  # the last event of each profile
+    causes: dict[UUID, Event] = {}
+    for profile_id, event in assigned:
+        causes[profile_id] = weightier(causes.get(profile_id), event)
     published: list[tuple[bytes, Event]] = []
     by_event = {event.event_id: event for _, event in assigned}
     for merge in merges:

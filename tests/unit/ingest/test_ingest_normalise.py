@@ -289,3 +289,19 @@ def test_no_properties_whatever_they_hold_raise_anything_but_a_refusal(name: str
 def test_no_bytes_raise_anything_but_a_refusal(raw: bytes) -> None:
     with pytest.raises(BadEvent):
         normalise(raw, reception())
+
+
+def test_an_event_nested_deeper_than_its_readers_follow_is_refused() -> None:
+    deep: Any = "bottom"
+    for _ in range(70):
+        deep = {"in": deep}
+    assert "nested deeper" in refusal("Anything", deep=deep)
+
+
+def test_many_brackets_side_by_side_or_in_a_text_are_not_deep() -> None:
+    properties = {"list": [{} for _ in range(100)], "text": "[{" * 100}
+    assert tracked("Anything", **properties) == CustomEvent(name="Anything", properties=properties)
+
+
+def test_an_id_longer_than_a_key_may_be_is_refused() -> None:
+    assert "at most 256" in refusal("Order Cancelled", order_id="x" * 257)

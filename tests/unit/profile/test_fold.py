@@ -23,8 +23,6 @@ from shared.contracts.envelope import TRUST, Event, SourceKind
 from shared.contracts.events import (
     CustomerIdentified,
     FeedbackSubmitted,
-    Item,
-    OrderPlaced,
     PageViewed,
     ProductViewed,
 )
@@ -174,17 +172,6 @@ def test_a_viewed_product_counts_for_itself_and_for_its_category() -> None:
     assert counted(event(ProductViewed(sku="tea", category="drinks"))) == [
         ("product_viewed", "tea", 1),
         ("category_viewed", "drinks", 1),
-    ]
-
-
-def test_categories_bought_count_by_quantity() -> None:
-    items = (
-        Item(sku="tea", category="drinks", quantity=3, unit_price_minor=1),
-        Item(sku="pen", quantity=1, unit_price_minor=1),
-    )
-
-    assert counted(event(OrderPlaced(order_id="1", currency="USD", total_minor=4, items=items))) == [
-        ("category_bought", "drinks", 3)
     ]
 
 
