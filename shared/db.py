@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.clock import Clock
 from shared.outbox import Outbox
+from shared.sql import sql
 
 # A holder that freezes inside a transaction must lose its locks before its successor's patience ends.
 SESSION: Final = {
@@ -46,15 +46,15 @@ class Work:
 
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:
         """All rows of a statement."""
-        return list((await self.connection.execute(text(statement), parameters)).all())
+        return list((await self.connection.execute(sql(statement), parameters)).all())
 
     async def row(self, statement: str, **parameters: Any) -> Any | None:
         """The first row of a statement, if there is one."""
-        return (await self.connection.execute(text(statement), parameters)).first()
+        return (await self.connection.execute(sql(statement), parameters)).first()
 
     async def run(self, statement: str, **parameters: Any) -> int:
         """Runs a statement; how many rows it touched."""
-        return (await self.connection.execute(text(statement), parameters)).rowcount
+        return (await self.connection.execute(sql(statement), parameters)).rowcount
 
 
 class Database:
@@ -72,7 +72,6 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
-            pool_pre_ping=True,
             connect_args={
                 "server_settings": {**SESSION, "application_name": application},
                 "command_timeout": COMMAND_TIMEOUT_SECONDS,
@@ -94,7 +93,7 @@ class Database:
     async def ping(self) -> None:
         """Returns if PostgreSQL answers; raises otherwise."""
         async with self.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
+            await connection.execute(sql("SELECT 1"))
 
     async def close(self) -> None:
         """Closes every connection."""

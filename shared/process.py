@@ -24,7 +24,7 @@ from shared.kafka import offsets
 from shared.kafka.consumer import Consumer, Handlers
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
-from shared.outbox import Relay
+from shared.relay import Relay
 from shared.settings import Settings, load
 
 ROLES: Final = ("api", "consumer", "relay")
@@ -82,6 +82,7 @@ def assemble(
             generation=settings.kafka_topic_generation,
             replication=settings.kafka_replication,
             batch_records=settings.kafka_batch_records,
+            fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,
             session_timeout_ms=settings.kafka_session_timeout_milliseconds,
             swaps=swaps,
         )

@@ -25,6 +25,9 @@ class Settings(BaseSettings):
     kafka_session_timeout_milliseconds: Milliseconds = Field(
         6_000, description="silence after which the broker gives a consumer's partitions away; Kafka wants 6000 or more"
     )
+    kafka_fetch_wait_milliseconds: Milliseconds = Field(
+        500, description="how long the broker may keep a fetch that finds nothing; the embedded one always does"
+    )
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     http_host: str = Field("127.0.0.1", description="address that the API listens on")
     http_port: Port = Field(description="port that the API listens on")

@@ -36,7 +36,6 @@ from shared.kafka.producer import BrokerAway, Producer
 from shared.logging import get_logger, trace_id
 
 POLL_MILLISECONDS: Final = 200
-FETCH_WAIT_MILLISECONDS: Final = 10  # the embedded broker waits this long even when it has data
 HEARTBEATS_PER_SESSION: Final = 6
 WATCH_SECONDS: Final = 2  # a broker that comes back as another cluster must be seen within 10 s
 NOTE_SECONDS: Final = 0.5  # how often "caught up to" is written; timers are late by this much at most
@@ -70,11 +69,16 @@ class _BreakerOpened(Exception):
 
 @dataclass(slots=True)
 class Held:
-    """A partition that this process holds."""
+    """A partition that this process holds.
+
+    `expected` is the next offset to read, `stored` the one in the database. They differ behind records without a
+    handler, which are passed over without a transaction: reading those again would do nothing, too.
+    """
 
     place: Place
     epoch: int
     expected: int
+    stored: int
     stopped: str | None = None
     last_record_at: datetime | None = None
 
@@ -100,6 +104,7 @@ class Consumer:
     generation: int = 1
     replication: int = 1
     batch_records: int = 1000
+    fetch_wait_ms: int = 500
     session_timeout_ms: int = 6_000
     group: str = ""
     swaps: bool = True
@@ -170,7 +175,7 @@ class Consumer:
             group_id=self.group or f"rapport-{self.service}",
             enable_auto_commit=False,
             auto_offset_reset="none",
-            fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
+            fetch_max_wait_ms=self.fetch_wait_ms,
             session_timeout_ms=self.session_timeout_ms,
             heartbeat_interval_ms=self.session_timeout_ms // HEARTBEATS_PER_SESSION,
             metadata_max_age_ms=10_000,
@@ -250,7 +255,7 @@ class Consumer:
                 log.warning("consumer.waits_for_postgresql", error=repr(error))
                 await asyncio.sleep(BACKOFF_SECONDS[2])
                 return
-            held = Held(place, taken.epoch, taken.next_offset, taken.stopped)
+            held = Held(place, taken.epoch, taken.next_offset, taken.next_offset, taken.stopped)
             if taken.next_offset < beginnings[partition]:
                 held.stopped = _gone(taken.next_offset, beginnings[partition])
             try:
@@ -300,10 +305,32 @@ class Consumer:
                 moments.append((held.place, held.epoch, now - timedelta(milliseconds=max(0, wall_ms - polled_ms))))
             elif held.last_record_at is not None:
                 moments.append((held.place, held.epoch, min(now, held.last_record_at)))
-        if moments:
-            with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
-                async with self.database.work() as work:
+        try:
+            async with self.database.work() as work:
+                behind = [held for held in self.held.values() if held.stored < held.expected]
+                lost = [held for held in behind if not await self._store(work, held)]
+                if moments:
                     await offsets.note_caught_up(work.connection, moments)
+        except (DBAPIError, *DATABASE_AWAY) as error:
+            log.warning("consumer.waits_for_postgresql", error=repr(error))
+            return
+        for held in behind:
+            held.stored = held.expected
+        for held in lost:
+            self.held.pop(TopicPartition(held.place.topic, held.place.partition), None)
+
+    async def _store(self, work: Work, held: Held) -> bool:
+        """Moves the stored offset over records that were passed over; False if another holder has the partition."""
+        passed = await offsets.swap(
+            work.connection,
+            held.place,
+            epoch=held.epoch,
+            expected=held.stored,
+            new=held.expected,
+            records=0,
+            window=dead_letters.WINDOW,
+        )
+        return passed is not None
 
     async def _commit(self, client: Any) -> None:
         positions = {partition: held.expected for partition, held in self.held.items()}
@@ -347,7 +374,21 @@ class Consumer:
             self._stop_partition(client, partition, held, newer)
 
     async def _apply_batch(self, held: Held, batch: Sequence[Record]) -> str | None:
-        """Applies a batch up to the first record that this code is too old for; returns why it stopped there."""
+        """Applies a batch up to the first record that this code is too old for; returns why it stopped there.
+
+        Nearly every batch has nothing to refuse, so it is first tried without savepoints, which cost two round
+        trips each; one that is refused is rolled back whole and applied again with care.
+        """
+        try:
+            return await self._transact(held, batch, careful=False)
+        except Refused:
+            return await self._transact(held, batch, careful=True)
+        except DBAPIError as error:
+            if not refuses_data(error):
+                raise
+            return await self._transact(held, batch, careful=True)
+
+    async def _transact(self, held: Held, batch: Sequence[Record], *, careful: bool) -> str | None:
         letters: list[DeadLetter] = []
         events: list[tuple[Record, Event]] = []
         newer: str | None = None
@@ -364,13 +405,18 @@ class Consumer:
         if upto == held.expected:
             return newer
         topic = held.place.topic
+        held.last_record_at = _moment(batch[-1].timestamp_ms)
+        if not letters and not any(type(event.body) in self.handlers for _, event in events):
+            held.expected = upto
+            metrics.records.labels(topic, "unhandled").inc(len(events))
+            return newer
         async with self.database.work() as work:
             work.origin = held.place.partition
             counts = await offsets.swap(
                 work.connection,
                 held.place,
                 epoch=held.epoch,
-                expected=held.expected,
+                expected=held.stored,
                 new=upto,
                 records=len(events) + len(letters),
                 window=dead_letters.WINDOW,
@@ -382,16 +428,20 @@ class Consumer:
                 repeated = await offsets.repeated(work.connection, held.place, (event for _, event in events))
             new = [pair for n, pair in enumerate(events) if n not in repeated]
             wanted = [pair for pair in new if type(pair[1].body) in self.handlers]
-            for handler, run in itertools.groupby(wanted, key=lambda pair: self.handlers[type(pair[1].body)]):
-                await self._apply(work, handler, list(run), letters)
+            for handler, pairs in itertools.groupby(wanted, key=lambda pair: self.handlers[type(pair[1].body)]):
+                run = list(pairs)
+                trace_id.set(_trace(run[0][1]))
+                if careful:
+                    await self._apply(work, handler, run, letters)
+                else:
+                    await handler(work, [event for _, event in run])
             if letters:
                 if counts is not None and dead_letters.too_many(seen=counts.seen, dead=counts.dead + len(letters)):
                     refused = f"{counts.dead + len(letters)} of {counts.seen} records refused"
                     raise _BreakerOpened(f"{refused}; the last: {letters[-1].reason}")
                 await offsets.count_dead(work.connection, held.place, len(letters))
                 await dead_letters.write(self.producer, self.service, held.place, letters, now=work.now)
-        held.expected = upto
-        held.last_record_at = _moment(batch[-1].timestamp_ms)
+        held.expected = held.stored = upto
         metrics.records.labels(topic, "duplicate").inc(len(repeated))
         metrics.records.labels(topic, "dead").inc(len(letters))
         metrics.records.labels(topic, "applied").inc(len(wanted))
@@ -402,7 +452,6 @@ class Consumer:
         self, work: Work, handler: Handler, run: Sequence[tuple[Record, Event]], letters: list[DeadLetter]
     ) -> None:
         """Applies a run of events under a savepoint, halving it to find what is refused."""
-        trace_id.set(_trace(run[0][1]))
         try:
             async with work.connection.begin_nested():
                 await handler(work, [event for _, event in run])

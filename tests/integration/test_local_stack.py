@@ -70,10 +70,13 @@ async def sink(tmp_path: Path) -> AsyncIterator[MailSink]:
 def checkout(tmp_path: Path) -> Iterator[Path]:
     """A checkout whose five services are fakes."""
     root = tmp_path / "checkout"
-    shutil.copytree(CHECKOUT / "deploy", root / "deploy", ignore=shutil.ignore_patterns("__pycache__"))
-    (root / "services").mkdir()
+    for part in ("deploy", "shared"):
+        shutil.copytree(CHECKOUT / part, root / part, ignore=shutil.ignore_patterns("__pycache__"))
     for service in ("ingest", "profile", "segment", "campaign", "feedback"):
-        (root / "services" / f"{service}.py").write_text(FAKE_SERVICE)
+        migrations = root / "services" / service / "migrations"
+        (migrations / "versions").mkdir(parents=True)
+        (migrations / "env.py").write_text("")
+        (root / "services" / service / "__main__.py").write_text(FAKE_SERVICE)
     yield root
     remove_data(root / ".rapport")
 
@@ -251,7 +254,7 @@ async def test_the_stack_runs_and_stops_and_leaves_nothing(checkout: Path, ports
 
 
 async def test_the_stack_ends_with_one_line_when_a_service_dies(checkout: Path, ports: Ports) -> None:
-    (checkout / "services" / "segment.py").write_text(FAILING_SERVICE)
+    (checkout / "services" / "segment" / "__main__.py").write_text(FAILING_SERVICE)
 
     ended = await finished(await rapport(checkout, ports, "run", "--no-demo"))
 

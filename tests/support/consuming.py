@@ -77,6 +77,7 @@ class Bench:
             "topics": [self.topic],
             "handlers": {OrderPlaced: tally, CustomEvent: tally},
             "tick": lambda: None,
+            "fetch_wait_ms": 10,
             "session_timeout_ms": self.session_timeout_ms,
         }
         return Consumer(**(said | changes))

@@ -1,6 +1,7 @@
 """What a batch loads and stores, each in one statement."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,26 @@ from shared.contracts.wire import TYPE_NAMES
 from shared.db import Work
 
 _json = msgspec.json.Encoder()
+_FIGURES = "profiles.id, version, orders, spend_minor::text AS spend_minor, first_order_at, last_order_at"
+# In an UPDATE … FROM, names that the other relation has, too, must say whose they are.
+_UPDATED = _FIGURES.replace(" orders,", " profiles.orders,")
+
+
+class Figures(msgspec.Struct, frozen=True):
+    """A profile's version and order figures, as stored."""
+
+    version: int
+    orders: int
+    spend_minor: dict[str, int]
+    first_order_at: datetime | None
+    last_order_at: datetime | None
+
+
+def _figures(row: Any) -> Figures:
+    spend = msgspec.json.decode(row.spend_minor, type=dict[str, int])
+    return Figures(row.version, row.orders, spend, row.first_order_at, row.last_order_at)
+
+
 _decode_order = msgspec.json.Decoder(Order).decode
 
 
@@ -119,8 +140,8 @@ async def add_counts(work: Work, added: Mapping[tuple[UUID, str, str], int]) -> 
     )
 
 
-async def save_profiles(work: Work, states: Mapping[UUID, ProfileState]) -> None:
-    """Stores the states of locked or new profiles, one version up."""
+async def save_profiles(work: Work, states: Mapping[UUID, ProfileState]) -> dict[UUID, Figures]:
+    """Stores the states of locked or new profiles, one version up; their figures, which it leaves as they are."""
     rows = sorted(states.items())
     parameters = {
         "ids": [profile_id for profile_id, _ in rows],
@@ -128,38 +149,33 @@ async def save_profiles(work: Work, states: Mapping[UUID, ProfileState]) -> None
         "last": [state.last_seen for _, state in rows],
         "states": [_text(state) for _, state in rows],
     }
-    await work.run(
+    saved = await work.rows(
         "INSERT INTO profiles (id, version, first_seen, last_seen, state) "
         "SELECT id, 1, first_seen, last_seen, state::jsonb FROM unnest(CAST(:ids AS uuid[]), "
         "CAST(:first AS timestamptz[]), CAST(:last AS timestamptz[]), CAST(:states AS text[])) "
         "AS n(id, first_seen, last_seen, state) ON CONFLICT (id) DO UPDATE SET version = profiles.version + 1, "
-        "first_seen = excluded.first_seen, last_seen = excluded.last_seen, state = excluded.state",
+        "first_seen = excluded.first_seen, last_seen = excluded.last_seen, state = excluded.state "
+        f"RETURNING {_FIGURES}",
         **parameters,
     )
+    return {row.id: _figures(row) for row in saved}
 
 
-async def update_figures(work: Work, profile_ids: Iterable[UUID]) -> None:
+async def update_figures(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Figures]:
     """Derives order figures again from the order rows of these profiles."""
-    await work.run(
-        "UPDATE profiles p SET orders = f.orders, spend_minor = f.spend, first_order_at = f.first_at, "
+    updated = await work.rows(
+        "UPDATE profiles SET orders = f.orders, spend_minor = f.spend, first_order_at = f.first_at, "
         "last_order_at = f.last_at FROM (SELECT w.id, coalesce(sum(c.orders), 0) AS orders, "
         "coalesce(jsonb_object_agg(c.currency, c.net) FILTER (WHERE c.currency IS NOT NULL), '{}') AS spend, "
         "min(c.first_at) AS first_at, max(c.last_at) AS last_at FROM unnest(CAST(:ids AS uuid[])) AS w(id) "
         "LEFT JOIN (SELECT profile_id, currency, count(*) AS orders, sum(net_minor) AS net, "
         "min(placed_at) AS first_at, max(placed_at) AS last_at FROM orders "
         "WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[])) "
-        "GROUP BY profile_id, currency) c ON c.profile_id = w.id GROUP BY w.id) f WHERE p.id = f.id",
+        "GROUP BY profile_id, currency) c ON c.profile_id = w.id GROUP BY w.id) f WHERE profiles.id = f.id "
+        f"RETURNING {_UPDATED}",
         ids=sorted(set(profile_ids)),
     )
-
-
-async def figures(work: Work, profile_ids: Iterable[UUID]) -> list[Any]:
-    """Version and order figures of these profiles, as stored now."""
-    return await work.rows(
-        "SELECT id, version, orders, spend_minor::text AS spend_minor, first_order_at, last_order_at FROM profiles "
-        "WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id",
-        ids=sorted(set(profile_ids)),
-    )
+    return {row.id: _figures(row) for row in updated}
 
 
 async def reserve_sequences(work: Work, origin: int, count: int) -> int:

@@ -12,6 +12,7 @@ from services.profile.domain import fold as folding
 from services.profile.domain.fold import EMPTY, ProfileState
 from services.profile.domain.identity import Decision, Identities, Known, linked, linking
 from services.profile.repository import fold, identity
+from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
 from shared import aliases
 from shared.contracts import orders, topics
@@ -56,10 +57,10 @@ async def take_in(work: Work, events: Sequence[Event]) -> None:
         work, {one.identity: decided.resolve(one.profile_id) for one in decided.decisions if one.identity}
     )
     await identity.write_log(work, decided.decisions)
-    await fold.save_profiles(work, {profile_id: states[profile_id] for profile_id in touched})
-    await _fold_orders(work, assigned, changed_orders)
+    figures = await fold.save_profiles(work, {profile_id: states[profile_id] for profile_id in touched})
+    figures |= await _fold_orders(work, assigned, changed_orders)
     await fold.add_counts(work, _counts(assigned))
-    await _publish(work, assigned, merges, {profile_id: states[profile_id] for profile_id in touched})
+    await _publish(work, assigned, merges, {one: (states[one], figures[one]) for one in touched})
 
 
 def _assign(decided: Identities, event: Event) -> UUID:
@@ -116,17 +117,17 @@ async def _merge(
 
 async def _fold_orders(
     work: Work, assigned: Sequence[tuple[UUID, Event]], moved: Mapping[tuple[UUID, str], Order]
-) -> None:
+) -> dict[UUID, Figures]:
     said: dict[tuple[UUID, str], Order] = dict(moved)
     for profile_id, event in assigned:
         if (order_id := orders.order_id(event.body)) is not None and not event.claim:
             key = (profile_id, order_id)
             said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
     if not said:
-        return
+        return {}
     known = await fold.orders(work, said)
     await fold.save_orders(work, {key: orders.merge(known.get(key, Order()), order) for key, order in said.items()})
-    await fold.update_figures(work, {profile_id for profile_id, _ in said})
+    return await fold.update_figures(work, {profile_id for profile_id, _ in said})
 
 
 def _counts(assigned: Iterable[tuple[UUID, Event]]) -> dict[tuple[UUID, str, str], int]:
@@ -141,50 +142,46 @@ async def _publish(
     work: Work,
     assigned: Sequence[tuple[UUID, Event]],
     merges: Sequence[Decision],
-    states: Mapping[UUID, ProfileState],
+    profiles: Mapping[UUID, tuple[ProfileState, Figures]],
 ) -> None:
     """Publishes the events, now owned, and at most one change a profile."""
     origin = work.origin if work.origin is not None else -1
     first = await fold.reserve_sequences(work, origin, len(assigned))
-    await work.outbox.add(
-        topics.PROFILE_EVENTS,
-        [
-            (
-                profile_id.bytes,
-                msgspec.structs.replace(event, profile_id=profile_id, origin=origin, sequence=first + position),
-            )
-            for position, (profile_id, event) in enumerate(assigned)
-        ],
-    )
+    published: list[tuple[str, bytes, Event]] = []
     causes: dict[UUID, Event] = {}
-    for profile_id, event in assigned:
+    for position, (profile_id, event) in enumerate(assigned):
+        owned = msgspec.structs.replace(event, profile_id=profile_id, origin=origin, sequence=first + position)
+        published.append((topics.PROFILE_EVENTS, profile_id.bytes, owned))
         causes[profile_id] = weightier(causes.get(profile_id), event)
-    published: list[tuple[bytes, Event]] = []
     by_event = {event.event_id: event for _, event in assigned}
     for merge in merges:
         assert merge.other_id is not None
-        cause = by_event[merge.event_id]
         body = ProfileMerged(loser=merge.other_id, survivor=merge.profile_id)
-        published.append((merge.profile_id.bytes, _change(cause, merge.profile_id, body, str(merge.other_id))))
-    for row in await fold.figures(work, states):
-        state = states[row.id]
-        assert state.first_seen is not None
-        assert state.last_seen is not None
-        changed = ProfileChanged(
-            profile_id=row.id,
-            version=row.version,
-            first_seen=state.first_seen,
-            last_seen=state.last_seen,
-            identities={namespace: values[:MAX_IDENTITIES] for namespace, values in state.identities.items()},
-            traits=folding.plain(state.traits, MAX_TRAITS),
-            consent=folding.plain(state.consent, MAX_TRAITS),
-            orders=row.orders,
-            spend_minor=msgspec.json.decode(row.spend_minor),
-            first_order_at=row.first_order_at,
-            last_order_at=row.last_order_at,
-        )
-        published.append((row.id.bytes, _change(causes[row.id], row.id, changed, str(row.version))))
-    await work.outbox.add(topics.PROFILES, published)
+        change = _change(by_event[merge.event_id], merge.profile_id, body, str(merge.other_id))
+        published.append((topics.PROFILES, merge.profile_id.bytes, change))
+    for profile_id, (state, figures) in sorted(profiles.items(), key=lambda item: item[0]):
+        changed = _changed(profile_id, state, figures)
+        change = _change(causes[profile_id], profile_id, changed, str(figures.version))
+        published.append((topics.PROFILES, profile_id.bytes, change))
+    await work.outbox.add_all(published)
+
+
+def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> ProfileChanged:
+    assert state.first_seen is not None
+    assert state.last_seen is not None
+    return ProfileChanged(
+        profile_id=profile_id,
+        version=figures.version,
+        first_seen=state.first_seen,
+        last_seen=state.last_seen,
+        identities={namespace: values[:MAX_IDENTITIES] for namespace, values in state.identities.items()},
+        traits=folding.plain(state.traits, MAX_TRAITS),
+        consent=folding.plain(state.consent, MAX_TRAITS),
+        orders=figures.orders,
+        spend_minor=figures.spend_minor,
+        first_order_at=figures.first_order_at,
+        last_order_at=figures.last_order_at,
+    )
 
 
 def _change(cause: Event, profile_id: UUID, body: ProfileChanged | ProfileMerged, name: str) -> Event:

@@ -1,0 +1,138 @@
+"""The relay: publishes the outbox.
+
+Guarantee: at least once, and in order for each key and for each (origin) lane whose rows were written one
+transaction after the other. How: rows are sent in the order of their ids, one batch of a partition at a time, and
+deleted only when the broker has acknowledged them; a batch whose fate is unknown is sent again before anything
+behind it. Rows are never found by `id > cursor`, because ids commit out of order.
+"""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import Awaitable, Callable
+from typing import Final
+from uuid import UUID, uuid4
+
+import msgspec
+from sqlalchemy.exc import DBAPIError
+
+from shared import metrics
+from shared.db import DATABASE_AWAY, Database
+from shared.kafka.producer import BrokerAway, Message, Producer
+from shared.logging import get_logger
+from shared.sql import sql
+
+RELAY_ROWS: Final = 4000  # rows read at a time
+LEASE_SECONDS: Final = 5
+POLL_SECONDS: Final = 0.5  # when another process writes the rows, no wake-up reaches this one
+
+log = get_logger(__name__)
+
+
+class Relay:
+    """Publishes the outbox. One process holds the lease; a holder that froze is harmless when it wakes.
+
+    Harmless, because every relay starts at the least row that no one has seen acknowledged and goes up from
+    there: whatever a late one sends again lies below what readers have already marked.
+    """
+
+    def __init__(self, database: Database, producer: Producer, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._producer = producer
+        self._tick = tick
+        self._holder: UUID = uuid4()
+        self._wake = asyncio.Event()
+        self._renew_at = float("-inf")
+        database.listeners.append(self._wake.set)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relays until `stop` is set and the outbox is empty."""
+        while True:
+            self._tick()
+            self._wake.clear()
+            try:
+                more = await self._round()
+            except (BrokerAway, DBAPIError, *DATABASE_AWAY) as error:
+                log.warning("relay.waits", error=repr(error))
+                if stop.is_set():
+                    return
+                await _either(stop.wait, POLL_SECONDS)
+                continue
+            if not more:
+                if stop.is_set() and not self._wake.is_set():
+                    return
+                await _either(self._wake.wait, POLL_SECONDS)
+
+    def wake(self) -> None:
+        """Looks at the outbox now."""
+        self._wake.set()
+
+    async def _round(self) -> bool:
+        """Relays what lies there; whether there may be more."""
+        if not await self._hold():
+            return False
+        async with self._database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            rows = (
+                await connection.execute(
+                    sql("SELECT id, topic, key, headers::text, value FROM outbox ORDER BY id LIMIT :limit"),
+                    {"limit": RELAY_ROWS},
+                )
+            ).all()
+        metrics.outbox_rows.set(len(rows))
+        if not rows:
+            return False
+        messages = [
+            Message(
+                topic=row.topic,
+                key=row.key,
+                headers=[(name, text_.encode()) for name, text_ in msgspec.json.decode(row.headers).items()],
+                value=row.value,
+                tag=row.id,
+            )
+            for row in rows
+        ]
+        acknowledged = await self._producer.send_in_order(messages)
+        if acknowledged:
+            async with self._database.engine.connect() as connection:
+                await connection.execution_options(isolation_level="AUTOCOMMIT")
+                await connection.execute(
+                    sql("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": sorted(acknowledged)}
+                )
+            by_topic: dict[str, int] = defaultdict(int)
+            for message in messages:
+                by_topic[message.topic] += message.tag in acknowledged
+            for topic, count in by_topic.items():
+                metrics.relayed.labels(topic).inc(count)
+        if len(acknowledged) < len(messages):
+            raise BrokerAway(f"{len(messages) - len(acknowledged)} rows not acknowledged")
+        return len(rows) == RELAY_ROWS
+
+    async def _hold(self) -> bool:
+        """Whether this relay has the lease, which it renews at half time."""
+        now = asyncio.get_running_loop().time()
+        if now < self._renew_at:
+            return True
+        async with self._database.engine.begin() as connection:
+            row = (
+                await connection.execute(
+                    sql(
+                        "INSERT INTO leases (name, holder, expires_at) "
+                        "VALUES ('relay', :holder, now() + make_interval(secs => :seconds)) "
+                        "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, expires_at = excluded.expires_at "
+                        "WHERE leases.holder = excluded.holder OR leases.expires_at < now() RETURNING name"
+                    ),
+                    {"holder": self._holder, "seconds": LEASE_SECONDS},
+                )
+            ).first()
+        if row is None:
+            return False
+        self._renew_at = now + LEASE_SECONDS / 2
+        return True
+
+
+async def _either(wait: Callable[[], Awaitable[object]], seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await wait()
+    except TimeoutError:
+        return
