@@ -124,15 +124,17 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
     try:
         async with asyncio.TaskGroup() as background:
             if service.relay is not None and "relay" in roles:
-                background.create_task(service.relay.run(relay_stop))
+                background.create_task(_until(relay_stop, "relay", service.relay.run(relay_stop)))
             async with asyncio.TaskGroup() as work:
                 if service.app is not None and "api" in roles:
-                    work.create_task(_serve_http(service, stop))
+                    work.create_task(
+                        _until(stop, f"API (port {service.settings.http_port})", _serve_http(service, stop))
+                    )
                 if "consumer" in roles:
                     if service.consumer is not None:
-                        work.create_task(service.consumer.run(stop))
-                    for loop in service.loops.values():
-                        work.create_task(loop(stop))
+                        work.create_task(_until(stop, "consumer", service.consumer.run(stop)))
+                    for name, loop in service.loops.items():
+                        work.create_task(_until(stop, name, loop(stop)))
                 work.create_task(_announce(service, stop))
             relay_stop.set()
             if service.relay is not None:
@@ -142,6 +144,18 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
         if service.consumer is not None:
             await service.consumer.producer.close()
         await service.database.close()
+
+
+async def _until(stop: asyncio.Event, name: str, loop: Coroutine[None, None, None]) -> None:
+    """Runs a loop that must not end before it is told to, not even quietly, as a cancelled task would."""
+    try:
+        await loop
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+    if not stop.is_set():
+        raise RuntimeError(f"the {name} loop ended by itself")
 
 
 async def _announce(service: Service, stop: asyncio.Event) -> None:
@@ -181,8 +195,6 @@ async def _serve_http(service: Service, stop: asyncio.Event) -> None:
         server.should_exit = True
         await serving
         stopping.cancel()
-    if not stop.is_set():
-        raise RuntimeError(f"the API on port {service.settings.http_port} ended by itself")
 
 
 # The command line

@@ -30,6 +30,7 @@ from shared.db import DATABASE_AWAY, Database, Work, refuses_data
 from shared.errors import Refused, TryAgain
 from shared.kafka import dead_letters, offsets
 from shared.kafka import topics as cluster
+from shared.kafka.cancelled import failures_raise
 from shared.kafka.dead_letters import DeadLetter, Record
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway, Producer
@@ -123,7 +124,8 @@ class Consumer:
             self.tick()
             started = asyncio.get_running_loop().time()
             try:
-                await self._session(stop)
+                with failures_raise():
+                    await self._session(stop)
             except* (KafkaError, _ClusterChanged, *DATABASE_AWAY) as group:
                 log.warning("consumer.rebuilds", errors=[repr(error) for error in group.exceptions])
             if stop.is_set():

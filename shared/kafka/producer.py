@@ -15,6 +15,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared.kafka.cancelled import failures_raise
 from shared.logging import get_logger
 
 SEND_SECONDS: Final = 10
@@ -55,10 +56,11 @@ class Producer:
         client = await self._connected()
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                futures = [
-                    await client.send(m.topic, value=m.value, key=m.key, headers=list(m.headers)) for m in messages
-                ]
-                await asyncio.gather(*futures)
+                with failures_raise():
+                    futures = [
+                        await client.send(m.topic, value=m.value, key=m.key, headers=list(m.headers)) for m in messages
+                    ]
+                    await asyncio.gather(*futures)
         except (KafkaError, OSError, TimeoutError) as error:
             await self._discard(client)
             raise BrokerAway(repr(error)) from error
@@ -112,7 +114,8 @@ class Producer:
                 if end == start:
                     raise BrokerAway(f"a record of {len(lane[start].value)} bytes does not fit in a batch")
                 async with asyncio.timeout(SEND_SECONDS):
-                    await (await client.send_batch(batch, topic, partition=partition))
+                    with failures_raise():
+                        await (await client.send_batch(batch, topic, partition=partition))
                 acknowledged.update(message.tag for message in lane[start:end])
                 start = end
         except (KafkaError, OSError, TimeoutError) as error:

@@ -89,9 +89,10 @@ class Bench:
         consumer, stop = self.consumer(database, **changes), asyncio.Event()
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(consumer.run(stop))
+                consuming = tasks.create_task(consumer.run(stop))
                 try:
                     yield consumer
+                    assert not consuming.done(), "the consumer ended by itself"
                 finally:
                     stop.set()
         finally:
