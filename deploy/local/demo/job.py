@@ -30,7 +30,7 @@ from deploy.local.stack import Stack
 BATCH_EVENTS: Final = 250
 SENDERS: Final = 3
 LIVE_SENDERS: Final = 4
-LIVE_PAUSE_SECONDS: Final = 0.08  # between one sender's orders: about 50 orders a second, to watch, not to race
+LIVE_PAUSE_SECONDS: Final = 0.18  # between one sender's orders: about 20 orders a second, to watch, not to race
 IMPORT_DEADLINE_SECONDS: Final = 900
 LIVE_DEADLINE_SECONDS: Final = 60
 SILENCE_LEAD: Final = timedelta(seconds=12)  # time to fold an order before its customer falls silent
