@@ -159,7 +159,7 @@ async def _until(stop: asyncio.Event, name: str, loop: Coroutine[None, None, Non
 
 
 async def _announce(service: Service, stop: asyncio.Event) -> None:
-    log.info("service.starts", settings=sorted(type(service.settings).model_fields))
+    log.info("service.starts", port=service.settings.http_port)
     await stop.wait()
     if service.health is not None:
         service.health.draining = True

@@ -142,7 +142,7 @@ class Consumer:
             return None
         total = 0
         for partition, held in self.held.items():
-            high = self._client.highwater(partition)
+            high = _high_water(self._client, partition)
             if high is None:
                 return None
             total += max(0, high - held.expected)
@@ -277,7 +277,8 @@ class Consumer:
             if held is None or held.expected != offset:
                 continue
             self.held[partition] = held
-            client.seek(partition, beginnings[partition])
+            with contextlib.suppress(IllegalStateError):
+                client.seek(partition, beginnings[partition])
             if offset < beginnings[partition]:
                 self._stop_partition(client, partition, held, _gone(offset, beginnings[partition]))
             else:
@@ -285,7 +286,8 @@ class Consumer:
 
     def _stop_partition(self, client: Any, partition: TopicPartition, held: Held, reason: str) -> None:
         held.stopped = reason
-        client.pause(partition)
+        with contextlib.suppress(IllegalStateError):  # taken away meanwhile
+            client.pause(partition)
         metrics.partition_stopped.labels(partition.topic, partition.partition, reason).set(1)
         log.error("consumer.partition_stopped", topic=partition.topic, partition=partition.partition, reason=reason)
 
@@ -294,9 +296,9 @@ class Consumer:
         now, wall_ms = self.clock.now(), wall_milliseconds()
         moments: list[tuple[Place, int, datetime]] = []
         for partition, held in self.held.items():
-            high, polled_ms = client.highwater(partition), client.last_poll_timestamp(partition)
-            if high is None or polled_ms is None:
+            if (high := _high_water(client, partition)) is None:
                 continue
+            polled_ms = client.last_poll_timestamp(partition)
             metrics.consumer_lag.labels(partition.topic, partition.partition).set(max(0, high - held.expected))
             if held.stopped:
                 continue
@@ -485,6 +487,12 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         log.info("consumer.assigned", partitions=sorted(f"{p.topic}/{p.partition}" for p in assigned))
+
+
+def _high_water(client: Any, partition: TopicPartition) -> int | None:
+    """The end of the log as of the last fetch; None before it, and for a partition that was taken away."""
+    high: int | None = client.highwater(partition) if partition in client.assignment() else None
+    return high
 
 
 def _gone(expected: int, beginning: int) -> str:

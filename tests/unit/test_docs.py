@@ -1,12 +1,19 @@
 """The documents say what the code says."""
 
 import importlib
+import json
 import re
 from pathlib import Path
+from uuid import UUID
 
+import msgspec
 import pytest
 
+from shared.contracts.asyncapi import HEADERS, document
+from shared.contracts.events import OrderPlaced
+from shared.contracts.wire import encode
 from shared.settings import Settings
+from tests.support.events import event, user
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ingest", "profile", "segment", "campaign", "feedback")
@@ -32,12 +39,35 @@ def test_every_metric_is_in_the_one_list() -> None:
 
 
 def test_links_between_documents_lead_somewhere() -> None:
-    for document in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+)\)", document.read_text()):
-            assert (document.parent / target).exists(), f"{document.name} links to {target}"
+    for page in [ROOT / "README.md", *(ROOT / "docs").rglob("*.md")]:
+        for target in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name} links to {target}"
 
 
 def test_every_decision_is_in_their_index() -> None:
     folder = ROOT / "docs" / "decisions"
     index = (folder / "README.md").read_text()
     assert [one.name for one in sorted(folder.glob("0*.md")) if one.name not in index] == []
+
+
+def test_the_asyncapi_document_is_what_the_contracts_make() -> None:
+    committed = json.loads((ROOT / "docs" / "asyncapi.json").read_text())
+    made = json.loads(json.dumps(document()))
+    assert committed == made, "run: python -m shared.contracts.asyncapi > docs/asyncapi.json"
+
+
+def test_the_asyncapi_document_lists_every_header_that_is_written() -> None:
+    body = OrderPlaced(order_id="1", currency="USD", total_minor=1)
+    full = msgspec.structs.replace(
+        event(body, user(1)),
+        historical=True,
+        claim=True,
+        profile_id=UUID(int=1),
+        origin=1,
+        sequence=1,
+        cause_id=UUID(int=2),
+        depth=1,
+        traceparent="00-0-0-01",
+    )
+    written = {name for name, _ in encode(full)[0]} - {"content-type"}
+    assert written == set(HEADERS)
