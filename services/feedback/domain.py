@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from shared.contracts.events import FeedbackSubmitted
+from shared.contracts.events import SURVEY_SCALES, FeedbackSubmitted
 
 
 class Survey(StrEnum):
@@ -14,8 +14,6 @@ class Survey(StrEnum):
     NPS = "nps"
     CSAT = "csat"
 
-
-SCALE: Final[Mapping[Survey, range]] = {Survey.NPS: range(11), Survey.CSAT: range(1, 6)}
 
 # Source: Reichheld, "The One Number You Need to Grow", Harvard Business Review, December 2003.
 PROMOTER_FROM: Final = 9
@@ -46,7 +44,7 @@ class Figures:
 
 def problem_with(feedback: FeedbackSubmitted) -> str | None:
     """Why an answer can't be taken, if so."""
-    scale = SCALE[Survey(feedback.survey)]
+    scale = SURVEY_SCALES[feedback.survey]
     if feedback.rating not in scale:
         return f"rating: {feedback.rating} is not on the {feedback.survey} scale of {scale[0]} to {scale[-1]}"
     return None

@@ -1,5 +1,6 @@
 """The typed events: past tense, frozen, versioned. Money is integer minor units with an ISO 4217 code."""
 
+from collections.abc import Mapping
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -105,8 +106,12 @@ class CheckoutStarted(Body, frozen=True):
     items: tuple[Item, ...] = ()
 
 
+# The ratings of each survey: how likely to recommend, how satisfied.
+SURVEY_SCALES: Final[Mapping[str, range]] = {"nps": range(11), "csat": range(1, 6)}
+
+
 class FeedbackSubmitted(Body, frozen=True):
-    """A customer said how it was. NPS ratings run from 0 to 10, CSAT ratings from 1 to 5."""
+    """A customer said how it was. A rating lies on its survey's scale, `SURVEY_SCALES`."""
 
     survey: Literal["nps", "csat"]
     rating: int

@@ -15,6 +15,7 @@ from services.ingest.domain import money
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
 from shared.contracts.events import (
+    SURVEY_SCALES,
     Body,
     CartUpdated,
     CheckoutStarted,
@@ -30,7 +31,6 @@ from shared.contracts.events import (
 )
 
 MAX_QUANTITY: Final = 1_000_000
-SCALE: Final[Mapping[str, range]] = {"nps": range(11), "csat": range(1, 6)}
 
 _P = TypeVar("_P")
 
@@ -158,7 +158,7 @@ def _feedback(properties: bytes, _: str) -> FeedbackSubmitted:
     answer = _answer(properties)
     if answer.rating is None:
         raise BadEvent(Reason.REQUIRED, "rating: required; send a whole number in properties.rating")
-    scale = SCALE[answer.survey]
+    scale = SURVEY_SCALES[answer.survey]
     rating = _whole(answer.rating, at="properties.rating", reason=Reason.RATING)
     if rating not in scale:
         raise BadEvent(

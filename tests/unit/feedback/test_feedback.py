@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.feedback.domain import SCALE, Survey, figures, needs_a_person, problem_with
-from shared.contracts.events import FeedbackSubmitted
+from services.feedback.domain import Survey, figures, needs_a_person, problem_with
+from shared.contracts.events import SURVEY_SCALES, FeedbackSubmitted
 
 answers_by_survey = st.sampled_from(Survey).flatmap(
     lambda survey: st.tuples(
-        st.just(survey), st.dictionaries(st.sampled_from(list(SCALE[survey])), st.integers(0, 1000))
+        st.just(survey), st.dictionaries(st.sampled_from(list(SURVEY_SCALES[survey])), st.integers(0, 1000))
     )
 )
 
@@ -61,7 +61,7 @@ def test_detractors_and_the_dissatisfied_need_a_person(survey: Survey, rating: i
 @pytest.mark.parametrize("survey", ["nps", "csat"])
 def test_whoever_needs_a_person_counts_as_negative_and_nobody_else(survey: str) -> None:
     asked = Survey(survey)
-    for rating in SCALE[asked]:
+    for rating in SURVEY_SCALES[asked]:
         assert figures(asked, {rating: 1}).negative == needs_a_person(asked, rating)
 
 
