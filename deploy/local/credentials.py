@@ -23,7 +23,6 @@ ALGORITHM = "EdDSA"
 ISSUER = "rapport-local"
 AUDIENCE = "rapport"
 ADMIN_SCOPES = ("read", "write", "admin")
-SERVICE_SCOPES = ("read", "write")
 TOKEN_LIFE = timedelta(days=365)
 RENEW_BEFORE = timedelta(days=30)
 
@@ -52,9 +51,6 @@ class Credentials:
             "jti": secrets.token_hex(8),
         }
         return jwt.encode(claims, self._key, algorithm=ALGORITHM)
-
-    def service_token(self, service: str, now: datetime) -> str:
-        return self.token(f"service:{service}", scopes(SERVICE_SCOPES), now)
 
     def admin_token(self, now: datetime) -> str:
         """The token in `home/admin-token`; a new one if it is not ours or will expire within a month."""

@@ -267,7 +267,6 @@ class Stack:
             "AUTH_PUBLIC_KEY": self._keys.public_key,
             "AUTH_ALGORITHM": ALGORITHM,
             "AUTH_ISSUER": ISSUER,
-            "SERVICE_TOKEN": self._keys.service_token(name, datetime.now(UTC)),
             **(mail if name == "campaign" else {}),
             **(EMBEDDED_BROKER if isinstance(self.broker, EmbeddedBroker) else {}),
             **self._extra_env.get(name, {}),
