@@ -1,0 +1,685 @@
+"""Every route of every service, as a stranger, a reader, a customer and a fool would call it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid4
+
+import httpx2
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from deploy.local.process import LOOPBACK, free_port
+from services.campaign.main import build as build_campaign
+from services.campaign.settings import CampaignSettings
+from services.feedback.main import build as build_feedback
+from services.feedback.settings import FeedbackSettings
+from services.ingest.main import build as build_ingest
+from services.ingest.settings import IngestSettings
+from services.profile.main import build as build_profile
+from services.profile.service.take_in import take_in
+from services.profile.settings import ProfileSettings
+from services.segment.main import build as build_segment
+from services.segment.settings import SegmentSettings
+from shared import process
+from shared.clock import SystemClock
+from shared.contracts.envelope import Event
+from shared.contracts.identity import Identity, Namespace
+from shared.http import MAX_PAGE, encode_cursor
+from tests.conftest import DatabaseFactory
+from tests.support.events import NOON, days, order, person, user
+
+KEY: Final = Ed25519PrivateKey.generate()
+PUBLIC_KEY: Final = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+SERVICES: Final = ("ingest", "profile", "segment", "campaign", "feedback")
+TRACKING: Final = {"batch", "track", "identify", "page", "screen", "group", "alias", "projects/{write_key}/settings"}
+SOMEBODY: Final = UUID(int=42, version=4)
+NUL: Final = "%00"
+JSON: Final = {"Content-Type": "application/json"}
+
+
+class Route(NamedTuple):
+    """A route, the scope it takes, and whether a customer's own token will do instead."""
+
+    service: str
+    method: str
+    path: str
+    scope: str
+    customer: bool = False
+    body: Mapping[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.method} {self.path}"
+
+    def url(self, **changes: str) -> str:
+        """The path with values that are in order, unless changed."""
+        good = {name: str(SOMEBODY) for name in ("ref", "profile_id", "source_id", "case_id")}
+        return self.path.format(**({**good, "journey_id": "win-back"} | changes))
+
+
+ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
+ROUTES: Final = (
+    Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),
+    Route("ingest", "GET", "/v1/sources", "ingest:read"),
+    Route("ingest", "POST", "/v1/sources/{source_id}/disable", "ingest:admin"),
+    Route("ingest", "GET", "/v1/quarantine", "ingest:read"),
+    Route("ingest", "GET", "/v1/quarantine/reasons", "ingest:read"),
+    Route("profile", "GET", "/v1/profiles", "profile:read"),
+    Route("profile", "GET", "/v1/totals", "profile:read"),
+    Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
+    Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
+    Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
+    Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
+    Route("segment", "GET", "/v1/tiers", "segment:read"),
+    Route("segment", "GET", "/v1/counts", "segment:read"),
+    Route("campaign", "GET", "/v1/journeys", "campaign:read"),
+    Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),
+    Route("campaign", "POST", "/v1/journeys/{journey_id}/resume", "campaign:write"),
+    Route("campaign", "GET", "/v1/messages", "campaign:read"),
+    Route("campaign", "GET", "/v1/messages/figures", "campaign:read"),
+    Route("campaign", "GET", "/v1/profiles/{profile_id}/decisions", "campaign:read", customer=True),
+    Route("campaign", "POST", "/v1/send-stop", "campaign:admin"),
+    Route("campaign", "DELETE", "/v1/send-stop", "campaign:admin"),
+    Route("feedback", "POST", "/v1/feedback", "feedback:write", customer=True, body=ANSWER),
+    Route("feedback", "GET", "/v1/figures", "feedback:read"),
+    Route("feedback", "GET", "/v1/profiles/{profile_id}/responses", "feedback:read", customer=True),
+    Route("feedback", "GET", "/v1/cases", "feedback:read"),
+    Route("feedback", "POST", "/v1/cases/{case_id}/close", "feedback:write", body={"note": "called"}),
+)
+
+LONG: Final = "x" * 5_000
+NOT_UUIDS: Final = ("nonsense", NUL, LONG, "%27%20OR%201%3D1")
+# Values that are wrong wherever a parameter of this name stands.
+GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
+    "source_id": NOT_UUIDS,
+    "profile_id": NOT_UUIDS,
+    "case_id": NOT_UUIDS,
+    "ref": (*NOT_UUIDS, "planet:42", "user_id:" + LONG, f"user_id:4{NUL}2", f"email:{NUL}"),
+    "journey_id": ("nonsense", LONG, f"win{NUL}back"),
+    "journey": (f"win{NUL}back",),
+    "state": ("nonsense", NUL),
+    "status": ("nonsense", NUL),
+    "survey": ("nonsense", NUL),
+    "reason": ("nonsense", NUL),
+    "limit": ("0", "10000", "-1", "many", "1e999", NUL),
+    "min_orders": ("-1", "many", "9" * 5_000),
+    "q": ("x", "x" * 257, f"an{NUL}n"),
+    "since": ("nonsense", "2026-02-30", NUL, LONG),
+    "until": ("nonsense", "2026-02-30", NUL, LONG),
+    "cursor": (
+        "nonsense",
+        NUL,
+        LONG,
+        "%F0%9F%8D%B5",
+        encode_cursor(1),
+        encode_cursor("2026-03-01T12:00:00Z", "nonsense"),
+        encode_cursor("nonsense", SOMEBODY),
+    ),
+}
+# Values that are of the right kind, and so far off that something inside may overflow.
+EXTREME: Final[Mapping[str, tuple[str, ...]]] = {
+    "min_orders": (str(2**31), str(2**63)),
+    "since": ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2026-03-01T12:00"),
+    "until": ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2026-03-01T12:00"),
+    "cursor": (
+        encode_cursor("0001-01-01T00:00:00+14:00", SOMEBODY),
+        encode_cursor("9999-12-31T23:59:59-14:00", SOMEBODY),
+        encode_cursor("2026-03-01T12:00:00", SOMEBODY),  # in no time zone
+    ),
+}
+BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "/v1/sources": (
+        None,
+        [],
+        {},
+        {"name": ""},
+        {"name": "x" * 101},
+        {"name": "a\0b"},
+        {"name": "a\ud800"},
+        {"name": "shop", "kind": "royal"},
+        {"name": "shop", "colour": "red"},
+    ),
+    "/v1/feedback": (
+        None,
+        [],
+        {},
+        ANSWER | {"customer": {}},
+        ANSWER | {"customer": {"profile_id": "nonsense"}},
+        ANSWER | {"customer": {"user_id": "x" * 257}},
+        ANSWER | {"customer": {"user_id": "4\0002"}},
+        ANSWER | {"text": "x" * 5_001},
+        ANSWER | {"text": "a\0b"},
+        ANSWER | {"text": "a\ud800"},
+        ANSWER | {"order_id": "A\0001"},
+        ANSWER | {"survey": "horoscope"},
+        ANSWER | {"rating": 10**30},
+        ANSWER | {"rating": 8.5},
+        ANSWER | {"colour": "red"},
+    ),
+    "/v1/cases/{case_id}/close": (None, [], {"note": "x" * 5_001}, {"note": 1}, {"colour": "red"}),
+}
+
+
+def token(subject: str = "operator", scope: str = "") -> dict[str, str]:
+    """A bearer token; without a scope it is a customer's."""
+    claims = {
+        "sub": subject,
+        "scope": scope,
+        "iss": "rapport",
+        "aud": "rapport",
+        "exp": datetime.now(UTC) + timedelta(minutes=5),  # noqa: TID251 - PyJWT reads the machine's clock, too
+    }
+    return {"Authorization": f"Bearer {jwt.encode(claims, KEY, algorithm='EdDSA')}"}
+
+
+def build(service: str, url: str) -> process.Service:
+    """A service that is wired, but whose loops do not run."""
+    common: dict[str, Any] = {
+        "database_url": url,
+        "database_pool_size": 2,
+        "kafka_bootstrap": "nowhere.invalid:9092",
+        "http_port": 8001,
+        "auth_public_key": PUBLIC_KEY,
+    }
+    mail: dict[str, Any] = {"mail_from": "hello@shop.example", "smtp_host": LOOPBACK, "smtp_port": 25}
+    made: Mapping[str, Callable[[], process.Service]] = {
+        "ingest": lambda: build_ingest(IngestSettings(**common), SystemClock()),
+        "profile": lambda: build_profile(ProfileSettings(**common), SystemClock()),
+        "segment": lambda: build_segment(SegmentSettings(**common), SystemClock()),
+        "campaign": lambda: build_campaign(CampaignSettings(**common, **mail), SystemClock()),
+        "feedback": lambda: build_feedback(FeedbackSettings(**common), SystemClock()),
+    }
+    return made[service]()
+
+
+@asynccontextmanager
+async def asking(
+    service: process.Service, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service. What the application lets escape is a 500, as it is to a caller."""
+    assert service.app is not None
+    transport = httpx2.ASGITransport(app=service.app, raise_app_exceptions=False)
+    try:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            yield client
+    finally:
+        await service.database.close()
+
+
+async def ask(client: httpx2.AsyncClient, route: Route, url: str, headers: Mapping[str, str]) -> httpx2.Response:
+    return await client.request(route.method, url, headers=dict(headers), json=route.body or None)
+
+
+def fault_in(answer: httpx2.Response, *, names: str = "") -> str | None:
+    """What is wrong with an answer that should be a refusal; None if it is one that helps."""
+    if not 400 <= answer.status_code < 500:
+        return f"status {answer.status_code}"
+    if answer.headers["content-type"] != "application/problem+json":
+        return f"content type {answer.headers['content-type']}"
+    said = answer.json()
+    if not said["detail"] or said["status"] != answer.status_code or not said["title"]:
+        return f"says {said}"
+    if answer.status_code == 422 and names not in said["detail"]:
+        return f"does not name {names}: {said['detail']}"
+    return None
+
+
+def parameters_of(app: Any, route: Route) -> list[tuple[str, str]]:
+    """Where each parameter stands, and its name, as the API's own description says."""
+    operation = app.openapi()["paths"][route.path][route.method.lower()]
+    return [(one["in"], one["name"]) for one in operation.get("parameters", []) if one["in"] in ("path", "query")]
+
+
+every_route = pytest.mark.parametrize("route", ROUTES, ids=str)
+every_service = pytest.mark.parametrize("service", SERVICES)
+
+
+@every_service
+async def test_the_description_builds_and_every_route_has_a_summary_and_is_tested_here(
+    service: str,
+) -> None:
+    made = build(service, "postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
+    assert made.app is not None
+    described = {
+        (method.upper(), path): operation
+        for path, operations in made.app.openapi()["paths"].items()
+        if path.startswith("/v1/") and path.removeprefix("/v1/") not in TRACKING
+        for method, operation in operations.items()
+    }
+    await made.database.close()
+    assert set(described) == {(route.method, route.path) for route in ROUTES if route.service == service}
+    assert [key for key, operation in described.items() if not operation.get("summary")] == []
+
+
+@every_route
+async def test_without_a_valid_token_nothing_is_answered(database_factory: DatabaseFactory, route: Route) -> None:
+    made = build(route.service, await database_factory(route.service))
+    async with asking(made) as client:
+        nothing = await ask(client, route, route.url(), {})
+        password = await ask(client, route, route.url(), {"Authorization": "Basic b3BlcmF0b3I6"})
+    for answer in (nothing, password):
+        assert answer.status_code == 401
+        assert fault_in(answer) is None
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+@every_service
+async def test_a_token_that_is_not_valid_is_answered_with_the_way_to_authenticate(service: str) -> None:
+    route = next(route for route in ROUTES if route.service == service)
+    forged = jwt.encode({"sub": "operator"}, Ed25519PrivateKey.generate(), algorithm="EdDSA")
+    async with asking(build(service, "postgresql+asyncpg://nobody@127.0.0.1:1/nothing")) as client:
+        for wrong in ("nonsense", forged):
+            answer = await ask(client, route, route.url(), {"Authorization": f"Bearer {wrong}"})
+            assert fault_in(answer) is None
+            assert (answer.status_code, answer.headers.get("www-authenticate", "")[:6]) == (401, "Bearer")
+
+
+@every_route
+async def test_a_token_without_the_scope_is_refused(database_factory: DatabaseFactory, route: Route) -> None:
+    service, _, level = route.scope.partition(":")
+    lower = {"read": [], "write": ["read"], "admin": ["read", "write"]}[level]
+    others = [f"{one}:admin" for one in SERVICES if one != service]
+    made = build(route.service, await database_factory(route.service))
+    async with asking(made) as client:
+        for scope in (" ".join(others), *(f"{service}:{less}" for less in lower)):
+            answer = await ask(client, route, route.url(), token(scope=scope))
+            assert (answer.status_code, fault_in(answer)) == (403, None), scope
+        enough = await ask(client, route, route.url(), token(scope=route.scope))
+    assert enough.status_code in (200, 201, 204, 404)
+
+
+@every_route
+async def test_a_customer_is_answered_about_that_customer_only(database_factory: DatabaseFactory, route: Route) -> None:
+    made = build(route.service, await database_factory(route.service))
+    if route.service == "profile":
+        await know(made, person("somebody"), person("other"))
+        mine, theirs = await id_of(made, user("somebody")), await id_of(made, user("other"))
+    else:
+        mine, theirs = SOMEBODY, uuid4()
+    url = route.url(ref=str(mine))
+    async with asking(made) as client:
+        stranger = await ask(client, route, url, token(str(theirs)))
+        own = await ask(client, route, url, token(str(mine)))
+    assert (stranger.status_code, fault_in(stranger)) == (403, None)
+    if route.customer:
+        assert own.status_code in (200, 201, 404)
+    else:
+        assert (own.status_code, fault_in(own)) == (403, None)
+
+
+@every_route
+async def test_garbage_in_any_parameter_is_refused_with_a_reason(
+    database_factory: DatabaseFactory, route: Route
+) -> None:
+    made = build(route.service, await database_factory(route.service))
+    faults: dict[str, str] = {}
+    async with asking(made) as client:
+        for place, name in parameters_of(made.app, route):
+            for value in GARBAGE[name]:
+                url = route.url(**{name: value}) if place == "path" else f"{route.url()}?{name}={value}"
+                answer = await ask(client, route, url, token(scope=route.scope))
+                if fault := fault_in(answer, names=name if place == "query" else ""):
+                    faults[f"{name}={value[:40]}"] = fault
+    assert faults == {}
+
+
+@every_route
+async def test_an_extreme_value_is_answered_or_refused_and_never_fails(
+    database_factory: DatabaseFactory, route: Route
+) -> None:
+    made = build(route.service, await database_factory(route.service))
+    faults: dict[str, int] = {}
+    async with asking(made) as client:
+        for _, name in parameters_of(made.app, route):
+            for value in EXTREME.get(name, ()):
+                answer = await ask(client, route, f"{route.url()}?{name}={value}", token(scope=route.scope))
+                if answer.status_code >= 500:
+                    faults[f"{name}={value}"] = answer.status_code
+    assert faults == {}
+
+
+@pytest.mark.parametrize("route", [route for route in ROUTES if route.body], ids=str)
+async def test_a_body_that_makes_no_sense_is_refused_with_a_reason(
+    database_factory: DatabaseFactory, route: Route
+) -> None:
+    made = build(route.service, await database_factory(route.service))
+    faults: dict[str, str] = {}
+    async with asking(made, token(scope=route.scope)) as client:
+        for raw in (b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"rating": NaN}'):
+            answer = await client.post(route.url(), content=raw, headers=JSON)
+            if fault := fault_in(answer):
+                faults[repr(raw[:20])] = fault
+        for body in BAD_BODIES[route.path]:
+            sent = json.dumps(body)  # escaped, so that half a surrogate pair can be sent at all
+            if fault := fault_in(await client.post(route.url(), content=sent, headers=JSON)):
+                faults[repr(body)[:120]] = fault
+        if route.path != "/v1/cases/{case_id}/close":
+            answer = await client.post(route.url(), json=route.body, headers={"Idempotency-Key": "k" * 201})
+            if fault := fault_in(answer):
+                faults["Idempotency-Key"] = fault
+    assert faults == {}
+
+
+async def test_a_note_that_postgresql_cannot_hold_is_refused(database_factory: DatabaseFactory) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    async with asking(made, token(scope="feedback:admin")) as client:
+        case = (await client.post("/v1/feedback", json=ANSWER | {"rating": 0})).json()["id"]
+        answer = await client.post(f"/v1/cases/{case}/close", json={"note": "a\0b"})
+        assert fault_in(answer, names="note") is None
+
+
+@every_service
+async def test_an_unknown_route_or_method_is_a_problem(service: str) -> None:
+    async with asking(build(service, "postgresql+asyncpg://nobody@127.0.0.1:1/nothing")) as client:
+        for path in ("/", "/v1", "/v1/nothing", "/v2/profiles", "/v1/%00", "/" + LONG):
+            answer = await client.get(path)
+            assert (answer.status_code, fault_in(answer)) == (404, None), path
+        answer = await client.put("/health/live")
+        assert (answer.status_code, fault_in(answer)) == (405, None)
+
+
+@every_service
+async def test_a_service_tells_whether_it_lives_and_whether_it_can_work(
+    database_factory: DatabaseFactory, service: str
+) -> None:
+    async with asking(build(service, await database_factory(service))) as client:
+        live = await client.get("/health/live")
+        assert (live.status_code, live.json()) == (200, {"live": True, "silent": []})
+        ready = await client.get("/health/ready")
+        # ingest has no consumer; the others' does not run here
+        expected = {"ready": True} if service == "ingest" else {"ready": False, "consumer": False}
+        assert ready.json() == {"serving": True, "database": True, **expected}
+        assert ready.status_code == (200 if service == "ingest" else 503)
+        await client.get("/v1/nothing")
+        metrics = await client.get("/metrics")
+        assert metrics.status_code == 200
+        assert metrics.headers["content-type"].startswith("text/plain")
+        assert "rapport_" in metrics.text
+
+
+@every_service
+async def test_while_postgresql_is_away_reads_say_when_to_come_back(service: str) -> None:
+    away = f"postgresql+asyncpg://nobody@{LOOPBACK}:{free_port()}/nothing"
+    async with asking(build(service, away), token(scope=f"{service}:admin")) as client:
+        for route in ROUTES:
+            if route.service == service and route.method == "GET":
+                answer = await client.get(route.url())
+                assert answer.status_code == 503, str(route)
+                assert answer.headers["content-type"] == "application/problem+json"
+                assert int(answer.headers["retry-after"]) > 0
+        ready = await client.get("/health/ready")
+        assert (ready.status_code, ready.json()["database"]) == (503, False)
+        assert (await client.get("/health/live")).status_code == 200
+
+
+# profile
+
+
+async def know(made: process.Service, *events: Event) -> None:
+    """The profile service takes in events, as its consumer does."""
+    async with made.database.work() as work:
+        work.origin = 0
+        await take_in(work, events)
+
+
+async def id_of(made: process.Service, identity: Identity) -> UUID:
+    """Who owned an identity when it was first linked."""
+    async with made.database.work() as work:
+        row = await work.row(
+            "SELECT profile_id FROM identities WHERE namespace = :namespace AND value = :value",
+            namespace=identity.namespace.value,
+            value=identity.value,
+        )
+    assert row is not None
+    found: UUID = row.profile_id
+    return found
+
+
+async def merged(made: process.Service) -> tuple[UUID, UUID]:
+    """Ann, who was two customers: the id that is gone, and the one that stands for it."""
+    mail = Identity(Namespace.EMAIL, "ann@example.com")
+    await know(made, person("ann"))
+    await know(made, Event(**_said(person("ann", at=NOON + days(1))) | {"identities": (mail,)}))
+    survivor, loser = await id_of(made, user("ann")), await id_of(made, mail)
+    await know(made, Event(**_said(person("ann", at=NOON + days(2))) | {"identities": (user("ann"), mail)}))
+    assert survivor != loser
+    return loser, survivor
+
+
+def _said(one: Event) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in Event.__struct_fields__}
+
+
+async def test_the_pages_of_a_search_hold_every_profile_once_although_new_ones_appear(
+    database_factory: DatabaseFactory,
+) -> None:
+    made = build("profile", await database_factory("profile"))
+    # Several seen at the same instant, so that pages end between equals.
+    await know(made, *(person(n, at=NOON + days(n // 4)) for n in range(30)))
+    walked: list[str] = []
+    async with asking(made, token(scope="profile:read")) as client:
+        everybody = (await client.get(f"/v1/profiles?limit={MAX_PAGE}")).json()["profiles"]
+        after: dict[str, str] = {}
+        while True:
+            page = (await client.get("/v1/profiles", params={"limit": "7", **after})).json()
+            walked += [one["id"] for one in page["profiles"]]
+            if page["next"] is None:
+                break
+            after = {"cursor": page["next"]}
+            await know(made, person(f"new-{len(walked)}", at=NOON + days(100 + len(walked))))
+    assert len(everybody) == 30
+    assert walked == [one["id"] for one in everybody]
+
+
+async def test_a_search_finds_the_beginning_of_an_identity_and_takes_signs_as_they_are(
+    database_factory: DatabaseFactory,
+) -> None:
+    made = build("profile", await database_factory("profile"))
+    await know(made, person("50%"), person("50x"), person("a_b"), person("axb"), person("a\\b"))
+    async with asking(made, token(scope="profile:read")) as client:
+        for prefix, owner in (("50%", "50%"), ("a_", "a_b"), ("a\\", "a\\b")):
+            found = (await client.get("/v1/profiles", params={"q": prefix})).json()["profiles"]
+            assert [one["identities"]["user_id"] for one in found] == [[owner]]
+
+
+async def test_a_customer_is_found_by_id_by_identity_and_by_a_mail_address_with_capitals(
+    database_factory: DatabaseFactory,
+) -> None:
+    made = build("profile", await database_factory("profile"))
+    loser, survivor = await merged(made)
+    refs = (str(loser), str(survivor), str(survivor).upper(), "user_id:ann", "email:Ann@Example.COM")
+    async with asking(made, token(scope="profile:read")) as client:
+        for ref in refs:
+            found = (await client.get(f"/v1/profiles/{ref}")).json()
+            assert (found["id"], found["merged_ids"]) == (str(survivor), [str(loser)]), ref
+            assert (await client.get(f"/v1/profiles/{ref}/timeline")).json()["profile_id"] == str(survivor)
+            log = (await client.get(f"/v1/profiles/{ref}/identity-log")).json()["decisions"]
+            assert "merge" in {one["kind"] for one in log}
+        unknown = await client.get("/v1/profiles/user_id:nobody")
+        assert (unknown.status_code, fault_in(unknown)) == (404, None)
+
+
+async def test_a_search_by_mail_address_does_not_mind_capitals(database_factory: DatabaseFactory) -> None:
+    made = build("profile", await database_factory("profile"))
+    _, survivor = await merged(made)
+    async with asking(made, token(scope="profile:read")) as client:
+        found = (await client.get("/v1/profiles", params={"q": "Ann@Ex"})).json()["profiles"]
+    assert [one["id"] for one in found] == [str(survivor)]
+
+
+async def test_a_user_id_with_a_slash_in_it_is_found(database_factory: DatabaseFactory) -> None:
+    made = build("profile", await database_factory("profile"))
+    await know(made, person("shop/42"))
+    async with asking(made, token(scope="profile:read")) as client:
+        answer = await client.get("/v1/profiles/user_id:shop%2F42")
+    assert answer.status_code == 200
+
+
+async def test_a_merged_customer_still_reads_with_the_token_issued_before(database_factory: DatabaseFactory) -> None:
+    made = build("profile", await database_factory("profile"))
+    loser, survivor = await merged(made)
+    async with asking(made) as client:
+        answers = [
+            (await client.get(f"/v1/profiles/{ref}", headers=token(str(subject)))).status_code
+            for subject in (loser, survivor)
+            for ref in (loser, survivor)
+        ]
+    assert answers == [200, 200, 200, 200]
+
+
+async def test_a_customer_cannot_find_out_whether_somebody_else_is_known(database_factory: DatabaseFactory) -> None:
+    made = build("profile", await database_factory("profile"))
+    await know(made, person("ann"), person("ben"))
+    own = token(str(await id_of(made, user("ann"))))
+    async with asking(made, own) as client:
+        for tail in ("", "/timeline"):
+            known = await client.get(f"/v1/profiles/user_id:ben{tail}")
+            unknown = await client.get(f"/v1/profiles/user_id:nobody{tail}")
+            assert (known.status_code, unknown.status_code) == (403, 403)
+
+
+async def test_the_timeline_is_walked_by_pages(database_factory: DatabaseFactory) -> None:
+    made = build("profile", await database_factory("profile"))
+    await know(made, *(order("ann", n, at=NOON + days(n // 3)) for n in range(10)))
+    walked: list[str] = []
+    after: dict[str, str] = {}
+    async with asking(made, token(scope="profile:read")) as client:
+        while True:
+            page = (await client.get("/v1/profiles/user_id:ann/timeline", params={"limit": "4", **after})).json()
+            walked += [one["event_id"] for one in page["events"]]
+            if page["next"] is None:
+                break
+            after = {"cursor": page["next"]}
+    assert (len(walked), len(set(walked))) == (10, 10)
+
+
+# feedback
+
+
+async def rows_in(made: process.Service, table: str) -> int:
+    """How many rows a table has."""
+    async with made.database.work() as work:
+        row = await work.row(f"SELECT count(*) AS found FROM {table}")
+    assert row is not None
+    return int(row.found)
+
+
+async def test_an_answer_sent_again_under_its_key_is_stored_once(database_factory: DatabaseFactory) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    headers = token(scope="feedback:write") | {"Idempotency-Key": "k-1"}
+    async with asking(made, headers) as client:
+        first = await client.post("/v1/feedback", json=ANSWER)
+        again = await client.post("/v1/feedback", json=ANSWER)
+        assert (first.status_code, again.status_code) == (201, 201)
+        assert first.json() == again.json()
+        other = await client.post("/v1/feedback", json=ANSWER | {"rating": 1})
+        assert (other.status_code, fault_in(other, names="Idempotency-Key")) == (422, None)
+        assert [await rows_in(made, table) for table in ("responses", "outbox", "cases")] == [1, 1, 0]
+        # The key is the caller's own: somebody else's equal key is another one.
+        somebody_else = token("somebody else", "feedback:write") | {"Idempotency-Key": "k-1"}
+        assert (await client.post("/v1/feedback", json=ANSWER, headers=somebody_else)).json() != first.json()
+
+
+async def test_two_answers_under_one_key_at_the_same_time_are_stored_once(database_factory: DatabaseFactory) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    headers = token(scope="feedback:write") | {"Idempotency-Key": "k-1"}
+    async with asking(made, headers) as client:
+        answers = await asyncio.gather(*(client.post("/v1/feedback", json=ANSWER) for _ in range(6)))
+        assert {answer.status_code for answer in answers} == {201}
+        assert len({answer.json()["id"] for answer in answers}) == 1
+        assert await rows_in(made, "responses") == 1
+
+
+async def test_a_key_whose_request_was_refused_can_be_used_again(database_factory: DatabaseFactory) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    headers = token(scope="feedback:write") | {"Idempotency-Key": "k-1"}
+    async with asking(made, headers) as client:
+        assert (await client.post("/v1/feedback", json=ANSWER | {"rating": 11})).status_code == 422
+        assert (await client.post("/v1/feedback", json=ANSWER)).status_code == 201
+
+
+async def test_a_customer_answers_for_that_customer_only(database_factory: DatabaseFactory) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    async with asking(made, token(str(SOMEBODY))) as client:
+        for customer, status in (
+            ({"profile_id": str(SOMEBODY)}, 201),
+            ({"profile_id": str(uuid4())}, 403),
+            ({"user_id": "42"}, 403),
+            ({"profile_id": str(SOMEBODY), "email": "ben@example.com"}, 403),
+        ):
+            answer = await client.post("/v1/feedback", json=ANSWER | {"customer": customer})
+            assert answer.status_code == status, customer
+        responses = (await client.get(f"/v1/profiles/{SOMEBODY}/responses")).json()["responses"]
+        assert [one["rating"] for one in responses] == [9]
+
+
+@pytest.mark.parametrize(
+    ("survey", "rating", "scale"), [("nps", 11, "0 to 10"), ("nps", -1, "0 to 10"), ("csat", 0, "1 to 5")]
+)
+async def test_a_rating_off_the_scale_is_refused_with_the_scale(
+    database_factory: DatabaseFactory, survey: str, rating: int, scale: str
+) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    async with asking(made, token(scope="feedback:write")) as client:
+        answer = await client.post("/v1/feedback", json=ANSWER | {"survey": survey, "rating": rating})
+    assert (answer.status_code, fault_in(answer, names="rating")) == (422, None)
+    assert scale in answer.json()["detail"]
+
+
+async def test_a_case_is_closed_once(database_factory: DatabaseFactory) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    async with asking(made, token("carol", "feedback:write")) as client:
+        case = (await client.post("/v1/feedback", json=ANSWER | {"rating": 2})).json()["id"]
+        listed = (await client.get("/v1/cases")).json()["cases"]
+        assert [(one["id"], one["status"], one["reason"]) for one in listed] == [(case, "open", "nps 2")]
+        closed = (await client.post(f"/v1/cases/{case}/close", json={"note": "called"})).json()
+        assert (closed["status"], closed["closed_by"], closed["note"]) == ("closed", "carol", "called")
+        again = await client.post(f"/v1/cases/{case}/close", json={"note": "called again"})
+        assert (again.status_code, fault_in(again)) == (409, None)
+        (kept,) = (await client.get("/v1/cases?status=closed")).json()["cases"]
+        assert kept["note"] == "called"
+        unknown = await client.post(f"/v1/cases/{uuid4()}/close", json={})
+        assert (unknown.status_code, fault_in(unknown)) == (404, None)
+
+
+# campaign and ingest
+
+
+async def test_pausing_and_resuming_twice_changes_nothing_more(database_factory: DatabaseFactory) -> None:
+    made = build("campaign", await database_factory("campaign"))
+    async with asking(made, token(scope="campaign:write")) as client:
+        for verb, active in (("pause", False), ("pause", False), ("resume", True), ("resume", True)):
+            assert (await client.post(f"/v1/journeys/win-back/{verb}")).json()["active"] is active
+            listed = {one["id"]: one["active"] for one in (await client.get("/v1/journeys")).json()["journeys"]}
+            assert listed == {"welcome-to-tier": True, "win-back": active}
+
+
+async def test_the_send_stop_keeps_who_stopped_first_until_it_is_lifted(database_factory: DatabaseFactory) -> None:
+    made = build("campaign", await database_factory("campaign"))
+    async with asking(made) as client:
+        carol, dave = token("carol", "campaign:admin"), token("dave", "campaign:admin")
+        first = (await client.post("/v1/send-stop", headers=carol)).json()
+        assert (await client.post("/v1/send-stop", headers=dave)).json() == first
+        assert (await client.delete("/v1/send-stop", headers=dave)).status_code == 204
+        assert (await client.post("/v1/send-stop", headers=dave)).json()["stopped_by"] == "dave"
+
+
+async def test_a_source_is_made_once_under_its_key_and_its_write_key_is_shown_once(
+    database_factory: DatabaseFactory,
+) -> None:
+    made = build("ingest", await database_factory("ingest"))
+    headers = token(scope="ingest:admin") | {"Idempotency-Key": "k-1"}
+    async with asking(made, headers) as client:
+        first = (await client.post("/v1/sources", json={"name": "shop"})).json()
+        again = (await client.post("/v1/sources", json={"name": "shop"})).json()
+        assert first["write_key"].startswith("rk_")
+        assert again == {"id": first["id"], "write_key": None}
+        taken = await client.post("/v1/sources", json={"name": "shop"}, headers={"Idempotency-Key": "k-2"})
+        assert (taken.status_code, fault_in(taken)) == (409, None)
+        disabled = (await client.post(f"/v1/sources/{first['id']}/disable")).json()
+        assert (await client.post(f"/v1/sources/{first['id']}/disable")).json() == disabled
