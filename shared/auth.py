@@ -29,10 +29,6 @@ class Principal:
         if not any(f"{service}:{higher}" in self.scopes for higher in levels[levels.index(level) :]):
             raise Forbidden(f"this needs the scope {scope}")
 
-    def is_customer(self, profile_id: str) -> bool:
-        """Whether this is that customer's own token."""
-        return not self.scopes and self.subject == profile_id
-
 
 class Verifier:
     """Verifies tokens against a configured key or a JWKS URL. Default deny: without either, nothing passes."""
@@ -48,7 +44,7 @@ class Verifier:
     async def verify(self, token: str) -> Principal:
         """The token's principal; raises `Unauthorized` with the reason."""
         try:
-            claims = jwt.decode(
+            claims: dict[str, object] = jwt.decode(
                 token,
                 key=await self._key(token),
                 algorithms=[self._algorithm],
@@ -57,7 +53,7 @@ class Verifier:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except jwt.InvalidTokenError as error:
+        except jwt.PyJWTError as error:
             raise Unauthorized(f"bearer token: {error}") from None
         return Principal(str(claims["sub"]), frozenset(str(claims.get("scope", "")).split()))
 
@@ -75,7 +71,10 @@ class Verifier:
                     answer = (await client.get(self._jwks_url)).raise_for_status()
                 except httpx2.HTTPError as error:
                     raise Unauthorized(f"the key set could not be read: {error!r}") from None
-            self._keys = {str(key.key_id): key for key in jwt.PyJWKSet.from_dict(answer.json()).keys}
+            try:
+                self._keys = {str(key.key_id): key for key in jwt.PyJWKSet.from_dict(answer.json()).keys}
+            except ValueError as error:
+                raise Unauthorized(f"the key set is no JSON: {error}") from None
         if key_id not in self._keys:
             raise Unauthorized(f"no key {key_id!r} in the key set")
         return self._keys[key_id]

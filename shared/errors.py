@@ -48,6 +48,9 @@ class Unauthorized(AppError):
 
     status = HTTPStatus.UNAUTHORIZED
 
+    def __init__(self, detail: str = "", *, challenge: str = 'Bearer error="invalid_token"') -> None:
+        super().__init__(detail, headers={"WWW-Authenticate": challenge})
+
 
 class Forbidden(AppError):
     """The credential does not allow this."""

@@ -4,7 +4,7 @@ import base64
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
-from datetime import datetime
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -15,17 +15,17 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils.compat import uuid7
 
-from shared import metrics
+from shared import aliases, metrics
 from shared.auth import Principal, Verifier
-from shared.db import DATABASE_AWAY, DATABASE_ERRORS, Database, Work
-from shared.errors import AppError, Invalid, Unauthorized
+from shared.db import DATABASE_AWAY, DATABASE_ERRORS, Database, Work, refuses_data, sqlstate
+from shared.errors import AppError, Forbidden, Invalid, Unauthorized
 from shared.health import Pulse
 from shared.kafka.consumer import Consumer
 from shared.logging import get_logger, trace_id
@@ -34,6 +34,7 @@ PROBLEM: Final = "application/problem+json"
 PROBLEM_BASE: Final = "https://rapport.example/problems/"
 RETRY_AFTER_SECONDS: Final = 2
 MAX_PAGE: Final = 200
+DEFECT: Final = "42"  # SQLSTATE class: syntax error or access rule violation
 
 log = get_logger(__name__)
 bearer: Final = HTTPBearer(auto_error=False, description="A JWT with audience `rapport`")
@@ -81,6 +82,7 @@ def create_app(
         description=description,
         version="1",
         lifespan=lifespan,
+        dependencies=[Depends(_storable)],
         responses={"4XX": {"model": Problem, "description": "What was wrong, in application/problem+json"}},
     )
     app.state.database = health.database
@@ -92,7 +94,8 @@ def create_app(
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
-    for away in (DBAPIError, *DATABASE_AWAY):
+    app.add_exception_handler(DBAPIError, _on_database_error)
+    for away in DATABASE_AWAY:
         app.add_exception_handler(away, _on_away)
     app.add_middleware(Observed)
     return app
@@ -120,6 +123,17 @@ async def _on_http_exception(_: Request, error: Exception) -> Response:
     return problem(status, slug, status.phrase, str(error.detail), headers=dict(error.headers or {}) or None)
 
 
+async def _on_database_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, DBAPIError)
+    if refuses_data(error):
+        return problem(
+            HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", Invalid.title(), "a value can't be stored or compared"
+        )
+    if sqlstate(error).startswith(DEFECT):
+        raise error  # ours to mend: no client should be told to try again
+    return await _on_away(request, error)
+
+
 async def _on_away(request: Request, error: Exception) -> Response:
     log.warning("http.dependency_away", path=request.url.path, error=repr(error))
     return problem(
@@ -131,6 +145,26 @@ async def _on_away(request: Request, error: Exception) -> Response:
     )
 
 
+# What may be asked
+
+
+def storable(text: str) -> str:
+    """The text, if PostgreSQL can hold it; raises ValueError otherwise."""
+    if "\x00" in text:
+        raise ValueError("must not contain U+0000")
+    return text
+
+
+# A text in a request's body.
+Text = Annotated[str, AfterValidator(storable)]
+
+
+def _storable(request: Request) -> None:
+    for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
+        if "\x00" in f"{name}{value}":
+            raise Invalid(f"{name}: must not contain U+0000")
+
+
 # Who calls
 
 
@@ -139,7 +173,7 @@ async def principal(
 ) -> Principal:
     """The caller, from the bearer token; raises `Unauthorized`."""
     if credentials is None:
-        raise Unauthorized("send Authorization: Bearer <token>", headers={"WWW-Authenticate": "Bearer"})
+        raise Unauthorized("send Authorization: Bearer <token>", challenge="Bearer")
     verifier: Verifier = request.app.state.verifier
     return await verifier.verify(credentials.credentials)
 
@@ -155,6 +189,20 @@ def requires(scope: str) -> Any:
         return caller
 
     return Depends(check)
+
+
+async def require_customer_or(scope: str, caller: Principal, work: Work, profile_id: UUID) -> None:
+    """Raises `Forbidden` unless the caller has the scope, or is that customer, under any id they ever had."""
+    if caller.scopes:
+        caller.require(scope)
+        return
+    try:
+        subject = UUID(caller.subject)
+    except ValueError:
+        raise Forbidden(f"this needs the scope {scope}") from None
+    called = await aliases.canonical(work, (subject, profile_id))
+    if called[subject] != called[profile_id]:
+        raise Forbidden("a customer's token is for that customer only")
 
 
 def database(request: Request) -> Database:
@@ -178,9 +226,20 @@ def encode_cursor(*position: str | int | float | UUID | datetime) -> str:
 def decode_cursor(cursor: str, shape: Any) -> Any:
     """The position in a cursor, as a tuple of `shape`; raises `Invalid` if it is not one of ours."""
     try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=shape)
-    except (ValueError, msgspec.MsgspecError):
+        position = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=shape)
+        return tuple(utc(part) if isinstance(part, datetime) else part for part in position)
+    except (ValueError, msgspec.MsgspecError, Invalid):
         raise Invalid("cursor: not one that this API gave") from None
+
+
+def utc(moment: datetime) -> datetime:
+    """The same moment in UTC; raises `Invalid` for one without a zone, or outside the calendar."""
+    if moment.tzinfo is None:
+        raise Invalid(f"{moment.isoformat()}: has no time zone; add Z or an offset")
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError:
+        raise Invalid(f"{moment.isoformat()}: lies outside the calendar") from None
 
 
 async def once(work: Work, key: str | None, fingerprint: str, make: Callable[[], Awaitable[UUID]]) -> tuple[UUID, bool]:

@@ -1,13 +1,18 @@
 """The outbox: what a transaction wants published, written in that transaction. `shared.relay` publishes it."""
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import wire
 from shared.contracts.envelope import Event
+from shared.errors import Refused
 from shared.sql import sql
+
+# Below Kafka's default of 1 MiB, headers included: a record that the broker refuses would block the relay for ever.
+MAX_RECORD_BYTES: Final = 900_000
 
 
 class Outbox:
@@ -29,6 +34,8 @@ class Outbox:
         values: list[bytes] = []
         for topic, key, event in addressed:
             head, value = wire.encode(event)
+            if len(value) > MAX_RECORD_BYTES:
+                raise Refused(f"{len(value)} bytes to publish; the broker takes {MAX_RECORD_BYTES}")
             topics.append(topic)
             keys.append(key)
             headers.append(msgspec.json.encode({name: raw.decode() for name, raw in head}).decode())

@@ -7,6 +7,7 @@ behind it. Rows are never found by `id > cursor`, because ids commit out of orde
 """
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Final
@@ -45,7 +46,15 @@ class Relay:
         database.listeners.append(self._wake.set)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Relays until `stop` is set and the outbox is empty."""
+        """Relays until `stop` is set and the outbox is empty; then lets go of the lease, for a successor."""
+        await self._relay_until(stop)
+        with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
+            async with self._database.engine.begin() as connection:
+                await connection.execute(
+                    sql("DELETE FROM leases WHERE name = 'relay' AND holder = :holder"), {"holder": self._holder}
+                )
+
+    async def _relay_until(self, stop: asyncio.Event) -> None:
         while True:
             self._tick()
             self._wake.clear()

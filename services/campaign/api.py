@@ -17,7 +17,7 @@ from services.campaign.schemas import (
     SendStopOut,
 )
 from services.campaign.service import operations
-from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
 
 router = APIRouter(prefix="/v1", tags=["campaign"])
 
@@ -77,9 +77,8 @@ async def decisions(
     database: Db, caller: Caller, profile_id: UUID, limit: Annotated[PageSize, Query()] = 50
 ) -> DecisionsOut:
     """A merged profile's id still answers. A customer's own token may ask for that customer."""
-    if not caller.is_customer(str(profile_id)):
-        caller.require("campaign:read")
     async with database.work() as work:
+        await require_customer_or("campaign:read", caller, work, profile_id)
         rows: list[Any] = list(await operations.decisions(work, profile_id, limit=limit))
     return DecisionsOut(decisions=rows)
 

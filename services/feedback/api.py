@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
+from pydantic import AwareDatetime
 
 from services.feedback import service
 from services.feedback.domain import CaseStatus, Survey
@@ -20,11 +21,12 @@ from services.feedback.schemas import (
 from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, Namespace
 from shared.errors import Forbidden
-from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, once, requires
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, once, require_customer_or, requires, utc
 
 router = APIRouter(prefix="/v1", tags=["feedback"])
 
 DEFAULT_PERIOD = timedelta(days=30)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 @router.post("/feedback", status_code=201, summary="Submit an answer to a survey")
@@ -39,7 +41,7 @@ async def submit(
 
     A customer's own token may answer for that customer only. The same `Idempotency-Key` stores one answer.
     """
-    if not caller.is_customer(str(body.customer.profile_id)):
+    if body.customer.profile_id is None:
         caller.require("feedback:write")
     identities = [
         Identity(namespace, value)
@@ -50,6 +52,8 @@ async def submit(
         raise Forbidden("a customer's token names the customer by profile_id only")
     feedback = FeedbackSubmitted(survey=body.survey, rating=body.rating, text=body.text, order_id=body.order_id)
     async with database.work() as work:
+        if body.customer.profile_id is not None:
+            await require_customer_or("feedback:write", caller, work, body.customer.profile_id)
         made, _ = await once(
             work,
             idempotency_key and f"{caller.subject}/feedback/{idempotency_key}",
@@ -67,12 +71,12 @@ async def submit(
 
 @router.get("/figures", dependencies=[requires("feedback:read")], summary="NPS or CSAT over a period")
 async def figures(
-    database: Db, survey: Survey = Survey.NPS, since: datetime | None = None, until: datetime | None = None
+    database: Db, survey: Survey = Survey.NPS, since: AwareDatetime | None = None, until: AwareDatetime | None = None
 ) -> FiguresOut:
     """The figures over `[since, until)`; by default the last 30 days."""
     async with database.work() as work:
-        end = until.astimezone(UTC) if until else work.now
-        start = since.astimezone(UTC) if since else end - DEFAULT_PERIOD
+        end = utc(until) if until else work.now
+        start = utc(since) if since else max(end, EARLIEST + DEFAULT_PERIOD) - DEFAULT_PERIOD
         return FiguresOut.model_validate(await service.figures(work, survey, since=start, until=end))
 
 
@@ -81,9 +85,8 @@ async def responses(
     database: Db, caller: Caller, profile_id: UUID, limit: Annotated[PageSize, Query()] = 50
 ) -> ResponsesOut:
     """A merged profile's id still answers."""
-    if not caller.is_customer(str(profile_id)):
-        caller.require("feedback:read")
     async with database.work() as work:
+        await require_customer_or("feedback:read", caller, work, profile_id)
         rows: list[Any] = list(await service.responses_of(work, profile_id, limit=limit))
     return ResponsesOut(responses=rows)
 

@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-Value = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
+from shared.http import Text
+
+Value = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 
 
 class Customer(BaseModel):
@@ -48,7 +50,7 @@ class FeedbackIn(BaseModel):
     customer: Customer
     survey: Literal["nps", "csat"] = "nps"
     rating: int = Field(description="0 to 10 for nps, 1 to 5 for csat")
-    text: str = Field("", max_length=5000)
+    text: Text = Field("", max_length=5000)
     order_id: Value | None = None
 
 
@@ -118,4 +120,4 @@ class CloseIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    note: str = Field("", max_length=5000)
+    note: Text = Field("", max_length=5000)

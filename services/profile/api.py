@@ -14,7 +14,10 @@ from services.profile.schemas import (
     TotalsOut,
 )
 from services.profile.service import read
-from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
+from shared.auth import Principal
+from shared.db import Work
+from shared.errors import Forbidden, Invalid
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
 
 router = APIRouter(prefix="/v1", tags=["profiles"])
 
@@ -32,7 +35,7 @@ Ref = Annotated[
 async def search(
     database: Db,
     q: Annotated[str | None, Query(description="the beginning of any identity", min_length=2, max_length=256)] = None,
-    min_orders: Annotated[int, Query(ge=0)] = 0,
+    min_orders: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     cursor: str | None = None,
     limit: Annotated[PageSize, Query()] = 50,
 ) -> ProfilesOut:
@@ -52,26 +55,15 @@ async def totals(database: Db) -> TotalsOut:
     return TotalsOut(totals=rows)
 
 
-@router.get("/profiles/{ref}", summary="One customer, all round")
-async def profile(database: Db, caller: Caller, ref: Ref) -> ProfileOut:
-    """Identities, traits, consent, orders, spend, refunds, margin, pages, categories, feedback."""
-    async with database.work() as work:
-        found = await read.profile(work, ref)
-    if not caller.is_customer(str(found["id"])):
-        caller.require("profile:read")
-    return ProfileOut.model_validate(found)
-
-
-@router.get("/profiles/{ref}/timeline", summary="A customer's events, newest first")
+@router.get("/profiles/{ref:path}/timeline", summary="A customer's events, newest first")
 async def timeline(
     database: Db, caller: Caller, ref: Ref, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50
 ) -> TimelineOut:
     """One page; pass `next` as `cursor` for the page after it."""
     before = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
-        profile_id, rows = await read.timeline(work, ref, before=before, limit=limit)
-    if not caller.is_customer(str(profile_id)):
-        caller.require("profile:read")
+        profile_id = await _readable(work, caller, ref)
+        rows = await read.timeline(work, profile_id, before=before, limit=limit)
     last = rows[-1] if len(rows) == limit else None
     events: list[Any] = list(rows)
     return TimelineOut(
@@ -82,10 +74,34 @@ async def timeline(
 
 
 @router.get(
-    "/profiles/{ref}/identity-log", dependencies=[requires("profile:read")], summary="Why a customer is one customer"
+    "/profiles/{ref:path}/identity-log",
+    dependencies=[requires("profile:read")],
+    summary="Why a customer is one customer",
 )
 async def identity_log(database: Db, ref: Ref, limit: Annotated[PageSize, Query()] = 50) -> IdentityLogOut:
     """The decisions that made, linked and merged this customer, newest first."""
     async with database.work() as work:
         decisions: list[Any] = list(await read.identity_log(work, ref, limit=limit))
     return IdentityLogOut(decisions=decisions)
+
+
+# Last, because an identity may hold slashes: this address takes in whatever the two above do not.
+@router.get("/profiles/{ref:path}", summary="One customer, all round")
+async def profile(database: Db, caller: Caller, ref: Ref) -> ProfileOut:
+    """Identities, traits, consent, orders, spend, refunds, margin, pages, categories, feedback."""
+    async with database.work() as work:
+        found = await read.profile(work, await _readable(work, caller, ref))
+    return ProfileOut.model_validate(found)
+
+
+async def _readable(work: Work, caller: Principal, ref: str) -> UUID:
+    """The profile behind `ref`, if the caller may read it. A customer never learns whether another is known."""
+    if caller.scopes:
+        caller.require("profile:read")
+        return await read.resolve(work, ref)
+    try:
+        profile_id = await read.resolve(work, ref)
+    except (read.UnknownProfile, Invalid):
+        raise Forbidden("a customer's token is for that customer only") from None
+    await require_customer_or("profile:read", caller, work, profile_id)
+    return profile_id

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from services.segment import service
 from services.segment.schemas import CountsOut, StandingOut, TierOut, TiersOut
-from shared.http import Caller, Db, requires
+from shared.http import Caller, Db, require_customer_or, requires
 
 router = APIRouter(prefix="/v1", tags=["segments"])
 
@@ -14,9 +14,8 @@ router = APIRouter(prefix="/v1", tags=["segments"])
 @router.get("/profiles/{profile_id}/standing", summary="Where a customer stands")
 async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOut:
     """Tier, lifecycle stage and RFM, each with its reason. A merged profile's id still answers."""
-    if not caller.is_customer(str(profile_id)):
-        caller.require("segment:read")
     async with database.work() as work:
+        await require_customer_or("segment:read", caller, work, profile_id)
         found = await service.standing(work, profile_id)
     return StandingOut.model_validate(dict(found))
 

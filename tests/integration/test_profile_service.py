@@ -319,7 +319,7 @@ async def test_categories_of_an_order_told_by_two_sources_count_once(database: D
     await take(database, [event(body, user(1)), event(body, user(1), source_id=str(UUID(int=8)))])
 
     async with database.work() as work:
-        found = await read.profile(work, "user_id:1")
+        found = await read.profile(work, await read.resolve(work, "user_id:1"))
     assert found["top"]["category_bought"] == [{"name": "drinks", "times": 2}]
 
 

@@ -22,6 +22,11 @@ async def owner(work: Work, identity: Identity) -> UUID | None:
     return None if row is None else row.owner
 
 
+async def exists(work: Work, profile_id: UUID) -> bool:
+    """Whether there is such a profile; a merged one is none."""
+    return await work.row("SELECT 1 FROM profiles WHERE id = :id", id=profile_id) is not None
+
+
 async def profile(work: Work, profile_id: UUID) -> Any | None:
     """One profile's row."""
     return await work.row(
@@ -75,7 +80,7 @@ async def search(
     last_seen, profile_id = before or (None, None)
     found = (
         "AND p.id IN (SELECT coalesce(a.canonical_id, i.profile_id) FROM identities i LEFT JOIN profile_aliases a "
-        "USING (profile_id) WHERE i.value LIKE :pattern) "
+        "USING (profile_id) WHERE i.value LIKE :pattern OR (i.namespace = 'email' AND i.value LIKE lower(:pattern))) "
         if prefix
         else ""
     )

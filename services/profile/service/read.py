@@ -42,15 +42,17 @@ async def resolve(work: Work, ref: str) -> UUID:
         profile_id = UUID(ref)
     except ValueError:
         raise Invalid(f"ref: {ref!r} is neither a profile id nor namespace:value") from None
-    return (await aliases.canonical(work, [profile_id]))[profile_id]
+    called = (await aliases.canonical(work, [profile_id]))[profile_id]
+    if not await read.exists(work, called):
+        raise UnknownProfile(f"no profile {ref}")
+    return called
 
 
-async def profile(work: Work, ref: str) -> dict[str, Any]:
+async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
     """The 360° view of one customer. Raises `UnknownProfile`."""
-    profile_id = await resolve(work, ref)
     row = await read.profile(work, profile_id)
     if row is None:
-        raise UnknownProfile(f"no profile {ref}")
+        raise UnknownProfile(f"no profile {profile_id}")
     top: dict[str, list[dict[str, Any]]] = {}
     for count in await read.top(work, profile_id):
         top.setdefault(count.kind, []).append({"name": count.name, "times": count.times})
@@ -64,12 +66,9 @@ async def profile(work: Work, ref: str) -> dict[str, Any]:
     }
 
 
-async def timeline(
-    work: Work, ref: str, *, before: tuple[datetime, UUID] | None, limit: int
-) -> tuple[UUID, Sequence[Any]]:
+async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:
     """A customer's events, newest first."""
-    profile_id = await resolve(work, ref)
-    return profile_id, await read.timeline(work, profile_id, before=before, limit=limit)
+    return await read.timeline(work, profile_id, before=before, limit=limit)
 
 
 async def identity_log(work: Work, ref: str, *, limit: int) -> Sequence[Any]:

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -25,6 +25,7 @@ from shared.errors import Refused, TryAgain
 
 SOURCE: Final = str(service_source("profile"))
 MAX_TRAITS: Final = 100  # published with each change; the rest is in the profile
+MAX_TRAIT_BYTES: Final = 2_000  # of one trait, likewise
 MAX_IDENTITIES: Final = 20  # of one namespace, published with each change
 
 
@@ -175,13 +176,17 @@ def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> Profile
         first_seen=state.first_seen,
         last_seen=state.last_seen,
         identities={namespace: values[:MAX_IDENTITIES] for namespace, values in state.identities.items()},
-        traits=folding.plain(state.traits, MAX_TRAITS),
+        traits=_bounded(folding.plain(state.traits, MAX_TRAITS)),
         consent=folding.plain(state.consent, MAX_TRAITS),
         orders=figures.orders,
         spend_minor=figures.spend_minor,
         first_order_at=figures.first_order_at,
         last_order_at=figures.last_order_at,
     )
+
+
+def _bounded(traits: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in traits.items() if len(msgspec.json.encode((name, value))) <= MAX_TRAIT_BYTES}
 
 
 def _change(cause: Event, profile_id: UUID, body: ProfileChanged | ProfileMerged, name: str) -> Event:
