@@ -1,7 +1,6 @@
 """What every service's API has: health, metrics, problems, bearer tokens, traces. FastAPI's own edges live here."""
 
 import base64
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -14,21 +13,15 @@ from fastapi import APIRouter, Depends, FastAPI, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import AfterValidator, BaseModel, Field
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uuid_utils.compat import uuid7
 
-from shared import aliases, metrics
+from shared import aliases, operations
 from shared.auth import Principal, Verifier
-from shared.db import DATABASE_AWAY, DATABASE_ERRORS, Database, Work, refuses_data, sqlstate
+from shared.db import DATABASE_AWAY, Database, Work, refuses_data, sqlstate
 from shared.errors import AppError, Forbidden, Invalid, Unauthorized
-from shared.health import Pulse
-from shared.kafka.consumer import Consumer
-from shared.logging import get_logger, trace_id
+from shared.logging import get_logger
 
 PROBLEM: Final = "application/problem+json"
 PROBLEM_BASE: Final = "https://rapport.example/problems/"
@@ -57,22 +50,12 @@ def problem(status: int, slug: str, title: str, detail: str, **extra: Any) -> JS
     return JSONResponse(body, status, headers, media_type=PROBLEM)
 
 
-class Health:
-    """What the health routes tell."""
-
-    def __init__(self, pulse: Pulse, database: Database, consumer: Consumer | None) -> None:
-        self.pulse = pulse
-        self.database = database
-        self.consumer = consumer
-        self.draining = False
-
-
 def create_app(
     *,
     title: str,
     description: str,
     routers: Sequence[APIRouter],
-    health: Health,
+    health: operations.Health,
     verifier: Verifier,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
@@ -90,14 +73,14 @@ def create_app(
     app.state.health = health
     for router in routers:
         app.include_router(router)
-    app.include_router(_operations)
+    app.include_router(operations.router)
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DBAPIError, _on_database_error)
     for away in DATABASE_AWAY:
         app.add_exception_handler(away, _on_away)
-    app.add_middleware(Observed)
+    app.add_middleware(operations.Observed)
     return app
 
 
@@ -264,93 +247,3 @@ async def once(work: Work, key: str | None, fingerprint: str, make: Callable[[],
     made = await make()
     await work.run("UPDATE idempotency_keys SET result = :result WHERE key = :key", result=made, key=key)
     return made, True
-
-
-# Health and metrics
-
-_operations = APIRouter(tags=["operations"])
-
-
-@_operations.get("/health/live", summary="Whether every loop of the process has given a sign of life lately")
-async def live(request: Request) -> JSONResponse:
-    """200 while every loop turns; 503 names those that do not."""
-    health: Health = request.app.state.health
-    silent = health.pulse.silent()
-    return JSONResponse({"live": not silent, "silent": silent}, 503 if silent else 200)
-
-
-@_operations.get("/health/ready", summary="Whether the service can do its work now")
-async def ready(request: Request) -> JSONResponse:
-    """200 when PostgreSQL answers, this process's consumer is connected, and it is not draining."""
-    health: Health = request.app.state.health
-    checks = {"serving": not health.draining, "database": await _answers(health.database)}
-    if health.consumer is not None:
-        checks["consumer"] = health.consumer.lag() is not None and not health.consumer.stopped()
-    good = all(checks.values())
-    return JSONResponse({"ready": good, **checks}, 200 if good else 503)
-
-
-@_operations.get("/health/lag", summary="What is still to be read and to be published")
-async def lag(request: Request, database: Db) -> dict[str, Any]:
-    """Records not yet read by this process (null while unknown), outbox rows, and stopped partitions."""
-    health: Health = request.app.state.health
-    async with database.work() as work:
-        row = await work.row("SELECT count(*) AS waiting FROM outbox")
-    return {
-        "lag": health.consumer.lag() if health.consumer else 0,
-        "outbox": row.waiting if row else 0,
-        "stopped": health.consumer.stopped() if health.consumer else [],
-    }
-
-
-@_operations.get("/metrics", include_in_schema=False)
-async def prometheus() -> Response:
-    """Every metric in `shared/metrics.py`, in Prometheus' text format."""
-    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _answers(database: Database) -> bool:
-    try:
-        async with database.engine.connect() as connection:
-            await connection.execute(text("SELECT 1"))
-    except DATABASE_ERRORS:
-        return False
-    return True
-
-
-class Observed:
-    """Counts and times each answer, and gives each request a trace id (W3C `traceparent`, taken over or made)."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")
-        parts = parent.split("-")
-        trace = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else uuid7().hex
-        trace_id.set(trace)
-        started, status = time.perf_counter(), 500
-
-        async def observe(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [*message["headers"], (b"trace-id", trace.encode())]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, observe)
-        finally:
-            route = getattr(scope.get("route"), "path", "other")
-            metrics.http_seconds.labels(route).observe(time.perf_counter() - started)
-            metrics.http_requests.labels(route, scope["method"], status).inc()
-
-
-def traceparent() -> str | None:
-    """The current request's W3C trace context, to travel with an event."""
-    current = trace_id.get()
-    return None if current is None else f"00-{current}-{current[16:]}-01"

@@ -54,6 +54,12 @@ def configure(service: str, level: str = "INFO") -> None:
         logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
 
 
+def traceparent() -> str | None:
+    """The current request's W3C trace context, to travel with an event."""
+    current = trace_id.get()
+    return None if current is None else f"00-{current}-{current[16:]}-01"
+
+
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """A logger; call it with an event name and keyword facts, never with personal data."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)

@@ -19,11 +19,13 @@ from shared.clock import Clock
 from shared.contracts import topics
 from shared.db import Database
 from shared.health import Pulse
-from shared.http import Health, create_app
+from shared.http import create_app
 from shared.kafka import offsets
-from shared.kafka.consumer import Consumer, Handlers
+from shared.kafka.batch import Handlers
+from shared.kafka.consumer import Consumer
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
+from shared.operations import Health
 from shared.relay import Relay
 from shared.settings import Settings, load
 

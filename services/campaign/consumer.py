@@ -3,7 +3,7 @@
 from services.campaign.service import changes, contacts
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.topics import PROFILES, SEGMENTS
-from shared.kafka.consumer import Handlers
+from shared.kafka.batch import Handlers
 
 TOPICS = (PROFILES, SEGMENTS)
 

@@ -17,7 +17,7 @@ from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, best, partition_key
 from shared.db import Work
 from shared.errors import Conflict, Invalid, NotFound, Refused
-from shared.http import traceparent
+from shared.logging import traceparent
 
 SOURCE = service_source("feedback")
 

@@ -3,7 +3,7 @@
 from services.profile.service.take_in import take_in
 from shared.contracts.events import FACTS
 from shared.contracts.topics import EVENTS
-from shared.kafka.consumer import Handlers
+from shared.kafka.batch import Handlers
 
 TOPICS = (EVENTS,)
 

@@ -6,10 +6,9 @@ One partition's batch is one transaction: swap the offset, apply the events, wri
 
 import asyncio
 import contextlib
-import itertools
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
@@ -23,18 +22,17 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import metrics
 from shared.clock import Clock, wall_milliseconds
-from shared.contracts import topics, wire
-from shared.contracts.envelope import Event
-from shared.contracts.events import Body
-from shared.db import DATABASE_AWAY, Database, Work, refuses_data
-from shared.errors import Refused, TryAgain
+from shared.contracts import topics
+from shared.db import DATABASE_AWAY, Database, Work
+from shared.errors import TryAgain
 from shared.kafka import dead_letters, offsets
 from shared.kafka import topics as cluster
+from shared.kafka.batch import Batches, BreakerOpened, Handlers, Held, PartitionLost
 from shared.kafka.cancelled import failures_raise
-from shared.kafka.dead_letters import DeadLetter, Record
+from shared.kafka.dead_letters import Record
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway, Producer
-from shared.logging import get_logger, trace_id
+from shared.logging import get_logger
 
 POLL_MILLISECONDS: Final = 200
 HEARTBEATS_PER_SESSION: Final = 6
@@ -46,9 +44,6 @@ BATCH_SECONDS: Final = 60
 STUCK_SECONDS: Final = 120  # lag and no progress while PostgreSQL and the broker answer
 CLOSE_SECONDS: Final = 5
 
-Handler = Callable[[Work, Sequence[Event]], Awaitable[None]]
-Handlers = Mapping[type[Body], Handler]
-
 log = get_logger(__name__)
 
 
@@ -58,30 +53,6 @@ class Stuck(RuntimeError):
 
 class _ClusterChanged(Exception):
     """The broker is another cluster than the one whose offsets are held."""
-
-
-class _PartitionLost(Exception):
-    """Another holder took the partition, or moved it."""
-
-
-class _BreakerOpened(Exception):
-    """Too many dead letters."""
-
-
-@dataclass(slots=True)
-class Held:
-    """A partition that this process holds.
-
-    `expected` is the next offset to read, `stored` the one in the database. They differ behind records without a
-    handler, which are passed over without a transaction: reading those again would do nothing, too.
-    """
-
-    place: Place
-    epoch: int
-    expected: int
-    stored: int
-    stopped: str | None = None
-    last_record_at: datetime | None = None
 
 
 @dataclass(slots=True)
@@ -113,9 +84,13 @@ class Consumer:
     cluster_id: str | None = None
     _failures: dict[TopicPartition, int] = field(default_factory=dict)
     _not_before: dict[TopicPartition, float] = field(default_factory=dict)
+    _batches: Batches = field(init=False)
     _client: Any = None
     _round: asyncio.Lock = field(default_factory=asyncio.Lock)
     _progress_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self._batches = Batches(self.service, self.database, self.producer, self.handlers, self.swaps)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consumes until `stop` is set, building the client anew after every failure of the broker."""
@@ -355,11 +330,11 @@ class Consumer:
         try:
             async with asyncio.timeout(BATCH_SECONDS):
                 with metrics.batch_seconds.labels(partition.topic).time():
-                    newer = await self._apply_batch(held, batch)
-        except (_PartitionLost, TryAgain, BrokerAway, DBAPIError, *DATABASE_AWAY) as error:
+                    newer = await self._batches.apply(held, batch)
+        except (PartitionLost, TryAgain, BrokerAway, DBAPIError, *DATABASE_AWAY) as error:
             # Whether the transaction committed may be unknown: only the row knows. The loop takes the partition
             # again, if it is still assigned, and reads on from there.
-            if isinstance(error, _PartitionLost):
+            if isinstance(error, PartitionLost):
                 metrics.partitions_lost.labels(partition.topic).inc()
             failures = self._failures[partition] = self._failures.get(partition, 0) + 1
             pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1]
@@ -367,7 +342,7 @@ class Consumer:
             self.held.pop(partition, None)
             log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
             return
-        except _BreakerOpened as error:
+        except BreakerOpened as error:
             async with self.database.work() as work:
                 await offsets.stop(work.connection, held.place, epoch=held.epoch, reason=str(error))
             self._stop_partition(client, partition, held, str(error))
@@ -376,102 +351,6 @@ class Consumer:
         self._progress_at = asyncio.get_running_loop().time()
         if newer is not None:
             self._stop_partition(client, partition, held, newer)
-
-    async def _apply_batch(self, held: Held, batch: Sequence[Record]) -> str | None:
-        """Applies a batch up to the first record that this code is too old for; returns why it stopped there.
-
-        Nearly every batch has nothing to refuse, so it is first tried without savepoints, which cost two round
-        trips each; one that is refused is rolled back whole and applied again with care.
-        """
-        try:
-            return await self._transact(held, batch, careful=False)
-        except Refused:
-            return await self._transact(held, batch, careful=True)
-        except DBAPIError as error:
-            if not refuses_data(error):
-                raise
-            return await self._transact(held, batch, careful=True)
-
-    async def _transact(self, held: Held, batch: Sequence[Record], *, careful: bool) -> str | None:
-        letters: list[DeadLetter] = []
-        events: list[tuple[Record, Event]] = []
-        newer: str | None = None
-        upto = held.expected
-        for record in batch:
-            try:
-                events.append((record, wire.decode(record.headers, record.value)))
-            except wire.NewerThanCode as error:
-                newer = f"offset {record.offset} is {error}, which this release does not know: upgrade it"
-                break
-            except wire.Undecodable as error:
-                letters.append(DeadLetter(record, str(error)))
-            upto = record.offset + 1
-        if upto == held.expected:
-            return newer
-        topic = held.place.topic
-        held.last_record_at = _moment(batch[-1].timestamp_ms)
-        if not letters and not any(type(event.body) in self.handlers for _, event in events):
-            held.expected = upto
-            metrics.records.labels(topic, "unhandled").inc(len(events))
-            return newer
-        async with self.database.work() as work:
-            work.origin = held.place.partition
-            counts = await offsets.swap(
-                work.connection,
-                held.place,
-                epoch=held.epoch,
-                expected=held.stored,
-                new=upto,
-                records=len(events) + len(letters),
-                window=dead_letters.WINDOW,
-            )
-            if counts is None and self.swaps:
-                raise _PartitionLost
-            repeated: set[int] = set()
-            if self.swaps:
-                repeated = await offsets.repeated(work.connection, held.place, (event for _, event in events))
-            new = [pair for n, pair in enumerate(events) if n not in repeated]
-            wanted = [pair for pair in new if type(pair[1].body) in self.handlers]
-            for handler, pairs in itertools.groupby(wanted, key=lambda pair: self.handlers[type(pair[1].body)]):
-                run = list(pairs)
-                trace_id.set(_trace(run[0][1]))
-                if careful:
-                    await self._apply(work, handler, run, letters)
-                else:
-                    await handler(work, [event for _, event in run])
-            if letters:
-                if counts is not None and dead_letters.too_many(seen=counts.seen, dead=counts.dead + len(letters)):
-                    refused = f"{counts.dead + len(letters)} of {counts.seen} records refused"
-                    raise _BreakerOpened(f"{refused}; the last: {letters[-1].reason}")
-                await offsets.count_dead(work.connection, held.place, len(letters))
-                await dead_letters.write(self.producer, self.service, held.place, letters, now=work.now)
-        held.expected = held.stored = upto
-        metrics.records.labels(topic, "duplicate").inc(len(repeated))
-        metrics.records.labels(topic, "dead").inc(len(letters))
-        metrics.records.labels(topic, "applied").inc(len(wanted))
-        metrics.records.labels(topic, "unhandled").inc(len(new) - len(wanted))
-        return newer
-
-    async def _apply(
-        self, work: Work, handler: Handler, run: Sequence[tuple[Record, Event]], letters: list[DeadLetter]
-    ) -> None:
-        """Applies a run of events under a savepoint, halving it to find what is refused."""
-        try:
-            async with work.connection.begin_nested():
-                await handler(work, [event for _, event in run])
-            return
-        except Refused as error:
-            reason = str(error)
-        except DBAPIError as error:
-            if not refuses_data(error):
-                raise
-            reason = str(error.orig)
-        if len(run) == 1:
-            letters.append(DeadLetter(run[0][0], reason))
-            return
-        half = len(run) // 2
-        await self._apply(work, handler, run[:half], letters)
-        await self._apply(work, handler, run[half:], letters)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -501,12 +380,3 @@ def _gone(expected: int, beginning: int) -> str:
 
 def _too_short(expected: int) -> str:
     return f"the log ends before what was read ({expected})"
-
-
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
-
-
-def _trace(event: Event) -> str | None:
-    parts = (event.traceparent or "").split("-")
-    return parts[1] if len(parts) == 4 else None

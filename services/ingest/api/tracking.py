@@ -22,9 +22,9 @@ from services.ingest.domain.normalise import Reception
 from services.ingest.schemas import Accepted, TrackingProblem
 from services.ingest.service import Busy, KeyCache, NotUnderstood, Source, TrackingError, UnknownKey
 from shared.db import DATABASE_ERRORS, Database
-from shared.http import RETRY_AFTER_SECONDS, traceparent
+from shared.http import RETRY_AFTER_SECONDS
 from shared.kafka.producer import BrokerAway
-from shared.logging import get_logger
+from shared.logging import get_logger, traceparent
 
 # An address by itself says the type of its one event; None stands for a batch, whose events say theirs.
 ROUTES: Final[dict[str, str | None]] = {

@@ -1,0 +1,107 @@
+"""What every service tells an operator: whether it lives, is ready, how far it lags, its metrics; and trace ids."""
+
+import time
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils.compat import uuid7
+
+from shared import metrics
+from shared.db import DATABASE_ERRORS, Database
+from shared.health import Pulse
+from shared.kafka.consumer import Consumer
+from shared.logging import trace_id
+
+
+class Health:
+    """What the health routes tell."""
+
+    def __init__(self, pulse: Pulse, database: Database, consumer: Consumer | None) -> None:
+        self.pulse = pulse
+        self.database = database
+        self.consumer = consumer
+        self.draining = False
+
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/health/live", summary="Whether every loop of the process has given a sign of life lately")
+async def live(request: Request) -> JSONResponse:
+    """200 while every loop turns; 503 names those that do not."""
+    health: Health = request.app.state.health
+    silent = health.pulse.silent()
+    return JSONResponse({"live": not silent, "silent": silent}, 503 if silent else 200)
+
+
+@router.get("/health/ready", summary="Whether the service can do its work now")
+async def ready(request: Request) -> JSONResponse:
+    """200 when PostgreSQL answers, this process's consumer is connected, and it is not draining."""
+    health: Health = request.app.state.health
+    checks = {"serving": not health.draining, "database": await _answers(health.database)}
+    if health.consumer is not None:
+        checks["consumer"] = health.consumer.lag() is not None and not health.consumer.stopped()
+    good = all(checks.values())
+    return JSONResponse({"ready": good, **checks}, 200 if good else 503)
+
+
+@router.get("/health/lag", summary="What is still to be read and to be published")
+async def lag(request: Request) -> dict[str, Any]:
+    """Records not yet read by this process (null while unknown), outbox rows, and stopped partitions."""
+    health: Health = request.app.state.health
+    async with health.database.work() as work:
+        row = await work.row("SELECT count(*) AS waiting FROM outbox")
+    return {
+        "lag": health.consumer.lag() if health.consumer else 0,
+        "outbox": row.waiting if row else 0,
+        "stopped": health.consumer.stopped() if health.consumer else [],
+    }
+
+
+@router.get("/metrics", include_in_schema=False)
+async def prometheus() -> Response:
+    """Every metric in `shared/metrics.py`, in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        await database.ping()
+    except DATABASE_ERRORS:
+        return False
+    return True
+
+
+class Observed:
+    """Counts and times each answer, and gives each request a trace id (W3C `traceparent`, taken over or made)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")
+        parts = parent.split("-")
+        trace = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else uuid7().hex
+        trace_id.set(trace)
+        started, status = time.perf_counter(), 500
+
+        async def observe(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = [*message["headers"], (b"trace-id", trace.encode())]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observe)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            metrics.http_seconds.labels(route).observe(time.perf_counter() - started)
+            metrics.http_requests.labels(route, scope["method"], status).inc()
