@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
+from hypothesis.errors import FlakyFailure
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -333,7 +334,8 @@ def test_whoever_holds_dies_freezes_or_returns_each_record_has_its_effect_once(b
     "condition", ["next_offset = :expected", "epoch = :epoch"], ids=["the epoch", "the expected offset"]
 )
 def test_a_swap_that_ignores_half_of_its_condition_is_caught(bed: Bed, condition: str) -> None:
-    # Not shrunk: that it fails is all that is asked.
+    # Not shrunk: that it fails is all that is asked. With the fault in, two holders race for real, so that the same
+    # steps may fail in two ways, which Hypothesis calls flaky.
     enough = settings(SETTINGS, max_examples=300, phases=[Phase.generate], report_multiple_bugs=False)
-    with pytest.raises(AssertionError):
+    with pytest.raises((AssertionError, FlakyFailure)):
         run_state_machine_as_test(machine(bed, planted(condition)), settings=enough)
