@@ -74,7 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="rapport", description="Rapport on this machine")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start everything and show the demo")
-    run.add_argument("--slice", type=_positive, metavar="N", help="use only the first N orders in the demo")
+    run.add_argument("--slice", type=_positive, metavar="N", help="use N orders only, those that show most first")
     run.add_argument("--exit", action="store_true", help="stop when the demo has ended")
     run.add_argument("--no-demo", action="store_true", help="start everything, send nothing")
     commands.add_parser("stop", help="stop a running stack")
