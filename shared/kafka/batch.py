@@ -36,7 +36,8 @@ class Held:
     """A partition that this process holds.
 
     `expected` is the next offset to read, `stored` the one in the database. They differ behind records without a
-    handler, which are passed over without a transaction: reading those again would do nothing, too.
+    handler, which are passed over without a transaction: reading those again would do nothing, too. `beyond` is an
+    expected offset that the log's end was found to lie before, and when the broker said so.
     """
 
     place: Place
@@ -45,6 +46,7 @@ class Held:
     stored: int
     stopped: str | None = None
     last_record_at: datetime | None = None
+    beyond: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
