@@ -56,10 +56,9 @@ async def _import(client: Client, plan: Plan, state: State, file: Path, console:
     events = list(history(plan))
     await client.until_idle(deadline_seconds=IMPORT_DEADLINE_SECONDS)
     if state.sent and not state.imported and await _orders(client) < _orders_in(events[: state.sent]):
-        # The embedded broker keeps nothing when it is killed: what was acknowledged and not yet read is sent
-        # again. What was read is known by its id.
-        console.print("The broker was lost during the import: sending it again from the beginning.")
-        state.sent = 0
+        raise StackError(
+            "the embedded broker was killed during the import and lost what was on its way; begin anew with: make reset"
+        )
     if not state.imported:
         with _bar(console) as (bar, sending, folding):
             bar.update(sending, total=len(events), completed=state.sent)
