@@ -17,7 +17,7 @@ from shared.sql import sql
 # A holder that freezes inside a transaction must lose its locks before its successor's patience ends.
 SESSION: Final = {
     "idle_in_transaction_session_timeout": "10s",
-    "transaction_timeout": "60s",
+    "transaction_timeout": "30s",  # for a holder frozen between two messages of one statement, which is not idle
     "tcp_user_timeout": "10s",
     "timezone": "UTC",
     "jit": "off",  # batches are many short statements; compiling them costs more than it saves
