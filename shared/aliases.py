@@ -1,6 +1,6 @@
 """Merged profiles: every reader keeps, for ever, which id stands for which, and resolves ids through it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final
 from uuid import UUID
 
@@ -26,29 +26,50 @@ async def names(work: Work, profile_id: UUID) -> list[UUID]:
     return [root, *sorted(row.profile_id for row in rows)]
 
 
-async def lock_merges(work: Work) -> None:
+async def lock_merges(work: Work, *, shared: bool = False) -> None:
     """Makes merges follow one another until the transaction ends: of two at once, each could miss the other's half.
 
-    A caller that locks rows, too, takes this first.
+    `shared`: no merge is noted meanwhile, though others may look, too. For who writes under an id that must not have
+    been merged away. A caller that locks rows takes this first, or two that wait for each other are a deadlock.
     """
-    await work.run("SELECT pg_advisory_xact_lock(:lock)", lock=MERGE_LOCK)
-
-
-async def note_merge(work: Work, *, loser: UUID, survivor: UUID) -> UUID:
-    """Makes `survivor`'s canonical id stand for `loser` and all it stood for; returns that canonical id.
-
-    Idempotent; merges may be noted in any order.
-    """
-    await lock_merges(work)
-    ids = await canonical(work, (loser, survivor))
-    root, gone = ids[survivor], ids[loser]
-    if root == gone:
-        return root
-    await work.run("UPDATE profile_aliases SET canonical_id = :root WHERE canonical_id = :gone", root=root, gone=gone)
+    kind = "_shared" if shared else ""
+    # Of this schema: a rebuild in its own must not hold up the running service, nor wait for it.
     await work.run(
-        "INSERT INTO profile_aliases (profile_id, canonical_id) VALUES (:gone, :root) "
-        "ON CONFLICT (profile_id) DO UPDATE SET canonical_id = excluded.canonical_id",
-        gone=gone,
-        root=root,
+        f"SELECT pg_advisory_xact_lock{kind}(CAST(:lock AS int), hashtext(current_schema()))", lock=MERGE_LOCK
     )
-    return root
+
+
+async def note_merges(work: Work, merges: Iterable[tuple[UUID, UUID]]) -> dict[UUID, UUID]:
+    """Makes each (loser, survivor)'s survivor stand for the loser and all it stood for, in a few statements for all.
+
+    Returns, for each id that stood for itself and does no more, the one that stands for it now. Idempotent; merges
+    may be noted in any order.
+    """
+    pairs = list(merges)
+    await lock_merges(work)
+    ids = await canonical(work, {one for pair in pairs for one in pair})
+    into: dict[UUID, UUID] = {}
+    for loser, survivor in pairs:
+        gone, root = _end(into, ids[loser]), _end(into, ids[survivor])
+        if gone != root:
+            into[gone] = root
+    moved = {gone: _end(into, gone) for gone in sorted(into)}
+    if moved:
+        names = {"gone": list(moved), "roots": list(moved.values())}
+        await work.run(
+            "UPDATE profile_aliases a SET canonical_id = m.root FROM unnest(CAST(:gone AS uuid[]), "
+            "CAST(:roots AS uuid[])) AS m(gone, root) WHERE a.canonical_id = m.gone",
+            **names,
+        )
+        await work.run(
+            "INSERT INTO profile_aliases (profile_id, canonical_id) SELECT * FROM unnest(CAST(:gone AS uuid[]), "
+            "CAST(:roots AS uuid[])) ON CONFLICT (profile_id) DO UPDATE SET canonical_id = excluded.canonical_id",
+            **names,
+        )
+    return moved
+
+
+def _end(into: Mapping[UUID, UUID], one: UUID) -> UUID:
+    while one in into:
+        one = into[one]
+    return one

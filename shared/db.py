@@ -1,6 +1,6 @@
 """PostgreSQL: one engine a process, and one transaction a batch or request, committed only here."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -64,7 +64,16 @@ class Database:
     that gave a loop of this process something to do, so that the loops need not poll.
     """
 
-    def __init__(self, url: str, *, application: str, clock: Clock, pool_size: int = 12) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        application: str,
+        clock: Clock,
+        pool_size: int = 12,
+        session: Mapping[str, str] = SESSION,
+        command_timeout_seconds: float = COMMAND_TIMEOUT_SECONDS,
+    ) -> None:
         self._clock = clock
         self.listeners: list[Callable[[], None]] = []
         self.engine: AsyncEngine = create_async_engine(
@@ -73,8 +82,8 @@ class Database:
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
             connect_args={
-                "server_settings": {**SESSION, "application_name": application},
-                "command_timeout": COMMAND_TIMEOUT_SECONDS,
+                "server_settings": {**session, "application_name": application},
+                "command_timeout": command_timeout_seconds,
                 "timeout": CONNECT_TIMEOUT_SECONDS,
             },
         )

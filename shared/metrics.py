@@ -9,6 +9,7 @@
 | rapport_consumer_lag | topic, partition | records not yet read by this process |
 | rapport_partition_stopped | topic, partition, reason | 1 while a partition waits for an operator |
 | rapport_partitions_lost_total | topic | batches given up because another holder took the partition |
+| rapport_database_rewound_total | topic | partitions whose database had lost what it took in before |
 | rapport_cluster_changes_total | | times the broker came back as another cluster |
 | rapport_relayed_total | topic | outbox rows acknowledged by the broker |
 | rapport_outbox_rows | | outbox rows waiting at the last look |
@@ -16,6 +17,7 @@
 | rapport_quarantined_total | reason | events refused, by reason code |
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
+| rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_floor, offsets_unread |
 | rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
 """
 
@@ -34,6 +36,9 @@ partition_stopped: Final = Gauge(
     "rapport_partition_stopped", "Partitions that wait for an operator", ["topic", "partition", "reason"]
 )
 partitions_lost: Final = Counter("rapport_partitions_lost_total", "Batches given up to another holder", ["topic"])
+database_rewound: Final = Counter(
+    "rapport_database_rewound_total", "Partitions whose database had lost what it took in before", ["topic"]
+)
 cluster_changes: Final = Counter("rapport_cluster_changes_total", "Times the broker came back as another cluster")
 relayed: Final = Counter("rapport_relayed_total", "Outbox rows acknowledged", ["topic"])
 outbox_rows: Final = Gauge("rapport_outbox_rows", "Outbox rows waiting")
@@ -41,6 +46,7 @@ ingested: Final = Counter("rapport_ingested_total", "Events received", ["outcome
 quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["reason"])
 due: Final = Counter("rapport_due_total", "Customers evaluated because a due time passed")
 decisions: Final = Counter("rapport_decisions_total", "Campaign decisions", ["journey", "outcome"])
+sending_paused: Final = Gauge("rapport_sending_paused", "1 while no message leaves", ["reason"])
 accept_to_message: Final = Histogram(
     "rapport_accept_to_message_seconds", "HTTP accept to message handed over", ["journey"], buckets=FAST
 )

@@ -12,6 +12,8 @@ from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from shared.failpoints import failpoint
+
 LOCK: Final = 0x5261_7070  # any number that nobody else locks
 LOCK_SECONDS: Final = 5  # a migration that waits longer than this for a table would stop the service: try later
 
@@ -35,6 +37,7 @@ async def upgrade(service: str, database_url: str) -> None:
             await connection.commit()
             await connection.run_sync(_upgrade, service)
             await connection.commit()
+            failpoint("migrate.after_upgrade")
     finally:
         await engine.dispose()
 
@@ -108,3 +111,17 @@ def create_mechanism_tables(op: ModuleType) -> None:
             f"ALTER TABLE {busy} SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, "
             "autovacuum_vacuum_cost_delay = 0)"
         )
+
+
+def create_dead_letter_decisions(op: ModuleType) -> None:
+    """What became of each dead letter, as each service's second migration creates it. Never changed, likewise."""
+    op.create_table(
+        "dead_letter_decisions",
+        Column("place", Text, primary_key=True),
+        Column("decision", Text, nullable=False, comment="refused, retried or dropped"),
+        Column("at", DateTime(timezone=True), nullable=False),
+        Column("by", Text, nullable=False),
+        Column("note", Text, nullable=False, comment="of a refusal, its reason"),
+        Column("event_id", Uuid, comment="what a retry applied: two letters may hold one event"),
+    )
+    op.create_index("dead_letter_decisions_event_id", "dead_letter_decisions", ["event_id"], unique=True)

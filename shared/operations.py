@@ -75,6 +75,28 @@ async def _answers(database: Database) -> bool:
     return True
 
 
+class Farewell:
+    """While the process drains, asks with each answer that the client let go of its connection.
+
+    A server that ends an idle connection may end it while a request arrives, and then no client can know what became
+    of that. One that has read `Connection: close` sends nothing more on it (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, app: ASGIApp, health: Health) -> None:
+        self._app = app
+        self._health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; it may have come before the draining began."""
+
+        async def say(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._health.draining:
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, say)
+
+
 class Observed:
     """Counts and times each answer, and gives each request a trace id (W3C `traceparent`, taken over or made)."""
 

@@ -13,19 +13,22 @@ import uvicorn
 import uvloop
 from fastapi import APIRouter, FastAPI
 
-from shared import logging, migrate
+from shared import failpoints, logging, migrate
 from shared.auth import Verifier
 from shared.clock import Clock
 from shared.contracts import topics
 from shared.db import Database
+from shared.dlq import command as dlq
+from shared.failpoints import failpoint
 from shared.health import Pulse
 from shared.http import create_app
 from shared.kafka import offsets
 from shared.kafka.batch import Handlers
 from shared.kafka.consumer import Consumer
 from shared.kafka.producer import Producer
+from shared.kafka.rewinds import OnRewound
 from shared.kafka.topics import ensure_topics
-from shared.operations import Health
+from shared.operations import Farewell, Health
 from shared.relay import Relay
 from shared.settings import Settings, load
 
@@ -65,6 +68,7 @@ def assemble(
     reads: Sequence[str] = (),
     handlers: Handlers | None = None,
     swaps: bool = True,
+    on_rewound: OnRewound | None = None,
 ) -> Service:
     """The mechanisms of a service, connected to each other but not started."""
     database = Database(
@@ -87,6 +91,7 @@ def assemble(
             fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,
             session_timeout_ms=settings.kafka_session_timeout_milliseconds,
             swaps=swaps,
+            on_rewound=on_rewound,
         )
     service.relay = Relay(database, service.producer, tick=service.pulse.loop("relay"))
     return service
@@ -112,7 +117,9 @@ def add_api(service: Service, *, description: str, routers: Sequence[APIRouter])
 
 
 async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = ROLES) -> None:
-    """Runs a service's roles until `stop` is set, then drains: no new requests, the batch in hand, the outbox.
+    """Runs a service's roles until `stop` is set, then drains: the batch in hand, the last requests, the outbox.
+
+    The API goes on answering for `drain_announce_seconds`, so that clients and load balancers find another process.
 
     Any task that ends by an error ends the others and raises: a half-dead process is worse than none.
     """
@@ -123,6 +130,7 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
         replication=service.settings.kafka_replication,
         patience_seconds=BROKER_PATIENCE_SECONDS,
     )
+    failpoint("process.after_topics")
     try:
         async with asyncio.TaskGroup() as background:
             if service.relay is not None and "relay" in roles:
@@ -179,9 +187,10 @@ class _Server(uvicorn.Server):
 
 async def _serve_http(service: Service, stop: asyncio.Event) -> None:
     assert service.app is not None
+    assert service.health is not None
     server = _Server(
         uvicorn.Config(
-            service.app,
+            Farewell(service.app, service.health),
             host=service.settings.http_host,
             port=service.settings.http_port,
             log_config=None,
@@ -194,6 +203,8 @@ async def _serve_http(service: Service, stop: asyncio.Event) -> None:
         serving = tasks.create_task(server.serve())
         stopping = tasks.create_task(stop.wait())
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await asyncio.wait((serving,), timeout=service.settings.drain_announce_seconds)
         server.should_exit = True
         await serving
         stopping.cancel()
@@ -211,26 +222,32 @@ def main(
     *,
     commands: Mapping[str, Callable[[S, Sequence[str]], Coroutine[None, None, int]]] | None = None,
 ) -> int:
-    """`python -m services.<name> serve|migrate|resume|…`; returns the exit status."""
-    extra = dict(commands or {})
+    """`python -m services.<name> serve|migrate|resume|dlq|…`; returns the exit status.
+
+    `dlq` and the extra commands get everything that stands behind their name.
+    """
+    extra = {
+        "dlq": lambda settings, rest: _dlq(build(settings), rest),
+        "resume": lambda settings, rest: _resume(build(settings), rest),
+        **(commands or {}),
+    }
     parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
-    parser.add_argument("command", choices=["serve", "migrate", "resume", *extra])
+    parser.add_argument("command", choices=["serve", "migrate", *extra])
     parser.add_argument("--role", default=",".join(ROLES), help="with serve: api, consumer, relay (several by comma)")
-    arguments, rest = parser.parse_known_args()
+    given = sys.argv[1:]
+    own = 1 if given and given[0] in extra else len(given)
+    arguments, rest = parser.parse_args(given[:own]), given[own:]
     roles = arguments.role.split(",")
     if unknown := set(roles) - set(ROLES):
         parser.error(f"--role: {', '.join(sorted(unknown))}; there are {', '.join(ROLES)}")
     settings = load(settings_class)
     logging.configure(name, settings.log_level)
+    failpoints.arm(settings.failpoint)
     if arguments.command in extra:
         return uvloop.run(extra[arguments.command](settings, rest))
-    if rest:
-        parser.error(f"unrecognized arguments: {' '.join(rest)}")
     if arguments.command == "migrate":
         uvloop.run(migrate.upgrade(name, settings.database_url))
         return 0
-    if arguments.command == "resume":
-        return uvloop.run(_resume(build(settings)))
     return uvloop.run(_serve(build(settings), roles))
 
 
@@ -247,10 +264,26 @@ async def _serve(service: Service, roles: Sequence[str]) -> int:
     return 0
 
 
-async def _resume(service: Service) -> int:
+async def _resume(service: Service, said: Sequence[str]) -> int:
     """Opens the partitions that the dead-letter breaker closed."""
+    parser = argparse.ArgumentParser(prog=f"python -m services.{service.name} resume")
+    parser.add_argument(
+        "--accept", type=int, default=0, help="dead letters of each partition that may come before they count again"
+    )
+    arguments = parser.parse_args(said)
     async with service.database.work() as work:
-        opened = await offsets.resume(work.connection)
+        opened = await offsets.resume(work.connection, accept=max(0, arguments.accept))
     await service.database.close()
     print(f"{opened} partitions opened; restart the service to read on", file=sys.stderr)
     return 0
+
+
+async def _dlq(service: Service, arguments: Sequence[str]) -> int:
+    """Dead letters by hand."""
+    if service.consumer is None:
+        print(f"{service.name} reads no topic, and so has no dead letters", file=sys.stderr)
+        return 2
+    try:
+        return await dlq.run(service.consumer, arguments)
+    finally:
+        await service.database.close()

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import metrics
 from shared.db import DATABASE_AWAY, Database
+from shared.failpoints import failpoint
 from shared.kafka.producer import BrokerAway, Message, Producer
 from shared.logging import get_logger
 from shared.sql import sql
@@ -48,6 +49,7 @@ class Relay:
     async def run(self, stop: asyncio.Event) -> None:
         """Relays until `stop` is set and the outbox is empty; then lets go of the lease, for a successor."""
         await self._relay_until(stop)
+        failpoint("relay.before_release")
         with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
             async with self._database.engine.begin() as connection:
                 await connection.execute(
@@ -101,12 +103,14 @@ class Relay:
             for row in rows
         ]
         acknowledged = await self._producer.send_in_order(messages)
+        failpoint("relay.after_send")
         if acknowledged:
             async with self._database.engine.connect() as connection:
                 await connection.execution_options(isolation_level="AUTOCOMMIT")
                 await connection.execute(
                     sql("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": sorted(acknowledged)}
                 )
+            failpoint("relay.after_delete")
             by_topic: dict[str, int] = defaultdict(int)
             for message in messages:
                 by_topic[message.topic] += message.tag in acknowledged
@@ -135,6 +139,7 @@ class Relay:
             ).first()
         if row is None:
             return False
+        failpoint("relay.after_lease")
         self._renew_at = now + LEASE_SECONDS / 2
         return True
 

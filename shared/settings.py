@@ -39,8 +39,16 @@ class Settings(BaseSettings):
         "rapport-local", description="key of the hash that places customers on partitions; equal in all services"
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
+    failpoint: str = Field(
+        "",
+        pattern=r"^([a-z_.]+(@[1-9][0-9]*)?)?$",
+        description="where the process is to die, NAME or NAME@3; for drills only",
+    )
     clock_offset_seconds: float = Field(0, description="moves the clock; for drills only")
-    drain_seconds: float = Field(15, gt=0, description="time that a graceful stop may take")
+    drain_announce_seconds: float = Field(
+        1, ge=0, description="how long a stopping API goes on answering, so that clients find another process"
+    )
+    drain_seconds: float = Field(15, gt=0, description="time that a graceful stop may take after that")
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -8,7 +8,11 @@ from sqlalchemy.dialects.postgresql import JSON
 
 
 def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
-    """Adds the mechanisms' tables to a service's metadata: RECORD, except `outbox`, which empties itself."""
+    """Adds the mechanisms' tables to a service's metadata: RECORD, with two exceptions.
+
+    `outbox` empties itself. `profile_aliases` is a PROJECTION: of the identity log at profile, of the topic of profiles
+    elsewhere.
+    """
     offsets = Table(
         "consumer_offsets",
         metadata,
@@ -62,4 +66,15 @@ def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
         Column[datetime]("created_at", DateTime(timezone=True), nullable=False, server_default=text("now()")),
     )
     Index("profile_aliases_canonical_id", aliases.c.canonical_id)
-    return {table.name: table for table in (offsets, marks, outbox, lease, aliases, keys)}
+    decisions = Table(
+        "dead_letter_decisions",
+        metadata,
+        Column[str]("place", Text, primary_key=True),
+        Column[str]("decision", Text, nullable=False, comment="refused, retried or dropped"),
+        Column[datetime]("at", DateTime(timezone=True), nullable=False),
+        Column[str]("by", Text, nullable=False),
+        Column[str]("note", Text, nullable=False, comment="of a refusal, its reason"),
+        Column[UUID]("event_id", Uuid, comment="what a retry applied: two letters may hold one event"),
+    )
+    Index("dead_letter_decisions_event_id", decisions.c.event_id, unique=True)
+    return {table.name: table for table in (offsets, marks, outbox, lease, aliases, keys, decisions)}

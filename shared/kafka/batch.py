@@ -13,7 +13,8 @@ from shared.contracts.envelope import Event
 from shared.contracts.events import Body
 from shared.db import Database, Work, refuses_data
 from shared.errors import Refused
-from shared.kafka import dead_letters, offsets
+from shared.failpoints import failpoint
+from shared.kafka import dead_letters, decisions, offsets
 from shared.kafka.dead_letters import DeadLetter, Record
 from shared.kafka.offsets import Place
 from shared.kafka.producer import Producer
@@ -116,17 +117,23 @@ class Batches:
             wanted = [pair for pair in new if type(pair[1].body) in self.handlers]
             for handler, pairs in itertools.groupby(wanted, key=lambda pair: self.handlers[type(pair[1].body)]):
                 run = list(pairs)
-                trace_id.set(_trace(run[0][1]))
+                trace_id.set(trace_of(run[0][1]))
                 if careful:
                     await self._with_care(work, handler, run, letters)
                 else:
                     await handler(work, [event for _, event in run])
+            failpoint("batch.after_effects")
             if letters:
                 if counts is not None and dead_letters.too_many(seen=counts.seen, dead=counts.dead + len(letters)):
                     refused = f"{counts.dead + len(letters)} of {counts.seen} records refused"
                     raise BreakerOpened(f"{refused}; the last: {letters[-1].reason}")
                 await offsets.count_dead(work.connection, held.place, len(letters))
+                await decisions.refuse(
+                    work, {dead_letters.place_text(held.place, one.record.offset): one.reason for one in letters}
+                )
                 await dead_letters.write(self.producer, self.service, held.place, letters, now=work.now)
+                failpoint("batch.after_dead_letters")
+        failpoint("batch.after_commit")
         held.expected = held.stored = upto
         metrics.records.labels(topic, "duplicate").inc(len(repeated))
         metrics.records.labels(topic, "dead").inc(len(letters))
@@ -160,6 +167,7 @@ def _moment(milliseconds: int) -> datetime:
     return datetime.fromtimestamp(milliseconds / 1000, UTC)
 
 
-def _trace(event: Event) -> str | None:
+def trace_of(event: Event) -> str | None:
+    """The id of the trace that an event belongs to."""
     parts = (event.traceparent or "").split("-")
     return parts[1] if len(parts) == 4 else None

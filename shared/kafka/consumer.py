@@ -25,20 +25,22 @@ from shared.clock import Clock, wall_milliseconds
 from shared.contracts import topics
 from shared.db import DATABASE_AWAY, Database, Work
 from shared.errors import TryAgain
-from shared.kafka import dead_letters, offsets
+from shared.failpoints import failpoint
+from shared.kafka import dead_letters, offsets, rewinds
 from shared.kafka import topics as cluster
 from shared.kafka.batch import Batches, BreakerOpened, Handlers, Held, PartitionLost
 from shared.kafka.cancelled import failures_raise
 from shared.kafka.dead_letters import Record
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway, Producer
+from shared.kafka.rewinds import OnRewound
 from shared.logging import get_logger
 
 POLL_MILLISECONDS: Final = 200
 HEARTBEATS_PER_SESSION: Final = 6
 WATCH_SECONDS: Final = 2  # a broker that comes back as another cluster must be seen within 10 s
 NOTE_SECONDS: Final = 0.5  # how often "caught up to" is written; timers are late by this much at most
-COMMIT_SECONDS: Final = 5  # Kafka's own copy of the offsets is for lag tools only
+COMMIT_SECONDS: Final = 5  # Kafka's own copy of the offsets, for lag tools and to see when the database was rewound
 BACKOFF_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
 BATCH_SECONDS: Final = 60
 STUCK_SECONDS: Final = 120  # lag and no progress while PostgreSQL and the broker answer
@@ -62,6 +64,10 @@ class Consumer:
     Guarantees: each event is applied exactly once to this database, in its partition's order; an event without a
     handler is passed over; one that can't be decoded or is deterministically refused goes to the dead letters
     before the offset moves; while PostgreSQL or the broker is away, nothing is lost and nothing moves.
+
+    Before it takes partitions it compares the database with what Kafka knows that it had stored. If the database
+    was rewound, `on_rewound` is committed before any event is applied; where it can't be told, a consumer that has
+    one takes no partition, any other reads on. `compared` says that it was told since a partition was last taken.
     `swaps` is False only in the test that shows what the swap is for.
     """
 
@@ -80,6 +86,8 @@ class Consumer:
     session_timeout_ms: int = 6_000
     group: str = ""
     swaps: bool = True
+    on_rewound: OnRewound | None = None
+    compared: bool = False
     held: dict[TopicPartition, Held] = field(default_factory=dict)
     cluster_id: str | None = None
     _failures: dict[TopicPartition, int] = field(default_factory=dict)
@@ -146,10 +154,11 @@ class Consumer:
         async with cluster.admin(self.bootstrap) as admin:
             self.cluster_id = await cluster.cluster_id(admin)
             await cluster.ensure(admin, [*self.topics, topics.dead_letters(self.service)], replication=self.replication)
+        failpoint("consumer.after_topics")
         client = AIOKafkaConsumer(
             bootstrap_servers=self.bootstrap,
             client_id=f"rapport-{self.service}",
-            group_id=self.group or f"rapport-{self.service}",
+            group_id=self._group,
             enable_auto_commit=False,
             auto_offset_reset="none",
             fetch_max_wait_ms=self.fetch_wait_ms,
@@ -167,6 +176,7 @@ class Consumer:
                 await self._loop(client, stop)
                 watcher.cancel()
             await self._commit(client)
+            failpoint("consumer.before_leave")
         finally:
             self._client = None
             self.held.clear()
@@ -179,6 +189,9 @@ class Consumer:
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             await self._check_cluster()
+            if not self.compared:
+                with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
+                    await self._compare()
             waiting = [held for held in self.held.values() if not held.stopped]
             idle = asyncio.get_running_loop().time() - self._progress_at
             if waiting and self.lag() and idle > STUCK_SECONDS:
@@ -226,8 +239,19 @@ class Consumer:
         if not missing:
             return
         beginnings = await client.beginning_offsets(missing)
+        self.compared = False
+        try:
+            rewound = await self._compare()
+        except (DBAPIError, *DATABASE_AWAY) as error:
+            log.warning("consumer.waits_for_postgresql", error=repr(error))
+            await asyncio.sleep(BACKOFF_SECONDS[2])
+            return
+        if not self.compared and self.on_rewound is not None:
+            # What is applied now would soon hide what was lost: the offsets would have caught up.
+            self._not_before |= dict.fromkeys(missing, now + BACKOFF_SECONDS[2])
+            return
         for partition in missing:
-            place = Place(self.cluster_id or "", self.generation, partition.topic, partition.partition)
+            place = self._place(*partition)
             try:
                 async with self.database.work() as work:
                     taken = await offsets.take(work.connection, place, beginning=beginnings[partition])
@@ -235,6 +259,7 @@ class Consumer:
                 log.warning("consumer.waits_for_postgresql", error=repr(error))
                 await asyncio.sleep(BACKOFF_SECONDS[2])
                 return
+            failpoint("consumer.after_take")
             held = Held(place, taken.epoch, taken.next_offset, taken.next_offset, taken.stopped)
             if taken.next_offset < beginnings[partition]:
                 held.stopped = _gone(taken.next_offset, beginnings[partition])
@@ -246,6 +271,35 @@ class Consumer:
             except IllegalStateError:
                 continue  # revoked meanwhile
             self.held[partition] = held
+        if rewound:
+            await self._commit(client)  # what was said once is not said again by the next who takes a partition
+
+    async def _compare(self) -> bool:
+        """Whether the database was rewound; if it was, `on_rewound` is committed. All partitions, whoever has them."""
+        places = [self._place(topic, number) for topic in self.topics for number in range(topics.PARTITIONS)]
+        try:
+            known = await rewinds.reached(self.bootstrap, self._group, places)
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("consumer.offsets_not_compared", error=repr(error))
+            return False
+        async with self.database.work() as work:
+            found = await rewinds.find(work, known)
+            if found and self.on_rewound is not None:
+                await self.on_rewound(work, found)
+        if found:
+            failpoint("consumer.after_rewound")
+            log.error("consumer.database_rewound", partitions=[str(one) for one in found])
+        for one in found:
+            metrics.database_rewound.labels(one.place.topic).inc()
+        self.compared = True
+        return bool(found)
+
+    @property
+    def _group(self) -> str:
+        return self.group or f"rapport-{self.service}"
+
+    def _place(self, topic: str, partition: int) -> Place:
+        return Place(self.cluster_id or "", self.generation, topic, partition)
 
     async def _out_of_range(self, client: Any, asked: Mapping[TopicPartition, int]) -> None:
         """Stops the partitions whose next record is not in the log; any other gets its position again."""
@@ -308,6 +362,7 @@ class Consumer:
         except (DBAPIError, *DATABASE_AWAY) as error:
             log.warning("consumer.waits_for_postgresql", error=repr(error))
             return
+        failpoint("consumer.after_note")
         for held in behind:
             held.stored = held.expected
         for held in lost:
@@ -327,11 +382,14 @@ class Consumer:
         return passed is not None
 
     async def _commit(self, client: Any) -> None:
-        positions = {partition: held.expected for partition, held in self.held.items()}
-        if positions:
+        """Copies to Kafka what the database has stored, and no more; never over what was not compared with it yet."""
+        mark = rewinds.mark(self.cluster_id or "", self.generation)
+        positions = {partition: (held.stored, mark) for partition, held in self.held.items()}
+        if positions and self.compared:
             with contextlib.suppress(KafkaError, IllegalStateError, OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     await client.commit(positions)
+                    failpoint("consumer.after_kafka_commit")
 
     # A batch: one partition, one transaction
 
@@ -358,8 +416,10 @@ class Consumer:
             log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
             return
         except BreakerOpened as error:
+            failpoint("consumer.before_stop")
             async with self.database.work() as work:
                 await offsets.stop(work.connection, held.place, epoch=held.epoch, reason=str(error))
+            failpoint("consumer.after_stop")
             self._stop_partition(client, partition, held, str(error))
             return
         self._failures.pop(partition, None)

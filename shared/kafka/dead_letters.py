@@ -1,6 +1,6 @@
 """The dead letters: what could not be taken in, with its bytes, its place and the reason."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -34,6 +34,36 @@ class DeadLetter(msgspec.Struct, frozen=True):
     reason: str
 
 
+class Letter(msgspec.Struct, frozen=True):
+    """A dead letter as it lies in its topic: the record with its own headers, where it stood, and when it died.
+
+    `record.timestamp_ms` is the letter's; a record without a key or value comes back with an empty one.
+    """
+
+    place: Place
+    record: Record
+    reason: str
+    at: str
+
+    @property
+    def name(self) -> str:
+        """The text of its place."""
+        return place_text(self.place, self.record.offset)
+
+
+def place_text(place: Place, offset: int) -> str:
+    """Where a record stands, as text: `cluster/topic/partition/offset`; a later generation is `topic@2`."""
+    generation = f"@{place.generation}" if place.generation > 1 else ""
+    return f"{place.cluster_id}/{place.topic}{generation}/{place.partition}/{offset}"
+
+
+def place_of(text: str) -> tuple[Place, int]:
+    """The partition and the offset that `place_text` wrote. Raises `ValueError` for any other text."""
+    cluster_id, name, partition, offset = text.split("/")
+    topic, _, generation = name.partition("@")
+    return Place(cluster_id, int(generation or "1"), topic, int(partition)), int(offset)
+
+
 def too_many(*, seen: int, dead: int) -> bool:
     """Whether this many dead letters mean that the reader is wrong, not the records."""
     return seen >= MIN_SAMPLE and dead / seen > MAX_DEAD_RATIO
@@ -47,7 +77,7 @@ async def write(
         [
             Message(
                 topic=dead_letters(service),
-                key=f"{place.cluster_id}/{place.topic}/{place.partition}/{letter.record.offset}".encode(),
+                key=place_text(place, letter.record.offset).encode(),
                 value=letter.record.value or b"",
                 headers=[
                     *letter.record.headers,
@@ -63,3 +93,31 @@ async def write(
             for letter in letters
         ]
     )
+
+
+def letters(records: Sequence[Record]) -> Mapping[str, Letter]:
+    """The letters in a dead-letter topic by their place; of several copies the last, with its reason.
+
+    What somebody else put into the topic is left out.
+    """
+    found = [letter for record in records if (letter := _letter(record)) is not None]
+    return {letter.name: letter for letter in found}
+
+
+def _letter(record: Record) -> Letter | None:
+    # A record may carry such headers itself, if somebody published a dead letter again: the last ones are ours.
+    names = [name for name, _ in record.headers]
+    if record.key is None or "dlq_topic" not in names:
+        return None
+    ours = len(names) - 1 - names[::-1].index("dlq_topic")
+    said = dict(record.headers[ours:])
+    try:
+        place, offset = place_of(record.key.decode())
+        return Letter(
+            place=place,
+            record=Record(offset, said["dlq_key"], record.headers[:ours], record.value, record.timestamp_ms),
+            reason=said["dlq_reason"].decode(),
+            at=said["dlq_at"].decode(),
+        )
+    except (ValueError, KeyError):
+        return None

@@ -84,6 +84,20 @@ async def swap(
     return None if row is None else Swapped(row.seen, row.dead)
 
 
+async def lock(connection: AsyncConnection, *, topic: str, partition: int) -> None:
+    """Keeps every batch of this partition waiting until the transaction ends, whichever cluster's it is.
+
+    Of all clusters: what follows one another under this lock, such as a lane's sequences, belongs to the partition.
+    """
+    await connection.execute(
+        text(
+            "SELECT 1 FROM consumer_offsets WHERE topic = :topic AND partition = :partition "
+            "ORDER BY cluster_id, generation FOR UPDATE"
+        ),
+        {"topic": topic, "partition": partition},
+    )
+
+
 async def count_dead(connection: AsyncConnection, place: Place, dead: int) -> None:
     """Adds to the partition's count of dead letters."""
     await connection.execute(
@@ -99,10 +113,18 @@ async def stop(connection: AsyncConnection, place: Place, *, epoch: int, reason:
     )
 
 
-async def resume(connection: AsyncConnection) -> int:
-    """Opens every stopped partition and forgets its counts; how many were opened."""
+async def resume(connection: AsyncConnection, *, accept: int = 0) -> int:
+    """Opens every stopped partition and forgets its counts; how many were opened.
+
+    `accept` more dead letters of each may come before the breaker counts again: when the records are wrong and not
+    their reader, it would open at the same place for ever.
+    """
     result = await connection.execute(
-        text("UPDATE consumer_offsets SET stopped = NULL, seen = 0, dead = 0 WHERE stopped IS NOT NULL")
+        text(
+            "UPDATE consumer_offsets SET stopped = NULL, seen = 0, dead = -CAST(:accept AS bigint) "
+            "WHERE stopped IS NOT NULL"
+        ),
+        {"accept": accept},
     )
     return result.rowcount
 
@@ -144,6 +166,36 @@ async def caught_up_to(
     ).one()
     moment: datetime | None = row.moment
     return moment if row.known >= partitions else None
+
+
+async def committed(
+    connection: AsyncConnection, topics: Sequence[str], *, cluster_id: str, generation: int
+) -> dict[Place, int]:
+    """The next offset of every partition of these topics that was ever taken."""
+    rows = await connection.execute(
+        text(
+            "SELECT topic, partition, next_offset FROM consumer_offsets WHERE cluster_id = :cluster_id "
+            "AND generation = :generation AND topic = ANY(CAST(:topics AS text[]))"
+        ),
+        {"cluster_id": cluster_id, "generation": generation, "topics": list(topics)},
+    )
+    return {Place(cluster_id, generation, row.topic, row.partition): row.next_offset for row in rows}
+
+
+async def read_elsewhere(
+    connection: AsyncConnection, topics: Sequence[str], *, cluster_id: str, generation: int
+) -> list[Place]:
+    """The partitions of these topics of which records were read in another log than this one."""
+    rows = await connection.execute(
+        text(
+            "SELECT cluster_id, generation, topic, partition FROM consumer_offsets "
+            "WHERE (cluster_id, generation) <> (:cluster_id, :generation) "
+            "AND topic = ANY(CAST(:topics AS text[])) AND next_offset > 0 "
+            "ORDER BY cluster_id, generation, topic, partition"
+        ),
+        {"cluster_id": cluster_id, "generation": generation, "topics": list(topics)},
+    )
+    return [Place(row.cluster_id, row.generation, row.topic, row.partition) for row in rows]
 
 
 async def repeated(connection: AsyncConnection, place: Place, events: Iterable[Event]) -> set[int]:

@@ -15,6 +15,7 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared.failpoints import failpoint
 from shared.kafka.cancelled import failures_raise
 from shared.logging import get_logger
 
@@ -115,6 +116,7 @@ class Producer:
                 async with asyncio.timeout(SEND_SECONDS):
                     with failures_raise():
                         await (await client.send_batch(batch, topic, partition=partition))
+                failpoint("producer.after_batch")
                 acknowledged.update(message.tag for message in lane[start:end])
                 start = end
         except (KafkaError, OSError, TimeoutError) as error:

@@ -1,17 +1,23 @@
 """What the cluster is, and that the topics stand in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from shared.contracts import topics
 
 ADMIN_SECONDS: Final = 10
+STANDING_SECONDS: Final = 5  # until every broker knows of a topic that one has created
 TOPIC_ALREADY_EXISTS: Final = 36  # Kafka protocol error code
+KEEP_FOR_EVER: Final = "-1"
+
+
+class WrongPartitions(RuntimeError):
+    """A topic has another number of partitions than Rapport gives it: keys would move between them."""
 
 
 @asynccontextmanager
@@ -34,13 +40,37 @@ async def cluster_id(client: AIOKafkaAdminClient) -> str:
 
 
 async def ensure(client: AIOKafkaAdminClient, names: Iterable[str], *, replication: int) -> None:
-    """Creates the topics that are missing, with the fixed number of partitions. Idempotent."""
-    wanted = [NewTopic(name, topics.PARTITIONS, replication) for name in names]
+    """Creates the topics that are missing, with the fixed number of partitions; returns once they stand. Idempotent.
+
+    Raises `WrongPartitions` if one was created by something else, with another number.
+    """
+    names = list(names)
+    wanted = [NewTopic(name, topics.PARTITIONS, replication, topic_configs=_configs(name)) for name in names]
     async with asyncio.timeout(ADMIN_SECONDS):
         answer = await client.create_topics(wanted)
     for topic, code, *rest in answer.topic_errors:
         if code not in (0, TOPIC_ALREADY_EXISTS):
             raise for_code(code)(f"creating {topic}: {rest}")
+    deadline = asyncio.get_running_loop().time() + STANDING_SECONDS
+    while wrong := {name: found for name, found in await _partitions(client, names) if found != topics.PARTITIONS}:
+        if any(wrong.values()):
+            said = ", ".join(f"{name} has {found}" for name, found in wrong.items() if found)
+            raise WrongPartitions(f"{said} partitions instead of {topics.PARTITIONS}")
+        if asyncio.get_running_loop().time() > deadline:
+            raise UnknownTopicOrPartitionError(f"created, but not there: {', '.join(wrong)}")
+        await asyncio.sleep(0.1)
+
+
+async def _partitions(client: AIOKafkaAdminClient, names: Sequence[str]) -> list[tuple[str, int]]:
+    """Each topic with the number of its partitions: 0 if the broker that answers does not know it."""
+    async with asyncio.timeout(ADMIN_SECONDS):
+        found = await client.describe_topics(names)
+    return [(one["topic"], len(one["partitions"])) for one in found]
+
+
+def _configs(name: str) -> dict[str, str]:
+    # A broker's default keeps records for a week; a dead letter waits for somebody.
+    return {"retention.ms": KEEP_FOR_EVER} if topics.is_dead_letters(name) else {}
 
 
 async def ensure_topics(bootstrap: str, names: Iterable[str], *, replication: int, patience_seconds: float) -> None:
