@@ -1,4 +1,4 @@
-"""`python -m services.profile serve|migrate|resume`."""
+"""`python -m services.profile serve|migrate|resume|dlq|rebuild`."""
 
 import sys
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.profile import consumer
+from services.profile import commands, consumer
 from services.profile.api import router
 from services.profile.settings import ProfileSettings
 from shared import process
@@ -27,4 +27,4 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
 
 def main() -> int:
     """The command line."""
-    return process.main("profile", ProfileSettings, build)
+    return process.main("profile", ProfileSettings, build, commands={"rebuild": commands.rebuild})

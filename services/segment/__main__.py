@@ -1,4 +1,4 @@
-"""`python -m services.segment serve|migrate|resume`."""
+"""`python -m services.segment serve|migrate|resume|dlq|rebuild`."""
 
 import sys
 

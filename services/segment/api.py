@@ -4,8 +4,8 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
-from services.segment import service
 from services.segment.schemas import CountsOut, StandingOut, TierOut, TiersOut
+from services.segment.service import standings
 from shared.http import Caller, Db, require_customer_or, requires
 
 router = APIRouter(prefix="/v1", tags=["segments"])
@@ -16,7 +16,7 @@ async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOu
     """Tier, lifecycle stage and RFM, each with its reason. A merged profile's id still answers."""
     async with database.work() as work:
         await require_customer_or("segment:read", caller, work, profile_id)
-        found = await service.standing(work, profile_id)
+        found = await standings.standing(work, profile_id)
     return StandingOut.model_validate(dict(found))
 
 
@@ -24,7 +24,7 @@ async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOu
 async def tiers(database: Db) -> TiersOut:
     """Each tier with the spend it takes and the customers who have it, lowest first."""
     async with database.work() as work:
-        policy, by_tier, _ = await service.counts(work)
+        policy, by_tier, _ = await standings.counts(work)
     return TiersOut(
         currency=policy.currency,
         window_days=policy.tier_window_days,
@@ -36,5 +36,5 @@ async def tiers(database: Db) -> TiersOut:
 async def counts(database: Db) -> CountsOut:
     """How many customers stand where."""
     async with database.work() as work:
-        _, by_tier, by_stage = await service.counts(work)
+        _, by_tier, by_stage = await standings.counts(work)
     return CountsOut(tiers=dict(by_tier), stages=dict(by_stage))

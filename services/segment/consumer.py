@@ -1,6 +1,6 @@
 """Which events segment listens to."""
 
-from services.segment import service
+from services.segment.service import standings
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.events import OrderCancelled, OrderPlaced, OrderRefunded
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES
@@ -9,9 +9,9 @@ from shared.kafka.batch import Handlers
 TOPICS = (PROFILE_EVENTS, PROFILES)
 
 HANDLERS: Handlers = {
-    OrderPlaced: service.take_orders,
-    OrderCancelled: service.take_orders,
-    OrderRefunded: service.take_orders,
-    ProfileChanged: service.meet,
-    ProfileMerged: service.follow_merges,
+    OrderPlaced: standings.take_orders,
+    OrderCancelled: standings.take_orders,
+    OrderRefunded: standings.take_orders,
+    ProfileChanged: standings.follow,
+    ProfileMerged: standings.follow,
 }

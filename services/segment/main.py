@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.segment import consumer
+from services.segment import commands, consumer
 from services.segment.api import router
 from services.segment.settings import SegmentSettings
 from services.segment.worker import Timers
@@ -30,4 +30,4 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
 
 def main() -> int:
     """The command line."""
-    return process.main("segment", SegmentSettings, build)
+    return process.main("segment", SegmentSettings, build, commands={"rebuild": commands.rebuild})

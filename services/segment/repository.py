@@ -82,10 +82,13 @@ async def orders(work: Work, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUI
     return {(row.profile_id, row.order_id): _decode_order(row.facts) for row in rows}
 
 
-async def take_orders(work: Work, profile_id: UUID) -> dict[str, Order]:
-    """Takes a merged customer's orders away and returns them."""
-    rows = await work.rows("DELETE FROM orders WHERE profile_id = :id RETURNING order_id, facts::text", id=profile_id)
-    return {row.order_id: _decode_order(row.facts) for row in rows}
+async def take_orders(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], Order]:
+    """Takes merged customers' orders away and returns them."""
+    rows = await work.rows(
+        "DELETE FROM orders WHERE profile_id = ANY(CAST(:ids AS uuid[])) RETURNING profile_id, order_id, facts::text",
+        ids=sorted(set(profile_ids)),
+    )
+    return {(row.profile_id, row.order_id): _decode_order(row.facts) for row in rows}
 
 
 async def save_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> None:
@@ -123,21 +126,21 @@ async def purchases(work: Work, profile_ids: Iterable[UUID], *, currency: str) -
     return found
 
 
-async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing]], *, at: datetime) -> None:
-    """Stores (version, standing) of locked customers."""
+async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing, datetime]]) -> None:
+    """Stores (version, standing, at which moment) of locked customers."""
     rows = sorted(standings.items(), key=lambda item: item[0])
-    values = [(profile_id, version, one) for profile_id, (version, one) in rows]
+    values = [(profile_id, version, one) for profile_id, (version, one, _) in rows]
     await work.run(
         "UPDATE standings s SET version = n.version, tier = n.tier, tier_reason = n.tier_reason, stage = n.stage, "
         "stage_reason = n.stage_reason, recency = n.recency, frequency = n.frequency, monetary = n.monetary, "
         "orders = n.orders, window_spend_minor = n.spend, last_order_at = n.last_order_at, due_at = n.due_at, "
-        "evaluated_at = :at FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:tiers AS text[]), "
+        "evaluated_at = n.at FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:tiers AS text[]), "
         "CAST(:tier_reasons AS text[]), CAST(:stages AS text[]), CAST(:stage_reasons AS text[]), "
         "CAST(:recencies AS smallint[]), CAST(:frequencies AS smallint[]), CAST(:monetaries AS smallint[]), "
         "CAST(:orders AS integer[]), CAST(:spends AS bigint[]), CAST(:last AS timestamptz[]), "
-        "CAST(:due AS timestamptz[])) AS n(profile_id, version, tier, tier_reason, stage, stage_reason, recency, "
-        "frequency, monetary, orders, spend, last_order_at, due_at) WHERE s.profile_id = n.profile_id",
-        at=at,
+        "CAST(:due AS timestamptz[]), CAST(:moments AS timestamptz[])) AS n(profile_id, version, tier, tier_reason, "
+        "stage, stage_reason, recency, frequency, monetary, orders, spend, last_order_at, due_at, at) "
+        "WHERE s.profile_id = n.profile_id",
         ids=[profile_id for profile_id, _, _ in values],
         versions=[version for _, version, _ in values],
         tiers=[one.tier for _, _, one in values],
@@ -151,6 +154,7 @@ async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing]], *, at
         spends=[one.window_spend_minor for _, _, one in values],
         last=[one.last_order_at for _, _, one in values],
         due=[one.due_at for _, _, one in values],
+        moments=[at for _, (_, _, at) in rows],
     )
 
 
@@ -167,3 +171,91 @@ async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any] | None:
 async def counts(work: Work) -> Sequence[Any]:
     """How many customers stand at each (tier, stage)."""
     return await work.rows("SELECT tier, stage, count(*) AS customers FROM standings GROUP BY tier, stage")
+
+
+# The rebuild: `rebuild` is the schema that shared.rebuild fills, `public` what the service holds.
+
+_STANDING = (
+    "s.tier, s.stage, s.recency, s.frequency, s.monetary, s.orders, s.window_spend_minor, s.last_order_at, s.due_at, "
+    "s.tier_reason, s.stage_reason"
+)
+# What readers know of a customer: what the service holds, unless it has said something newer.
+_KNOWN = (
+    "SELECT s.profile_id, coalesce(greatest(l.version, t.version), 0) AS version, "
+    "CASE WHEN t.version > coalesce(l.version, -1) THEN t.tier ELSE l.tier END AS tier, "
+    "CASE WHEN t.version > coalesce(l.version, -1) THEN t.stage ELSE l.stage END AS stage "
+    "FROM rebuild.standings s LEFT JOIN public.standings l USING (profile_id) LEFT JOIN (SELECT profile_id, "
+    "max(version) AS version, max(value) FILTER (WHERE kind = 'tier') AS tier, "
+    "max(value) FILTER (WHERE kind = 'stage') AS stage FROM rebuild.told GROUP BY profile_id) t USING (profile_id)"
+)
+
+
+async def make_told(work: Work) -> None:
+    """Makes the table of what readers were told last."""
+    await work.run(
+        "CREATE UNLOGGED TABLE rebuild.told (profile_id uuid, kind text, version bigint NOT NULL, value text NOT NULL, "
+        "PRIMARY KEY (profile_id, kind))"
+    )
+
+
+async def note_told(work: Work, told: Mapping[tuple[UUID, str], tuple[int, str]]) -> None:
+    """Keeps, by (profile, kind), each (version, value) that is newer than what is here."""
+    rows = sorted(told.items())
+    await work.run(
+        "INSERT INTO rebuild.told AS t (profile_id, kind, version, value) SELECT * FROM unnest(CAST(:ids AS uuid[]), "
+        "CAST(:kinds AS text[]), CAST(:versions AS bigint[]), CAST(:values AS text[])) "
+        "ON CONFLICT (profile_id, kind) DO UPDATE SET version = excluded.version, value = excluded.value "
+        "WHERE t.version < excluded.version",
+        ids=[profile_id for (profile_id, _), _ in rows],
+        kinds=[kind for (_, kind), _ in rows],
+        versions=[version for _, (version, _) in rows],
+        values=[value for _, (_, value) in rows],
+    )
+
+
+async def moments(work: Work, after: UUID, *, limit: int) -> dict[UUID, datetime]:
+    """When the service looked at the next customers, behind an id, whom the shadow was looked at another time."""
+    rows = await work.rows(
+        "SELECT s.profile_id, l.evaluated_at FROM rebuild.standings s JOIN public.standings l USING (profile_id) "
+        "WHERE s.profile_id > :after AND s.evaluated_at <> l.evaluated_at ORDER BY s.profile_id LIMIT :limit",
+        after=after,
+        limit=limit,
+    )
+    return {row.profile_id: row.evaluated_at for row in rows}
+
+
+async def take_known_versions(work: Work) -> None:
+    """Gives the shadow the highest version that readers may know of each customer."""
+    await work.run(
+        f"UPDATE rebuild.standings s SET version = k.version FROM ({_KNOWN}) k "
+        "WHERE k.profile_id = s.profile_id AND s.version <> k.version"
+    )
+
+
+async def disagreements(work: Work, *, tier: str, stage: str) -> list[tuple[Stored, Standing]]:
+    """What readers know, and how it is, where that differs; who knows nothing takes `tier` and `stage` for granted."""
+    rows = await work.rows(
+        f"SELECT s.profile_id, s.version, coalesce(k.tier, :tier) AS known_tier, "
+        f"coalesce(k.stage, :stage) AS known_stage, {_STANDING} FROM rebuild.standings s "
+        f"JOIN ({_KNOWN}) k USING (profile_id) "
+        "WHERE s.tier <> coalesce(k.tier, :tier) OR s.stage <> coalesce(k.stage, :stage) ORDER BY s.profile_id",
+        tier=tier,
+        stage=stage,
+    )
+    return [
+        (
+            Stored(profile_id=one[0], version=one[1], tier=one[2], stage=one[3], due_at=None),
+            Standing(**{name: one._mapping[name] for name in Standing.__struct_fields__}),
+        )
+        for one in rows
+    ]
+
+
+async def raise_versions(work: Work, versions: Mapping[UUID, int]) -> None:
+    """Stores the versions under which the shadow's standings are published."""
+    await work.run(
+        "UPDATE rebuild.standings s SET version = n.version FROM unnest(CAST(:ids AS uuid[]), "
+        "CAST(:versions AS bigint[])) AS n(profile_id, version) WHERE s.profile_id = n.profile_id",
+        ids=list(versions),
+        versions=list(versions.values()),
+    )

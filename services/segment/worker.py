@@ -7,8 +7,9 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
-from services.segment import service
+from services.segment.service import standings
 from shared.db import DATABASE_AWAY, Database
+from shared.failpoints import failpoint
 from shared.kafka.consumer import Consumer
 from shared.logging import get_logger
 
@@ -34,7 +35,9 @@ class Timers:
                 async with self._database.work() as work:
                     read_until = await self._consumer.read_until(work)
                     if read_until is not None:
-                        flipped = await service.flip_due(work, min(work.now, read_until))
+                        flipped = await standings.flip_due(work, min(work.now, read_until))
+                if flipped:
+                    failpoint("timers.after_flip")
             except (DBAPIError, *DATABASE_AWAY) as error:
                 log.warning("timers.wait", error=repr(error))
             if flipped == 0:

@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from services.segment import domain, repository, service
+from services.segment import domain, repository
+from services.segment.service import standings as service
 from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
@@ -203,7 +204,7 @@ async def test_an_event_that_no_profile_owns_is_refused(database: Database) -> N
 async def test_a_customer_seen_for_the_first_time_is_a_prospect(database: Database) -> None:
     body = ProfileChanged(profile_id=ANN, version=1, first_seen=NOON, last_seen=NOON)
     async with at(database) as work:
-        await service.meet(work, [said(body)] * 2)
+        await service.follow(work, [said(body)] * 2)
 
     found = await stands(database)
     assert (found["tier"], found["stage"], found["due_at"]) == ("bronze", "prospect", None)
@@ -216,7 +217,7 @@ async def test_a_merge_before_between_or_after_the_orders_gives_the_same_standin
     steps = [
         (service.take_orders, [placed("A-1", 200_00, ANN, at=NOON - days(3)), placed("B-1", 1_00, ANN)]),
         (service.take_orders, [placed("B-1", 60_00, BOB, at=NOON - days(2)), refund("A-1", 1_00, BOB)]),
-        (service.follow_merges, [merge(BOB, ANN)]),
+        (service.follow, [merge(BOB, ANN)]),
     ]
     for step in sequence:
         handler, events = steps[step]
@@ -242,7 +243,7 @@ async def test_a_chain_of_merges_in_any_order_ends_at_one_customer(database_fact
             )
         for one in [*merges[::turn], *merges]:
             async with at(database) as work:
-                await service.follow_merges(work, [one])
+                await service.follow(work, [one])
         for customer in (ANN, BOB, cat):
             assert (await stands(database, customer))["window_spend_minor"] == 120_01
         await database.close()

@@ -1,1 +1,1 @@
-"""All SQL of profile: `identity` decides under locks, `fold` loads and stores state, `read` answers the API."""
+"""All SQL of profile: `identity` decides under locks, `fold` stores state, `read` answers, `rebuild` mends."""

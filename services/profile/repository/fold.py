@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -96,32 +96,40 @@ async def take_orders(work: Work, profile_id: UUID) -> dict[str, Order]:
     return {row.order_id: _decode_order(row.facts) for row in rows}
 
 
+STORE_ORDERS: Final = (
+    "INSERT INTO orders (profile_id, order_id, facts, counts, currency, net_minor, refunded_minor, margin_minor, "
+    "placed_at) SELECT profile_id, order_id, facts::jsonb, counts, currency, net, refunded, margin, placed_at "
+    "FROM unnest(CAST(:profiles AS uuid[]), CAST(:orders AS text[]), CAST(:facts AS text[]), "
+    "CAST(:counts AS boolean[]), CAST(:currencies AS text[]), CAST(:nets AS bigint[]), CAST(:refunds AS bigint[]), "
+    "CAST(:margins AS bigint[]), CAST(:placed AS timestamptz[])) "
+    "AS n(profile_id, order_id, facts, counts, currency, net, refunded, margin, placed_at) "
+    "ON CONFLICT (profile_id, order_id) DO UPDATE SET facts = excluded.facts, "
+    "counts = excluded.counts, currency = excluded.currency, net_minor = excluded.net_minor, "
+    "refunded_minor = excluded.refunded_minor, margin_minor = excluded.margin_minor, "
+    "placed_at = excluded.placed_at"
+)
+
+
+def order_columns(stored: Mapping[tuple[UUID, str], Order]) -> dict[str, Any]:
+    """The parameters of STORE_ORDERS."""
+    rows = sorted(stored.items(), key=lambda item: item[0])
+    return {
+        "profiles": [profile_id for (profile_id, _), _ in rows],
+        "orders": [order_id for (_, order_id), _ in rows],
+        "facts": [_text(order) for _, order in rows],
+        "counts": [order.counts for _, order in rows],
+        "currencies": [order.placed.currency if order.placed else None for _, order in rows],
+        "nets": [order.net_minor for _, order in rows],
+        "refunds": [order.refunded_minor for _, order in rows],
+        "margins": [order.margin_minor for _, order in rows],
+        "placed": [order.placed_at for _, order in rows],
+    }
+
+
 async def save_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> None:
     """Stores orders whole."""
-    rows = sorted(changed.items(), key=lambda item: item[0])
-    if not rows:
-        return
-    await work.run(
-        "INSERT INTO orders (profile_id, order_id, facts, counts, currency, net_minor, refunded_minor, margin_minor, "
-        "placed_at) SELECT profile_id, order_id, facts::jsonb, counts, currency, net, refunded, margin, placed_at "
-        "FROM unnest(CAST(:profiles AS uuid[]), CAST(:orders AS text[]), CAST(:facts AS text[]), "
-        "CAST(:counts AS boolean[]), CAST(:currencies AS text[]), CAST(:nets AS bigint[]), CAST(:refunds AS bigint[]), "
-        "CAST(:margins AS bigint[]), CAST(:placed AS timestamptz[])) "
-        "AS n(profile_id, order_id, facts, counts, currency, net, refunded, margin, placed_at) "
-        "ON CONFLICT (profile_id, order_id) DO UPDATE SET facts = excluded.facts, "
-        "counts = excluded.counts, currency = excluded.currency, net_minor = excluded.net_minor, "
-        "refunded_minor = excluded.refunded_minor, margin_minor = excluded.margin_minor, "
-        "placed_at = excluded.placed_at",
-        profiles=[profile_id for (profile_id, _), _ in rows],
-        orders=[order_id for (_, order_id), _ in rows],
-        facts=[_text(order) for _, order in rows],
-        counts=[order.counts for _, order in rows],
-        currencies=[order.placed.currency if order.placed else None for _, order in rows],
-        nets=[order.net_minor for _, order in rows],
-        refunds=[order.refunded_minor for _, order in rows],
-        margins=[order.margin_minor for _, order in rows],
-        placed=[order.placed_at for _, order in rows],
-    )
+    if changed:
+        await work.run(STORE_ORDERS, **order_columns(changed))
 
 
 async def add_counts(work: Work, added: Mapping[tuple[UUID, str, str], int]) -> None:
@@ -161,20 +169,21 @@ async def save_profiles(work: Work, states: Mapping[UUID, ProfileState]) -> dict
     return {row.id: _figures(row) for row in saved}
 
 
+UPDATE_FIGURES: Final = (
+    "UPDATE profiles SET orders = f.orders, spend_minor = f.spend, first_order_at = f.first_at, "
+    "last_order_at = f.last_at FROM (SELECT w.id, coalesce(sum(c.orders), 0) AS orders, "
+    "coalesce(jsonb_object_agg(c.currency, c.net) FILTER (WHERE c.currency IS NOT NULL), '{}') AS spend, "
+    "min(c.first_at) AS first_at, max(c.last_at) AS last_at FROM unnest(CAST(:ids AS uuid[])) AS w(id) "
+    "LEFT JOIN (SELECT profile_id, currency, count(*) AS orders, sum(net_minor) AS net, "
+    "min(placed_at) AS first_at, max(placed_at) AS last_at FROM orders "
+    "WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[])) "
+    "GROUP BY profile_id, currency) c ON c.profile_id = w.id GROUP BY w.id) f WHERE profiles.id = f.id"
+)
+
+
 async def update_figures(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Figures]:
     """Derives order figures again from the order rows of these profiles."""
-    updated = await work.rows(
-        "UPDATE profiles SET orders = f.orders, spend_minor = f.spend, first_order_at = f.first_at, "
-        "last_order_at = f.last_at FROM (SELECT w.id, coalesce(sum(c.orders), 0) AS orders, "
-        "coalesce(jsonb_object_agg(c.currency, c.net) FILTER (WHERE c.currency IS NOT NULL), '{}') AS spend, "
-        "min(c.first_at) AS first_at, max(c.last_at) AS last_at FROM unnest(CAST(:ids AS uuid[])) AS w(id) "
-        "LEFT JOIN (SELECT profile_id, currency, count(*) AS orders, sum(net_minor) AS net, "
-        "min(placed_at) AS first_at, max(placed_at) AS last_at FROM orders "
-        "WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[])) "
-        "GROUP BY profile_id, currency) c ON c.profile_id = w.id GROUP BY w.id) f WHERE profiles.id = f.id "
-        f"RETURNING {_UPDATED}",
-        ids=sorted(set(profile_ids)),
-    )
+    updated = await work.rows(f"{UPDATE_FIGURES} RETURNING {_UPDATED}", ids=sorted(set(profile_ids)))
     return {row.id: _figures(row) for row in updated}
 
 

@@ -112,7 +112,8 @@ async def _merge(
         for order_id, order in (await fold.take_orders(work, merge.other_id)).items():
             moved[survivor, order_id].append(order)
         await identity.move_rows(work, loser=merge.other_id, survivor=survivor)
-        await aliases.note_merge(work, loser=merge.other_id, survivor=survivor)
+    if merges:
+        await aliases.note_merges(work, ((one.other_id, one.profile_id) for one in merges if one.other_id))
     return {key: reduce(orders.merge, found) for key, found in moved.items()}
 
 

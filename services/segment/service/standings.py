@@ -1,4 +1,4 @@
-"""The use cases of segment: orders come in, time passes, profiles merge; standings follow. Nothing here commits."""
+"""Orders come in, time passes, profiles merge; standings follow."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,6 +44,7 @@ async def take_orders(work: Work, events: Sequence[Event]) -> None:
     for event in events:
         if event.profile_id is None:
             raise Refused("profile_id: missing on an event that a profile owns")
+    await aliases.lock_merges(work, shared=True)
     policy = await repository.policy(work)
     called, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
     said: dict[tuple[UUID, str], Order] = {}
@@ -62,38 +63,40 @@ async def take_orders(work: Work, events: Sequence[Event]) -> None:
     await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
 
 
-async def meet(work: Work, events: Sequence[Event]) -> None:
-    """Gives customers seen for the first time the standing of a prospect."""
+async def follow(work: Work, events: Sequence[Event]) -> None:
+    """Gives new customers the standing of a prospect, and the survivor of a merge the loser's orders.
+
+    Both by one function, so that a batch takes its locks in one go: the merges' own, then rows in sorted order.
+    """
+    merges = [event for event in events if isinstance(event.body, ProfileMerged)]
+    met = {event.body.profile_id for event in events if isinstance(event.body, ProfileChanged)}
+    await aliases.lock_merges(work, shared=not merges)
     policy = await repository.policy(work)
-    called = await aliases.canonical(work, (e.body.profile_id for e in events if isinstance(e.body, ProfileChanged)))
+    if merges:
+        await _follow_merges(work, policy, merges, met)
+    called = await aliases.canonical(work, met)
     await repository.add_customers(work, called.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
 
 
-async def follow_merges(work: Work, events: Sequence[Event]) -> None:
-    """Gives the survivor of a merge the loser's orders, and looks at it again."""
-    await aliases.lock_merges(work)
-    policy = await repository.policy(work)
-    for event in events:
-        body = event.body
-        if not isinstance(body, ProfileMerged):
-            continue
-        called, stored = await _lock(work, policy, {body.loser, body.survivor})
-        loser, survivor = called[body.loser], called[body.survivor]
-        if loser == survivor:
-            continue
-        moved = await repository.take_orders(work, loser)
-        root = await aliases.note_merge(work, loser=loser, survivor=survivor)
-        await repository.remove(work, [loser])
-        if moved:
-            known = await repository.orders(work, [(root, order_id) for order_id in moved])
-            await repository.save_orders(
-                work,
-                {
-                    (root, order_id): orders.merge(known.get((root, order_id), Order()), order)
-                    for order_id, order in moved.items()
-                },
-            )
-        await _look_again(work, policy, {root: stored[root]}, {root: event})
+async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], met: Iterable[UUID]) -> None:
+    """A batch's merges at once: what stood under a name that is gone goes to the customer who stands for it."""
+    bodies = [(event, event.body) for event in merges if isinstance(event.body, ProfileMerged)]
+    _, stored = await _lock(work, policy, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))})
+    gone = await aliases.note_merges(work, ((body.loser, body.survivor) for _, body in bodies))
+    await repository.remove(work, gone)
+    said: dict[tuple[UUID, str], Order] = {}
+    for (profile_id, order_id), order in (await repository.take_orders(work, gone)).items():
+        key = (gone[profile_id], order_id)
+        said[key] = orders.merge(said.get(key, Order()), order)
+    if said:
+        known = await repository.orders(work, said)
+        merged = {key: orders.merge(known.get(key, Order()), one) for key, one in said.items()}
+        await repository.save_orders(work, merged)
+    called = await aliases.canonical(work, (body.survivor for _, body in bodies))
+    causes: dict[UUID, Event] = {}
+    for event, body in bodies:
+        causes[called[body.survivor]] = weightier(causes.get(called[body.survivor]), event)
+    await _look_again(work, policy, {root: stored[root] for root in causes if root in stored}, causes)
 
 
 async def flip_due(work: Work, now: datetime) -> int:
@@ -106,7 +109,7 @@ async def flip_due(work: Work, now: datetime) -> int:
         return 0
     policy = await repository.policy(work)
     bought = await repository.purchases(work, stored, currency=policy.currency)
-    results: dict[UUID, tuple[int, Standing]] = {}
+    results: dict[UUID, tuple[int, Standing, datetime]] = {}
     published: list[tuple[bytes, Event]] = []
     for profile_id, row in stored.items():
         while row.due_at is not None and row.due_at <= now:
@@ -118,10 +121,10 @@ async def flip_due(work: Work, now: datetime) -> int:
                 occurred_at=instant,
                 received_at=now,
             )
-            published += _changes(policy, row, standing, cause)
+            published += changes(policy, row, standing, cause)
             row.due_at = standing.due_at
-            results[profile_id] = (row.version, standing)
-    await repository.save(work, results, at=now)
+            results[profile_id] = (row.version, standing, now)
+    await repository.save(work, results)
     await work.outbox.add(topics.SEGMENTS, published)
     metrics.due.inc(len(stored))
     return len(stored)
@@ -152,23 +155,17 @@ async def _lock(
 ) -> tuple[Mapping[UUID, UUID], dict[UUID, Stored]]:
     """Locks the customers that these ids mean, made if need be; what each id is called, and the rows.
 
-    A merge that commits while this waits for a lock renames a customer: so names are asked again under the locks.
+    The caller holds the merges' lock, so that no id is renamed meanwhile. Each transaction calls this once before it
+    holds any other row: rows are locked in one order, and two batches can wait for each other in no circle.
     """
-    wanted = set(profile_ids)
-    called = await aliases.canonical(work, wanted)
-    while True:
-        await repository.add_customers(work, called.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
-        stored = await repository.lock(work, called.values())
-        again = await aliases.canonical(work, wanted)
-        if again == called and all(profile_id in stored for profile_id in called.values()):
-            return called, stored
-        await repository.remove(work, set(stored) - set(again.values()))
-        called = again
+    called = await aliases.canonical(work, profile_ids)
+    await repository.add_customers(work, called.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
+    return called, await repository.lock(work, called.values())
 
 
 async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored], causes: Mapping[UUID, Event]) -> None:
     bought = await repository.purchases(work, stored, currency=policy.currency)
-    results: dict[UUID, tuple[int, Standing]] = {}
+    results: dict[UUID, tuple[int, Standing, datetime]] = {}
     published: list[tuple[bytes, Event]] = []
     for profile_id, row in stored.items():
         standing = domain.standing(policy, bought.get(profile_id, []), work.now)
@@ -181,18 +178,18 @@ async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored],
             depth=event.depth,
             traceparent=event.traceparent,
         )
-        published += _changes(policy, row, standing, cause)
-        results[profile_id] = (row.version, standing)
-    await repository.save(work, results, at=work.now)
+        published += changes(policy, row, standing, cause)
+        results[profile_id] = (row.version, standing, work.now)
+    await repository.save(work, results)
     await work.outbox.add(topics.SEGMENTS, published)
 
 
-def _changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:
+def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:
     """What to publish about one customer; moves the row's tier, stage and version along."""
-    changes: list[TierChanged | StageChanged] = []
+    made: list[TierChanged | StageChanged] = []
     if standing.tier != row.tier:
         row.version += 1
-        changes.append(
+        made.append(
             TierChanged(
                 profile_id=row.profile_id,
                 version=row.version,
@@ -205,7 +202,7 @@ def _changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> l
         row.tier = standing.tier
     if standing.stage != row.stage:
         row.version += 1
-        changes.append(
+        made.append(
             StageChanged(
                 profile_id=row.profile_id,
                 version=row.version,
@@ -215,7 +212,7 @@ def _changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> l
             )
         )
         row.stage = standing.stage
-    return [(row.profile_id.bytes, _event(change, cause)) for change in changes]
+    return [(row.profile_id.bytes, _event(change, cause)) for change in made]
 
 
 def _event(change: TierChanged | StageChanged, cause: Cause) -> Event:

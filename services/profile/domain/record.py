@@ -1,0 +1,47 @@
+"""What the record says when it is read again: who stands for whom, and what a customer's events add up to."""
+
+from collections.abc import Iterable, Mapping
+from uuid import UUID
+
+import msgspec
+
+from services.profile.domain import fold
+from services.profile.domain.fold import ProfileState
+from shared.contracts import orders
+from shared.contracts.envelope import Event
+from shared.contracts.identity import Identity
+from shared.contracts.orders import Order
+
+
+class Folded(msgspec.Struct, frozen=True):
+    """A profile as its events make it: its state, and by their keys its orders and its full counts."""
+
+    state: ProfileState
+    orders: dict[str, Order]
+    counts: dict[tuple[str, str], int]
+
+
+def folded(events: Iterable[Event], identities: Iterable[Identity]) -> Folded:
+    """What these events, each given once, in any order, and these linked identities add up to."""
+    state = fold.EMPTY
+    said: dict[str, Order] = {}
+    counts: dict[tuple[str, str], int] = {}
+    for event in events:
+        state = fold.merge(state, fold.state_of(event))
+        if (order_id := orders.order_id(event.body)) is not None and not event.claim:
+            said[order_id] = orders.merge(said.get(order_id, Order()), orders.order_of(event))
+        for kind, name, times in fold.counted(event):
+            counts[kind, name] = counts.get((kind, name), 0) + times
+    return Folded(fold.with_identities(state, identities), said, counts)
+
+
+def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
+    """For each merged profile the one that stands for it in the end, given into which each was merged."""
+    found: dict[UUID, UUID] = {}
+    for loser in survivors:
+        chain = [loser]
+        while chain[-1] in survivors and chain[-1] not in found:
+            chain.append(survivors[chain[-1]])
+        root = found.get(chain[-1], chain[-1])
+        found |= dict.fromkeys(chain[:-1], root)
+    return found

@@ -1,0 +1,68 @@
+"""Refilling the projections from the record: the timeline and the identity log.
+
+Safe beside the running service: each step takes the locks that a batch takes, so a batch comes before it or after.
+Nothing is published, and no version falls.
+"""
+
+from collections import Counter
+from typing import Final
+from uuid import UUID
+
+from services.profile.domain.record import folded, stand_ins
+from services.profile.repository import rebuild as repository
+from shared import aliases
+from shared.db import Work
+
+PROFILES: Final = 200  # a transaction
+IDENTITIES: Final = 1000  # a transaction
+NOBODY: Final = UUID(int=0)
+
+
+async def count(work: Work) -> int:
+    """About how many profiles there are to look at."""
+    return await repository.count(work)
+
+
+async def mend_aliases(work: Work) -> int:
+    """Who stands for whom, by the log's merges; how many rows were others."""
+    await aliases.lock_merges(work)
+    return await repository.save_aliases(work, stand_ins(await repository.merges(work)))
+
+
+async def fill_identities(work: Work) -> int:
+    """Owners that are missing; how many there were."""
+    return await repository.fill_identities(work)
+
+
+async def correct_identities(work: Work) -> int:
+    """Owners other than the log's, some at a time; how many there were."""
+    doubtful = await repository.doubtful_identities(work, limit=IDENTITIES)
+    return await repository.correct_identities(work, doubtful) if doubtful else 0
+
+
+async def mend_profiles(work: Work, after: UUID) -> tuple[UUID | None, int, Counter[str]]:
+    """The next profiles behind an id: the last of them (None at the end), how many, and the rows that were others."""
+    ids = await repository.ids_after(work, after, limit=PROFILES)
+    if not ids:
+        return None, 0, Counter()
+    await repository.lock(work, ids)
+    # From here on no batch adds to these timelines, or merges one of these profiles.
+    called = await aliases.canonical(work, ids)
+    standing = [profile_id for profile_id in ids if called[profile_id] == profile_id]
+    events = await repository.events(work, standing)
+    linked = await repository.links(work, standing)
+    made = {one: folded(events[one], linked.get(one, ())) for one in standing if one in events}
+    # One that the log created and no event speaks of can't be told from the record: it stays as it is.
+    untold = await repository.created(work, [one for one in standing if one not in made])
+    settled = [profile_id for profile_id in ids if profile_id not in untold]
+    changed = Counter(
+        profiles=await repository.remove(work, [one for one in settled if one not in made]),
+        orders=await repository.save_orders(work, settled, made),
+        counts=await repository.save_counts(work, settled, made),
+    )
+    # Each version that was published came with an event at least, and this one is not published: the next is above.
+    changed["profiles"] += await repository.save_profiles(
+        work, {one: (len(events[one]) + 1, found) for one, found in made.items()}
+    )
+    changed["profiles"] += await repository.save_figures(work, made)
+    return ids[-1], len(ids), changed

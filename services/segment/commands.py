@@ -1,0 +1,38 @@
+"""`python -m services.segment rebuild`: standings, orders and aliases from the topics."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.segment.service import rebuild as rebuilding
+from services.segment.service import standings
+from services.segment.settings import SegmentSettings
+from shared.clock import Clock
+from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.events import OrderCancelled, OrderPlaced, OrderRefunded
+from shared.contracts.topics import PROFILE_EVENTS, PROFILES, SEGMENTS
+from shared.rebuild import command
+from shared.rebuild.topics import Plan
+
+PLAN: Final = Plan(
+    service="segment",
+    tables=("standings", "orders", "profile_aliases"),
+    topics=(PROFILE_EVENTS, PROFILES),
+    said=(SEGMENTS,),
+    handlers={
+        OrderPlaced: standings.take_orders,
+        OrderCancelled: standings.take_orders,
+        OrderRefunded: standings.take_orders,
+        ProfileChanged: standings.follow,
+        ProfileMerged: standings.follow,
+        TierChanged: rebuilding.hear_told,
+        StageChanged: rebuilding.hear_told,
+    },
+    prepare=rebuilding.prepare,
+    settle=rebuilding.settle,
+    finish=rebuilding.finish,
+)
+
+
+async def rebuild(settings: SegmentSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
+    """Refills the projections; returns the exit status."""
+    return await command.from_topics(PLAN, settings, arguments, clock)

@@ -1,0 +1,68 @@
+"""What a rebuild does beside taking orders in again: standings as of the right moment, and readers that know them."""
+
+from collections.abc import Sequence
+from typing import Final
+from uuid import UUID
+
+from services.segment import domain, repository
+from services.segment.domain import Stage
+from services.segment.service.standings import DUE_BATCH, Cause, changes
+from shared.contracts import topics
+from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.envelope import Event, derived_id
+from shared.db import Work
+
+NOBODY: Final = UUID(int=0)
+
+
+async def prepare(work: Work) -> None:
+    """Makes room for what readers were told."""
+    await repository.make_told(work)
+
+
+async def hear_told(work: Work, events: Sequence[Event]) -> None:
+    """Notes what readers were told: with a table that was lost, the versions in it were lost, too."""
+    told: dict[tuple[UUID, str], tuple[int, str]] = {}
+    for change in (event.body for event in events):
+        if isinstance(change, TierChanged | StageChanged):
+            place = (change.profile_id, "tier" if isinstance(change, TierChanged) else "stage")
+            told[place] = max(told.get(place, (-1, "")), (change.version, change.current))
+    await repository.note_told(work, told)
+
+
+async def settle(work: Work) -> None:
+    """Looks at every customer at the moment at which the service did last.
+
+    Not at the present moment: what has become due since is for the timers, which publish it as it is, new. A rebuild
+    that came first would publish it as history, and no journey would hear of it.
+    """
+    policy = await repository.policy(work)
+    after = NOBODY
+    while found := await repository.moments(work, after, limit=DUE_BATCH):
+        bought = await repository.purchases(work, found, currency=policy.currency)
+        await repository.save(
+            work,
+            {one: (0, domain.standing(policy, bought.get(one, []), at), at) for one, at in found.items()},
+        )
+        after = max(found)
+    await repository.take_known_versions(work)
+
+
+async def finish(work: Work) -> None:
+    """Settles, and publishes where readers know it otherwise: as history, which sets no journey off."""
+    await settle(work)
+    policy = await repository.policy(work)
+    versions: dict[UUID, int] = {}
+    published: list[tuple[bytes, Event]] = []
+    for known, standing in await repository.disagreements(work, tier=policy.tiers[0].name, stage=Stage.PROSPECT):
+        cause = Cause(
+            event_id=derived_id(known.profile_id, "rebuild", work.now.isoformat(), 1),
+            by_time=True,
+            occurred_at=work.now,
+            received_at=work.now,
+            historical=True,
+        )
+        published += changes(policy, known, standing, cause)
+        versions[known.profile_id] = known.version
+    await repository.raise_versions(work, versions)
+    await work.outbox.add(topics.SEGMENTS, published)

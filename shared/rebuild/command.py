@@ -1,0 +1,118 @@
+"""The command `rebuild` as every service has it: one at a time, a bar on standard error, one line when it fails."""
+
+import argparse
+import contextlib
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from shared.clock import Clock, SystemClock
+from shared.db import DATABASE_ERRORS, SESSION, Database
+from shared.kafka.producer import BrokerAway
+from shared.kafka.replay import replaying
+from shared.rebuild import shadow
+from shared.rebuild.topics import NotPossible, Plan, Rebuild, Report
+from shared.settings import Settings
+from shared.sql import sql
+
+LOCK: Final = 0x5265_6275  # any number that nobody else locks
+STATEMENT_SECONDS: Final = 900  # a table that was lost is filled by one statement
+# A rebuild that freezes holds up batches in its cut-over: it, too, must lose its locks.
+PATIENCE: Final = {"transaction_timeout": f"{STATEMENT_SECONDS}s", "idle_in_transaction_session_timeout": "30s"}
+
+Changed = Mapping[str, int]
+
+
+async def from_topics(plan: Plan, settings: Settings, arguments: Sequence[str], clock: Clock | None = None) -> int:
+    """Rebuilds what a service derives from topics; returns the exit status."""
+    parser = _parser(plan.service)
+    parser.add_argument(
+        "--partial",
+        action="store_true",
+        help="where the log is no longer whole: keep what is there, and add what the log still has",
+    )
+    chosen = parser.parse_args(arguments)
+
+    async def rebuild(database: Database, report: Report) -> Changed:
+        async with replaying(
+            settings.kafka_bootstrap,
+            batch_records=settings.kafka_batch_records,
+            fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,
+        ) as log:
+            generation = settings.kafka_topic_generation
+            return await Rebuild(plan, database, log, generation, partial=chosen.partial, report=report).run()
+
+    return await _run(plan.service, settings, clock, rebuild, search_path=shadow.SEARCH_PATH)
+
+
+async def from_database(
+    service: str,
+    settings: Settings,
+    arguments: Sequence[str],
+    clock: Clock | None,
+    rebuild: Callable[[Database, Report], Awaitable[Changed]],
+) -> int:
+    """Rebuilds what a service derives from its own records; returns the exit status."""
+    _parser(service).parse_args(arguments)
+    return await _run(service, settings, clock, rebuild, search_path="public")
+
+
+def _parser(service: str) -> argparse.ArgumentParser:
+    return argparse.ArgumentParser(
+        prog=f"python -m services.{service} rebuild",
+        description="Refills the projections from the record. The service may run meanwhile. Nothing is sent.",
+    )
+
+
+async def _run(
+    service: str,
+    settings: Settings,
+    clock: Clock | None,
+    rebuild: Callable[[Database, Report], Awaitable[Changed]],
+    *,
+    search_path: str,
+) -> int:
+    database = Database(
+        settings.database_url,
+        application=f"rapport-{service}-rebuild",
+        clock=clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+        pool_size=2,
+        session={**SESSION, **PATIENCE, "search_path": search_path},
+        command_timeout_seconds=STATEMENT_SECONDS,
+    )
+    try:
+        async with _alone(database):
+            with _bar(service) as report:
+                changed = await rebuild(database, report)
+    except (NotPossible, BrokerAway, *DATABASE_ERRORS) as error:
+        print(f"{service} was not rebuilt: {error}", file=sys.stderr)
+        return 1
+    finally:
+        await database.close()
+    for table, rows in changed.items():
+        print(f"{table}: {rows} rows mended" if rows else f"{table}: as it should be", file=sys.stderr)
+    return 0
+
+
+@asynccontextmanager
+async def _alone(database: Database) -> AsyncIterator[None]:
+    """Holds a lock for as long as its connection lives: two rebuilds would take each other's shadow away."""
+    async with database.engine.connect() as connection:
+        row = (await connection.execute(sql("SELECT pg_try_advisory_lock(:lock) AS held"), {"lock": LOCK})).one()
+        await connection.commit()
+        if not row.held:
+            raise NotPossible("another rebuild is running")
+        yield
+
+
+@contextlib.contextmanager
+def _bar(service: str) -> Iterator[Report]:
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(f"rebuild {service}", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)

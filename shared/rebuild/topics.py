@@ -1,0 +1,236 @@
+"""Rebuilding what a service derives from topics.
+
+The shadow is filled from the beginning of the log up to the offsets that the running service has committed, again
+and again until little is left; then, while the service's batches wait, the rest is read and the difference between
+shadow and service is written, in one transaction. So the service misses nothing and takes nothing in twice, and a
+rebuild that dies at any moment has changed nothing or everything.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Final
+
+from sqlalchemy.exc import DBAPIError
+
+from shared.contracts import topics, wire
+from shared.contracts.envelope import Event
+from shared.db import Database, Work, refuses_data
+from shared.errors import Refused
+from shared.failpoints import failpoint
+from shared.kafka import dead_letters, decisions, offsets
+from shared.kafka.batch import Handler, Handlers
+from shared.kafka.decisions import Verdict
+from shared.kafka.offsets import Place
+from shared.kafka.replay import Part, Replay
+from shared.outbox import Nowhere
+from shared.rebuild import shadow
+from shared.rebuild.patience import PAUSES_SECONDS, came_second
+
+SMALL: Final = 1000  # records that may be left for the cut-over, during which the service's batches wait
+
+Hook = Callable[[Work], Awaitable[None]]
+Report = Callable[[int, int], None]
+
+
+class NotPossible(Exception):
+    """The record does not hold what a rebuild needs; nothing was changed."""
+
+
+async def nothing(work: Work) -> None:
+    """A hook for a service that needs none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What a service's rebuild refills, and from what.
+
+    `tables` are filled through `handlers` from `topics`, up to where the service has read them, and from `said`, what
+    the service itself published and is about to. In `handlers` nothing may be written but `tables` and what
+    `prepare` made. `settle` may run at any time; `finish` once, in the cut-over, with the service's own outbox.
+    """
+
+    service: str
+    tables: Sequence[str]
+    topics: Sequence[str]
+    handlers: Handlers
+    said: Sequence[str] = ()
+    prepare: Hook = nothing
+    settle: Hook = nothing
+    finish: Hook = nothing
+
+
+@dataclass(slots=True)
+class Rebuild:
+    """One rebuild. `partial` begins with what the tables hold and adds what the log still has."""
+
+    plan: Plan
+    database: Database
+    log: Replay
+    generation: int
+    partial: bool
+    report: Report
+    _reached: dict[Place, int] = field(default_factory=dict)
+    _letters: Mapping[str, decisions.Decision] = field(default_factory=dict)
+
+    async def run(self) -> Mapping[str, int]:
+        """How many rows of each table were not as they should be. Raises `NotPossible`."""
+        await self._begin()
+        async with self.database.work() as work:
+            await shadow.make(work, self.plan.tables, filled=self.partial)
+            await self.plan.prepare(work)
+        failpoint("rebuild.after_shadow")
+        await self._catch_up(at_most=0)
+        await self._hear_said()
+        async with self.database.work() as work:
+            await shadow.analyze(work, self.plan.tables)
+            await self.plan.settle(work)
+        changed = await self._cut_over()
+        failpoint("rebuild.after_cut_over")
+        async with self.database.work() as work:
+            await shadow.drop(work)
+        return changed
+
+    async def _begin(self) -> None:
+        """Makes sure that the log is whole, and notes its beginnings."""
+        async with self.database.work() as work:
+            elsewhere = await offsets.read_elsewhere(
+                work.connection, self.plan.topics, cluster_id=self.log.cluster_id, generation=self.generation
+            )
+            targets = await self._targets(work)
+            self._letters = await decisions.every(work)
+        if not targets:
+            raise NotPossible(f"{self.plan.service} has read nothing of this log yet")
+        self._reached = await self.log.beginnings([*targets, *self._said()])
+        if (why := why_not_whole(self._reached, elsewhere)) and not self.partial:
+            raise NotPossible(f"{why}; --partial keeps what is there, and adds what the log still has")
+
+    def _said(self) -> list[Place]:
+        return [
+            Place(self.log.cluster_id, self.generation, topic, number)
+            for topic in self.plan.said
+            for number in range(topics.PARTITIONS)
+        ]
+
+    async def _targets(self, work: Work) -> dict[Place, int]:
+        """How far the service has read."""
+        return await offsets.committed(
+            work.connection, self.plan.topics, cluster_id=self.log.cluster_id, generation=self.generation
+        )
+
+    async def _catch_up(self, *, at_most: int) -> None:
+        """Reads until no more than so many records are left to where the service is."""
+        while True:
+            async with self.database.work() as work:
+                targets = await self._targets(work)
+            for place in targets.keys() - self._reached.keys():  # taken for the first time since
+                self._reached |= await self.log.beginnings([place])
+            left = sum(max(0, end - self._reached[place]) for place, end in targets.items())
+            if left <= at_most:
+                return
+            await self._read(targets, left)
+            at_most = SMALL
+
+    async def _hear_said(self) -> None:
+        said = self._said()
+        if said:
+            await self._read(dict.fromkeys(said), 0)
+
+    async def _read(self, targets: Mapping[Place, int | None], total: int) -> None:
+        done = 0
+        async for part in self.log.upto(self._reached, targets):
+            if part.records:
+                async with self.database.work() as work:
+                    work.outbox = Nowhere(work.connection)
+                    await self._take_in(work, part)
+                failpoint("rebuild.after_batch")
+            done += part.next_offset - self._reached[part.place]
+            self._reached[part.place] = part.next_offset
+            self.report(done, max(done, total))
+
+    async def _cut_over(self) -> Mapping[str, int]:
+        for pause in PAUSES_SECONDS:
+            try:
+                return await self._try_cut_over()
+            except DBAPIError as error:
+                if not came_second(error):
+                    raise
+            await asyncio.sleep(pause)
+            await self._catch_up(at_most=SMALL)
+        raise NotPossible("the service is too busy: its tables could not be held for a moment")
+
+    async def _try_cut_over(self) -> Mapping[str, int]:
+        async with self.database.work() as work:
+            outbox, work.outbox = work.outbox, Nowhere(work.connection)
+            await shadow.hold(work, self.plan.tables)
+            await self._no_letter_was_applied_meanwhile(work)
+            # What is read here counts only if this transaction commits: `_reached` stays.
+            async for part in self.log.upto(self._reached, await self._targets(work)):
+                await self._take_in(work, part)
+            for topic in self.plan.said:
+                await self._apply(work, await work.outbox.waiting(topic))
+            work.outbox = outbox
+            await self.plan.finish(work)
+            return {table: await shadow.exchange(work, table) for table in self.plan.tables}
+
+    async def _no_letter_was_applied_meanwhile(self, work: Work) -> None:
+        now = await decisions.every(work)
+        if _applied(now) != _applied(self._letters):
+            raise NotPossible("a dead letter was retried meanwhile: begin again")
+
+    async def _take_in(self, work: Work, part: Part) -> None:
+        """Applies records as the consumer does: no repeats, and none that is a dead letter."""
+        work.origin = part.place.partition
+        events: list[tuple[str, Event]] = []
+        for record in part.records:
+            name = dead_letters.place_text(part.place, record.offset)
+            try:
+                events.append((name, wire.decode(record.headers, record.value)))
+            except wire.Undecodable:
+                continue
+            except wire.NewerThanCode as error:
+                raise NotPossible(f"{name} is {error}, which this release does not know: upgrade it") from error
+        repeated = await offsets.repeated(work.connection, part.place, (event for _, event in events))
+        dead = self._letters.keys() - _applied(self._letters)
+        await self._apply(
+            work, [event for n, (name, event) in enumerate(events) if n not in repeated and name not in dead]
+        )
+
+    async def _apply(self, work: Work, events: Sequence[Event]) -> None:
+        handlers = self.plan.handlers
+        wanted = [event for event in events if type(event.body) in handlers]
+        for handler, run in groupby(wanted, key=lambda event: handlers[type(event.body)]):
+            await _with_care(work, handler, list(run))
+
+
+async def _with_care(work: Work, handler: Handler, run: Sequence[Event]) -> None:
+    """Applies a run of events under a savepoint, halving it to pass over what is refused."""
+    try:
+        async with work.connection.begin_nested():
+            await handler(work, run)
+        return
+    except Refused:
+        pass
+    except DBAPIError as error:
+        if not refuses_data(error):
+            raise
+    if len(run) > 1:
+        half = len(run) // 2
+        await _with_care(work, handler, run[:half])
+        await _with_care(work, handler, run[half:])
+
+
+def _applied(letters: Mapping[str, decisions.Decision]) -> set[str]:
+    return {name for name, decision in letters.items() if decision.verdict is Verdict.RETRIED}
+
+
+def why_not_whole(beginnings: Mapping[Place, int], elsewhere: Sequence[Place]) -> str | None:
+    """Why this log does not hold everything that the service ever read; None if it does."""
+    cut = sorted(place for place, offset in beginnings.items() if offset > 0)
+    if cut:
+        first = cut[0]
+        return f"records 0 to {beginnings[first] - 1} of {first.topic}/{first.partition} are gone (retention)"
+    if elsewhere:
+        return f"{elsewhere[0].topic} was read on another cluster, too ({elsewhere[0].cluster_id})"
+    return None
