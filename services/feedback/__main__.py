@@ -1,4 +1,4 @@
-"""`python -m services.feedback serve|migrate|resume`."""
+"""`python -m services.feedback serve|migrate|resume|dlq|rebuild`."""
 
 import sys
 

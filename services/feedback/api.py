@@ -21,6 +21,7 @@ from services.feedback.schemas import (
 from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, Namespace
 from shared.errors import Forbidden
+from shared.failpoints import failpoint
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, once, require_customer_or, requires, utc
 
 router = APIRouter(prefix="/v1", tags=["feedback"])
@@ -66,6 +67,7 @@ async def submit(
                 partition_secret=request.app.state.partition_secret,
             ),
         )
+    failpoint("feedback.after_submit")
     return FeedbackCreated(id=made)
 
 
@@ -112,4 +114,5 @@ async def close(database: Db, caller: Caller, case_id: UUID, body: CloseIn) -> C
     caller.require("feedback:write")
     async with database.work() as work:
         row = await service.close_case(work, case_id, closed_by=caller.subject, note=body.note)
+    failpoint("feedback.after_close")
     return CaseOut.model_validate(dict(row))

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from services.feedback import consumer
+from services.feedback import commands, consumer
 from services.feedback.api import router
 from services.feedback.settings import FeedbackSettings
 from shared import process
@@ -27,4 +27,4 @@ def build(settings: FeedbackSettings, clock: Clock | None = None) -> process.Ser
 
 def main() -> int:
     """The command line."""
-    return process.main("feedback", FeedbackSettings, build)
+    return process.main("feedback", FeedbackSettings, build, commands={"rebuild": commands.rebuild})

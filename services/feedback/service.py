@@ -76,9 +76,8 @@ async def hear(work: Work, events: Sequence[Event]) -> None:
 
 async def follow_merges(work: Work, events: Sequence[Event]) -> None:
     """Notes which profile stands for which; answers are found under every id that a customer ever had."""
-    for event in events:
-        if isinstance(event.body, ProfileMerged):
-            await aliases.note_merge(work, loser=event.body.loser, survivor=event.body.survivor)
+    bodies = (event.body for event in events)
+    await aliases.note_merges(work, ((b.loser, b.survivor) for b in bodies if isinstance(b, ProfileMerged)))
 
 
 async def _store(work: Work, event: Event, feedback: FeedbackSubmitted, *, published_here: bool) -> bool:

@@ -1,4 +1,4 @@
-"""`python -m services.ingest serve|migrate|resume|source`."""
+"""`python -m services.ingest serve|migrate|resume|dlq|source`."""
 
 import sys
 

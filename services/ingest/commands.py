@@ -10,6 +10,7 @@ from shared.clock import SystemClock
 from shared.contracts.envelope import SourceKind
 from shared.db import Database
 from shared.errors import AppError
+from shared.failpoints import failpoint
 
 
 async def source(settings: IngestSettings, arguments: Sequence[str]) -> int:
@@ -44,6 +45,7 @@ async def source(settings: IngestSettings, arguments: Sequence[str]) -> int:
 async def _create(database: Database, name: str, kind: SourceKind, *, allow_orders: bool) -> None:
     async with database.work() as work:
         _, key = await service.create_source(work, name=name, kind=kind, allow_orders=allow_orders)
+    failpoint("source.after_create")
     print(key)
 
 

@@ -22,6 +22,7 @@ from services.ingest.domain.normalise import Reception
 from services.ingest.schemas import Accepted, TrackingProblem
 from services.ingest.service import Busy, KeyCache, NotUnderstood, Source, TrackingError, UnknownKey
 from shared.db import DATABASE_ERRORS, Database
+from shared.failpoints import failpoint
 from shared.http import RETRY_AFTER_SECONDS
 from shared.kafka.producer import BrokerAway
 from shared.logging import get_logger, traceparent
@@ -120,7 +121,9 @@ async def _take(request: Request, type_: str | None) -> None:
         database: Database = state.database
         async with database.work() as work:
             await service.quarantine(work, source.id, done.refused)
+        failpoint("ingest.after_quarantine")
     await service.publish(state.publisher, done.accepted)
+    failpoint("ingest.after_publish")
     service.count(done)
 
 

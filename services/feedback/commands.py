@@ -1,0 +1,24 @@
+"""`python -m services.feedback rebuild`: aliases from the topic of profiles; everything else here is a record."""
+
+from collections.abc import Sequence
+from typing import Final
+
+from services.feedback import service
+from services.feedback.settings import FeedbackSettings
+from shared.clock import Clock
+from shared.contracts.changes import ProfileMerged
+from shared.contracts.topics import PROFILES
+from shared.rebuild import command
+from shared.rebuild.topics import Plan
+
+PLAN: Final = Plan(
+    service="feedback",
+    tables=("profile_aliases",),
+    topics=(PROFILES,),
+    handlers={ProfileMerged: service.follow_merges},
+)
+
+
+async def rebuild(settings: FeedbackSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
+    """Refills the projections; returns the exit status."""
+    return await command.from_topics(PLAN, settings, arguments, clock)

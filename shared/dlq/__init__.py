@@ -1,0 +1,1 @@
+"""Dead letters by hand: look at them, apply them again, give them up."""

@@ -1,0 +1,155 @@
+"""Deciding on one dead letter: one letter, one transaction."""
+
+import asyncio
+from typing import Final
+
+import msgspec
+from sqlalchemy.exc import DBAPIError
+
+from shared.contracts import wire
+from shared.contracts.envelope import Event
+from shared.db import Database, Work, refuses_data, sqlstate
+from shared.dlq.letters import Entry
+from shared.errors import Refused, TryAgain
+from shared.failpoints import failpoint
+from shared.kafka import decisions, offsets
+from shared.kafka.batch import Handler, trace_of
+from shared.kafka.consumer import Consumer
+from shared.kafka.dead_letters import Letter
+from shared.kafka.decisions import Decision, Verdict
+from shared.logging import trace_id
+
+PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 2.0)  # between attempts, when a concurrent writer came first
+TRANSACTION_ROLLBACK: Final = "40"  # SQLSTATE class: a deadlock, or two that can't both be
+
+_NOT_DEAD: Final = "is no dead letter: its batch was rolled back, and its record is read again"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What was, or with a dry run would be, done; `ok` is False for a letter that stays as it was."""
+
+    ok: bool
+    text: str
+
+
+class _Rehearsed(Exception):
+    """A dry run: everything worked, and nothing of it shall stay."""
+
+
+async def retry(consumer: Consumer, entry: Entry, *, by: str, dry_run: bool) -> Outcome:
+    """Applies a letter with this release's code, its effects and the decision in one transaction.
+
+    Guarantee: however often this is run, or killed, the event has its effect once. The row of the decision holds
+    that, and not the marks of its lane: those have passed the letter when it died, so they are neither asked nor
+    moved. A letter that is refused again stays open, with the new reason.
+    """
+    letter = entry.letter
+    if entry.decision is None:
+        return Outcome(False, _NOT_DEAD)
+    if letter is None:
+        return Outcome(False, "is no longer in the topic: all that can be done is to drop it")
+    try:
+        event = wire.decode(letter.record.headers, letter.record.value)
+    except wire.NewerThanCode as error:
+        return Outcome(False, f"stays open: {error} is newer than this release; upgrade it")
+    except wire.Undecodable as error:
+        return await _stays_open(consumer.database, letter, str(error), by=by, dry_run=dry_run)
+    handler = consumer.handlers.get(type(event.body))
+    if handler is None:
+        return Outcome(False, f"stays open: {consumer.service} has no handler for {wire.TYPE_NAMES[type(event.body)]}")
+    try:
+        return await _patiently(consumer.database, handler, letter, event, by=by, dry_run=dry_run)
+    except Refused as error:
+        reason = str(error)
+    except DBAPIError as error:
+        if not refuses_data(error):
+            raise
+        reason = str(error.orig)
+    return await _stays_open(consumer.database, letter, reason, by=by, dry_run=dry_run)
+
+
+async def drop(database: Database, entry: Entry, *, by: str, note: str, dry_run: bool) -> Outcome:
+    """Gives a letter up; it may still be retried, by its place. Idempotent."""
+    async with database.work() as work:
+        decision = await decisions.lock(work, entry.name)
+        if decision is None:
+            return Outcome(False, _NOT_DEAD)
+        if decision.verdict is not Verdict.REFUSED:
+            return Outcome(decision.verdict is Verdict.DROPPED, _already(decision))
+        if dry_run:
+            return Outcome(True, "would be dropped")
+        await decisions.decide(work, entry.name, Verdict.DROPPED, by=by, note=note)
+    failpoint("dlq.after_drop")
+    return Outcome(True, "dropped")
+
+
+async def _patiently(
+    database: Database, handler: Handler, letter: Letter, event: Event, *, by: str, dry_run: bool
+) -> Outcome:
+    for pause in PAUSES_SECONDS:
+        try:
+            return await _apply(database, handler, letter, event, by=by, dry_run=dry_run)
+        except TryAgain:
+            await asyncio.sleep(pause)
+        except DBAPIError as error:
+            if not sqlstate(error).startswith(TRANSACTION_ROLLBACK):
+                raise
+            await asyncio.sleep(pause)
+    return Outcome(False, "stays open: other writers came first each time; run it again")
+
+
+async def _apply(
+    database: Database, handler: Handler, letter: Letter, event: Event, *, by: str, dry_run: bool
+) -> Outcome:
+    trace_id.set(trace_of(event))
+    done = Outcome(True, f"applied: {wire.TYPE_NAMES[type(event.body)]} {event.event_id}")
+    try:
+        async with database.work() as work:
+            work.origin = letter.place.partition
+            await offsets.lock(work.connection, topic=letter.place.topic, partition=letter.place.partition)
+            decision = await decisions.lock(work, letter.name)
+            if decision is None:
+                return Outcome(False, _NOT_DEAD)
+            if decision.verdict is Verdict.RETRIED:
+                return Outcome(True, _already(decision))
+            # Two letters may hold one event: a relay publishes at least once, and what nobody could decode has no mark.
+            twin = await decisions.applied(work, event.event_id)
+            if twin is None:
+                await handler(work, [event])
+                await decisions.decide(work, letter.name, Verdict.RETRIED, by=by, event_id=event.event_id)
+            else:
+                done = Outcome(True, f"holds the same event as {twin}, which was applied")
+                await decisions.decide(work, letter.name, Verdict.RETRIED, by=by, note=done.text)
+            if dry_run:
+                done = Outcome(True, f"would be {done.text}{await _published(work)}" if twin is None else done.text)
+                raise _Rehearsed
+    except _Rehearsed:
+        return done
+    failpoint("dlq.after_retry")
+    return done
+
+
+async def _published(work: Work) -> str:
+    """What this transaction wants published, for a dry run to say."""
+    rows = await work.rows(
+        "SELECT topic, count(*) AS events FROM outbox WHERE xmin = CAST(pg_current_xact_id() AS xid) "
+        "GROUP BY topic ORDER BY topic"
+    )
+    return "".join(f", {row.events} to {row.topic}" for row in rows)
+
+
+async def _stays_open(database: Database, letter: Letter, reason: str, *, by: str, dry_run: bool) -> Outcome:
+    async with database.work() as work:
+        decision = await decisions.lock(work, letter.name)
+        if decision is None:
+            return Outcome(False, _NOT_DEAD)
+        if decision.verdict is Verdict.RETRIED:
+            return Outcome(True, _already(decision))
+        if decision.verdict is Verdict.REFUSED and not dry_run:
+            await decisions.decide(work, letter.name, Verdict.REFUSED, by=by, note=reason)
+    return Outcome(False, f"stays {'open' if decision.verdict is Verdict.REFUSED else 'dropped'}: {reason}")
+
+
+def _already(decision: Decision) -> str:
+    note = f": {decision.note}" if decision.note else ""
+    return f"was {decision.verdict} at {decision.at:%Y-%m-%d %H:%M:%S} by {decision.by}{note}"
