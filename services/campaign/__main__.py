@@ -1,4 +1,4 @@
-"""`python -m services.campaign serve|migrate|resume`."""
+"""`python -m services.campaign serve|migrate|resume|dlq|rebuild|floor`."""
 
 import sys
 

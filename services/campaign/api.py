@@ -10,14 +10,18 @@ from services.campaign.domain.delivery import State
 from services.campaign.schemas import (
     DecisionsOut,
     FiguresOut,
+    FloorIn,
+    FloorOut,
     JourneyFiguresOut,
     JourneyOut,
     JourneysOut,
     MessagesOut,
     SendStopOut,
 )
+from services.campaign.service import floor as floors
 from services.campaign.service import operations
-from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
+from shared.failpoints import failpoint
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
 
 router = APIRouter(prefix="/v1", tags=["campaign"])
 
@@ -98,3 +102,24 @@ async def resume_sending(database: Db) -> None:
     """What was held and is not too old yet leaves within some seconds."""
     async with database.work() as work:
         await operations.resume_sending(work)
+
+
+@router.get("/floor", dependencies=[requires("campaign:read")], summary="The floor, and whether one is awaited")
+async def floor(database: Db) -> FloorOut:
+    """After a restore of the database no message leaves until a floor is set; here is since when, and why."""
+    async with database.work() as work:
+        return FloorOut.of(await floors.look(work))
+
+
+@router.post("/floor", summary="Set the floor, and let messages leave again after a restore")
+async def set_floor(database: Db, caller: Caller, said: FloorIn) -> FloorOut:
+    """What could have been answered before the floor is never sent; what came since leaves within some seconds.
+
+    A floor in the future is refused, and so is one before the floor that stands.
+    """
+    caller.require("campaign:admin")
+    at = utc(said.at)
+    async with database.work() as work:
+        found = await floors.set_floor(work, at, by=caller.subject)
+    failpoint("floor.after_set")
+    return FloorOut.of(found)

@@ -21,6 +21,7 @@ from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused, SMTPResponseEx
 
 from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.settings import CampaignSettings
+from shared.failpoints import failpoint
 
 IMPLICIT_TLS_PORT: Final = 465  # RFC 8314, section 3.3
 REASON_CHARACTERS: Final = 300
@@ -35,7 +36,7 @@ class Channel(Protocol):
     """A way to a customer."""
 
     async def send(self, mail: Mail) -> Answer:
-        """Hands one message over. Answers well within `LEASE`, whatever the provider does, and does not raise."""
+        """Hands one message over. Answers well within the lease, whatever the provider does, and does not raise."""
         ...
 
     async def close(self) -> None:
@@ -66,6 +67,7 @@ class EmailChannel:
         try:
             async with asyncio.timeout(self._settings.smtp_envelope_seconds):
                 client = await self._addressed(mail)
+            failpoint("channel.after_envelope")
         except SMTPResponseException as error:
             return _refusal(error) or Deferred(_reason("provider", error))
         except (_NotReady, *_AWAY) as error:
@@ -74,6 +76,7 @@ class EmailChannel:
             with _closed_on_error(client):
                 async with asyncio.timeout(self._settings.smtp_data_seconds):
                     await client.data(content)
+            failpoint("channel.after_data")
         except SMTPResponseException as error:
             return _refusal(error) or Lost(_reason("no answer", error))
         except _AWAY as error:

@@ -8,8 +8,8 @@ from shared.kafka.batch import Handlers
 TOPICS = (PROFILES, SEGMENTS)
 
 HANDLERS: Handlers = {
-    ProfileChanged: contacts.keep,
-    ProfileMerged: contacts.follow_merges,
+    ProfileChanged: contacts.follow,
+    ProfileMerged: contacts.follow,
     TierChanged: changes.hear,
     StageChanged: changes.hear,
 }

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 
-from services.campaign import consumer, content
+from services.campaign import commands, consumer, content
 from services.campaign.api import router
 from services.campaign.channels import EmailChannel
 from services.campaign.domain.journey import Cap
+from services.campaign.service.floor import note_rewound
 from services.campaign.service.sending import Rules
 from services.campaign.settings import CampaignSettings
 from services.campaign.worker import Sender
@@ -24,7 +25,10 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
         reads=consumer.TOPICS,
         handlers=consumer.HANDLERS,
+        on_rewound=note_rewound,
     )
+    assert service.consumer is not None
+    reader = service.consumer
     sender = Sender(
         service.database,
         service.clock,
@@ -34,8 +38,10 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
             customer_cap=Cap(settings.frequency_cap_messages, settings.frequency_cap_hours),
             unsubscribe=settings.mail_address,
             partition_secret=settings.partition_secret.encode(),
+            lease=timedelta(seconds=settings.sender_lease_seconds),
         ),
         concurrency=settings.sender_concurrency,
+        compared=lambda: reader.compared,
         tick=service.pulse.loop("sender"),
     )
     service.loops["sender"] = sender.run
@@ -46,4 +52,5 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
 
 def main() -> int:
     """The command line."""
-    return process.main("campaign", CampaignSettings, build)
+    extra = {"floor": commands.floor, "rebuild": commands.rebuild}
+    return process.main("campaign", CampaignSettings, build, commands=extra)

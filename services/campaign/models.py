@@ -126,4 +126,23 @@ class SendStop(Base):
     stopped_by: Mapped[str] = mapped_column(Text)
 
 
+class Ledger(Base):
+    """RECORD: its one row says which database the record of sends lies in, and what of it can't be trusted."""
+
+    __tablename__ = "ledger"
+    __table_args__ = (CheckConstraint("single", name="ledger_single_row"),)
+
+    single: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
+    system_identifier: Mapped[int] = mapped_column(BigInteger)
+    timeline_id: Mapped[int] = mapped_column(BigInteger)
+    database_oid: Mapped[int] = mapped_column(BigInteger)
+    floor: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="what could have been answered before it is never sent"
+    )
+    awaiting_since: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="since when nothing leaves until a floor is set"
+    )
+    reason: Mapped[str | None] = mapped_column(Text, comment="why a floor is awaited")
+
+
 mechanism_tables(Base.metadata)

@@ -1,13 +1,14 @@
 """What the campaign API takes and gives."""
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
 import msgspec
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.campaign.domain.journey import Published
+from services.campaign.domain.ledger import Ledger
 
 
 class JourneyOut(BaseModel):
@@ -108,3 +109,40 @@ class SendStopOut(BaseModel):
 
     stopped_at: datetime
     stopped_by: str
+
+
+def _iso(value: object) -> datetime:
+    """Only a text in ISO 8601: a number would be taken for seconds, and a mistyped date for a moment of 1970."""
+    if not isinstance(value, str):
+        raise ValueError("must be a text, such as 2026-03-01T12:00:00Z")
+    return datetime.fromisoformat(value)
+
+
+class FloorIn(BaseModel):
+    """The floor to set."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    at: Annotated[datetime, BeforeValidator(_iso)] = Field(
+        description="no later than now; what could have been answered before it is never sent",
+        examples=["2026-03-01T12:00:00Z"],
+    )
+
+
+class FloorOut(BaseModel):
+    """The floor, and whether one is awaited."""
+
+    awaiting: bool = Field(description="while true no message leaves, because the database was restored")
+    since: datetime | None = Field(description="since when a floor is awaited")
+    reason: str | None = Field(description="what says that the database was restored")
+    floor: datetime | None = Field(description="what could have been answered before it is never sent")
+
+    @classmethod
+    def of(cls, ledger: Ledger) -> Self:
+        """The ledger's state, as the API gives it."""
+        return cls(
+            awaiting=ledger.awaiting_since is not None,
+            since=ledger.awaiting_since,
+            reason=ledger.reason,
+            floor=ledger.floor,
+        )

@@ -1,10 +1,13 @@
 """The configuration of campaign: what every service needs, the mail provider, and how fast to send."""
 
 from email.utils import parseaddr
+from typing import Final
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from shared.settings import Port, Settings
+
+LEASE_SLACK_SECONDS: Final = 10  # for what stands around a send: the claim's commit, the answer's
 
 
 class CampaignSettings(Settings):
@@ -22,6 +25,9 @@ class CampaignSettings(Settings):
     smtp_data_seconds: float = Field(
         20, gt=0, le=25, description="time for the message itself; after that nobody knows whether it was taken"
     )
+    sender_lease_seconds: float = Field(
+        60, validate_default=True, description="after so long, what a sender has in hand is taken for lost: `unknown`"
+    )
     sender_concurrency: int = Field(8, ge=1, le=100, description="messages handed over at the same time")
     frequency_cap_messages: int = Field(3, ge=1, description="messages that one customer may get, of all journeys…")
     frequency_cap_hours: int = Field(168, ge=1, description="…within any so many hours")
@@ -31,6 +37,16 @@ class CampaignSettings(Settings):
     def _an_address(cls, value: str) -> str:
         if "@" not in parseaddr(value)[1]:
             raise ValueError("must be a mail address, or a name and an address in angle brackets")
+        return value
+
+    @field_validator("sender_lease_seconds")
+    @classmethod
+    def _longer_than_any_send(cls, value: float, info: ValidationInfo) -> float:
+        limits = [info.data.get(name, 0) for name in ("smtp_envelope_seconds", "smtp_data_seconds")]
+        if not value > (least := sum(limits) + LEASE_SLACK_SECONDS):
+            raise ValueError(
+                f"must be more than SMTP_ENVELOPE_SECONDS + SMTP_DATA_SECONDS + {LEASE_SLACK_SECONDS}, here {least:g}"
+            )
         return value
 
     @property

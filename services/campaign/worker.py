@@ -2,7 +2,7 @@
 
 Guarantee: no message is handed over twice. Each is marked `sending` and committed before its provider is asked, and
 leaves that state for `pending` only on the word of the provider that it was not taken. A sender that dies meanwhile
-leaves `sending` behind, which becomes `unknown` when `LEASE` is over.
+leaves `sending` behind, which becomes `unknown` when its lease is over (`SENDER_LEASE_SECONDS`).
 """
 
 import asyncio
@@ -13,11 +13,13 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
-from services.campaign.domain.delivery import LEASE, Answer
+from services.campaign.domain.delivery import Answer
 from services.campaign.service import sending
 from services.campaign.service.sending import Claimed, Outgoing, Rules
+from shared import metrics
 from shared.clock import Clock
 from shared.db import DATABASE_AWAY, Database
+from shared.failpoints import failpoint
 from shared.logging import get_logger
 
 POLL_SECONDS: Final = 0.5  # for what falls due by itself, and what other processes enter
@@ -30,7 +32,10 @@ log = get_logger(__name__)
 
 
 class Sender:
-    """Sends until stopped, at most `concurrency` messages at a time. Any number of senders may run."""
+    """Sends until stopped, at most `concurrency` messages at a time. Any number of senders may run.
+
+    Nothing is claimed while `compared` says that nobody could tell yet whether the database was rewound.
+    """
 
     def __init__(
         self,
@@ -40,6 +45,7 @@ class Sender:
         rules: Rules,
         *,
         concurrency: int,
+        compared: Callable[[], bool],
         tick: Callable[[], None],
     ) -> None:
         self._database = database
@@ -47,6 +53,7 @@ class Sender:
         self._channels = channels
         self._rules = rules
         self._concurrency = concurrency
+        self._compared = compared
         self._tick = tick
         self._wake = asyncio.Event()
         self._in_flight = 0
@@ -70,6 +77,8 @@ class Sender:
                         log.warning("sender.waits_for_postgresql", error=repr(error))
                         await asyncio.sleep(BACKOFF_SECONDS)
                         continue
+                    if claimed.outgoing:
+                        failpoint("sender.after_claim")
                     for outgoing in claimed.outgoing:
                         self._in_flight += 1
                         tasks.create_task(self._deliver(outgoing))
@@ -81,7 +90,9 @@ class Sender:
 
     async def _claim(self) -> Claimed:
         free = self._concurrency - self._in_flight
-        if free == 0:
+        compared = self._compared()
+        metrics.sending_paused.labels("offsets_unread").set(not compared)
+        if free == 0 or not compared:
             return Claimed(0, [])
         async with self._database.work() as work:
             return await sending.claim(work, self._rules, limit=free)
@@ -92,8 +103,9 @@ class Sender:
             return
         self._looked = now
         async with self._database.work() as work:
-            lost = await sending.give_up_lost(work)
+            lost = await sending.give_up_lost(work, self._rules)
         if lost:
+            failpoint("sender.after_give_up")
             log.error("sender.unknown", messages=lost)
 
     async def _deliver(self, outgoing: Outgoing) -> None:
@@ -107,11 +119,12 @@ class Sender:
     async def _settle(self, outgoing: Outgoing, answer: Answer) -> None:
         """Notes the answer, trying again while PostgreSQL is away: forgotten, it would be `unknown` for ever."""
         answered_at = self._clock.now()
-        deadline = asyncio.get_running_loop().time() + LEASE.total_seconds()
+        deadline = asyncio.get_running_loop().time() + self._rules.lease.total_seconds()
         while True:
             try:
                 async with self._database.work() as work:
                     await sending.settle(work, self._rules, outgoing, answer, answered_at=answered_at)
+                failpoint("sender.after_settle")
                 return
             except _AWAY as error:
                 log.warning("sender.waits_for_postgresql", error=repr(error))

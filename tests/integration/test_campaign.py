@@ -16,7 +16,7 @@ import pytest
 
 from services.campaign import content
 from services.campaign.consumer import HANDLERS
-from services.campaign.domain.delivery import LEASE, Accepted, Answer, Deferred, Lost, Mail, Rejected
+from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.domain.journey import Cap
 from services.campaign.service import operations
 from services.campaign.service.sending import Claimed, Rules
@@ -33,7 +33,8 @@ from tests.support.running import eventually
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND: Final = timedelta(seconds=1)
-RULES: Final = Rules(content.templates(), Cap(3, 168), "hello@shop.example", b"secret")
+LEASE: Final = 15 * SECOND  # not the default: it is passed in
+RULES: Final = Rules(content.templates(), Cap(3, 168), "hello@shop.example", b"secret", LEASE)
 
 
 class StoppedClock:
@@ -113,7 +114,15 @@ class World:
                 await handler(work, list(run))
 
     def sender(self) -> Sender:
-        sender = Sender(self.database, self.clock, {"email": self.provider}, RULES, concurrency=8, tick=lambda: None)
+        sender = Sender(
+            self.database,
+            self.clock,
+            {"email": self.provider},
+            RULES,
+            concurrency=8,
+            compared=lambda: True,
+            tick=lambda: None,
+        )
         self.senders.append(sender)
         return sender
 

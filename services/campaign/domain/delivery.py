@@ -14,9 +14,6 @@ MAX_ATTEMPTS: Final = 8
 FIRST_RETRY: Final = timedelta(seconds=2)
 RETRY_FACTOR: Final = 3  # 2 s, 6 s, 18 s, …: the eighth attempt comes 36 minutes after the first
 
-# Longer than any send can take: a message that is `sending` for so long belonged to a process that died.
-LEASE: Final = timedelta(seconds=60)
-
 
 class State(StrEnum):
     """Where a message stands. Only `pending` is ever sent; `unknown` may have been, and so never is again."""

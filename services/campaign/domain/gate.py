@@ -46,13 +46,14 @@ class Handed(msgspec.Struct, frozen=True):
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A message that would leave now."""
+    """A message that would leave now; `answerable_from` says since when its trigger could have been answered."""
 
     message_id: UUID
     journey: Journey
     trigger_id: str
     occurred_at: datetime
     created_at: datetime
+    answerable_from: datetime
 
 
 class Allowed(msgspec.Struct, frozen=True):
@@ -83,17 +84,25 @@ def gate(
     *,
     paused: bool,
     stopped: bool,
+    awaiting: bool,
+    floor: datetime | None,
     customer_cap: Cap,
     now: datetime,
 ) -> Allowed | Held | Refused:
     """Whether a message may leave now.
 
     `history` is everything handed over to this customer, under any of the customer's ids, within the longest cap.
-    The caller holds the customer's row, so that no other message is decided on meanwhile.
+    The caller holds the customer's row, so that no other message is decided on meanwhile. `awaiting` says that the
+    ledger was restored and has no floor for it yet; below a floor, what the lost part of the ledger may have sent is
+    never sent.
     """
     journey = candidate.journey
     if now - candidate.occurred_at > journey.max_age:
         return Refused("too_old")
+    if floor is not None and candidate.answerable_from < floor:
+        return Refused("below_floor")
+    if awaiting:
+        return Held(now + STOPPED_LOOK_AGAIN, "restored")
     if stopped:
         return Held(now + STOPPED_LOOK_AGAIN, "send_stop")
     if paused:
@@ -114,6 +123,15 @@ def gate(
     if _full(journey.cap, [one for one in handed if one.journey_id == journey.id], now):
         return Refused("journey_cap", Outcome.CAPPED)
     return Allowed(address)
+
+
+def answerable_from(*, occurred_at: datetime, received_at: datetime, by_time: bool) -> datetime:
+    """When a trigger could have been answered at the earliest.
+
+    An event may have happened long before it was received, and could not be answered until then. A change by time
+    became true at its due instant; `received_at` is only when it was noticed, and a restored segment notices again.
+    """
+    return occurred_at if by_time else received_at
 
 
 def _full(cap: Cap, handed: Iterable[Handed], now: datetime) -> bool:

@@ -71,11 +71,13 @@ async def standings(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID,
 
 
 async def upsert_standings(work: Work, found: Mapping[tuple[UUID, str], tuple[int, str]]) -> None:
-    """Keeps each standing that is newer than what is here."""
+    """Keeps each standing that is newer than what is here, of profiles that were not merged away."""
     ordered = sorted(found.items())
     await work.run(
         "INSERT INTO standings (profile_id, kind, version, value) SELECT * FROM unnest(CAST(:profile_ids AS uuid[]), "
         "CAST(:kinds AS text[]), CAST(:versions AS bigint[]), CAST(:values AS text[])) "
+        "AS t(profile_id, kind, version, value) "
+        "WHERE NOT EXISTS (SELECT 1 FROM profile_aliases a WHERE a.profile_id = t.profile_id) "
         "ON CONFLICT (profile_id, kind) DO UPDATE SET version = excluded.version, value = excluded.value "
         "WHERE standings.version < excluded.version",
         profile_ids=[profile_id for (profile_id, _), _ in ordered],

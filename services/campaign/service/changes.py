@@ -8,6 +8,7 @@ from services.campaign.domain.journey import Entered, Journey, Skipped, enter, s
 from services.campaign.repository import contacts, journeys, messages
 from services.campaign.repository.messages import New
 from services.campaign.service.recording import record
+from shared import aliases
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event, derived_id
 from shared.db import Work
@@ -39,6 +40,11 @@ async def hear(work: Work, events: Sequence[Event]) -> None:
         work.wakes = True
 
 
+async def note(work: Work, events: Sequence[Event]) -> None:
+    """Keeps the newest standings, and decides nothing: for a rebuild, which sets no journey off."""
+    await _fresh(work, events)
+
+
 def _decision(journey: Journey, event: Event, change: Change, verdict: Entered | Skipped) -> Decision:
     return Decision(
         id=derived_id(event.event_id, "decision", journey.id, journey.version),
@@ -55,6 +61,7 @@ def _decision(journey: Journey, event: Event, change: Change, verdict: Entered |
 async def _fresh(work: Work, events: Sequence[Event]) -> Sequence[tuple[Event, Change]]:
     """The changes above the standing that is known: the others were heard before, or came too late to matter."""
     changes = [(event, event.body) for event in events if isinstance(event.body, TierChanged | StageChanged)]
+    await aliases.lock_merges(work, shared=True)  # or the standings of a profile merged just now would come back
     known = await contacts.standings(work, (change.profile_id for _, change in changes))
     fresh: list[tuple[Event, Change]] = []
     moved: dict[tuple[UUID, str], tuple[int, str]] = {}

@@ -11,8 +11,30 @@ from shared.contracts.envelope import Event
 from shared.db import Work
 
 
-async def keep(work: Work, events: Sequence[Event]) -> None:
-    """Takes in profiles' states; of several of one profile, the newest."""
+async def follow(work: Work, events: Sequence[Event]) -> None:
+    """Takes in profiles' states, of several of one profile the newest, and notes which profile stands for which.
+
+    A state that arrives after its profile was merged away is passed over: the two come in different partitions. What
+    was sent and decided stays under the id it was sent to. Locks are taken in one go: the merges' own, then rows.
+    """
+    merges = [event.body for event in events if isinstance(event.body, ProfileMerged)]
+    states = _newest(events)
+    await aliases.lock_merges(work, shared=not merges)
+    losers = {merge.loser for merge in merges}
+    await repository.lock_contacts(work, losers | states.keys())
+    if merges:
+        gone = await aliases.note_merges(work, ((merge.loser, merge.survivor) for merge in merges))
+        await repository.forget(work, losers | gone.keys())
+    await repository.upsert_contacts(
+        work,
+        [
+            (state, contact_of(state.profile_id, state.identities, state.traits, state.consent))
+            for state in states.values()
+        ],
+    )
+
+
+def _newest(events: Sequence[Event]) -> dict[UUID, ProfileChanged]:
     newest: dict[UUID, ProfileChanged] = {}
     for event in events:
         state = event.body
@@ -20,21 +42,4 @@ async def keep(work: Work, events: Sequence[Event]) -> None:
             known = newest.get(state.profile_id)
             if known is None or state.version > known.version:
                 newest[state.profile_id] = state
-    await repository.upsert_contacts(
-        work,
-        [
-            (state, contact_of(state.profile_id, state.identities, state.traits, state.consent))
-            for state in newest.values()
-        ],
-    )
-
-
-async def follow_merges(work: Work, events: Sequence[Event]) -> None:
-    """Notes which profile stands for which. What was sent and decided stays under the id it was sent to."""
-    await aliases.lock_merges(work)
-    losers: list[UUID] = []
-    for event in events:
-        if isinstance(event.body, ProfileMerged):
-            await aliases.note_merge(work, loser=event.body.loser, survivor=event.body.survivor)
-            losers.append(event.body.loser)
-    await repository.forget(work, losers)
+    return newest

@@ -2,17 +2,19 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.campaign.content import InvalidContent, Templates
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import LEASE, Answer, Mail, State, after
-from services.campaign.domain.gate import Allowed, Candidate, Contact, Handed, Held, Refused, gate
+from services.campaign.domain.delivery import Answer, Mail, State, after
+from services.campaign.domain.gate import Allowed, Candidate, Contact, Handed, Held, Refused, answerable_from, gate
 from services.campaign.domain.journey import Cap, Journey, Published, TierReached
+from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import contacts, journeys, messages
 from services.campaign.repository.messages import Due, Move
+from services.campaign.service import floor
 from services.campaign.service.recording import about, record
 from shared import aliases, metrics
 from shared.contracts import topics
@@ -26,12 +28,16 @@ HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in
 
 
 class Rules(NamedTuple):
-    """What sending goes by, beside the journeys themselves."""
+    """What sending goes by, beside the journeys themselves.
+
+    `lease` is longer than any send can take: what is `sending` for so long belonged to a process that died.
+    """
 
     templates: Templates
     customer_cap: Cap
     unsubscribe: str
     partition_secret: bytes
+    lease: timedelta
 
 
 class Outgoing(NamedTuple):
@@ -60,15 +66,20 @@ class _Known(NamedTuple):
     handed: Mapping[UUID, list[Handed]]
     published: Mapping[tuple[str, int], Published]
     stopped: bool
+    ledger: Ledger
 
 
 async def claim(work: Work, rules: Rules, *, limit: int) -> Claimed:
     """Decides on up to `limit` due messages; the outgoing ones are marked `sending` when this commits."""
+    ledger = await floor.look(work)
     stopped = await journeys.stopped(work) is not None
-    due = await messages.lock_due(work, limit=HOLD_ROWS if stopped else limit)
+    awaiting = ledger.awaiting_since is not None
+    metrics.sending_paused.labels("send_stop").set(stopped)
+    metrics.sending_paused.labels("awaiting_floor").set(awaiting)
+    due = await messages.lock_due(work, limit=HOLD_ROWS if stopped or awaiting else limit)
     if not due:
         return Claimed(0, [])
-    known = await _look(work, due, rules.customer_cap, stopped=stopped)
+    known = await _look(work, due, rules.customer_cap, stopped=stopped, ledger=ledger)
     moves: list[Move] = []
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
@@ -92,7 +103,7 @@ async def claim(work: Work, rules: Rules, *, limit: int) -> Claimed:
     return Claimed(len(due), outgoing)
 
 
-async def _look(work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool) -> _Known:
+async def _look(work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool, ledger: Ledger) -> _Known:
     customers = await aliases.canonical(work, (message.profile_id for message in due))
     # From here on the customers are held: what counts against a cap can't change before this commits.
     locked = await contacts.lock_contacts(work, customers.values())
@@ -102,7 +113,7 @@ async def _look(work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: b
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
     standings = await contacts.standings(work, customers.values())
-    return _Known(customers, locked, standings, handed, published, stopped)
+    return _Known(customers, locked, standings, handed, published, stopped, ledger)
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
@@ -111,11 +122,13 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
     published = known.published[message.journey_id, message.journey_version]
     journey = published.journey
     verdict = gate(
-        Candidate(message.id, journey, message.trigger_id, message.cause_occurred_at, message.created_at),
+        _candidate(message, journey),
         contact,
         known.handed[customer],
         paused=not published.active,
         stopped=known.stopped,
+        awaiting=known.ledger.awaiting_since is not None,
+        floor=known.ledger.floor,
         customer_cap=rules.customer_cap,
         now=now,
     )
@@ -143,6 +156,13 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         },
     )
     return Outgoing(message, journey, customer, message.attempts + 1, mail)
+
+
+def _candidate(message: Due, journey: Journey) -> Candidate:
+    earliest = answerable_from(
+        occurred_at=message.cause_occurred_at, received_at=message.cause_received_at, by_time=message.by_time
+    )
+    return Candidate(message.id, journey, message.trigger_id, message.cause_occurred_at, message.created_at, earliest)
 
 
 async def settle(work: Work, rules: Rules, outgoing: Outgoing, answer: Answer, *, answered_at: datetime) -> None:
@@ -192,8 +212,8 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
     )
 
 
-async def give_up_lost(work: Work) -> int:
+async def give_up_lost(work: Work, rules: Rules) -> int:
     """Settles what dead senders left behind; how many. Whether those were sent nobody knows, so they stay unsent."""
-    lost = await messages.give_up(work, since=work.now - LEASE)
+    lost = await messages.give_up(work, since=work.now - rules.lease)
     await record(work, [about(one, Outcome.UNKNOWN, "sender_lost", attempt=one.attempts) for one in lost])
     return len(lost)

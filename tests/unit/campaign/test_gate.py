@@ -19,6 +19,7 @@ from services.campaign.domain.gate import (
     Handed,
     Held,
     Refused,
+    answerable_from,
     contact_of,
     gate,
 )
@@ -33,7 +34,7 @@ ANN: Final = Contact(UUID(int=1), "ann@example.com", {"email": True}, "Ann")
 
 
 def candidate(number: int = 1, *, at: datetime = NOON, journey: Journey = WELCOME) -> Candidate:
-    return Candidate(UUID(int=number), journey, f"trigger {number}", at, at)
+    return Candidate(UUID(int=number), journey, f"trigger {number}", at, at, at)
 
 
 def ask(
@@ -44,9 +45,21 @@ def ask(
     now: datetime = NOON,
     paused: bool = False,
     stopped: bool = False,
+    awaiting: bool = False,
+    floor: datetime | None = None,
     cap: Cap = WEEKLY,
 ) -> Allowed | Held | Refused:
-    return gate(one, contact, history or [], paused=paused, stopped=stopped, customer_cap=cap, now=now)
+    return gate(
+        one,
+        contact,
+        history or [],
+        paused=paused,
+        stopped=stopped,
+        awaiting=awaiting,
+        floor=floor,
+        customer_cap=cap,
+        now=now,
+    )
 
 
 def handed(one: Candidate, at: datetime) -> Handed:
@@ -129,6 +142,44 @@ def test_a_stop_and_a_pause_hold_until_the_message_is_too_old() -> None:
         assert isinstance(held, Held)
     late = NOON + WELCOME.max_age + timedelta(seconds=1)
     assert ask(candidate(), stopped=True, now=late) == Refused("too_old")
+
+
+moments = st.integers(-600, 600).map(lambda minutes: NOON + timedelta(minutes=minutes))
+
+
+@given(moments, st.none() | moments, st.booleans(), st.booleans())
+def test_until_a_restored_ledger_has_its_floor_nothing_leaves(
+    at: datetime, floor: datetime | None, paused: bool, stopped: bool
+) -> None:
+    answer = ask(candidate(at=at), now=max(at, NOON), floor=floor, awaiting=True, paused=paused, stopped=stopped)
+    assert not isinstance(answer, Allowed)
+    if floor is None or at >= floor:
+        assert isinstance(answer, Held)
+        assert answer.reason == "restored"
+
+
+@given(moments, moments, st.timedeltas(timedelta(), timedelta(days=400)), *[st.booleans()] * 3)
+def test_what_could_have_been_answered_before_the_floor_is_refused_for_ever(
+    at: datetime, floor: datetime, later: timedelta, paused: bool, stopped: bool, awaiting: bool
+) -> None:
+    one = candidate(at=at)
+    answer = ask(one, now=at + later, floor=floor, paused=paused, stopped=stopped, awaiting=awaiting)
+    if at < floor:
+        assert answer == Refused("too_old" if later > WELCOME.max_age else "below_floor")
+    else:
+        assert answer != Refused("below_floor")
+
+
+@given(moments, moments)
+def test_a_floor_takes_nothing_from_what_comes_after_it(at: datetime, floor: datetime) -> None:
+    if at >= floor:
+        assert ask(candidate(at=at), now=at, floor=floor) == ask(candidate(at=at), now=at)
+
+
+def test_an_event_counts_from_when_it_was_received_and_a_change_by_time_from_when_it_was_due() -> None:
+    late = NOON + timedelta(hours=3)  # told late, or noticed again by a segment that was restored, too
+    assert answerable_from(occurred_at=NOON, received_at=late, by_time=False) == late
+    assert answerable_from(occurred_at=NOON, received_at=late, by_time=True) == NOON
 
 
 def test_a_contact_is_read_from_what_the_profile_says() -> None:
