@@ -83,6 +83,14 @@ class ApacheKafka:
         """The processes that are expected to run now."""
         return tuple(self._children.values())
 
+    def child(self, node: int) -> Child:
+        """The process of a running node."""
+        return self._children[node]
+
+    async def serves(self, node: int) -> bool:
+        """Whether the node answers a client's request now."""
+        return await _brokers_known(LOOPBACK, self._client_ports[node]) > 0
+
     def address(self, node: int) -> str:
         """Where the node itself listens for clients."""
         return f"{LOOPBACK}:{self._client_ports[node]}"

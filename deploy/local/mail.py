@@ -15,9 +15,9 @@ from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK
 
 
-async def serve(smtp_port: int, http_port: int, data: Path) -> None:
+async def serve(smtp_port: int, http_port: int, data: Path, answer_delay_milliseconds: int) -> None:
     """Serve until SIGTERM or SIGINT."""
-    sink = MailSink(data, smtp_port)
+    sink = MailSink(data, smtp_port, answer_delay_milliseconds=answer_delay_milliseconds)
     await sink.start()
     try:
         app = create_app(sink)
@@ -32,8 +32,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--smtp-port", type=int, required=True)
     parser.add_argument("--http-port", type=int, required=True)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument(
+        "--answer-delay-milliseconds", type=int, default=0, help="time between keeping a message and answering"
+    )
     options = parser.parse_args(arguments)
-    asyncio.run(serve(options.smtp_port, options.http_port, options.data))
+    asyncio.run(serve(options.smtp_port, options.http_port, options.data, options.answer_delay_milliseconds))
 
 
 if __name__ == "__main__":

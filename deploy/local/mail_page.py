@@ -1,5 +1,6 @@
 """The mail sink's page and JSON API."""
 
+import json
 from dataclasses import asdict
 from datetime import datetime
 from email.message import EmailMessage
@@ -16,6 +17,7 @@ from deploy.local.mail_sink import MailSink, Message, parse
 
 PAGE_SIZE = 50
 MAX_LIMIT = 10_000
+MAX_DELAY_MILLISECONDS = 60_000
 # A mail is a stranger's HTML: no script, no form, nothing loaded from elsewhere; links open outside.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
 MAIL_POLICY = f"sandbox {SANDBOX}; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -32,7 +34,7 @@ pre { white-space: pre-wrap; border: 1px solid #8886; padding: 1rem; }
 
 
 def create_app(sink: MailSink) -> Starlette:
-    """The page at `/`, and `/api/messages`, `/api/count` and `/health/ready`."""
+    """The page at `/`, and `/api/messages`, `/api/count`, `/api/answer-delay` and `/health/ready`."""
 
     def kept(request: Request) -> tuple[Message, EmailMessage]:
         for message in sink.messages:
@@ -85,6 +87,10 @@ def create_app(sink: MailSink) -> Starlette:
     async def count(_: Request) -> Response:
         return JSONResponse(sink.counts())
 
+    async def set_answer_delay(request: Request) -> Response:
+        sink.answer_delay_milliseconds = _milliseconds(await request.body())
+        return Response(status_code=204)
+
     async def ready(_: Request) -> Response:
         return JSONResponse({"ready": True})
 
@@ -97,6 +103,7 @@ def create_app(sink: MailSink) -> Starlette:
             Route("/api/messages", list_messages, methods=["GET"]),
             Route("/api/messages", delete_messages, methods=["DELETE"]),
             Route("/api/count", count),
+            Route("/api/answer-delay", set_answer_delay, methods=["POST"]),
             Route("/health/ready", ready),
         ]
     )
@@ -107,6 +114,16 @@ def _number(request: Request, name: str, default: int) -> int:
     if not value.isdecimal():
         raise HTTPException(400, f"{name} is not a number")
     return int(value)
+
+
+def _milliseconds(body: bytes) -> int:
+    try:
+        wanted = json.loads(body)["milliseconds"]
+    except (ValueError, LookupError, TypeError):
+        wanted = None
+    if type(wanted) is not int or not 0 <= wanted <= MAX_DELAY_MILLISECONDS:
+        raise HTTPException(400, f'send {{"milliseconds": n}} with n from 0 to {MAX_DELAY_MILLISECONDS}')
+    return wanted
 
 
 def _row(message: Message) -> str:

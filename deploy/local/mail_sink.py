@@ -16,6 +16,7 @@ from typing import Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from deploy.local.mail_sessions import Connection, SessionLog
 from deploy.local.process import LOOPBACK
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
@@ -55,10 +56,11 @@ class MailSink:
     """An SMTP server on 127.0.0.1 that keeps every message it answers 250 to.
 
     A message is in `DIR/messages/<id>.eml` and, fsynced, in the append-only `DIR/index.ndjson` before it is
-    acknowledged, so a killed sink still has its record. Started again, it goes on where it was.
+    acknowledged, so a killed sink still has its record. Started again, it goes on where it was. What it was asked on
+    the way is in `DIR/sessions.ndjson` (`SessionLog`).
     """
 
-    def __init__(self, data: Path, port: int) -> None:
+    def __init__(self, data: Path, port: int, *, answer_delay_milliseconds: int = 0) -> None:
         self._data = data
         self._port = port
         self._index = -1
@@ -67,6 +69,9 @@ class MailSink:
         self._syncing = asyncio.Lock()
         self._synced = 0
         self._next_id = 1
+        self.sessions = SessionLog(data)
+        self.answer_delay_milliseconds = answer_delay_milliseconds
+        """How long a message that is kept waits for its answer, so that a kill of the sender meets it under way."""
         self.messages: list[Message] = []
         self.answer_to_all: str | None = None
         """For tests: the answer to every recipient, such as "421 4.3.2 going down"; None to be normal."""
@@ -83,10 +88,13 @@ class MailSink:
     async def stop(self) -> None:
         if self._server:
             self._server.close()
+            await asyncio.sleep(0)  # a connection that was accepted just now gets its protocol
             for connection in list(self._connections):
                 connection.abort()
+            await asyncio.sleep(0)  # and each notes its end, while the log is open
             await self._server.wait_closed()
             self._server = None
+        self.sessions.close()
         if self._index >= 0:
             os.close(self._index)
             self._index = -1
@@ -121,7 +129,7 @@ class MailSink:
             self.path(message.id).unlink(missing_ok=True)
         self.messages.clear()
 
-    async def keep(self, envelope: Envelope, now: datetime) -> Message:
+    async def keep(self, envelope: Envelope, now: datetime, session: Connection) -> Message:
         """Write the message and return once its line in the index is on disk."""
         content = envelope.content if isinstance(envelope.content, bytes) else b""
         message = _described(self._next_id, content, envelope, now)
@@ -129,6 +137,7 @@ class MailSink:
         self.path(message.id).write_bytes(content)
         os.write(self._index, json.dumps(asdict(message), ensure_ascii=False).encode() + b"\n")
         self.messages.append(message)
+        session.kept(message.id)
         await self._sync(message.id)
         return message
 
@@ -150,6 +159,7 @@ class MailSink:
             self._next_id = self.messages[-1].id + 1
         # A line without its end was never acknowledged.
         os.ftruncate(self._index, len(whole) + 1 if whole else 0)
+        self.sessions.open()
 
 
 class _Connection(SMTP):
@@ -157,6 +167,7 @@ class _Connection(SMTP):
 
     def __init__(self, sink: MailSink, loop: asyncio.AbstractEventLoop) -> None:
         self._sink = sink
+        self.log = sink.sessions.connection()
         super().__init__(
             _Handler(sink, self),
             data_size_limit=MAX_MESSAGE_BYTES,
@@ -168,11 +179,24 @@ class _Connection(SMTP):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._sink._connections.add(self)
+        self.log.connected()
         super().connection_made(transport)
 
     def connection_lost(self, error: Exception | None) -> None:
         self._sink._connections.discard(self)
+        self.log.ended()
         super().connection_lost(error)
+
+    async def smtp_DATA(self, arg: str) -> None:  # noqa: N802 - aiosmtpd's name
+        await super().smtp_DATA(arg)
+        gone = self.transport is None or self.transport.is_closing()
+        left = self.envelope.rcpt_tos if self.envelope else []
+        if not gone and not left:  # a complaint about the command itself would leave them
+            self.log.answered()
+
+    def _set_rset_state(self) -> None:
+        self.log.withdrawn()
+        super()._set_rset_state()  # type: ignore[no-untyped-call]
 
     def abort(self) -> None:
         if isinstance(self.transport, asyncio.WriteTransport):
@@ -195,16 +219,26 @@ class _Handler:
                 return answer
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
+        self._connection.log.recipient(address)
         return "250 2.1.5 OK"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's name
         self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         del server, session
-        await self._sink.keep(envelope, datetime.now(UTC))
+        await self._sink.keep(envelope, datetime.now(UTC), self._connection.log)
+        if self._sink.answer_delay_milliseconds:
+            await asyncio.sleep(self._sink.answer_delay_milliseconds / 1000)
         if any(address.startswith(CUT_PREFIX) for address in envelope.rcpt_tos):
             self._connection.abort()
         return OK
+
+    async def handle_QUIT(  # noqa: N802 - aiosmtpd's name
+        self, server: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        del server, session, envelope
+        self._connection.log.withdrawn()
+        return "221 Bye"
 
 
 def parse(content: bytes) -> EmailMessage:

@@ -4,7 +4,7 @@ import asyncio
 import os
 import shutil
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGTERM, Signals
@@ -64,16 +64,21 @@ class Stack:
         *,
         broker: BrokerKind | Broker = "embedded",
         extra_env: Mapping[str, Mapping[str, str]] | None = None,
+        services: Sequence[str] = SERVICES,
         durable: bool = True,
         report: Report = lambda _: None,
     ) -> None:
-        """`extra_env` adds to a service's environment by its name; `report` hears of each step."""
+        """`extra_env` adds to a service's environment by its name; `report` hears of each step.
+
+        Only `services` are started; the databases of all are there.
+        """
         self.home = home.resolve()
         self.ports = ports
         self.postgres = Postgres(self.home, ports.postgres, durable=durable)
         self.broker = _broker(broker, self.home, ports)
         self._extra_env = extra_env or {}
         self._report = report
+        self._started = services
         self._lock = HomeLock(self.home)
         self._credentials: Credentials | None = None
         self._mail: Child | None = None
@@ -111,7 +116,7 @@ class Stack:
             for name in SERVICES:  # here, and not in a process each: starting Python five times costs seconds
                 await migrate.upgrade(name, self.postgres.database_url(name))
             self._report("Databases are migrated")
-            await together(self._make_write_key(), *[self.start_service(name) for name in SERVICES])
+            await together(self.make_write_key(), *[self.start_service(name) for name in self._started])
             self._report("All services are ready")
         except BaseException:
             await self.stop(drain=False)
@@ -229,7 +234,8 @@ class Stack:
         await self.broker.start()
         self._report(f"Broker on {self.broker.bootstrap}")
 
-    async def _make_write_key(self) -> None:
+    async def make_write_key(self) -> None:
+        """Make the source `demo`, unless its key is kept from an earlier start."""
         if self._write_key_path.exists():
             return
         printed = await self._run("source", "ingest", "create", "demo", "--kind", "server")
@@ -264,6 +270,7 @@ class Stack:
             "KAFKA_BOOTSTRAP": self.broker.bootstrap,
             "HTTP_HOST": LOOPBACK,
             "HTTP_PORT": str(self.ports.of(name)),
+            "DRAIN_ANNOUNCE_SECONDS": "0",  # here is no other process that clients could find
             "AUTH_PUBLIC_KEY": self._keys.public_key,
             "AUTH_ALGORITHM": ALGORITHM,
             "AUTH_ISSUER": ISSUER,
