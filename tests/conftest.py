@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from deploy.local import process
 from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.kafka import ApacheKafka
 from deploy.local.placement import remove_data
@@ -14,13 +15,30 @@ from deploy.local.process import free_port
 from deploy.local.settings import broker_kind
 from shared import migrate
 
+# Workers side by side must not hand out the same port.
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+process.FREE_PORTS = process.FREE_PORTS[_worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves out, on the embedded broker, the tests of what it can't do: keep records, or delete them."""
-    if os.environ.get("RAPPORT_TEST_BROKER") != "apache":
-        left_out = [item for item in items if item.get_closest_marker("needs_kafka")]
-        config.hook.pytest_deselected(items=left_out)
-        items[:] = [item for item in items if item not in left_out]
+    """Leaves out what says nothing on this broker.
+
+    On the embedded one: the tests of what it can't do, which is to keep records, or to delete them. On Apache Kafka:
+    those of tests/integration that meet no broker, all of which the embedded run has.
+    """
+    apache = os.environ.get("RAPPORT_TEST_BROKER") == "apache"
+    left_out = [item for item in items if (_meets_no_broker(item) if apache else _needs_kafka(item))]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in left_out]
+
+
+def _needs_kafka(item: pytest.Item) -> bool:
+    return item.get_closest_marker("needs_kafka") is not None
+
+
+def _meets_no_broker(item: pytest.Item) -> bool:
+    fixtures = {"broker", "own_broker"}
+    return item.path.parent.name == "integration" and fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 
 DatabaseFactory = Callable[[str], Awaitable[str]]

@@ -29,7 +29,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
 from tests.conftest import DatabaseFactory
 from tests.support.events import days, message, order, person
-from tests.support.running import eventually, running
+from tests.support.running import eventually, running, session_milliseconds
 
 SETTLED_LOOKS = 20  # looks, 0.1 s apart, at which nothing more must have come
 WELL_PAST = timedelta(minutes=1)
@@ -52,9 +52,11 @@ async def test_silence_alone_makes_a_customer_at_risk_and_sends_one_win_back(
     sink = MailSink(tmp_path_factory.mktemp("mail"), free_port())
     await ensure_topics(own_broker.bootstrap, topics.ALL, replication=1, patience_seconds=10)
     producer = Producer(own_broker.bootstrap, client_id="test")
-    common: dict[str, Any] = {"kafka_bootstrap": own_broker.bootstrap, "http_port": 1}
-    if isinstance(own_broker, EmbeddedBroker):
-        common["kafka_session_timeout_milliseconds"] = 3000
+    common: dict[str, Any] = {
+        "kafka_bootstrap": own_broker.bootstrap,
+        "kafka_session_timeout_milliseconds": session_milliseconds(own_broker),
+        "http_port": 1,
+    }
     profile = build_profile(ProfileSettings(database_url=await database_factory("profile"), **common), clock)
     segment = build_segment(SegmentSettings(database_url=await database_factory("segment"), **common), clock)
     campaign = build_campaign(

@@ -85,6 +85,8 @@ ROUTES: Final = (
     Route("campaign", "GET", "/v1/profiles/{profile_id}/decisions", "campaign:read", customer=True),
     Route("campaign", "POST", "/v1/send-stop", "campaign:admin"),
     Route("campaign", "DELETE", "/v1/send-stop", "campaign:admin"),
+    Route("campaign", "GET", "/v1/floor", "campaign:read"),
+    Route("campaign", "POST", "/v1/floor", "campaign:admin", body={"at": "2026-03-01T12:00:00Z"}),
     Route("feedback", "POST", "/v1/feedback", "feedback:write", customer=True, body=ANSWER),
     Route("feedback", "GET", "/v1/figures", "feedback:read"),
     Route("feedback", "GET", "/v1/profiles/{profile_id}/responses", "feedback:read", customer=True),
@@ -160,6 +162,21 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         ANSWER | {"rating": 10**30},
         ANSWER | {"rating": 8.5},
         ANSWER | {"colour": "red"},
+    ),
+    "/v1/floor": (
+        None,
+        [],
+        {},
+        {"at": None},
+        {"at": 1},
+        {"at": "1"},
+        {"at": "20260301"},
+        {"at": "nonsense"},
+        {"at": "2026-02-30T12:00:00Z"},
+        {"at": "2026-03-01T12:00:00"},
+        {"at": "9999-12-31T23:59:59Z"},
+        {"at": "0001-01-01T00:00:00+14:00"},
+        {"at": "2026-03-01T12:00:00Z", "colour": "red"},
     ),
     "/v1/cases/{case_id}/close": (None, [], {"note": "x" * 5_001}, {"note": 1}, {"colour": "red"}),
 }
@@ -358,7 +375,7 @@ async def test_a_body_that_makes_no_sense_is_refused_with_a_reason(
             sent = json.dumps(body)  # escaped, so that half a surrogate pair can be sent at all
             if fault := fault_in(await client.post(route.url(), content=sent, headers=JSON)):
                 faults[repr(body)[:120]] = fault
-        if route.path != "/v1/cases/{case_id}/close":
+        if route.path not in ("/v1/cases/{case_id}/close", "/v1/floor"):  # which make nothing
             answer = await client.post(route.url(), json=route.body, headers={"Idempotency-Key": "k" * 201})
             if fault := fault_in(answer):
                 faults["Idempotency-Key"] = fault

@@ -24,7 +24,7 @@ from shared.migrate import upgrade
 from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench
 from tests.support.events import event, message, order, user
-from tests.support.running import eventually
+from tests.support.running import eventually, session_milliseconds
 
 NEW_CLUSTER_SECONDS = 10  # within which a broker that came back empty must be noticed
 
@@ -32,8 +32,7 @@ NEW_CLUSTER_SECONDS = 10  # within which a broker that came back empty must be n
 @pytest.fixture
 async def bench(broker: Broker, database_factory: DatabaseFactory) -> AsyncIterator[Bench]:
     """A bench on the session's broker."""
-    quick = isinstance(broker, EmbeddedBroker)  # Apache Kafka takes no shorter session than its default
-    session = 3_000 if quick else 6_000
+    session = session_milliseconds(broker)
     made = Bench(broker.bootstrap, await database_factory("feedback"), session_timeout_ms=session)
     await made.start()
     yield made
@@ -59,9 +58,13 @@ async def test_of_two_holders_of_a_partition_one_wins_and_nothing_doubles(bench:
 
 async def test_without_the_swap_two_holders_double_events(bench: Bench) -> None:
     async with (
-        bench.consuming(group=f"{bench.service}-a", swaps=False),
-        bench.consuming(group=f"{bench.service}-b", swaps=False),
+        bench.consuming(group=f"{bench.service}-a", swaps=False) as one,
+        bench.consuming(group=f"{bench.service}-b", swaps=False) as other,
     ):
+        # Who takes a partition late begins where the other is, and doubles nothing.
+        await eventually(
+            lambda: _now((len(one.held), len(other.held))), lambda held: held == (topics.PARTITIONS, topics.PARTITIONS)
+        )
         for start in range(0, 2000, 100):
             await bench.publish([order(n % 50, n) for n in range(start, start + 100)])
         found = await eventually(bench.times, lambda times: sum(n * events for n, events in times.items()) >= 4000)
@@ -146,7 +149,7 @@ async def test_a_broker_that_comes_back_empty_is_noticed_and_read_from_its_begin
 ) -> None:
     own = EmbeddedBroker(tmp_path_factory.mktemp("own-broker"), free_port())
     await own.start()
-    bench = Bench(own.bootstrap, await database_factory("feedback"), session_timeout_ms=3_000)
+    bench = Bench(own.bootstrap, await database_factory("feedback"), session_timeout_ms=session_milliseconds(own))
     await bench.start()
     try:
         async with bench.consuming() as consumer:
@@ -161,7 +164,7 @@ async def test_a_broker_that_comes_back_empty_is_noticed_and_read_from_its_begin
                 deadline_seconds=NEW_CLUSTER_SECONDS,
             )
             await bench.close()
-            after = Bench(own.bootstrap, bench.url, session_timeout_ms=3_000)
+            after = Bench(own.bootstrap, bench.url, session_timeout_ms=session_milliseconds(own))
             after.topic, after.service = bench.topic, bench.service
             await after.start()
             await after.publish([order(n, n) for n in range(200, 300)])
@@ -207,7 +210,8 @@ async def test_while_postgresql_is_away_nothing_is_lost_and_nothing_is_a_dead_le
     try:
         await own.create_service_databases(["feedback"])
         await upgrade("feedback", own.database_url("feedback"))
-        bench = Bench(broker.bootstrap, own.database_url("feedback"))
+        session = session_milliseconds(broker)
+        bench = Bench(broker.bootstrap, own.database_url("feedback"), session_timeout_ms=session)
         await bench.start()
         async with bench.consuming():
             await bench.publish([order(n, n) for n in range(200)])

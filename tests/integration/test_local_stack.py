@@ -2,16 +2,19 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import aiosmtplib
 import asyncpg
@@ -179,6 +182,84 @@ async def test_the_sink_remembers_its_mail_after_a_restart_and_forgets_a_torn_li
     await sink.stop()
 
 
+async def test_the_sink_writes_down_each_step_of_a_send(sink: MailSink) -> None:
+    await send(sink, "ann@example.com", "order-1")
+
+    steps = steps_of(sink)
+    assert [(step["event"], step.get("to"), step.get("id")) for step in steps] == [
+        ("connected", None, None),
+        ("recipient", "ann@example.com", None),
+        ("kept", "ann@example.com", 1),
+        ("answered", "ann@example.com", 1),
+    ]
+    assert len({step["connection"] for step in steps}) == 1
+    assert all(datetime.fromisoformat(step["at"]).tzinfo for step in steps)
+
+
+@pytest.mark.parametrize("last_word", ["MAIL FROM:<a@b.example>", "RCPT TO:<ann@example.com>", "DATA", "kept"])
+async def test_a_sender_that_dies_leaves_a_lost_send_once_a_recipient_was_accepted(
+    sink: MailSink, last_word: str
+) -> None:
+    sink.answer_delay_milliseconds = 60_000
+    lines = ["EHLO x", "MAIL FROM:<a@b.example>", "RCPT TO:<ann@example.com>", "DATA"]
+    reader, writer = await asyncio.open_connection("127.0.0.1", sink.port)
+    await reader.readline()
+    for line in lines[: lines.index(last_word) + 1] if last_word in lines else lines:
+        writer.write(f"{line}\r\n".encode())
+        while b"-" in (await reader.readline())[:4]:
+            pass
+    if last_word == "kept":
+        writer.write(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        await until(lambda: len(sink.messages) == 1)
+    writer.close()
+
+    await until(lambda: not sink._connections)
+    wanted = {"MAIL FROM:<a@b.example>": [], "kept": ["recipient", "kept", "lost"]}
+    assert events_of(sink)[1:] == wanted.get(last_word, ["recipient", "lost"])
+
+
+async def test_a_sender_that_withdraws_or_is_refused_loses_nothing(sink: MailSink) -> None:
+    for ending in ("rset", "ehlo", "quit"):
+        async with aiosmtplib.SMTP(hostname="127.0.0.1", port=sink.port) as client:
+            await client.ehlo()
+            await client.mail("a@b.example")
+            await client.rcpt("ann@example.com")
+            await getattr(client, ending)()
+            client.close()
+    with contextlib.suppress(aiosmtplib.SMTPRecipientsRefused):
+        await send(sink, "reject-ann@example.com", "order-1")
+
+    await until(lambda: not sink._connections)
+    assert events_of(sink) == ["connected", "recipient"] * 3 + ["connected"]
+
+
+async def test_a_cut_answer_and_a_stop_of_the_sink_are_lost_sends(sink: MailSink) -> None:
+    with contextlib.suppress(aiosmtplib.SMTPServerDisconnected):
+        await send(sink, "cut-ann@example.com", "order-1")
+    sink.answer_delay_milliseconds = 60_000
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(cut_off(sink))
+        await until(lambda: len(sink.messages) == 2)
+        await sink.stop()
+
+    assert events_of(sink) == ["connected", "recipient", "kept", "lost"] * 2
+    await sink.start()
+    sink.answer_delay_milliseconds = 0
+    await send(sink, "ann@example.com", "order-3")
+    assert events_of(sink)[8:] == ["connected", "recipient", "kept", "answered"]
+
+
+async def test_the_answer_delay_is_set_through_the_page_and_wrong_ones_are_refused(sink: MailSink) -> None:
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(create_app(sink)), base_url="http://mail") as client:
+        for wrong in (b"", b"[]", b"{}", b'{"milliseconds": -1}', b'{"milliseconds": true}', b'{"milliseconds": 1e9}'):
+            assert (await client.post("/api/answer-delay", content=wrong)).status_code == 400
+        assert (await client.post("/api/answer-delay", json={"milliseconds": 150})).status_code == 204
+    started = asyncio.get_running_loop().time()
+    await send(sink, "ann@example.com", "order-1")
+
+    assert asyncio.get_running_loop().time() - started >= 0.15
+
+
 async def test_the_mail_page_shows_a_mail_without_running_it(sink: MailSink) -> None:
     await send(sink, "ann@example.com", "order-1", html="<p>Hi</p><script>alert(1)</script>")
 
@@ -300,6 +381,27 @@ async def send(sink: MailSink, recipient: str, trigger: str, html: str = "<p>Hi<
     message.set_content("Hi")
     message.add_alternative(html, subtype="html")
     await aiosmtplib.send(message, hostname="127.0.0.1", port=sink.port)
+
+
+async def cut_off(sink: MailSink) -> None:
+    with pytest.raises(aiosmtplib.SMTPServerDisconnected):
+        await send(sink, "ann@example.com", "order-2")
+
+
+def steps_of(sink: MailSink) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (sink._data / "sessions.ndjson").read_text().splitlines()]
+
+
+def events_of(sink: MailSink) -> list[str]:
+    return [step["event"] for step in steps_of(sink)]
+
+
+async def until(said: Callable[[], bool]) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            if said():
+                return
+            await asyncio.sleep(0.01)
 
 
 async def rapport(checkout: Path, ports: Ports, *arguments: str) -> asyncio.subprocess.Process:

@@ -8,7 +8,7 @@ import msgspec
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.errors import FlakyFailure
+from hypothesis.errors import Flaky
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
@@ -224,6 +224,10 @@ class Holders(RuleBasedStateMachine):
         if applied:
             self._committed(held, batch)
         self.held[other] = self._took(taken)
+        if current and not applied:
+            # Whoever came first, the batch is done in the end: the same steps always lead to the same state.
+            assert self.bed.run(self._apply(self.held[other], batch))
+            self.held[other] = self._committed(self.held[other], batch)
 
     @precondition(lambda self: self.held)
     @rule(data=st.data(), size=st.integers(1, 5))
@@ -335,7 +339,7 @@ def test_whoever_holds_dies_freezes_or_returns_each_record_has_its_effect_once(b
 )
 def test_a_swap_that_ignores_half_of_its_condition_is_caught(bed: Bed, condition: str) -> None:
     # Not shrunk: that it fails is all that is asked. With the fault in, two holders race for real, so that the same
-    # steps may fail in two ways, which Hypothesis calls flaky.
+    # steps may fail in two ways or go on in two ways, which Hypothesis calls flaky.
     enough = settings(SETTINGS, max_examples=300, phases=[Phase.generate], report_multiple_bugs=False)
-    with pytest.raises((AssertionError, FlakyFailure)):
+    with pytest.raises((AssertionError, Flaky)):
         run_state_machine_as_test(machine(bed, planted(condition)), settings=enough)

@@ -5,12 +5,20 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
+from deploy.local.broker import Broker, EmbeddedBroker
 from shared import process
 
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 0.05
+SESSION_MILLISECONDS: Final = 1_500
+KAFKA_SESSION_MILLISECONDS: Final = 6_000  # it takes no less
 
 _T = TypeVar("_T")
+
+
+def session_milliseconds(broker: Broker) -> int:
+    """How long a consumer may be silent. The embedded broker lets a group form after half of it."""
+    return SESSION_MILLISECONDS if isinstance(broker, EmbeddedBroker) else KAFKA_SESSION_MILLISECONDS
 
 
 @asynccontextmanager
