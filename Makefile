@@ -1,10 +1,12 @@
 PYTHON ?= python3
 ARGS ?=
+SEED ?= 1
+MINUTES ?= 5
 VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka ready ready-dev python
+.PHONY: help run stop reset logs check test test-kafka faults faults-full soak ready ready-dev python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,11 +31,21 @@ check: ready-dev ## lint, types, and the architecture's rules
 	@if [ -e tests/architecture.py ] || [ -d tests/architecture ]; then \
 	  echo $(VENV)/python -m tests.architecture; $(VENV)/python -m tests.architecture; fi
 
-test: ready-dev ## all tests but the faults, on the embedded broker
-	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench $(ARGS)
+test: ready-dev ## all tests but the faults, on the embedded broker, in two processes; ARGS='-n 0 -s' for one
+	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench \
+	  -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-kafka: ready-dev ## integration, e2e and fault tests on Apache Kafka 4 (needs Java 17 and Maven)
+test-kafka: ready-dev ## on Apache Kafka 4: faults, e2e, integration tests that meet a broker (needs Java 17 and Maven)
 	RAPPORT_TEST_BROKER=apache $(VENV)/pytest $(wildcard tests/integration tests/e2e tests/faults) $(ARGS)
+
+faults: ready-dev ## faults on Apache Kafka for some MINUTES, from a SEED: the same seed is the same run
+	$(VENV)/python -m tests.faults run --seed $(SEED) --minutes $(MINUTES) $(ARGS)
+
+faults-full: ready-dev ## the long fault run on three brokers; writes docs/reliability.json
+	$(VENV)/python -m tests.faults full --seed $(SEED) $(ARGS)
+
+soak: ready-dev ## an hour on three brokers, every service restarted 50 times, memory watched
+	$(VENV)/python -m tests.faults soak $(ARGS)
 
 # The environment is made by the first target that needs it, and again when uv.lock has changed.
 ready: python

@@ -1,0 +1,69 @@
+"""`python -m tests.faults run|full|soak`: longer runs than a test may take. See docs/reliability.md."""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from rich.console import Console
+
+from tests.faults.ledger import Ledger
+from tests.faults.load import Shape
+from tests.faults.run import Report, Script, run, show
+from tests.faults.soak import soak
+from tests.faults.world import World
+
+FIGURES: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.json"
+FULL: Final = Script(seed=0, shape=Shape(5800, silent=20), faults=66, kills_while_sending=34, pause_seconds=0.8)
+
+
+def main() -> int:
+    """The command line; exit status 1 if a promise was broken."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults")
+    parser.add_argument("what", choices=["run", "full", "soak"])
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--minutes", type=float, help="of faults (5) or of the soak (62)")
+    parser.add_argument("--nodes", type=int, default=0, help="Kafka brokers: 1 or 3")
+    parser.add_argument("--restarts", type=int, default=50, help="of each service, in the soak")
+    said = parser.parse_args()
+    console = Console(width=150)
+    folder = Path(tempfile.mkdtemp(prefix="rapport-faults-"))
+    console.print(f"seed {said.seed}; history and logs in {folder}")
+    if said.what == "soak":
+        return asyncio.run(
+            soak(folder, console, minutes=said.minutes or 62, restarts=said.restarts, nodes=said.nodes or 3)
+        )
+    if said.what == "full":
+        script = replace(FULL, seed=said.seed)
+    else:
+        script = Script(seed=said.seed, faults=100_000, kills_while_sending=5, minutes=said.minutes or 5)
+    report = asyncio.run(_run(folder, script, nodes=said.nodes or (3 if said.what == "full" else 1)))
+    show(report, console)
+    if said.what == "full":
+        keep("full", report)
+    return 1 if report.broken else 0
+
+
+def keep(name: str, report: Report) -> None:
+    """Writes a run's figures to `docs/reliability.json`."""
+    known = msgspec.json.decode(FIGURES.read_bytes()) if FIGURES.exists() else {}
+    known[name] = report.plain()
+    FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n")
+
+
+async def _run(folder: Path, script: Script, *, nodes: int) -> Report:
+    ledger = Ledger(folder / "ledger.jsonl")
+    try:
+        async with World(folder / "world", nodes=nodes) as world:
+            await world.launch_all()
+            return await run(world, ledger, script)
+    finally:
+        ledger.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,49 @@
+"""Bugs that a checker has to find, each put into a service at its composition root."""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from shared.process import Service
+from tests.faults.planted import campaign, ingest, profile, reading
+
+READER: Final = ("ingest", "profile", "tally")
+SENDER: Final = ("ingest", "profile", "segment", "campaign")
+
+
+class Plant(NamedTuple):
+    """One bug: where it is put, the rule that it breaks, the drill that brings it out, and what that needs."""
+
+    service: str
+    rule: str
+    drill: str
+    needs: tuple[str, ...]
+    put_in: Callable[[Service], None]
+    failpoint: str = ""
+
+
+BETWEEN: Final = "planted.between"
+
+PLANTS: Final[Mapping[str, Plant]] = {
+    "offset after the effects, in another transaction": Plant(
+        "tally", "kept", "reader dies", READER, reading.offset_afterwards, BETWEEN
+    ),
+    "offset before the effects, as auto-commit does": Plant(
+        "tally", "kept", "reader dies", READER, reading.offset_before, BETWEEN
+    ),
+    "epoch and offset not checked": Plant("tally", "kept", "frozen reader", READER, reading.unchecked_epoch),
+    "lane marks not looked at": Plant("tally", "kept", "relay dies", READER, reading.no_marks),
+    "dead letters not written": Plant("tally", "dead-letters", "poison", READER, reading.no_letters),
+    "events not deduped": Plant("profile", "kept", "traffic", READER, profile.no_dedupe),
+    "the last to arrive wins": Plant("profile", "rebuilt", "traffic", READER, profile.last_arrival),
+    "outbox rows deleted before they are acknowledged": Plant(
+        "profile", "kept", "relay dies", READER, profile.forgetful_relay, BETWEEN
+    ),
+    "an outbox polled by id": Plant("profile", "drained", "traffic", READER, profile.polling_relay),
+    "a 200 before the broker's": Plant("ingest", "kept", "door dies", READER, ingest.early_answer),
+    "a new event id at each call": Plant("ingest", "nothing-invented", "traffic", READER, ingest.random_ids),
+    "the gate run at selection": Plant("campaign", "consent", "consent", SENDER, campaign.early_gate),
+    "marked as sending after the provider was asked": Plant(
+        "campaign", "once", "sender dies", SENDER, campaign.late_mark
+    ),
+    "unknown messages sent again": Plant("campaign", "once", "sender dies", SENDER, campaign.unknown_again),
+}

@@ -1,0 +1,80 @@
+"""A campaign service that asks too early or marks too late."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from services.campaign.domain.delivery import State
+from services.campaign.domain.gate import Candidate, Contact
+from services.campaign.repository import messages
+from services.campaign.repository.messages import Due, Move
+from services.campaign.service import sending
+from shared.db import Work
+from shared.process import Service
+
+
+def early_gate(_: Service) -> None:
+    """What is known of a customer when a message is first looked at counts when it leaves."""
+    patched: Any = sending
+    right = patched.gate
+    first: dict[UUID, Contact | None] = {}
+
+    def gate(candidate: Candidate, contact: Contact | None, *rest: Any, **more: Any) -> Any:
+        known = first.setdefault(candidate.message_id, contact) or contact
+        return right(candidate, known, *rest, **more)
+
+    patched.gate = gate
+
+
+@dataclass
+class _LateMark:
+    """Keeps in memory which messages are on their way."""
+
+    busy: set[UUID] = field(default_factory=set)
+    lock: Any = messages.lock_due
+    write: Any = messages.move
+
+    async def lock_due(self, work: Work, *, limit: int) -> Sequence[Due]:
+        """Due messages that this process does not send just now."""
+        return [due for due in await self.lock(work, limit=limit + len(self.busy)) if due.id not in self.busy][:limit]
+
+    async def move(self, work: Work, moves: Sequence[Move]) -> None:
+        """Writes everything but `sending`."""
+        self.busy |= {one.id for one in moves if one.state is State.SENDING}
+        await self.write(work, [one for one in moves if one.state is not State.SENDING])
+
+    async def settle(self, work: Work, message_id: UUID, *, state: State, **said: Any) -> bool:
+        """Notes the answer of a message that is still `pending`."""
+        self.busy.discard(message_id)
+        return (
+            await work.run(
+                "UPDATE messages SET state = :state, attempts = attempts + 1, handed_at = :handed_at, "
+                "due_at = coalesce(:due_at, due_at) WHERE id = :id AND state = 'pending'",
+                id=message_id,
+                state=state.value,
+                handed_at=said["handed_at"],
+                due_at=said["due_at"],
+            )
+            == 1
+        )
+
+
+def late_mark(_: Service) -> None:
+    """A sender that dies after the provider took a message leaves it as if it had never been asked."""
+    wrong = _LateMark()
+    patched: Any = messages
+    patched.lock_due, patched.move, patched.settle = wrong.lock_due, wrong.move, wrong.settle
+
+
+def unknown_again(_: Service) -> None:
+    """What a dead sender left behind is sent again."""
+
+    async def give_up(work: Work, *, since: Any) -> Iterable[Due]:
+        await work.run(
+            "UPDATE messages SET state = 'pending' WHERE state = 'sending' AND sending_since < :since", since=since
+        )
+        return []
+
+    patched: Any = messages
+    patched.give_up = give_up

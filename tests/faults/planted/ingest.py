@@ -1,0 +1,45 @@
+"""An ingest service that promises what it does not have, or forgets what it has."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+from services.ingest.domain import normalise
+from shared.kafka.producer import Message, Producer
+from shared.process import Service
+
+
+class _Early:
+    """Answers at once, and sends a little later."""
+
+    def __init__(self, producer: Producer) -> None:
+        self._producer = producer
+        self._later: set[asyncio.Task[None]] = set()
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Returns before anything is acknowledged."""
+        task = asyncio.create_task(self._send(list(messages)))  # noqa: TID251 - that is the bug
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def _send(self, messages: Sequence[Message]) -> None:
+        await asyncio.sleep(0.5)
+        await self._producer.send(messages)
+
+
+def early_answer(service: Service) -> None:
+    """What was acknowledged dies with the process."""
+    assert service.app is not None
+    service.app.state.publisher = _Early(service.producer)
+
+
+def random_ids(_: Service) -> None:
+    """A message sent twice is two events."""
+
+    def event_id(source_id: UUID, message_id: str) -> UUID:
+        del source_id, message_id
+        return uuid4()
+
+    patched: Any = normalise
+    patched.event_id = event_id

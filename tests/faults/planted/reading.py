@@ -1,0 +1,88 @@
+"""Consumers that get the order of offset and effects wrong."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts import wire
+from shared.contracts.envelope import Event
+from shared.failpoints import failpoint
+from shared.kafka import dead_letters, offsets
+from shared.kafka.batch import Batches, Held
+from shared.kafka.dead_letters import Record
+from shared.kafka.offsets import Place
+from shared.process import Service
+from tests.faults import tally
+
+
+class _TwoTransactions:
+    """Effects and offset, each in a transaction of its own."""
+
+    def __init__(self, right: Batches, *, offset_first: bool) -> None:
+        self._right = right
+        self._offset_first = offset_first
+
+    async def apply(self, held: Held, records: Sequence[Record]) -> str | None:
+        """Applies a batch, and moves the offset before or after."""
+        upto = records[-1].offset + 1
+        if self._offset_first:
+            await self._move(held, upto)
+            failpoint("planted.between")
+        async with self._right.database.work() as work:
+            events = [wire.decode(one.headers, one.value) for one in records]
+            seen = await offsets.repeated(work.connection, held.place, events)
+            await tally.add(work, [event for n, event in enumerate(events) if n not in seen])
+            if not self._offset_first:  # so that a second reading is not hidden by the marks
+                await work.run("DELETE FROM stream_marks")
+        if not self._offset_first:
+            failpoint("planted.between")
+            await self._move(held, upto)
+        held.expected = held.stored = upto
+        return None
+
+    async def _move(self, held: Held, upto: int) -> None:
+        async with self._right.database.work() as work:
+            await offsets.swap(
+                work.connection, held.place, epoch=held.epoch, expected=held.stored, new=upto, records=0, window=1
+            )
+
+
+def offset_afterwards(service: Service) -> None:
+    """A process that dies between the two applies the batch again."""
+    assert service.consumer is not None
+    service.consumer._batches = _TwoTransactions(service.consumer._batches, offset_first=False)  # type: ignore[assignment]
+
+
+def offset_before(service: Service) -> None:
+    """A process that dies between the two never applies the batch."""
+    assert service.consumer is not None
+    service.consumer._batches = _TwoTransactions(service.consumer._batches, offset_first=True)  # type: ignore[assignment]
+
+
+def unchecked_epoch(service: Service) -> None:
+    """A holder that froze applies what it had in hand though another has taken the partition."""
+    assert service.consumer is not None
+    service.consumer._batches = replace(service.consumer._batches, swaps=False)
+
+
+def no_marks(_: Service) -> None:
+    """What a relay sends again is applied again."""
+
+    async def repeated(connection: AsyncConnection, place: Place, events: Iterable[Event]) -> set[int]:
+        del connection, place, events
+        return set()
+
+    patched: Any = offsets
+    patched.repeated = repeated
+
+
+def no_letters(_: Service) -> None:
+    """A refused record is passed over and gone."""
+
+    async def write(*_: Any, **__: Any) -> None:
+        return
+
+    patched: Any = dead_letters
+    patched.write = write

@@ -1,0 +1,70 @@
+"""`python -m tests.faults.serve NAME serve|…`: a service under test, with a clock that a drill can move.
+
+It is the service's own composition root; only the clock is given from outside, and, where `FAULTS_PLANT` names one, a
+planted bug. `FAULTS_CLOCK` names a file with the seconds by which the clock is off; `FAULTS_NOW` freezes it.
+"""
+
+import importlib
+import os
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from shared import process
+from shared.clock import Clock, SystemClock
+from tests.faults import planted, tally
+
+
+class DrillClock:
+    """The machine's clock, off by what a file says at the moment; or one that stands still."""
+
+    def __init__(self, file: str, frozen: str) -> None:
+        self._file = Path(file) if file else None
+        self._frozen = datetime.fromisoformat(frozen).astimezone(UTC) if frozen else None
+        self._system = SystemClock()
+
+    def now(self) -> datetime:
+        """The present moment, aware, in UTC."""
+        if self._frozen is not None:
+            return self._frozen
+        off = float(self._file.read_text() or 0) if self._file and self._file.exists() else 0.0
+        return self._system.now() + timedelta(seconds=off)
+
+
+def main(name: str) -> int:
+    """Runs the service's command line with the drill's clock and bug."""
+    clock = DrillClock(os.environ.get("FAULTS_CLOCK", ""), os.environ.get("FAULTS_NOW", ""))
+    plant = planted.PLANTS.get(os.environ.get("FAULTS_PLANT", ""))
+    build, settings, commands = _parts(name, clock)
+
+    def built(said: Any) -> process.Service:
+        service = build(said, clock)
+        if plant is not None and plant.service == name:
+            plant.put_in(service)
+        return service
+
+    return process.main(name, settings, built, commands=commands)
+
+
+def _parts(name: str, clock: Clock) -> tuple[Callable[[Any, Clock], process.Service], Any, dict[str, Any]]:
+    if name == "tally":
+        return tally.build, tally.TallySettings, {}
+    root = importlib.import_module(f"services.{name}.main")
+    settings = getattr(importlib.import_module(f"services.{name}.settings"), f"{name.title()}Settings")
+    return root.build, settings, _commands(name, clock)
+
+
+def _commands(name: str, clock: Clock) -> dict[str, Any]:
+    """The service's own commands; a rebuild goes by the drill's clock."""
+    room = importlib.import_module(f"services.{name}.commands")
+    found = {one: getattr(room, one) for one in ("source", "floor", "rebuild") if hasattr(room, one)}
+    if "rebuild" in found:
+        found["rebuild"] = partial(found["rebuild"], clock=clock)
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv.pop(1)))

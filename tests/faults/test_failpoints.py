@@ -1,0 +1,224 @@
+"""Every failpoint is documented, and a service that dies there, under load, breaks no promise."""
+
+import ast
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from signal import Signals
+
+import pytest
+
+from deploy.local.process import StackError
+from shared.clock import SystemClock
+from shared.contracts import topics
+from tests.faults import load
+from tests.faults.drills import DEATH_SECONDS, FIRED, Drill, Ground, die
+from tests.faults.exercise import exercise
+from tests.faults.ledger import Ledger
+from tests.faults.run import flood, poison
+from tests.faults.world import World, since
+from tests.support.running import eventually
+
+ROOT = Path(__file__).resolve().parents[2]
+SEED = int(os.environ.get("SEED", "11"))
+FLOOD = 260  # poisoned records in one partition: more than the breaker's sample
+ACCEPT = ("resume", "--accept", str(2 * FLOOD))
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a failpoint is reached: by a service under load, as it starts, as it stops, or by a command."""
+
+    service: str
+    how: str = "load"
+    bring: Drill | None = None
+    command: tuple[str, ...] = ()
+    again: tuple[str, ...] | None = None  # what is run after the death; None: the same
+    before: Drill | None = None  # what takes place before, with the service at rest or, for a command, running
+
+
+def _in_code() -> Iterator[str]:
+    for path in [*(ROOT / "services").rglob("*.py"), *(ROOT / "shared").rglob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "failpoint":
+                [name] = node.args
+                assert isinstance(name, ast.Constant), f"{path}:{node.lineno}: a failpoint's name is written out"
+                yield str(name.value)
+
+
+def _documented() -> list[str]:
+    text = (ROOT / "docs" / "reliability.md").read_text()
+    return re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", text, re.MULTILINE)
+
+
+async def _bad_event(ground: Ground) -> None:
+    await ground.clients.deliver([load.bad("drill", 1)])
+
+
+async def _poison(ground: Ground) -> None:
+    await poison(ground.world, ground.ledger, 1)
+
+
+async def _flood(ground: Ground) -> None:
+    await flood(ground.world, ground.ledger, topics.SEGMENTS, FLOOD)
+
+
+async def _silent(ground: Ground) -> None:
+    """Customers whose last order becomes 90 days old, one a second: some of them when segment knows the order."""
+    soon = SystemClock().now() + timedelta(seconds=5)
+    for batch in load.plan(SEED, load.Shape(0, silent=60, prefix="timer-"), silent_at=soon):
+        await ground.clients.deliver(batch)
+
+
+async def _answer(ground: Ground) -> None:
+    said = {"customer": {"user_id": "g0-c1"}, "survey": "nps", "rating": 2, "text": "drill"}
+    await ground.world.try_to("POST", "feedback", "/v1/feedback", json=said, headers={"Idempotency-Key": "drill"})
+    ground.ledger.note("feedback", key="drill", outcome="unknown")
+
+
+async def _close_case(ground: Ground) -> None:
+    said = {"customer": {"user_id": "g0-c2"}, "survey": "nps", "rating": 1, "text": "drill 2"}
+    await ground.world.ask("POST", "feedback", "/v1/feedback", json=said, headers={"Idempotency-Key": "drill 2"})
+    ground.ledger.note("feedback", key="drill 2", outcome="ok")
+    cases = (await ground.world.get("feedback", "/v1/cases"))["cases"]
+    await ground.world.try_to("POST", "feedback", f"/v1/cases/{cases[0]['id']}/close", json={"note": "drill"})
+
+
+async def _refused(ground: Ground) -> None:
+    """A release that refuses two events, and is put back: the letters can be retried."""
+    world, name = ground.world, "Refused Drill"
+    await world.end("tally", Signals.SIGTERM)
+    await world.launch("tally", FAULTS_REFUSE=name)
+    await ground.clients.deliver([load.custom(f"refused{n}", name) for n in range(2)])
+    await eventually(lambda: _dead(world, "asked to be refused"), lambda n: n == 2, deadline_seconds=DEATH_SECONDS)
+    await world.end("tally", Signals.SIGTERM)
+    await world.launch("tally")
+
+
+async def _dead(world: World, reason: str) -> int:
+    async with world.database("tally") as connection:
+        return int(
+            await connection.fetchval(
+                "SELECT count(*) FROM dead_letter_decisions WHERE decision = 'refused' AND note LIKE $1", f"%{reason}%"
+            )
+        )
+
+
+async def _rewound(ground: Ground) -> None:
+    """The database loses what it knew last, and Kafka's copy of the offsets does not."""
+    async with ground.world.database("tally") as connection:
+        await connection.execute("UPDATE consumer_offsets SET next_offset = next_offset - 1 WHERE next_offset > 0")
+
+
+async def _floor(ground: Ground) -> None:
+    await ground.world.try_to("POST", "campaign", "/v1/floor", json={"at": "2020-01-01T00:00:00Z"})
+
+
+WAYS: dict[str, Way] = {
+    "migrate.after_upgrade": Way("profile", "command", command=("migrate",)),
+    "source.after_create": Way(
+        "ingest", "command", command=("source", "create", "drill"), again=("source", "disable", "drill")
+    ),
+    "process.after_topics": Way("feedback", "start"),
+    "consumer.after_topics": Way("segment", "start"),
+    "consumer.after_take": Way("tally", "start"),
+    "relay.after_lease": Way("profile", "start"),
+    "ingest.after_publish": Way("ingest"),
+    "ingest.after_quarantine": Way("ingest", bring=_bad_event),
+    "batch.after_effects": Way("tally"),
+    "batch.after_commit": Way("profile"),
+    "batch.after_dead_letters": Way("tally", bring=_poison),
+    "consumer.after_note": Way("campaign"),
+    "consumer.after_kafka_commit": Way("segment"),
+    "consumer.before_leave": Way("tally", "stop"),
+    "producer.after_batch": Way("profile"),
+    "relay.after_send": Way("profile"),
+    "relay.after_delete": Way("segment"),
+    "relay.before_release": Way("profile", "stop"),
+    "timers.after_flip": Way("segment", bring=_silent),
+    "channel.after_envelope": Way("campaign"),
+    "channel.after_data": Way("campaign"),
+    "sender.after_claim": Way("campaign"),
+    "sender.after_settle": Way("campaign"),
+    "sender.after_give_up": Way("campaign"),
+    "feedback.after_submit": Way("feedback", bring=_answer),
+    "feedback.after_close": Way("feedback", bring=_close_case),
+    "dlq.after_retry": Way(
+        "tally", "command", before=_refused, command=("dlq", "retry", "--reason", "asked to be refused")
+    ),
+    "dlq.after_drop": Way(
+        "tally", "command", command=("dlq", "drop", "--every", "--note", "drill"), again=("dlq", "list", "--all")
+    ),
+    "consumer.after_rewound": Way("tally", "start", before=_rewound),
+    "floor.after_set": Way("campaign", bring=_floor),
+    "floor.after_command": Way("campaign", "command", command=("floor", "set", "2020-01-02T00:00:00Z")),
+    "rebuild.after_identities": Way("profile", "command", command=("rebuild",)),
+    "rebuild.after_profiles": Way("profile", "command", command=("rebuild",)),
+    "rebuild.after_shadow": Way("segment", "command", command=("rebuild",)),
+    "rebuild.after_batch": Way("segment", "command", command=("rebuild",)),
+    "rebuild.after_cut_over": Way("segment", "command", command=("rebuild",)),
+    "consumer.before_stop": Way("campaign", bring=_flood, again=ACCEPT),
+    "consumer.after_stop": Way("campaign", bring=_flood, again=ACCEPT),
+}
+
+
+def test_every_failpoint_has_a_line_in_the_documents_and_a_way_to_reach_it() -> None:
+    found = list(_in_code())
+    assert len(found) >= 20
+    assert sorted(found) == sorted(set(found)), "a name stands for one place"
+    assert sorted(found) == sorted(_documented())
+    assert sorted(found) == sorted(WAYS)
+
+
+async def test_a_death_at_any_failpoint_breaks_no_promise(world: World, ledger: Ledger) -> None:
+    await world.renew()
+    await world.launch_all()
+    died: list[str] = []
+
+    async def through_all(ground: Ground) -> None:
+        """Each service through its own failpoints, the services side by side: most of the time is waiting."""
+        async with asyncio.TaskGroup() as tasks:
+            for service in {way.service: None for way in WAYS.values()}:
+                tasks.create_task(through(ground, service))
+
+    async def through(ground: Ground, service: str) -> None:
+        for name, way in WAYS.items():
+            if way.service == service:
+                await _reach(ground, name, way)
+                died.append(name)
+                print(f"died at {name}")
+
+    assert await exercise(world, ledger, SEED, [through_all]) == []
+    assert sorted(died) == sorted(WAYS)
+
+
+async def _reach(ground: Ground, name: str, way: Way) -> None:
+    world = ground.world
+    if way.how == "command":
+        if way.before is not None:
+            await way.before(ground)
+        log = world.log(way.service)
+        start = log.stat().st_size
+        with pytest.raises(StackError, match="SIGKILL"):
+            await world.command(way.service, *way.command, FAILPOINT=name)
+        assert f"{FIRED} {name}" in since(log, start)
+        await world.command(way.service, *(way.again or way.command))
+        return
+    async with asyncio.TaskGroup() as tasks:
+        dying = tasks.create_task(
+            die(ground, way.service, name, stop=way.how == "stop", mend=way.again, between=way.before)
+        )
+        if way.bring is not None:
+            await eventually(lambda: _armed(ground, way.service), bool, deadline_seconds=DEATH_SECONDS)
+            await way.bring(ground)
+        await dying
+
+
+async def _armed(ground: Ground, service: str) -> bool:
+    """Whether the service that is to die serves already, so that what is brought finds it."""
+    instance = ground.world.instances.get(service)
+    return instance is not None and instance.armed and await ground.world.answers(instance)

@@ -1,0 +1,13 @@
+"""Without a bug, every drill passes: the other half of what test_planted.py shows."""
+
+from tests.faults.drills import DRILLS
+from tests.faults.exercise import exercise
+from tests.faults.ledger import Ledger
+from tests.faults.test_planted import SEED
+from tests.faults.world import World
+
+
+async def test_a_healthy_system_passes_every_drill(world: World, ledger: Ledger) -> None:
+    await world.renew()
+    await world.launch_all()
+    assert await exercise(world, ledger, SEED, list(DRILLS.values())) == []

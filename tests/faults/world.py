@@ -1,0 +1,326 @@
+"""A stack for fault runs: real services as processes, PostgreSQL and Kafka behind proxies, a slow mail provider."""
+
+import asyncio
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from signal import SIGTERM, Signals
+from typing import Any, Final, Self
+
+import asyncpg
+import httpx2
+
+from deploy.local.kafka import ApacheKafka
+from deploy.local.placement import remove_data
+from deploy.local.process import LOOPBACK, POLL_SECONDS, Child, free_port, run_to_end, together
+from deploy.local.settings import CHECKOUT, Ports
+from deploy.local.settings import SERVICES as FIVE
+from deploy.local.stack import Stack
+from shared import migrate
+from shared.contracts import topics
+from shared.kafka.topics import admin
+from tests.faults import tally
+from tests.faults.ledger import Ledger
+from tests.faults.proxy import Proxy
+
+SERVICES: Final = (*FIVE, "tally")
+READS: Final[Mapping[str, tuple[str, ...]]] = {
+    "profile": (topics.EVENTS,),
+    "segment": (topics.PROFILE_EVENTS, topics.PROFILES),
+    "campaign": (topics.PROFILES, topics.SEGMENTS),
+    "feedback": (topics.PROFILE_EVENTS, topics.PROFILES),
+    "tally": (topics.PROFILE_EVENTS,),
+}
+READY_SECONDS: Final = 150.0
+GRACE_SECONDS: Final = 25.0
+COMMAND_SECONDS: Final = 240.0
+HEALTH_SECONDS: Final = 2.0
+IDLE_LOOKS: Final = 3
+# Short, so that leftovers of a killed sender are settled within the run.
+DRILL: Final = {
+    "SENDER_LEASE_SECONDS": "16",
+    "SMTP_ENVELOPE_SECONDS": "2",
+    "SMTP_DATA_SECONDS": "3",
+    "DRAIN_ANNOUNCE_SECONDS": "0",
+}
+
+
+@dataclass
+class Instance:
+    """One process of a service."""
+
+    name: str
+    child: Child
+    port: int
+    armed: bool = False  # to die at a failpoint
+
+    @property
+    def url(self) -> str:
+        """Where its API answers."""
+        return f"http://{LOOPBACK}:{self.port}"
+
+
+class World:
+    """Starts, ends and asks everything that a run is about; `async with` it."""
+
+    def __init__(self, home: Path, *, nodes: int = 1, removes_data: bool = True) -> None:
+        self.home = home
+        self._removes_data = removes_data
+        self.ports = Ports.free()
+        self.nodes = nodes
+        listen = {node: free_port() for node in range(1, nodes + 1)}
+        advertised = {node: f"{LOOPBACK}:{port}" for node, port in listen.items()}
+        self.kafka = ApacheKafka(home, self.ports.kafka, nodes=nodes, advertised=advertised)
+        targets = {node: int(self.kafka.address(node).rpartition(":")[2]) for node in listen}
+        self.proxies = {f"kafka-{node}": Proxy(f"kafka-{node}", listen[node], targets[node]) for node in listen}
+        self._postgres_ports = {name: free_port() for name in SERVICES}
+        for name, port in self._postgres_ports.items():
+            self.proxies[f"postgres-{name}"] = Proxy(f"postgres-{name}", port, self.ports.postgres)
+        self.stack = Stack(home, self.ports, broker=self.kafka, services=(), durable=False)
+        self.instances: dict[str, Instance] = {}
+        self.drill_env: dict[str, dict[str, str]] = {}
+        """For a service by its name: what its processes get beside all else; a rebuild is free of it."""
+        self.clock_file = home / "clock"
+        self._tally_port = free_port()
+        self._http = httpx2.AsyncClient(timeout=HEALTH_SECONDS, trust_env=False)
+
+    async def __aenter__(self) -> Self:
+        for proxy in self.proxies.values():
+            await proxy.start()
+        await self.stack.start()
+        await self._make_tally()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._http.aclose()
+        await together(*[one.child.kill() for one in self.instances.values()])
+        await self.stack.kill()
+        for proxy in self.proxies.values():
+            await proxy.stop()
+        if self._removes_data:
+            remove_data(self.home)
+
+    async def _make_tally(self) -> None:
+        url = await self.stack.postgres.create_database("rapport_tally", "rapport_tally")
+        await migrate.upgrade("feedback", url)  # any service's: what it needs are the mechanisms' tables
+        async with self.database("tally") as connection:
+            await connection.execute(tally.TABLE)
+
+    # Services
+
+    @property
+    def running(self) -> set[str]:
+        """The services of which a process runs."""
+        return {one.name for one in self.instances.values()}
+
+    async def launch(self, name: str, *, port: int | None = None, key: str = "", **env: str) -> Instance:
+        """Starts a service and returns once it is ready. `key` names a second instance of it."""
+        instance = await self.spawn(name, port=port, key=key, **env)
+        await self.until_ready(instance)
+        return instance
+
+    async def spawn(self, name: str, *, port: int | None = None, key: str = "", **env: str) -> Instance:
+        """Starts a service without waiting."""
+        port = port or (self._tally_port if name == "tally" else self.ports.of(name))
+        child = await Child.spawn(
+            f"the service {key or name}",
+            [sys.executable, "-m", "tests.faults.serve", name, "serve"],
+            log=self.log(key or name),
+            env=self.environment(name) | {"HTTP_PORT": str(port)} | self.drill_env.get(name, {}) | env,
+            cwd=CHECKOUT,
+        )
+        made = self.instances[key or name] = Instance(name, child, port, armed="FAILPOINT" in env)
+        return made
+
+    async def launch_all(self, names: Iterable[str] = SERVICES) -> None:
+        """Starts services side by side."""
+        await together(*[self.launch(name) for name in names])
+
+    async def end(self, key: str, signal: Signals = Signals.SIGKILL) -> int:
+        """Ends an instance; its exit status, minus the signal's number if a signal ended it."""
+        return await self.instances.pop(key).child.terminate(GRACE_SECONDS, signal)
+
+    async def end_all(self) -> None:
+        """Ends every instance gracefully."""
+        await together(*[self.end(key, SIGTERM) for key in list(self.instances)])
+
+    async def command(self, name: str, *arguments: str, **env: str) -> str:
+        """Runs one of a service's commands to its end; what it printed. Raises `StackError` if it fails."""
+        return await run_to_end(
+            f"{' '.join(arguments)} of {name}",
+            [sys.executable, "-m", "tests.faults.serve", name, *arguments],
+            log=self.log(name),
+            deadline_seconds=COMMAND_SECONDS,
+            env=self.environment(name) | env,
+            cwd=CHECKOUT,
+        )
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What a service's process gets: everything it talks to lies behind a proxy."""
+        url = self.stack.postgres.database_url(name)
+        proxied = url.replace(f":{self.ports.postgres}/", f":{self._postgres_ports[name]}/")
+        tested = {"FAULTS_CLOCK": str(self.clock_file), "HTTP_PORT": str(self._tally_port)}
+        own = self.stack.environment("feedback" if name == "tally" else name)
+        replication = {"KAFKA_REPLICATION": str(min(3, self.nodes)), "COVERAGE_PROCESS_START": ""}
+        http = {"HTTP_PORT": own["HTTP_PORT"]} if name != "tally" else {}
+        return {**own, **replication, **DRILL, **tested, **http, "DATABASE_URL": proxied}
+
+    def log(self, key: str) -> Path:
+        """Where an instance's words go."""
+        return self.home / "logs" / f"{key}.log"
+
+    async def until_ready(self, instance: Instance) -> None:
+        """Returns when the instance says that it can do its work."""
+        async with asyncio.timeout(READY_SECONDS):
+            while not await self._is_ready(instance):
+                assert instance.child.alive, instance.child.ending()
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def _is_ready(self, instance: Instance) -> bool:
+        try:
+            return (await self._http.get(f"{instance.url}/health/ready")).is_success
+        except httpx2.TransportError:
+            return False
+
+    async def answers(self, instance: Instance) -> bool:
+        """Whether the process answers at all."""
+        try:
+            return (await self._http.get(f"{instance.url}/health/live")).is_success
+        except httpx2.TransportError:
+            return False
+
+    async def get(self, name: str, path: str) -> Any:
+        """What a service answers an operator."""
+        bearer = {"Authorization": f"Bearer {self.stack.admin_token}"}
+        return (await self._http.get(f"{self.instances[name].url}{path}", headers=bearer)).raise_for_status().json()
+
+    async def ask(self, method: str, name: str, path: str, **said: Any) -> httpx2.Response:
+        """One request as the operator."""
+        headers = {"Authorization": f"Bearer {self.stack.admin_token}", **said.pop("headers", {})}
+        return await self._http.request(method, f"{self.instances[name].url}{path}", headers=headers, **said)
+
+    async def try_to(self, method: str, name: str, path: str, **said: Any) -> httpx2.Response | None:
+        """`ask`; None if no answer comes."""
+        try:
+            return await self.ask(method, name, path, **said)
+        except httpx2.TransportError:
+            return None
+
+    async def set_answer_delay(self, milliseconds: int) -> None:
+        """How long the mail provider takes to answer."""
+        url = f"{self.stack.url('mail')}/api/answer-delay"
+        (await self._http.post(url, json={"milliseconds": milliseconds})).raise_for_status()
+
+    # Rest
+
+    async def lag(self) -> dict[str, Any]:
+        """By instance: what its health route says; None where it does not answer."""
+        found: dict[str, Any] = {}
+        for key, instance in self.instances.items():
+            try:
+                found[key] = (await self._http.get(f"{instance.url}/health/lag")).raise_for_status().json()
+            except (httpx2.HTTPError, ValueError):
+                found[key] = None
+        return found
+
+    async def until_idle(self, *, deadline_seconds: float, messages: bool = True) -> None:
+        """Returns when nothing is left to read, to publish or to send."""
+        looks, last = 0, "nothing asked yet"
+        try:
+            async with asyncio.timeout(deadline_seconds):
+                while looks < IDLE_LOOKS:
+                    last = await self._busy(messages=messages)
+                    looks = 0 if last else looks + 1
+                    await asyncio.sleep(0.15)
+        except TimeoutError:
+            raise AssertionError(f"not idle within {deadline_seconds:.0f} s: {last}") from None
+
+    async def _busy(self, *, messages: bool) -> str:
+        for key, said in (await self.lag()).items():
+            if said is None or said["lag"] is None or said["lag"] or said["outbox"]:
+                return f"{key}: {said}"
+        if messages and "campaign" in self.running and (open_ := await self.sending("pending", "sending")):
+            return f"campaign: {open_} messages open"
+        return ""
+
+    async def sending(self, *states: str) -> int:
+        """How many messages are in these states."""
+        async with self.database("campaign") as connection:
+            found = await connection.fetchval(
+                "SELECT count(*) FROM messages WHERE state = ANY($1::text[])", list(states or ("sending",))
+            )
+        return int(found)
+
+    async def sending_ids(self) -> list[str]:
+        """The messages that some sender has marked as being sent."""
+        async with self.database("campaign") as connection:
+            rows = await connection.fetch("SELECT id::text AS id FROM messages WHERE state = 'sending'")
+        return [row["id"] for row in rows]
+
+    def database(self, name: str) -> "Connected":
+        """A connection to a service's database, past the proxies."""
+        return Connected(self.stack.postgres.database_url(name).replace("+asyncpg", ""))
+
+    async def renew(self, ledger: Ledger | None = None) -> None:
+        """Makes the world as new: no services, empty databases, empty topics, no mail."""
+        await together(*[one.child.kill() for one in self.instances.values()])
+        self.instances.clear()
+        for proxy in self.proxies.values():
+            proxy.open()
+        async with admin(self.direct) as client:
+            mine = [name for name in await client.list_topics() if name.startswith("rapport.")]
+            if mine:
+                await client.delete_topics(mine)
+        for name in SERVICES:
+            await self.stack.postgres.drop_database(f"rapport_{name}")
+        await self.stack.postgres.create_service_databases(FIVE)
+        for name in FIVE:  # one after the other: Alembic keeps its state in its module
+            await migrate.upgrade(name, self.stack.postgres.database_url(name))
+        await self._make_tally()
+        await self._http.delete(f"{self.stack.url('mail')}/api/messages")
+        self.clock_file.unlink(missing_ok=True)
+        (self.home / "write-key").unlink(missing_ok=True)
+        await self.stack.make_write_key()
+        if ledger is not None:
+            ledger.note("renewed")
+
+    @property
+    def direct(self) -> str:
+        """The brokers, past the proxies for the first step at least."""
+        return ",".join(self.kafka.address(node) for node in self.kafka.nodes)
+
+    def jump(self, seconds: float) -> None:
+        """Moves every service's clock by so much from the machine's."""
+        new = self.clock_file.with_suffix(".new")
+        new.write_text(str(seconds))
+        new.replace(self.clock_file)
+
+
+class Connected:
+    """`async with` gives a connection and closes it."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url
+        self._connection: asyncpg.Connection | None = None
+
+    async def __aenter__(self) -> asyncpg.Connection:
+        self._connection = await asyncpg.connect(self._url)
+        return self._connection
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+
+
+def since(log: Path, start: int) -> str:
+    """What was written to a log behind a position."""
+    with log.open("rb") as file:
+        file.seek(start)
+        return file.read().decode(errors="replace")
+
+
+def moment(text: str) -> datetime:
+    """A time of the ledger."""
+    return datetime.fromisoformat(text)
