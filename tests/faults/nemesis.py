@@ -154,7 +154,10 @@ class Nemesis:
         name = f"probe{self._probes}"
         await self._clients.deliver([load.known(name)])
         await self._clients.deliver([load.order(name, f"{name}-o1", 150_00)])
-        await eventually(lambda: self._arrived(f"{name}@load.example"), bool, deadline_seconds=RECOVERY_SECONDS)
+        try:
+            await eventually(lambda: self._arrived(f"{name}@load.example"), bool, deadline_seconds=RECOVERY_SECONDS)
+        except AssertionError as error:
+            raise AssertionError(f"no mail to {name}: {error}\n{await self._world.standing()}") from error
 
     async def _arrived(self, address: str) -> bool:
         index = self._world.home / "mail" / "index.ndjson"

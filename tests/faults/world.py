@@ -38,6 +38,7 @@ GRACE_SECONDS: Final = 25.0
 COMMAND_SECONDS: Final = 240.0
 HEALTH_SECONDS: Final = 2.0
 IDLE_LOOKS: Final = 3
+LOG_LINES: Final = 12  # of each service, when a run did not recover
 # Short, so that leftovers of a killed sender are settled within the run.
 DRILL: Final = {
     "SENDER_LEASE_SECONDS": "16",
@@ -244,6 +245,18 @@ class World:
         if messages and "campaign" in self.running and (open_ := await self.sending("pending", "sending")):
             return f"campaign: {open_} messages open"
         return ""
+
+    async def standing(self) -> str:
+        """How every part stands, for whoever reads of a run that did not recover."""
+        lines = [f"{key}: {said}" for key, said in (await self.lag()).items()]
+        for key, instance in self.instances.items():
+            lines.append(f"--- {key} (alive: {instance.child.alive}, answers: {await self.answers(instance)})")
+            lines += self.log(key).read_text(errors="replace").splitlines()[-LOG_LINES:]
+        async with self.database("campaign") as connection:
+            lines += [str(dict(row)) for row in await connection.fetch("SELECT * FROM ledger")]
+            found = await connection.fetch("SELECT state, count(*), min(due_at), max(due_at) FROM messages GROUP BY 1")
+            lines += [str(dict(row)) for row in found]
+        return "\n".join(lines)
 
     async def sending(self, *states: str) -> int:
         """How many messages are in these states."""
