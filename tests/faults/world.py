@@ -24,6 +24,7 @@ from shared.kafka.topics import admin
 from tests.faults import tally
 from tests.faults.ledger import Ledger
 from tests.faults.proxy import Proxy
+from tests.support.running import eventually
 
 SERVICES: Final = (*FIVE, "tally")
 READS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -38,6 +39,11 @@ GRACE_SECONDS: Final = 25.0
 COMMAND_SECONDS: Final = 240.0
 HEALTH_SECONDS: Final = 2.0
 IDLE_LOOKS: Final = 3
+TRANSACTION_SECONDS: Final = 60.0
+OPEN_TRANSACTIONS: Final = (
+    "SELECT count(*) FROM pg_stat_activity "
+    "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < $1"
+)
 LOG_LINES: Final = 12  # of each service, when a run did not recover
 # Short, so that leftovers of a killed sender are settled within the run.
 DRILL: Final = {
@@ -267,8 +273,17 @@ class World:
         return int(found)
 
     async def sending_ids(self) -> list[str]:
-        """The messages that some sender has marked as being sent."""
+        """The messages that some sender has marked as being sent, with those whose mark is just being committed.
+
+        A sender that was killed may have had its COMMIT on the wire: what was begun before is waited for.
+        """
         async with self.database("campaign") as connection:
+            begun = await connection.fetchval("SELECT clock_timestamp()")
+            await eventually(
+                lambda: connection.fetchval(OPEN_TRANSACTIONS, begun),
+                lambda count: count == 0,
+                deadline_seconds=TRANSACTION_SECONDS,
+            )
             rows = await connection.fetch("SELECT id::text AS id FROM messages WHERE state = 'sending'")
         return [row["id"] for row in rows]
 
