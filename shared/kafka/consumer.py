@@ -44,6 +44,7 @@ COMMIT_SECONDS: Final = 5  # Kafka's own copy of the offsets, for lag tools and 
 BACKOFF_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
 BATCH_SECONDS: Final = 60
 STUCK_SECONDS: Final = 120  # lag and no progress while PostgreSQL and the broker answer
+SILENT_SECONDS: Final = 10  # a fetch is answered within `fetch_wait_ms`, with records or without
 CLOSE_SECONDS: Final = 5
 
 log = get_logger(__name__)
@@ -51,6 +52,10 @@ log = get_logger(__name__)
 
 class Stuck(RuntimeError):
     """There is work and nothing is done, though everything that it needs answers."""
+
+
+class _Silent(Exception):
+    """The broker answers, and the client that reads from it gets nothing, not even that there is nothing."""
 
 
 class _ClusterChanged(Exception):
@@ -96,6 +101,7 @@ class Consumer:
     _client: Any = None
     _round: asyncio.Lock = field(default_factory=asyncio.Lock)
     _progress_at: float = 0.0
+    _busy_at: float = 0.0  # when partitions were last taken or records last processed
 
     def __post_init__(self) -> None:
         self._batches = Batches(self.service, self.database, self.producer, self.handlers, self.swaps)
@@ -109,7 +115,7 @@ class Consumer:
             try:
                 with failures_raise():
                     await self._session(stop)
-            except* (KafkaError, _ClusterChanged, *DATABASE_AWAY) as group:
+            except* (KafkaError, _ClusterChanged, _Silent, *DATABASE_AWAY) as group:
                 log.warning("consumer.rebuilds", errors=[repr(error) for error in group.exceptions])
             if stop.is_set():
                 return
@@ -170,7 +176,7 @@ class Consumer:
         try:
             await client.start()
             self._client = client
-            self._progress_at = asyncio.get_running_loop().time()
+            self._progress_at = self._busy_at = asyncio.get_running_loop().time()
             async with asyncio.TaskGroup() as tasks:
                 watcher = tasks.create_task(self._watch())
                 await self._loop(client, stop)
@@ -185,18 +191,36 @@ class Consumer:
                     await client.stop()
 
     async def _watch(self) -> None:
-        """Asks the broker who it is; an answer from another cluster ends the session."""
+        """Asks the broker who it is; an answer from another cluster ends the session, and so does a silent client."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
             await self._check_cluster()
             if not self.compared:
                 with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
                     await self._compare()
+            if (silent := self._silent_seconds()) > SILENT_SECONDS:
+                raise _Silent(f"no answer to a fetch for {silent:.0f} s")
             waiting = [held for held in self.held.values() if not held.stopped]
             idle = asyncio.get_running_loop().time() - self._progress_at
             if waiting and self.lag() and idle > STUCK_SECONDS:
                 await self.database.ping()
                 raise Stuck(f"lag {self.lag()} and no progress for {idle:.0f} s")
+
+    def _silent_seconds(self) -> float:
+        """Since when the client's fetches got no answer, 0 while there is nothing to fetch.
+
+        aiokafka's fetcher is a task of its own that may end without a word; what was last heard then stays as it is,
+        and a lag of 0 with it.
+        """
+        if self._round.locked():
+            return 0.0
+        assigned = self._client.assignment()
+        reading = [partition for partition, held in self.held.items() if not held.stopped and partition in assigned]
+        if not reading:
+            return 0.0
+        polled_ms = max(self._client.last_poll_timestamp(partition) or 0 for partition in reading)
+        idle = asyncio.get_running_loop().time() - self._busy_at
+        return min(idle, (wall_milliseconds() - polled_ms) / 1000)
 
     async def _check_cluster(self) -> None:
         async with cluster.admin(self.bootstrap) as admin:
@@ -223,6 +247,8 @@ class Consumer:
             async with self._round, asyncio.TaskGroup() as tasks:
                 for partition, records in batches.items():
                     tasks.create_task(self._process(client, partition, records))
+            if batches:
+                self._busy_at = now()
             if now() - noted > NOTE_SECONDS:
                 noted = now()
                 await self._note_caught_up(client)
@@ -271,6 +297,7 @@ class Consumer:
             except IllegalStateError:
                 continue  # revoked meanwhile
             self.held[partition] = held
+        self._busy_at = asyncio.get_running_loop().time()
         if rewound:
             await self._commit(client)  # what was said once is not said again by the next who takes a partition
 

@@ -48,6 +48,16 @@ async def test_every_event_is_applied_once_although_the_consumer_is_restarted(be
         await bench.until_applied(700)
 
 
+async def test_a_client_that_fetches_no_more_is_built_anew(bench: Bench) -> None:
+    # So aiokafka ends its fetcher when it writes to a connection that uvloop has just closed: nobody is told.
+    async with bench.consuming() as consumer:
+        await bench.publish([order(1, n) for n in range(10)])
+        await bench.until_applied(10)
+        consumer._client._fetcher._fetch_task.cancel()
+        await bench.publish([order(1, n) for n in range(10, 20)])
+        await bench.until_applied(20, deadline_seconds=60)
+
+
 async def test_of_two_holders_of_a_partition_one_wins_and_nothing_doubles(bench: Bench) -> None:
     # Two groups: the broker gives every partition to both, as it does to a zombie and its successor.
     async with bench.consuming(group=f"{bench.service}-a"), bench.consuming(group=f"{bench.service}-b"):
