@@ -91,6 +91,7 @@ class Message(Base):
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     sending_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     handed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    claim_id: Mapped[UUID | None] = mapped_column(Uuid, comment="the claim that marked it as sending last")
     cause_occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     cause_received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     by_time: Mapped[bool] = mapped_column(Boolean, comment="no event caused it: a due time passed")

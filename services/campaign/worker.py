@@ -2,13 +2,15 @@
 
 Guarantee: no message is handed over twice. Each is marked `sending` and committed before its provider is asked, and
 leaves that state for `pending` only on the word of the provider that it was not taken. A sender that dies meanwhile
-leaves `sending` behind, which becomes `unknown` when its lease is over (`SENDER_LEASE_SECONDS`).
+leaves `sending` behind, which becomes `unknown` when its lease is over (`SENDER_LEASE_SECONDS`). One that lives and
+lost only PostgreSQL's answer leaves nothing behind: what it never handed over it puts back.
 """
 
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from typing import Final
+from uuid import UUID, uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -58,6 +60,7 @@ class Sender:
         self._wake = asyncio.Event()
         self._in_flight = 0
         self._looked = float("-inf")
+        self._doubtful: dict[UUID, float] = {}  # claims whose COMMIT got no answer; until when it may still take effect
 
     def wake(self) -> None:
         """Looks for due messages now."""
@@ -71,6 +74,7 @@ class Sender:
                     self._tick()
                     self._wake.clear()
                     try:
+                        await self._take_back()
                         await self._give_up_lost()
                         claimed = await self._claim()
                     except _AWAY as error:
@@ -94,8 +98,27 @@ class Sender:
         metrics.sending_paused.labels("offsets_unread").set(not compared)
         if free == 0 or not compared:
             return Claimed(0, [])
+        claim_id = uuid4()
+        try:
+            async with self._database.work() as work:
+                return await sending.claim(work, self._rules, claim_id=claim_id, limit=free)
+        except _AWAY:
+            self._doubtful[claim_id] = asyncio.get_running_loop().time() + self._rules.lease.total_seconds()
+            raise
+
+    async def _take_back(self) -> None:
+        """Puts back what was marked by claims that may have committed and were never answered: nobody has it in hand.
+
+        A COMMIT can take effect after its connection was given up, so that looking once is not enough.
+        """
+        if not self._doubtful:
+            return
         async with self._database.work() as work:
-            return await sending.claim(work, self._rules, limit=free)
+            taken = await sending.take_back(work, self._doubtful)
+        now = asyncio.get_running_loop().time()
+        self._doubtful = {claim_id: until for claim_id, until in self._doubtful.items() if until > now}
+        if taken:
+            log.warning("sender.took_back", messages=taken)
 
     async def _give_up_lost(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -27,7 +27,7 @@ from shared.contracts import wire
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, MessageSent
-from shared.db import Database
+from shared.db import Database, Work
 from tests.conftest import DatabaseFactory
 from tests.support.running import eventually
 
@@ -97,10 +97,27 @@ class Provider:
         return [json.loads(line) for line in self._file.read_text().splitlines()] if self._file.exists() else []
 
 
+class DeafDatabase(Database):
+    """Loses the answer to each COMMIT that marks messages as being sent, so many times."""
+
+    deaf = 0
+
+    @asynccontextmanager
+    async def work(self) -> AsyncIterator[Work]:
+        async with super().work() as work:
+            yield work
+            claimed = await work.rows(
+                "SELECT 1 FROM messages WHERE state = 'sending' AND xmin = pg_current_xact_id()::xid"
+            )
+        if claimed and self.deaf:
+            self.deaf -= 1
+            raise ConnectionResetError("the connection ended after COMMIT was sent")
+
+
 class World:
     """One campaign service without a broker: events go in by hand, mail comes out at the provider."""
 
-    def __init__(self, database: Database, clock: StoppedClock, provider: Provider) -> None:
+    def __init__(self, database: DeafDatabase, clock: StoppedClock, provider: Provider) -> None:
         self.database = database
         self.clock = clock
         self.provider = provider
@@ -167,7 +184,7 @@ class World:
 @pytest.fixture
 async def world(database_factory: DatabaseFactory, tmp_path: Path) -> AsyncIterator[World]:
     clock = StoppedClock()
-    database = Database(await database_factory("campaign"), application="test", clock=clock)
+    database = DeafDatabase(await database_factory("campaign"), application="test", clock=clock)
     yield World(database, clock, Provider(tmp_path / "taken.ndjson"))
     await database.close()
 
@@ -352,6 +369,16 @@ async def test_what_a_dead_sender_had_in_hand_becomes_unknown_and_is_never_sent_
     assert ("unknown", "sender_lost") in await world.decisions(ann)
 
 
+async def test_a_claim_whose_commit_got_no_answer_is_put_back_and_sent_once(world: World) -> None:
+    ann = uuid4()
+    await world.hear(profile(ann), rise(ann))
+    world.database.deaf = 2
+    async with world.sending():
+        await world.settled(all_in("sent"))
+    assert (world.database.deaf, len(world.provider.taken)) == (0, 1)
+    assert await world.decisions(ann) == [("entered", "spend 100"), ("sent", "accepted")]
+
+
 async def test_several_senders_send_each_message_once_and_many_at_a_time(world: World) -> None:
     customers = [uuid4() for _ in range(200)]
     await world.hear(*(profile(one, f"{number}@example.com") for number, one in enumerate(customers)))
@@ -389,14 +416,14 @@ async def test_of_two_senders_that_decide_at_once_one_waits_and_sees_what_the_ot
 
     async def claim() -> Claimed:
         async with world.database.work() as work:
-            return await claim_due(work, RULES, limit=1)
+            return await claim_due(work, RULES, claim_id=uuid4(), limit=1)
 
     async def waiting() -> int:
         async with world.database.work() as work:
             return len(await work.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
 
     async with asyncio.TaskGroup() as tasks, world.database.work() as work:
-        first = await claim_due(work, RULES, limit=1)
+        first = await claim_due(work, RULES, claim_id=uuid4(), limit=1)
         second = tasks.create_task(claim())
         await eventually(waiting, lambda count: count == 1 or second.done())
     assert (len(first.outgoing), second.result()) == (1, Claimed(1, []))

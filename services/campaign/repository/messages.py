@@ -47,6 +47,7 @@ class Move(NamedTuple):
     state: State
     due_at: datetime
     subject: str | None = None
+    claim_id: UUID | None = None
 
 
 _DUE = "m." + ", m.".join(Due._fields)
@@ -110,14 +111,16 @@ async def move(work: Work, moves: Sequence[Move]) -> None:
     await work.run(
         "UPDATE messages m SET state = t.state, due_at = t.due_at, subject = coalesce(t.subject, m.subject), "
         "attempts = m.attempts + CAST(t.state = 'sending' AS int), "
-        "sending_since = CASE WHEN t.state = 'sending' THEN :now ELSE m.sending_since END "
+        "sending_since = CASE WHEN t.state = 'sending' THEN :now ELSE m.sending_since END, claim_id = t.claim_id "
         "FROM unnest(CAST(:ids AS uuid[]), CAST(:states AS text[]), CAST(:due AS timestamptz[]), "
-        "CAST(:subjects AS text[])) AS t(id, state, due_at, subject) WHERE m.id = t.id",
+        "CAST(:subjects AS text[]), CAST(:claims AS uuid[])) AS t(id, state, due_at, subject, claim_id) "
+        "WHERE m.id = t.id",
         now=work.now,
         ids=[one.id for one in moves],
         states=[one.state.value for one in moves],
         due=[one.due_at for one in moves],
         subjects=[one.subject for one in moves],
+        claims=[one.claim_id for one in moves],
     )
 
 
@@ -140,6 +143,15 @@ async def settle(
             handed_at=handed_at,
         )
         == 1
+    )
+
+
+async def take_back(work: Work, claims: Iterable[UUID]) -> int:
+    """Makes what these claims marked as `sending` `pending` again, the attempt not counted; how many."""
+    return await work.run(
+        "UPDATE messages SET state = 'pending', attempts = attempts - 1, claim_id = NULL "
+        "WHERE state = 'sending' AND claim_id = ANY(CAST(:claims AS uuid[]))",
+        claims=list(claims),
     )
 
 

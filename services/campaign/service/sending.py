@@ -1,7 +1,7 @@
 """Sending: through the gate, marked before the provider is asked, settled by its answer."""
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -69,8 +69,11 @@ class _Known(NamedTuple):
     ledger: Ledger
 
 
-async def claim(work: Work, rules: Rules, *, limit: int) -> Claimed:
-    """Decides on up to `limit` due messages; the outgoing ones are marked `sending` when this commits."""
+async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Claimed:
+    """Decides on up to `limit` due messages; the outgoing ones are marked `sending` when this commits.
+
+    Whoever gets no answer to the COMMIT hands nothing over and says so to `take_back`.
+    """
     ledger = await floor.look(work)
     stopped = await journeys.stopped(work) is not None
     awaiting = ledger.awaiting_since is not None
@@ -87,7 +90,7 @@ async def claim(work: Work, rules: Rules, *, limit: int) -> Claimed:
         match _pass(message, known, rules, work.now):
             case Outgoing() as leaving:
                 outgoing.append(leaving)
-                moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject))
+                moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject, claim_id))
                 known.handed[leaving.customer].append(
                     Handed(message.id, message.journey_id, message.trigger_id, work.now)
                 )
@@ -210,6 +213,11 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
         depth=message.depth + 1,
         traceparent=message.traceparent,
     )
+
+
+async def take_back(work: Work, claims: Iterable[UUID]) -> int:
+    """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
+    return await messages.take_back(work, claims)
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:
