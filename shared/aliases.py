@@ -1,9 +1,10 @@
 """Merged profiles: every reader keeps, for ever, which id stands for which, and resolves ids through it."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
+from shared.contracts.identity import stands_for
 from shared.db import Work
 
 MERGE_LOCK: Final = 0x4D65_7267  # any number that nobody else locks
@@ -43,17 +44,16 @@ async def note_merges(work: Work, merges: Iterable[tuple[UUID, UUID]]) -> dict[U
     """Makes each (loser, survivor)'s survivor stand for the loser and all it stood for, in a few statements for all.
 
     Returns, for each id that stood for itself and does no more, the one that stands for it now. Idempotent; merges
-    may be noted in any order.
+    may be noted in any order. The caller holds `lock_merges`.
     """
     pairs = list(merges)
-    await lock_merges(work)
     ids = await canonical(work, {one for pair in pairs for one in pair})
     into: dict[UUID, UUID] = {}
     for loser, survivor in pairs:
-        gone, root = _end(into, ids[loser]), _end(into, ids[survivor])
+        gone, root = stands_for(into, ids[loser]), stands_for(into, ids[survivor])
         if gone != root:
             into[gone] = root
-    moved = {gone: _end(into, gone) for gone in sorted(into)}
+    moved = {gone: stands_for(into, gone) for gone in sorted(into)}
     if moved:
         names = {"gone": list(moved), "roots": list(moved.values())}
         await work.run(
@@ -67,9 +67,3 @@ async def note_merges(work: Work, merges: Iterable[tuple[UUID, UUID]]) -> dict[U
             **names,
         )
     return moved
-
-
-def _end(into: Mapping[UUID, UUID], one: UUID) -> UUID:
-    while one in into:
-        one = into[one]
-    return one

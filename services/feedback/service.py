@@ -77,6 +77,7 @@ async def hear(work: Work, events: Sequence[Event]) -> None:
 async def follow_merges(work: Work, events: Sequence[Event]) -> None:
     """Notes which profile stands for which; answers are found under every id that a customer ever had."""
     bodies = (event.body for event in events)
+    await aliases.lock_merges(work)
     await aliases.note_merges(work, ((b.loser, b.survivor) for b in bodies if isinstance(b, ProfileMerged)))
 
 

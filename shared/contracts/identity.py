@@ -5,9 +5,10 @@ make two customers of one person.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
 import msgspec
 
@@ -51,6 +52,13 @@ def is_placeholder(value: str) -> bool:
 def best(identities: Iterable[Identity]) -> Identity | None:
     """The strongest identity; ties go to the least value, so that every sender chooses alike."""
     return min(identities, key=lambda one: (STRENGTH[one.namespace], one.value), default=None)
+
+
+def stands_for(merges: Mapping[UUID, UUID], profile_id: UUID) -> UUID:
+    """The profile that stands for this one in the end, given into which each loser was merged."""
+    while profile_id in merges:
+        profile_id = merges[profile_id]
+    return profile_id
 
 
 def partition_key(identity: str, *, secret: bytes) -> bytes:

@@ -11,7 +11,7 @@ from typing import Final, Literal
 from uuid import UUID
 
 from shared.contracts.envelope import Event, SourceKind, derived_id
-from shared.contracts.identity import STRENGTH, Identity, Namespace
+from shared.contracts.identity import STRENGTH, Identity, Namespace, stands_for
 
 RULE_VERSION: Final = 1
 
@@ -54,9 +54,7 @@ class Identities:
 
     def resolve(self, profile_id: UUID) -> UUID:
         """The profile that stands for this one after the merges of this batch."""
-        while profile_id in self._gone:
-            profile_id = self._gone[profile_id]
-        return profile_id
+        return stands_for(self._gone, profile_id)
 
     def assign(self, event: Event) -> UUID | None:
         """The profile that this event belongs to, made or merged if need be; None if it names nobody."""

@@ -9,7 +9,7 @@ from services.profile.domain import fold
 from services.profile.domain.fold import ProfileState
 from shared.contracts import orders
 from shared.contracts.envelope import Event
-from shared.contracts.identity import Identity
+from shared.contracts.identity import Identity, stands_for
 from shared.contracts.orders import Order
 
 
@@ -37,11 +37,4 @@ def folded(events: Iterable[Event], identities: Iterable[Identity]) -> Folded:
 
 def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
     """For each merged profile the one that stands for it in the end, given into which each was merged."""
-    found: dict[UUID, UUID] = {}
-    for loser in survivors:
-        chain = [loser]
-        while chain[-1] in survivors and chain[-1] not in found:
-            chain.append(survivors[chain[-1]])
-        root = found.get(chain[-1], chain[-1])
-        found |= dict.fromkeys(chain[:-1], root)
-    return found
+    return {loser: stands_for(survivors, loser) for loser in survivors}

@@ -113,6 +113,7 @@ async def _merge(
             moved[survivor, order_id].append(order)
         await identity.move_rows(work, loser=merge.other_id, survivor=survivor)
     if merges:
+        await aliases.lock_merges(work)
         await aliases.note_merges(work, ((one.other_id, one.profile_id) for one in merges if one.other_id))
     return {key: reduce(orders.merge, found) for key, found in moved.items()}
 
