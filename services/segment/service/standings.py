@@ -74,14 +74,20 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
     policy = await repository.policy(work)
     if merges:
         await _follow_merges(work, policy, merges, met)
+        return
     called = await aliases.canonical(work, met)
     await repository.add_customers(work, called.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
 
 
 async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], met: Iterable[UUID]) -> None:
-    """A batch's merges at once: what stood under a name that is gone goes to the customer who stands for it."""
+    """A batch's merges at once: what stood under a name that is gone goes to the customer who stands for it.
+
+    Whom else the batch met is made and locked with them.
+    """
     bodies = [(event, event.body) for event in merges if isinstance(event.body, ProfileMerged)]
-    _, stored = await _lock(work, policy, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))})
+    called, stored = await _lock(
+        work, policy, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))}
+    )
     gone = await aliases.note_merges(work, ((body.loser, body.survivor) for _, body in bodies))
     await repository.remove(work, gone)
     said: dict[tuple[UUID, str], Order] = {}
@@ -92,11 +98,11 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
         known = await repository.orders(work, said)
         merged = {key: orders.merge(known.get(key, Order()), one) for key, one in said.items()}
         await repository.save_orders(work, merged)
-    called = await aliases.canonical(work, (body.survivor for _, body in bodies))
     causes: dict[UUID, Event] = {}
     for event, body in bodies:
-        causes[called[body.survivor]] = weightier(causes.get(called[body.survivor]), event)
-    await _look_again(work, policy, {root: stored[root] for root in causes if root in stored}, causes)
+        root = gone.get(called[body.survivor], called[body.survivor])
+        causes[root] = weightier(causes.get(root), event)
+    await _look_again(work, policy, {root: stored[root] for root in causes}, causes)
 
 
 async def flip_due(work: Work, now: datetime) -> int:
