@@ -363,13 +363,8 @@ class Consumer:
             metrics.consumer_lag.labels(partition.topic, partition.partition).set(max(0, high - held.expected))
             if held.stopped:
                 continue
-            if high < held.expected:
-                # The embedded broker may send records together with a high-water mark from before they came, so it
-                # is the next answer at the same position that counts.
-                if held.beyond is not None and held.beyond[0] == held.expected and held.beyond[1] < polled_ms:
-                    short.append((partition, held))
-                elif held.beyond is None or held.beyond[0] != held.expected:
-                    held.beyond = (held.expected, polled_ms)
+            if held.seems_short(high=high, polled_ms=polled_ms):
+                short.append((partition, held))
             elif high == held.expected:
                 moments.append((held.place, held.epoch, now - timedelta(milliseconds=max(0, wall_ms - polled_ms))))
             elif held.last_record_at is not None:
