@@ -18,6 +18,7 @@ from rich.table import Table
 
 from deploy.local.process import LOOPBACK, free_port
 from shared.clock import SystemClock
+from tests.faults.chart import draw
 from tests.faults.ledger import Ledger
 from tests.faults.load import Clients, endless
 from tests.faults.rolling import Roller
@@ -30,7 +31,9 @@ WINDOW: Final = 0.15  # of the time, at each end of what is compared
 GROWTH: Final = 0.05
 BATCH_PAUSE_SECONDS: Final = 1.2
 ASK_PAUSE_SECONDS: Final = 0.5
-FIGURES: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.json"
+DOCS: Final = Path(__file__).resolve().parents[2] / "docs"
+FIGURES: Final = DOCS / "reliability.json"
+CHART: Final = DOCS / "images" / "soak-memory.svg"
 
 
 @dataclass
@@ -49,12 +52,18 @@ class Memory:
     def growth(self, seconds: float) -> dict[str, tuple[float, float, float]]:
         """By process: MiB after warm-up, MiB at the end, and the ratio of the second to the first less one."""
         found: dict[str, tuple[float, float, float]] = {}
+        first_stretch, last_stretch = compared(seconds)
         for key, samples in self.samples.items():
-            warm, width = WARM_UP * seconds, WINDOW * seconds
-            first = median(mebibytes for at, mebibytes in samples if warm <= at < warm + width)
-            last = median(mebibytes for at, mebibytes in samples if at >= seconds - width)
+            first = median(mebibytes for at, mebibytes in samples if first_stretch[0] <= at < first_stretch[1])
+            last = median(mebibytes for at, mebibytes in samples if at >= last_stretch[0])
             found[key] = (round(first, 1), round(last, 1), round(last / first - 1, 4))
         return found
+
+
+def compared(seconds: float) -> tuple[tuple[float, float], tuple[float, float]]:
+    """The two stretches of a soak whose memory is compared, in seconds: after warm-up, and the last."""
+    warm, width = WARM_UP * seconds, WINDOW * seconds
+    return (warm, warm + width), (seconds - width, seconds)
 
 
 async def soak(folder: Path, console: Console, *, minutes: float, restarts: int, nodes: int) -> int:
@@ -141,9 +150,9 @@ def _verdict(
             key: {"after_warm_up": first, "at_the_end": last, "growth": ratio}
             for key, (first, last, ratio) in growth.items()
         },
-        "memory_samples": {key: samples[::6] for key, samples in memory.samples.items()},
     }
     FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n")
+    draw(memory.samples, compared(report.seconds), CHART)
     services = [ratio for key, (_, _, ratio) in growth.items() if not key.startswith("kafka")]
     good = not report.broken and not roller.errors and not roller.wrong and max(services) < GROWTH
     return 0 if good else 1
