@@ -180,10 +180,13 @@ class World:
 
     async def until_ready(self, instance: Instance) -> None:
         """Returns when the instance says that it can do its work."""
-        async with asyncio.timeout(READY_SECONDS):
-            while not await self._is_ready(instance):
-                assert instance.child.alive, instance.child.ending()
-                await asyncio.sleep(POLL_SECONDS)
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                while not await self._is_ready(instance):
+                    assert instance.child.alive, instance.child.ending()
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError:
+            raise AssertionError(f"{instance.name} is not ready\n{await self.standing()}") from None
 
     async def _is_ready(self, instance: Instance) -> bool:
         try:
