@@ -4,7 +4,6 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
@@ -20,8 +19,6 @@ from shared.kafka.dead_letters import DeadLetter, Record
 from shared.kafka.offsets import Place
 from shared.kafka.producer import Producer
 from shared.logging import trace_id
-
-SHORT_MILLISECONDS: Final = 60_000  # longer than a follower may lag and still become leader (replica.lag.time.max.ms)
 
 Handler = Callable[[Work, Sequence[Event]], Awaitable[None]]
 Handlers = Mapping[type[Body], Handler]
@@ -40,8 +37,7 @@ class Held:
     """A partition that this process holds.
 
     `expected` is the next offset to read, `stored` the one in the database. They differ behind records without a
-    handler, which are passed over without a transaction: reading those again would do nothing, too. `beyond` is an
-    expected offset that the log's end was found to lie before, and when the broker first said so.
+    handler, which are passed over without a transaction: reading those again would do nothing, too.
     """
 
     place: Place
@@ -50,19 +46,6 @@ class Held:
     stored: int
     stopped: str | None = None
     last_record_at: datetime | None = None
-    beyond: tuple[int, int] | None = None
-
-    def seems_short(self, *, high: int, polled_ms: int) -> bool:
-        """Whether the log's end, `high` as the broker said it at `polled_ms`, has lain before what was read for long.
-
-        A leader that has just become one may know a lower mark than its predecessor told; that is no loss.
-        """
-        if high >= self.expected:
-            self.beyond = None
-            return False
-        if self.beyond is None or self.beyond[0] != self.expected:
-            self.beyond = (self.expected, polled_ms)
-        return polled_ms - self.beyond[1] >= SHORT_MILLISECONDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ BACKOFF_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
 BATCH_SECONDS: Final = 60
 STUCK_SECONDS: Final = 120  # lag and no progress while PostgreSQL and the broker answer
 SILENT_SECONDS: Final = 10  # a fetch is answered within `fetch_wait_ms`, with records or without
+END_SECONDS: Final = 1  # how long a leader may take to know its log's end; the loop waits, and looks again
 CLOSE_SECONDS: Final = 5
 
 log = get_logger(__name__)
@@ -359,22 +360,18 @@ class Consumer:
         for partition, held in self.held.items():
             if (high := _high_water(client, partition)) is None:
                 continue
-            polled_ms = client.last_poll_timestamp(partition)
             metrics.consumer_lag.labels(partition.topic, partition.partition).set(max(0, high - held.expected))
             if held.stopped:
                 continue
-            if held.seems_short(high=high, polled_ms=polled_ms):
+            if high < held.expected:
                 short.append((partition, held))
             elif high == held.expected:
+                polled_ms = client.last_poll_timestamp(partition)
                 moments.append((held.place, held.epoch, now - timedelta(milliseconds=max(0, wall_ms - polled_ms))))
             elif held.last_record_at is not None:
                 moments.append((held.place, held.epoch, min(now, held.last_record_at)))
         if short:
-            # The embedded broker says nothing to a position behind its end, where Kafka raises; but first: is it
-            # still the same cluster, or one that came back empty and has not been noticed yet?
-            await self._check_cluster()
-            for partition, held in short:
-                self._stop_partition(client, partition, held, _too_short(held.expected))
+            await self._stop_too_short(client, short)
         try:
             async with self.database.work() as work:
                 behind = [held for held in self.held.values() if held.stored < held.expected]
@@ -389,6 +386,23 @@ class Consumer:
             held.stored = held.expected
         for held in lost:
             self.held.pop(TopicPartition(held.place.topic, held.place.partition), None)
+
+    async def _stop_too_short(self, client: Any, suspects: Sequence[tuple[TopicPartition, Held]]) -> None:
+        """Stops those of the suspects whose log really ends before what was read of it.
+
+        A leader that has just become one tells fetches a high-water mark from before; asked for the log's end it
+        gives no answer until it knows it (KIP-207), and then nothing is decided in this round.
+        """
+        await self._check_cluster()  # one that came back empty and has not been noticed yet is no shorter log
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                ends = await client.end_offsets([partition for partition, _ in suspects])
+        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+            log.warning("consumer.end_not_known", error=repr(error))
+            return
+        for partition, held in suspects:
+            if ends[partition] < held.expected:
+                self._stop_partition(client, partition, held, _too_short(held.expected))
 
     async def _store(self, work: Work, held: Held) -> bool:
         """Moves the stored offset over records that were passed over; False if another holder has the partition."""
