@@ -6,8 +6,8 @@ say `Deferred` or `Rejected` of a message that the provider may have.
 """
 
 import asyncio
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from email.errors import MessageError
 from email.header import Header
 from email.headerregistry import Address
@@ -25,6 +25,7 @@ from shared.failpoints import failpoint
 
 IMPLICIT_TLS_PORT: Final = 465  # RFC 8314, section 3.3
 REASON_CHARACTERS: Final = 300
+READ_SECONDS: Final = 0.5  # for an answer that lies there unread; within the lease's slack
 
 # The modern policies parse every header that they are given, and take five times as long for one mail.
 _POLICY: Final = compat32.clone(linesep="\r\n")
@@ -74,8 +75,8 @@ class EmailChannel:
             return Deferred(_reason("provider", error))
         try:
             with _closed_on_error(client):
-                async with asyncio.timeout(self._settings.smtp_data_seconds):
-                    await client.data(content)
+                async with _patience(self._settings.smtp_data_seconds):
+                    await client.data(content, timeout=None)
             failpoint("channel.after_data")
         except SMTPResponseException as error:
             return _refusal(error) or Lost(_reason("no answer", error))
@@ -155,6 +156,21 @@ def _recipient(address: str) -> str:
         return str(Address(addr_spec=address))
     username, _, domain = address.rpartition("@")
     return str(Address(username=username, domain=domain)).encode().decode("ascii", "surrogateescape")
+
+
+@asynccontextmanager
+async def _patience(seconds: float) -> AsyncIterator[None]:
+    """Raises `TimeoutError` when the time is over, but first reads what has come by then.
+
+    A process that stood still wakes with the answer and the end of its time together; uvloop runs its timers first.
+    """
+    loop = asyncio.get_running_loop()
+    async with asyncio.timeout(None) as limit:
+        over = loop.call_later(seconds, lambda: limit.reschedule(loop.time() + READ_SECONDS))
+        try:
+            yield
+        finally:
+            over.cancel()
 
 
 @contextmanager

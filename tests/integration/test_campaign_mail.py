@@ -6,15 +6,19 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from pathlib import Path
+from socket import create_server, socket, socketpair
+from threading import Event
+from time import sleep
 from typing import Any, Final
 from uuid import UUID
 
 import pytest
+import uvloop
 
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK, free_port
 from services.campaign.channels import EmailChannel
-from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected
+from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.settings import CampaignSettings
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -92,6 +96,9 @@ def script(*answers: str, then_silence: bool = False) -> Serve:
     return serve
 
 
+DATA_SECONDS: Final = 0.3
+ENVELOPE_SECONDS: Final = 0.3
+DEADLINE_SECONDS: Final = 20
 UP_TO_DATA: Final = ("220 hello", "250 hello", "250 sender ok", "250 recipient ok")
 
 
@@ -176,6 +183,59 @@ async def test_a_provider_that_falls_silent_after_data_leaves_it_unknown() -> No
         channel_to(port, smtp_data_seconds=0.3) as channel,
     ):
         assert isinstance(await channel.send(mail()), Lost)
+
+
+def test_an_answer_that_came_while_this_process_stood_still_is_read() -> None:
+    # A machine that was paused, or too busy, finds the answer and the end of its patience together; the services'
+    # loop, woken from its wait for the network, then looks at its timers first.
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        assert runner.run(_answer_after_standing_still()) == Accepted()
+
+
+async def _answer_after_standing_still() -> Answer:
+    loop, stands_still, answered = asyncio.get_running_loop(), Event(), Event()
+    bell, button = socketpair()
+
+    def stand_still() -> None:
+        loop.remove_reader(bell)
+        stands_still.set()
+        assert answered.wait(DEADLINE_SECONDS)
+        sleep(2 * DATA_SECONDS)
+
+    def serve(listening: socket) -> None:
+        connection, _ = listening.accept()
+        with connection, connection.makefile("rb") as lines:
+            for answer in (*UP_TO_DATA, "354 go on"):
+                connection.sendall(answer.encode() + b"\r\n")
+                lines.readline()
+            while lines.readline() != b".\r\n":
+                pass
+            button.sendall(b"stand still")
+            assert stands_still.wait(DEADLINE_SECONDS)
+            connection.sendall(b"250 kept\r\n")
+            answered.set()
+            lines.readline()
+
+    loop.add_reader(bell, stand_still)
+    with bell, button, create_server((LOOPBACK, 0)) as listening:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(asyncio.to_thread(serve, listening))
+            async with channel_to(listening.getsockname()[1], smtp_data_seconds=DATA_SECONDS) as channel:
+                return await channel.send(mail())
+
+
+async def test_a_provider_may_take_its_time_for_the_data_and_not_for_the_envelope() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for answer in (*UP_TO_DATA, "354 go on"):
+            writer.write(answer.encode() + b"\r\n")
+            await reader.readline()
+        await reader.readuntil(b"\r\n.\r\n")
+        await asyncio.sleep(2 * ENVELOPE_SECONDS)
+        writer.write(b"250 kept\r\n")
+        await reader.read()
+
+    async with server(serve) as port, channel_to(port, smtp_envelope_seconds=ENVELOPE_SECONDS) as channel:
+        assert await channel.send(mail()) == Accepted()
 
 
 async def test_a_provider_that_answers_nonsense_after_data_leaves_it_unknown() -> None:
