@@ -22,7 +22,7 @@ from shared.dlq import command as dlq
 from shared.failpoints import failpoint
 from shared.health import Pulse
 from shared.http import create_app
-from shared.kafka import offsets
+from shared.kafka import dead_letters, offsets
 from shared.kafka.batch import Handlers
 from shared.kafka.consumer import Consumer
 from shared.kafka.producer import Producer
@@ -80,7 +80,7 @@ def assemble(
             service=name,
             bootstrap=settings.kafka_bootstrap,
             database=database,
-            producer=Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}-dlq"),
+            producer=dead_letters.producer(settings.kafka_bootstrap, client_id=f"rapport-{name}-dlq"),
             clock=clock,
             topics=reads,
             handlers=handlers or {},

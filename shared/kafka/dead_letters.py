@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 from shared.contracts import wire
-from shared.contracts.topics import dead_letters
+from shared.contracts.topics import MAX_LETTER_BYTES, dead_letters
 from shared.kafka.offsets import Place
 from shared.kafka.producer import Message, Producer
 
@@ -15,6 +15,11 @@ from shared.kafka.producer import Message, Producer
 MAX_DEAD_RATIO: Final = 0.1
 MIN_SAMPLE: Final = 200  # records; below this a ratio says little
 WINDOW: Final = 10_000  # records that the ratio speaks of
+
+
+def producer(bootstrap: str, *, client_id: str) -> Producer:
+    """A producer that can write any letter: a record as large as its broker takes, and our headers around it."""
+    return Producer(bootstrap, client_id=client_id, max_request_bytes=MAX_LETTER_BYTES)
 
 
 class Record(msgspec.Struct, frozen=True):

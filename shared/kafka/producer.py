@@ -45,10 +45,18 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
 class Producer:
     """A publisher that can be shared by every task of a process."""
 
-    def __init__(self, bootstrap: str, *, client_id: str, linger_milliseconds: int = 0) -> None:
+    def __init__(
+        self,
+        bootstrap: str,
+        *,
+        client_id: str,
+        linger_milliseconds: int = 0,
+        max_request_bytes: int = MAX_REQUEST_BYTES,
+    ) -> None:
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._linger_milliseconds = linger_milliseconds
+        self._max_request_bytes = max_request_bytes
         self._client: AIOKafkaProducer | None = None
         self._changing = asyncio.Lock()
 
@@ -133,7 +141,7 @@ class Producer:
                     acks="all",
                     linger_ms=self._linger_milliseconds,
                     max_batch_size=BATCH_BYTES,
-                    max_request_size=MAX_REQUEST_BYTES,
+                    max_request_size=self._max_request_bytes,
                     request_timeout_ms=SEND_SECONDS * 1000,
                     metadata_max_age_ms=30_000,
                 )

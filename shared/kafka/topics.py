@@ -69,8 +69,10 @@ async def _partitions(client: AIOKafkaAdminClient, names: Sequence[str]) -> list
 
 
 def _configs(name: str) -> dict[str, str]:
+    if not topics.is_dead_letters(name):
+        return {}
     # A broker's default keeps records for a week; a dead letter waits for somebody.
-    return {"retention.ms": KEEP_FOR_EVER} if topics.is_dead_letters(name) else {}
+    return {"retention.ms": KEEP_FOR_EVER, "max.message.bytes": str(topics.MAX_LETTER_BYTES)}
 
 
 async def ensure_topics(bootstrap: str, names: Iterable[str], *, replication: int, patience_seconds: float) -> None:

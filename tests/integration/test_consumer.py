@@ -26,6 +26,7 @@ from tests.support.consuming import Bench
 from tests.support.events import event, message, order, user
 from tests.support.running import eventually, session_milliseconds
 
+LARGEST_VALUE_BYTES = 1_048_400  # Kafka takes batches of 1,048,588 bytes by default, its own framing included
 NEW_CLUSTER_SECONDS = 10  # within which a broker that came back empty must be noticed
 
 
@@ -100,6 +101,15 @@ async def test_poison_in_the_middle_of_a_batch_goes_to_the_dead_letters_and_stop
     assert "too long" in reasons[2]
     assert {letter["value"] for letter in letters} >= {b"\xff{"}
     assert {letter["dlq_topic"] for letter in letters} == {bench.topic}
+
+
+async def test_poison_as_large_as_the_broker_takes_goes_to_the_dead_letters_whole(bench: Bench) -> None:
+    await bench.producer.send([Message(topic=bench.topic, key=b"p", value=b"x" * LARGEST_VALUE_BYTES)])
+    await bench.publish([order(n, n) for n in range(50)])
+    async with bench.consuming():
+        await bench.until_applied(50)
+        [letter] = await eventually(lambda: _dead_letters(bench), bool)
+    assert letter["value"] == b"x" * LARGEST_VALUE_BYTES
 
 
 async def test_a_bad_deploy_stops_instead_of_draining_into_the_dead_letters(bench: Bench) -> None:

@@ -12,6 +12,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.db import Database, Work
 from shared.errors import Refused
+from shared.kafka import dead_letters
 from shared.kafka.consumer import Consumer
 from shared.kafka.producer import Producer
 from shared.kafka.topics import admin, ensure
@@ -72,7 +73,7 @@ class Bench:
             "service": self.service,
             "bootstrap": self.bootstrap,
             "database": database,
-            "producer": Producer(self.bootstrap, client_id="bench-dlq"),
+            "producer": dead_letters.producer(self.bootstrap, client_id="bench-dlq"),
             "clock": self.clock,
             "topics": [self.topic],
             "handlers": {OrderPlaced: tally, CustomEvent: tally},
