@@ -190,9 +190,9 @@ def _consent(e: Evidence) -> Iterator[str]:
 
 
 def _rebuilt(e: Evidence) -> Iterator[str]:
-    for table, (before, after) in e.rebuilt.items():
-        if before != after:
-            yield f"{table} differs from what a rebuild makes"
+    for table, one in e.rebuilt.items():
+        if one.before != one.after:
+            yield f"{table} differs from what a rebuild makes: {'; '.join(one.differing)}"
 
 
 def _dead_letters(e: Evidence) -> Iterator[str]:

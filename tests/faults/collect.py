@@ -13,7 +13,7 @@ from aiokafka import AIOKafkaConsumer
 
 from shared.contracts import topics
 from tests.faults import ledger, provider
-from tests.faults.evidence import Decision, Evidence, Folded, Handed, Letter, Message, Profile, Record, Sent
+from tests.faults.evidence import Decision, Evidence, Folded, Handed, Letter, Message, Profile, Rebuilt, Record, Sent
 from tests.faults.ledger import Outcome
 from tests.faults.world import READS, World, moment
 from tests.support.logs import log_ends
@@ -38,7 +38,11 @@ async def gather(world: World, history: Path) -> Evidence:
         quarantine=quarantine,
         withdrawn=_withdrawn(lines),
         sending_at_kills=frozenset(UUID(one) for line in lines if line["kind"] == "kill" for one in line["sending"]),
-        rebuilt={line["table"]: (line["before"], line["after"]) for line in lines if line["kind"] == "rebuilt"},
+        rebuilt={
+            line["table"]: Rebuilt(line["before"], line["after"], tuple(line["differing"]))
+            for line in lines
+            if line["kind"] == "rebuilt"
+        },
         logs={name: [_record(one) for one in found] for name, found in logs.items()},
         poison=_poison(lines, running),
         dead=await _dead(world, running),

@@ -1,7 +1,7 @@
 """Short exercises, each made to bring out one kind of bug. A healthy Rapport passes them all."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from signal import Signals
@@ -43,13 +43,12 @@ async def die(
     failpoint: str,
     *,
     stop: bool = False,
-    mend: Sequence[str] | None = None,
+    mend: Drill | None = None,
     between: Drill | None = None,
 ) -> None:
     """Has a service die at a failpoint, as it is stopped if it says so, and starts it again.
 
-    Fails if it does not die there. `between` takes place before it starts to die; `mend` is a command of the service
-    to be run before it starts again.
+    Fails if it does not die there. `between` takes place before it starts to die, `mend` before it starts again.
     """
     world = ground.world
     await world.end(service, Signals.SIGTERM)
@@ -70,7 +69,7 @@ async def die(
     if service == "campaign":
         ground.ledger.note("kill", service=service, sending=await world.sending_ids())
     if mend is not None:
-        await world.command(service, *mend)
+        await mend(ground)
     await world.launch(service)
 
 

@@ -103,6 +103,14 @@ class Letter(NamedTuple):
     value: bytes
 
 
+class Rebuilt(NamedTuple):
+    """A projection before and after its rebuild: both digests, and some of the rows that differ."""
+
+    before: str
+    after: str
+    differing: Sequence[str]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """All of it. What a run did not have (a service that it did not start) is None or empty."""
@@ -127,6 +135,6 @@ class Evidence:
     logs: Mapping[str, Sequence[Record]] = field(default_factory=dict)
     dead: Mapping[str, Sequence[Letter]] = field(default_factory=dict)
     poison: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
-    rebuilt: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    rebuilt: Mapping[str, Rebuilt] = field(default_factory=dict)
     lag: Mapping[str, int] = field(default_factory=dict)
     outbox: Mapping[str, int] = field(default_factory=dict)

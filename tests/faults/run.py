@@ -21,7 +21,7 @@ from tests.faults.evidence import Evidence
 from tests.faults.ledger import Ledger, Outcome
 from tests.faults.load import Batch, Clients, Shape, endless, plan
 from tests.faults.nemesis import Nemesis, Struck, observed
-from tests.faults.tables import PROJECTIONS, digests
+from tests.faults.tables import PROJECTIONS, differing, digest, rows
 from tests.faults.world import World
 
 ANSWER_DELAY_MILLISECONDS: Final = 150  # so that kills meet sends on their way
@@ -179,14 +179,20 @@ async def _submit(world: World, key: str, said: Mapping[str, Any]) -> Outcome:
 async def rebuild_all(world: World, ledger: Ledger) -> None:
     """Rebuilds every projection at one frozen moment, beside the running services, and notes both digests."""
     now = SystemClock().now()
-    for name, tables in PROJECTIONS.items():
+    for name in PROJECTIONS:
         if name not in world.running:
             continue
-        before = await digests(world, tables, name)
+        before = await rows(world, name)
         await world.command(name, "rebuild", FAULTS_NOW=now.isoformat())
-        after = await digests(world, tables, name)
-        for table in tables:
-            ledger.note("rebuilt", table=f"{name}.{table}", before=before[table], after=after[table])
+        after = await rows(world, name)
+        for table, lines in before.items():
+            ledger.note(
+                "rebuilt",
+                table=f"{name}.{table}",
+                before=digest(lines),
+                after=digest(after[table]),
+                differing=differing(lines, after[table]),
+            )
 
 
 async def judge(world: World, ledger: Ledger, report: Report) -> Evidence:

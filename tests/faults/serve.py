@@ -1,21 +1,30 @@
 """`python -m tests.faults.serve NAME serve|…`: a service under test, with a clock that a drill can move.
 
 It is the service's own composition root; only the clock is given from outside, and, where `FAULTS_PLANT` names one, a
-planted bug. `FAULTS_CLOCK` names a file with the seconds by which the clock is off; `FAULTS_NOW` freezes it.
+planted bug. `FAULTS_CLOCK` names a file with the seconds by which the clock is off; `FAULTS_NOW` freezes it. With
+`FAULTS_SLOW_COMMITS` every second batch commits late, so that what others wrote after it is there before it.
 """
 
+import asyncio
 import importlib
+import itertools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from shared import process
 from shared.clock import Clock, SystemClock
+from shared.contracts.envelope import Event
+from shared.db import Work
+from shared.kafka.batch import Handler
 from tests.faults import planted, tally
+
+SLOW_SECONDS: Final = 0.15
 
 
 class DrillClock:
@@ -44,9 +53,29 @@ def main(name: str) -> int:
         service = build(said, clock)
         if plant is not None and plant.service == name:
             plant.put_in(service)
+        if os.environ.get("FAULTS_SLOW_COMMITS"):
+            _slow_down(service)
         return service
 
     return process.main(name, settings, built, commands=commands)
+
+
+def _slow_down(service: process.Service) -> None:
+    assert service.consumer is not None
+    right = service.consumer._batches
+    slowed = {handler: _slow(handler) for handler in right.handlers.values()}
+    handlers = {body: slowed[handler] for body, handler in right.handlers.items()}
+    service.consumer._batches = replace(right, handlers=handlers)
+
+
+def _slow(handler: Handler) -> Handler:
+    turns = itertools.cycle((0.0, SLOW_SECONDS))
+
+    async def slow(work: Work, events: Sequence[Event]) -> None:
+        await handler(work, events)
+        await asyncio.sleep(next(turns))
+
+    return slow
 
 
 def _parts(name: str, clock: Clock) -> tuple[Callable[[Any, Clock], process.Service], Any, dict[str, Any]]:

@@ -1,9 +1,13 @@
-"""The projections, and one digest of each: equal if and only if every row is."""
+"""The projections as rows, what of them a rebuild must make again, and how two looks at them differ."""
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from tests.faults.world import World
+
+SHOWN: Final = 3  # rows of each side, where two looks differ
+Rows = Mapping[str, Sequence[str]]
 
 # What a rebuild must make again. Left out: counters of changes (`version`), and when something was looked at.
 PROJECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
@@ -29,15 +33,23 @@ PROJECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
 }
 
 
-async def digests(world: World, tables: Mapping[str, str], service: str) -> dict[str, str]:
-    """By table: MD5 over its rows as text, in one order."""
-    found: dict[str, str] = {}
+async def rows(world: World, service: str) -> Rows:
+    """By table of a service: its rows as text, in one order."""
     async with world.database(service) as connection:
-        for table, columns in tables.items():
-            found[table] = str(
-                await connection.fetchval(
-                    f"SELECT count(*) || '/' || md5(coalesce(string_agg(line, ';' ORDER BY line), '')) "
-                    f"FROM (SELECT ROW({columns})::text AS line FROM {table}) AS lines"
-                )
+        return {
+            table: sorted(
+                row["line"] for row in await connection.fetch(f"SELECT ROW({columns})::text AS line FROM {table}")
             )
-    return found
+            for table, columns in PROJECTIONS[service].items()
+        }
+
+
+def digest(lines: Sequence[str]) -> str:
+    """How many rows, and SHA-256 over them."""
+    return f"{len(lines)}/{hashlib.sha256(chr(10).join(lines).encode()).hexdigest()}"
+
+
+def differing(before: Sequence[str], after: Sequence[str]) -> list[str]:
+    """Some of the rows that only one side has: `- ` before, `+ ` after."""
+    gone, come = sorted(set(before) - set(after)), sorted(set(after) - set(before))
+    return [*(f"- {line}" for line in gone[:SHOWN]), *(f"+ {line}" for line in come[:SHOWN])]

@@ -26,7 +26,6 @@ from tests.support.running import eventually
 ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("SEED", "11"))
 FLOOD = 260  # poisoned records in one partition: more than the breaker's sample
-ACCEPT = ("resume", "--accept", str(2 * FLOOD))
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,7 @@ class Way:
     bring: Drill | None = None
     command: tuple[str, ...] = ()
     again: tuple[str, ...] | None = None  # what is run after the death; None: the same
+    mend: Drill | None = None  # what takes place after the death, with the service at rest
     before: Drill | None = None  # what takes place before, with the service at rest or, for a command, running
 
 
@@ -108,6 +108,21 @@ async def _dead(world: World, reason: str) -> int:
         )
 
 
+async def _accepted(ground: Ground) -> None:
+    """The partition that the breaker stopped, as it was written down before the death or will be, goes on."""
+    world = ground.world
+    instance = await world.spawn("campaign")
+    await eventually(lambda: _is_stopped(world), bool, deadline_seconds=DEATH_SECONDS)
+    assert instance.child.alive, instance.child.ending()
+    await world.end("campaign", Signals.SIGTERM)
+    await world.command("campaign", "resume", "--accept", str(FLOOD))
+
+
+async def _is_stopped(world: World) -> bool:
+    async with world.database("campaign") as connection:
+        return bool(await connection.fetchval("SELECT count(*) FROM consumer_offsets WHERE stopped IS NOT NULL"))
+
+
 async def _rewound(ground: Ground) -> None:
     """The database loses what it knew last, and Kafka's copy of the offsets does not."""
     async with ground.world.database("tally") as connection:
@@ -161,8 +176,8 @@ WAYS: dict[str, Way] = {
     "rebuild.after_shadow": Way("segment", "command", command=("rebuild",)),
     "rebuild.after_batch": Way("segment", "command", command=("rebuild",)),
     "rebuild.after_cut_over": Way("segment", "command", command=("rebuild",)),
-    "consumer.before_stop": Way("campaign", bring=_flood, again=ACCEPT),
-    "consumer.after_stop": Way("campaign", bring=_flood, again=ACCEPT),
+    "consumer.before_stop": Way("campaign", bring=_flood, mend=_accepted),
+    "consumer.after_stop": Way("campaign", bring=_flood, mend=_accepted),
 }
 
 
@@ -210,7 +225,7 @@ async def _reach(ground: Ground, name: str, way: Way) -> None:
         return
     async with asyncio.TaskGroup() as tasks:
         dying = tasks.create_task(
-            die(ground, way.service, name, stop=way.how == "stop", mend=way.again, between=way.before)
+            die(ground, way.service, name, stop=way.how == "stop", mend=way.mend, between=way.before)
         )
         if way.bring is not None:
             await eventually(lambda: _armed(ground, way.service), bool, deadline_seconds=DEATH_SECONDS)

@@ -35,7 +35,7 @@ async def test_a_planted_bug_is_caught_under_its_rule(world: World, ledger: Ledg
 async def _run(world: World, ledger: Ledger, bug: str, seed: int) -> list[Broken]:
     plant = PLANTS[bug]
     await world.renew()
-    world.drill_env[plant.service] = {"FAULTS_PLANT": bug}
+    world.drill_env[plant.service] = {"FAULTS_PLANT": bug, **plant.circumstances}
     try:
         await world.launch_all(plant.needs)
         return await exercise(

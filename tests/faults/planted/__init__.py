@@ -8,6 +8,8 @@ from tests.faults.planted import campaign, ingest, profile, reading
 
 READER: Final = ("ingest", "profile", "tally")
 SENDER: Final = ("ingest", "profile", "segment", "campaign")
+NOTHING_ELSE: Final[Mapping[str, str]] = {}
+SLOW_COMMITS: Final[Mapping[str, str]] = {"FAULTS_SLOW_COMMITS": "yes"}
 
 
 class Plant(NamedTuple):
@@ -19,6 +21,7 @@ class Plant(NamedTuple):
     needs: tuple[str, ...]
     put_in: Callable[[Service], None]
     failpoint: str = ""
+    circumstances: Mapping[str, str] = NOTHING_ELSE  # environment variables, under which a healthy service does well
 
 
 BETWEEN: Final = "planted.between"
@@ -38,7 +41,9 @@ PLANTS: Final[Mapping[str, Plant]] = {
     "outbox rows deleted before they are acknowledged": Plant(
         "profile", "kept", "relay dies", READER, profile.forgetful_relay, BETWEEN
     ),
-    "an outbox polled by id": Plant("profile", "drained", "traffic", READER, profile.polling_relay),
+    "an outbox polled by id": Plant(
+        "profile", "drained", "traffic", READER, profile.polling_relay, circumstances=SLOW_COMMITS
+    ),
     "a 200 before the broker's": Plant("ingest", "kept", "door dies", READER, ingest.early_answer),
     "a new event id at each call": Plant("ingest", "nothing-invented", "traffic", READER, ingest.random_ids),
     "the gate run at selection": Plant("campaign", "consent", "consent", SENDER, campaign.early_gate),
