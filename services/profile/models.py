@@ -80,6 +80,7 @@ class TimelineEvent(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSONB)
     cause_id: Mapped[UUID | None] = mapped_column(Uuid)
     depth: Mapped[int] = mapped_column(SmallInteger)
+    context: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="as in shared.contracts.context")
 
 
 class CustomerOrder(Base):

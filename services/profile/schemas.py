@@ -70,6 +70,7 @@ class TimelineEventOut(BaseModel):
     historical: bool
     claim: bool
     body: dict[str, Any]
+    context: dict[str, Any] | None = Field(description="page, campaign, user agent, place, … where they are known")
 
 
 class TimelineOut(BaseModel):

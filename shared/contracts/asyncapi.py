@@ -7,6 +7,7 @@ import msgspec
 
 from shared.contracts import topics
 from shared.contracts.changes import CHANGES, ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.context import Context
 from shared.contracts.events import FACTS, Body
 from shared.contracts.wire import TYPE_NAMES
 
@@ -39,7 +40,7 @@ HEADERS: Final = {
 
 def document() -> dict[str, Any]:
     """The whole document."""
-    _, schemas = msgspec.json.schema_components(list(TYPE_NAMES), ref_template="#/components/schemas/{name}")
+    _, schemas = msgspec.json.schema_components([*TYPE_NAMES, Context], ref_template="#/components/schemas/{name}")
     for body in (*FACTS, *CHANGES):
         schemas[body.__name__].setdefault("description", (body.__doc__ or "").strip())
     return {
@@ -69,6 +70,7 @@ def document() -> dict[str, Any]:
                                 "description": "[namespace, value] pairs: who the event says it is about",
                                 "items": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
                             },
+                            "context": {"$ref": "#/components/schemas/Context"},
                         },
                     },
                 }

@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 import msgspec
 
 from shared.contracts import events
+from shared.contracts.context import Context
 from shared.contracts.events import Body
 from shared.contracts.identity import Identity
 
@@ -75,6 +76,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     cause_id: UUID | None = None
     depth: int = 0
     traceparent: str | None = None
+    context: Context | None = None
 
     @property
     def stamp(self) -> Stamp:

@@ -12,6 +12,7 @@ from uuid import UUID
 import msgspec
 
 from shared.contracts.changes import CHANGES
+from shared.contracts.context import Context
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import FACTS, Body
 from shared.contracts.identity import Identity
@@ -35,6 +36,7 @@ class NewerThanCode(Exception):
 class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: msgspec.Raw
     identities: tuple[Identity, ...] = ()
+    context: Context | None = None
 
 
 _encoder: Final = msgspec.json.Encoder()
@@ -77,7 +79,7 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(("ce_depth", str(event.depth)))
     if event.traceparent is not None:
         headers.append(("traceparent", event.traceparent))
-    value = _Value(data=msgspec.Raw(_encoder.encode(event.body)), identities=event.identities)
+    value = _Value(data=msgspec.Raw(_encoder.encode(event.body)), identities=event.identities, context=event.context)
     return [(name, text.encode()) for name, text in headers], _encoder.encode(value)
 
 
@@ -114,6 +116,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
             cause_id=_optional_uuid(attributes.get("ce_causeid")),
             depth=int(attributes.get("ce_depth", "0")),
             traceparent=attributes.get("traceparent"),
+            context=envelope.context,
         )
     except KeyError as error:
         raise Undecodable(f"header {error.args[0]}: missing") from None

@@ -17,6 +17,7 @@ from services.profile.service.take_in import take_in
 from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.changes import ProfileChanged, ProfileMerged
+from shared.contracts.context import Agent, Context
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import (
     Body,
@@ -321,6 +322,17 @@ async def test_categories_of_an_order_told_by_two_sources_count_once(database: D
     async with database.work() as work:
         found = await read.profile(work, await read.resolve(work, "user_id:1"))
     assert found["top"]["category_bought"] == [{"name": "drinks", "times": 2}]
+
+
+async def test_the_circumstances_of_an_event_stand_on_the_timeline_and_travel_on(database: Database) -> None:
+    context = Context(ip="192.0.2.7", locale="zh-CN", agent=Agent(browser="Firefox", bot=True))
+    await take(database, [view("/", user(1), context=context), view("/tea", user(1), at=NOON - days(1))])
+
+    async with database.work() as work:
+        shown = await read.timeline(work, await read.resolve(work, "user_id:1"), before=None, limit=10)
+    agent = {"browser": "Firefox", "bot": True}
+    assert [one.context for one in shown] == [{"ip": "192.0.2.7", "locale": "zh-CN", "agent": agent}, None]
+    assert [one.context for one in await published(database, topics.PROFILE_EVENTS)] == [context, None]
 
 
 async def test_a_claim_stands_on_the_timeline_and_counts_nowhere(database: Database) -> None:

@@ -10,6 +10,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from shared.contracts import wire
+from shared.contracts.context import Context
 from shared.contracts.envelope import Event, SourceKind, may_say
 from shared.contracts.events import (
     Body,
@@ -91,6 +92,7 @@ def any_event(body: type[Body]) -> st.SearchStrategy[Event]:
         cause_id=st.none() | st.uuids(),
         depth=st.integers(0, 8),
         traceparent=st.none() | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        context=st.none() | struct(Context),
     )
 
 
