@@ -15,7 +15,8 @@ from uuid_utils.compat import uuid7
 from services.ingest import repository
 from services.ingest.domain import message
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.normalise import Reception, normalise
+from services.ingest.domain.normalise import normalise
+from services.ingest.domain.reception import Reception
 from shared import metrics
 from shared.clock import Clock
 from shared.contracts import topics, wire
@@ -176,7 +177,7 @@ def sort(raws: Sequence[bytes], reception: Reception, *, partition_secret: bytes
     result = Sorted([], [])
     for raw in raws:
         try:
-            result.accepted.append(_record(normalise(raw, reception), partition_secret))
+            result.accepted.append(_record(normalise(raw, reception).event, partition_secret))
         except BadEvent as error:
             result.refused.append(Refused(raw, error))
     return result

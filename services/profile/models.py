@@ -80,6 +80,9 @@ class TimelineEvent(Base):
     body: Mapped[dict[str, Any]] = mapped_column(JSONB)
     cause_id: Mapped[UUID | None] = mapped_column(Uuid)
     depth: Mapped[int] = mapped_column(SmallInteger)
+    stated_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="as its sender's clock said, before any correction"
+    )
     context: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="as in shared.contracts.context")
 
 

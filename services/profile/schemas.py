@@ -70,6 +70,7 @@ class TimelineEventOut(BaseModel):
     historical: bool
     claim: bool
     body: dict[str, Any]
+    stated_at: datetime | None = Field(description="when its sender said it happened, before its clock was corrected")
     context: dict[str, Any] | None = Field(description="page, campaign, user agent, place, … where they are known")
 
 

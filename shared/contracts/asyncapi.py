@@ -70,6 +70,11 @@ def document() -> dict[str, Any]:
                                 "description": "[namespace, value] pairs: who the event says it is about",
                                 "items": {"type": "array", "items": {"type": "string"}, "minItems": 2, "maxItems": 2},
                             },
+                            "stated_at": {
+                                "type": "string",
+                                "format": "date-time",
+                                "description": "when the sender said it happened, before its clock was corrected",
+                            },
                             "context": {"$ref": "#/components/schemas/Context"},
                         },
                     },

@@ -1,10 +1,8 @@
-"""The circumstances of an event: where it happened, on what, and how its sender's clock stood.
+"""The circumstances of an event: where it happened, and on what.
 
 Part of the envelope, because every kind of event has them. All fields may be empty; nothing here decides whose an
 event is, or whether it is believed.
 """
-
-from datetime import datetime
 
 import msgspec
 
@@ -49,9 +47,8 @@ class Geo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The circumstances of one event. `stated_at` is when its sender said it happened, before any correction."""
+    """The circumstances of one event."""
 
-    stated_at: datetime | None = None
     ip: str = ""
     locale: str = ""
     timezone: str = ""

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
-from uuid import UUID, uuid5
+from uuid import UUID
 
 import msgspec
+from uuid_utils.compat import uuid5
 
 from shared.contracts import events
 from shared.contracts.context import Context
@@ -56,7 +57,8 @@ class Stamp(msgspec.Struct, frozen=True, order=True, array_like=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it travels. Times are aware and in UTC.
 
-    `occurred_at` is never later than `received_at`. `profile_id`, `origin` and `sequence` are set once a profile
+    `occurred_at` is never later than `received_at`; `stated_at` is when the sender said that it happened, before its
+    clock was corrected. `profile_id`, `origin` and `sequence` are set once a profile
     owns the event: within one (partition, origin) sequences only grow, so a reader skips what is not above the
     highest it has seen. `claim` marks what the source is not believed for: kept, shown, and folded into no figure.
     """
@@ -76,6 +78,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     cause_id: UUID | None = None
     depth: int = 0
     traceparent: str | None = None
+    stated_at: datetime | None = None
     context: Context | None = None
 
     @property

@@ -46,7 +46,7 @@ class Identity(msgspec.Struct, frozen=True, order=True, array_like=True):
 def is_placeholder(value: str) -> bool:
     """Whether `value` is one of the things systems send when they know nobody."""
     folded = value.strip().casefold()
-    return folded in PLACEHOLDERS or (len(folded) > 1 and set(folded) <= {"0", "-"})
+    return folded in PLACEHOLDERS or not folded.strip("0-")
 
 
 def best(identities: Iterable[Identity]) -> Identity | None:

@@ -36,10 +36,11 @@ class NewerThanCode(Exception):
 class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: msgspec.Raw
     identities: tuple[Identity, ...] = ()
+    stated_at: datetime | None = None
     context: Context | None = None
 
 
-_encoder: Final = msgspec.json.Encoder()
+_encode: Final = msgspec.json.Encoder().encode
 _decode_value: Final = msgspec.json.Decoder(_Value).decode
 _decoders: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     name: msgspec.json.Decoder(body) for name, body in BODIES.items()
@@ -48,39 +49,54 @@ _decoders: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
 
 def iso(moment: datetime) -> str:
     """RFC 3339 in UTC, to the microsecond."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return _moment_bytes(moment).decode()
+
+
+def _moment_bytes(moment: datetime) -> bytes:
+    return _encode(moment if moment.tzinfo is UTC else moment.astimezone(UTC))[1:-1]  # without its quotes
+
+
+_SPECVERSION: Final = ("ce_specversion", b"1.0")
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
+_TRUE: Final = b"true"
+_TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
 
 
 def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     """An event's headers and value."""
-    headers = [
-        ("ce_specversion", "1.0"),
-        ("ce_id", str(event.event_id)),
-        ("ce_source", f"/rapport/sources/{event.source_id}"),
-        ("ce_type", TYPE_NAMES[type(event.body)]),
-        ("ce_time", iso(event.occurred_at)),
-        ("ce_receivedat", iso(event.received_at)),
-        ("ce_sourcekind", event.source_kind.value),
-        ("content-type", "application/json"),
+    headers: list[tuple[str, bytes]] = [
+        _SPECVERSION,
+        ("ce_id", str(event.event_id).encode()),
+        ("ce_source", b"/rapport/sources/" + event.source_id.encode()),
+        _TYPE_HEADERS[type(event.body)],
+        ("ce_time", _moment_bytes(event.occurred_at)),
+        ("ce_receivedat", _moment_bytes(event.received_at)),
+        ("ce_sourcekind", event.source_kind.encode()),
+        _CONTENT_TYPE,
     ]
     if event.historical:
-        headers.append(("ce_historical", "true"))
+        headers.append(("ce_historical", _TRUE))
     if event.claim:
-        headers.append(("ce_claim", "true"))
+        headers.append(("ce_claim", _TRUE))
     if event.profile_id is not None:
-        headers.append(("ce_profileid", str(event.profile_id)))
+        headers.append(("ce_profileid", str(event.profile_id).encode()))
     if event.origin is not None:
-        headers.append(("ce_origin", str(event.origin)))
+        headers.append(("ce_origin", str(event.origin).encode()))
     if event.sequence is not None:
-        headers.append(("ce_sequence", str(event.sequence)))
+        headers.append(("ce_sequence", str(event.sequence).encode()))
     if event.cause_id is not None:
-        headers.append(("ce_causeid", str(event.cause_id)))
+        headers.append(("ce_causeid", str(event.cause_id).encode()))
     if event.depth:
-        headers.append(("ce_depth", str(event.depth)))
+        headers.append(("ce_depth", str(event.depth).encode()))
     if event.traceparent is not None:
-        headers.append(("traceparent", event.traceparent))
-    value = _Value(data=msgspec.Raw(_encoder.encode(event.body)), identities=event.identities, context=event.context)
-    return [(name, text.encode()) for name, text in headers], _encoder.encode(value)
+        headers.append(("traceparent", event.traceparent.encode()))
+    value = _Value(
+        data=msgspec.Raw(_encode(event.body)),
+        identities=event.identities,
+        stated_at=event.stated_at,
+        context=event.context,
+    )
+    return headers, _encode(value)
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
@@ -116,6 +132,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
             cause_id=_optional_uuid(attributes.get("ce_causeid")),
             depth=int(attributes.get("ce_depth", "0")),
             traceparent=attributes.get("traceparent"),
+            stated_at=envelope.stated_at,
             context=envelope.context,
         )
     except KeyError as error:

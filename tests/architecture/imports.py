@@ -46,8 +46,11 @@ ALLOW_LISTS: Final = (
     AllowList(
         rule="domain-imports",
         where=re.compile(r"services/(\w+)/domain(?:\.py|/.+\.py)"),
-        # phonenumbers and email-validator are tables and grammars (docs/decisions/0007-pure-libraries-in-domain.md).
-        allowed=("msgspec", "phonenumbers", "email_validator", "shared.contracts", "services.{service}.domain"),
+        # Tables, grammars and compilers (docs/decisions/0007-pure-libraries-in-domain.md).
+        allowed=(
+            *("msgspec", "phonenumbers", "email_validator", "ua_parser", "jmespath", "jsonschema_rs"),
+            *("shared.contracts", "services.{service}.domain"),
+        ),
         pure=True,
         advice="domain is pure: standard library without I/O, clock and chance, pure libraries, shared.contracts; "
         "pass {name}'s answer in, or call it in service",
@@ -55,7 +58,7 @@ ALLOW_LISTS: Final = (
     AllowList(
         rule="contracts-imports",
         where=re.compile(r"shared/contracts/.+\.py"),
-        allowed=("msgspec", "shared.contracts"),
+        allowed=("msgspec", "uuid_utils.compat.uuid5", "shared.contracts"),  # uuid5 is a hash
         pure=True,
         advice="domain imports the contracts, so they are as pure as it is; move what needs {name} elsewhere in shared",
     ),

@@ -33,9 +33,10 @@ ANN: Final = UUID("0190b6c0-0000-7000-8000-00000000a001")
 ANN_ONCE: Final = UUID("0190b6c0-0000-7000-8000-00000000a002")
 SHOP: Final = UUID("0190b6c0-0000-7000-8000-0000000050b0")
 AT: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
+STATED: Final = datetime(2026, 3, 1, 11, 59, 58, tzinfo=UTC)
 RECEIVED: Final = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 
-LATER: Final = frozenset({"context"})  # parts of the envelope that the first files do not know
+LATER: Final = frozenset({"stated_at", "context"})  # parts of the envelope that the first files do not know
 
 _TEA: Final = Item(
     sku="TEA-1", name="龙井 green tea", category="tea", quantity=2, unit_price_minor=12_50, unit_cost_minor=4_00
@@ -43,7 +44,6 @@ _TEA: Final = Item(
 _CUP: Final = Item(sku="CUP-1", quantity=1, unit_price_minor=5_00)
 
 CIRCUMSTANCES: Final = Context(
-    stated_at=datetime(2026, 3, 1, 11, 59, 58, tzinfo=UTC),
     ip="192.0.2.7",
     locale="zh-CN",
     timezone="Asia/Shanghai",
@@ -131,7 +131,9 @@ def sample(number: int, body: Body) -> Event:
 RECORDS: Final[Mapping[str, Event]] = {
     **{wire.TYPE_NAMES[type(body)]: sample(number, body) for number, body in enumerate(SAMPLES)},
     # What the envelope got later, by the name of the type and of that part.
-    "rapport.page_viewed.v1+context": msgspec.structs.replace(sample(6, SAMPLES[6]), context=CIRCUMSTANCES),
+    "rapport.page_viewed.v1+context": msgspec.structs.replace(
+        sample(6, SAMPLES[6]), stated_at=STATED, context=CIRCUMSTANCES
+    ),
 }
 
 

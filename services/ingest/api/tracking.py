@@ -17,8 +17,7 @@ from services.ingest import service
 from services.ingest.api.examples import EXAMPLES
 from services.ingest.domain import body, times
 from services.ingest.domain.errors import BadRequest
-from services.ingest.domain.message import as_context
-from services.ingest.domain.normalise import Reception
+from services.ingest.domain.reception import Reception
 from services.ingest.schemas import Accepted, TrackingProblem
 from services.ingest.service import Busy, KeyCache, NotUnderstood, Source, TrackingError, UnknownKey
 from shared.db import DATABASE_ERRORS, Database
@@ -110,7 +109,7 @@ async def _take(request: Request, type_: str | None) -> None:
         received_at=received_at,
         new_message_id=service.new_message_id,
         sent_at=times.moment(envelope.sent_at),
-        context=as_context(envelope.context),
+        context=body.context_of(envelope),
         historical=envelope.historical is True,
         type=type_,
         traceparent=traceparent(),

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from services.ingest.domain.errors import BadRequest
-from services.ingest.domain.message import Context
+from services.ingest.domain.message import Context, context_in
 
 MAX_BODY_BYTES: Final = 512_000  # after unpacking
 MAX_BATCH_EVENTS: Final = 2_500
@@ -72,7 +72,7 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     batch: list[msgspec.Raw] | None = None
     write_key: Any = None
     sent_at: Any = None
-    context: Context | list[Any] | None = None
+    context: msgspec.Raw = msgspec.Raw()
     historical: Any = None
 
 
@@ -103,6 +103,14 @@ def parse(body: bytes) -> tuple[Envelope, bytes]:
         raise BadRequest("invalid_json", "body: nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest("invalid_json", f"body: {error}") from None
+
+
+def context_of(envelope: Envelope) -> Context:
+    """The context that all events of a batch share; raises `BadRequest` if it is none."""
+    try:
+        return context_in(bytes(envelope.context))
+    except msgspec.ValidationError as error:
+        raise BadRequest("invalid_context", f"context: {error}") from None
 
 
 def events_of(envelope: Envelope) -> list[bytes]:

@@ -17,6 +17,9 @@ class Reason(StrEnum):
     AMOUNT = "amount"
     RATING = "rating"
     CONSENT = "consent"
+    PLAN = "plan"
+    MAPPING = "mapping"
+    FORMAT = "format"
 
 
 class BadEvent(Exception):
@@ -26,6 +29,10 @@ class BadEvent(Exception):
         super().__init__(text)
         self.reason = reason
         self.text = text
+
+
+class BadDefinition(Exception):
+    """What an operator defined (a plan, a mapping, a source's words) can't be used. The text says where and why."""
 
 
 class BadRequest(Exception):

@@ -13,29 +13,27 @@ _EMPTY: Final = (b"", b"null", b"[]")  # PHP writes an empty object as []
 _NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
-class Page(msgspec.Struct, frozen=True, kw_only=True):
-    """Where in a site or an app something happened."""
-
-    url: Scalar = None
-    path: Scalar = None
-    title: Scalar = None
-    referrer: Scalar = None
-
-
 class Consent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a customer agreed to, by channel."""
 
     category_preferences: Any = None
 
 
-class Context(msgspec.Struct, frozen=True, kw_only=True):
+class Context(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The circumstances of an event; only what this platform makes use of is read."""
 
     traits: dict[str, Any] | list[Any] | None = None
     consent: Consent | list[Any] | None = None
-    page: Page | list[Any] | None = None
+    page: Any = None
     locale: Any = None
     historical: Any = None
+    ip: Any = None
+    user_agent: Any = None
+    timezone: Any = None
+    library: Any = None
+    campaign: Any = None
+    os: Any = None
+    device: Any = None
 
 
 NO_CONTEXT: Final = Context()
@@ -56,10 +54,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     name: Scalar = None
     properties: msgspec.Raw = msgspec.Raw()
     traits: dict[str, Any] | list[Any] | None = None
-    context: Context | list[Any] | None = None
+    context: msgspec.Raw = msgspec.Raw()
 
 
 _decode: Final = msgspec.json.Decoder(Message).decode
+_decode_context: Final = msgspec.json.Decoder(Context).decode
 _decode_dict: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -77,19 +76,24 @@ def properties(message: Message) -> bytes:
     return b"{}" if raw in _EMPTY else raw
 
 
+def traits(message: Message) -> bytes:
+    """The traits' bytes, always of an object: what a tracking plan judges of a call that has them."""
+    return msgspec.json.encode(as_dict(message.traits))
+
+
 def decode_object(raw: bytes) -> dict[str, Any]:
     """Any JSON object."""
     return _decode_dict(raw)
 
 
-def as_dict(value: dict[str, Any] | list[Any] | None) -> dict[str, Any]:
-    """An object that may have come as null or `[]`."""
+def as_dict(value: Any) -> dict[str, Any]:
+    """An object that may have come as null or `[]`, or as something else."""
     return value if isinstance(value, dict) else {}
 
 
-def as_context(value: Context | list[Any] | None) -> Context:
-    """A context that may have come as null or `[]`."""
-    return value if isinstance(value, Context) else NO_CONTEXT
+def context_in(raw: bytes) -> Context:
+    """The context in its bytes, which may be null or `[]`; raises what msgspec raises."""
+    return NO_CONTEXT if raw in _EMPTY else _decode_context(raw)
 
 
 def merged(batch: Context, item: Context) -> Context:
@@ -98,13 +102,8 @@ def merged(batch: Context, item: Context) -> Context:
         return item
     if item is NO_CONTEXT:
         return batch
-    return Context(
-        traits={**as_dict(batch.traits), **as_dict(item.traits)},
-        consent=_or(item.consent, batch.consent),
-        page=_or(item.page, batch.page),
-        locale=item.locale if item.locale is not None else batch.locale,
-        historical=item.historical if item.historical is not None else batch.historical,
-    )
+    said = {name: _or(getattr(item, name), getattr(batch, name)) for name in Context.__struct_fields__}
+    return Context(**{**said, "traits": {**as_dict(batch.traits), **as_dict(item.traits)}})
 
 
 def _or(one: Any, other: Any) -> Any:

@@ -17,23 +17,25 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
-def occurred_at(timestamp: Any, *, sent_at: datetime | None, received_at: datetime, historical: bool) -> datetime:
-    """When an event happened, never later than it was received; raises `BadEvent` for a time that can't be read.
+def occurred_at(
+    timestamp: Any, *, sent_at: datetime | None, received_at: datetime, historical: bool
+) -> tuple[datetime | None, datetime]:
+    """When its sender says that an event happened, and when it did: never later than it was received.
 
-    A sender's clock is off by the same amount when it stamps and when it sends, so
-    `received_at − (sent_at − timestamp)` is right whatever it shows. History was not stamped by the sender's
-    clock, but by whatever recorded it: its times stand as they are.
+    Raises `BadEvent` for a time that can't be read. A sender's clock is off by the same amount when it stamps and when
+    it sends, so `received_at − (sent_at − timestamp)` is right whatever it shows. History was not stamped by the
+    sender's clock, but by whatever recorded it: its times stand as they are.
     """
     if timestamp is None:
-        return received_at
+        return None, received_at
     stamped = moment(timestamp)
     if stamped is None:
         raise BadEvent(
             Reason.TIME, 'timestamp: not a time with a zone; send ISO 8601 such as "2026-01-31T12:00:00.000Z"'
         )
     if sent_at is None or historical:
-        return min(stamped, received_at)
+        return stamped, min(stamped, received_at)
     try:
-        return min(received_at - (sent_at - stamped), received_at)
+        return stamped, min(received_at - (sent_at - stamped), received_at)
     except OverflowError:
         raise BadEvent(Reason.TIME, "timestamp, sentAt: too far apart; check the sender's clock") from None

@@ -92,6 +92,7 @@ def any_event(body: type[Body]) -> st.SearchStrategy[Event]:
         cause_id=st.none() | st.uuids(),
         depth=st.integers(0, 8),
         traceparent=st.none() | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
+        stated_at=st.none() | any_moments,
         context=st.none() | struct(Context),
     )
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.domain import normalise as normalising
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.normalise import Reception, normalise
+from services.ingest.domain.reception import Reception
 from services.ingest.domain.vocabulary import VOCABULARY
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind, event_id
@@ -37,12 +38,20 @@ SOURCE = UUID("5c1d9d1e-8f0a-4a55-9e0a-3a8f1e3f7d11")
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
 TEA = {"product_id": "T-1", "name": "Tea", "category": "tea", "quantity": 2, "price": 29.95}
 TEA_ITEM = Item(sku="T-1", name="Tea", category="tea", quantity=2, unit_price_minor=2995)
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
-)
 TEXTS = st.text(st.characters(codec="utf-8", exclude_characters="\x00"))
+
+
+def json_of(texts: st.SearchStrategy[str]) -> st.SearchStrategy[Any]:
+    """Any JSON with texts like these."""
+    return st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | texts,
+        lambda inner: st.lists(inner, max_size=4) | st.dictionaries(texts, inner, max_size=4),
+        max_leaves=12,
+    )
+
+
+JSON = json_of(st.text())
+JSON_WITHOUT_NUL = json_of(TEXTS)
 FIELDS = st.sampled_from(
     ["type", "userId", "anonymousId", "messageId", "event", "name", "properties", "traits", "context", "timestamp"]
 )
@@ -57,6 +66,10 @@ def reception(kind: SourceKind = SourceKind.SERVER, **more: Any) -> Reception:
         new_message_id=lambda: "made",
         **more,
     )
+
+
+def normalise(raw: bytes, by: Reception) -> Event:
+    return normalising.normalise(raw, by).event
 
 
 def said(kind: SourceKind = SourceKind.SERVER, **message: Any) -> Event:

@@ -15,7 +15,7 @@ AGES = st.timedeltas(timedelta(0), timedelta(days=400))
 
 
 def occurred(timestamp: object, sent_at: datetime | None, *, historical: bool = False) -> datetime:
-    return times.occurred_at(timestamp, sent_at=sent_at, received_at=RECEIVED, historical=historical)
+    return times.occurred_at(timestamp, sent_at=sent_at, received_at=RECEIVED, historical=historical)[1]
 
 
 @given(age=AGES, skew=SKEWS)

@@ -1,7 +1,7 @@
-"""The circumstances of each event."""
+"""The circumstances of each event, and when its sender said that it happened."""
 
 from alembic import op
-from sqlalchemy import Column
+from sqlalchemy import Column, DateTime
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0003"
@@ -9,5 +9,9 @@ down_revision = "0002"
 
 
 def upgrade() -> None:
-    """Adds a column that rows of before leave empty; PostgreSQL rewrites nothing for it."""
-    op.add_column("timeline", Column("context", JSONB))
+    """Adds columns that rows of before leave empty; PostgreSQL rewrites nothing for them."""
+    op.add_column(
+        "timeline",
+        Column("stated_at", DateTime(timezone=True), comment="as its sender's clock said, before any correction"),
+    )
+    op.add_column("timeline", Column("context", JSONB, comment="as in shared.contracts.context"))

@@ -1,0 +1,110 @@
+"""Tracking plans: which events a source should send, with which properties, and what follows when it does not.
+
+A plan is a document: JSON Schemas by event name, each with a mode, and a mode for events that it does not name.
+*observe* counts, *warn* also keeps what was wrong, *enforce* also refuses the event. What a plan says of an event does
+not depend on any other event.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Any, Final
+
+import jsonschema_rs
+import msgspec
+
+from services.ingest.domain.errors import BadDefinition
+
+MAX_EVENTS: Final = 500
+MAX_SCHEMA_BYTES: Final = 65_536
+MAX_VIOLATIONS: Final = 5  # told of one event
+MAX_TEXT: Final = 300  # characters of one violation
+
+_decode: Final = msgspec.json.Decoder().decode
+
+
+class Mode(StrEnum):
+    """What follows from a violation, mildest first."""
+
+    OBSERVE = "observe"
+    WARN = "warn"
+    ENFORCE = "enforce"
+
+
+class Planned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What is planned for one event: a JSON Schema (draft 2020-12) of its properties, or of an identify's traits."""
+
+    properties: dict[str, Any] = {}
+    mode: Mode = Mode.WARN
+    description: str = ""
+
+
+class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A plan as it is written. `unplanned` is what follows for an event that `events` does not name."""
+
+    events: dict[str, Planned] = {}
+    unplanned: Mode = Mode.OBSERVE
+
+
+class Violation(msgspec.Struct, frozen=True):
+    """What was wrong with one event, and what follows from it."""
+
+    event: str
+    mode: Mode
+    text: str
+
+
+class Plan:
+    """A plan, compiled. An empty one has nothing to say."""
+
+    def __init__(self, document: Document | None, version: int = 0) -> None:
+        """Raises `BadDefinition`, naming the place."""
+        self.version = version
+        self.document = document
+        events = document.events if document else {}
+        if len(events) > MAX_EVENTS:
+            raise BadDefinition(f"events: {len(events)}; at most {MAX_EVENTS}")
+        self._unplanned = document.unplanned if document else None
+        self._rules = {name: (one.mode, _validator(name, one.properties)) for name, one in events.items()}
+
+    def judge(self, event: str, properties: bytes) -> Violation | None:
+        """What is wrong with an event; None if nothing is. `properties` is a JSON object."""
+        rule = self._rules.get(event)
+        if rule is None:
+            if self._unplanned is None:
+                return None
+            return Violation(event, self._unplanned, f"event {event!r}: not in the plan")
+        mode, validator = rule
+        said = _decode(properties)
+        if validator.is_valid(said):
+            return None
+        return Violation(event, mode, _said(validator, said))
+
+    def __bool__(self) -> bool:
+        return self.document is not None
+
+
+NO_PLAN: Final = Plan(None)
+
+
+def _validator(event: str, schema: Mapping[str, Any]) -> jsonschema_rs.Validator:
+    if len(msgspec.json.encode(schema)) > MAX_SCHEMA_BYTES:
+        raise BadDefinition(f"events.{event}.properties: larger than {MAX_SCHEMA_BYTES} bytes")
+    try:
+        # References to elsewhere are not followed: a plan says everything itself.
+        return jsonschema_rs.Draft202012Validator(dict(schema), retriever=_no_reference)
+    except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
+        raise BadDefinition(f"events.{event}.properties: no JSON Schema: {error}") from None
+
+
+def _no_reference(uri: str) -> Any:
+    raise ValueError(f"{uri}: only references within the schema are followed")
+
+
+def _said(validator: jsonschema_rs.Validator, said: Any) -> str:
+    found: list[str] = []
+    for error in validator.iter_errors(said):
+        at = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
+        found.append(f"properties{at}: {error.message}"[:MAX_TEXT])
+        if len(found) == MAX_VIOLATIONS:
+            break
+    return "; ".join(found)

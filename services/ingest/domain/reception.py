@@ -1,0 +1,63 @@
+"""What holds for every event of one request: who sends it, when it came, and by which rules it is read."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from services.ingest.domain import message
+from services.ingest.domain.circumstances import Locate, circumstances, nowhere
+from services.ingest.domain.plan import NO_PLAN, Plan
+from services.ingest.domain.renaming import NO_RENAMING, Renaming
+from shared.contracts.context import Context
+from shared.contracts.envelope import SourceKind
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The surroundings of an event: as they were said, and as the bus carries them."""
+
+    said: message.Context
+    known: Context | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reception:
+    """What holds for every event of one request. `type` is set where the address says it.
+
+    `address` and `user_agent` are those of the connection: a browser's own, where the source is a public one.
+    """
+
+    source_id: UUID
+    source_kind: SourceKind
+    allow_orders: bool
+    received_at: datetime
+    new_message_id: Callable[[], str]
+    sent_at: datetime | None = None
+    context: message.Context = message.NO_CONTEXT
+    historical: bool = False
+    type: str | None = None
+    traceparent: str | None = None
+    address: str = ""
+    user_agent: str = ""
+    renaming: Renaming = NO_RENAMING
+    plan: Plan = NO_PLAN
+    locate: Locate = nowhere
+    _around: dict[bytes, Around] = field(default_factory=dict)
+
+    @property
+    def trusted(self) -> bool:
+        """Whether this source is a company's own server."""
+        return self.source_kind is SourceKind.SERVER
+
+    def around(self, raw: bytes) -> Around:
+        """What an event's context says, with the batch's own around it; raises what msgspec raises.
+
+        The events of a request mostly share one context: each is read once.
+        """
+        known = self._around.get(raw)
+        if known is None:
+            said = message.merged(self.context, message.context_in(raw))
+            found = circumstances(said, address=self.address, user_agent=self.user_agent, locate=self.locate)
+            known = self._around[raw] = Around(said, found)
+        return known

@@ -1,0 +1,171 @@
+"""A message of the tracking API as its sender means it: what kind of call it is, and what that says."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain import identity, message, vocabulary
+from services.ingest.domain.circumstances import short
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.message import Consent, Context, Message, Scalar, as_dict, text
+from services.ingest.domain.reception import Reception
+from shared.contracts import context as contract
+from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
+from shared.contracts.identity import Identity, Namespace
+
+MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
+
+
+class Understood(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it is meant, before it is judged. `name` and `properties` are what a tracking plan speaks of."""
+
+    name: str
+    body: Body
+    message_id: str
+    identities: tuple[Identity, ...]
+    properties: bytes
+    timestamp: Any = None
+    sent_at: Any = None
+    context: contract.Context | None = None
+    historical: bool | None = None
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A message with what its surroundings add. `traits` are the customer's, in their normal form."""
+
+    said: Message
+    context: Context
+    traits: dict[str, Any]
+    message_id: str
+    reception: Reception
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the source is a company's own server."""
+        return self.reception.trusted
+
+
+def understand(raw: bytes, reception: Reception) -> Understood:
+    """What these bytes mean; raises `BadEvent`, or what msgspec and arithmetic raise."""
+    said = message.parse(raw)
+    kind = reception.type or said.type or ""
+    rule = RULES.get(kind)
+    if rule is None:
+        raise BadEvent(Reason.TYPE, f"type: must be one of {', '.join(RULES)}")
+    around = reception.around(bytes(said.context))
+    context = around.said
+    traits = identity.of_customer(said, context, of_group=kind == "group")
+    call = Call(said, context, traits, _message_id(said, reception), reception)
+    name, body, properties = rule(call)
+    return Understood(
+        name=name,
+        body=body,
+        message_id=call.message_id,
+        identities=_identities(call, kind),
+        properties=properties,
+        timestamp=said.timestamp,
+        sent_at=said.sent_at,
+        context=around.known,
+        historical=None if context.historical is None else context.historical is True,
+    )
+
+
+def _message_id(said: Message, reception: Reception) -> str:
+    found = text(said.message_id)
+    if len(found) > MAX_MESSAGE_ID_LENGTH:
+        raise BadEvent(Reason.MESSAGE_ID, f"messageId: longer than {MAX_MESSAGE_ID_LENGTH} characters")
+    return found or reception.new_message_id()
+
+
+# What each kind of call says: its name, its typed event, and the properties that a plan judges
+
+Rule = Callable[[Call], tuple[str, Body, bytes]]
+
+
+def _track(call: Call) -> tuple[str, Body, bytes]:
+    name = text(call.said.event)
+    if not name:
+        raise BadEvent(Reason.REQUIRED, "event: required; send the name of what happened")
+    name, properties = call.reception.renaming.apply(name, message.properties(call.said))
+    typed = vocabulary.understood(name, properties, call.message_id)
+    body = CustomEvent(name=name, properties=message.decode_object(properties)) if typed is None else typed
+    return name, body, properties
+
+
+def _identify(call: Call) -> tuple[str, Body, bytes]:
+    body = CustomerIdentified(traits=call.traits, consent=_consent(call.context) if call.trusted else {})
+    return "Identify", body, _judged_traits(call)
+
+
+def _page(call: Call) -> tuple[str, Body, bytes]:
+    properties = message.properties(call.said)
+    own, around = _decode_page(properties), as_dict(call.context.page)
+    body = PageViewed(
+        url=text(own.url) or short(around.get("url")),
+        path=text(own.path) or short(around.get("path")),
+        title=text(own.title) or short(around.get("title")) or text(call.said.name),
+        referrer=text(own.referrer) or short(around.get("referrer")),
+    )
+    return "Page", body, properties
+
+
+def _group(call: Call) -> tuple[str, Body, bytes]:
+    group_id = text(call.said.group_id)
+    if not group_id:
+        raise BadEvent(Reason.REQUIRED, "groupId: required; send the group's own id")
+    traits = as_dict(call.said.traits)
+    body = CustomEvent(name="Group Identified", properties={"group_id": group_id, "traits": traits})
+    return "Group", body, _judged_traits(call)
+
+
+def _judged_traits(call: Call) -> bytes:
+    return message.traits(call.said) if call.reception.plan else b"{}"
+
+
+def _alias(_: Call) -> tuple[str, Body, bytes]:
+    return "Alias", CustomEvent(name="Alias"), b"{}"
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "track": _track,
+    "identify": _identify,
+    "page": _page,
+    "screen": _page,
+    "group": _group,
+    "alias": _alias,
+}
+
+
+class _Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What the properties of a page call say of the page."""
+
+    url: Scalar = None
+    path: Scalar = None
+    title: Scalar = None
+    referrer: Scalar = None
+
+
+_decode_page: Final = msgspec.json.Decoder(_Page).decode
+
+
+def _consent(context: Context) -> dict[str, bool]:
+    if not isinstance(context.consent, Consent) or not context.consent.category_preferences:
+        return {}
+    try:
+        return msgspec.convert(context.consent.category_preferences, dict[str, bool])
+    except msgspec.ValidationError:
+        raise BadEvent(
+            Reason.CONSENT, 'context.consent.categoryPreferences: send true or false for each channel, {"email": true}'
+        ) from None
+
+
+def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
+    if kind != "alias":
+        return identity.identities(call.said, call.context, call.traits, trusted=call.trusted)
+    # The old name of a customer is the one they had before they were known.
+    old = identity.named(Namespace.ANONYMOUS_ID, call.said.previous_id, at="previousId")
+    new = identity.named(Namespace.USER_ID, call.said.user_id, at="userId")
+    if old is None or new is None:
+        raise BadEvent(Reason.IDENTITY, "identity: alias needs a userId and a previousId, and neither may mean nobody")
+    return new, old
