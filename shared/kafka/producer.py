@@ -8,12 +8,15 @@ same id, is sent again by the caller.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import Any, Final
 
 import msgspec
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import murmur2
 
 from shared.failpoints import failpoint
 from shared.kafka.cancelled import failures_raise
@@ -24,6 +27,7 @@ START_SECONDS: Final = 10
 STOP_SECONDS: Final = 2
 MAX_REQUEST_BYTES: Final = 1_048_576
 BATCH_BYTES: Final = 262_144
+REMEMBERED_KEYS: Final = 65_536  # whose partitions are known: one hash in Python costs a tenth of an event
 
 log = get_logger(__name__)
 
@@ -40,6 +44,36 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     value: bytes
     headers: Sequence[tuple[str, bytes]] = ()
     tag: int = 0
+
+
+Place = tuple[str, int]  # a topic, and a partition of it
+
+
+@lru_cache(REMEMBERED_KEYS)
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where Kafka's own clients put a key: murmur2, modulo the number of partitions."""
+    return int(murmur2(key) & 0x7FFF_FFFF) % partitions
+
+
+class _Gathered:
+    """Records for one partition that will travel together, and what all who wait for them will hear."""
+
+    def __init__(self, client: AIOKafkaProducer, place: Place) -> None:
+        self.client: Any = client
+        self.place = place
+        self.batch = client.create_batch()
+        self.acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def take(self, message: Message) -> bool:
+        """Adds a record; False if the batch is full."""
+        taken = self.batch.append(key=message.key, value=message.value, timestamp=None, headers=message.headers)
+        return taken is not None
+
+    def fail(self, error: BrokerAway) -> None:
+        """Tells those who wait, unless they know already. Nobody has to hear it: they may all be gone."""
+        if not self.acknowledged.done():
+            self.acknowledged.set_exception(error)
+            self.acknowledged.exception()
 
 
 class Producer:
@@ -59,20 +93,65 @@ class Producer:
         self._max_request_bytes = max_request_bytes
         self._client: AIOKafkaProducer | None = None
         self._changing = asyncio.Lock()
+        self._partitions: dict[str, int] = {}
+        self._gathering: dict[Place, _Gathered] = {}
+        self._lanes: dict[Place, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def send(self, messages: Sequence[Message]) -> None:
-        """Publishes all messages; returns when every one is acknowledged. Raises `BrokerAway` otherwise."""
+        """Publishes all messages; returns when every one is acknowledged. Raises `BrokerAway` otherwise.
+
+        While a partition's batch is on its way, what all callers send to it gathers in the next one.
+        """
         client = await self._connected()
+        async with self._until_deadline(client):
+            places = [(message.topic, await self._partition(client, message)) for message in messages]
+        begun, waiting = self._gather(client, zip(messages, places, strict=True))
         try:
-            async with asyncio.timeout(SEND_SECONDS):
-                with failures_raise():
-                    futures = [
-                        await client.send(m.topic, value=m.value, key=m.key, headers=list(m.headers)) for m in messages
-                    ]
-                    await asyncio.gather(*futures)
-        except (KafkaError, OSError, TimeoutError) as error:
-            await self._discard(client)
-            raise BrokerAway(repr(error)) from error
+            await asyncio.gather(*map(self._send_gathered, begun))
+        finally:
+            for gathered in begun:  # whatever became of it, somebody else may wait for it
+                self._close(gathered)
+                gathered.fail(BrokerAway("the caller who sent this batch was cancelled"))
+        for gathered in waiting:
+            await gathered.acknowledged
+
+    def _gather(
+        self, client: AIOKafkaProducer, placed: Iterable[tuple[Message, Place]]
+    ) -> tuple[list[_Gathered], list[_Gathered]]:
+        """Puts records into the batches that gather now: those that were begun for it, and all that hold any."""
+        begun: list[_Gathered] = []
+        waiting: dict[_Gathered, None] = {}
+        for message, place in placed:
+            gathered = self._gathering.get(place)
+            if gathered is None or gathered.client is not client or not gathered.take(message):
+                gathered = self._gathering[place] = _Gathered(client, place)
+                begun.append(gathered)
+                taken = gathered.take(message)
+                assert taken, "a batch takes its first record whatever its size"
+            waiting[gathered] = None
+        return begun, list(waiting)
+
+    async def _send_gathered(self, gathered: _Gathered) -> None:
+        """Sends a batch when its partition's last one is through, and tells everybody who has a record in it."""
+        topic, partition = gathered.place
+        async with self._lanes[gathered.place]:
+            self._close(gathered)
+            lives = gathered.client is self._client
+            if not lives:
+                gathered.fail(BrokerAway("the client failed with an earlier batch"))
+                return
+            try:
+                await _acknowledged(gathered.client, gathered.batch, topic, partition)
+            except (KafkaError, OSError, TimeoutError) as error:
+                gathered.fail(BrokerAway(repr(error)))
+                await self._discard(gathered.client)
+                return
+            gathered.acknowledged.set_result(None)
+
+    def _close(self, gathered: _Gathered) -> None:
+        """Whoever comes from now on begins another batch."""
+        if self._gathering.get(gathered.place) is gathered:
+            del self._gathering[gathered.place]
 
     async def send_in_order(self, messages: Sequence[Message]) -> set[int]:
         """Publishes messages so that, in each partition, none is sent before all earlier ones are acknowledged.
@@ -83,13 +162,9 @@ class Producer:
         client = await self._connected()
         lanes: dict[tuple[str, int], list[Message]] = defaultdict(list)
         acknowledged: set[int] = set()
-        try:
-            async with asyncio.timeout(START_SECONDS):
-                for message in messages:
-                    lanes[message.topic, await self._partition(client, message)].append(message)
-        except (KafkaError, OSError, TimeoutError) as error:
-            await self._discard(client)
-            raise BrokerAway(repr(error)) from error
+        async with self._until_deadline(client):
+            for message in messages:
+                lanes[message.topic, await self._partition(client, message)].append(message)
         results = await asyncio.gather(
             *(
                 self._send_lane(client, topic, partition, lane, acknowledged)
@@ -100,10 +175,22 @@ class Producer:
             await self._discard(client)
         return acknowledged
 
+    @asynccontextmanager
+    async def _until_deadline(self, client: AIOKafkaProducer) -> AsyncIterator[None]:
+        """Finding out where records belong, which asks the broker at first; raises `BrokerAway`."""
+        try:
+            async with asyncio.timeout(START_SECONDS):
+                with failures_raise():
+                    yield
+        except (KafkaError, OSError, TimeoutError) as error:
+            await self._discard(client)
+            raise BrokerAway(repr(error)) from error
+
     async def _partition(self, client: AIOKafkaProducer, message: Message) -> int:
-        partitions = await client.partitions_for(message.topic)
-        chosen: int = client._partitioner(message.key, sorted(partitions), sorted(partitions))
-        return chosen
+        count = self._partitions.get(message.topic)
+        if count is None:
+            count = self._partitions[message.topic] = len(await client.partitions_for(message.topic))
+        return partition_of(message.key, count)
 
     async def _send_lane(
         self, client: AIOKafkaProducer, topic: str, partition: int, lane: Sequence[Message], acknowledged: set[int]
@@ -114,16 +201,12 @@ class Producer:
                 batch = client.create_batch()
                 end = start
                 while end < len(lane) and (
-                    batch.append(
-                        key=lane[end].key, value=lane[end].value, timestamp=None, headers=list(lane[end].headers)
-                    )
+                    batch.append(key=lane[end].key, value=lane[end].value, timestamp=None, headers=lane[end].headers)
                     is not None
                 ):
                     end += 1
                 assert end > start, "a batch takes its first record whatever its size"
-                async with asyncio.timeout(SEND_SECONDS):
-                    with failures_raise():
-                        await (await client.send_batch(batch, topic, partition=partition))
+                await _acknowledged(client, batch, topic, partition)
                 failpoint("producer.after_batch")
                 acknowledged.update(message.tag for message in lane[start:end])
                 start = end
@@ -152,6 +235,7 @@ class Producer:
                     await _stop(client)
                     raise BrokerAway(repr(error)) from error
                 self._client = client
+                self._partitions.clear()
             return self._client
 
     async def _discard(self, client: AIOKafkaProducer) -> None:
@@ -165,6 +249,20 @@ class Producer:
         client, self._client = self._client, None
         if client is not None:
             await _stop(client)
+
+
+async def _acknowledged(client: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> None:
+    """Sends a batch and returns once the broker has it; raises what the client raises, or `TimeoutError`."""
+    async with asyncio.timeout(SEND_SECONDS):
+        with failures_raise():
+            answer: asyncio.Future[Any] = await client.send_batch(batch, topic, partition=partition)
+            answer.add_done_callback(_heard)  # a client that is given up may yet answer, to nobody
+            await asyncio.shield(answer)
+
+
+def _heard(answer: asyncio.Future[Any]) -> None:
+    if not answer.cancelled():
+        answer.exception()
 
 
 async def _stop(client: AIOKafkaProducer) -> None:
