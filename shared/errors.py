@@ -37,6 +37,18 @@ class Conflict(AppError):
     status = HTTPStatus.CONFLICT
 
 
+class PreconditionRequired(AppError):
+    """An edit must say which version it is of."""
+
+    status = HTTPStatus.PRECONDITION_REQUIRED
+
+
+class PreconditionFailed(AppError):
+    """Somebody changed it since it was read."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+
+
 class Invalid(AppError):
     """The request is not valid."""
 

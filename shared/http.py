@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, FastAPI, Request, Security
+from fastapi import APIRouter, Depends, FastAPI, Header, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
@@ -20,7 +20,7 @@ from starlette.exceptions import HTTPException
 from shared import aliases, operations
 from shared.auth import Principal, Verifier
 from shared.db import DATABASE_AWAY, Database, Work, refuses_data, sqlstate
-from shared.errors import AppError, Forbidden, Invalid, Unauthorized
+from shared.errors import AppError, Forbidden, Invalid, PreconditionFailed, PreconditionRequired, Unauthorized
 from shared.logging import get_logger
 
 PROBLEM: Final = "application/problem+json"
@@ -223,6 +223,29 @@ def utc(moment: datetime) -> datetime:
         return moment.astimezone(UTC)
     except OverflowError:
         raise Invalid(f"{moment.isoformat()}: lies outside the calendar") from None
+
+
+# Edits
+
+
+def etag(version: int) -> str:
+    """A version as a strong entity tag."""
+    return f'"{version}"'
+
+
+def if_match(
+    header: Annotated[str | None, Header(alias="If-Match", description="the ETag that was read")] = None,
+) -> int:
+    """The version that an edit is of; raises `PreconditionRequired`, or `PreconditionFailed` for no tag of ours."""
+    if header is None:
+        raise PreconditionRequired("read it first, and send its ETag as If-Match")
+    text = header.strip().removeprefix("W/").strip('"')
+    if not text.isdecimal():
+        raise PreconditionFailed(f"If-Match: {header} is no ETag that this API gave")
+    return int(text)
+
+
+EditOf = Annotated[int, Depends(if_match)]
 
 
 async def once(work: Work, key: str | None, fingerprint: str, make: Callable[[], Awaitable[UUID]]) -> tuple[UUID, bool]:

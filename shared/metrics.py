@@ -13,8 +13,11 @@
 | rapport_cluster_changes_total | | times the broker came back as another cluster |
 | rapport_relayed_total | topic | outbox rows acknowledged by the broker |
 | rapport_outbox_rows | | outbox rows waiting at the last look |
-| rapport_ingested_total | outcome | events by what became of them: accepted, quarantined |
+| rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored |
 | rapport_quarantined_total | reason | events refused, by reason code |
+| rapport_plan_violations_total | mode | events that are not as their source's tracking plan says |
+| rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
+| rapport_ingest_breaker_open | | 1 while events go to the spool at once |
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
 | rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_floor, offsets_unread |
@@ -44,6 +47,9 @@ relayed: Final = Counter("rapport_relayed_total", "Outbox rows acknowledged", ["
 outbox_rows: Final = Gauge("rapport_outbox_rows", "Outbox rows waiting")
 ingested: Final = Counter("rapport_ingested_total", "Events received", ["outcome"])
 quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["reason"])
+plan_violations: Final = Counter("rapport_plan_violations_total", "Events against their source's plan", ["mode"])
+spooled: Final = Counter("rapport_spooled_total", "Events kept in PostgreSQL while the broker was away")
+breaker_open: Final = Gauge("rapport_ingest_breaker_open", "1 while events go to the spool at once")
 due: Final = Counter("rapport_due_total", "Customers evaluated because a due time passed")
 decisions: Final = Counter("rapport_decisions_total", "Campaign decisions", ["journey", "outcome"])
 sending_paused: Final = Gauge("rapport_sending_paused", "1 while no message leaves", ["reason"])

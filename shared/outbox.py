@@ -1,6 +1,6 @@
 """The outbox: what a transaction wants published, written in that transaction. `shared.relay` publishes it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import msgspec
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts import wire
 from shared.contracts.envelope import Event
 from shared.errors import Refused
+from shared.kafka.producer import Message
 from shared.sql import sql
 
 # Below Kafka's default of 1 MiB, headers included: a record that the broker refuses would block the relay for ever.
@@ -28,19 +29,18 @@ class Outbox:
 
     async def add_all(self, addressed: Iterable[tuple[str, bytes, Event]]) -> None:
         """Writes (topic, key, event), in this order, to be published after commit."""
-        topics: list[str] = []
-        keys: list[bytes] = []
-        headers: list[str] = []
-        values: list[bytes] = []
+        records: list[Message] = []
         for topic, key, event in addressed:
             head, value = wire.encode(event)
-            if len(value) > MAX_RECORD_BYTES:
-                raise Refused(f"{len(value)} bytes to publish; the broker takes {MAX_RECORD_BYTES}")
-            topics.append(topic)
-            keys.append(key)
-            headers.append(msgspec.json.encode({name: raw.decode() for name, raw in head}).decode())
-            values.append(value)
-        if not keys:
+            records.append(Message(topic=topic, key=key, headers=head, value=value))
+        await self.add_records(records)
+
+    async def add_records(self, records: Sequence[Message]) -> None:
+        """Writes records that are ready, in this order, to be published after commit."""
+        for record in records:
+            if len(record.value) > MAX_RECORD_BYTES:
+                raise Refused(f"{len(record.value)} bytes to publish; the broker takes {MAX_RECORD_BYTES}")
+        if not records:
             return
         self.touched = True
         await self._connection.execute(
@@ -50,8 +50,23 @@ class Outbox:
                 "CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:values AS bytea[])) WITH ORDINALITY "
                 "AS t(topic, key, headers, value, n) ORDER BY n"
             ),
-            {"topics": topics, "keys": keys, "headers": headers, "values": values},
+            {
+                "topics": [record.topic for record in records],
+                "keys": [record.key for record in records],
+                "headers": [
+                    msgspec.json.encode({name: raw.decode() for name, raw in record.headers}).decode()
+                    for record in records
+                ],
+                "values": [record.value for record in records],
+            },
         )
+
+    async def waiting_bytes(self) -> int:
+        """How much is committed, or written here, and not known to be published yet."""
+        row = (
+            await self._connection.execute(sql("SELECT coalesce(sum(octet_length(value)), 0) AS bytes FROM outbox"))
+        ).one()
+        return int(row.bytes)
 
     async def waiting(self, topic: str) -> list[Event]:
         """What is committed, or written here, and not known to be published yet."""
@@ -67,5 +82,5 @@ class Outbox:
 class Nowhere(Outbox):
     """An outbox that publishes nothing: for a transaction that says again what was said long ago."""
 
-    async def add_all(self, addressed: Iterable[tuple[str, bytes, Event]]) -> None:
+    async def add_records(self, records: Sequence[Message]) -> None:
         """Passes over everything."""

@@ -11,12 +11,13 @@ from typing import Final, TypeVar
 
 import uvicorn
 import uvloop
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI
 
 from shared import failpoints, logging, migrate
 from shared.auth import Verifier
 from shared.clock import Clock
-from shared.contracts import topics
+from shared.contracts import topics, wire
 from shared.db import Database
 from shared.dlq import command as dlq
 from shared.failpoints import failpoint
@@ -34,6 +35,7 @@ from shared.settings import Settings, load
 
 ROLES: Final = ("api", "consumer", "relay")
 BROKER_PATIENCE_SECONDS: Final = 60
+TOPICS_PAUSE_SECONDS: Final = 2
 
 log = logging.get_logger(__name__)
 
@@ -44,7 +46,8 @@ Loop = Callable[[asyncio.Event], Coroutine[None, None, None]]
 class Service:
     """The parts of one service process, wired by its composition root.
 
-    `loops` run in the consumer role until stopped (timers, senders); each gets the stop event.
+    `loops` run in the consumer role until stopped (timers, senders), those of `always` in any role; each gets the stop
+    event.
     """
 
     name: str
@@ -56,8 +59,11 @@ class Service:
     consumer: Consumer | None = None
     relay: Relay | None = None
     loops: dict[str, Loop] = field(default_factory=dict)
+    always: dict[str, Loop] = field(default_factory=dict)
     app: FastAPI | None = None
     health: Health | None = None
+    needs_broker: bool = True
+    """Whether it can do nothing without the broker: then it waits for it at the start, and is not ready without."""
 
 
 def assemble(
@@ -68,6 +74,7 @@ def assemble(
     reads: Sequence[str] = (),
     handlers: Handlers | None = None,
     swaps: bool = True,
+    decode: wire.Decode = wire.decode,
     on_rewound: OnRewound | None = None,
 ) -> Service:
     """The mechanisms of a service, connected to each other but not started."""
@@ -91,6 +98,7 @@ def assemble(
             fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,
             session_timeout_ms=settings.kafka_session_timeout_milliseconds,
             swaps=swaps,
+            decode=decode,
             on_rewound=on_rewound,
         )
     service.relay = Relay(database, service.producer, tick=service.pulse.loop("relay"))
@@ -100,7 +108,7 @@ def assemble(
 def add_api(service: Service, *, description: str, routers: Sequence[APIRouter]) -> FastAPI:
     """Gives a service its API."""
     settings = service.settings
-    service.health = Health(service.pulse, service.database, service.consumer)
+    service.health = Health(service.pulse, service.database, service.consumer if service.needs_broker else None)
     service.app = create_app(
         title=service.name,
         description=description,
@@ -124,15 +132,12 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
     Any task that ends by an error ends the others and raises: a half-dead process is worse than none.
     """
     relay_stop = asyncio.Event()
-    await ensure_topics(
-        service.settings.kafka_bootstrap,
-        topics.ALL,
-        replication=service.settings.kafka_replication,
-        patience_seconds=BROKER_PATIENCE_SECONDS,
-    )
-    failpoint("process.after_topics")
+    if service.needs_broker:
+        await _make_topics(service, patience_seconds=BROKER_PATIENCE_SECONDS)
     try:
         async with asyncio.TaskGroup() as background:
+            if not service.needs_broker:
+                background.create_task(_make_topics_in_time(service, stop))
             if service.relay is not None and "relay" in roles:
                 background.create_task(_until(relay_stop, "relay", service.relay.run(relay_stop)))
             async with asyncio.TaskGroup() as work:
@@ -145,6 +150,8 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
                         work.create_task(_until(stop, "consumer", service.consumer.run(stop)))
                     for name, loop in service.loops.items():
                         work.create_task(_until(stop, name, loop(stop)))
+                for name, loop in service.always.items():
+                    work.create_task(_until(stop, name, loop(stop)))
                 work.create_task(_announce(service, stop))
             relay_stop.set()
             if service.relay is not None:
@@ -154,6 +161,29 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
         if service.consumer is not None:
             await service.consumer.producer.close()
         await service.database.close()
+
+
+async def _make_topics(service: Service, *, patience_seconds: float) -> None:
+    await ensure_topics(
+        service.settings.kafka_bootstrap,
+        topics.ALL,
+        replication=service.settings.kafka_replication,
+        patience_seconds=patience_seconds,
+    )
+    failpoint("process.after_topics")
+
+
+async def _make_topics_in_time(service: Service, stop: asyncio.Event) -> None:
+    """For a service that starts without the broker: the topics are made when it comes."""
+    while not stop.is_set():
+        try:
+            await _make_topics(service, patience_seconds=0)
+            return
+        except (KafkaError, OSError, TimeoutError) as error:
+            log.warning("service.waits_for_broker", error=repr(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TOPICS_PAUSE_SECONDS):
+                    await stop.wait()
 
 
 async def _until(stop: asyncio.Event, name: str, loop: Coroutine[None, None, None]) -> None:

@@ -1,34 +1,102 @@
 """The composition root of ingest."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
-from services.ingest import commands
-from services.ingest.api.operators import router as operators
-from services.ingest.api.tracking import router as tracking
-from services.ingest.service import KeyCache, Publisher
+from services.ingest import consumer
+from services.ingest.api import browser, facts, imports, quarantine, sources, tracking
+from services.ingest.api.door import Door, Limits, TrackingError
+from services.ingest.commands import import_file, source
+from services.ingest.domain.circumstances import nowhere
+from services.ingest.service.inbound import Hearing
+from services.ingest.service.places import Places
+from services.ingest.service.reckoning import Reckoning
+from services.ingest.service.taking import Publisher
+from services.ingest.service.vault import Vault
 from services.ingest.settings import IngestSettings
+from services.ingest.worker import Clerk, Importer
 from shared import process
 from shared.clock import Clock, SystemClock
 
-DESCRIPTION = "Takes events in as Segment's SDKs send them, and says of each what became of it."
+DESCRIPTION = "Takes events in, whichever way they come, and says of each what became of it."
+MEBIBYTE = 1 << 20
 
 
 def build(
     settings: IngestSettings, clock: Clock | None = None, *, producer: Publisher | None = None
 ) -> process.Service:
     """An ingest service, wired but not started. Tests give a `producer` of their own."""
+    clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds))
+    vault, reckoning = vault_of(settings), Reckoning()
+    secret = settings.partition_secret.encode()
+    locate = Places(settings.geoip_database).locate if settings.geoip_database else nowhere
     service = process.assemble(
-        "ingest", settings, clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds))
+        "ingest",
+        settings,
+        clock,
+        reads=consumer.READS,
+        handlers=consumer.handlers(Hearing(vault, reckoning, secret, locate)),
+        decode=consumer.decode,
     )
-    app = process.add_api(service, description=DESCRIPTION, routers=[tracking, operators])
-    app.state.clock = service.clock
-    app.state.keys = KeyCache(service.clock)
-    app.state.publisher = producer or service.producer
-    app.state.partition_secret = settings.partition_secret.encode()
-    app.state.public_host = settings.public_host
+    service.needs_broker = False  # it spools
+    service.app = process.add_api(
+        service,
+        description=DESCRIPTION,
+        routers=[
+            tracking.router,
+            facts.router,
+            browser.router,
+            sources.router,
+            quarantine.router,
+            imports.router,
+        ],
+    )
+    service.app.state.door = Door(
+        database=service.database,
+        publisher=producer or service.producer,
+        clock=clock,
+        vault=vault,
+        limits=Limits(spool_bytes=settings.spool_megabytes * MEBIBYTE, produce_seconds=settings.produce_seconds),
+        partition_secret=secret,
+        reckoning=reckoning,
+        locate=locate,
+    )
+    service.app.state.public_host = settings.public_host
+    service.app.state.import_bytes = settings.import_megabytes * MEBIBYTE
+    service.app.add_exception_handler(TrackingError, facts.on_tracking_error)
+    keep = timedelta(days=settings.quarantine_days)
+    service.always["clerk"] = Clerk(service.database, reckoning, keep, service.pulse.loop("clerk")).run
+    service.loops["importer"] = importer(settings, service, vault).run
     return service
+
+
+def importer(settings: IngestSettings, service: process.Service, vault: Vault) -> Importer:
+    """What works on files."""
+    return Importer(service.database, service.producer, service.clock, vault, settings.partition_secret.encode())
+
+
+def vault_of(settings: IngestSettings) -> Vault:
+    """What keeps webhook secrets."""
+    return Vault(settings.secrets_keys())
+
+
+async def _source(settings: IngestSettings, arguments: Sequence[str]) -> int:
+    service = build(settings)
+    try:
+        return await source.run(service.database, vault_of(settings), arguments)
+    finally:
+        await service.database.close()
+
+
+async def _import(settings: IngestSettings, arguments: Sequence[str]) -> int:
+    service = build(settings)
+    try:
+        return await import_file.run(service.database, importer(settings, service, vault_of(settings)), arguments)
+    finally:
+        await service.producer.close()
+        await service.database.close()
 
 
 def main() -> int:
     """The command line."""
-    return process.main("ingest", IngestSettings, build, commands={"source": commands.source})
+    return process.main("ingest", IngestSettings, build, commands={"source": _source, "import": _import})

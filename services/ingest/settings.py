@@ -1,6 +1,9 @@
 """The configuration of ingest."""
 
-from pydantic import Field
+from pathlib import Path
+
+from cryptography.fernet import Fernet
+from pydantic import Field, SecretStr, field_validator
 
 from shared.settings import Settings
 
@@ -11,3 +14,33 @@ class IngestSettings(Settings):
     public_host: str = Field(
         "", description="host[:port] that SDKs are told to send to; by default the one that they asked at"
     )
+    secrets_key: SecretStr = Field(
+        SecretStr(""), description="Fernet keys, by comma, that encrypt webhook secrets; the first encrypts"
+    )
+    geoip_database: str = Field("", description="a MaxMind database file (mmdb) of cities or countries")
+    produce_seconds: float = Field(
+        3, gt=0, description="how long the broker may take to acknowledge before events go to the spool"
+    )
+    spool_megabytes: int = Field(
+        512, ge=0, description="what PostgreSQL keeps while the broker is away, above which ingest answers 503; 0: none"
+    )
+    quarantine_days: int = Field(90, ge=1, description="how long refused payloads are kept")
+    import_megabytes: int = Field(1024, ge=1, description="the largest file that may be uploaded")
+
+    def secrets_keys(self) -> list[str]:
+        """The keys, the one that encrypts first."""
+        return [key.strip() for key in self.secrets_key.get_secret_value().split(",") if key.strip()]
+
+    @field_validator("secrets_key")
+    @classmethod
+    def _are_keys(cls, said: SecretStr) -> SecretStr:
+        for key in filter(None, map(str.strip, said.get_secret_value().split(","))):
+            Fernet(key)  # raises ValueError
+        return said
+
+    @field_validator("geoip_database")
+    @classmethod
+    def _is_file(cls, said: str) -> str:
+        if said and not Path(said).is_file():
+            raise ValueError(f"{said} is no file")
+        return said

@@ -1,6 +1,7 @@
 """The typed events: past tense, frozen, versioned. Money is integer minor units with an ISO 4217 code."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -12,7 +13,10 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of an order or a cart. Prices are per unit, in minor units."""
+    """One line of an order or a cart. Prices are per unit, in minor units.
+
+    `total_minor` is what the line comes to where that is not quantity times price: of weighed and discounted goods.
+    """
 
     sku: str
     name: str = ""
@@ -20,15 +24,21 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     quantity: int
     unit_price_minor: int
     unit_cost_minor: int | None = None
+    total_minor: int | None = None
 
 
 class OrderPlaced(Body, frozen=True):
-    """A customer ordered. `total_minor` is what the customer pays."""
+    """A customer ordered. `total_minor` is what the customer pays.
+
+    Said again later, with other items or another total, the later word counts; `placed_at` is then when the order was
+    placed, where that is not when the event happened.
+    """
 
     order_id: str
     currency: str
     total_minor: int
     items: tuple[Item, ...] = ()
+    placed_at: datetime | None = None
 
 
 class OrderCancelled(Body, frozen=True):

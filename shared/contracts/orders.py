@@ -27,7 +27,7 @@ _Ordered = TypeVar("_Ordered", "Placed", Stamp)
 class Placed(msgspec.Struct, frozen=True, array_like=True):
     """One source's word on what was ordered. The word with the highest stamp counts.
 
-    `categories` is how many pieces of each were ordered.
+    `categories` is how many pieces of each were ordered; `at` is when it was placed, if not at the stamp's time.
     """
 
     stamp: Stamp
@@ -35,6 +35,7 @@ class Placed(msgspec.Struct, frozen=True, array_like=True):
     total_minor: int
     cost_minor: int | None
     categories: dict[str, int] = {}
+    at: datetime | None = None
 
 
 class Refund(msgspec.Struct, frozen=True, array_like=True):
@@ -62,7 +63,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     @property
     def placed_at(self) -> datetime | None:
         """When it was placed, by the word that counts."""
-        return None if self.placed is None else self.placed.stamp.occurred_at
+        return None if self.placed is None else self.placed.at or self.placed.stamp.occurred_at
 
     @property
     def refunded_minor(self) -> int:
@@ -102,12 +103,14 @@ def order_of(event: Event) -> Order:
             costs = [item.unit_cost_minor for item in body.items]
             known = [item.unit_cost_minor * item.quantity for item in body.items if item.unit_cost_minor is not None]
             cost = sum(known) if costs and len(known) == len(costs) else None
+            # Nobody hears of an order before it is placed.
+            at = None if body.placed_at is None else min(body.placed_at, stamp.occurred_at)
             categories: dict[str, int] = {}
             for item in body.items:
                 if item.category:
                     name = item.category[:MAX_CATEGORY_LENGTH]
                     categories[name] = categories.get(name, 0) + item.quantity
-            return Order(placed=Placed(stamp, body.currency, body.total_minor, cost, categories))
+            return Order(placed=Placed(stamp, body.currency, body.total_minor, cost, categories, at))
         case OrderCancelled():
             return Order(cancelled=stamp)
         case OrderRefunded():

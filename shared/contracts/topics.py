@@ -7,6 +7,9 @@ PROFILE_EVENTS: Final = "rapport.profile-events.v1"
 PROFILES: Final = "rapport.profiles.v1"
 SEGMENTS: Final = "rapport.segments.v1"
 
+# What upstream systems say, in CloudEvents of any type; ingest reads it, and puts what it understands on the bus.
+INBOUND: Final = "rapport.inbound.v1"
+
 ALL: Final = (EVENTS, PROFILE_EVENTS, PROFILES, SEGMENTS)
 
 # Of a dead letter, which is a record with more headers around it: a broker takes records of 1 MiB by default.

@@ -4,7 +4,7 @@ Source: CloudEvents specification 1.0.2, Kafka protocol binding 1.0.2, section 3
 """
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -23,6 +23,7 @@ BODIES: Final[Mapping[str, type[Body]]] = {name: body for body, name in TYPE_NAM
 _VERSIONED: Final = re.compile(r"^rapport\.[a-z_]+\.v[0-9]+$")
 
 Headers = Sequence[tuple[str, bytes]]
+Decode = Callable[[Iterable[tuple[str, bytes]], bytes | None], Event]
 
 
 class Undecodable(ValueError):
@@ -45,6 +46,11 @@ _decode_value: Final = msgspec.json.Decoder(_Value).decode
 _decoders: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     name: msgspec.json.Decoder(body) for name, body in BODIES.items()
 }
+
+
+def type_name(body: type[Body]) -> str:
+    """What a type is called on the bus; one that only a service's own topic has, by its class."""
+    return TYPE_NAMES.get(body, body.__name__)
 
 
 def iso(moment: datetime) -> str:

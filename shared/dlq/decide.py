@@ -49,14 +49,14 @@ async def retry(consumer: Consumer, entry: Entry, *, by: str, dry_run: bool) -> 
     if letter is None:
         return Outcome(False, "is no longer in the topic: all that can be done is to drop it")
     try:
-        event = wire.decode(letter.record.headers, letter.record.value)
+        event = consumer.decode(letter.record.headers, letter.record.value)
     except wire.NewerThanCode as error:
         return Outcome(False, f"stays open: {error} is newer than this release; upgrade it")
     except wire.Undecodable as error:
         return await _stays_open(consumer.database, letter, str(error), by=by, dry_run=dry_run)
     handler = consumer.handlers.get(type(event.body))
     if handler is None:
-        return Outcome(False, f"stays open: {consumer.service} has no handler for {wire.TYPE_NAMES[type(event.body)]}")
+        return Outcome(False, f"stays open: {consumer.service} has no handler for {wire.type_name(type(event.body))}")
     try:
         return await _patiently(consumer.database, handler, letter, event, by=by, dry_run=dry_run)
     except Refused as error:
@@ -102,7 +102,7 @@ async def _apply(
     database: Database, handler: Handler, letter: Letter, event: Event, *, by: str, dry_run: bool
 ) -> Outcome:
     trace_id.set(trace_of(event))
-    done = Outcome(True, f"applied: {wire.TYPE_NAMES[type(event.body)]} {event.event_id}")
+    done = Outcome(True, f"applied: {wire.type_name(type(event.body))} {event.event_id}")
     try:
         async with database.work() as work:
             work.origin = letter.place.partition

@@ -57,6 +57,7 @@ class Batches:
     producer: Producer
     handlers: Handlers
     swaps: bool = True
+    decode: wire.Decode = wire.decode
 
     async def apply(self, held: Held, batch: Sequence[Record]) -> str | None:
         """Applies a batch up to the first record that this code is too old for; returns why it stopped there.
@@ -80,7 +81,7 @@ class Batches:
         upto = held.expected
         for record in batch:
             try:
-                events.append((record, wire.decode(record.headers, record.value)))
+                events.append((record, self.decode(record.headers, record.value)))
             except wire.NewerThanCode as error:
                 newer = f"offset {record.offset} is {error}, which this release does not know: upgrade it"
                 break

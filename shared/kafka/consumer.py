@@ -22,7 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared import metrics
 from shared.clock import Clock, wall_milliseconds
-from shared.contracts import topics
+from shared.contracts import topics, wire
 from shared.db import DATABASE_AWAY, Database, Work
 from shared.errors import TryAgain
 from shared.failpoints import failpoint
@@ -74,7 +74,7 @@ class Consumer:
     Before it takes partitions it compares the database with what Kafka knows that it had stored. If the database
     was rewound, `on_rewound` is committed before any event is applied; where it can't be told, a consumer that has
     one takes no partition, any other reads on. `compared` says that it was told since a partition was last taken.
-    `swaps` is False only in the test that shows what the swap is for.
+    `swaps` is False only in the test that shows what the swap is for; `decode` reads a topic that is not of the bus.
     """
 
     service: str
@@ -92,6 +92,7 @@ class Consumer:
     session_timeout_ms: int = 6_000
     group: str = ""
     swaps: bool = True
+    decode: wire.Decode = wire.decode
     on_rewound: OnRewound | None = None
     compared: bool = False
     held: dict[TopicPartition, Held] = field(default_factory=dict)
@@ -105,7 +106,7 @@ class Consumer:
     _busy_at: float = 0.0  # when partitions were last taken or records last processed
 
     def __post_init__(self) -> None:
-        self._batches = Batches(self.service, self.database, self.producer, self.handlers, self.swaps)
+        self._batches = Batches(self.service, self.database, self.producer, self.handlers, self.swaps, self.decode)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Consumes until `stop` is set, building the client anew after every failure of the broker."""
@@ -175,7 +176,8 @@ class Consumer:
         )
         client.subscribe(topics=list(self.topics), listener=_Listener(self))
         try:
-            await client.start()
+            if not await _started(client, stop):
+                return
             self._client = client
             self._progress_at = self._busy_at = asyncio.get_running_loop().time()
             async with asyncio.TaskGroup() as tasks:
@@ -477,6 +479,18 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         log.info("consumer.assigned", partitions=sorted(f"{p.topic}/{p.partition}" for p in assigned))
+
+
+async def _started(client: Any, stop: asyncio.Event) -> bool:
+    """Starts the client; False if it was told to stop first: joining a group can take as long as a session."""
+    async with asyncio.TaskGroup() as tasks:
+        starting, stopping = tasks.create_task(client.start()), tasks.create_task(stop.wait())
+        await asyncio.wait((starting, stopping), return_when=asyncio.FIRST_COMPLETED)
+        starting.cancel()
+        stopping.cancel()
+    if starting.cancelled() and not stop.is_set():
+        raise KafkaError("the client cancelled its caller")
+    return not starting.cancelled()
 
 
 def _high_water(client: Any, partition: TopicPartition) -> int | None:

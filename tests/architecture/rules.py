@@ -15,9 +15,8 @@ REQUIRED_ROOMS: Final = frozenset(
     {"__init__", "__main__", "main", "settings", "api", "schemas", "service", "repository", "models", "domain"}
     | {"consumer", "migrations"}
 )
-ABSENT_ROOMS: Final = {"ingest": frozenset({"consumer"})}  # ingest reads no topic
-OPTIONAL_ROOMS: Final = frozenset({"worker", "channels", "commands", "content", "journeys", "templates"})
-PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "templates"})  # no packages: read, never imported
+OPTIONAL_ROOMS: Final = frozenset({"worker", "channels", "commands", "content", "journeys", "templates", "static"})
+PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "templates", "static"})  # read, never imported
 
 PROCESS_EDGES: Final = frozenset({"shared/process.py", "deploy/local/cli.py"})
 TABLE_MARKS: Final = ("RECORD", "PROJECTION")
@@ -68,7 +67,7 @@ def _rooms(root: Path) -> Iterator[Violation]:
 
 
 def _rooms_of(root: Path, service: Path) -> Iterator[Violation]:
-    wanted = REQUIRED_ROOMS - ABSENT_ROOMS.get(service.name, frozenset())
+    wanted = REQUIRED_ROOMS
     entries = _entries(service)
     rooms = [entry.name if entry.is_dir() else entry.name.removesuffix(".py") for entry in entries]
     for entry, room in zip(entries, rooms, strict=True):

@@ -1,25 +1,6 @@
 """Ingest keeps the tracking contract that the SDKs rely on, sentence by sentence.
 
-The sentences, numbered as the tests name them:
-
- 1. The routes `/v1/{identify,track,page,screen,group,alias,batch}` exist.
- 2. `/v1/import` and `/v1/import/` behave as batch.
- 3. The one-letter routes behave as the long ones.
- 4. `/v1/m` answers 200.
- 5. `GET /v1/projects/{writeKey}/settings` says where to send to.
- 6. `OPTIONS` is answered everywhere, with the headers that a browser needs.
- 7. The write key is taken from Basic (also without its colon), from the body, or from the query.
- 8. Context of the batch is merged into its items, and the item wins.
- 9. Ids may be explicit null or numbers; `_metadata` may be present.
-10. Bodies are JSON whatever the content type, gzip or not, chunked or not.
-11. The decompressed size is limited while it streams.
-12. Limits: 32,768 bytes an event, 512,000 bytes and 2,500 events a batch, 100 characters a messageId.
-13. The answer is exactly 200 with `{"success": true}`, given only once the broker has acknowledged.
-14. An oversize body or invalid JSON is 400 with `{"code", "message"}`.
-15. A bad event inside a batch never fails the batch: it is quarantined with its reason.
-16. Back-pressure is 503 with `Retry-After` in whole seconds.
-17. `occurred_at = received_at − (sentAt − timestamp)`.
-18. `messageId` dedupes per source; one is generated when absent; retries reuse it.
+The sentences stand in docs/tracking-contract.md; a test has the number of its sentence.
 """
 
 import base64
@@ -27,120 +8,26 @@ import gzip
 import json
 import zlib
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 
 import httpx2
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from services.ingest import service as use_cases
-from services.ingest.main import build
-from services.ingest.settings import IngestSettings
-from shared.contracts import topics, wire
-from shared.contracts.envelope import Event, SourceKind
+from shared.contracts import topics
 from shared.contracts.events import CustomerIdentified, CustomEvent, OrderPlaced, PageViewed
 from shared.contracts.identity import Identity, Namespace
-from shared.kafka.producer import BrokerAway, Message
-from shared.process import Service
 from tests.conftest import DatabaseFactory
+from tests.support.ingest import NOW, Ingest, bearer, ingesting
 
-NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 LONG_ROUTES = ("identify", "track", "page", "screen", "group", "alias")
-PRIVATE_KEY = Ed25519PrivateKey.generate()
-
-
-class StoppedClock:
-    """A clock that tests move."""
-
-    def __init__(self) -> None:
-        self.moment = NOW
-
-    def now(self) -> datetime:
-        return self.moment
-
-
-class RecordingPublisher:
-    """Keeps what is published, and can be away."""
-
-    def __init__(self) -> None:
-        self.messages: list[Message] = []
-        self.away = False
-
-    async def send(self, messages: Sequence[Message]) -> None:
-        if self.away:
-            raise BrokerAway("the broker is away")
-        self.messages.extend(messages)
-
-    @property
-    def events(self) -> list[Event]:
-        return [wire.decode(message.headers, message.value) for message in self.messages]
-
-
-class Ingest:
-    """The whole service in this process, with a server's and a public source."""
-
-    def __init__(
-        self, service: Service, publisher: RecordingPublisher, clock: StoppedClock, keys: dict[str, str]
-    ) -> None:
-        assert service.app is not None
-        self.service = service
-        self.publisher = publisher
-        self.clock = clock
-        self.keys = keys
-        self.http = httpx2.AsyncClient(
-            transport=httpx2.ASGITransport(app=service.app), base_url="http://ingest.example"
-        )
-
-    async def post(self, path: str, body: Any, *, key: str | None = "server", **more: Any) -> httpx2.Response:
-        """Sends JSON, or bytes as they are, with a source's key as Basic user name."""
-        content = body if isinstance(body, bytes) else json.dumps(body).encode()
-        if key:
-            more["auth"] = httpx2.BasicAuth(self.keys[key], "")
-        return await self.http.post(f"/v1/{path}", content=content, **more)
-
-    async def get(self, path: str, *scopes: str, **parameters: Any) -> httpx2.Response:
-        return await self.http.get(f"/v1/{path}", headers=bearer(*scopes), params=parameters)
-
-    async def quarantined(self) -> list[dict[str, Any]]:
-        answer = (await self.get("quarantine", "ingest:read")).raise_for_status()
-        events: list[dict[str, Any]] = answer.json()["events"]
-        return events
-
-
-def bearer(*scopes: str) -> dict[str, str]:
-    claims = {
-        "iss": "rapport",
-        "aud": "rapport",
-        "sub": "operator",
-        "scope": " ".join(scopes),
-        "exp": datetime(2099, 1, 1, tzinfo=UTC),
-    }
-    return {"Authorization": f"Bearer {jwt.encode(claims, PRIVATE_KEY, algorithm='EdDSA')}"}
 
 
 @pytest.fixture
 async def ingest(database_factory: DatabaseFactory) -> AsyncIterator[Ingest]:
-    settings = IngestSettings(
-        database_url=await database_factory("ingest"),
-        kafka_bootstrap="nowhere.invalid:9092",
-        http_port=8001,
-        auth_public_key=PRIVATE_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
-    )
-    clock, publisher = StoppedClock(), RecordingPublisher()
-    service = build(settings, clock, producer=publisher)
-    async with service.database.work() as work:
-        keys = {
-            kind.value: (await use_cases.create_source(work, name=kind.value, kind=kind, allow_orders=False))[1]
-            for kind in (SourceKind.SERVER, SourceKind.PUBLIC)
-        }
-    made = Ingest(service, publisher, clock, keys)
-    yield made
-    await made.http.aclose()
-    await service.database.close()
+    async with ingesting(await database_factory("ingest")) as made:
+        yield made
 
 
 def track(**more: Any) -> dict[str, Any]:
@@ -180,17 +67,17 @@ async def test_03_one_letter_routes_behave_as_the_long_ones(ingest: Ingest, rout
     assert (long.event_id, long.body, long.identities) == (short.event_id, short.body, short.identities)
 
 
-async def test_03_b_behaves_as_batch(ingest: Ingest) -> None:
+async def test_04_b_behaves_as_batch(ingest: Ingest) -> None:
     assert is_success(await ingest.post("b", {"batch": [track()]}))
     assert len(ingest.publisher.events) == 1
 
 
-async def test_04_metrics_of_the_browser_sdk_are_ignored(ingest: Ingest) -> None:
+async def test_05_metrics_of_the_browser_sdk_are_ignored(ingest: Ingest) -> None:
     assert is_success(await ingest.post("m", {"series": []}, key=None))
     assert ingest.publisher.events == []
 
 
-async def test_05_settings_say_where_to_send_to(ingest: Ingest) -> None:
+async def test_06_settings_say_where_to_send_to(ingest: Ingest) -> None:
     key = ingest.keys["public"]
     answer = await ingest.http.get(f"/v1/projects/{key}/settings")
     assert answer.json() == {"integrations": {"Segment.io": {"apiKey": key, "apiHost": "ingest.example/v1"}}}
@@ -198,7 +85,7 @@ async def test_05_settings_say_where_to_send_to(ingest: Ingest) -> None:
     assert (await ingest.http.get("/v1/projects/nobody/settings")).status_code == 401
 
 
-async def test_06_options_are_answered_everywhere(ingest: Ingest) -> None:
+async def test_07_options_are_answered_everywhere(ingest: Ingest) -> None:
     for path in (*LONG_ROUTES, "batch", "import", "import/", *"tipsgab", "m", "projects/x/settings"):
         answer = await ingest.http.options(f"/v1/{path}", headers={"Origin": "https://shop.example"})
         assert answer.status_code == 200
@@ -207,26 +94,58 @@ async def test_06_options_are_answered_everywhere(ingest: Ingest) -> None:
         assert "POST" in answer.headers["access-control-allow-methods"]
 
 
-async def test_06_every_answer_exposes_retry_after_to_browsers(ingest: Ingest) -> None:
+async def test_23_a_preflight_allows_what_sdks_send(ingest: Ingest) -> None:
+    asked = {"Origin": "https://shop.example", "Access-Control-Request-Headers": "authorization, x-retry-count"}
+    answer = await ingest.http.options("/v1/batch", headers=asked)
+    assert answer.headers["access-control-allow-headers"] == "Authorization, Content-Type, X-Retry-Count"
+
+
+async def test_24_every_answer_exposes_retry_after_to_browsers(ingest: Ingest) -> None:
     for answer in (await ingest.post("track", track()), await ingest.post("track", b"{")):
         assert answer.headers["access-control-allow-origin"] == "*"
         assert answer.headers["access-control-expose-headers"] == "Retry-After"
 
 
-async def test_07_the_key_is_taken_from_basic_from_the_body_or_from_the_query(ingest: Ingest) -> None:
+async def test_08_everything_stands_at_the_hosts_root(ingest: Ingest) -> None:
+    assert is_success(
+        await ingest.http.post("http://ingest.example/v1/track", json=track(writeKey=ingest.keys["server"]))
+    )
+    assert (await ingest.http.post("http://ingest.example/prefix/v1/track", json=track())).status_code == 404
+
+
+def basic(text: str) -> dict[str, str]:
+    return {"Authorization": "Basic " + base64.b64encode(text.encode()).decode()}
+
+
+async def test_09_the_key_is_taken_from_basics_user_name(ingest: Ingest) -> None:
+    assert is_success(await ingest.post("track", track(), key=None, headers=basic(f"{ingest.keys['server']}:")))
+    assert is_success(await ingest.post("track", track(), key=None, headers=basic(f"{ingest.keys['server']}:pass")))
+
+
+async def test_10_a_user_name_without_its_colon_is_tolerated(ingest: Ingest) -> None:
+    assert is_success(await ingest.post("track", track(), key=None, headers=basic(ingest.keys["server"])))
+
+
+async def test_11_the_key_is_taken_from_the_body(ingest: Ingest) -> None:
     key = ingest.keys["server"]
-    basic = {"Authorization": "Basic " + base64.b64encode(f"{key}:".encode()).decode()}
-    without_colon = {"Authorization": "Basic " + base64.b64encode(key.encode()).decode()}
-    for headers in (basic, without_colon):
-        assert is_success(await ingest.post("track", track(), key=None, headers=headers))
     assert is_success(await ingest.post("track", track(writeKey=key), key=None))
     assert is_success(await ingest.post("batch", {"batch": [track()], "writeKey": key}, key=None))
-    assert is_success(await ingest.post("track", track(), key=None, params={"writeKey": key}))
-    assert is_success(await ingest.post("track", track(writeKey=key), key=None, headers={"Authorization": "Basic ?"}))
-    assert len(ingest.publisher.events) == 6
 
 
-async def test_07_an_unknown_key_is_401_with_code_and_message(ingest: Ingest) -> None:
+async def test_12_the_key_is_taken_from_the_query(ingest: Ingest) -> None:
+    assert is_success(await ingest.post("track", track(), key=None, params={"writeKey": ingest.keys["server"]}))
+
+
+async def test_13_of_several_keys_the_first_that_is_valid_counts(ingest: Ingest) -> None:
+    server, public = ingest.keys["server"], ingest.keys["public"]
+    for headers, in_body in ((basic("rk_old:"), server), ({"Authorization": "Basic ?"}, server)):
+        assert is_success(await ingest.post("track", track(writeKey=in_body), key=None, headers=headers))
+    assert is_success(await ingest.post("track", track(writeKey=server), key=None, headers=basic(f"{public}:")))
+    kinds = [event.source_kind.value for event in ingest.publisher.events]
+    assert kinds == ["server", "server", "public"]
+
+
+async def test_13_an_unknown_key_is_401_with_code_and_message(ingest: Ingest) -> None:
     for answer in (
         await ingest.post("track", track(), key=None),
         await ingest.post("track", track(writeKey="rk_nobody"), key=None),
@@ -237,7 +156,7 @@ async def test_07_an_unknown_key_is_401_with_code_and_message(ingest: Ingest) ->
     assert ingest.publisher.events == []
 
 
-async def test_07_a_disabled_source_is_unknown_after_ten_seconds(ingest: Ingest) -> None:
+async def test_13_a_disabled_source_is_unknown_after_ten_seconds(ingest: Ingest) -> None:
     assert is_success(await ingest.post("track", track()))
     source_id = ingest.publisher.events[0].source_id
     disabled = await ingest.http.post(f"/v1/sources/{source_id}/disable", headers=bearer("ingest:admin"))
@@ -246,7 +165,20 @@ async def test_07_a_disabled_source_is_unknown_after_ten_seconds(ingest: Ingest)
     assert (await ingest.post("track", track())).status_code == 401
 
 
-async def test_08_context_of_the_batch_is_merged_and_the_item_wins(ingest: Ingest) -> None:
+async def test_14_a_batch_has_its_events_in_a_list_and_its_time_and_key_beside_it(ingest: Ingest) -> None:
+    body = {
+        "batch": [track(messageId="a"), {"type": "identify", "userId": "42", "traits": {"plan": "gold"}}],
+        "sentAt": NOW.isoformat(),
+        "writeKey": ingest.keys["server"],
+        "context": {"locale": "de-DE"},
+        "integrations": {"All": True},
+    }
+    assert is_success(await ingest.post("batch", body, key=None))
+    assert [type(event.body) for event in ingest.publisher.events] == [CustomEvent, CustomerIdentified]
+    assert {event.context.locale for event in ingest.publisher.events if event.context} == {"de-DE"}
+
+
+async def test_15_context_of_the_batch_is_merged_and_the_item_wins(ingest: Ingest) -> None:
     await ingest.post(
         "batch",
         {
@@ -264,7 +196,28 @@ async def test_08_context_of_the_batch_is_merged_and_the_item_wins(ingest: Inges
     ]
 
 
-async def test_09_ids_may_be_null_or_numbers_and_unknown_fields_are_no_error(ingest: Ingest) -> None:
+async def test_16_events_carry_what_their_type_has(ingest: Ingest) -> None:
+    common = {"userId": "42", "anonymousId": "a", "integrations": {}, "context": {"locale": "en-GB"}}
+    batch = [
+        {"type": "track", "event": "Clicked", "properties": {"n": 1}, **common},
+        {"type": "identify", "traits": {"plan": "gold"}, **common},
+        {"type": "page", "name": "Tea", "category": "Shop", "properties": {"url": "u"}, **common},
+        {"type": "screen", "name": "Basket", "category": "App", **common},
+        {"type": "group", "groupId": "g", "traits": {"name": "Club"}, **common},
+        {"type": "alias", "userId": "42", "previousId": "a"},
+    ]
+    assert is_success(await ingest.post("batch", {"batch": batch}))
+    assert [event.body for event in ingest.publisher.events] == [
+        CustomEvent(name="Clicked", properties={"n": 1}),
+        CustomerIdentified(traits={"plan": "gold"}),
+        PageViewed(url="u", title="Tea"),
+        PageViewed(title="Basket"),
+        CustomEvent(name="Group Identified", properties={"group_id": "g", "traits": {"name": "Club"}}),
+        CustomEvent(name="Alias"),
+    ]
+
+
+async def test_17_ids_may_be_null_or_numbers_and_unknown_fields_are_no_error(ingest: Ingest) -> None:
     await ingest.post(
         "batch",
         {
@@ -279,13 +232,27 @@ async def test_09_ids_may_be_null_or_numbers_and_unknown_fields_are_no_error(ing
     assert second.identities == (Identity(Namespace.ANONYMOUS_ID, "a-1"),)
 
 
-async def test_10_the_content_type_does_not_matter(ingest: Ingest) -> None:
+async def test_18_fields_that_are_not_known_here_may_be_present(ingest: Ingest) -> None:
+    said = track(_metadata={"bundled": ["x"], "unbundled": []}, channel="server", version="2")
+    assert is_success(await ingest.post("batch", {"batch": [said], "_metadata": {}, "requestId": "r"}))
+    assert len(ingest.publisher.events) == 1
+
+
+@pytest.mark.parametrize("timestamp", ["2026-01-31T11:00:00Z", "2026-01-31T11:00:00.000Z", "2026-01-31T19:00:00+08:00"])
+async def test_19_timestamps_end_in_z_or_in_an_offset(ingest: Ingest, timestamp: str) -> None:
+    assert is_success(await ingest.post("track", track(timestamp=timestamp)))
+    assert [event.occurred_at for event in ingest.publisher.events] == [NOW - timedelta(hours=1)]
+    await ingest.post("track", track(messageId="m-2", timestamp="2026-01-31T11:00:00"))
+    assert [one["reason_code"] for one in await ingest.quarantined()] == ["time"]
+
+
+async def test_20_the_content_type_does_not_matter(ingest: Ingest) -> None:
     for content_type in ("application/json", "text/plain", "text/plain;charset=UTF-8", "application/octet-stream"):
         assert is_success(await ingest.post("track", track(), headers={"Content-Type": content_type}))
 
 
 @pytest.mark.parametrize(("packed", "chunk_bytes"), [(True, 1), (True, 7), (True, 100_000), (False, 1)])
-async def test_10_bodies_may_be_gzip_and_chunked(ingest: Ingest, packed: bool, chunk_bytes: int) -> None:
+async def test_21_bodies_may_be_gzip_and_chunked(ingest: Ingest, packed: bool, chunk_bytes: int) -> None:
     body = json.dumps({"batch": [track(), track(messageId="m-2")]}).encode()
     body = gzip.compress(body) if packed else body
 
@@ -303,7 +270,7 @@ async def test_10_bodies_may_be_gzip_and_chunked(ingest: Ingest, packed: bool, c
     assert len(ingest.publisher.events) == 2
 
 
-async def test_11_a_gzip_bomb_is_refused_while_it_streams(ingest: Ingest) -> None:
+async def test_22_a_gzip_bomb_is_refused_while_it_streams(ingest: Ingest) -> None:
     packer, read = zlib.compressobj(9, wbits=31), 0
     chunks = [packer.compress(b" " * 1_000_000) for _ in range(100)] + [packer.flush()]
 
@@ -318,14 +285,14 @@ async def test_11_a_gzip_bomb_is_refused_while_it_streams(ingest: Ingest) -> Non
     assert sum(map(len, chunks)) < 512_000
 
 
-async def test_11_broken_gzip_is_400(ingest: Ingest) -> None:
+async def test_22_broken_gzip_is_400(ingest: Ingest) -> None:
     good = gzip.compress(json.dumps(track()).encode())
     for body in (good[:-9], good[:12] + b"\xff\xff" + good[14:], b"\x1f\x8b"):
         answer = await ingest.post("track", body)
         assert (answer.status_code, answer.json()["code"]) == (400, "invalid_gzip")
 
 
-async def test_12_an_event_too_large_for_a_batch_is_quarantined_and_its_neighbour_taken(ingest: Ingest) -> None:
+async def test_25_an_event_too_large_for_a_batch_is_quarantined_and_its_neighbour_taken(ingest: Ingest) -> None:
     large = track(properties={"text": "x" * 33_000}, messageId="large")
     assert is_success(await ingest.post("batch", {"batch": [large, track()]}))
     assert len(ingest.publisher.events) == 1
@@ -333,14 +300,23 @@ async def test_12_an_event_too_large_for_a_batch_is_quarantined_and_its_neighbou
     assert (kept["reason_code"], kept["message_id"]) == ("too_large", "large")
 
 
-async def test_12_an_event_of_exactly_the_limit_is_taken(ingest: Ingest) -> None:
+async def test_25_an_event_of_exactly_the_limit_is_taken(ingest: Ingest) -> None:
     for bytes_too_many, taken in ((0, True), (1, False)):
         frame = len(json.dumps(track(properties={"text": ""})))
         body = track(properties={"text": "x" * (32_768 - frame + bytes_too_many)})
         assert is_success(await ingest.post("track", body)) is taken
 
 
-async def test_12_a_batch_may_have_2500_events_and_not_one_more(ingest: Ingest) -> None:
+async def test_26_a_batch_may_have_512000_bytes_and_not_one_more(ingest: Ingest) -> None:
+    def of(size: int) -> bytes:
+        body = json.dumps({"batch": [track()], "padding": ""}).encode()
+        return body.replace(b'"padding": ""', b'"padding": "%s"' % (b"x" * (size - len(body))))
+
+    assert is_success(await ingest.post("batch", of(512_000)))
+    assert (await ingest.post("batch", of(512_001))).status_code == 400
+
+
+async def test_27_a_batch_may_have_2500_events_and_not_one_more(ingest: Ingest) -> None:
     events = [track(messageId=str(n)) for n in range(2_500)]
     assert is_success(await ingest.post("batch", {"batch": events}))
     assert len(ingest.publisher.events) == 2_500
@@ -348,14 +324,14 @@ async def test_12_a_batch_may_have_2500_events_and_not_one_more(ingest: Ingest) 
     assert (answer.status_code, answer.json()["code"]) == (400, "too_large")
 
 
-async def test_12_a_message_id_may_have_100_characters_and_not_one_more(ingest: Ingest) -> None:
+async def test_28_a_message_id_may_have_100_characters_and_not_one_more(ingest: Ingest) -> None:
     assert is_success(await ingest.post("batch", {"batch": [track(messageId="x" * 100), track(messageId="x" * 101)]}))
     assert len(ingest.publisher.events) == 1
     (kept,) = await ingest.quarantined()
     assert kept["reason_code"] == "message_id"
 
 
-async def test_13_the_answer_is_given_once_the_broker_has_acknowledged(ingest: Ingest) -> None:
+async def test_29_the_answer_is_given_once_the_broker_has_acknowledged(ingest: Ingest) -> None:
     answer = await ingest.post("batch", {"batch": [track()]})
     assert is_success(answer)
     (sent,) = ingest.publisher.messages
@@ -364,7 +340,7 @@ async def test_13_the_answer_is_given_once_the_broker_has_acknowledged(ingest: I
     assert b"42" not in sent.key
 
 
-async def test_14_what_is_no_batch_is_400_with_code_and_message(ingest: Ingest) -> None:
+async def test_30_what_is_no_batch_is_400_with_code_and_message(ingest: Ingest) -> None:
     no_batches = (b"", b"{", b"[]", b"null", b'"x"', b"{}", b'{"batch": {}}', b'{"batch": 1}', b"\xff", b"[" * 100_000)
     for body in no_batches:
         answer = await ingest.post("batch", body)
@@ -372,7 +348,7 @@ async def test_14_what_is_no_batch_is_400_with_code_and_message(ingest: Ingest) 
         assert set(answer.json()) == {"code", "message"}
 
 
-async def test_14_an_oversize_body_is_400_with_code_and_message(ingest: Ingest) -> None:
+async def test_30_an_oversize_body_is_400_with_code_and_message(ingest: Ingest) -> None:
     answer = await ingest.post("batch", b" " * 512_001)
     assert (answer.status_code, set(answer.json())) == (400, {"code", "message"})
 
@@ -396,7 +372,7 @@ BAD_EVENTS = [
 ]
 
 
-async def test_15_bad_events_are_quarantined_with_their_reasons_and_the_others_are_taken(ingest: Ingest) -> None:
+async def test_31_bad_events_are_quarantined_with_their_reasons_and_the_others_are_taken(ingest: Ingest) -> None:
     good = json.dumps(track()).encode()
     batch = b",".join(part for bad, _ in BAD_EVENTS for part in (bad, good))
     assert is_success(await ingest.post("batch", b'{"batch": [' + batch + b"]}"))
@@ -412,13 +388,13 @@ async def test_15_bad_events_are_quarantined_with_their_reasons_and_the_others_a
     assert len(of_time) == 2
 
 
-async def test_15_half_an_emoji_does_not_cost_the_batch(ingest: Ingest) -> None:
+async def test_31_half_an_emoji_does_not_cost_the_batch(ingest: Ingest) -> None:
     cut = b'{"type": "track", "event": "x", "userId": "1", "properties": {"a": "a\\ud83d", "b": "\\ud83d\\ude00"}}'
     assert is_success(await ingest.post("batch", b'{"batch": [' + cut + b"]}"))
     assert ingest.publisher.events[0].body == CustomEvent(name="x", properties={"a": "a\ufffd", "b": "😀"})
 
 
-async def test_15_a_bad_event_sent_again_is_kept_once_and_without_its_write_key(ingest: Ingest) -> None:
+async def test_31_a_bad_event_sent_again_is_kept_once_and_without_its_write_key(ingest: Ingest) -> None:
     body = {"event": "Clicked", "writeKey": ingest.keys["server"], "messageId": "m-9"}
     for _ in range(2):
         assert is_success(await ingest.post("track", body))
@@ -427,7 +403,7 @@ async def test_15_a_bad_event_sent_again_is_kept_once_and_without_its_write_key(
     assert kept["message_id"] == "m-9"
 
 
-async def test_15_the_quarantine_is_read_page_by_page_and_by_its_scope_only(ingest: Ingest) -> None:
+async def test_31_the_quarantine_is_read_page_by_page_and_by_its_scope_only(ingest: Ingest) -> None:
     await ingest.post("batch", {"batch": [{"type": f"bad-{n}"} for n in range(5)]})
     seen: list[str] = []
     cursor: dict[str, str] = {}
@@ -442,17 +418,21 @@ async def test_15_the_quarantine_is_read_page_by_page_and_by_its_scope_only(inge
     assert (await ingest.http.get("/v1/quarantine")).status_code == 401
 
 
-async def test_16_a_broker_that_is_away_is_503_with_retry_after(ingest: Ingest) -> None:
-    ingest.publisher.away = True
-    answer = await ingest.post("track", track())
-    assert answer.status_code == 503
-    assert answer.headers["retry-after"] == "2"
-    assert set(answer.json()) == {"code", "message"}
-    ingest.publisher.away = False
-    assert is_success(await ingest.post("track", track()))
+async def test_32_a_broker_that_is_away_is_503_with_retry_after_where_nothing_is_spooled(
+    database_factory: DatabaseFactory,
+) -> None:
+    async with ingesting(await database_factory("ingest"), spool_megabytes=0) as ingest:
+        ingest.publisher.away = True
+        answer = await ingest.post("track", track())
+        assert answer.status_code == 503
+        assert answer.headers["retry-after"] == "2"
+        assert set(answer.json()) == {"code", "message"}
+        ingest.publisher.away = False
+        ingest.clock.moment += timedelta(seconds=3)
+        assert is_success(await ingest.post("track", track()))
 
 
-async def test_16_without_postgresql_good_events_of_a_known_key_are_taken_and_bad_ones_answered_503(
+async def test_32_without_postgresql_good_events_of_a_known_key_are_taken_and_bad_ones_answered_503(
     ingest: Ingest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert is_success(await ingest.post("track", track()))
@@ -468,7 +448,22 @@ async def test_16_without_postgresql_good_events_of_a_known_key_are_taken_and_ba
     assert (await ingest.post("track", track(), key="public")).status_code == 503
 
 
-async def test_17_the_senders_clock_is_corrected(ingest: Ingest) -> None:
+async def test_33_too_many_events_of_one_source_are_429_with_retry_after(ingest: Ingest) -> None:
+    path, admin = f"/v1/sources/{ingest.ids['server']}", bearer("ingest:admin", "ingest:read")
+    tag = (await ingest.http.get(path, headers=admin)).headers["etag"]
+    limit = await ingest.http.patch(path, headers={**admin, "If-Match": tag}, json={"events_per_second": 5})
+    assert limit.status_code == 200
+    batch = {"batch": [track(messageId=f"m-{n}") for n in range(10)]}
+    assert is_success(await ingest.post("batch", batch))
+    answer = await ingest.post("batch", batch)
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
+    assert set(answer.json()) == {"code", "message"}
+    assert answer.headers["access-control-expose-headers"] == "Retry-After"
+    ingest.clock.moment += timedelta(seconds=3)
+    assert is_success(await ingest.post("batch", batch))
+
+
+async def test_34_the_senders_clock_is_corrected(ingest: Ingest) -> None:
     a_day = timedelta(days=1)
     body = track(timestamp=(NOW - a_day).isoformat(), sentAt=(NOW - a_day + timedelta(seconds=30)).isoformat())
     await ingest.post("track", body)
@@ -479,20 +474,52 @@ async def test_17_the_senders_clock_is_corrected(ingest: Ingest) -> None:
         assert event.occurred_at == NOW - timedelta(seconds=30)
 
 
-async def test_18_the_same_message_of_a_source_is_the_same_event(ingest: Ingest) -> None:
+async def test_35_the_timestamp_as_it_was_sent_is_kept(ingest: Ingest) -> None:
+    stated, sent = NOW - timedelta(days=1), NOW - timedelta(days=1) + timedelta(seconds=30)
+    await ingest.post("track", track(timestamp=stated.isoformat(), sentAt=sent.isoformat()))
+    [event] = ingest.publisher.events
+    assert (event.stated_at, event.occurred_at) == (stated, NOW - timedelta(seconds=30))
+
+
+async def test_36_the_same_message_of_a_source_is_the_same_event(ingest: Ingest) -> None:
     for key in ("server", "server", "public"):
         await ingest.post("track", track(), key=key)
     first, again, other = (event.event_id for event in ingest.publisher.events)
     assert first == again != other
 
 
-async def test_18_a_message_without_an_id_gets_one_of_its_own(ingest: Ingest) -> None:
+async def test_37_a_message_without_an_id_gets_one_of_its_own(ingest: Ingest) -> None:
     await ingest.post("batch", {"batch": [track(messageId=None), track(messageId="")]})
     first, second = ingest.publisher.events
     assert first.event_id != second.event_id
 
 
 # What a source is believed, which the contract leaves to the server
+
+
+async def test_38_a_retry_is_the_same_event(ingest: Ingest) -> None:
+    body = {"batch": [track(messageId="a"), track(messageId="b")], "sentAt": NOW.isoformat()}
+    for retry in range(3):
+        headers = {"X-Retry-Count": str(retry)}
+        assert is_success(
+            await ingest.post("batch", {**body, "sentAt": ingest.clock.now().isoformat()}, headers=headers)
+        )
+        ingest.clock.moment += timedelta(seconds=30)
+    assert len({event.event_id for event in ingest.publisher.events}) == 2
+
+
+async def test_39_the_address_of_a_browser_is_filled_in_and_a_servers_is_not(ingest: Ingest) -> None:
+    agent = {"User-Agent": "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0"}
+    await ingest.post("track", track(), key="public", headers=agent)
+    await ingest.post("track", track(messageId="m-2"), headers=agent)
+    await ingest.post("track", track(messageId="m-3", context={"ip": "192.0.2.7"}))
+    browser, silent, told = (event.context for event in ingest.publisher.events)
+    assert browser is not None
+    assert browser.agent is not None
+    assert (browser.ip, browser.agent.browser) == ("127.0.0.1", "Firefox")
+    assert silent is None
+    assert told is not None
+    assert told.ip == "192.0.2.7"
 
 
 async def test_a_public_key_speaks_of_orders_as_claims_only(ingest: Ingest) -> None:

@@ -376,10 +376,6 @@ async def test_a_retry_that_is_killed_behind_its_commit_is_done(bench: Bench) ->
     assert (await decided(bench.database))[other].verdict is decisions.Verdict.DROPPED
 
 
-async def test_a_service_that_reads_nothing_says_so(bench: Bench) -> None:
-    assert await _process(bench, "ingest", "list") == (2, "ingest reads no topic, and so has no dead letters\n")
-
-
 async def test_a_log_is_read_to_its_end(bench: Bench) -> None:
     assert await log.read(bench.bootstrap, bench.topic) == []
     events = [order(n % 50, n) for n in range(3_000)]

@@ -15,14 +15,16 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from deploy.local.broker import Broker
 from deploy.local.process import free_port
-from services.ingest import commands
-from services.ingest import service as use_cases
+from services.ingest.commands import source as command
 from services.ingest.main import build
 from services.ingest.settings import IngestSettings
 from shared import process
+from shared.clock import SystemClock
 from shared.contracts import topics, wire
-from shared.contracts.envelope import Event, SourceKind, event_id
+from shared.contracts.envelope import Event, event_id
+from shared.db import Database
 from tests.conftest import DatabaseFactory
+from tests.support.sources import VAULT, made_source
 
 DEADLINE_SECONDS = 30
 
@@ -31,8 +33,7 @@ DEADLINE_SECONDS = 30
 async def serving(settings: IngestSettings) -> AsyncIterator[tuple[httpx2.AsyncClient, UUID]]:
     """The service as a process runs it, on its port, and a client that sends as a server."""
     service = build(settings)
-    async with service.database.work() as work:
-        source_id, key = await use_cases.create_source(work, name="shop", kind=SourceKind.SERVER, allow_orders=False)
+    source_id, key = await made_source(service.database)
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(process.run(service, stop=stop))
@@ -101,12 +102,10 @@ async def test_the_command_prints_only_the_key(database_factory: DatabaseFactory
 async def test_sources_are_made_listed_and_disabled_from_the_command_line(
     database_factory: DatabaseFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    settings = IngestSettings(
-        database_url=await database_factory("ingest"), kafka_bootstrap="nowhere.invalid:9092", http_port=8001
-    )
+    database = Database(await database_factory("ingest"), application="test", clock=SystemClock())
 
     async def source(*arguments: str) -> tuple[int, str, str]:
-        status = await commands.source(settings, arguments)
+        status = await command.run(database, VAULT, arguments)
         return status, *capsys.readouterr()
 
     status, key, _ = await source("create", "web shop", "--kind", "public", "--allow-orders")
@@ -119,3 +118,8 @@ async def test_sources_are_made_listed_and_disabled_from_the_command_line(
     assert (await source("disable", "web shop"))[0] == 0
     assert (await source("list"))[1].strip().endswith("disabled")
     assert (await source("disable", "nobody"))[0] == 1
+    assert (await source("enable", "web shop"))[0] == 0
+    assert (await source("list"))[1].strip().endswith("enabled")
+    status, rotated, _ = await source("rotate", "web shop", "--grace-hours", "1")
+    assert (status, rotated[:3], rotated == key) == (0, "rk_", False)
+    await database.close()

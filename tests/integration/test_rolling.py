@@ -14,15 +14,14 @@ import httpx2
 from deploy.local.broker import Broker
 from deploy.local.process import LOOPBACK, Child, answers, free_port
 from deploy.local.settings import CHECKOUT
-from services.ingest import service as use_cases
 from services.ingest.main import build
 from services.ingest.settings import IngestSettings
 from shared import process
-from shared.contracts.envelope import SourceKind
 from tests.conftest import DatabaseFactory
 from tests.faults.front import Front
 from tests.faults.proxy import Proxy
 from tests.support.running import DEADLINE_SECONDS, eventually
+from tests.support.sources import made_source
 
 RESTARTS = 3
 CLIENTS = 8
@@ -161,7 +160,6 @@ async def _ready(client: httpx2.AsyncClient) -> bool:
 
 async def _write_key(url: str, broker: Broker) -> str:
     service = build(IngestSettings(database_url=url, kafka_bootstrap=broker.bootstrap, http_port=1))
-    async with service.database.work() as work:
-        _, key = await use_cases.create_source(work, name="shop", kind=SourceKind.SERVER, allow_orders=False)
+    _, key = await made_source(service.database)
     await service.database.close()
     return key

@@ -48,3 +48,37 @@ EXAMPLES: Final = {
     "group": _body({"userId": "42", "groupId": "club-7", "traits": {"name": "Tea club"}, **_WHEN}),
     "alias": _body({"userId": "42", "previousId": "0f2b8a6e", **_WHEN}),
 }
+
+
+_CUSTOMER: Final = {"user_id": "42", "email": "ann@example.com"}
+_LINES: Final = [{"sku": "TEA-1", "name": "茉莉花茶", "category": "tea", "quantity": 2, "unit_price": "29.95"}]
+_OCCURRED: Final = "2026-01-31T12:00:00Z"
+
+TYPED: Final[dict[str, Any]] = {
+    "orders": {"customer": _CUSTOMER, "order_id": "A-1001", "currency": "EUR", "total": "59.90", "items": _LINES},
+    "refunds": {"customer": _CUSTOMER, "order_id": "A-1001", "refund_id": "R-1", "currency": "EUR", "total": "29.95"},
+    "cancellations": {"customer": _CUSTOMER, "order_id": "A-1001", "reason": "changed her mind"},
+    "shipments": {"customer": _CUSTOMER, "order_id": "A-1001", "carrier": "DHL", "tracking_number": "JD01460"},
+    "delays": {"customer": _CUSTOMER, "order_id": "A-1001", "reason": "customs", "expected_at": "2026-02-09"},
+    "deliveries": {"customer": _CUSTOMER, "order_id": "A-1001"},
+    "checkouts": {"customer": _CUSTOMER, "checkout_id": "K-1", "currency": "EUR", "items": _LINES},
+    "carts": {"customer": _CUSTOMER, "cart_id": "C-1", "currency": "EUR", "items": _LINES, "occurred_at": _OCCURRED},
+    "customers": {
+        "customer": _CUSTOMER,
+        "traits": {"first_name": "Ann", "country": "DE"},
+        "consent": {"email": True},
+        "occurred_at": _OCCURRED,
+    },
+    "page-views": {"customer": {"anonymous_id": "0f2b8a6e"}, "url": "https://shop.example/tea", "path": "/tea"},
+    "product-views": {"customer": {"anonymous_id": "0f2b8a6e"}, "sku": "TEA-1", "currency": "EUR", "price": "29.95"},
+    "events": {"customer": _CUSTOMER, "name": "Wishlist Shared", "properties": {"items": 3}},
+    "cloudevents": {
+        "specversion": "1.0",
+        "id": "A-1001",
+        "source": "/erp/orders",
+        "type": "rapport.order_placed.v1",
+        "time": _OCCURRED,
+        "subject": "user_id:42",
+        "data": {"order_id": "A-1001", "currency": "EUR", "total_minor": 5990},
+    },
+}

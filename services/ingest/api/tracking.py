@@ -6,24 +6,21 @@ These routes authenticate by write key, answer exactly `200 {"success": true}`, 
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
+import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from services.ingest import service
+from services.ingest.api.door import NotUnderstood, TrackingError, busy, door_of
 from services.ingest.api.examples import EXAMPLES
 from services.ingest.domain import body, times
 from services.ingest.domain.errors import BadRequest
 from services.ingest.domain.reception import Reception
-from services.ingest.schemas import Accepted, TrackingProblem
-from services.ingest.service import Busy, KeyCache, NotUnderstood, Source, TrackingError, UnknownKey
-from shared.db import DATABASE_ERRORS, Database
-from shared.failpoints import failpoint
-from shared.http import RETRY_AFTER_SECONDS
-from shared.kafka.producer import BrokerAway
+from services.ingest.schemas.tracking import Accepted, TrackingProblem
+from shared.db import DATABASE_ERRORS
 from shared.logging import get_logger, traceparent
 
 # An address by itself says the type of its one event; None stands for a batch, whose events say theirs.
@@ -79,70 +76,52 @@ def _takes(type_: str | None) -> Answer:
             raise NotUnderstood(error.code, error.text) from None
         except ClientDisconnect:
             raise NotUnderstood("disconnected", "body: the connection ended before it was complete") from None
-        except (BrokerAway, *DATABASE_ERRORS) as error:
+        except DATABASE_ERRORS as error:
             log.warning("tracking.dependency_away", error=repr(error))
-            raise Busy(
-                "unavailable", "send it again later", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}
-            ) from None
+            raise busy() from None
         return Response(SUCCESS, media_type="application/json")
 
     return _sdk(take)
 
 
 async def _take(request: Request, type_: str | None) -> None:
-    """Takes in a request's events. Returns only when each is acknowledged by the broker, or in the quarantine.
-
-    The quarantine is written first: it keeps an event once however often it comes, so that a client which must
-    send again, because the broker was away, leaves nothing twice.
-    """
-    state = request.app.state
-    received_at = state.clock.now()
+    """Takes in a request's events."""
+    door = door_of(request)
+    received_at = door.clock.now()
     reader = body.BodyReader()
     async for chunk in request.stream():
         reader.feed(chunk)
     envelope, whole = body.parse(reader.finish())
-    source = await _source(request, _keys(request, envelope.write_key))
-    reception = Reception(
-        source_id=source.id,
-        source_kind=source.kind,
-        allow_orders=source.allow_orders,
-        received_at=received_at,
-        new_message_id=service.new_message_id,
+    source = await door.source_of(keys_of(request, envelope.write_key))
+    raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
+    door.admit(source, len(raws), request.headers.get("origin", ""))
+    reception = door.reception(
+        source,
+        request,
+        received_at,
         sent_at=times.moment(envelope.sent_at),
         context=body.context_of(envelope),
         historical=envelope.historical is True,
         type=type_,
         traceparent=traceparent(),
     )
-    raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
-    done = service.sort(raws, reception, partition_secret=state.partition_secret)
-    if done.refused:
-        database: Database = state.database
-        async with database.work() as work:
-            await service.quarantine(work, source.id, done.refused)
-        failpoint("ingest.after_quarantine")
-    await service.publish(state.publisher, done.accepted)
-    failpoint("ingest.after_publish")
-    service.count(done)
+    await door.take_messages(source, raws, reception, lambda: _around(envelope, reception))
 
 
-async def _source(request: Request, keys: Sequence[str]) -> Source:
-    """The source of the first key that has one; raises `UnknownKey`."""
-    cache: KeyCache = request.app.state.keys
-    database: Database = request.app.state.database
-    for key in keys:
-        key_hash = service.hash_of(key)
-        fresh, source = cache.get(key_hash)
-        if not fresh:
-            async with database.work() as work:
-                source = await service.source_of(work, key_hash)
-            cache.put(key_hash, source)
-        if source is not None:
-            return source
-    raise UnknownKey("unauthorized", "write key: send a valid one as Basic user name, or as writeKey in the body")
+def _around(envelope: body.Envelope, reception: Reception) -> dict[str, Any]:
+    """What a refused event needs to be judged again as it was."""
+    said = {
+        "type": reception.type,
+        "sent_at": envelope.sent_at,
+        "historical": reception.historical,
+        "address": reception.address,
+        "user_agent": reception.user_agent,
+        "context": msgspec.json.decode(envelope.context) if bytes(envelope.context) else None,
+    }
+    return {name: value for name, value in said.items() if value}
 
 
-def _keys(request: Request, in_body: Any) -> list[str]:
+def keys_of(request: Request, in_body: Any) -> list[str]:
     """The write keys in a request. SDKs send the same one in several places, or in any of them."""
     keys = [_basic_user(request.headers.get("authorization", "")), in_body, request.query_params.get("writeKey")]
     return list(dict.fromkeys(key for key in keys if isinstance(key, str) and key))
@@ -169,9 +148,9 @@ async def sdk_settings(request: Request) -> Response:
     """What an SDK asks before it sends: where to."""
     key = request.path_params["write_key"]
     try:
-        await _source(request, [key])
+        await door_of(request).source_of([key])
     except DATABASE_ERRORS:
-        raise Busy("unavailable", "ask again later", headers={"Retry-After": str(RETRY_AFTER_SECONDS)}) from None
+        raise busy() from None
     host = request.app.state.public_host or request.headers.get("host", "")
     return JSONResponse({"integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1"}}})
 

@@ -6,7 +6,6 @@ from typing import Final
 import msgspec
 
 from services.ingest.domain import times, tracking
-from services.ingest.domain.body import MAX_EVENT_BYTES
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
@@ -22,29 +21,39 @@ NOT_RIGHT: Final = (ValueError, ArithmeticError, RecursionError, msgspec.Msgspec
 
 
 class Normal(msgspec.Struct, frozen=True):
-    """An event ready for the bus, and what the source's plan has against it."""
+    """An event ready for the bus, what the source's plan has against it, and what that judged."""
 
     event: Event
     violation: Violation | None
+    name: str
+    properties: bytes
 
 
 def normalise(raw: bytes, reception: Reception) -> Normal:
     """The event in the bytes of a tracking message; raises `BadEvent` and nothing else."""
-    if len(raw) > MAX_EVENT_BYTES:
-        raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {MAX_EVENT_BYTES}, send less in it")
+    if len(raw) > reception.max_event_bytes:
+        limit = reception.max_event_bytes
+        raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
     if too_deep(raw):
         raise BadEvent(Reason.MALFORMED, f"event: nested deeper than {MAX_DEPTH} levels; send it flatter")
     try:
-        return judged(tracking.understand(raw, reception), reception)
+        return _judged(tracking.understand(raw, reception), reception)
     except NOT_RIGHT as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 
 def judged(said: Understood, reception: Reception) -> Normal:
-    """The event that was meant, as the bus carries it; raises `BadEvent`, or one of `NOT_RIGHT`.
+    """The event that was meant, as the bus carries it; raises `BadEvent` and nothing else.
 
     A plan that warns changes nothing of the event; one that is enforced refuses it.
     """
+    try:
+        return _judged(said, reception)
+    except NOT_RIGHT as error:
+        raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
+
+
+def _judged(said: Understood, reception: Reception) -> Normal:
     violation = reception.plan.judge(said.name, said.properties) if reception.plan else None
     if violation is not None and violation.mode is Mode.ENFORCE:
         raise BadEvent(Reason.PLAN, f"{violation.text}; send what the plan says, or change the plan")
@@ -69,7 +78,7 @@ def judged(said: Understood, reception: Reception) -> Normal:
         stated_at=stated_at,
         context=said.context,
     )
-    return Normal(event, violation)
+    return Normal(event, violation, said.name, said.properties)
 
 
 def too_deep(raw: bytes) -> bool:

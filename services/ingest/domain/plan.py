@@ -18,6 +18,7 @@ MAX_EVENTS: Final = 500
 MAX_SCHEMA_BYTES: Final = 65_536
 MAX_VIOLATIONS: Final = 5  # told of one event
 MAX_TEXT: Final = 300  # characters of one violation
+UNPLANNED: Final = "unplanned"
 
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -46,10 +47,14 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class Violation(msgspec.Struct, frozen=True):
-    """What was wrong with one event, and what follows from it."""
+    """What was wrong with one event, and what follows from it.
+
+    `rule` names the first thing that was wrong without its value, so that violations of one kind can be counted.
+    """
 
     event: str
     mode: Mode
+    rule: str
     text: str
 
 
@@ -68,16 +73,17 @@ class Plan:
 
     def judge(self, event: str, properties: bytes) -> Violation | None:
         """What is wrong with an event; None if nothing is. `properties` is a JSON object."""
-        rule = self._rules.get(event)
-        if rule is None:
+        planned = self._rules.get(event)
+        if planned is None:
             if self._unplanned is None:
                 return None
-            return Violation(event, self._unplanned, f"event {event!r}: not in the plan")
-        mode, validator = rule
+            return Violation(event, self._unplanned, UNPLANNED, f"event {event!r}: not in the plan")
+        mode, validator = planned
         said = _decode(properties)
         if validator.is_valid(said):
             return None
-        return Violation(event, mode, _said(validator, said))
+        rule, text = _said(validator, said)
+        return Violation(event, mode, rule, text)
 
     def __bool__(self) -> bool:
         return self.document is not None
@@ -100,11 +106,13 @@ def _no_reference(uri: str) -> Any:
     raise ValueError(f"{uri}: only references within the schema are followed")
 
 
-def _said(validator: jsonschema_rs.Validator, said: Any) -> str:
+def _said(validator: jsonschema_rs.Validator, said: Any) -> tuple[str, str]:
     found: list[str] = []
+    rule = ""
     for error in validator.iter_errors(said):
         at = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
         found.append(f"properties{at}: {error.message}"[:MAX_TEXT])
+        rule = rule or "/".join(map(str, error.schema_path))[:MAX_TEXT]
         if len(found) == MAX_VIOLATIONS:
             break
-    return "; ".join(found)
+    return rule, "; ".join(found)

@@ -6,6 +6,7 @@ from datetime import datetime
 from uuid import UUID
 
 from services.ingest.domain import message
+from services.ingest.domain.body import MAX_EVENT_BYTES
 from services.ingest.domain.circumstances import Locate, circumstances, nowhere
 from services.ingest.domain.plan import NO_PLAN, Plan
 from services.ingest.domain.renaming import NO_RENAMING, Renaming
@@ -38,6 +39,7 @@ class Reception:
     historical: bool = False
     type: str | None = None
     traceparent: str | None = None
+    max_event_bytes: int = MAX_EVENT_BYTES
     address: str = ""
     user_agent: str = ""
     renaming: Renaming = NO_RENAMING

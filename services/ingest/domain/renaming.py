@@ -7,14 +7,13 @@ of lines can be reshaped too. Properties that no expression names stay as they a
 from collections.abc import Mapping
 from typing import Any, Final
 
-import jmespath
 import msgspec
 
-from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
+from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain.expression import Finder, finder
 
 MAX_EVENTS: Final = 500
 MAX_PROPERTIES: Final = 100
-MAX_EXPRESSION: Final = 500  # characters
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _encode: Final = msgspec.json.Encoder().encode
@@ -45,34 +44,14 @@ class Renaming:
         if not expressions:
             return event, properties
         said = _decode(properties)
-        return event, _encode(said | {target: found(path, said, target) for target, path in expressions})
+        return event, _encode(said | {target: find(said) for target, find in expressions})
 
 
-def found(path: Any, said: Any, target: str) -> Any:
-    """What an expression finds; raises `BadEvent` where it can't be applied to what was said."""
-    try:
-        return path.search(said)
-    except jmespath.exceptions.JMESPathError as error:
-        raise BadEvent(
-            Reason.MAPPING, f"{target}: {error}; change the source's mapping, or send what it expects"
-        ) from None
-
-
-def compiled(at: str, expression: str) -> Any:
-    """A JMESPath expression; raises `BadDefinition`."""
-    if len(expression) > MAX_EXPRESSION:
-        raise BadDefinition(f"{at}: {len(expression)} characters; at most {MAX_EXPRESSION}")
-    try:
-        return jmespath.compile(expression)
-    except jmespath.exceptions.JMESPathError as error:
-        raise BadDefinition(f"{at}: {expression!r} is no JMESPath expression: {error}") from None
-
-
-def _compiled(name: str, one: Renamed) -> tuple[tuple[str, Any], ...]:
+def _compiled(name: str, one: Renamed) -> tuple[tuple[str, Finder], ...]:
     if len(one.properties) > MAX_PROPERTIES:
         raise BadDefinition(f"events.{name}.properties: {len(one.properties)}; at most {MAX_PROPERTIES}")
     return tuple(
-        (target, compiled(f"events.{name}.properties.{target}", path)) for target, path in one.properties.items()
+        (target, finder(f"events.{name}.properties.{target}", path)) for target, path in one.properties.items()
     )
 
 

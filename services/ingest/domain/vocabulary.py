@@ -6,12 +6,13 @@ type needs it is kept as a `CustomEvent`.
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal
 from typing import Final, Literal, TypeVar
 
 import msgspec
 
-from services.ingest.domain import money
+from services.ingest.domain import money, times
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
 from shared.contracts.events import (
@@ -46,6 +47,7 @@ class Product(msgspec.Struct, frozen=True, kw_only=True):
     quantity: Decimal | None = None
     price: Decimal | None = None
     cost: Decimal | None = None
+    total: Decimal | None = None  # of the line
 
 
 class _Sale(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,6 +61,7 @@ class _Sale(msgspec.Struct, frozen=True, kw_only=True):
     revenue: Decimal | None = None
     value: Decimal | None = None
     products: tuple[Product, ...] | None = None
+    placed_at: Scalar = None
 
 
 class _Refund(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +115,18 @@ def _order_placed(properties: bytes, _: str) -> OrderPlaced:
         currency=code,
         total_minor=_first_amount(code, total=sale.total, revenue=sale.revenue),
         items=_items(sale.products or (), code),
+        placed_at=_placed_at(sale.placed_at),
     )
+
+
+def _placed_at(value: Scalar) -> datetime | None:
+    found = text(value)
+    if not found:
+        return None
+    moment = times.moment(found)
+    if moment is None:
+        raise BadEvent(Reason.TIME, "properties.placed_at: not a time with a zone; send ISO 8601")
+    return moment
 
 
 def _order_refunded(properties: bytes, message_id: str) -> OrderRefunded:
@@ -267,7 +281,7 @@ def _first_amount(code: str, **amounts: Decimal | None) -> int:
 
 def _total(sale: _Sale, items: tuple[Item, ...], code: str) -> int:
     if sale.total is None and sale.revenue is None and sale.value is None:
-        return sum(item.unit_price_minor * item.quantity for item in items)
+        return sum(_line_total(item) for item in items)
     return _first_amount(code, total=sale.total, revenue=sale.revenue, value=sale.value)
 
 
@@ -279,22 +293,33 @@ def _item(product: Product, code: str, *, at: str) -> Item:
     sku = text(product.sku) or text(product.product_id)
     if not sku:
         raise BadEvent(Reason.REQUIRED, f"{at}.product_id: required; send a product_id or a sku")
-    if product.price is None:
-        raise BadEvent(Reason.REQUIRED, f"{at}.price: required; send the price of one unit")
+    quantity = 1 if product.quantity is None else _quantity(product.quantity, at=f"{at}.quantity")
+    total = None if product.total is None else money.minor(product.total, code, at=f"{at}.total")
+    if product.price is not None:
+        price = money.minor(product.price, code, at=f"{at}.price")
+    elif total is not None:
+        price = (total + quantity // 2) // quantity if quantity else total
+    else:
+        raise BadEvent(Reason.REQUIRED, f"{at}.price: required; send the price of one unit, or the line's total")
     return Item(
         sku=sku,
         name=text(product.name),
         category=text(product.category),
-        quantity=1 if product.quantity is None else _quantity(product.quantity, at=f"{at}.quantity"),
-        unit_price_minor=money.minor(product.price, code, at=f"{at}.price"),
+        quantity=quantity,
+        unit_price_minor=price,
         unit_cost_minor=None if product.cost is None else money.minor(product.cost, code, at=f"{at}.cost"),
+        total_minor=None if total == price * quantity else total,
     )
+
+
+def _line_total(item: Item) -> int:
+    return item.unit_price_minor * item.quantity if item.total_minor is None else item.total_minor
 
 
 def _quantity(value: Decimal, *, at: str) -> int:
     number = _whole(value, at=at, reason=Reason.AMOUNT)
-    if number < 1:
-        raise BadEvent(Reason.AMOUNT, f"{at}: less than 1; leave the line out, or send a refund")
+    if number < 0:
+        raise BadEvent(Reason.AMOUNT, f"{at}: negative; leave the line out, or send a refund")
     return number
 
 

@@ -121,8 +121,8 @@ def test_revenue_stands_for_a_missing_total_and_a_sku_comes_before_a_product_id(
             "properties.products[1].price",
         ),
         (
-            {"order_id": "A", "currency": "EUR", "total": 1, "products": [{**TEA, "quantity": 0}]},
-            "properties.products[0].quantity: less than 1",
+            {"order_id": "A", "currency": "EUR", "total": 1, "products": [{**TEA, "quantity": -1}]},
+            "properties.products[0].quantity: negative",
         ),
         (
             {"order_id": "A", "currency": "EUR", "total": 1, "products": [{**TEA, "quantity": 1.5}]},

@@ -1,0 +1,53 @@
+"""For pages: a script that sends what visitors do, and a pixel for mails and pages without scripts."""
+
+import base64
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from services.ingest.api.door import TrackingError, door_of
+from services.ingest.api.tracking import CORS
+from services.ingest.domain import pixel
+from shared.db import DATABASE_ERRORS
+from shared.logging import get_logger, traceparent
+
+SCRIPT: Final = Path(__file__).resolve().parent.parent / "static" / "rapport.js"
+SCRIPT_SECONDS: Final = 3600  # for which browsers keep it
+GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # one transparent point
+
+log = get_logger(__name__)
+router = APIRouter(prefix="/v1", tags=["browser"])
+
+
+@cache
+def _script() -> bytes:
+    return SCRIPT.read_bytes()
+
+
+@router.get("/rapport.js", summary="The browser snippet", response_class=Response)
+async def script() -> Response:
+    """Page views, identify and track; see docs/ingest.md for how a page loads it."""
+    headers = {**CORS, "Cache-Control": f"public, max-age={SCRIPT_SECONDS}"}
+    return Response(_script(), media_type="text/javascript; charset=utf-8", headers=headers)
+
+
+@router.get("/pixel.gif", summary="The pixel", response_class=Response)
+async def gif(request: Request) -> Response:
+    """One event in the address: `writeKey`, `event` (by default a page view), `userId` or `anonymousId`, `messageId`,
+    and any other parameter as a property. Always answers with the image: nobody reads anything else.
+    """
+    door = door_of(request)
+    try:
+        source = await door.source_of([request.query_params.get("writeKey", "")])
+        door.admit(source, 1, "")
+        message = pixel.message(request.query_params.multi_items(), referrer=request.headers.get("referer", ""))
+        reception = door.reception(source, request, door.clock.now(), traceparent=traceparent())
+        raw = msgspec.json.encode(message)
+        await door.take_messages(source, [raw], reception, dict)
+    except (TrackingError, *DATABASE_ERRORS) as error:
+        log.info("pixel.not_taken", error=repr(error))
+    return Response(GIF, media_type="image/gif", headers={**CORS, "Cache-Control": "no-store"})

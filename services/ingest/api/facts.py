@@ -1,0 +1,284 @@
+"""The typed routes, CloudEvents and webhooks: for storefronts, back offices, upstream systems and shops.
+
+Writers authenticate by a source's write key (webhooks by their signature), as on the tracking routes; errors are
+`application/problem+json`.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Header, Request
+from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
+
+from services.ingest.api.door import Door, TrackingError, busy, door_of
+from services.ingest.api.examples import TYPED
+from services.ingest.api.tracking import keys_of
+from services.ingest.domain import body, cloudevents, typed
+from services.ingest.domain.errors import BadRequest
+from services.ingest.domain.payload import MAX_WEBHOOK_BYTES, Payload, Way
+from services.ingest.domain.reception import Reception
+from services.ingest.domain.source import WEBHOOKS, Source
+from services.ingest.domain.webhooks import signature
+from services.ingest.domain.webhooks.delivery import Delivery
+from services.ingest.domain.webhooks.signature import BadSignature
+from services.ingest.schemas.facts import BatchTaken, FactAccepted, RefusedEvent, WebhookTaken
+from services.ingest.service import taking
+from services.ingest.service.sources import UnknownSource
+from services.ingest.service.taking import Sorted
+from shared.db import DATABASE_ERRORS
+from shared.errors import AppError, Invalid, Unauthorized
+from shared.http import problem
+from shared.logging import traceparent
+
+MAX_EVENTS: Final = 2_500  # of a batch of CloudEvents
+TAKEN: Final = 202
+# The headers of a delivery that say something of it; the rest is the transport's.
+SAYING: Final = ("webhook-", "x-shopify-", "x-wc-webhook-", "stripe-", "x-hub-", "content-type")
+
+router = APIRouter(prefix="/v1")
+
+
+class Refused(Invalid):
+    """The event is refused, and kept in the quarantine."""
+
+
+class NotReadable(AppError):
+    """The request can't be read."""
+
+
+class BadlySigned(Unauthorized):
+    """The delivery is not signed as its source signs."""
+
+
+async def _body(request: Request, limit_bytes: int = body.MAX_BODY_BYTES) -> bytes:
+    reader = body.BodyReader(limit_bytes=limit_bytes)
+    try:
+        async for chunk in request.stream():
+            reader.feed(chunk)
+        return reader.finish()
+    except BadRequest as error:
+        raise NotReadable(error.text) from None
+    except ClientDisconnect:
+        raise NotReadable("body: the connection ended before it was complete") from None
+
+
+async def _source(request: Request) -> Source:
+    """The source that a request authenticates as."""
+    bearer = request.headers.get("authorization", "")
+    token = bearer[7:].strip() if bearer[:7].lower() == "bearer " else None
+    return await door_of(request).source_of(keys_of(request, token))
+
+
+async def _take(request: Request, source: Source, payloads: Sequence[Payload]) -> Sorted:
+    door, reception = door_of(request), _reception(request, source, len(payloads))
+    try:
+        if source.format in WEBHOOKS:
+            return await door.take_webhook(source, payloads[0], reception)
+        return await door.take(source, payloads, reception)
+    except DATABASE_ERRORS:
+        raise busy() from None
+
+
+def _reception(request: Request, source: Source, events: int) -> Reception:
+    door = door_of(request)
+    door.admit(source, events, request.headers.get("origin", ""))
+    return door.reception(
+        source,
+        request,
+        door.clock.now(),
+        traceparent=traceparent(),
+        max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES,
+    )
+
+
+# One route for each kind of fact
+
+
+def _add_typed_routes() -> None:
+    for kind in typed.KINDS:
+        router.add_api_route(
+            f"/{kind}",
+            _takes(kind),
+            methods=["POST"],
+            name=f"post_{kind.replace('-', '_')}",
+            tags=["facts"],
+            status_code=TAKEN,
+            summary=(typed.KINDS[kind].body.__doc__ or "").splitlines()[0].rstrip("."),
+            description=_KEYS[typed.KINDS[kind].key],
+            responses={422: {"description": "what is wrong, and where; the event is kept in the quarantine"}},
+            openapi_extra={"requestBody": _request_body(kind), "security": [{"writeKey": []}]},
+        )
+
+
+_KEYS: Final[Mapping[str, str]] = {
+    "content": "The same body is the same fact, however often it is sent; an `Idempotency-Key` overrides that.",
+    "moment": "The same body with its `occurred_at` is the same fact; without it an `Idempotency-Key` is required.",
+    "header": "An `Idempotency-Key` is required: the same key is the same fact.",
+}
+
+
+def _takes(kind: str) -> Any:
+    async def take(
+        request: Request, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
+    ) -> FactAccepted:
+        source = await _source(request)
+        raw = await _body(request, body.MAX_EVENT_BYTES)
+        payload = Payload(way=Way.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key or ""})
+        done = await _take(request, source, [payload])
+        if done.refused:
+            raise Refused(typed.placed(done.refused[0].error.text))
+        return FactAccepted(event_id=done.event_ids[0])
+
+    return take
+
+
+def _request_body(kind: str) -> dict[str, Any]:
+    schema = msgspec.json.schema(typed.KINDS[kind].body, ref_template="#/components/schemas/{name}")
+    definitions = schema.pop("$defs", {})
+    name = schema["$ref"].rpartition("/")[2]
+    return {
+        "required": True,
+        "content": {"application/json": {"schema": _inlined(definitions[name], definitions), "example": TYPED[kind]}},
+    }
+
+
+def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
+    """A schema that says everything itself: these have no place among FastAPI's own."""
+    if isinstance(schema, list):
+        return [_inlined(one, definitions) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(one, definitions) for name, one in schema.items()}
+
+
+# CloudEvents
+
+
+@router.post(
+    "/cloudevents",
+    tags=["facts"],
+    status_code=TAKEN,
+    summary="Send CloudEvents 1.0, structured, binary or in a batch",
+    responses={422: {"description": "what is wrong, and where; the event is kept in the quarantine"}},
+    openapi_extra={
+        "security": [{"writeKey": []}],
+        "requestBody": {
+            "required": True,
+            "content": {
+                cloudevents.MEDIA_TYPE: {"schema": {"type": "object"}, "example": TYPED["cloudevents"]},
+                cloudevents.BATCH_MEDIA_TYPE: {
+                    "schema": {"type": "array", "items": {"type": "object"}},
+                    "example": [TYPED["cloudevents"]],
+                },
+                "application/json": {
+                    "schema": {"type": "object"},
+                    "example": TYPED["cloudevents"]["data"],
+                },
+            },
+        },
+    },
+    response_model=FactAccepted | BatchTaken,
+)
+async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
+    """The content type says which: `application/cloudevents+json`, `application/cloudevents-batch+json`, or the data's
+    own with the attributes in `ce-` headers. A bad event never fails a batch.
+    """
+    source = await _source(request)
+    raw = await _body(request)
+    content_type = request.headers.get("content-type", "")
+    media = content_type.partition(";")[0].strip().lower()
+    if media == cloudevents.BATCH_MEDIA_TYPE:
+        return await _take_batch(request, source, raw)
+    if media != cloudevents.MEDIA_TYPE:
+        raw = _structured(request, content_type, raw)
+    done = await _take(request, source, [Payload(way=Way.CLOUDEVENTS, raw=raw)])
+    if done.refused:
+        raise Refused(done.refused[0].error.text)
+    return FactAccepted(event_id=done.event_ids[0])
+
+
+def _structured(request: Request, content_type: str, raw: bytes) -> bytes:
+    attributes = {name.removeprefix("ce-"): value for name, value in request.headers.items() if name.startswith("ce-")}
+    if "specversion" not in attributes:
+        raise Refused("ce-specversion: required in the binary mode; or send application/cloudevents+json")
+    try:
+        return cloudevents.structured(attributes, content_type, raw)
+    except msgspec.MsgspecError as error:
+        raise NotReadable(f"body: {error}") from None
+
+
+async def _take_batch(request: Request, source: Source, raw: bytes) -> BatchTaken:
+    try:
+        events = msgspec.json.decode(raw, type=list[msgspec.Raw])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise NotReadable(f"body: {error}") from None
+    if len(events) > MAX_EVENTS:
+        raise NotReadable(f"body: {len(events)} events; at most {MAX_EVENTS} in one batch")
+    payloads = [Payload(way=Way.CLOUDEVENTS, raw=bytes(event)) for event in events]
+    done = await _take(request, source, payloads)
+    places = {id(payload): n for n, payload in enumerate(payloads)}
+    refused = [
+        RefusedEvent(index=places[id(one.payload)], reason_code=one.error.reason.value, reason=one.error.text)
+        for one in done.refused
+    ]
+    return BatchTaken(accepted=len(done.accepted), refused=refused)
+
+
+# Webhooks
+
+
+@router.post(
+    "/webhooks/{source_id}",
+    tags=["facts"],
+    summary="Deliver a webhook of a shop",
+    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
+)
+async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
+    """The address to give to the vendor; the source's `format` says whose payloads these are, its `secret` signs them.
+
+    200 once what it says is durable: a delivery that can't be understood is quarantined and answered 200 too, since
+    sending it again would change nothing. A delivery that comes again is the same events.
+    """
+    door = door_of(request)
+    raw = await _body(request, MAX_WEBHOOK_BYTES)
+    source = await _webhook_source(door, source_id)
+    headers = {name: value for name, value in request.headers.items() if name.startswith(SAYING)}
+    delivery = Delivery(raw=raw, headers=headers)
+    try:
+        signature.verify(source.format, source.secret, delivery, now=door.clock.now())
+    except BadSignature as error:
+        raise BadlySigned(str(error), challenge="Signature") from None
+    if source.secret is None:  # a generic source that signs nothing is known by its write key
+        known = await _source(request)
+        if known.id != source.id:
+            raise BadlySigned("the write key is another source's", challenge="Basic")
+    kept = {name: value for name, value in headers.items() if "signature" not in name and "hmac" not in name}
+    done = await _take(request, source, [Payload(way=Way.WEBHOOK, raw=raw, around={"headers": kept})])
+    return WebhookTaken(
+        events=len(done.accepted), quarantined=len(done.refused), ignored=done.ignored[0] if done.ignored else None
+    )
+
+
+async def _webhook_source(door: Door, source_id: UUID) -> Source:
+    try:
+        source = await door.source_by_id(source_id)
+    except DATABASE_ERRORS:
+        raise busy() from None
+    if source is None or source.format not in WEBHOOKS:
+        raise UnknownSource(f"no source of webhooks {source_id}")
+    return source
+
+
+async def on_tracking_error(_: Request, error: Exception) -> JSONResponse:
+    """The front door's errors, outside the tracking routes, which have a shape of their own for them."""
+    assert isinstance(error, TrackingError)
+    challenge = {"WWW-Authenticate": 'Basic realm="write key"'} if error.status == Unauthorized.status else {}
+    return problem(error.status, error.slug(), error.title(), error.detail, headers={**challenge, **error.headers})
+
+
+_add_typed_routes()

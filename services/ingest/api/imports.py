@@ -1,0 +1,126 @@
+"""Imports of files, by upload."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from datetime import datetime
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import StreamingResponse
+
+from services.ingest.schemas.imports import ImportCreated, ImportIn, ImportOut, ImportsOut
+from services.ingest.service import imports
+from shared.db import Database
+from shared.errors import AppError
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
+
+CHUNK_BYTES: Final = 1 << 20
+REJECTS_AT_ONCE: Final = 500
+
+router = APIRouter(prefix="/v1/imports", tags=["imports"])
+
+
+class TooLarge(AppError):
+    """The file is larger than this service takes."""
+
+    status = 413
+
+
+@router.post("", status_code=201, summary="Announce a file to be imported")
+async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreated:
+    """Its options are checked; its bytes are uploaded next."""
+    caller.require("ingest:admin")
+    options = imports.options_of(said.options)
+    async with database.work() as work:
+        made = await imports.announce(work, said.source_id, options, name=said.name, by=caller.subject)
+    return ImportCreated(id=made)
+
+
+@router.put(
+    "/{import_id}/content",
+    status_code=202,
+    dependencies=[requires("ingest:admin")],
+    summary="Upload the file",
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+        }
+    },
+)
+async def upload(request: Request, database: Db, import_id: UUID) -> ImportOut:
+    """The file's bytes as they are. An upload that was cut off is sent again from the beginning."""
+    limit: int = request.app.state.import_bytes
+    async with database.work() as work:
+        await imports.begin_upload(work, import_id)
+    hashed, size, number, waiting = hashlib.sha256(), 0, 0, bytearray()
+    async for part in request.stream():
+        size += len(part)
+        if size > limit:
+            raise TooLarge(f"more than {limit} bytes; import it from the command line, or cut it")
+        hashed.update(part)
+        waiting += part
+        while len(waiting) >= CHUNK_BYTES:
+            await _keep(database, import_id, number, bytes(waiting[:CHUNK_BYTES]))
+            del waiting[:CHUNK_BYTES]
+            number += 1
+    if waiting:
+        await _keep(database, import_id, number, bytes(waiting))
+    async with database.work() as work:
+        await imports.end_upload(work, import_id, content_hash=hashed.digest(), size=size)
+        work.wakes = True
+        return _out(await imports.one(work, import_id))
+
+
+async def _keep(database: Database, import_id: UUID, number: int, content: bytes) -> None:
+    async with database.work() as work:
+        await imports.add_chunk(work, import_id, number, content)
+
+
+@router.get("", dependencies=[requires("ingest:read")], summary="Imports, newest first")
+async def page(database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50) -> ImportsOut:
+    """One page; pass `next` as `cursor` for the page after it."""
+    after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
+    async with database.work() as work:
+        rows = [_out(row) for row in await imports.page(work, after=after, limit=limit)]
+    last = rows[-1] if len(rows) == limit else None
+    return ImportsOut(imports=rows, next=encode_cursor(last.created_at, last.id) if last else None)
+
+
+@router.get("/{import_id}", dependencies=[requires("ingest:read")], summary="How far an import has come")
+async def one(database: Db, import_id: UUID) -> ImportOut:
+    """As of its last batch."""
+    async with database.work() as work:
+        return _out(await imports.one(work, import_id))
+
+
+@router.get(
+    "/{import_id}/rejects",
+    dependencies=[requires("ingest:read")],
+    summary="The rows that were refused, each with its reason",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
+)
+async def rejects(database: Db, import_id: UUID) -> StreamingResponse:
+    """A JSON object a line: row (from 0), reason code, reason, and the row itself."""
+    async with database.work() as work:
+        await imports.one(work, import_id)
+    return StreamingResponse(_rejects(database, import_id), media_type="application/x-ndjson")
+
+
+async def _rejects(database: Database, import_id: UUID) -> AsyncIterator[bytes]:
+    after = -1
+    while True:
+        async with database.work() as work:
+            rows = await imports.rejects(work, import_id, after=after, limit=REJECTS_AT_ONCE)
+        for row in rows:
+            yield msgspec.json.encode({**row, "raw": bytes(row["raw"]).decode(errors="replace")}) + b"\n"
+        if len(rows) < REJECTS_AT_ONCE:
+            return
+        after = rows[-1]["row"]
+
+
+def _out(row: Any) -> ImportOut:
+    return ImportOut.model_validate(dict(row))

@@ -1,0 +1,106 @@
+"""The quarantine for operators: looked at, repaired, released, dropped."""
+
+from datetime import datetime
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+
+from services.ingest.api.door import Door, door_of
+from services.ingest.domain.errors import Reason
+from services.ingest.schemas.quarantine import (
+    DropIn,
+    QuarantinedOut,
+    QuarantinePage,
+    ReasonsOut,
+    ReleasedManyOut,
+    ReleasedOut,
+    ReleaseIn,
+    ReleaseManyIn,
+    State,
+)
+from services.ingest.service import quarantine
+from shared.failpoints import failpoint
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
+
+router = APIRouter(prefix="/v1/quarantine", tags=["quarantine"])
+At = Annotated[Door, Depends(door_of)]
+
+
+@router.get("", dependencies=[requires("ingest:read")], summary="What was refused, newest first")
+async def page(
+    database: Db,
+    source_id: UUID | None = None,
+    reason: Reason | None = None,
+    state: State | None = None,
+    import_id: UUID | None = None,
+    cursor: str | None = None,
+    limit: Annotated[PageSize, Query()] = 50,
+) -> QuarantinePage:
+    """One page; pass `next` as `cursor` for the page after it."""
+    after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
+    async with database.work() as work:
+        rows = await quarantine.page(
+            work, source_id=source_id, reason_code=reason, state=state, import_id=import_id, after=after, limit=limit
+        )
+    events = [_out(row) for row in rows]
+    last = events[-1] if len(events) == limit else None
+    return QuarantinePage(events=events, next=encode_cursor(last.received_at, last.id) if last else None)
+
+
+@router.get("/reasons", dependencies=[requires("ingest:read")], summary="How much is held, and why")
+async def reasons(database: Db, source_id: UUID | None = None) -> ReasonsOut:
+    """Counts by reason code, of one source or of all."""
+    async with database.work() as work:
+        return ReasonsOut(reasons=dict(await quarantine.reasons(work, source_id=source_id)))
+
+
+@router.get("/{payload_id}", dependencies=[requires("ingest:read")], summary="One payload")
+async def one(database: Db, payload_id: UUID) -> QuarantinedOut:
+    """Its bytes, its reason, and what was decided on it."""
+    async with database.work() as work:
+        return _out(await quarantine.one(work, payload_id))
+
+
+@router.post("/release", summary="Release many, by source, reason or import")
+async def release_many(database: Db, door: At, caller: Caller, said: ReleaseManyIn) -> ReleasedManyOut:
+    """The oldest held ones, each in a transaction of its own. Those that are still refused stay, with their reason."""
+    caller.require("ingest:write")
+    async with database.work() as work:
+        chosen = await quarantine.chosen(
+            work, source_id=said.source_id, reason_code=said.reason, import_id=said.import_id, limit=said.limit
+        )
+    released = [await _release(database, door, caller.subject, payload_id, said) for payload_id in chosen]
+    return ReleasedManyOut(released=released)
+
+
+@router.post("/{payload_id}/release", summary="Release a payload, repaired or as it is")
+async def release(database: Db, door: At, caller: Caller, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
+    """Judges it again, by the source's rules of now, as of the time it came; its events are folded once."""
+    caller.require("ingest:write")
+    return await _release(database, door, caller.subject, payload_id, said)
+
+
+async def _release(database: Any, door: Door, by: str, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
+    repair = quarantine.repair_of(said.repair)
+    how: dict[str, Any] = {"repair": repair, "partition_secret": door.partition_secret}
+    async with database.work() as work:
+        if said.dry_run:
+            found = await quarantine.try_release(work, door.vault, payload_id, **how)
+        else:
+            found = await quarantine.release(work, door.vault, payload_id, by=by, locate=door.locate, **how)
+    if not said.dry_run:
+        failpoint("quarantine.after_release")
+    return ReleasedOut.model_validate(found)
+
+
+@router.post("/{payload_id}/drop", status_code=204, summary="Give a payload up")
+async def drop(database: Db, caller: Caller, payload_id: UUID, said: DropIn) -> None:
+    """It stays to be looked at until it is forgotten. 409 if it was released."""
+    caller.require("ingest:write")
+    async with database.work() as work:
+        await quarantine.drop(work, payload_id, by=caller.subject, note=said.note)
+
+
+def _out(row: Any) -> QuarantinedOut:
+    return QuarantinedOut.model_validate({**row, "raw": bytes(row["raw"]).decode(errors="replace")})

@@ -1,0 +1,296 @@
+"""Sources for operators: made, changed, given new keys, watched; their figures, plans and mappings."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Annotated, Any, Final
+from uuid import UUID
+
+import msgspec
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from services.ingest.api.door import Door, door_of
+from services.ingest.schemas.sources import (
+    EventMade,
+    FigureOut,
+    FiguresOut,
+    InForce,
+    KeyIn,
+    KeyMade,
+    MappingResult,
+    MappingTried,
+    PlanIn,
+    PlanMade,
+    PlanOut,
+    PlanVersionsOut,
+    SourceCreated,
+    SourceIn,
+    SourceOut,
+    SourcePatch,
+    SourcesOut,
+    ViolationOut,
+    ViolationsOut,
+)
+from services.ingest.service import plans, previewing, reckoning, sources
+from shared.contracts import wire
+from shared.db import Database, Work
+from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires
+
+TAIL_SECONDS: Final = 600  # a watch ends by itself; whoever still looks asks again
+TAIL_RENEW_SECONDS: Final = 20
+TAIL_POLL_SECONDS: Final = 0.5
+DAYS: Final = 30
+
+router = APIRouter(prefix="/v1/sources", tags=["sources"])
+At = Annotated[Door, Depends(door_of)]
+Days = Annotated[int, Query(ge=1, le=366, description="how far back, in days (UTC)")]
+
+
+@router.post("", status_code=201, summary="Create a source")
+async def create(
+    database: Db,
+    door: At,
+    caller: Caller,
+    said: SourceIn,
+    idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
+) -> SourceCreated:
+    """Returns the source's write key, once: only its hash is kept. 409 if the name is taken."""
+    caller.require("ingest:admin")
+    shown: list[str] = []
+
+    async def make() -> UUID:
+        source_id, key = await sources.create(work, door.vault, _set(said))
+        shown.append(key)
+        return source_id
+
+    async with database.work() as work:
+        key = idempotency_key and f"{caller.subject}/sources/{idempotency_key}"
+        made, _ = await once(work, key, said.model_dump_json(), make)
+    return SourceCreated(id=made, write_key=shown[0] if shown else None)
+
+
+@router.get("", dependencies=[requires("ingest:read")], summary="Every source")
+async def every(database: Db) -> SourcesOut:
+    """By name, disabled ones too."""
+    async with database.work() as work:
+        rows = await sources.every(work)
+        keys = await sources.keys(work, [row["id"] for row in rows])
+    return SourcesOut(sources=[_out(row, keys[row["id"]]) for row in rows])
+
+
+@router.get("/{source_id}", dependencies=[requires("ingest:read")], summary="One source")
+async def one(database: Db, source_id: UUID, response: Response) -> SourceOut:
+    """With its `ETag`, for an edit."""
+    async with database.work() as work:
+        return await _shown(work, source_id, response)
+
+
+@router.patch("/{source_id}", dependencies=[requires("ingest:admin")], summary="Change a source")
+async def edit(
+    database: Db, door: At, source_id: UUID, said: SourcePatch, version: EditOf, response: Response
+) -> SourceOut:
+    """Takes effect within ten seconds. 412 if somebody changed it since it was read."""
+    async with database.work() as work:
+        await sources.edit(work, door.vault, source_id, version=version, said=_set(said))
+        return await _shown(work, source_id, response)
+
+
+@router.delete(
+    "/{source_id}", status_code=204, dependencies=[requires("ingest:admin")], summary="Delete an unused source"
+)
+async def delete(database: Db, source_id: UUID) -> None:
+    """409 if it ever sent anything: then disable it."""
+    async with database.work() as work:
+        await sources.delete(work, source_id)
+
+
+@router.post("/{source_id}/keys", status_code=201, dependencies=[requires("ingest:admin")], summary="Rotate the key")
+async def rotate(database: Db, source_id: UUID, said: KeyIn) -> KeyMade:
+    """Makes a new write key; those of before work for `grace_hours` more."""
+    async with database.work() as work:
+        key = await sources.rotate(work, source_id, grace=timedelta(hours=said.grace_hours))
+    return KeyMade(write_key=key)
+
+
+@router.post("/{source_id}/disable", dependencies=[requires("ingest:admin")], summary="Disable a source")
+async def disable(database: Db, source_id: UUID, response: Response) -> SourceOut:
+    """Its write keys stop working within ten seconds."""
+    async with database.work() as work:
+        await sources.set_disabled(work, source_id, disabled=True)
+        return await _shown(work, source_id, response)
+
+
+@router.post("/{source_id}/enable", dependencies=[requires("ingest:admin")], summary="Enable a source again")
+async def enable(database: Db, source_id: UUID, response: Response) -> SourceOut:
+    """Its write keys work again within ten seconds."""
+    async with database.work() as work:
+        await sources.set_disabled(work, source_id, disabled=False)
+        return await _shown(work, source_id, response)
+
+
+def _set(said: SourcePatch) -> dict[str, Any]:
+    """What was said: null takes a thing away, where there can be none of it."""
+    found = said.model_dump(exclude_unset=True, mode="json")
+    nothing = {"allow_orders": False, "allowed_origins": [], "format": "tracking", "kind": "server"}
+    if found.get("name") is None:
+        found.pop("name", None)
+    return {name: nothing.get(name) if value is None else value for name, value in found.items()}
+
+
+async def _shown(work: Work, source_id: UUID, response: Response) -> SourceOut:
+    row = await sources.one(work, source_id)
+    response.headers["ETag"] = etag(row["version"])
+    return _out(row, (await sources.keys(work, [source_id]))[source_id])
+
+
+def _out(row: Any, keys: Any) -> SourceOut:
+    said = {**row, "has_secret": row["secret"] is not None, "keys": [dict(key) for key in keys]}
+    return SourceOut.model_validate(said)
+
+
+# Figures, and looking on
+
+
+@router.get("/{source_id}/figures", dependencies=[requires("ingest:read")], summary="What became of its events")
+async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOut:
+    """By day, outcome and reason; a few seconds old."""
+    async with database.work() as work:
+        await sources.one(work, source_id)
+        rows = await reckoning.figures(work, source_id, since=(work.now - timedelta(days=days - 1)).date())
+    return FiguresOut(figures=[FigureOut.model_validate(dict(row)) for row in rows])
+
+
+@router.get(
+    "/{source_id}/tail",
+    dependencies=[requires("ingest:read")],
+    summary="Its events as they come, and what is made of them",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
+)
+async def tail(request: Request, database: Db, door: At, source_id: UUID) -> StreamingResponse:
+    """Server-sent events from now on: `accepted` with the event that was made, or `quarantined` with the reason.
+
+    Ends after ten minutes. A sample where more than some hundred come in a second.
+    """
+    async with database.work() as work:
+        await sources.one(work, source_id)
+        await reckoning.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
+        [(position, _)] = await reckoning.tail_of(work, source_id, after=None)
+    door.reckoning.watched |= {source_id}  # the other processes learn of it within seconds
+    events = _events(request, database, source_id, position)
+    return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
+
+
+async def _events(request: Request, database: Database, source_id: UUID, position: int) -> AsyncIterator[bytes]:
+    now = asyncio.get_running_loop().time
+    end, renew = now() + TAIL_SECONDS, now() + TAIL_RENEW_SECONDS
+    draining = request.app.state.health
+    yield b": from now on\n\n"
+    while now() < end and not draining.draining and not await request.is_disconnected():
+        async with database.work() as work:
+            if now() > renew:
+                renew = now() + TAIL_RENEW_SECONDS
+                await reckoning.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
+            found = await reckoning.tail_of(work, source_id, after=position)
+        for position, said in found:
+            data = msgspec.json.encode(said)
+            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (position, said["outcome"].encode(), data)
+        if not found:
+            yield b":\n\n"
+            await asyncio.sleep(TAIL_POLL_SECONDS)
+
+
+# Mappings
+
+
+@router.post(
+    "/{source_id}/mapping/preview", dependencies=[requires("ingest:read")], summary="Try a mapping on a payload"
+)
+async def preview(database: Db, door: At, source_id: UUID, said: MappingTried) -> MappingResult:
+    """Says which events would come of it, and changes nothing."""
+    async with database.work() as work:
+        row = await sources.one(work, source_id)
+        now = work.now
+    source = sources.compiled({**row, "mapping": said.mapping or row["mapping"]}, door.vault)
+    messages, done = previewing.try_mapping(source, said.payload, now)
+    events = [wire.decode(one.headers, one.value) for one in done.accepted]
+    return MappingResult(
+        messages=messages,
+        events=[
+            EventMade(
+                event_id=event.event_id,
+                type=wire.TYPE_NAMES[type(event.body)],
+                occurred_at=event.occurred_at,
+                identities=[str(identity) for identity in event.identities],
+                body=msgspec.to_builtins(event.body),
+            )
+            for event in events
+        ],
+        refused=[one.error.text for one in done.refused],
+    )
+
+
+# Tracking plans
+
+
+@router.put("/{source_id}/plan", dependencies=[requires("ingest:admin")], summary="Write a tracking plan")
+async def put_plan(database: Db, caller: Caller, source_id: UUID, said: PlanIn) -> PlanMade:
+    """Stores it as a new version, and puts that in force within ten seconds."""
+    async with database.work() as work:
+        version = await plans.put(work, source_id, said.model_dump(mode="json"), by=caller.subject)
+    return PlanMade(version=version)
+
+
+@router.get("/{source_id}/plan", dependencies=[requires("ingest:read")], summary="The tracking plan in force")
+async def plan(database: Db, source_id: UUID) -> PlanOut:
+    """404 if there is none."""
+    async with database.work() as work:
+        return PlanOut.model_validate(dict(await plans.in_force(work, source_id)))
+
+
+@router.get("/{source_id}/plan/versions", dependencies=[requires("ingest:read")], summary="Versions of the plan")
+async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
+    """Newest first."""
+    async with database.work() as work:
+        row = await sources.one(work, source_id)
+        rows: list[Any] = [dict(one) for one in await plans.versions(work, source_id)]
+    return PlanVersionsOut(in_force=row["plan_version"], versions=rows)
+
+
+@router.get("/{source_id}/plan/versions/{version}", dependencies=[requires("ingest:read")], summary="One version")
+async def plan_version(database: Db, source_id: UUID, version: int) -> PlanOut:
+    """As it was written."""
+    async with database.work() as work:
+        return PlanOut.model_validate(dict(await plans.get(work, source_id, version)))
+
+
+@router.put(
+    "/{source_id}/plan/in-force",
+    status_code=204,
+    dependencies=[requires("ingest:admin")],
+    summary="Put a version in force, or none",
+)
+async def put_in_force(database: Db, source_id: UUID, said: InForce) -> None:
+    """Takes effect within ten seconds."""
+    async with database.work() as work:
+        await plans.put_in_force(work, source_id, said.version)
+
+
+@router.post("/{source_id}/plan/infer", dependencies=[requires("ingest:read")], summary="Infer a plan from samples")
+async def infer(database: Db, source_id: UUID) -> PlanIn:
+    """A proposal that every sample fits, to be edited and written. 404 if nothing was seen yet."""
+    async with database.work() as work:
+        document = await plans.infer(work, source_id)
+    return PlanIn.model_validate(msgspec.to_builtins(document))
+
+
+@router.get("/{source_id}/violations", dependencies=[requires("ingest:read")], summary="What is not as planned")
+async def violations(
+    database: Db, source_id: UUID, days: Days = DAYS, limit: Annotated[PageSize, Query()] = 50
+) -> ViolationsOut:
+    """Of events that the plan warns of or refuses, most frequent first; a few seconds old."""
+    async with database.work() as work:
+        since = (work.now - timedelta(days=days - 1)).date()
+        rows = await plans.violations(work, source_id, since=since, limit=limit)
+    return ViolationsOut(violations=[ViolationOut.model_validate(dict(row)) for row in rows])

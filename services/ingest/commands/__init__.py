@@ -1,0 +1,1 @@
+"""Commands of ingest beside those that every service has."""

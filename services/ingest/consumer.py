@@ -1,0 +1,17 @@
+"""What ingest hears on Kafka: records of upstream systems, on a topic of their own."""
+
+from typing import Final
+
+from services.ingest.domain import inbound
+from services.ingest.domain.inbound import Inbound
+from services.ingest.service.inbound import Hearing
+from shared.contracts.topics import INBOUND
+from shared.kafka.batch import Handlers
+
+READS: Final = (INBOUND,)
+decode: Final = inbound.decode
+
+
+def handlers(hearing: Hearing) -> Handlers:
+    """Event class -> use case."""
+    return {Inbound: hearing.hear}

@@ -1,0 +1,184 @@
+"""A payload as it came in, by whichever way, and what it means: one place, so that every way is judged alike.
+
+A payload that is refused is kept with all that is needed to judge it again: its bytes, its way, and what stood around.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain import cloudevents, typed
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.file import BEYOND
+from services.ingest.domain.mapping import Mapper
+from services.ingest.domain.message import text
+from services.ingest.domain.normalise import NOT_RIGHT, too_deep
+from services.ingest.domain.reception import Reception
+from services.ingest.domain.source import Format
+from services.ingest.domain.tracking import Understood
+from services.ingest.domain.webhooks import shopify, stripe, woocommerce
+from services.ingest.domain.webhooks.delivery import Delivery, Translated
+from shared.contracts.identity import Identity, Namespace
+
+MAX_WEBHOOK_BYTES: Final = 2_000_000  # an order with many lines; what becomes of it has the limits of any event
+
+
+class Way(StrEnum):
+    """How a payload came in."""
+
+    TRACKING = "tracking"
+    TYPED = "typed"
+    CLOUDEVENTS = "cloudevents"
+    WEBHOOK = "webhook"
+    FILE = "file"
+
+
+class Payload(msgspec.Struct, frozen=True, kw_only=True):
+    """The bytes of one payload, and what stood around them in their request."""
+
+    way: Way
+    raw: bytes
+    around: Mapping[str, Any] = {}
+
+
+class Meaning(msgspec.Struct, frozen=True, kw_only=True):
+    """What a payload means: messages of the tracking API, or an event that is understood already.
+
+    `ignored` says why it means nothing here.
+    """
+
+    messages: list[bytes] = []
+    understood: Understood | None = None
+    ignored: str = ""
+
+
+def meaning(payload: Payload, reception: Reception, form: Format, mapper: Mapper | None) -> Meaning:
+    """What a payload means, by the rules of its source; raises `BadEvent` and nothing else."""
+    if too_deep(payload.raw):
+        raise BadEvent(Reason.MALFORMED, "body: nested deeper than 64 levels; send it flatter")
+    try:
+        return _WAYS[payload.way](payload, reception, form, mapper)
+    except NOT_RIGHT as error:
+        raise BadEvent(Reason.MALFORMED, f"body: {error}") from None
+
+
+def _tracking(payload: Payload, *_: Any) -> Meaning:
+    return Meaning(messages=[payload.raw])
+
+
+def _typed(payload: Payload, *_: Any) -> Meaning:
+    around = payload.around
+    return Meaning(messages=[typed.message(around["kind"], payload.raw, around.get("idempotency_key", ""))])
+
+
+def _cloudevent(payload: Payload, reception: Reception, *_: Any) -> Meaning:
+    return Meaning(understood=cloudevents.understand(payload.raw, reception))
+
+
+def _webhook(payload: Payload, _: Reception, form: Format, mapper: Mapper | None) -> Meaning:
+    delivery = Delivery(raw=payload.raw, headers=payload.around.get("headers", {}))
+    found = _mapped(delivery, mapper) if form in (Format.JSON, Format.STANDARD) else _VENDORS[form](delivery)
+    if not found.messages:
+        return Meaning(ignored=found.ignored or "no rule of the mapping applies")
+    delivery_id = found.delivery_id or hashlib.blake2b(payload.raw, digest_size=16).hexdigest()
+    return Meaning(messages=_named(found.messages, delivery_id))
+
+
+def _mapped(delivery: Delivery, mapper: Mapper | None) -> Translated:
+    if mapper is None:
+        raise BadEvent(Reason.MAPPING, "mapping: this source has none yet; give it one, then release this event")
+    return Translated(
+        delivery_id=delivery.header("webhook-id"), messages=mapper.apply(msgspec.json.decode(delivery.raw))
+    )
+
+
+def _file(payload: Payload, _: Reception, __: Format, mapper: Mapper | None) -> Meaning:
+    """A row, or a group of rows, of a file. Without an id of its own an event has that of its place in the file."""
+    row = _decode_object(payload.raw)
+    if BEYOND in row:
+        raise BadEvent(Reason.MALFORMED, f"row: more fields than there are columns: {row[BEYOND]}")
+    messages = [row] if mapper is None else mapper.apply(row)
+    place = f"{payload.around['file']}/{payload.around['row']}"
+    return Meaning(messages=_named(messages, place), ignored="no rule of the mapping applies")
+
+
+def _named(messages: Sequence[dict[str, Any]], place: str) -> list[bytes]:
+    """Messages under ids that are the same whenever this payload comes again: their own, or made of its place."""
+    own = Counter(text(one.get("messageId")) for one in messages)
+    named: list[bytes] = []
+    for number, message in enumerate(messages):
+        said = text(message.get("messageId"))
+        if not said:
+            said = hashlib.blake2b(f"{place}/{number}".encode(), digest_size=20).hexdigest()
+        elif own[said] > 1:  # several events of one receipt, say
+            said = hashlib.blake2b(f"{said}/{number}".encode(), digest_size=20).hexdigest()
+        named.append(_encode({**message, "messageId": said}))
+    return named
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    user_id: Any = None
+    anonymous_id: Any = None
+    context: dict[str, Any] = {}
+    properties: dict[str, Any] = {}
+
+    @property
+    def order_id(self) -> str:
+        return text(self.properties.get("order_id"))
+
+    @property
+    def names_nobody(self) -> bool:
+        return not (self.user_id or self.anonymous_id or self.context.get("traits"))
+
+
+def orders_of_nobody(found: Meaning) -> list[str]:
+    """The orders that messages are about without naming a customer."""
+    said = [_decode_said(one) for one in found.messages]
+    return [one.order_id for one in said if one.names_nobody and one.order_id]
+
+
+def owned(found: Meaning, owners: Mapping[str, Sequence[Identity]]) -> Meaning:
+    """The same messages; those about an order that name nobody name its owner."""
+    if not owners:
+        return found
+    return msgspec.structs.replace(found, messages=[_owned(one, owners) for one in found.messages])
+
+
+def _owned(raw: bytes, owners: Mapping[str, Sequence[Identity]]) -> bytes:
+    said = _decode_said(raw)
+    owner = owners.get(said.order_id)
+    if owner is None or not said.names_nobody:
+        return raw
+    ids = {one.namespace: one.value for one in owner}
+    traits = {name.value: ids[name] for name in (Namespace.EMAIL, Namespace.PHONE) if name in ids}
+    return _encode(
+        {
+            **_decode_object(raw),
+            "userId": ids.get(Namespace.USER_ID),
+            "anonymousId": ids.get(Namespace.ANONYMOUS_ID),
+            "context": {**said.context, "traits": traits},
+        }
+    )
+
+
+_decode_said: Final = msgspec.json.Decoder(_Said).decode
+_decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_encode: Final = msgspec.json.Encoder(decimal_format="number").encode
+
+_VENDORS: Final[Mapping[Format, Callable[[Delivery], Translated]]] = {
+    Format.SHOPIFY: shopify.translate,
+    Format.WOOCOMMERCE: woocommerce.translate,
+    Format.STRIPE: stripe.translate,
+}
+
+_WAYS: Final[Mapping[Way, Callable[..., Meaning]]] = {
+    Way.TRACKING: _tracking,
+    Way.TYPED: _typed,
+    Way.CLOUDEVENTS: _cloudevent,
+    Way.WEBHOOK: _webhook,
+    Way.FILE: _file,
+}

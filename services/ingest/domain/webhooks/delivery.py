@@ -1,0 +1,52 @@
+"""One delivery of a webhook, and what an adapter makes of it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A payload as it came. `headers` are those that say something of it, in small letters."""
+
+    raw: bytes
+    headers: Mapping[str, str]
+
+    def header(self, name: str) -> str:
+        """A header's value; empty if it is absent."""
+        return self.headers.get(name, "")
+
+
+class Translated(msgspec.Struct, frozen=True, kw_only=True):
+    """What a delivery means: messages of the tracking API, without ids yet.
+
+    `delivery_id` is the vendor's own, by which a repeated delivery is known; `ignored` is why nothing was made of it.
+    A message about an order may say nothing of whose it is: vendors tell that once, with the order.
+    """
+
+    delivery_id: str
+    messages: list[dict[str, Any]] = []
+    ignored: str = ""
+
+
+def track(event: str, properties: Mapping[str, Any], *, at: Any, who: Mapping[str, Any]) -> dict[str, Any]:
+    """A track call; properties that are None are left out."""
+    said = {name: value for name, value in properties.items() if value is not None and value != ""}
+    return {"type": "track", "event": event, "properties": said, "timestamp": at, **who}
+
+
+def identify(
+    traits: Mapping[str, Any], *, consent: Mapping[str, bool], at: Any, who: Mapping[str, Any]
+) -> dict[str, Any]:
+    """An identify call."""
+    said = {name: value for name, value in traits.items() if value not in (None, "", [], {})}
+    context = {"context": {"consent": {"categoryPreferences": dict(consent)}}} if consent else {}
+    return {"type": "identify", "traits": said, "timestamp": at, **who, **context}
+
+
+def person(*, user_id: Any = None, email: Any = None, phone: Any = None, country: Any = None) -> dict[str, Any]:
+    """Who a call is about. Address and number stand in the context: they identify, and are no new traits."""
+    traits = {"email": email, "phone": phone, "country": country}
+    known = {name: value for name, value in traits.items() if value}
+    who: dict[str, Any] = {"userId": str(user_id)} if user_id else {}
+    return {**who, "context": {"traits": known}} if known else who

@@ -1,0 +1,1 @@
+"""What the ingest API takes and gives."""

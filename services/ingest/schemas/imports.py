@@ -1,0 +1,62 @@
+"""Imports, as the API takes and gives them."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.http import Text
+
+
+class ImportIn(BaseModel):
+    """A file to be imported. `options` say how it is to be read; its bytes are uploaded next."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "source_id": "0190b6c0-0000-7000-8000-0000000050b0",
+                    "name": "orders-2025.csv",
+                    "options": {"format": "csv", "preset": "orders"},
+                }
+            ]
+        },
+    )
+
+    source_id: UUID
+    name: Text = Field(min_length=1, max_length=300)
+    options: dict[str, Any]
+
+
+class ImportCreated(BaseModel):
+    """The import; send its file to `PUT /v1/imports/{id}/content`."""
+
+    id: UUID
+
+
+class ImportOut(BaseModel):
+    """How far an import has come. Times and numbers are those of its last batch."""
+
+    id: UUID
+    source_id: UUID
+    source: str
+    name: str
+    bytes: int
+    options: dict[str, Any]
+    state: Literal["uploading", "waiting", "running", "done", "failed"]
+    next_row: int = Field(description="rows read")
+    events: int
+    refused: int = Field(description="rows, or groups of rows, that were refused")
+    error: str | None
+    created_by: str
+    created_at: datetime
+    changed_at: datetime
+
+
+class ImportsOut(BaseModel):
+    """A page of imports, newest first."""
+
+    imports: list[ImportOut]
+    next: str | None

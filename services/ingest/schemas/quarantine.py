@@ -1,0 +1,89 @@
+"""The quarantine, as the API takes and gives it."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from services.ingest.domain.errors import Reason
+from shared.http import Text
+
+State = Literal["held", "released", "dropped"]
+
+
+class QuarantinedOut(BaseModel):
+    """One payload that was refused: `reason` says what was wrong, where, and what to do."""
+
+    id: UUID
+    source_id: UUID
+    source: str
+    received_at: datetime
+    way: str = Field(description="how it came: tracking, typed, cloudevents, webhook or file")
+    reason_code: Reason
+    reason: str
+    raw: str = Field(description="the payload as it came, without a write key; bytes that are no text become U+FFFD")
+    message_id: str | None
+    state: State
+    decided_at: datetime | None
+    decided_by: str | None
+    note: str | None
+
+
+class QuarantinePage(BaseModel):
+    """A page of refused payloads; `next` is the cursor of the page after it, if there is one."""
+
+    events: list[QuarantinedOut]
+    next: str | None
+
+
+class ReasonsOut(BaseModel):
+    """How many payloads are held, by reason code."""
+
+    reasons: dict[str, int]
+
+
+class ReleaseIn(BaseModel):
+    """How to release: as it is, or repaired. `set` has the fields of a mapping, `remove` names what to leave out."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"repair": {"set": {"properties.currency": {"value": "EUR"}}}}]},
+    )
+
+    repair: dict[str, Any] | None = None
+    dry_run: bool = Field(False, description="say what would happen, and change nothing")
+
+
+class ReleaseManyIn(ReleaseIn):
+    """Which held payloads to release, oldest first."""
+
+    source_id: UUID | None = None
+    reason: Reason | None = None
+    import_id: UUID | None = None
+    limit: int = Field(100, ge=1, le=500)
+
+
+class ReleasedOut(BaseModel):
+    """What became of one payload: the events that it made, or why it is still refused."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    released: bool
+    events: int
+    reason: str
+
+
+class ReleasedManyOut(BaseModel):
+    """What became of each."""
+
+    released: list[ReleasedOut]
+
+
+class DropIn(BaseModel):
+    """Why it is given up."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    note: Text = Field(min_length=1, max_length=500)

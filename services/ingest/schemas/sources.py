@@ -1,0 +1,226 @@
+"""Sources, their keys, plans and figures, as the API takes and gives them."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from services.ingest.domain.source import Format
+from shared.http import Text
+
+Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
+Origin = Annotated[Text, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
+CeSource = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+Secret = Annotated[Text, StringConstraints(min_length=8, max_length=300)]
+Kind = Literal["public", "server"]
+
+_RENAMING = {"Purchase": {"event": "Order Completed", "properties": {"order_id": "transaction_id"}}}
+
+
+class SourcePatch(BaseModel):
+    """What can be changed of a source; what is absent stays as it is, and null takes it away."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"events_per_second": 200}]})
+
+    name: Name | None = None
+    kind: Kind | None = None
+    allow_orders: bool | None = Field(None, description="believe a public key when it speaks of orders")
+    format: Format | None = Field(None, description="how its payloads are written")
+    secret: Secret | None = Field(None, description="what its webhooks are signed with; kept encrypted, never shown")
+    allowed_origins: list[Origin] | None = Field(None, max_length=100, description="pages that may send; all if empty")
+    events_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        None, description="on average, with a burst of two seconds; counted by each process"
+    )
+    ce_source: CeSource | None = Field(None, description="the CloudEvents `source` of its events on rapport.inbound.v1")
+    renaming: dict[str, Any] | None = Field(
+        None, description="its own words for events and properties (JMESPath)", examples=[_RENAMING]
+    )
+    mapping: dict[str, Any] | None = Field(None, description="how its generic webhooks become events")
+
+
+class SourceIn(SourcePatch):
+    """A sender of events. A `public` key may stand in a page; a `server` key is a secret and is believed all."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "web shop", "kind": "public"}]})
+
+    name: Name
+    kind: Kind = "server"
+
+
+class KeyMade(BaseModel):
+    """A write key, which is shown here only: its hash alone is kept."""
+
+    write_key: str
+
+
+class KeyIn(BaseModel):
+    """How long the keys of before go on working."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    grace_hours: float = Field(24, ge=0, le=720)
+
+
+class SourceCreated(BaseModel):
+    """The new source. Its write key is shown here only; null when an `Idempotency-Key` is used again."""
+
+    id: UUID
+    write_key: str | None
+
+
+class KeyOut(BaseModel):
+    """A key that works."""
+
+    created_at: datetime
+    expires_at: datetime | None
+
+
+class SourceOut(BaseModel):
+    """One source."""
+
+    id: UUID
+    name: str
+    kind: str
+    format: Format
+    allow_orders: bool
+    has_secret: bool
+    allowed_origins: list[str]
+    events_per_second: int | None
+    ce_source: str | None
+    renaming: dict[str, Any] | None
+    mapping: dict[str, Any] | None
+    plan_version: int | None
+    version: int
+    keys: list[KeyOut] = []
+    created_at: datetime
+    disabled_at: datetime | None
+    last_seen_at: datetime | None = Field(description="a few seconds old")
+
+
+class SourcesOut(BaseModel):
+    """Every source, by name."""
+
+    sources: list[SourceOut]
+
+
+class FigureOut(BaseModel):
+    """What became of a source's events on one day (UTC)."""
+
+    day: date
+    outcome: Literal["accepted", "duplicate", "quarantined", "ignored", "limited"]
+    reason: str = Field(description="of quarantined ones the reason code, of ignored ones what they were")
+    events: int
+
+
+class FiguresOut(BaseModel):
+    """Figures, newest day first. Duplicates are those that came again soon and to the same process."""
+
+    figures: list[FigureOut]
+
+
+class MappingTried(BaseModel):
+    """A mapping and a payload to try it on; by default the source's own mapping."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    payload: Any
+    mapping: dict[str, Any] | None = None
+
+
+class EventMade(BaseModel):
+    """An event as it would go to the bus."""
+
+    event_id: UUID
+    type: str
+    occurred_at: datetime
+    identities: list[str]
+    body: dict[str, Any]
+
+
+class MappingResult(BaseModel):
+    """What a mapping makes of a payload: messages of the tracking API, and the events that they are."""
+
+    messages: list[dict[str, Any]]
+    events: list[EventMade]
+    refused: list[str] = Field(description="what is wrong with the others")
+
+
+class PlanOut(BaseModel):
+    """A version of a tracking plan."""
+
+    version: int
+    document: dict[str, Any]
+    created_at: datetime
+    created_by: str
+
+
+class PlanVersionOut(BaseModel):
+    """When a version was written, and by whom."""
+
+    version: int
+    created_at: datetime
+    created_by: str
+
+
+class PlanVersionsOut(BaseModel):
+    """Every version, newest first, and the one in force."""
+
+    in_force: int | None
+    versions: list[PlanVersionOut]
+
+
+class PlanMade(BaseModel):
+    """The version that a plan was stored as; it is in force."""
+
+    version: int
+
+
+class InForce(BaseModel):
+    """Which version is to be in force; null for none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int | None
+
+
+class PlanIn(BaseModel):
+    """A tracking plan: JSON Schemas (draft 2020-12) of properties by event name, each with its mode."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "events": {
+                        "Order Completed": {
+                            "mode": "enforce",
+                            "properties": {"required": ["order_id", "total", "currency"]},
+                        },
+                        "Wishlist Shared": {"properties": {"properties": {"items": {"type": "integer"}}}},
+                    },
+                    "unplanned": "warn",
+                }
+            ]
+        },
+    )
+
+    events: dict[str, Any] = {}
+    unplanned: Literal["observe", "warn", "enforce"] = "observe"
+
+
+class ViolationOut(BaseModel):
+    """What was wrong with some events: `rule` is where in the schema, `said` what was said of the last of them."""
+
+    event: str
+    rule: str
+    mode: str
+    events: int
+    last_at: datetime
+    said: str
+
+
+class ViolationsOut(BaseModel):
+    """Violations, most frequent first."""
+
+    violations: list[ViolationOut]

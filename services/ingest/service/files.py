@@ -1,0 +1,142 @@
+"""Reading files row by row, whatever their size: memory holds a few thousand rows at most."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Iterator
+from itertools import groupby, islice
+from operator import itemgetter
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.file import BEYOND, MAX_GROUP_ROWS, NUMBER, FileFormat, Options
+from shared.errors import Invalid
+
+PARQUET_ROWS: Final = 5_000  # read at a time
+HASHED_BYTES: Final = 1 << 20
+
+Row = dict[str, Any] | bytes  # bytes: a line that can't be read as a row
+
+
+class NotReadable(Invalid):
+    """The file can't be read as what it is said to be."""
+
+
+def digest(path: Path) -> tuple[bytes, int]:
+    """A file's SHA-256, and its size in bytes."""
+    hashed, size = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(HASHED_BYTES):
+            hashed.update(chunk)
+            size += len(chunk)
+    return hashed.digest(), size
+
+
+def payloads(path: Path, options: Options, *, start: int) -> Iterator[tuple[int, int, bytes]]:
+    """From row `start` on, each payload: its first row's number, the number behind its last, and its bytes in JSON.
+
+    Raises `NotReadable`.
+    """
+    rows = _numbered(islice(_rows(path, options), start, None), start)
+    if not options.group:
+        for number, row in rows:
+            yield number, number + 1, row if isinstance(row, bytes) else _encode(row)
+        return
+    for group in _grouped(rows, options.group):
+        number, first = group[0]
+        if isinstance(first, bytes):
+            yield number, number + 1, first
+        else:
+            yield number, number + len(group), _encode({**first, "rows": [row for _, row in group]})
+
+
+def _numbered(rows: Iterable[Row], start: int) -> Iterator[tuple[int, Row]]:
+    """Rows with their numbers, which stand in them, too: a mapping may need a name for a row that has none."""
+    for number, row in enumerate(rows, start):
+        if not isinstance(row, bytes):
+            row[NUMBER] = number
+        yield number, row
+
+
+def count(path: Path, options: Options) -> int | None:
+    """How many rows there are, where that can be told without reading them all."""
+    if options.format is not FileFormat.PARQUET:
+        return None
+    with _parquet(path) as file:
+        rows: int = file.metadata.num_rows
+        return rows
+
+
+def _grouped(rows: Iterable[tuple[int, Row]], columns: tuple[str, ...]) -> Iterator[list[tuple[int, Row]]]:
+    """Rows that follow each other and are alike in these columns. A line that can't be read is alike to none."""
+    columns_of = itemgetter(*columns)
+
+    def key(numbered: tuple[int, Row]) -> Any:
+        number, row = numbered
+        return (number,) if isinstance(row, bytes) else columns_of(row)
+
+    try:
+        for _, group in groupby(rows, key=key):
+            while part := list(islice(group, MAX_GROUP_ROWS)):
+                yield part
+    except KeyError as error:
+        raise NotReadable(f"group: there is no column {error.args[0]!r}") from None
+
+
+def _rows(path: Path, options: Options) -> Iterator[Row]:
+    match options.format:
+        case FileFormat.CSV:
+            return _csv(path, options)
+        case FileFormat.NDJSON:
+            return _ndjson(path)
+        case FileFormat.PARQUET:
+            return _parquet_rows(path)
+
+
+def _csv(path: Path, options: Options) -> Iterator[Row]:
+    line = 0
+    try:
+        with path.open(encoding=options.encoding, newline="") as file:
+            for _ in islice(file, options.skip):
+                pass
+            reader = csv.DictReader(
+                file, options.columns or None, restkey=BEYOND, delimiter=options.delimiter, skipinitialspace=True
+            )
+            for row in reader:
+                line += 1
+                row.pop("", None)  # a column without a name
+                yield row
+    except (csv.Error, UnicodeError, LookupError, TypeError) as error:
+        raise NotReadable(f"behind row {line}: {error}") from None
+
+
+def _ndjson(path: Path) -> Iterator[Row]:
+    with path.open("rb") as file:
+        for line in file:
+            if line.strip():
+                try:
+                    yield _decode(line)
+                except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+                    yield line.strip()
+
+
+def _parquet_rows(path: Path) -> Iterator[Row]:
+    with _parquet(path) as file:
+        for batch in file.iter_batches(batch_size=PARQUET_ROWS):
+            yield from batch.to_pylist()
+
+
+def _parquet(path: Path) -> Any:
+    # Only here: importing it costs every process of the service 40 MiB.
+    import pyarrow.parquet
+    from pyarrow.lib import ArrowException
+
+    try:
+        return pyarrow.parquet.ParquetFile(path)
+    except (ArrowException, OSError) as error:
+        raise NotReadable(f"no Parquet file: {error}") from None
+
+
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_encode: Final = msgspec.json.Encoder(decimal_format="string").encode

@@ -1,0 +1,249 @@
+"""Imports: files become events, a batch at a time, and an import that was cut off goes on where it was.
+
+A batch is published first, and then noted in one transaction: how far the file is read, and which of its rows were
+refused. A process that dies between the two publishes the batch again, under the same ids.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain.file import Options
+from services.ingest.domain.mapping import Mapper
+from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.source import Source
+from services.ingest.repository import imports as repository
+from services.ingest.service import files, sources, taking
+from services.ingest.service.sources import NotUsable
+from services.ingest.service.taking import Refused, Sorted
+from shared.contracts import wire
+from shared.db import Work
+from shared.errors import Conflict, NotFound
+
+BATCH_PAYLOADS: Final = 200  # some 20 ms, for which whatever shares this process waits
+LEASE: Final = timedelta(seconds=30)  # renewed with each batch
+SHOWN: Final = 3  # events that a dry run shows
+
+Row = Mapping[str, Any]
+
+
+class UnknownImport(NotFound):
+    """There is no such import."""
+
+
+class ImportHeld(Conflict):
+    """Another process works on this import."""
+
+
+class ImportEnded(Conflict):
+    """This import has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Some payloads of a file: what became of them, and the number of the row behind them."""
+
+    done: Sorted
+    next_row: int
+
+
+@dataclass(slots=True)
+class Report:
+    """What an import has come to so far."""
+
+    events: int = 0
+    refused: int = 0
+    reasons: Counter[str] = field(default_factory=Counter)
+    examples: list[dict[str, Any]] = field(default_factory=list)
+
+    def add(self, batch: Batch) -> None:
+        """Counts a batch."""
+        self.events += len(batch.done.accepted)
+        self.refused += len(batch.done.refused)
+        self.reasons.update(one.error.reason.value for one in batch.done.refused)
+        for message in batch.done.accepted[: SHOWN - len(self.examples)]:
+            event = wire.decode(message.headers, message.value)
+            who = ", ".join(map(str, event.identities))
+            self.examples.append({"who": who, "at": event.occurred_at, "event": msgspec.to_builtins(event.body)})
+
+
+def options_of(said: Any) -> Options:
+    """Options as somebody wrote them; raises `NotUsable`."""
+    try:
+        options = msgspec.convert(said, Options)
+        options.mapper()
+    except (BadDefinition, msgspec.ValidationError) as error:
+        raise NotUsable(f"options: {error}") from None
+    return options
+
+
+def batches(
+    path: Path,
+    options: Options,
+    source: Source,
+    *,
+    content_hash: bytes,
+    start: int,
+    partition_secret: bytes,
+    received_at: datetime,
+) -> Iterator[Batch]:
+    """From row `start` on, the file's payloads, judged. Raises `NotReadable`."""
+    mapper, file = options.mapper(), content_hash.hex()
+    reception = taking.reception_of(
+        source, received_at, historical=options.historical, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES
+    )
+    found = files.payloads(path, options, start=start)
+    while part := list(islice(found, BATCH_PAYLOADS)):
+        payloads = [
+            Payload(way=Way.FILE, raw=raw, around={"file": file, "row": row, "historical": options.historical})
+            for row, _, raw in part
+        ]
+        done = taking.sort_payloads(payloads, source, reception, partition_secret=partition_secret, mapper=mapper)
+        yield Batch(done, part[-1][1])
+
+
+# The record of it
+
+
+async def begin(
+    work: Work, source_id: UUID, options: Options, *, name: str, content_hash: bytes, size: int, by: str
+) -> Row:
+    """The import of this file with these options: one that was begun before goes on. Raises `UnknownSource`."""
+    await sources.one(work, source_id)
+    import_id = uuid5(source_id, f"import/{content_hash.hex()}/{options.fingerprint().hex()}")
+    await repository.insert(
+        work,
+        import_id,
+        source_id,
+        name=name,
+        content_hash=content_hash,
+        size=size,
+        options=msgspec.to_builtins(options),
+        state="waiting",
+        by=by,
+    )
+    return await one(work, import_id)
+
+
+async def announce(work: Work, source_id: UUID, options: Options, *, name: str, by: str) -> UUID:
+    """An import whose file is still to be uploaded; its id. Raises `UnknownSource`."""
+    await sources.one(work, source_id)
+    import_id = uuid7()
+    await repository.insert(
+        work,
+        import_id,
+        source_id,
+        name=name,
+        content_hash=b"",
+        size=0,
+        options=msgspec.to_builtins(options),
+        state="uploading",
+        by=by,
+    )
+    return import_id
+
+
+async def begin_upload(work: Work, import_id: UUID) -> None:
+    """Makes ready for a file's bytes; what came before of it is thrown away. Raises `ImportEnded`."""
+    if (await one(work, import_id))["state"] != "uploading":
+        raise ImportEnded(f"the file of import {import_id} is here already")
+    await repository.drop_chunks(work, import_id)
+
+
+async def add_chunk(work: Work, import_id: UUID, number: int, content: bytes) -> None:
+    """Keeps a part of an uploaded file."""
+    await repository.add_chunk(work, import_id, number, content)
+
+
+async def end_upload(work: Work, import_id: UUID, *, content_hash: bytes, size: int) -> None:
+    """Says that the whole file is here; some process will work on it."""
+    await repository.uploaded(work, import_id, content_hash=content_hash, size=size)
+
+
+async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
+    """A part of an uploaded file; None behind the last."""
+    return await repository.chunk(work, import_id, number)
+
+
+async def claim(work: Work, holder: UUID) -> Row | None:
+    """An uploaded import that nobody works on, held for `LEASE`; None if there is none."""
+    return await repository.claim(work, holder, until=work.now + LEASE)
+
+
+async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:
+    """Makes this process the one that works on an import. Raises `ImportHeld` or `ImportEnded`."""
+    row = await one(work, import_id)
+    if row["state"] in ("done", "failed"):
+        raise ImportEnded(f"import {import_id} is {row['state']}")
+    if not await repository.hold(work, import_id, holder, until=work.now + LEASE):
+        raise ImportHeld(f"import {import_id}; it can go on {LEASE.total_seconds():.0f} s after its process ended")
+    return row
+
+
+async def checkpoint(work: Work, import_id: UUID, holder: UUID, source: Source, batch: Batch, *, dry: bool) -> None:
+    """Notes a batch that was published: how far the file is read, and what was refused of it. Raises `ImportHeld`."""
+    moved = await repository.advance(
+        work,
+        import_id,
+        holder,
+        until=work.now + LEASE,
+        next_row=batch.next_row,
+        events=len(batch.done.accepted),
+        refused=len(batch.done.refused),
+    )
+    if not moved:
+        raise ImportHeld(f"import {import_id}")
+    if batch.done.refused:
+        await repository.add_rejects(work, import_id, [_reject(one) for one in batch.done.refused])
+        if not dry:
+            await taking.keep(work, source.id, batch.done.refused, import_id=import_id)
+
+
+def _reject(one: Refused) -> Row:
+    payload, error = one.payload, one.error
+    said = {"reason_code": error.reason.value, "reason": error.text[: taking.MAX_REASON_LENGTH]}
+    return {"row": payload.around["row"], "raw": payload.raw, **said}
+
+
+async def end(work: Work, import_id: UUID, holder: UUID, *, error: str = "") -> None:
+    """Says that an import is done, or has failed with this error; an uploaded file is thrown away."""
+    await repository.end(work, import_id, holder, state="failed" if error else "done", error=error or None)
+    await repository.drop_chunks(work, import_id)
+
+
+async def one(work: Work, import_id: UUID) -> Row:
+    """One import; raises `UnknownImport`."""
+    found = await repository.one(work, import_id)
+    if found is None:
+        raise UnknownImport(str(import_id))
+    return found
+
+
+async def page(work: Work, *, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[Row]:
+    """Imports, newest first, behind a position."""
+    return await repository.page(work, after=after, limit=limit)
+
+
+async def rejects(work: Work, import_id: UUID, *, after: int, limit: int) -> Sequence[Row]:
+    """Refused rows of an import, in the file's order, behind a row."""
+    return await repository.rejects(work, import_id, after=after, limit=limit)
+
+
+async def mapper_of(work: Work, import_id: UUID) -> Mapper | None:
+    """The mapping by which an import's rows were read."""
+    return _compiled(msgspec.json.encode((await one(work, import_id))["options"]))
+
+
+@lru_cache(16)  # a release of many rows asks for one mapping again and again
+def _compiled(options: bytes) -> Mapper | None:
+    return msgspec.json.decode(options, type=Options).mapper()

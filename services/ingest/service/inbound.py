@@ -1,0 +1,50 @@
+"""Taking in what upstream systems produce to Kafka: by the same rules as HTTP, in the transaction of the offset."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.ingest.domain.circumstances import Locate, nowhere
+from services.ingest.domain.inbound import Inbound
+from services.ingest.domain.payload import Payload, Way
+from services.ingest.service import sources, taking
+from services.ingest.service.reckoning import Reckoning
+from services.ingest.service.vault import Vault
+from shared.contracts.envelope import Event
+from shared.db import Work
+from shared.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Hearing:
+    """What hearing records needs: it is one of the process's ways in."""
+
+    vault: Vault
+    reckoning: Reckoning
+    partition_secret: bytes
+    locate: Locate = nowhere
+
+    async def hear(self, work: Work, events: Sequence[Event]) -> None:
+        """Puts what is understood into the outbox, and what is refused into the quarantine.
+
+        Raises `Refused` for a record of no known source: a dead letter, to be retried once the source is made.
+        """
+        heard: dict[str, list[Payload]] = defaultdict(list)
+        for event in events:
+            assert isinstance(event.body, Inbound)
+            heard[event.body.ce_source].append(Payload(way=Way.CLOUDEVENTS, raw=event.body.raw))
+        known = await sources.by_ce_sources(work, self.vault, list(heard))
+        for name, payloads in heard.items():
+            source = known.get(name)
+            if source is None:
+                raise Refused(f"no source has the CloudEvents source {name!r}: make one with this ce_source, and retry")
+            reception = taking.reception_of(
+                source, work.now, locate=self.locate, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES
+            )
+            view = self.reckoning.view(source.id, work.now)
+            done = taking.sort_payloads(payloads, source, reception, partition_secret=self.partition_secret, watch=view)
+            if done.refused:
+                await taking.keep(work, source.id, done.refused)
+            await taking.spool(work, done.accepted)
+            taking.count(done)
+            self.reckoning.note(source.id, done, work.now)

@@ -1,0 +1,90 @@
+"""Tracking plans: written, put in force, inferred from what was seen; and what has broken them."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from services.ingest.domain import plan
+from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain.plan import Document, Mode, Plan, Planned
+from services.ingest.domain.shape import schema
+from services.ingest.repository import plans as repository
+from services.ingest.repository import reckoning
+from services.ingest.service import sources
+from services.ingest.service.sources import NotUsable
+from shared.db import Work
+from shared.errors import NotFound
+
+Row = Mapping[str, Any]
+
+
+class NoPlan(NotFound):
+    """This source has no such tracking plan."""
+
+
+class NothingSeen(NotFound):
+    """Nothing was seen of this source yet."""
+
+
+async def put(work: Work, source_id: UUID, said: Any, *, by: str) -> int:
+    """Stores a plan as the newest version and puts it in force; its version. Raises `UnknownSource`, `NotUsable`."""
+    await sources.one(work, source_id)
+    try:
+        document = msgspec.convert(said, Document)
+        Plan(document)
+    except (BadDefinition, msgspec.ValidationError) as error:
+        raise NotUsable(f"plan: {error}") from None
+    version = await repository.insert(work, source_id, msgspec.to_builtins(document), by=by)
+    await repository.put_in_force(work, source_id, version)
+    return version
+
+
+async def put_in_force(work: Work, source_id: UUID, version: int | None) -> None:
+    """Makes a stored version the one in force, or none of them. Raises `UnknownSource` or `NoPlan`."""
+    await sources.one(work, source_id)
+    if version is not None:
+        await get(work, source_id, version)
+    await repository.put_in_force(work, source_id, version)
+
+
+async def get(work: Work, source_id: UUID, version: int) -> Row:
+    """A version of a plan; raises `NoPlan`."""
+    found = await repository.one(work, source_id, version)
+    if found is None:
+        raise NoPlan(f"version {version} of source {source_id}")
+    return found
+
+
+async def in_force(work: Work, source_id: UUID) -> Row:
+    """The plan in force; raises `UnknownSource` or `NoPlan`."""
+    version = (await sources.one(work, source_id))["plan_version"]
+    if version is None:
+        raise NoPlan(f"source {source_id}")
+    return await get(work, source_id, version)
+
+
+async def versions(work: Work, source_id: UUID) -> Sequence[Row]:
+    """Every version of a source's plan, newest first: when it was written, and by whom."""
+    return await repository.versions(work, source_id)
+
+
+async def infer(work: Work, source_id: UUID) -> Document:
+    """A plan that everything seen of a source fits, for people to edit. Raises `UnknownSource` or `NothingSeen`."""
+    await sources.one(work, source_id)
+    seen = await reckoning.shapes(work, source_id)
+    if not seen:
+        raise NothingSeen(f"source {source_id}")
+    events = {
+        name: Planned(properties=schema(shape), mode=Mode.WARN, description=f"inferred from {shape.seen} samples")
+        for name, shape in list(seen.items())[: plan.MAX_EVENTS]
+    }
+    return Document(events=events, unplanned=Mode.OBSERVE)
+
+
+async def violations(work: Work, source_id: UUID, *, since: date, limit: int) -> Sequence[Row]:
+    """What was wrong with a source's events since then, most frequent first."""
+    await sources.one(work, source_id)
+    return await reckoning.violations(work, source_id, since=since, limit=limit)

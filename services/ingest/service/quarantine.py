@@ -1,0 +1,168 @@
+"""The quarantine: what was refused is looked at, repaired, released or dropped, and forgotten after some days.
+
+A release judges a payload again by its source's rules of now, and puts its events into the outbox in the transaction
+that notes it. They have the ids that they would have had, so they are folded once, however often they are released.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from services.ingest.domain.circumstances import Locate
+from services.ingest.domain.errors import BadDefinition, BadEvent
+from services.ingest.domain.message import Context, context_in
+from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.repair import Repair
+from services.ingest.domain.source import Source
+from services.ingest.domain.times import moment
+from services.ingest.repository import quarantine as repository
+from services.ingest.service import imports, owners, sources, taking
+from services.ingest.service.sources import NotUsable
+from services.ingest.service.taking import Sorted
+from services.ingest.service.vault import Vault
+from shared.db import Work
+from shared.errors import Conflict, NotFound
+
+FORGET_AT_ONCE: Final = 1_000  # rows deleted in one transaction
+MAX_REASON_LENGTH: Final = 1_000  # characters
+
+Row = Mapping[str, Any]
+
+
+class UnknownPayload(NotFound):
+    """There is no such payload in the quarantine."""
+
+
+class AlreadyDecided(Conflict):
+    """This payload was released or dropped before."""
+
+
+class Released(msgspec.Struct, frozen=True):
+    """What became, or would become, of a payload: the events that it made, or why it is still refused."""
+
+    id: UUID
+    released: bool
+    events: int = 0
+    reason: str = ""
+
+
+async def page(work: Work, **filters: Any) -> Sequence[Row]:
+    """A page of refused payloads, newest first."""
+    return await repository.page(work, **filters)
+
+
+async def one(work: Work, row_id: UUID) -> Row:
+    """One refused payload; raises `UnknownPayload`."""
+    found = await repository.one(work, row_id)
+    if found is None:
+        raise UnknownPayload(str(row_id))
+    return found
+
+
+async def reasons(work: Work, *, source_id: UUID | None) -> Mapping[str, int]:
+    """How many payloads are held for each reason."""
+    return await repository.reasons(work, source_id=source_id)
+
+
+async def chosen(
+    work: Work, *, source_id: UUID | None, reason_code: str | None, import_id: UUID | None, limit: int
+) -> Sequence[UUID]:
+    """Held payloads to decide on together, oldest first."""
+    return await repository.chosen(work, source_id=source_id, reason_code=reason_code, import_id=import_id, limit=limit)
+
+
+async def drop(work: Work, row_id: UUID, *, by: str, note: str) -> None:
+    """Gives a payload up; it stays to be looked at until it is forgotten. Idempotent."""
+    row = await _locked(work, row_id)
+    if row["state"] == "released":
+        raise AlreadyDecided(f"{row_id} was released at {row['decided_at']:%Y-%m-%d %H:%M:%S}")
+    await repository.decide(work, row_id, state="dropped", by=by, note=note)
+
+
+async def release(
+    work: Work, vault: Vault, row_id: UUID, *, repair: Repair | None, by: str, partition_secret: bytes, locate: Locate
+) -> Released:
+    """Judges a payload again, repaired if it says so, and hands on what it makes. Released again, it changes nothing.
+
+    Raises `UnknownPayload`. One that is still refused stays, with its new reason.
+    """
+    row = await _locked(work, row_id)
+    if row["state"] == "released":
+        return Released(row_id, True)
+    source = sources.compiled(await sources.one(work, row["source_id"]), vault)
+    done = await _judged(work, row, source, repair, partition_secret=partition_secret, locate=locate)
+    if done.refused:
+        error = done.refused[0].error
+        text = error.text[:MAX_REASON_LENGTH]
+        await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
+        return Released(row_id, False, reason=text)
+    await taking.spool(work, done.accepted)
+    await repository.decide(work, row_id, state="released", by=by, note=repair.text if repair else "")
+    return Released(row_id, True, events=len(done.accepted))
+
+
+async def try_release(
+    work: Work, vault: Vault, row_id: UUID, *, repair: Repair | None, partition_secret: bytes
+) -> Released:
+    """What a release would do; changes nothing."""
+    row = await one(work, row_id)
+    source = sources.compiled(await sources.one(work, row["source_id"]), vault)
+    done = await _judged(work, row, source, repair, partition_secret=partition_secret)
+    if done.refused:
+        return Released(row_id, False, reason=done.refused[0].error.text)
+    return Released(row_id, True, events=len(done.accepted))
+
+
+async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, **how: Any) -> Sorted:
+    raw, around = bytes(row["raw"]), row["around"]
+    payload = Payload(way=Way(row["way"]), raw=raw, around=around)
+    locate: Locate | None = how.pop("locate", None)
+    reception = taking.reception_of(
+        source,
+        row["received_at"],
+        sent_at=moment(around.get("sent_at")),
+        context=_context(around),
+        historical=bool(around.get("historical")),
+        type=around.get("type"),
+        address=around.get("address", ""),
+        user_agent=around.get("user_agent", ""),
+        max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES,
+        **({"locate": locate} if locate else {}),
+    )
+    if repair is not None:
+        try:
+            payload = msgspec.structs.replace(payload, raw=repair.apply(raw))
+        except BadEvent as error:
+            return Sorted(refused=[taking.Refused(payload, error)])
+    mapper = await imports.mapper_of(work, row["import_id"]) if row["import_id"] else source.mapper
+    known = await owners.needed(work, source, payload, reception) if payload.way is Way.WEBHOOK else {}
+    return taking.sort_payloads([payload], source, reception, mapper=mapper, owners=known, **how)
+
+
+def _context(around: Mapping[str, Any]) -> Context:
+    return context_in(msgspec.json.encode(around["context"])) if around.get("context") else context_in(b"")
+
+
+async def _locked(work: Work, row_id: UUID) -> Row:
+    found = await repository.lock(work, row_id)
+    if found is None:
+        raise UnknownPayload(str(row_id))
+    return found
+
+
+async def forget(work: Work, *, keep: timedelta) -> int:
+    """Deletes some payloads that were kept long enough; how many."""
+    return await repository.forget(work, before=work.now - keep, limit=FORGET_AT_ONCE)
+
+
+def repair_of(document: Any) -> Repair | None:
+    """A repair as an operator wrote it; raises `NotUsable`."""
+    if document is None:
+        return None
+    try:
+        return Repair(msgspec.json.encode(document))
+    except BadDefinition as error:
+        raise NotUsable(f"repair: {error}") from None

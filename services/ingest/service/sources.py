@@ -1,0 +1,212 @@
+"""Sources: made, changed, given new keys; and found again by key, by id or by CloudEvents source."""
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from services.ingest.domain import mapping, plan, renaming
+from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain.mapping import Mapper
+from services.ingest.domain.plan import NO_PLAN, Plan
+from services.ingest.domain.renaming import NO_RENAMING, Renaming
+from services.ingest.domain.source import MAX_GRACE, Format, Source
+from services.ingest.repository import sources as repository
+from services.ingest.service.vault import Vault
+from shared.contracts.envelope import SourceKind
+from shared.db import Work
+from shared.errors import Conflict, Invalid, NotFound, PreconditionFailed
+
+KEY_PREFIX: Final = "rk_"  # so that a leaked key can be found by its looks
+KEY_BYTES: Final = 32
+
+Row = Mapping[str, Any]
+
+
+class NameTaken(Conflict):
+    """A source has this name already."""
+
+
+class UnknownSource(NotFound):
+    """There is no such source."""
+
+
+class SourceUsed(Conflict):
+    """This source has sent events; disable it instead."""
+
+
+class NotUsable(Invalid):
+    """This definition can't be used."""
+
+
+def hash_of(key: str) -> bytes:
+    """What is kept of a write key. Keys are long and random, so a plain hash can't be turned back."""
+    return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
+
+
+def new_key() -> str:
+    """A write key that nobody has."""
+    return KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+
+
+# Making and changing
+
+PLAIN: Final[Row] = {
+    "kind": SourceKind.SERVER.value,
+    "format": Format.TRACKING.value,
+    "allow_orders": False,
+    "allowed_origins": [],
+    "events_per_second": None,
+    "ce_source": None,
+    "renaming": None,
+    "mapping": None,
+    "secret": None,
+}
+
+
+async def create(work: Work, vault: Vault, said: Row) -> tuple[UUID, str]:
+    """Makes a source; returns its id and its write key, which is not kept. Raises `NameTaken` or `NotUsable`."""
+    source_id, key = uuid7(), new_key()
+    if not await repository.insert(work, source_id, hash_of(key), _checked(vault, {**PLAIN, **said}, None)):
+        raise NameTaken(f"source {said['name']!r} exists")
+    return source_id, key
+
+
+async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, said: Row) -> Row:
+    """Changes what is said of a source. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `NotUsable`."""
+    known = await one(work, source_id)
+    if known["version"] != version:
+        raise PreconditionFailed(f"the source is at version {known['version']} by now: read it again")
+    other = await repository.by_name(work, said.get("name", known["name"]))
+    if other not in (None, source_id):
+        raise NameTaken(f"source {said['name']!r} exists")
+    kept = None if "secret" in said else known["secret"]
+    if not await repository.update(work, source_id, version, _checked(vault, {**known, **said}, kept)):
+        raise PreconditionFailed("somebody changed the source meanwhile: read it again")
+    return await one(work, source_id)
+
+
+def _checked(vault: Vault, said: Row, kept_secret: bytes | None) -> Row:
+    """The columns of a source, once everything that is defined in it can be used."""
+    _renaming(said["renaming"])
+    _mapper(said["mapping"])
+    secret = said["secret"]
+    return {**said, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
+
+
+async def rotate(work: Work, source_id: UUID, *, grace: timedelta) -> str:
+    """Gives a source a new key, and lets the others end after `grace`. Raises `UnknownSource` or `Invalid`."""
+    if not timedelta(0) <= grace <= MAX_GRACE:
+        raise Invalid(f"grace: from 0 to {MAX_GRACE.days * 24} hours")
+    await one(work, source_id)
+    key = new_key()
+    await repository.add_key(work, source_id, hash_of(key))
+    await repository.expire_keys(work, source_id, at=work.now + grace, but=hash_of(key))
+    return key
+
+
+async def set_disabled(work: Work, source_id: UUID, *, disabled: bool) -> Row:
+    """Stops a source's keys from working, or lets them work again; raises `UnknownSource`."""
+    await repository.set_disabled(work, source_id, disabled=disabled)
+    return await one(work, source_id)
+
+
+async def delete(work: Work, source_id: UUID) -> None:
+    """Deletes a source that never sent anything; raises `UnknownSource` or `SourceUsed`."""
+    await one(work, source_id)
+    if not await repository.delete(work, source_id):
+        raise SourceUsed(f"source {source_id}")
+
+
+# Finding
+
+
+async def one(work: Work, source_id: UUID) -> Row:
+    """One source as it is kept; raises `UnknownSource`."""
+    found = await repository.by_id(work, source_id)
+    if found is None:
+        raise UnknownSource(f"source {source_id}")
+    return found
+
+
+async def named(work: Work, name: str) -> UUID:
+    """The id of the source of this name; raises `UnknownSource`."""
+    found = await repository.by_name(work, name)
+    if found is None:
+        raise UnknownSource(f"source {name!r}")
+    return found
+
+
+async def every(work: Work) -> Sequence[Row]:
+    """Every source, by name."""
+    return await repository.every(work)
+
+
+async def keys(work: Work, source_ids: Sequence[UUID]) -> Mapping[UUID, list[Row]]:
+    """By source, the keys that work: when each was made, and when it ends."""
+    found: dict[UUID, list[Row]] = {source_id: [] for source_id in source_ids}
+    for row in await repository.keys(work, source_ids):
+        found[row["source_id"]].append(row)
+    return found
+
+
+async def by_key(work: Work, vault: Vault, key_hash: bytes) -> Source | None:
+    """The source that a key belongs to, unless it is disabled or the key has expired."""
+    row = await repository.by_key(work, key_hash)
+    return None if row is None else compiled(row, vault)
+
+
+async def by_id(work: Work, vault: Vault, source_id: UUID) -> Source | None:
+    """A source that is not disabled."""
+    row = await repository.by_id(work, source_id)
+    return None if row is None or row["disabled_at"] is not None else compiled(row, vault)
+
+
+async def by_ce_sources(work: Work, vault: Vault, names: Sequence[str]) -> Mapping[str, Source]:
+    """By CloudEvents source, the source that it is."""
+    return {row["ce_source"]: compiled(row, vault) for row in await repository.by_ce_sources(work, names)}
+
+
+def compiled(row: Row, vault: Vault) -> Source:
+    """A source with its words, mapping and plan made ready."""
+    return Source(
+        id=row["id"],
+        name=row["name"],
+        kind=SourceKind(row["kind"]),
+        format=Format(row["format"]),
+        allow_orders=row["allow_orders"],
+        allowed_origins=frozenset(row["allowed_origins"]),
+        events_per_second=row["events_per_second"],
+        secret=vault.open(row["secret"]),
+        renaming=_renaming(row["renaming"]),
+        mapper=_mapper(row["mapping"]),
+        plan=_plan(row["plan"], row["plan_version"]),
+        key_expires_at=row.get("key_expires_at"),
+    )
+
+
+def _renaming(document: Any) -> Renaming:
+    if document is None:
+        return NO_RENAMING
+    try:
+        return Renaming(msgspec.convert(document, dict[str, renaming.Renamed]))
+    except (BadDefinition, msgspec.ValidationError) as error:
+        raise NotUsable(f"renaming: {error}") from None
+
+
+def _mapper(document: Any) -> Mapper | None:
+    if document is None:
+        return None
+    try:
+        return Mapper(msgspec.convert(document, mapping.Document))
+    except (BadDefinition, msgspec.ValidationError) as error:
+        raise NotUsable(f"mapping: {error}") from None
+
+
+def _plan(document: Any, version: int | None) -> Plan:
+    return NO_PLAN if document is None else Plan(msgspec.convert(document, plan.Document), version or 0)

@@ -1,0 +1,222 @@
+"""Taking payloads in: each is understood and judged, and then is ready for the bus, or refused with its reason.
+
+One use case for every way in. Nothing here touches the broker: the edges hand on what is accepted (published, spooled
+or put into the outbox), and keep what is refused.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final, Protocol
+from uuid import UUID, uuid5
+
+from uuid_utils.compat import uuid7
+
+from services.ingest.domain import message, normalise
+from services.ingest.domain.circumstances import Locate, nowhere
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.mapping import Mapper
+from services.ingest.domain.normalise import Normal
+from services.ingest.domain.payload import Payload, Way, meaning, owned
+from services.ingest.domain.plan import Mode, Violation
+from services.ingest.domain.reception import Reception
+from services.ingest.domain.source import Source
+from services.ingest.domain.tracking import Understood
+from services.ingest.repository import quarantine as kept
+from shared import metrics
+from shared.contracts import topics, wire
+from shared.contracts.envelope import Event
+from shared.contracts.identity import Identity, best, partition_key
+from shared.db import Work
+from shared.kafka.producer import Message
+
+MAX_REASON_LENGTH: Final = 1_000  # characters
+MAX_KEPT_MESSAGE_ID: Final = 100  # characters
+NOBODYS: Final[Mapping[str, Sequence[Identity]]] = {}
+MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of what a webhook, a file or a back office says at once
+
+
+class Publisher(Protocol):
+    """What puts records on the bus."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Returns when every record is acknowledged; raises `BrokerAway` otherwise."""
+        ...
+
+
+class Watch(Protocol):
+    """Who wants to know of each event that is taken in: figures, samples, whoever watches a source."""
+
+    def accepted(self, payload: bytes, normal: Normal) -> None:
+        """An event is ready for the bus."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One payload that can't be taken in, as it came."""
+
+    payload: Payload
+    error: BadEvent
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The payloads of one request: what to publish, what to keep, and what is nothing to us."""
+
+    accepted: list[Message] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    event_ids: list[UUID] = field(default_factory=list)
+
+
+def new_message_id() -> str:
+    """The id of a message that came without one."""
+    return uuid7().hex
+
+
+def reception_of(source: Source, received_at: datetime, *, locate: Locate = nowhere, **said: Any) -> Reception:
+    """What holds for a request of this source."""
+    return Reception(
+        source_id=source.id,
+        source_kind=source.kind,
+        allow_orders=source.allow_orders,
+        received_at=received_at,
+        new_message_id=new_message_id,
+        renaming=source.renaming,
+        plan=source.plan,
+        locate=locate,
+        **said,
+    )
+
+
+def sort(
+    raws: Iterable[bytes],
+    reception: Reception,
+    *,
+    partition_secret: bytes,
+    around: Callable[[], dict[str, Any]] = dict,
+    watch: Watch | None = None,
+) -> Sorted:
+    """Messages of the tracking API, each made ready or refused. A bad one never touches its neighbours.
+
+    `around` is what must be kept beside those that are refused.
+    """
+    done = Sorted()
+    for raw in raws:
+        try:
+            normal = normalise.normalise(raw, reception)
+            done.accepted.append(_record(normal.event, partition_secret))
+        except BadEvent as error:
+            done.refused.append(Refused(Payload(way=Way.TRACKING, raw=raw, around=around()), error))
+            continue
+        _note(done, raw, normal, watch)
+    return done
+
+
+def sort_payloads(
+    payloads: Iterable[Payload],
+    source: Source,
+    reception: Reception,
+    *,
+    partition_secret: bytes,
+    mapper: Mapper | None = None,
+    owners: Mapping[str, Sequence[Identity]] = NOBODYS,
+    watch: Watch | None = None,
+) -> Sorted:
+    """Payloads of any way in. Of one that makes several events the good ones are taken, and the whole is kept."""
+    done = Sorted()
+    for payload in payloads:
+        try:
+            found = owned(meaning(payload, reception, source.format, mapper or source.mapper), owners)
+        except BadEvent as error:
+            done.refused.append(Refused(payload, error))
+            continue
+        first_refusal: BadEvent | None = None
+        for one in (*found.messages, *([found.understood] if found.understood else ())):
+            try:
+                normal = _normal(one, reception)
+                done.accepted.append(_record(normal.event, partition_secret))
+            except BadEvent as error:
+                first_refusal = first_refusal or error
+                continue
+            _note(done, payload.raw, normal, watch)
+        if first_refusal is not None:
+            done.refused.append(Refused(payload, first_refusal))
+        elif found.ignored and not found.messages:
+            done.ignored.append(found.ignored)
+    return done
+
+
+def _normal(meant: bytes | Understood, reception: Reception) -> Normal:
+    if isinstance(meant, bytes):
+        return normalise.normalise(meant, reception)
+    return normalise.judged(meant, reception)
+
+
+def _note(done: Sorted, raw: bytes, normal: Normal, watch: Watch | None) -> None:
+    done.event_ids.append(normal.event.event_id)
+    if normal.violation is not None:
+        done.violations.append(normal.violation)
+    if watch is not None:
+        watch.accepted(raw, normal)
+
+
+def _record(event: Event, partition_secret: bytes) -> Message:
+    try:
+        headers, value = wire.encode(event)
+    except RecursionError:  # writing goes a little deeper than reading
+        raise BadEvent(Reason.MALFORMED, "event: nested too deeply") from None
+    key = partition_key(str(best(event.identities)), secret=partition_secret)
+    return Message(topic=topics.EVENTS, key=key, headers=headers, value=value)
+
+
+async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, import_id: UUID | None = None) -> None:
+    """Keeps refused payloads with their reasons. The same bytes of a source are kept once, however often they come."""
+    rows: dict[UUID, dict[str, Any]] = {}
+    for one in refused:
+        raw = message.without_write_key(one.payload.raw)
+        found = message.message_id_in(raw)
+        row_id = uuid5(source_id, hashlib.sha256(raw).hexdigest())
+        rows[row_id] = {
+            "id": row_id,
+            "reason_code": one.error.reason.value,
+            "reason": one.error.text[:MAX_REASON_LENGTH],
+            "raw": raw,
+            "message_id": found and found[:MAX_KEPT_MESSAGE_ID],
+            "way": one.payload.way.value,
+            "around": one.payload.around,
+            "import_row": one.payload.around.get("row"),
+        }
+    await kept.insert(work, source_id, list(rows.values()), import_id=import_id)
+
+
+async def spool(work: Work, accepted: Sequence[Message]) -> None:
+    """Puts records into the outbox, from which the relay publishes them when the broker is back."""
+    await work.outbox.add_records(accepted)
+
+
+async def spooled_bytes(work: Work) -> int:
+    """What waits in the outbox."""
+    return await work.outbox.waiting_bytes()
+
+
+def count(done: Sorted) -> None:
+    """Notes in the metrics what became of a request's events."""
+    metrics.ingested.labels("accepted").inc(len(done.accepted))
+    if done.refused:
+        metrics.ingested.labels("quarantined").inc(len(done.refused))
+        for reason, events in Counter(one.error.reason.value for one in done.refused).items():
+            metrics.quarantined.labels(reason).inc(events)
+    if done.ignored:
+        metrics.ingested.labels("ignored").inc(len(done.ignored))
+    for violation in done.violations:
+        metrics.plan_violations.labels(violation.mode.value).inc()
+
+
+def warned(done: Sorted) -> Iterable[Violation]:
+    """The violations that are to be listed: observed ones are counted only."""
+    return (one for one in done.violations if one.mode is not Mode.OBSERVE)

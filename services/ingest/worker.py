@@ -1,0 +1,164 @@
+"""Loops beside the consumer: writing down what was counted, and working on uploaded files."""
+
+import asyncio
+import contextlib
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID, uuid4
+
+from services.ingest.domain.file import Options
+from services.ingest.domain.source import Source
+from services.ingest.service import imports, quarantine, reckoning, sources
+from services.ingest.service.files import NotReadable
+from services.ingest.service.imports import Batch, ImportHeld
+from services.ingest.service.reckoning import Reckoning
+from services.ingest.service.taking import Publisher
+from services.ingest.service.vault import Vault
+from shared.clock import Clock
+from shared.db import DATABASE_ERRORS, Database
+from shared.failpoints import failpoint
+from shared.kafka.producer import BrokerAway
+from shared.logging import get_logger
+
+WRITE_SECONDS: Final = 2.0
+TAIL_SECONDS: Final = 0.5  # while somebody watches a source
+FORGET_SECONDS: Final = 600.0
+TAIL_KEPT: Final = timedelta(minutes=1)
+LOOK_SECONDS: Final = 2.0  # for uploaded files
+BACKOFF_SECONDS: Final = 2.0
+
+log = get_logger(__name__)
+
+Progress = Callable[[Batch], None]
+
+
+async def _pause(stop: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await stop.wait()
+
+
+@dataclass
+class Clerk:
+    """Writes down what its process has counted, and forgets what was kept long enough."""
+
+    database: Database
+    reckoning: Reckoning
+    keep: timedelta
+    tick: Callable[[], None]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Writes until stopped, and once more then."""
+        now = asyncio.get_running_loop().time
+        forget_at = now()
+        while not stop.is_set():
+            self.tick()
+            await self._write()
+            if now() >= forget_at:
+                forget_at = now() + (0 if await self._forget() else FORGET_SECONDS)
+            await _pause(stop, TAIL_SECONDS if self.reckoning.watched else WRITE_SECONDS)
+        await self._write()
+
+    async def _write(self) -> None:
+        gathered = self.reckoning.take()
+        try:
+            async with self.database.work() as work:
+                await reckoning.write(work, gathered)
+                self.reckoning.watched = await reckoning.watched(work)
+                await reckoning.forget_tail(work, before=work.now - TAIL_KEPT)
+        except DATABASE_ERRORS as error:
+            self.reckoning.put_back(gathered)
+            log.warning("clerk.waits_for_postgresql", error=repr(error))
+
+    async def _forget(self) -> bool:
+        """Whether there may be more to forget."""
+        try:
+            async with self.database.work() as work:
+                return await quarantine.forget(work, keep=self.keep) > 0
+        except DATABASE_ERRORS as error:
+            log.warning("clerk.waits_for_postgresql", error=repr(error))
+            return False
+
+
+@dataclass
+class Importer:
+    """Imports files: those that were uploaded, in a loop, and any other by hand.
+
+    Guarantee: an event of the file is published under the same id however often its import is cut off and goes on.
+    """
+
+    database: Database
+    publisher: Publisher
+    clock: Clock
+    vault: Vault
+    partition_secret: bytes
+    holder: UUID = field(default_factory=uuid4)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Works on uploaded files until stopped; one that is not done then is gone on with by another process."""
+        while not stop.is_set():
+            try:
+                async with self.database.work() as work:
+                    row = await imports.claim(work, self.holder)
+                if row is not None:
+                    await self._uploaded(row, stop)
+                    continue
+            except (BrokerAway, ImportHeld, *DATABASE_ERRORS) as error:
+                log.warning("importer.waits", error=repr(error))
+                await _pause(stop, BACKOFF_SECONDS)
+            await _pause(stop, LOOK_SECONDS)
+
+    async def _uploaded(self, row: Any, stop: asyncio.Event) -> None:
+        with tempfile.NamedTemporaryFile(prefix="rapport-import-") as file:
+            number = 0
+            while True:
+                async with self.database.work() as work:
+                    content = await imports.chunk(work, row["id"], number)
+                if content is None:
+                    break
+                file.write(content)
+                number += 1
+            file.flush()
+            await self.work_on(row, Path(file.name), stop=stop)
+
+    async def work_on(self, row: Any, path: Path, *, stop: asyncio.Event, progress: Progress = lambda _: None) -> bool:
+        """Imports a file that this process holds, from where it was; whether it came to its end."""
+        options = imports.options_of(row["options"])
+        async with self.database.work() as work:
+            source = sources.compiled(await sources.one(work, row["source_id"]), self.vault)
+        error = ""
+        try:
+            for batch in self._batches(row, path, options, source):
+                await self._take(row, options, source, batch)
+                progress(batch)
+                if stop.is_set():
+                    return False
+                await asyncio.sleep(0)  # reading and judging hold the loop: let the others have it
+        except NotReadable as failure:
+            error = failure.detail
+        async with self.database.work() as work:
+            await imports.end(work, row["id"], self.holder, error=error)
+        return not error
+
+    def _batches(self, row: Any, path: Path, options: Options, source: Source) -> Any:
+        return imports.batches(
+            path,
+            options,
+            source,
+            content_hash=bytes(row["content_hash"]),
+            start=row["next_row"],
+            partition_secret=self.partition_secret,
+            received_at=self.clock.now(),
+        )
+
+    async def _take(self, row: Any, options: Options, source: Source, batch: Batch) -> None:
+        if batch.done.accepted and not options.dry_run:
+            await self.publisher.send(batch.done.accepted)
+            failpoint("import.after_publish")
+        async with self.database.work() as work:
+            await imports.checkpoint(work, row["id"], self.holder, source, batch, dry=options.dry_run)
+        failpoint("import.after_checkpoint")

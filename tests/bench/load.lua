@@ -1,0 +1,33 @@
+-- wrk's side of the benchmark: wrk … -s load.lua URL -- BODIES WRITE_KEY_HEADER RUN [DELAY_MS]
+-- BODIES holds one body a line; its token is replaced, so that no id is sent twice in a run.
+local TOKEN = "@@@@@@@@@@@@"
+local threads = {}
+
+function setup(thread)
+  thread:set("number", #threads)
+  table.insert(threads, thread)
+end
+
+function init(args)
+  bodies, sent, run, pause = {}, 0, tonumber(args[3]), tonumber(args[4] or "0")
+  for line in io.lines(args[1]) do bodies[#bodies + 1] = line end
+  wrk.method = "POST"
+  wrk.headers["Content-Type"] = "application/json"
+  wrk.headers["Authorization"] = args[2]
+end
+
+function request()
+  sent = sent + 1
+  local unique = string.format("%04x%01x%07x", run, number, sent)
+  return wrk.format(nil, nil, nil, (string.gsub(bodies[sent % #bodies + 1], TOKEN, unique)))
+end
+
+function delay() return pause end
+
+function done(summary, latency)
+  local errors = summary.errors
+  io.write(string.format(
+    'RESULT {"requests": %d, "seconds": %.6f, "p50_ms": %.3f, "p99_ms": %.3f, "failed": %d}\n',
+    summary.requests, summary.duration / 1e6, latency:percentile(50) / 1e3, latency:percentile(99) / 1e3,
+    errors.connect + errors.read + errors.write + errors.status + errors.timeout))
+end

@@ -1,0 +1,118 @@
+"""The whole ingest service in the test's own process, with a clock that tests move and a bus that they can read."""
+
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import httpx2
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from services.ingest.main import build
+from services.ingest.settings import IngestSettings
+from shared.contracts import wire
+from shared.contracts.envelope import Event
+from shared.kafka.producer import BrokerAway, Message
+from shared.process import Service
+from tests.support.sources import SECRETS_KEY, made_source
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+PRIVATE_KEY = Ed25519PrivateKey.generate()
+
+
+class StoppedClock:
+    """A clock that tests move."""
+
+    def __init__(self) -> None:
+        self.moment = NOW
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+class RecordingPublisher:
+    """Keeps what is published, and can be away."""
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.away = False
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        if self.away:
+            raise BrokerAway("the broker is away")
+        self.messages.extend(messages)
+
+    @property
+    def events(self) -> list[Event]:
+        return [wire.decode(message.headers, message.value) for message in self.messages]
+
+
+class Ingest:
+    """The whole service in this process, with a server's and a public source."""
+
+    def __init__(
+        self, service: Service, publisher: RecordingPublisher, clock: StoppedClock, keys: dict[str, str]
+    ) -> None:
+        assert service.app is not None
+        self.service = service
+        self.publisher = publisher
+        self.clock = clock
+        self.keys = keys
+        self.ids: dict[str, UUID] = {}
+        self.http = httpx2.AsyncClient(
+            transport=httpx2.ASGITransport(app=service.app), base_url="http://ingest.example"
+        )
+
+    async def post(self, path: str, body: Any, *, key: str | None = "server", **more: Any) -> httpx2.Response:
+        """Sends JSON, or bytes as they are, with a source's key as Basic user name."""
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        if key:
+            more["auth"] = httpx2.BasicAuth(self.keys[key], "")
+        return await self.http.post(f"/v1/{path}", content=content, **more)
+
+    async def get(self, path: str, *scopes: str, **parameters: Any) -> httpx2.Response:
+        return await self.http.get(f"/v1/{path}", headers=bearer(*scopes), params=parameters)
+
+    async def quarantined(self) -> list[dict[str, Any]]:
+        answer = (await self.get("quarantine", "ingest:read")).raise_for_status()
+        events: list[dict[str, Any]] = answer.json()["events"]
+        return events
+
+
+def bearer(*scopes: str) -> dict[str, str]:
+    claims = {
+        "iss": "rapport",
+        "aud": "rapport",
+        "sub": "operator",
+        "scope": " ".join(scopes),
+        "exp": datetime(2099, 1, 1, tzinfo=UTC),
+    }
+    return {"Authorization": f"Bearer {jwt.encode(claims, PRIVATE_KEY, algorithm='EdDSA')}"}
+
+
+@asynccontextmanager
+async def ingesting(database_url: str, **settings: Any) -> AsyncIterator[Ingest]:
+    """The service on this database, with a server's source and a public one."""
+    public = PRIVATE_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    said: Mapping[str, Any] = {
+        "database_url": database_url,
+        "kafka_bootstrap": "nowhere.invalid:9092",
+        "http_port": 8001,
+        "auth_public_key": public,
+        "secrets_key": SECRETS_KEY,
+        **settings,
+    }
+    clock, publisher = StoppedClock(), RecordingPublisher()
+    service = build(IngestSettings(**said), clock, producer=publisher)
+    made = {kind: await made_source(service.database, kind, kind=kind) for kind in ("server", "public")}
+    ingest = Ingest(service, publisher, clock, {kind: key for kind, (_, key) in made.items()})
+    ingest.ids = {kind: source_id for kind, (source_id, _) in made.items()}
+    try:
+        yield ingest
+    finally:
+        await ingest.http.aclose()
+        await service.database.close()

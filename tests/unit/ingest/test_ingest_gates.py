@@ -1,0 +1,106 @@
+"""The breaker and the limiter: what lets events through, and what holds them back."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from services.ingest.domain.breaker import PROBE_EVERY, Breaker, Route
+from services.ingest.domain.rate import BURST_SECONDS, Limiter
+
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+
+
+class BreakerMachine(RuleBasedStateMachine):
+    """Requests come and end in any order, while time passes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.breaker = Breaker()
+        self.now = NOON
+        self.under_way: list[Route] = []
+        self.opened_at: datetime | None = None
+
+    @rule(seconds=st.floats(0, 5))
+    def time_passes(self, seconds: float) -> None:
+        self.now += timedelta(seconds=seconds)
+
+    @rule()
+    def a_request_comes(self) -> None:
+        route = self.breaker.route(self.now)
+        assert (route is Route.BROKER) == (self.opened_at is None)
+        if route is not Route.SPOOL:
+            self.under_way.append(route)
+
+    @precondition(lambda self: self.under_way)
+    @rule(data=st.data(), fails=st.booleans())
+    def one_ends(self, data: st.DataObject, fails: bool) -> None:
+        route = self.under_way.pop(data.draw(st.integers(0, len(self.under_way) - 1)))
+        if fails:
+            self.breaker.failed(route, self.now)
+            self.opened_at = self.opened_at or self.now
+        else:
+            self.breaker.succeeded(route)
+            if route is Route.PROBE:
+                self.opened_at = None
+
+    @invariant()
+    def there_is_one_probe_at_most(self) -> None:
+        assert self.under_way.count(Route.PROBE) == self.breaker.probing
+
+    @invariant()
+    def it_knows_since_when_it_is_open(self) -> None:
+        assert self.breaker.open_since == self.opened_at
+
+
+TestBreaker = BreakerMachine.TestCase
+
+
+def test_the_first_failure_opens_it_and_a_probe_that_succeeds_closes_it() -> None:
+    breaker = Breaker()
+    assert breaker.route(NOON) is Route.BROKER
+    breaker.failed(Route.BROKER, NOON)
+    assert breaker.route(NOON) is Route.SPOOL
+    later = NOON + PROBE_EVERY
+    assert [breaker.route(later) for _ in range(2)] == [Route.PROBE, Route.SPOOL]
+    breaker.failed(Route.PROBE, later)
+    assert breaker.route(later) is Route.SPOOL
+    assert breaker.route(later + PROBE_EVERY) is Route.PROBE
+    breaker.succeeded(Route.PROBE)
+    assert breaker.route(later + PROBE_EVERY) is Route.BROKER
+
+
+ARRIVALS = st.lists(st.tuples(st.floats(0, 3), st.integers(1, 40)), max_size=60)
+
+
+@given(per_second=st.integers(1, 50), arrivals=ARRIVALS)
+def test_never_is_more_let_in_than_the_rate_and_a_burst(per_second: int, arrivals: list[tuple[float, int]]) -> None:
+    limiter, now, admitted = Limiter(per_second), NOON, 0
+    largest = 0
+    for pause, events in arrivals:
+        now += timedelta(seconds=pause)
+        if limiter.admit(events, now) is None:
+            admitted += events
+            largest = max(largest, events)
+    burst = max(per_second * BURST_SECONDS, largest)
+    assert admitted <= (now - NOON).total_seconds() * per_second + burst + largest
+
+
+@given(per_second=st.integers(1, 50), arrivals=ARRIVALS)
+def test_who_waits_as_long_as_it_is_told_is_let_in(per_second: int, arrivals: list[tuple[float, int]]) -> None:
+    limiter, now = Limiter(per_second), NOON
+    for pause, events in arrivals:
+        now += timedelta(seconds=pause)
+        wait = limiter.admit(events, now)
+        if wait is not None:
+            assert wait > timedelta(0)
+            now += wait
+            assert limiter.admit(events, now) is None
+
+
+@given(per_second=st.integers(1, 100), seconds=st.integers(1, 30))
+def test_a_sender_that_keeps_to_its_rate_is_never_held_back(per_second: int, seconds: int) -> None:
+    limiter = Limiter(per_second)
+    for second in range(seconds):
+        assert limiter.admit(per_second, NOON + timedelta(seconds=second)) is None
