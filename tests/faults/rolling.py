@@ -12,6 +12,7 @@ import httpx2
 
 from deploy.local.process import LOOPBACK, free_port
 from tests.faults.front import Front
+from tests.faults.ledger import Ledger, Outcome
 from tests.faults.world import Instance, World
 
 CLIENTS: Final = 2  # a service
@@ -29,9 +30,10 @@ ANNOUNCE: Final = {"DRAIN_ANNOUNCE_SECONDS": "1.0"}
 
 @dataclass
 class Roller:
-    """Restarts services behind fronts and counts what clients hear."""
+    """Restarts services behind fronts and counts what clients hear. What they tell ingest goes into the ledger."""
 
     world: World
+    ledger: Ledger | None = None
     fronts: dict[str, Front] = field(default_factory=dict)
     newest: dict[str, str] = field(default_factory=dict)
     heard: Counter[tuple[str, int]] = field(default_factory=Counter)
@@ -88,12 +90,22 @@ class Roller:
             asked = 0
             while not stop.is_set():
                 asked += 1
+                said = self._request(name, f"{number}-{asked}")
+                told = said.get("json")
+                self._note(told, "call", events=[told])
+                outcome = Outcome.UNKNOWN
                 try:
-                    answer = await client.request(**self._request(name, f"{number}-{asked}"))
+                    answer = await client.request(**said)
                     self.heard[name, answer.status_code] += 1
+                    outcome = Outcome.OK if answer.is_success else Outcome.UNKNOWN
                 except httpx2.TransportError as error:
                     self.errors.append(f"{name}: {error!r}")
+                self._note(told, "answer", ids=[told and told["messageId"]], outcome=outcome)
                 await asyncio.sleep(self._pause)
+
+    def _note(self, told: Any, kind: str, **said: Any) -> None:
+        if self.ledger is not None and told is not None:
+            self.ledger.note(kind, **said)
 
     def _request(self, name: str, unique: str) -> dict[str, Any]:
         if name == "ingest":

@@ -72,7 +72,7 @@ async def soak(folder: Path, console: Console, *, minutes: float, restarts: int,
     async with World(folder / "world", nodes=nodes) as world:
         for name in ("profile", "segment", "campaign", "feedback", "tally"):
             await world.launch(name, port=free_port(), key=f"{name}-stays")
-        roller, memory, report = Roller(world), Memory(), Report(seed=1, nodes=nodes)
+        roller, memory, report = Roller(world, ledger), Memory(), Report(seed=1, nodes=nodes)
         await roller.start(ASK_PAUSE_SECONDS)
         clients = Clients(f"http://{LOOPBACK}:{roller.fronts['ingest'].port}", world.stack.write_key, ledger, 1)
         begun = SystemClock().now()
