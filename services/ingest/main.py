@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
+from typing import Final
 
 from services.ingest import consumer
 from services.ingest.api import browser, facts, imports, quarantine, sources, tracking
@@ -97,6 +98,9 @@ async def _import(settings: IngestSettings, arguments: Sequence[str]) -> int:
         await service.database.close()
 
 
+COMMANDS: Final = {"source": _source, "import": _import}
+
+
 def main() -> int:
     """The command line."""
-    return process.main("ingest", IngestSettings, build, commands={"source": _source, "import": _import})
+    return process.main("ingest", IngestSettings, build, commands=COMMANDS)

@@ -22,6 +22,7 @@ STOPPED_CUSTOMERS: Final = 12
 BURST_CUSTOMERS: Final = 60
 BURST_SEED: Final = 5
 FIRED: Final = "failpoint.fired"
+NOTHING_ELSE: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,7 @@ async def die(
     stop: bool = False,
     mend: Drill | None = None,
     between: Drill | None = None,
+    env: Mapping[str, str] = NOTHING_ELSE,
 ) -> None:
     """Has a service die at a failpoint, as it is stopped if it says so, and starts it again.
 
@@ -56,7 +58,9 @@ async def die(
         await between(ground)
     log = world.log(service)
     start = log.stat().st_size
+    world.drill_env[service] = dict(env)
     instance = await world.spawn(service, FAILPOINT=failpoint)
+    del world.drill_env[service]
     if stop:
         await world.until_ready(instance)
         instance.child.signal(Signals.SIGTERM)

@@ -83,13 +83,13 @@ def _parts(name: str, clock: Clock) -> tuple[Callable[[Any, Clock], process.Serv
         return tally.build, tally.TallySettings, {}
     root = importlib.import_module(f"services.{name}.main")
     settings = getattr(importlib.import_module(f"services.{name}.settings"), f"{name.title()}Settings")
-    return root.build, settings, _commands(name, clock)
+    return root.build, settings, root.COMMANDS if name == "ingest" else _commands(name, clock)
 
 
 def _commands(name: str, clock: Clock) -> dict[str, Any]:
     """The service's own commands; a rebuild goes by the drill's clock."""
     room = importlib.import_module(f"services.{name}.commands")
-    found = {one: getattr(room, one) for one in ("source", "floor", "rebuild") if hasattr(room, one)}
+    found = {one: getattr(room, one) for one in ("floor", "rebuild") if hasattr(room, one)}
     if "rebuild" in found:
         found["rebuild"] = partial(found["rebuild"], clock=clock)
     return found

@@ -4,27 +4,30 @@ import ast
 import asyncio
 import os
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from signal import Signals
 
+import msgspec
 import pytest
 
-from deploy.local.process import StackError
+from deploy.local.process import LOOPBACK, StackError
 from shared.clock import SystemClock
 from shared.contracts import topics
 from tests.faults import load
 from tests.faults.drills import DEATH_SECONDS, FIRED, Drill, Ground, die
 from tests.faults.exercise import exercise
-from tests.faults.ledger import Ledger
+from tests.faults.ledger import Ledger, Outcome
 from tests.faults.run import flood, poison
 from tests.faults.world import World, since
 from tests.support.running import eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 SEED = int(os.environ.get("SEED", "11"))
+FILED = 30  # customers of a file that is imported
+IMPORT = ("import", "{home}/import.ndjson", "--source", "demo", "--preset", "tracking", "--live")
 FLOOD = 260  # poisoned records in one partition: more than the breaker's sample
 
 
@@ -38,6 +41,7 @@ class Way:
     command: tuple[str, ...] = ()
     again: tuple[str, ...] | None = None  # what is run after the death; None: the same
     mend: Drill | None = None  # what takes place after the death, with the service at rest
+    env: Mapping[str, str] = field(default_factory=dict)  # while it is to die
     before: Drill | None = None  # what takes place before, with the service at rest or, for a command, running
 
 
@@ -57,6 +61,29 @@ def _documented() -> list[str]:
 
 async def _bad_event(ground: Ground) -> None:
     await ground.clients.deliver([load.bad("drill", 1)])
+
+
+async def _release(ground: Ground) -> None:
+    """What is still refused stays, whether or not it was just tried."""
+    await ground.clients.deliver([load.bad("drill", 2)])
+    held = (await ground.world.get("ingest", "/v1/quarantine"))["events"][0]
+    await ground.world.try_to("POST", "ingest", f"/v1/quarantine/{held['id']}/release", json={})
+
+
+async def _file(ground: Ground) -> None:
+    """A file to be imported; whoever sent it knows that it is all taken in once the command says so."""
+    at = SystemClock().now()
+    names = [f"file-{at:%H%M%S}-{n}" for n in range(FILED)]
+    events = [*map(load.known, names), *(load.order(name, f"{name}-o1", 150_00) for name in names)]
+    events = [event | {"timestamp": at.isoformat()} for event in events]
+    (ground.world.home / "import.ndjson").write_bytes(b"".join(msgspec.json.encode(one) + b"\n" for one in events))
+    ground.ledger.note("call", events=events)
+    ground.ledger.note("answer", ids=[one["messageId"] for one in events], outcome=Outcome.OK)
+
+
+async def _lease_over(ground: Ground) -> None:
+    async with ground.world.database("ingest") as connection:
+        await connection.execute("UPDATE imports SET held_until = now() - interval '1 second'")
 
 
 async def _poison(ground: Ground) -> None:
@@ -144,6 +171,10 @@ WAYS: dict[str, Way] = {
     "relay.after_lease": Way("profile", "start"),
     "ingest.after_publish": Way("ingest"),
     "ingest.after_quarantine": Way("ingest", bring=_bad_event),
+    "ingest.after_spool": Way("ingest", env={"KAFKA_BOOTSTRAP": f"{LOOPBACK}:1"}),
+    "quarantine.after_release": Way("ingest", bring=_release),
+    "import.after_publish": Way("ingest", "command", before=_file, command=IMPORT, mend=_lease_over),
+    "import.after_checkpoint": Way("ingest", "command", before=_file, command=IMPORT, mend=_lease_over),
     "batch.after_effects": Way("tally"),
     "batch.after_commit": Way("profile"),
     "batch.after_dead_letters": Way("tally", bring=_poison),
@@ -219,18 +250,24 @@ async def _reach(ground: Ground, name: str, way: Way) -> None:
         log = world.log(way.service)
         start = log.stat().st_size
         with pytest.raises(StackError, match="SIGKILL"):
-            await world.command(way.service, *way.command, FAILPOINT=name)
+            await world.command(way.service, *_placed(world, way.command), FAILPOINT=name)
         assert f"{FIRED} {name}" in since(log, start)
-        await world.command(way.service, *(way.again or way.command))
+        if way.mend is not None:
+            await way.mend(ground)
+        await world.command(way.service, *_placed(world, way.again or way.command))
         return
     async with asyncio.TaskGroup() as tasks:
         dying = tasks.create_task(
-            die(ground, way.service, name, stop=way.how == "stop", mend=way.mend, between=way.before)
+            die(ground, way.service, name, stop=way.how == "stop", mend=way.mend, between=way.before, env=way.env)
         )
         if way.bring is not None:
             await eventually(lambda: _armed(ground, way.service), bool, deadline_seconds=DEATH_SECONDS)
             await way.bring(ground)
         await dying
+
+
+def _placed(world: World, command: tuple[str, ...]) -> list[str]:
+    return [part.format(home=world.home) for part in command]
 
 
 async def _armed(ground: Ground, service: str) -> bool:

@@ -12,6 +12,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from services.ingest.api.door import Door
 from services.ingest.main import build
 from services.ingest.settings import IngestSettings
 from shared.contracts import wire
@@ -40,8 +41,10 @@ class RecordingPublisher:
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.away = False
+        self.attempts = 0
 
     async def send(self, messages: Sequence[Message]) -> None:
+        self.attempts += 1
         if self.away:
             raise BrokerAway("the broker is away")
         self.messages.extend(messages)
@@ -63,9 +66,17 @@ class Ingest:
         self.clock = clock
         self.keys = keys
         self.ids: dict[str, UUID] = {}
+        self.settings: IngestSettings
         self.http = httpx2.AsyncClient(
             transport=httpx2.ASGITransport(app=service.app), base_url="http://ingest.example"
         )
+
+    @property
+    def door(self) -> Door:
+        """What every request with events goes through."""
+        assert self.service.app is not None
+        found: Door = self.service.app.state.door
+        return found
 
     async def post(self, path: str, body: Any, *, key: str | None = "server", **more: Any) -> httpx2.Response:
         """Sends JSON, or bytes as they are, with a source's key as Basic user name."""
@@ -107,9 +118,11 @@ async def ingesting(database_url: str, **settings: Any) -> AsyncIterator[Ingest]
         **settings,
     }
     clock, publisher = StoppedClock(), RecordingPublisher()
-    service = build(IngestSettings(**said), clock, producer=publisher)
+    made_settings = IngestSettings(**said)
+    service = build(made_settings, clock, producer=publisher)
     made = {kind: await made_source(service.database, kind, kind=kind) for kind in ("server", "public")}
     ingest = Ingest(service, publisher, clock, {kind: key for kind, (_, key) in made.items()})
+    ingest.settings = made_settings
     ingest.ids = {kind: source_id for kind, (source_id, _) in made.items()}
     try:
         yield ingest

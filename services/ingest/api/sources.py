@@ -185,18 +185,18 @@ async def tail(request: Request, database: Db, door: At, source_id: UUID) -> Str
 async def _events(request: Request, database: Database, source_id: UUID, position: int) -> AsyncIterator[bytes]:
     now = asyncio.get_running_loop().time
     end, renew = now() + TAIL_SECONDS, now() + TAIL_RENEW_SECONDS
-    draining = request.app.state.health
     yield b": from now on\n\n"
-    while now() < end and not draining.draining and not await request.is_disconnected():
+    ended = False
+    while not ended:
+        ended = now() > end or request.app.state.health.draining or await request.is_disconnected()
         async with database.work() as work:
             if now() > renew:
                 renew = now() + TAIL_RENEW_SECONDS
                 await reckoning.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
             found = await reckoning.tail_of(work, source_id, after=position)
         for position, said in found:
-            data = msgspec.json.encode(said)
-            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (position, said["outcome"].encode(), data)
-        if not found:
+            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (position, said["outcome"].encode(), msgspec.json.encode(said))
+        if not found and not ended:
             yield b":\n\n"
             await asyncio.sleep(TAIL_POLL_SECONDS)
 

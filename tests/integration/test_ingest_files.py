@@ -1,0 +1,328 @@
+"""Files on a real broker and a real PostgreSQL: each row once, whatever happens to the process that imports it."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from deploy.local.broker import Broker
+from services.ingest.commands import import_file
+from services.ingest.main import build, importer
+from services.ingest.settings import IngestSettings
+from shared.contracts import topics, wire
+from shared.contracts.envelope import Event
+from shared.contracts.events import CustomerIdentified, Item, OrderPlaced
+from shared.kafka import log
+from shared.kafka.topics import ensure_topics
+from shared.migrate import ROOT
+from shared.process import Service
+from tests.conftest import DatabaseFactory
+from tests.support.ingest import bearer, ingesting
+from tests.support.running import eventually
+from tests.support.sources import VAULT, made_source
+
+ROWS = 1_000
+RECEIPTS = {
+    "rules": [
+        {
+            "event": "Order Completed",
+            "fields": {
+                "userId": "household",
+                "timestamp": {"from": "at", "as": "time", "zone": "America/New_York"},
+                "properties.order_id": {"from": "basket", "as": "text"},
+                "properties.currency": {"value": "USD"},
+                "properties.total": {"from": "rows[].value", "as": "sum", "places": 2},
+                "properties.products": {
+                    "each": "rows",
+                    "fields": {
+                        "product_id": {"from": "product", "as": "text"},
+                        "quantity": "pieces",
+                        "total": {"from": "value", "as": "number", "places": 2},
+                    },
+                },
+            },
+        }
+    ]
+}
+
+
+class Desk:
+    """The command, on a database and a broker of the test's own."""
+
+    def __init__(self, service: Service, settings: IngestSettings, source_id: UUID, folder: Path) -> None:
+        self.service = service
+        self.settings = settings
+        self.source_id = source_id
+        self.folder = folder
+
+    async def run(self, *arguments: str) -> int:
+        """In this process."""
+        worker = importer(self.settings, self.service, VAULT)
+        return await import_file.run(self.service.database, worker, arguments)
+
+    async def run_and_die(self, failpoint: str, *arguments: str) -> int:
+        """As a process of its own, which ends at a failpoint; its exit status."""
+        env = {
+            **os.environ,
+            "DATABASE_URL": self.settings.database_url,
+            "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
+            "HTTP_PORT": "8001",
+            "FAILPOINT": failpoint,
+        }
+        command = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            "services.ingest",
+            "import",
+            *arguments,
+            env=env,
+            cwd=ROOT,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await command.communicate()
+        assert command.returncode is not None
+        return command.returncode
+
+    async def events(self) -> list[Event]:
+        """What is on the bus of this source, each once."""
+        records = await log.read(self.settings.kafka_bootstrap, topics.EVENTS)
+        found = [wire.decode(record.headers, record.value) for record in records]
+        return list({event.event_id: event for event in found if event.source_id == str(self.source_id)}.values())
+
+    async def row(self) -> Mapping[str, Any]:
+        """The one import."""
+        async with self.service.database.work() as work:
+            [row] = await work.rows("SELECT state, next_row, events, refused, error FROM imports")
+        found: Mapping[str, Any] = row._mapping
+        return found
+
+
+@pytest.fixture
+async def desk(broker: Broker, database_factory: DatabaseFactory, tmp_path: Path) -> AsyncIterator[Desk]:
+    settings = IngestSettings(
+        database_url=await database_factory("ingest"), kafka_bootstrap=broker.bootstrap, http_port=8001
+    )
+    await ensure_topics(broker.bootstrap, [topics.EVENTS], replication=1, patience_seconds=20)
+    service = build(settings)
+    source_id, _ = await made_source(service.database, "till")
+    yield Desk(service, settings, source_id, tmp_path)
+    await service.producer.close()
+    await service.database.close()
+
+
+def orders_file(folder: Path, rows: int = ROWS, *, bad: tuple[int, ...] = ()) -> Path:
+    path = folder / "orders.csv"
+    lines = ["user_id,order_id,currency,total,ordered_at"]
+    lines += [
+        f"u{n % 97},A-{n},{'' if n in bad else 'EUR'},{n}.50,2025-03-{n % 28 + 1:02d}T12:00:00Z" for n in range(rows)
+    ]
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def rejects_of(path: Path) -> list[dict[str, Any]]:
+    file = path.with_suffix(path.suffix + ".rejects.ndjson")
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+async def test_every_row_of_a_csv_file_is_on_the_bus_as_history(desk: Desk) -> None:
+    path = orders_file(desk.folder)
+    assert await desk.run(str(path), "--source", "till", "--preset", "orders") == 0
+    events = await desk.events()
+    assert len(events) == ROWS
+    assert {event.historical for event in events} == {True}
+    bodies = {event.body.order_id: event.body for event in events if isinstance(event.body, OrderPlaced)}
+    assert bodies["A-7"] == OrderPlaced(order_id="A-7", currency="EUR", total_minor=750)
+    assert (await desk.row())["state"] == "done"
+    assert await desk.run(str(path), "--source", "till", "--preset", "orders") == 0
+    assert len(await desk.events()) == ROWS
+
+
+@pytest.mark.parametrize("failpoint", ["import.after_publish@2", "import.after_checkpoint@3", "import.after_publish@5"])
+async def test_an_import_that_is_killed_goes_on_and_each_row_counts_once(desk: Desk, failpoint: str) -> None:
+    path = orders_file(desk.folder, bad=(5, 333, 999))
+    arguments = (str(path), "--source", "till", "--preset", "orders")
+    assert await desk.run_and_die(failpoint, *arguments) == -signal.SIGKILL
+    killed_at = (await desk.row())["next_row"]
+    assert 0 < killed_at < ROWS
+    async with desk.service.database.work() as work:  # as if its process had been dead for longer than its lease
+        await work.run("UPDATE imports SET held_until = now() - interval '1 second'")
+    assert await desk.run(*arguments) == 3
+    events = await desk.events()
+    ids = Counter(event.body.order_id for event in events if isinstance(event.body, OrderPlaced))
+    assert ids == {f"A-{n}": 1 for n in range(ROWS) if n not in (5, 333, 999)}
+    row = await desk.row()
+    assert (row["state"], row["next_row"], row["events"], row["refused"]) == ("done", ROWS, ROWS - 3, 3)
+    assert [one["row"] for one in rejects_of(path)] == [5, 333, 999]
+
+
+async def test_another_process_cannot_work_on_an_import_at_the_same_time(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = orders_file(desk.folder)
+    arguments = (str(path), "--source", "till", "--preset", "orders")
+    await desk.run_and_die("import.after_publish@2", *arguments)
+    assert await desk.run(*arguments) == 1
+    assert "Another process works on this import" in capsys.readouterr().err
+
+
+async def test_refused_rows_are_in_a_file_and_in_the_quarantine_with_their_reasons(desk: Desk) -> None:
+    path = desk.folder / "orders.csv"
+    path.write_text(
+        "user_id,order_id,currency,total,ordered_at\n"
+        "1,A-1,EUR,1.50,2025-03-01T12:00:00Z\n"
+        "2,A-2,EUR,much,2025-03-01T12:00:00Z\n"
+        "3,A-3,EUR,1.50,yesterday\n"
+        "null,A-4,EUR,1.50,2025-03-01T12:00:00Z\n"
+        "5,A-5,EUR,1.50,2025-03-01T12:00:00Z,and,more\n"
+    )
+    assert await desk.run(str(path), "--source", "till", "--preset", "orders") == 3
+    assert len(await desk.events()) == 1
+    rejects = rejects_of(path)
+    assert [(one["row"], one["reason_code"]) for one in rejects] == [
+        (1, "mapping"),
+        (2, "time"),
+        (3, "identity"),
+        (4, "malformed"),
+    ]
+    assert rejects[0]["reason"].startswith("rules[0].fields.properties.total: 'much' is no number")
+    assert json.loads(rejects[0]["raw"])["order_id"] == "A-2"
+    async with desk.service.database.work() as work:
+        held = await work.rows("SELECT import_row, way FROM quarantine ORDER BY import_row")
+    assert [(row.import_row, row.way) for row in held] == [(n, "file") for n in range(1, 5)]
+
+
+async def test_a_dry_run_says_what_would_become_of_each_row_and_publishes_nothing(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = orders_file(desk.folder, 300, bad=(7,))
+    assert await desk.run(str(path), "--source", "till", "--preset", "orders", "--dry-run") == 3
+    said = " ".join(capsys.readouterr().err.split())
+    assert "orders.csv would be imported" in said
+    assert "user_id:u0" in said
+    assert await desk.events() == []
+    assert [one["row"] for one in rejects_of(path)] == [7]
+    async with desk.service.database.work() as work:
+        assert await work.rows("SELECT 1 FROM quarantine") == []
+    assert await desk.run(str(path), "--source", "till", "--preset", "orders") == 3
+    assert len(await desk.events()) == 299
+
+
+async def test_the_lines_of_a_receipt_become_one_order(desk: Desk) -> None:
+    path, mapping = desk.folder / "till.parquet", desk.folder / "mapping.json"
+    lines = [(f"h{b % 5}", b, line, line + 1, 0.1 + line / 3) for b in range(200) for line in range(b % 7 + 1)]
+    columns = list(zip(*lines, strict=True))
+    table = pa.table(
+        {
+            "household": columns[0],
+            "basket": pa.array(columns[1], pa.int64()),
+            "product": pa.array(columns[2], pa.int64()),
+            "pieces": pa.array(columns[3], pa.int64()),
+            "value": pa.array(columns[4], pa.float64()),
+            "at": pa.array([1_490_000_000_000_000_000] * len(lines), pa.timestamp("ns")),
+        }
+    )
+    pq.write_table(table, path, row_group_size=100)
+    mapping.write_text(json.dumps(RECEIPTS))
+    arguments = (str(path), "--source", "till", "--mapping", str(mapping), "--group", "household,basket")
+    assert await desk.run(*arguments) == 0
+    orders = [event.body for event in await desk.events() if isinstance(event.body, OrderPlaced)]
+    assert len(orders) == 200
+    assert sum(len(one.items) for one in orders) == len(lines)
+    cents = sum(round(value * 100) for *_, value in lines)
+    assert abs(sum(one.total_minor for one in orders) - cents) <= 1
+    for one in orders:
+        assert one.total_minor == sum(
+            item.unit_price_minor * item.quantity if item.total_minor is None else item.total_minor
+            for item in one.items
+        )
+
+
+def line_total(item: Item) -> int:
+    return item.unit_price_minor * item.quantity if item.total_minor is None else item.total_minor
+
+
+async def test_lines_of_json_are_messages_of_the_tracking_api_and_a_bad_one_costs_only_itself(desk: Desk) -> None:
+    path = desk.folder / "events.ndjson"
+    good = [{"type": "identify", "userId": f"u{n}", "messageId": f"m-{n}", "traits": {"n": n}} for n in range(50)]
+    lines = [json.dumps(one) for one in good]
+    lines[20:20] = ["{not json", "[]"]
+    path.write_text("\n".join(lines) + "\n\n")
+    assert await desk.run(str(path), "--source", "till", "--preset", "tracking") == 3
+    bodies = [event.body for event in await desk.events()]
+    assert sorted(body.traits["n"] for body in bodies if isinstance(body, CustomerIdentified)) == list(range(50))
+    assert [one["row"] for one in rejects_of(path)] == [20, 21]
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments", "said"),
+    [
+        (b"no parquet", ("--format", "parquet", "--preset", "orders"), "no Parquet file"),
+        (b"a,b\n1,2\n", ("--preset", "orders", "--group", "c"), "there is no column 'c'"),
+        (b"a\n\xff\xfe\n", ("--preset", "orders"), "can't decode byte"),
+        (b"a\n1\n", ("--preset", "orders", "--encoding", "klingon"), "unknown encoding"),
+    ],
+)
+async def test_a_file_that_cant_be_read_says_why(
+    desk: Desk, capsys: pytest.CaptureFixture[str], content: bytes, arguments: tuple[str, ...], said: str
+) -> None:
+    path = desk.folder / "file.csv"
+    path.write_bytes(content)
+    assert await desk.run(str(path), "--source", "till", *arguments) == 1
+    assert said in capsys.readouterr().err.replace("\n", " ")
+
+
+async def test_an_uploaded_file_is_imported_by_the_service(database_factory: DatabaseFactory, tmp_path: Path) -> None:
+    content = orders_file(tmp_path, 450, bad=(3,)).read_bytes()
+    admin = bearer("ingest:admin")
+    async with ingesting(await database_factory("ingest")) as ingest:
+        said = {
+            "source_id": str(ingest.ids["server"]),
+            "name": "orders.csv",
+            "options": {"format": "csv", "preset": "orders"},
+        }
+        made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
+        path = f"/v1/imports/{made}"
+        assert (await ingest.http.get(path, headers=admin)).json()["state"] == "uploading"
+        answer = await ingest.http.put(f"{path}/content", content=content, headers=admin)
+        assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
+        assert (await ingest.http.put(f"{path}/content", content=content, headers=admin)).status_code == 409
+        worker = importer(ingest.settings, ingest.service, VAULT)
+        worker.publisher = ingest.publisher
+        stop = asyncio.Event()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(worker.run(stop))
+
+            async def state() -> str:
+                return str((await ingest.http.get(path, headers=admin)).json()["state"])
+
+            await eventually(state, lambda found: found == "done")
+            stop.set()
+        row = (await ingest.http.get(path, headers=admin)).json()
+        assert (row["events"], row["refused"], row["next_row"]) == (449, 1, 450)
+        assert len(ingest.publisher.events) == 449
+        rejects = (await ingest.http.get(f"{path}/rejects", headers=admin)).text.splitlines()
+        assert [json.loads(line)["row"] for line in rejects] == [3]
+        assert [one["id"] for one in (await ingest.http.get("/v1/imports", headers=admin)).json()["imports"]] == [made]
+        async with ingest.service.database.work() as work:
+            assert await work.rows("SELECT 1 FROM import_chunks") == []
+
+
+async def test_a_file_that_is_too_large_is_refused_while_it_is_uploaded(database_factory: DatabaseFactory) -> None:
+    admin = bearer("ingest:admin")
+    async with ingesting(await database_factory("ingest"), import_megabytes=1) as ingest:
+        options = {"format": "csv", "preset": "orders"}
+        said = {"source_id": str(ingest.ids["server"]), "name": "a.csv", "options": options}
+        made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
+        answer = await ingest.http.put(f"/v1/imports/{made}/content", content=b"x" * 1_100_000, headers=admin)
+        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
