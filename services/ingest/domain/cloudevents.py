@@ -8,8 +8,8 @@ the name of an event in the source's own words, and its data are the properties.
 """
 
 import base64
-import binascii
 import hashlib
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -18,6 +18,7 @@ import msgspec
 from services.ingest.domain import contract, identity, vocabulary
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import NO_CONTEXT, Message, Scalar, as_dict
+from services.ingest.domain.normalise import MAX_DEPTH, too_deep
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import Understood
 from shared.contracts.events import FACTS, Body, CustomerIdentified, CustomEvent, MessageSent
@@ -26,6 +27,7 @@ MEDIA_TYPE: Final = "application/cloudevents+json"
 BATCH_MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 SPECVERSION: Final = "1.0"
 OURS: Final = "rapport."
+_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 # What anybody may say; facts that only our own services know are not among them.
 TYPES: Final[Mapping[str, type[Body]]] = {
@@ -73,13 +75,17 @@ class _Call(msgspec.Struct, frozen=True):
 
 _decode: Final = msgspec.json.Decoder(CloudEvent).decode
 _decode_data: Final = msgspec.json.Decoder(_Data).decode
+_decode_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _bodies: Final = {name: msgspec.json.Decoder(body).decode for name, body in TYPES.items()}
 
 
 def understand(raw: bytes, reception: Reception) -> Understood:
     """What a CloudEvent means; raises `BadEvent`, or what msgspec raises."""
-    event = _decode(raw)
+    if len(raw) > reception.max_event_bytes:
+        limit = reception.max_event_bytes
+        raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
+    event = _decode(_keepable(raw))
     if event.specversion != SPECVERSION:
         raise BadEvent(Reason.FORMAT, f"specversion: {event.specversion!r}; send CloudEvents {SPECVERSION}")
     for name in ("id", "source", "type"):
@@ -106,14 +112,20 @@ def message_id_of(source: str, event_id: str) -> str:
 
 
 def structured(attributes: Mapping[str, str], content_type: str, data: bytes) -> bytes:
-    """An event of the binary mode in the JSON format: its attributes (without `ce-`), and its data."""
+    """An event of the binary mode in the JSON format: its attributes (without `ce-`), and its data.
+
+    Raises `msgspec.DecodeError` for data that says to be JSON and is not: it could say attributes of its own.
+    """
     said: dict[str, Any] = {**attributes}
     if content_type:
         said["datacontenttype"] = content_type
     if not data:
         return msgspec.json.encode(said)
     if is_json(content_type):
-        return msgspec.json.encode({**said, "data": msgspec.Raw(data)})
+        try:
+            return msgspec.json.encode({**said, "data": _decode_raw(data)})
+        except RecursionError:
+            raise msgspec.DecodeError("nested too deeply") from None
     return msgspec.json.encode({**said, "data_base64": base64.b64encode(data).decode()})
 
 
@@ -130,9 +142,19 @@ def _data(event: CloudEvent) -> bytes:
         raw = bytes(event.data)
         return b"{}" if raw in (b"", b"null") else raw
     try:
-        return base64.b64decode(event.data_base64, validate=True) or b"{}"
-    except binascii.Error:
+        raw = base64.b64decode(event.data_base64, validate=True)
+    except ValueError:
         raise BadEvent(Reason.FORMAT, "data_base64: not base64") from None
+    if too_deep(raw):
+        raise BadEvent(Reason.MALFORMED, f"data: nested deeper than {MAX_DEPTH} levels; send it flatter")
+    return _keepable(raw) or b"{}"
+
+
+def _keepable(raw: bytes) -> bytes:
+    """The bytes, if a database can keep the texts in them; raises `BadEvent`."""
+    if b"\\u0000" in raw and _NUL.search(raw):
+        raise BadEvent(Reason.MALFORMED, "event: a text contains the character U+0000; remove it")
+    return raw
 
 
 def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes]:

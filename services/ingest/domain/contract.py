@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -19,7 +20,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 def checked(body: _Struct, *, at: str) -> _Struct:
-    """The body, if it is right; raises `BadEvent`, naming the field under `at`."""
+    """The body, if it is right, its times in UTC; raises `BadEvent`, naming the field under `at`."""
     for name in body.__struct_fields__:
         value = getattr(body, name)
         if value != "" or name not in MAY_BE_EMPTY.get(type(body), ()):
@@ -27,7 +28,9 @@ def checked(body: _Struct, *, at: str) -> _Struct:
     if isinstance(body, FeedbackSubmitted) and body.rating not in (scale := SURVEY_SCALES[body.survey]):
         text = f"{at}.rating: not on the {body.survey} scale of {scale[0]} to {scale[-1]}"
         raise BadEvent(Reason.RATING, text)
-    return body
+    said = {name: getattr(body, name) for name in body.__struct_fields__}
+    moments = {name: value.astimezone(UTC) for name, value in said.items() if isinstance(value, datetime)}
+    return msgspec.structs.replace(body, **moments) if moments else body
 
 
 def _check(name: str, value: Any, at: str) -> None:
@@ -37,6 +40,9 @@ def _check(name: str, value: Any, at: str) -> None:
                 checked(one, at=f"{at}[{n}]")
     elif value is None:
         return
+    elif isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise BadEvent(Reason.TIME, f"{at}: not a time with a zone; send RFC 3339")
     elif name.endswith("_minor"):
         if not 0 <= value <= MAX_MINOR:
             raise BadEvent(Reason.AMOUNT, f"{at}: {value}; send minor units from 0 to {MAX_MINOR}")

@@ -241,6 +241,11 @@ KINDS: Final[Mapping[str, Kind]] = {
     "product-views": Kind(ProductView, "header"),
     "events": Kind(Custom, "header"),
 }
+# Texts that must say something: an empty one would be taken for one that was left out.
+_REQUIRED: Final = {
+    name: [field.name for field in msgspec.structs.fields(kind.body) if field.required and field.type is str]
+    for name, kind in KINDS.items()
+}
 _decoders: Final = {name: msgspec.json.Decoder(kind.body).decode for name, kind in KINDS.items()}
 
 
@@ -250,6 +255,9 @@ def message(kind: str, raw: bytes, idempotency_key: str) -> bytes:
         fact = _decoders[kind](raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
         raise BadEvent(Reason.MALFORMED, f"body: {_named(str(error))}") from None
+    for name in _REQUIRED[kind]:
+        if not getattr(fact, name).strip():
+            raise BadEvent(Reason.REQUIRED, f"{name}: required; it must not be empty")
     customer = fact.customer
     call = fact.call()
     context = call.pop("context", {})
@@ -288,18 +296,20 @@ def _named(text: str) -> str:
 # A place in a message, and the field of the typed body that it came from.
 _PLACES: Final = (
     ("properties.products", "items"),
-    (".price", ".unit_price"),
-    (".cost", ".unit_cost"),
-    (".product_id", ".sku"),
+    ("].price", "].unit_price"),
+    ("].cost", "].unit_cost"),
+    ("].product_id", "].sku"),
     ("properties.", ""),
-    ("context.traits.", "customer."),
-    ("timestamp", "occurred_at"),
+    ("traits.email", "customer.email"),
+    ("traits.phone", "customer.phone"),
+    ("userId", "customer.user_id"),
+    ("an anonymousId", "a customer.anonymous_id"),
+    ("anonymousId", "customer.anonymous_id"),
 )
 
 
 def placed(text: str) -> str:
     """What was wrong with a message, in the words of the typed body that it came from."""
-    at, colon, rest = text.partition(": ")
     for theirs, ours in _PLACES:
-        at = at.replace(theirs, ours)
-    return f"{at}{colon}{rest}"
+        text = text.replace(theirs, ours)
+    return f"occurred_at{text.removeprefix('timestamp')}" if text.startswith("timestamp: ") else text

@@ -1,5 +1,6 @@
 """One delivery of a webhook, and what an adapter makes of it."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +16,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     def header(self, name: str) -> str:
         """A header's value; empty if it is absent."""
         return self.headers.get(name, "")
+
+    def told_apart(self, vendors_id: str) -> str:
+        """The vendor's id with a digest of the payload, where one id may stand for several deliveries."""
+        return f"{vendors_id}/{hashlib.blake2b(self.raw, digest_size=16).hexdigest()}"
 
 
 class Translated(msgspec.Struct, frozen=True, kw_only=True):

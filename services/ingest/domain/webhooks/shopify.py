@@ -4,10 +4,12 @@ Source: Shopify Admin API, REST resources Order, Refund, Customer, Fulfillment, 
 """
 
 from collections.abc import Callable, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 
+from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
 from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
 
@@ -38,6 +40,10 @@ class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     sms_marketing_consent: _Consent | None = None
 
 
+class _Discount(msgspec.Struct, frozen=True, kw_only=True):
+    amount: Scalar = None
+
+
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
     sku: str | None = None
     variant_id: Scalar = None
@@ -46,6 +52,7 @@ class _Line(msgspec.Struct, frozen=True, kw_only=True):
     name: str | None = None
     quantity: int = 1
     price: Scalar = None
+    discount_allocations: list[_Discount] = []
 
 
 class _Transaction(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,7 +106,9 @@ Messages = list[dict[str, Any]]
 def translate(delivery: Delivery) -> Translated:
     """What a delivery means. Raises what msgspec raises for a payload of another shape."""
     topic = delivery.header("x-shopify-topic")
-    delivery_id = delivery.header("x-shopify-event-id") or delivery.header("x-shopify-webhook-id")
+    # One thing that a merchant does has one event id, under which several topics, and several parcels, are told.
+    event_id = delivery.header("x-shopify-event-id") or delivery.header("x-shopify-webhook-id")
+    delivery_id = delivery.told_apart(f"{topic}/{event_id}")
     adapter = _TOPICS.get(topic)
     if adapter is None:
         return Translated(delivery_id=delivery_id, ignored=f"topic {topic or '(none)'}")
@@ -133,7 +142,17 @@ def _order(raw: bytes) -> Messages:
 
 def _product(line: _Line) -> dict[str, Any]:
     sku = line.sku or text(line.variant_id) or text(line.product_id) or line.title
-    return {"product_id": sku, "name": line.name or line.title, "quantity": line.quantity, "price": line.price}
+    said = {"product_id": sku, "name": line.name or line.title, "quantity": line.quantity, "price": line.price}
+    return {**said, "total": _discounted(line)} if line.discount_allocations else said
+
+
+def _discounted(line: _Line) -> str:
+    """What a line comes to: its price is that before discounts, and a discount on the order is shared by its lines."""
+    try:
+        off = sum((Decimal(text(one.amount)) for one in line.discount_allocations), Decimal(0))
+        return str(Decimal(text(line.price)) * line.quantity - off)
+    except InvalidOperation:
+        raise BadEvent(Reason.AMOUNT, "line_items: a price or a discount is no amount") from None
 
 
 def _refund(raw: bytes) -> Messages:

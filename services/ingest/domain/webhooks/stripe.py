@@ -6,7 +6,7 @@ A charge that succeeded is an order: named by `metadata.order_id` if the shop se
 """
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ DECIMALS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 3),
 }
 DEFAULT_DECIMALS: Final = 2
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class _Address(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +46,7 @@ class _Refund(msgspec.Struct, frozen=True, kw_only=True):
     status: str | None = None
     charge: str | None = None
     payment_intent: str | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] | None = None
 
 
 class _Refunds(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,7 +63,7 @@ class _Charge(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     receipt_email: str | None = None
     billing_details: _Billing | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] | None = None
     refunds: _Refunds | None = None
 
 
@@ -73,7 +74,7 @@ class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     name: str | None = None
     address: _Address | None = None
-    metadata: dict[str, str] = {}
+    metadata: dict[str, str] | None = None
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,7 +132,7 @@ def _refund(raw: bytes, _: _Event) -> Messages:
     refund = _decode_refund(raw)
     if refund.status not in (None, "succeeded"):
         return []  # it will be told again when it has
-    order_id = refund.metadata.get("order_id") or refund.payment_intent or refund.charge or ""
+    order_id = (refund.metadata or {}).get("order_id") or refund.payment_intent or refund.charge or ""
     return [_refunded(refund, order_id, {})]
 
 
@@ -149,7 +150,7 @@ def _customer(raw: bytes, event: _Event) -> Messages:
     customer = _decode_customer(raw)
     address = customer.address or _Address()
     traits = {
-        **customer.metadata,
+        **(customer.metadata or {}),
         "email": customer.email,
         "phone": customer.phone,
         "name": customer.name,
@@ -160,7 +161,7 @@ def _customer(raw: bytes, event: _Event) -> Messages:
 
 
 def _order_id(charge: _Charge) -> str:
-    return charge.metadata.get("order_id") or charge.payment_intent or charge.id
+    return (charge.metadata or {}).get("order_id") or charge.payment_intent or charge.id
 
 
 def _who(charge: _Charge) -> dict[str, Any]:
@@ -175,7 +176,7 @@ def _amount(units: int, currency: str) -> str:
 
 
 def _moment(seconds: int) -> str:
-    return wire.iso(datetime.fromtimestamp(seconds, UTC))
+    return wire.iso(EPOCH + timedelta(seconds=seconds))
 
 
 _decode_event: Final = msgspec.json.Decoder(_Event).decode

@@ -14,7 +14,7 @@ from services.ingest.domain.message import Scalar, text
 from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
 
 PLACED: Final = frozenset({"processing", "completed", "on-hold", "refunded"})
-GONE: Final = frozenset({"cancelled", "failed", "trash"})
+GONE: Final = frozenset({"cancelled", "trash"})
 
 
 class _Billing(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +72,9 @@ Messages = list[dict[str, Any]]
 
 def translate(delivery: Delivery) -> Translated:
     """What a delivery means. Raises what msgspec raises for a payload of another shape."""
-    topic, delivery_id = delivery.header("x-wc-webhook-topic"), delivery.header("x-wc-webhook-delivery-id")
+    topic = delivery.header("x-wc-webhook-topic")
+    # Its delivery ids are of a webhook and a second, in which several orders may change.
+    delivery_id = delivery.told_apart(delivery.header("x-wc-webhook-delivery-id"))
     adapter = _TOPICS.get(topic)
     if adapter is None:  # a new webhook is tried with a form, `webhook_id=1`, that has no topic
         return Translated(delivery_id=delivery_id, ignored=f"topic {topic or '(none)'}")
@@ -95,7 +97,7 @@ def _order(raw: bytes) -> Messages:
     if order.status in GONE:
         return [track("Order Cancelled", {"order_id": order_id, "reason": order.status}, at=changed or at, who=who)]
     if order.status not in PLACED:
-        return []  # not paid yet, or a draft
+        return []  # a draft, or not paid: one whose payment failed is often paid in the end
     properties = {
         "order_id": order_id,
         "currency": order.currency,

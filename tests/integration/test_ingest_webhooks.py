@@ -1,0 +1,266 @@
+"""Webhooks on the whole service: signed deliveries become events, and no other does anything."""
+
+import base64
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+
+from services.ingest.domain.source import Format
+from shared.contracts import topics
+from shared.contracts.envelope import Event
+from shared.contracts.events import OrderPlaced, OrderRefunded
+from tests.conftest import DatabaseFactory
+from tests.integration.test_ingest_ways import nothing_came_of_it, problem_of
+from tests.support.ingest import Ingest, bearer, ingesting
+from tests.support.webhooks import signed
+from tests.unit.ingest import test_ingest_shopify as shopify
+from tests.unit.ingest import test_ingest_stripe as stripe
+from tests.unit.ingest import test_ingest_woocommerce as woocommerce
+
+ADMIN = bearer("ingest:admin", "ingest:read", "ingest:write")
+SECRETS = {
+    Format.SHOPIFY: "shpss_a secret",
+    Format.WOOCOMMERCE: "w$c secret",
+    Format.STRIPE: "whsec_of_stripe",
+    Format.STANDARD: "whsec_" + base64.b64encode(b"a key of 24 random bytes").decode(),
+    Format.JSON: "a shared secret",
+}
+TILL = {
+    "rules": [
+        {
+            "when": "kind == 'sale'",
+            "event": "Order Completed",
+            "fields": {
+                "messageId": "receipt",
+                "userId": "card",
+                "properties.order_id": "receipt",
+                "properties.currency": {"value": "EUR"},
+                "properties.total": {"from": "sum", "as": "number", "decimal": ","},
+            },
+        }
+    ]
+}
+SALE: dict[str, Any] = {"kind": "sale", "receipt": "R-7", "card": "42", "sum": "1.059,90"}
+SOLD = OrderPlaced(order_id="R-7", currency="EUR", total_minor=105990)
+DELIVERIES: dict[Format, tuple[dict[str, str], Any, str]] = {
+    Format.SHOPIFY: ({"x-shopify-topic": "orders/create", "x-shopify-event-id": "e-1"}, shopify.ORDER, "450001"),
+    Format.WOOCOMMERCE: (
+        {"x-wc-webhook-topic": "order.created", "x-wc-webhook-delivery-id": "d-1"},
+        woocommerce.ORDER,
+        "7300",
+    ),
+    Format.STRIPE: ({}, stripe.wrapped("charge.succeeded", stripe.CHARGE), "A-77"),
+    Format.STANDARD: ({}, SALE, "R-7"),
+    Format.JSON: ({}, SALE, "R-7"),
+}
+
+
+@pytest.fixture
+async def ingest(database_factory: DatabaseFactory) -> AsyncIterator[Ingest]:
+    async with ingesting(await database_factory("ingest")) as made:
+        yield made
+
+
+async def make(ingest: Ingest, form: Format, **said: Any) -> UUID:
+    """A source of webhooks, made as an operator makes it; its key is kept under the format's name."""
+    mapping = {"mapping": TILL} if form in (Format.JSON, Format.STANDARD) else {}
+    body = {"name": form.value, "format": form.value, "secret": SECRETS[form], **mapping, **said}
+    answer = await ingest.http.post("/v1/sources", headers=ADMIN, json=body)
+    assert answer.status_code == 201, answer.text
+    ingest.keys[form.value] = answer.json()["write_key"]
+    return UUID(answer.json()["id"])
+
+
+async def edit(ingest: Ingest, source_id: UUID, **changes: Any) -> None:
+    path = f"/v1/sources/{source_id}"
+    tag = (await ingest.http.get(path, headers=ADMIN)).headers["etag"]
+    answer = await ingest.http.patch(path, headers={**ADMIN, "If-Match": tag}, json=changes)
+    assert answer.status_code == 200, answer.text
+    ingest.clock.moment += timedelta(seconds=10)  # what is kept in memory is older than that now
+
+
+async def deliver(
+    ingest: Ingest, source_id: UUID, form: Format, body: Any, headers: dict[str, str] | None = None, secret: str = ""
+) -> httpx2.Response:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    signature = signed(form, secret or SECRETS[form], raw, at=ingest.clock.now())
+    return await ingest.http.post(
+        f"/v1/webhooks/{source_id}",
+        content=raw,
+        headers={"Content-Type": "application/json", **(headers or {}), **signature},
+    )
+
+
+async def delivered(ingest: Ingest, *delivery: Any) -> dict[str, Any]:
+    answer = await deliver(ingest, *delivery)
+    assert answer.status_code == 200, answer.text
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+async def release(ingest: Ingest, payload: dict[str, Any]) -> dict[str, Any]:
+    answer = await ingest.http.post(f"/v1/quarantine/{payload['id']}/release", headers=ADMIN, json={})
+    said: dict[str, Any] = answer.json()
+    return said
+
+
+async def waiting(ingest: Ingest) -> list[Event]:
+    async with ingest.service.database.work() as work:
+        return list(await work.outbox.waiting(topics.EVENTS))
+
+
+@pytest.mark.parametrize("form", sorted(DELIVERIES))
+async def test_a_signed_delivery_of_each_format_is_its_order_once(ingest: Ingest, form: Format) -> None:
+    headers, body, order_id = DELIVERIES[form]
+    source_id = await make(ingest, form)
+    for _ in range(2):
+        assert await delivered(ingest, source_id, form, body, headers) == {
+            "events": 1,
+            "quarantined": 0,
+            "ignored": None,
+        }
+    first, again = ingest.publisher.events
+    assert isinstance(first.body, OrderPlaced)
+    assert (first.body.order_id, first.source_id, first.claim) == (order_id, str(source_id), False)
+    assert (again.event_id, again.body) == (first.event_id, first.body)
+
+
+@pytest.mark.parametrize("form", sorted(DELIVERIES))
+async def test_a_bad_signature_is_401_and_nothing_is_kept(ingest: Ingest, form: Format) -> None:
+    headers, body, _ = DELIVERIES[form]
+    source_id = await make(ingest, form)
+    raw = json.dumps(body).encode()
+    right = {**headers, **signed(form, SECRETS[form], raw)}
+    other = "whsec_" + base64.b64encode(b"another key").decode() if form is Format.STANDARD else "another secret"
+    for sent, said in (
+        (raw + b" ", right),
+        (raw, headers),
+        (raw, {**headers, **signed(form, other, raw)}),
+        (b"", right),
+    ):
+        answer = await ingest.http.post(f"/v1/webhooks/{source_id}", content=sent, headers=said)
+        assert problem_of(answer, 401, "badly-signed")
+        assert answer.headers["www-authenticate"] == "Signature"
+    assert await nothing_came_of_it(ingest)
+
+
+@pytest.mark.parametrize("form", [Format.STRIPE, Format.STANDARD])
+async def test_a_signed_delivery_that_is_sent_again_much_later_is_401(ingest: Ingest, form: Format) -> None:
+    headers, body, _ = DELIVERIES[form]
+    source_id, raw = await make(ingest, form), json.dumps(body).encode()
+    old = {**headers, **signed(form, SECRETS[form], raw)}
+    ingest.clock.moment += timedelta(minutes=5, seconds=1)
+    answer = await ingest.http.post(f"/v1/webhooks/{source_id}", content=raw, headers=old)
+    assert "more than 5 minutes from now" in problem_of(answer, 401, "badly-signed")
+    assert await nothing_came_of_it(ingest)
+
+
+async def test_a_changed_secret_is_in_force_within_ten_seconds(ingest: Ingest) -> None:
+    headers, body, _ = DELIVERIES[Format.SHOPIFY]
+    source_id = await make(ingest, Format.SHOPIFY)
+    await delivered(ingest, source_id, Format.SHOPIFY, body, headers)
+    await edit(ingest, source_id, secret="the new secret")
+    assert (await deliver(ingest, source_id, Format.SHOPIFY, body, headers)).status_code == 401
+    assert (await deliver(ingest, source_id, Format.SHOPIFY, body, headers, "the new secret")).status_code == 200
+    await edit(ingest, source_id, secret=None)
+    answer = await deliver(ingest, source_id, Format.SHOPIFY, body, headers, "the new secret")
+    assert "no secret yet" in problem_of(answer, 401, "badly-signed")
+
+
+async def test_a_refund_before_its_order_waits_for_it_and_goes_to_the_orders_owner(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.SHOPIFY)
+
+    async def tell(topic: str, body: Any, event_id: str) -> dict[str, Any]:
+        headers = {"x-shopify-topic": topic, "x-shopify-event-id": event_id}
+        return await delivered(ingest, source_id, Format.SHOPIFY, body, headers)
+
+    assert await tell("refunds/create", shopify.REFUND, "e-1") == {"events": 0, "quarantined": 1, "ignored": None}
+    [held] = await ingest.quarantined()
+    assert (held["way"], held["reason_code"]) == ("webhook", "identity")
+    too_early = await release(ingest, held)
+    assert (too_early["released"], too_early["reason"][:26]) == (False, "identity: nobody is named;")
+
+    await tell("orders/create", shopify.ORDER, "e-2")
+    ingest.clock.moment += timedelta(hours=1)
+    assert (await release(ingest, held))["events"] == 1
+    [refunded] = await waiting(ingest)
+    assert refunded.body == OrderRefunded(order_id="450001", refund_id="9001", currency="EUR", amount_minor=3150)
+    assert refunded.identities == shopify.MINA
+
+    await tell("refunds/create", {**shopify.REFUND, "id": 9002}, "e-3")  # now its owner is known
+    placed, second = ingest.publisher.events
+    assert second.identities == placed.identities == shopify.MINA
+    await tell("refunds/create", shopify.REFUND, "e-1")  # the first one, which the shop sends again
+    assert ingest.publisher.events[-1].event_id == refunded.event_id
+
+
+async def test_an_orders_owner_is_the_same_sources_and_the_last_that_was_said(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.WOOCOMMERCE)
+    other_id = await make(ingest, Format.WOOCOMMERCE, name="another shop")
+
+    async def tell(to: UUID, topic: str, body: Any) -> dict[str, Any]:
+        return await delivered(ingest, to, Format.WOOCOMMERCE, body, {"x-wc-webhook-topic": topic})
+
+    await tell(source_id, "order.created", {**woocommerce.ORDER, "customer_id": 0})
+    await tell(source_id, "order.updated", {**woocommerce.ORDER, "customer_id": 88})
+    assert await tell(other_id, "order.deleted", {"id": 7300}) == {"events": 0, "quarantined": 1, "ignored": None}
+    assert (await tell(source_id, "order.deleted", {"id": 7300}))["events"] == 1
+    assert ingest.publisher.events[-1].identities == woocommerce.TOMAS
+
+
+async def test_a_delivery_that_cant_be_understood_is_200_and_kept_without_its_signature(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.SHOPIFY)
+    headers = {"x-shopify-topic": "orders/create", "x-shopify-event-id": "e-1"}
+    for body in (b"no JSON", {**shopify.ORDER, "currency": "Euro"}):
+        said = await delivered(ingest, source_id, Format.SHOPIFY, body, headers)
+        assert said == {"events": 0, "quarantined": 1, "ignored": None}
+    assert sorted(one["reason_code"] for one in await ingest.quarantined()) == ["currency", "malformed"]
+    async with ingest.service.database.work() as work:
+        rows = await work.rows("SELECT around FROM quarantine")
+    assert [row.around["headers"] for row in rows] == [{"content-type": "application/json", **headers}] * 2
+    assert ingest.publisher.messages == []
+
+
+async def test_what_is_nothing_to_us_is_200_and_says_why(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.SHOPIFY)
+    for topic, body, why in (
+        ("products/update", {"id": 7}, "topic products/update"),
+        ("orders/create", {**shopify.ORDER, "test": True}, "orders/create: no fact in it"),
+    ):
+        said = await delivered(ingest, source_id, Format.SHOPIFY, body, {"x-shopify-topic": topic})
+        assert said == {"events": 0, "quarantined": 0, "ignored": why}
+    till = await make(ingest, Format.JSON)
+    assert (await delivered(ingest, till, Format.JSON, {"kind": "refund"}))[
+        "ignored"
+    ] == "no rule of the mapping applies"
+    assert await nothing_came_of_it(ingest)
+
+
+async def test_woocommerces_trial_of_a_new_webhook_is_answered_200(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.WOOCOMMERCE)
+    answer = await ingest.http.post(f"/v1/webhooks/{source_id}", data={"webhook_id": "17"})
+    assert (answer.status_code, answer.json()["ignored"]) == (200, "topic (none)")
+    assert await nothing_came_of_it(ingest)
+
+
+async def test_an_address_of_no_source_of_webhooks_is_404(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.JSON)
+    for nobody in (uuid4(), ingest.ids["server"]):
+        answer = await deliver(ingest, nobody, Format.JSON, SALE)
+        assert problem_of(answer, 404, "unknown-source") == f"no source of webhooks {nobody}"
+    await ingest.http.post(f"/v1/sources/{source_id}/disable", headers=ADMIN)
+    assert (await deliver(ingest, source_id, Format.JSON, SALE)).status_code == 404
+    assert (await ingest.http.post("/v1/webhooks/no-id", content=b"{}")).status_code == 422
+    assert await nothing_came_of_it(ingest)
+
+
+async def test_a_delivery_may_be_larger_than_a_batch_and_not_larger_than_two_megabytes(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.JSON)
+    assert (await delivered(ingest, source_id, Format.JSON, {**SALE, "scan": "x" * 1_900_000}))["events"] == 1
+    large = await deliver(ingest, source_id, Format.JSON, {**SALE, "scan": "x" * 2_000_000})
+    assert problem_of(large, 400, "not-readable").startswith("body: larger than 2000000 bytes")

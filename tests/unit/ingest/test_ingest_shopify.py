@@ -1,0 +1,300 @@
+"""Shopify's webhooks, from the payload to the typed events. The payloads are ours, after Shopify's published shapes."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.domain.source import Format
+from services.ingest.domain.webhooks import shopify
+from services.ingest.service.taking import Sorted
+from shared.contracts.envelope import Event
+from shared.contracts.events import (
+    CustomerIdentified,
+    Item,
+    OrderCancelled,
+    OrderDelivered,
+    OrderPlaced,
+    OrderRefunded,
+    OrderShipped,
+)
+from shared.contracts.identity import Identity, Namespace
+from tests.support.webhooks import delivery, events_of, folded, refusal_of, source, spoiled, taken
+from tests.unit.ingest.test_ingest_normalise import JSON
+
+SHOP = source(Format.SHOPIFY)
+PLACED = datetime(2026, 1, 30, 9, 15, tzinfo=UTC)
+CUSTOMER: dict[str, Any] = {
+    "id": 6101,
+    "email": "Mina.Park@example.com",
+    "phone": "+493012345678",
+    "first_name": "Mina",
+    "last_name": "Park",
+    "created_at": "2025-11-02T08:00:00+01:00",
+    "updated_at": "2026-01-30T10:15:00+01:00",
+    "tags": "wholesale, tea club,",
+    "email_marketing_consent": {"state": "subscribed", "opt_in_level": "single_opt_in"},
+    "sms_marketing_consent": {"state": "not_subscribed"},
+    "default_address": {"country_code": "DE", "city": "Leipzig", "phone": "+4934198765432"},
+}
+LINES: list[dict[str, Any]] = [
+    {"id": 1, "sku": "OOLONG-50", "variant_id": 77, "product_id": 70, "title": "Oolong", "name": "Oolong - 50 g",
+     "quantity": 3, "price": "8.00", "total_discount": "0.00",
+     "discount_allocations": [{"amount": "2.40", "discount_application_index": 0}],
+     "tax_lines": [{"title": "VAT", "rate": 0.07, "price": "1.41"}]},
+    {"id": 2, "sku": "", "variant_id": 78, "product_id": 71, "title": "Gaiwan", "name": "Gaiwan", "quantity": 1,
+     "price": "31.50", "discount_allocations": [], "tax_lines": [{"title": "VAT", "rate": 0.19, "price": "5.03"}]},
+]  # fmt: skip
+ORDER: dict[str, Any] = {
+    "id": 450001,
+    "currency": "EUR",
+    "total_price": "58.00",
+    "total_tax": "6.44",
+    "created_at": "2026-01-30T10:15:02+01:00",
+    "processed_at": "2026-01-30T10:15:00+01:00",
+    "updated_at": "2026-01-30T10:15:03+01:00",
+    "cancelled_at": None,
+    "cancel_reason": None,
+    "test": False,
+    "email": "mina.park@example.com",
+    "phone": None,
+    "customer": CUSTOMER,
+    "line_items": LINES,
+    "refunds": [],
+    "fulfillments": [],
+}
+REFUND: dict[str, Any] = {
+    "id": 9001,
+    "order_id": 450001,
+    "created_at": "2026-01-31T11:00:00+01:00",
+    "transactions": [
+        {"id": 1, "kind": "refund", "status": "success", "amount": "31.50", "currency": "EUR"},
+        {"id": 2, "kind": "refund", "status": "failure", "amount": "8.00", "currency": "EUR"},
+        {"id": 3, "kind": "sale", "status": "success", "amount": "58.00", "currency": "EUR"},
+    ],
+}
+FULFILLMENT: dict[str, Any] = {
+    "id": 3001,
+    "order_id": 450001,
+    "status": "success",
+    "shipment_status": None,
+    "tracking_company": "DHL",
+    "tracking_number": "JJD0001",
+    "email": "mina.park@example.com",
+    "created_at": "2026-01-30T16:00:00+01:00",
+    "updated_at": "2026-01-30T16:00:00+01:00",
+}
+PAYLOADS = {"orders/create": ORDER, "refunds/create": REFUND, "fulfillments/create": FULFILLMENT,
+            "customers/create": CUSTOMER}  # fmt: skip
+MINA = (
+    Identity(Namespace.USER_ID, "6101"),
+    Identity(Namespace.EMAIL, "mina.park@example.com"),
+    Identity(Namespace.PHONE, "+493012345678"),
+)
+
+
+def deliver(topic: str, body: Any, event_id: str = "e-1", owner: tuple[Identity, ...] = ()) -> Sorted:
+    headers = {"x-shopify-topic": topic, "x-shopify-event-id": event_id, "x-shopify-webhook-id": f"w-{event_id}"}
+    return taken(delivery(body, headers), SHOP, owners={"450001": owner} if owner else {})
+
+
+def events(topic: str, body: Any, event_id: str = "e-1", owner: tuple[Identity, ...] = ()) -> list[Event]:
+    return events_of(deliver(topic, body, event_id, owner))
+
+
+def changed(**changes: Any) -> dict[str, Any]:
+    return {**ORDER, "updated_at": "2026-01-31T09:00:00+01:00", **changes}
+
+
+@pytest.mark.parametrize("topic", ["orders/create", "orders/updated", "orders/edited", "orders/paid",
+                                   "orders/fulfilled", "orders/partially_fulfilled"])  # fmt: skip
+def test_an_order_has_what_is_paid_and_its_lines_after_their_discounts(topic: str) -> None:
+    [placed] = events(topic, ORDER)
+    assert placed.body == OrderPlaced(
+        order_id="450001",
+        currency="EUR",
+        total_minor=5800,
+        items=(
+            Item(sku="OOLONG-50", name="Oolong - 50 g", quantity=3, unit_price_minor=800, total_minor=2160),
+            Item(sku="78", name="Gaiwan", quantity=1, unit_price_minor=3150),
+        ),
+        placed_at=PLACED,
+    )
+    assert placed.identities == MINA
+
+
+def test_a_discount_on_a_whole_line_leaves_nothing_of_it_and_one_that_is_no_amount_is_refused() -> None:
+    free = {**LINES[1], "discount_allocations": [{"amount": "30.00"}, {"amount": "1.50"}]}
+    [placed] = events("orders/create", {**ORDER, "line_items": [free]})
+    assert isinstance(placed.body, OrderPlaced)
+    assert placed.body.items == (Item(sku="78", name="Gaiwan", quantity=1, unit_price_minor=3150, total_minor=0),)
+    broken = {**LINES[1], "discount_allocations": [{"amount": "some"}]}
+    assert "a discount is no amount" in refusal_of(deliver("orders/create", {**ORDER, "line_items": [broken]}))
+
+
+def test_of_an_updated_order_the_later_word_counts_and_its_time_stays_that_of_the_order() -> None:
+    first = events("orders/create", ORDER)
+    later = events("orders/updated", changed(total_price="49.60", line_items=LINES[:1]), "e-2")
+    for told in (first + later, later + first):
+        order = folded(told, "450001")
+        assert order.placed is not None
+        assert (order.placed.total_minor, order.placed_at) == (4960, PLACED)
+    assert later[0].occurred_at == datetime(2026, 1, 31, 8, tzinfo=UTC)
+
+
+def test_a_cancelled_order_no_longer_counts_and_says_why() -> None:
+    gone = changed(cancelled_at="2026-01-31T08:59:00+01:00", cancel_reason="customer")
+    placed, cancelled = events("orders/cancelled", gone)
+    assert cancelled.body == OrderCancelled(order_id="450001", reason="customer")
+    assert cancelled.occurred_at == datetime(2026, 1, 31, 7, 59, tzinfo=UTC)
+    assert cancelled.identities == placed.identities == MINA
+    assert folded([placed, cancelled], "450001").net_minor == 0
+
+
+def test_a_refund_comes_with_its_order_or_by_itself_and_counts_once() -> None:
+    within = events("orders/updated", changed(refunds=[REFUND]))
+    alone = events("refunds/create", REFUND, "e-2", MINA)
+    body = OrderRefunded(order_id="450001", refund_id="9001", currency="EUR", amount_minor=3150)
+    assert [within[1].body, alone[0].body] == [body, body]
+    assert alone[0].identities == within[1].identities == MINA
+    order = folded(within + alone, "450001")
+    assert (order.refunded_minor, order.net_minor) == (3150, 2650)
+
+
+def test_a_refund_by_two_ways_is_two_refunds_and_one_without_money_is_none() -> None:
+    one, two = (
+        {"kind": "refund", "status": "success", "amount": amount, "currency": "EUR"} for amount in ("30", "1.5")
+    )
+    told = events("refunds/create", {**REFUND, "transactions": [one, two]}, owner=MINA)
+    assert [(e.body.refund_id, e.body.amount_minor) for e in told if isinstance(e.body, OrderRefunded)] == [
+        ("9001", 3000),
+        ("9001-1", 150),
+    ]
+    assert deliver("refunds/create", {**REFUND, "transactions": []}).ignored == ["refunds/create: no fact in it"]
+
+
+def test_a_refund_by_itself_of_an_order_whose_owner_is_not_known_names_nobody() -> None:
+    assert refusal_of(deliver("refunds/create", REFUND)).startswith("identity: nobody is named")
+
+
+def test_a_parcel_is_shipped_and_once_it_says_so_delivered() -> None:
+    [shipped] = events("fulfillments/create", FULFILLMENT)
+    assert shipped.body == OrderShipped(order_id="450001", carrier="DHL", tracking_number="JJD0001")
+    assert shipped.identities == (Identity(Namespace.EMAIL, "mina.park@example.com"),)
+
+    there = {**FULFILLMENT, "shipment_status": "delivered", "updated_at": "2026-01-31T10:30:00+01:00"}
+    again, delivered = events("fulfillments/update", there, "e-2")
+    assert (again.body, delivered.body) == (shipped.body, OrderDelivered(order_id="450001"))
+    assert delivered.occurred_at == datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
+
+    within = events("orders/fulfilled", changed(fulfillments=[there]))
+    assert [type(one.body) for one in within] == [OrderPlaced, OrderShipped, OrderDelivered]
+
+
+@pytest.mark.parametrize("status", ["cancelled", "error", "failure", None])
+def test_a_parcel_that_did_not_leave_is_none(status: str | None) -> None:
+    done = deliver("fulfillments/update", {**FULFILLMENT, "status": status})
+    assert (done.accepted, done.ignored) == ([], ["fulfillments/update: no fact in it"])
+
+
+@pytest.mark.parametrize("topic", ["customers/create", "customers/update", "customers/enable", "customers/disable"])
+def test_a_customer_has_traits_and_what_they_agreed_to(topic: str) -> None:
+    [said] = events(topic, CUSTOMER)
+    assert said.body == CustomerIdentified(
+        traits={
+            "email": "mina.park@example.com",
+            "phone": "+493012345678",
+            "first_name": "Mina",
+            "last_name": "Park",
+            "country": "DE",
+            "city": "Leipzig",
+            "tags": ["wholesale", "tea club"],
+        },
+        consent={"email": True, "sms": False},
+    )
+    assert (said.identities, said.occurred_at) == (MINA, PLACED)
+
+
+@pytest.mark.parametrize("state", ["unsubscribed", "not_subscribed", "pending", "redacted", "invalid"])
+def test_only_who_subscribed_consents_and_silence_says_nothing(state: str) -> None:
+    [said] = events("customers/update", {**CUSTOMER, "email_marketing_consent": {"state": state},
+                                         "sms_marketing_consent": None})  # fmt: skip
+    assert isinstance(said.body, CustomerIdentified)
+    assert said.body.consent == {"email": False}
+
+
+def test_a_guest_is_known_by_the_address_and_the_number_of_the_order() -> None:
+    [by_mail] = events("orders/create", {**ORDER, "customer": None})
+    assert by_mail.identities == MINA[1:2]
+    [by_phone] = events("orders/create", {**ORDER, "customer": None, "email": "",
+                                          "phone": "+493012345678"})  # fmt: skip
+    assert by_phone.identities == MINA[2:]
+    nobody = {**ORDER, "customer": None, "email": ""}
+    assert refusal_of(deliver("orders/create", nobody)).startswith("identity: nobody is named")
+
+
+def test_a_test_order_and_an_unsupported_topic_are_ignored_and_say_why() -> None:
+    for topic, body, why in (
+        ("orders/create", {**ORDER, "test": True}, "orders/create: no fact in it"),
+        ("products/update", {"id": 70}, "topic products/update"),
+        ("", {"id": 70}, "topic (none)"),
+        ("customers/delete", b"no JSON", "topic customers/delete"),
+    ):
+        done = deliver(topic, body)
+        assert (done.accepted, done.refused, done.ignored) == ([], [], [why])
+
+
+def test_money_without_decimals_stays_whole() -> None:
+    yen = {"currency": "JPY", "total_price": "5800", "line_items": [{**LINES[1], "price": "5800"}]}
+    [placed] = events("orders/create", {**ORDER, **yen})
+    assert isinstance(placed.body, OrderPlaced)
+    assert (placed.body.total_minor, placed.body.items[0].unit_price_minor) == (5800, 5800)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"total_price": "a lot"}, "properties of 'Order Completed': Invalid decimal"),
+        ({"total_price": None}, "total: required"),
+        ({"currency": "Euro"}, "currency: not an ISO 4217 code"),
+        ({"id": None}, "order_id: required"),
+        ({"line_items": {}}, "body: Expected `array`, got `object` - at `$.line_items`"),
+        ({"processed_at": "yesterday"}, "properties.placed_at: not a time with a zone"),
+    ],
+)
+def test_an_order_that_is_not_right_is_refused_with_the_place(changes: dict[str, Any], reason: str) -> None:
+    assert refusal_of(deliver("orders/create", {**ORDER, **changes})).startswith(reason)
+
+
+def test_the_same_delivery_again_is_the_same_events_and_another_delivery_is_others() -> None:
+    body = changed(refunds=[REFUND], fulfillments=[FULFILLMENT])
+    once = deliver("orders/updated", body).event_ids
+    assert len(set(once)) == 3
+    assert deliver("orders/updated", body).event_ids == once
+    assert not {*once} & {*deliver("orders/updated", body, "e-2").event_ids}
+
+
+def test_what_one_action_sets_off_under_one_event_id_stays_several_events() -> None:
+    parcels = [FULFILLMENT, {**FULFILLMENT, "id": 3002, "tracking_number": "JJD0002"}]
+    ids = [one for parcel in parcels for one in deliver("fulfillments/create", parcel).event_ids]
+    for topic in ("orders/updated", "orders/paid"):
+        ids += deliver(topic, ORDER).event_ids
+    assert len(set(ids)) == 4
+
+
+@pytest.mark.parametrize("topic", sorted(shopify._TOPICS))
+@given(data=st.data())
+def test_any_json_of_any_topic_gives_events_is_ignored_or_is_refused(topic: str, data: st.DataObject) -> None:
+    payload = next(one for name, one in PAYLOADS.items() if name.split("/")[0] == topic.split("/")[0])
+    body = data.draw(JSON | spoiled({**payload, "refunds": [REFUND], "fulfillments": [FULFILLMENT]}, JSON))
+    done = deliver(topic, json.dumps(body).encode())
+    assert done.accepted or done.refused or done.ignored
+    assert deliver(topic, json.dumps(body).encode()).event_ids == done.event_ids
+
+
+@given(body=st.binary())
+def test_no_bytes_raise_anything_but_a_refusal(body: bytes) -> None:
+    assert deliver("orders/create", body).refused

@@ -1,0 +1,292 @@
+"""The typed routes' bodies: each becomes its event, a misspelt field is named, the same request is the same event."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.api.examples import TYPED
+from services.ingest.domain import typed
+from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.plan import Document, Mode, Plan, Planned
+from services.ingest.domain.source import Format, Source
+from services.ingest.domain.typed import KINDS
+from services.ingest.service.taking import Sorted
+from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import (
+    Body,
+    CartUpdated,
+    CheckoutStarted,
+    CustomerIdentified,
+    CustomEvent,
+    Item,
+    OrderCancelled,
+    OrderDelayed,
+    OrderDelivered,
+    OrderPlaced,
+    OrderRefunded,
+    OrderShipped,
+    PageViewed,
+    ProductViewed,
+)
+from shared.contracts.identity import Identity, Namespace
+from tests.support.webhooks import NOW, events_of, refusal_of, source, spoiled, taken
+from tests.unit.ingest.test_ingest_normalise import JSON
+
+SERVER = source(Format.TRACKING)
+PUBLIC = source(Format.TRACKING, kind=SourceKind.PUBLIC)
+TEA = Item(sku="TEA-1", name="茉莉花茶", category="tea", quantity=2, unit_price_minor=2995)
+MEANT: dict[str, Body] = {
+    "orders": OrderPlaced(order_id="A-1001", currency="EUR", total_minor=5990, items=(TEA,)),
+    "refunds": OrderRefunded(order_id="A-1001", refund_id="R-1", currency="EUR", amount_minor=2995),
+    "cancellations": OrderCancelled(order_id="A-1001", reason="changed her mind"),
+    "shipments": OrderShipped(order_id="A-1001", carrier="DHL", tracking_number="JD01460"),
+    "delays": OrderDelayed(order_id="A-1001", reason="customs", expected_at="2026-02-09"),
+    "deliveries": OrderDelivered(order_id="A-1001"),
+    "checkouts": CheckoutStarted(checkout_id="K-1", currency="EUR", total_minor=5990, items=(TEA,)),
+    "carts": CartUpdated(cart_id="C-1", currency="EUR", total_minor=5990, items=(TEA,)),
+    "customers": CustomerIdentified(
+        traits={"first_name": "Ann", "country": "DE", "email": "ann@example.com"}, consent={"email": True}
+    ),
+    "page-views": PageViewed(url="https://shop.example/tea", path="/tea"),
+    "product-views": ProductViewed(sku="TEA-1", currency="EUR", price_minor=2995),
+    "events": CustomEvent(name="Wishlist Shared", properties={"items": 3}),
+}
+ANN = (Identity(Namespace.USER_ID, "42"), Identity(Namespace.EMAIL, "ann@example.com"))
+ALL = sorted(KINDS)
+BY_CONTENT = [kind for kind in ALL if KINDS[kind].key == "content"]
+BY_MOMENT = [kind for kind in ALL if KINDS[kind].key == "moment"]
+BY_HEADER = [kind for kind in ALL if KINDS[kind].key == "header"]
+TEXTS = [
+    ("orders", "order_id"),
+    ("orders", "currency"),
+    ("refunds", "order_id"),
+    ("refunds", "refund_id"),
+    ("refunds", "currency"),
+    ("cancellations", "order_id"),
+    ("shipments", "order_id"),
+    ("delays", "order_id"),
+    ("deliveries", "order_id"),
+    ("checkouts", "checkout_id"),
+    ("checkouts", "currency"),
+    ("carts", "cart_id"),
+    ("carts", "currency"),
+    ("product-views", "sku"),
+    ("events", "name"),
+]
+OTHERS = [("orders", "total"), ("refunds", "total"), ("carts", "items"), *((kind, "customer") for kind in ALL)]
+
+
+def send(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> Sorted:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return taken(Payload(way=Way.TYPED, raw=raw, around={"kind": kind, "idempotency_key": key}), by)
+
+
+def sent(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> Event:
+    [event] = events_of(send(kind, body, key, by))
+    return event
+
+
+def refusal(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> str:
+    """Why a body was refused, as its sender is told."""
+    return typed.placed(refusal_of(send(kind, body, key, by)))
+
+
+def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name not in names}
+
+
+def test_every_kind_has_an_example_and_a_meaning() -> None:
+    assert set(KINDS) == set(MEANT) == set(TYPED) - {"cloudevents"}
+
+
+# What a body means
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_example_of_each_kind_becomes_its_event(kind: str) -> None:
+    event = sent(kind, TYPED[kind])
+    assert event.body == MEANT[kind]
+    assert event.identities == (
+        ANN if "user_id" in TYPED[kind]["customer"] else (Identity(Namespace.ANONYMOUS_ID, "0f2b8a6e"),)
+    )
+    assert (event.occurred_at, event.historical, event.claim) == (NOW, False, False)
+
+
+def test_an_order_may_say_when_it_was_placed_and_what_each_line_cost_and_comes_to() -> None:
+    line = {"sku": "T", "quantity": 3, "total": 10, "unit_cost": "1.10"}
+    body = {**TYPED["orders"], "items": [line], "placed_at": "2026-01-30T09:00:00+01:00", "total": 10.5}
+    assert sent("orders", body).body == OrderPlaced(
+        order_id="A-1001",
+        currency="EUR",
+        total_minor=1050,
+        items=(Item(sku="T", quantity=3, unit_price_minor=333, unit_cost_minor=110, total_minor=1000),),
+        placed_at=datetime(2026, 1, 30, 8, tzinfo=UTC),
+    )
+
+
+def test_money_is_in_its_currencys_own_units_as_a_text_or_as_a_number() -> None:
+    for currency, total, minor in (("JPY", 5990, 5990), ("KWD", "5.990", 5990), ("EUR", 59.9, 5990), ("eur", "0", 0)):
+        body = {**without(TYPED["orders"], "items"), "currency": currency, "total": total}
+        assert sent("orders", body).body == OrderPlaced(order_id="A-1001", currency=currency.upper(), total_minor=minor)
+
+
+def test_a_cart_and_a_checkout_come_to_what_they_say_or_to_their_lines() -> None:
+    for kind in ("carts", "checkouts"):
+        for changes, minor in (({}, 5990), ({"total": "50.00"}, 5000), ({"items": []}, 0)):
+            body = sent(kind, {**TYPED[kind], **changes}).body
+            assert isinstance(body, CartUpdated | CheckoutStarted)
+            assert body.total_minor == minor
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_when_it_happened_and_that_it_is_history_is_what_a_server_says(kind: str) -> None:
+    body = {**TYPED[kind], "occurred_at": "2026-01-30T09:00:00+01:00", "historical": True}
+    event, public = sent(kind, body), sent(kind, body, by=PUBLIC)
+    assert event.occurred_at == public.occurred_at == datetime(2026, 1, 30, 8, tzinfo=UTC)
+    assert (event.historical, public.historical) == (True, False)
+    assert refusal(kind, {**body, "occurred_at": "yesterday"}).startswith("occurred_at: not a time with a zone; ")
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_public_key_claims_orders_verifies_no_address_and_gives_no_consent(kind: str) -> None:
+    customer = {"user_id": 42, "anonymous_id": "a-1", "email": "Ann@Example.com", "phone": "+493012345678"}
+    event, public = (sent(kind, {**TYPED[kind], "customer": customer}, by=by) for by in (SERVER, PUBLIC))
+    assert [str(one) for one in event.identities] == [
+        "user_id:42",
+        "email:ann@example.com",
+        "phone:+493012345678",
+        "anonymous_id:a-1",
+    ]
+    assert [str(one) for one in public.identities] == ["user_id:42", "anonymous_id:a-1"]
+    assert public.claim is (kind in ("orders", "refunds", "cancellations", "shipments", "delays", "deliveries"))
+    if isinstance(public.body, CustomerIdentified):
+        assert public.body.consent == {}
+
+
+# What is refused, in the words of the body
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_field_that_is_not_known_is_named(kind: str) -> None:
+    assert refusal(kind, {**TYPED[kind], "colour": 1}) == "body: Object contains unknown field `colour`"
+    customer = {**TYPED[kind], "customer": {"user_id": "42", "e_mail": "x"}}
+    assert refusal(kind, customer) == "body: Object contains unknown field `e_mail` - at `customer`"
+    if "items" in TYPED[kind]:
+        line = {**TYPED[kind], "items": [*TYPED[kind]["items"], {"sku": "T", "price": 1}]}
+        assert refusal(kind, line) == "body: Object contains unknown field `price` - at `items[1]`"
+
+
+@pytest.mark.parametrize(("kind", "name"), TEXTS + OTHERS)
+def test_a_field_that_is_missing_is_named(kind: str, name: str) -> None:
+    assert refusal(kind, without(TYPED[kind], name)) == f"body: Object missing required field `{name}`"
+
+
+@pytest.mark.parametrize(("kind", "name"), TEXTS)
+@pytest.mark.parametrize("empty", ["", " "])
+def test_a_field_that_is_empty_is_named_and_never_taken_for_something_else(kind: str, name: str, empty: str) -> None:
+    assert refusal(kind, {**TYPED[kind], name: empty}) == f"{name}: required; it must not be empty"
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_a_body_that_is_no_object_or_about_nobody_says_so(kind: str) -> None:
+    for body in (b"", b"{", b"[]", b"null", b"\xff", b"[" * 100_000):
+        assert refusal(kind, body).startswith("body: ")
+    assert refusal(kind, {**TYPED[kind], "customer": {}}).startswith(
+        "identity: nobody is named; send a customer.user_id"
+    )
+    guest = {**TYPED[kind], "customer": {"user_id": "guest", "email": "no address"}}
+    assert refusal(kind, guest) == (
+        "identity: customer.user_id, customer.email is not valid, or means nobody; "
+        "send a customer.user_id or a customer.anonymous_id, or a valid customer.email"
+    )
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "reason"),
+    [
+        ("orders", {"total": "59.999"}, "total: more decimals than EUR has (2)"),
+        ("orders", {"total": -1}, "total: negative; "),
+        ("orders", {"total": "a lot"}, "body: Invalid decimal string - at `total`"),
+        ("orders", {"currency": "EURO"}, "currency: not an ISO 4217 code in currency; "),
+        ("orders", {"placed_at": "2026-01-30"}, "placed_at: not a time with a zone"),
+        ("orders", {"items": [{"sku": "T"}]}, "items[0].unit_price: required; send the price of one unit"),
+        ("orders", {"items": [{"sku": "T", "unit_price": "1.001"}]}, "items[0].unit_price: more decimals"),
+        ("orders", {"items": [{"sku": "T", "unit_price": 1, "unit_cost": -1}]}, "items[0].unit_cost: negative"),
+        ("orders", {"items": [{"sku": "", "unit_price": 1}]}, "items[0].sku: required; "),
+        ("carts", {"items": [{"sku": "T", "unit_price": 1, "quantity": -1}]}, "items[0].quantity: negative"),
+        ("refunds", {"total": "29.999"}, "total: more decimals than EUR has (2)"),
+        ("product-views", {"price": "29.999"}, "price: more decimals than EUR has (2)"),
+        ("cancellations", {"order_id": "x" * 257}, "order_id: 257 characters; send at most 256"),
+        ("customers", {"consent": {"email": "yes"}}, "body: Expected `bool`, got `str` - at `consent[...]`"),
+        ("events", {"customer": {"user_id": "x" * 257}}, "customer.user_id: longer than 256 characters"),
+        ("events", {"properties": {"text": "a\x00b"}}, "event: a text contains the character U+0000; remove it"),
+    ],
+)
+def test_an_error_is_told_in_the_words_of_the_body(kind: str, changes: dict[str, Any], reason: str) -> None:
+    text = refusal(kind, {**TYPED[kind], **changes})
+    assert text.startswith(reason)
+    assert not any(word in text for word in ("properties", "userId", "anonymousId", "timestamp"))
+
+
+def test_what_a_plan_has_against_a_body_is_told_in_its_words() -> None:
+    schema = {"properties": {"total": {"maximum": 1}, "order_id": {"pattern": "^B"}}}
+    plan = Plan(Document(events={"Order Refunded": Planned(properties=schema, mode=Mode.ENFORCE)}))
+    text = refusal("refunds", {**TYPED["refunds"], "total": 5}, by=source(Format.TRACKING, plan=plan))
+    assert text.endswith("; send what the plan says, or change the plan")
+    assert "order_id: " in text
+    assert "properties" not in text
+
+
+# Which requests are one
+
+
+@pytest.mark.parametrize("kind", BY_CONTENT)
+def test_where_the_content_names_a_thing_the_same_body_is_the_same_event(kind: str) -> None:
+    body = TYPED[kind]
+    known = sent(kind, body, key="").event_id
+    turned = dict(reversed(body.items()))
+    spaced = json.dumps(turned, indent=2, ensure_ascii=False).encode()
+    for same in (body, turned, spaced, {**body, "historical": False, "occurred_at": None}):
+        assert sent(kind, same, key="").event_id == known
+    for other in ({**body, "historical": True}, {**body, "occurred_at": "2026-01-30T09:00:00Z"},
+                  {**body, "customer": {"user_id": "43"}}):  # fmt: skip
+        assert sent(kind, other, key="").event_id != known
+
+
+@pytest.mark.parametrize("kind", BY_MOMENT)
+def test_where_content_may_come_again_the_moment_says_which(kind: str) -> None:
+    body = {**TYPED[kind], "occurred_at": "2026-01-30T09:00:00Z"}
+    known = sent(kind, body, key="").event_id
+    assert sent(kind, dict(reversed(body.items())), key="").event_id == known
+    assert sent(kind, {**body, "occurred_at": "2026-01-30T09:00:01Z"}, key="").event_id != known
+    text = refusal(kind, without(body, "occurred_at"), key="")
+    assert text == "occurred_at: required where there is no Idempotency-Key header; send either"
+
+
+@pytest.mark.parametrize("kind", BY_HEADER)
+def test_where_nothing_else_could_the_header_says_which(kind: str) -> None:
+    text = refusal(kind, {**TYPED[kind], "occurred_at": "2026-01-30T09:00:00Z"}, key="")
+    assert text == "Idempotency-Key: this header is required; send one for each fact"
+
+
+@pytest.mark.parametrize("kind", ALL)
+def test_the_header_overrides_all_else_and_is_of_its_route(kind: str) -> None:
+    known = sent(kind, TYPED[kind]).event_id
+    assert sent(kind, {**TYPED[kind], "occurred_at": "2026-01-30T09:00:00Z"}).event_id == known
+    assert sent(kind, TYPED[kind], key="k-2").event_id != known
+    assert len({sent(other, TYPED[other]).event_id for other in ALL}) == len(ALL)
+
+
+@pytest.mark.parametrize("kind", ALL)
+@given(data=st.data())
+def test_any_json_becomes_an_event_or_is_refused(kind: str, data: st.DataObject) -> None:
+    good = {**TYPED[kind], "occurred_at": NOW.isoformat(), "historical": True}
+    body = data.draw(JSON | spoiled(good, JSON))
+    for key in ("", "k-1"):
+        done = send(kind, body, key)
+        assert len(done.accepted) + len(done.refused) == 1
+        assert send(kind, body, key).event_ids == done.event_ids
