@@ -6,10 +6,10 @@ VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka faults faults-full soak ready ready-dev python
+.PHONY: help run stop reset logs check test test-kafka test-browser faults faults-full soak ready ready-dev python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ready ## start everything and show the demo; ARGS='--slice N', '--exit', '--no-demo'
 	@exec $(RAPPORT) run $(ARGS)
@@ -32,11 +32,16 @@ check: ready-dev ## lint, types, and the architecture's rules
 	  echo $(VENV)/python -m tests.architecture; $(VENV)/python -m tests.architecture; fi
 
 test: ready-dev ## all tests but the faults, on the embedded broker, in two processes; ARGS='-n 0 -s' for one
-	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench \
+	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench --ignore=tests/browser \
 	  -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-kafka: ready-dev ## on Apache Kafka 4: faults, e2e, integration tests that meet a broker (needs Java 17 and Maven)
 	RAPPORT_TEST_BROKER=apache $(VENV)/pytest $(wildcard tests/integration tests/e2e tests/faults) $(ARGS)
+
+test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a browser (needs Chromium and npm)
+	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }
+	npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund
+	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(ARGS)
 
 faults: ready-dev ## faults on Apache Kafka for some MINUTES, from a SEED: the same seed is the same run
 	$(VENV)/python -m tests.faults run --seed $(SEED) --minutes $(MINUTES) $(ARGS)

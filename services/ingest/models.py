@@ -178,7 +178,8 @@ class OrderOwner(Base):
     __tablename__ = "order_owners"
 
     source_id: Mapped[UUID] = mapped_column(Uuid, ForeignKey("sources.id"), primary_key=True)
-    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)  # what a payload calls the order: its payment's id, say
+    order_id: Mapped[str] = mapped_column(Text)
     identities: Mapped[list[Any]] = mapped_column(JSONB)
 
 

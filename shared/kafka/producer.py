@@ -27,7 +27,7 @@ START_SECONDS: Final = 10
 STOP_SECONDS: Final = 2
 MAX_REQUEST_BYTES: Final = 1_048_576
 BATCH_BYTES: Final = 262_144
-REMEMBERED_KEYS: Final = 65_536  # whose partitions are known: one hash in Python costs a tenth of an event
+REMEMBERED_KEYS: Final = 8_192  # whose partitions are known, in 2 MB: one hash in Python costs a tenth of an event
 
 log = get_logger(__name__)
 

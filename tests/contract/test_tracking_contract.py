@@ -394,6 +394,12 @@ async def test_31_half_an_emoji_does_not_cost_the_batch(ingest: Ingest) -> None:
     assert ingest.publisher.events[0].body == CustomEvent(name="x", properties={"a": "a\ufffd", "b": "😀"})
 
 
+async def test_31_a_number_that_is_none_does_not_cost_the_batch(ingest: Ingest) -> None:
+    said = b'{"type": "track", "event": "x", "userId": "1", "properties": {"a": NaN, "b": [-Infinity, 1], "c": "NaN"}}'
+    assert is_success(await ingest.post("batch", b'{"batch": [' + said + b"]}"))
+    assert ingest.publisher.events[0].body == CustomEvent(name="x", properties={"a": None, "b": [None, 1], "c": "NaN"})
+
+
 async def test_31_a_bad_event_sent_again_is_kept_once_and_without_its_write_key(ingest: Ingest) -> None:
     body = {"event": "Clicked", "writeKey": ingest.keys["server"], "messageId": "m-9"}
     for _ in range(2):
@@ -506,6 +512,18 @@ async def test_38_a_retry_is_the_same_event(ingest: Ingest) -> None:
         )
         ingest.clock.moment += timedelta(seconds=30)
     assert len({event.event_id for event in ingest.publisher.events}) == 2
+
+
+async def test_40_events_of_a_batch_that_are_stamped_alike_keep_their_order(ingest: Ingest) -> None:
+    stamped, sent = (NOW - timedelta(seconds=2)).isoformat(), (NOW - timedelta(seconds=1)).isoformat()
+    messages = [
+        {"type": "identify", "userId": "1", "messageId": f"m-{n}", "timestamp": stamped, "traits": {"n": n}}
+        for n in range(100)
+    ]
+    await ingest.post("batch", {"batch": messages, "sentAt": sent})
+    events = ingest.publisher.events
+    assert sorted(events, key=lambda event: event.stamp) == events
+    assert all(event.occurred_at - (NOW - timedelta(seconds=1)) < timedelta(milliseconds=1) for event in events)
 
 
 async def test_39_the_address_of_a_browser_is_filled_in_and_a_servers_is_not(ingest: Ingest) -> None:

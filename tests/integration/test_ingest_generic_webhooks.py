@@ -52,7 +52,7 @@ async def test_a_mapping_is_tried_before_it_is_used_and_nothing_comes_of_that(in
         {
             "messageId": "R-7",
             "userId": "42",
-            "properties": {"order_id": "R-7", "currency": "EUR", "total": "1059.90"},
+            "properties": {"order_id": "R-7", "currency": "EUR", "total": 1059.9},
             "type": "track",
             "event": "Order Completed",
         }

@@ -177,6 +177,14 @@ async def test_a_cloudevent_that_is_refused_says_what_is_wrong_and_is_kept(inges
     assert (kept["reason_code"], kept["way"], kept["state"]) == ("format", "cloudevents", "held")
 
 
+async def test_a_header_of_the_binary_mode_is_percent_encoded(ingest: Ingest) -> None:
+    headers = {**BINARY, "ce-type": "com.example.t%C3%A4st", "ce-userid": "%E5%BC%A0%E4%BC%9F", "ce-subject": ""}
+    assert (await ingest.post("cloudevents", {}, headers=headers)).status_code == 202
+    [event] = ingest.publisher.events
+    assert isinstance(event.body, CustomEvent)
+    assert (event.body.name, event.identities[0].value) == ("com.example.täst", "张伟")
+
+
 async def test_what_is_no_cloudevent_at_all_is_refused_and_nothing_is_kept(ingest: Ingest) -> None:
     bare = await ingest.post("cloudevents", EVENT, headers={"Content-Type": "application/json"})
     assert problem_of(bare, 422, "refused").startswith("ce-specversion: required in the binary mode; ")

@@ -199,6 +199,51 @@ async def test_a_refund_before_its_order_waits_for_it_and_goes_to_the_orders_own
     assert ingest.publisher.events[-1].event_id == refunded.event_id
 
 
+async def test_stripes_refund_finds_the_order_that_its_payment_stands_for(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.STRIPE)
+    charged = stripe.wrapped("charge.succeeded", stripe.CHARGE)
+    assert (await delivered(ingest, source_id, Format.STRIPE, charged))["events"] == 1
+    for n, names in enumerate(({}, {"payment_intent": None})):
+        refunded = stripe.wrapped("refund.created", {**stripe.REFUND, **names}, f"evt_refund_{n}")
+        assert (await delivered(ingest, source_id, Format.STRIPE, refunded))["events"] == 1
+        placed, refund = ingest.publisher.events[0], ingest.publisher.events[-1]
+        assert refund.body == OrderRefunded(order_id="A-77", refund_id="re_1", currency="EUR", amount_minor=1050)
+        assert refund.identities == placed.identities == stripe.NELE
+
+
+async def test_an_order_that_is_released_has_its_owner_too(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.SHOPIFY)
+    strict = {"events": {"Order Completed": {"mode": "enforce", "properties": {"required": ["nothing has it"]}}}}
+    assert (await ingest.http.put(f"/v1/sources/{source_id}/plan", headers=ADMIN, json=strict)).status_code == 200
+    headers = {"x-shopify-topic": "orders/create", "x-shopify-event-id": "e-1"}
+    assert (await delivered(ingest, source_id, Format.SHOPIFY, shopify.ORDER, headers))["quarantined"] == 1
+    await ingest.http.put(f"/v1/sources/{source_id}/plan", headers=ADMIN, json={"events": {}})
+    ingest.clock.moment += timedelta(seconds=10)
+    [held] = await ingest.quarantined()
+    assert (await release(ingest, held))["events"] == 1
+    headers = {"x-shopify-topic": "refunds/create", "x-shopify-event-id": "e-2"}
+    assert (await delivered(ingest, source_id, Format.SHOPIFY, shopify.REFUND, headers))["events"] == 1
+    assert ingest.publisher.events[-1].identities == shopify.MINA
+
+
+async def test_the_same_bytes_about_another_topic_are_kept_beside_each_other(ingest: Ingest) -> None:
+    source_id = await make(ingest, Format.SHOPIFY)
+    for n, topic in enumerate(("orders/create", "orders/updated", "orders/create")):
+        headers = {"x-shopify-topic": topic, "x-shopify-triggered-at": f"2026-01-31T12:00:0{n}Z"}
+        await delivered(ingest, source_id, Format.SHOPIFY, {**shopify.ORDER, "currency": "Euro"}, headers)
+    assert len(await ingest.quarantined()) == 2
+
+
+async def test_a_source_of_webhooks_may_send_the_other_ways_too(ingest: Ingest) -> None:
+    await make(ingest, Format.SHOPIFY)
+    small = {"specversion": "1.0", "source": "/a", "type": "b", "subject": "user_id:1"}
+    batch = [{**small, "id": str(n)} for n in range(3)]
+    headers = {"Content-Type": "application/cloudevents-batch+json"}
+    said = [await ingest.post("cloudevents", body, key="shopify", headers=headers) for body in (batch, [])]
+    assert [one.json()["accepted"] for one in said] == [3, 0]
+    assert len(ingest.publisher.messages) == 3
+
+
 async def test_an_orders_owner_is_the_same_sources_and_the_last_that_was_said(ingest: Ingest) -> None:
     source_id = await make(ingest, Format.WOOCOMMERCE)
     other_id = await make(ingest, Format.WOOCOMMERCE, name="another shop")

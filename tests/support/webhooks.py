@@ -7,11 +7,13 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import reduce
+from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
 from hypothesis import strategies as st
 
+from services.ingest.domain.owners import Owner
 from services.ingest.domain.payload import Payload, Way
 from services.ingest.domain.source import Format, Source
 from services.ingest.service import taking
@@ -72,11 +74,12 @@ def delivery(body: Any, headers: Mapping[str, str]) -> Payload:
 
 
 def taken(
-    payload: Payload, by: Source, *, owners: Mapping[str, Sequence[Identity]] = taking.NOBODYS, at: datetime = NOW
+    payload: Payload, by: Source, *, owners: Mapping[str, Sequence[Identity]] = MappingProxyType({}), at: datetime = NOW
 ) -> Sorted:
     """What the service makes of a payload."""
     reception = taking.reception_of(by, at, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES)
-    return taking.sort_payloads([payload], by, reception, partition_secret=b"test", owners=owners)
+    known = {name: Owner(name, tuple(identities)) for name, identities in owners.items()}
+    return taking.sort_payloads([payload], by, reception, partition_secret=b"test", owners=known)
 
 
 def events_of(done: Sorted) -> list[Event]:

@@ -1,6 +1,8 @@
 """For pages: a script that sends what visitors do, and a pixel for mails and pages without scripts."""
 
 import base64
+import gzip
+import hashlib
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -24,15 +26,23 @@ router = APIRouter(prefix="/v1", tags=["browser"])
 
 
 @cache
-def _script() -> bytes:
-    return SCRIPT.read_bytes()
+def _script() -> tuple[bytes, bytes, str]:
+    """The script, the same packed, and its tag."""
+    plain = SCRIPT.read_bytes()
+    return plain, gzip.compress(plain, mtime=0), f'"{hashlib.blake2b(plain, digest_size=16).hexdigest()}"'
 
 
 @router.get("/rapport.js", summary="The browser snippet", response_class=Response)
-async def script() -> Response:
+async def script(request: Request) -> Response:
     """Page views, identify and track; see docs/ingest.md for how a page loads it."""
-    headers = {**CORS, "Cache-Control": f"public, max-age={SCRIPT_SECONDS}"}
-    return Response(_script(), media_type="text/javascript; charset=utf-8", headers=headers)
+    plain, packed, tag = _script()
+    headers = {**CORS, "Cache-Control": f"public, max-age={SCRIPT_SECONDS}", "ETag": tag, "Vary": "Accept-Encoding"}
+    if tag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        plain = packed
+    return Response(plain, media_type="text/javascript; charset=utf-8", headers=headers)
 
 
 @router.get("/pixel.gif", summary="The pixel", response_class=Response)

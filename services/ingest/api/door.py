@@ -17,6 +17,7 @@ from fastapi import Request
 
 from services.ingest.domain.breaker import Breaker, Route
 from services.ingest.domain.circumstances import Locate, nowhere
+from services.ingest.domain.owners import NOBODYS, Owners
 from services.ingest.domain.payload import Payload
 from services.ingest.domain.rate import Limiter
 from services.ingest.domain.reception import Reception
@@ -199,7 +200,7 @@ class Door:
         return done
 
     async def take(
-        self, source: Source, payloads: Sequence[Payload], reception: Reception, known: owners.Owners = taking.NOBODYS
+        self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
     ) -> Sorted:
         """Takes in payloads that came another way."""
         view = self.reckoning.view(source.id, reception.received_at)

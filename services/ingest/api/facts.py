@@ -6,6 +6,7 @@ Writers authenticate by a source's write key (webhooks by their signature), as o
 
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Final
+from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
@@ -75,9 +76,15 @@ async def _source(request: Request) -> Source:
 async def _take(request: Request, source: Source, payloads: Sequence[Payload]) -> Sorted:
     door, reception = door_of(request), _reception(request, source, len(payloads))
     try:
-        if source.format in WEBHOOKS:
-            return await door.take_webhook(source, payloads[0], reception)
         return await door.take(source, payloads, reception)
+    except DATABASE_ERRORS:
+        raise busy() from None
+
+
+async def _take_delivery(request: Request, source: Source, payload: Payload) -> Sorted:
+    door, reception = door_of(request), _reception(request, source, 1)
+    try:
+        return await door.take_webhook(source, payload, reception)
     except DATABASE_ERRORS:
         raise busy() from None
 
@@ -129,7 +136,7 @@ def _takes(kind: str) -> Any:
         payload = Payload(way=Way.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key or ""})
         done = await _take(request, source, [payload])
         if done.refused:
-            raise Refused(typed.placed(done.refused[0].error.text))
+            raise Refused(typed.placed(kind, done.refused[0].error.text))
         return FactAccepted(event_id=done.event_ids[0])
 
     return take
@@ -203,7 +210,9 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
 
 
 def _structured(request: Request, content_type: str, raw: bytes) -> bytes:
-    attributes = {name.removeprefix("ce-"): value for name, value in request.headers.items() if name.startswith("ce-")}
+    attributes = {
+        name.removeprefix("ce-"): unquote(value) for name, value in request.headers.items() if name.startswith("ce-")
+    }
     if "specversion" not in attributes:
         raise Refused("ce-specversion: required in the binary mode; or send application/cloudevents+json")
     try:
@@ -258,7 +267,7 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
         if known.id != source.id:
             raise BadlySigned("the write key is another source's", challenge="Basic")
     kept = {name: value for name, value in headers.items() if "signature" not in name and "hmac" not in name}
-    done = await _take(request, source, [Payload(way=Way.WEBHOOK, raw=raw, around={"headers": kept})])
+    done = await _take_delivery(request, source, Payload(way=Way.WEBHOOK, raw=raw, around={"headers": kept}))
     return WebhookTaken(
         events=len(done.accepted), quarantined=len(done.refused), ignored=done.ignored[0] if done.ignored else None
     )

@@ -1,7 +1,7 @@
 """The routes that SDKs send to: Segment's HTTP tracking API, down to the shape of its answers.
 
 These routes authenticate by write key, answer exactly `200 {"success": true}`, and say errors as
-`{"code", "message"}`: SDKs send again whatever is answered differently.
+`{"code", "message"}`: some SDKs take any other answer for a failure, and send again or give up.
 """
 
 import base64

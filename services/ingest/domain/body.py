@@ -78,6 +78,9 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 _decode: Final = msgspec.json.Decoder(Envelope).decode
 
+# A string, or one of the numbers that Python and others write and JSON does not have.
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+
 # One escape of a JSON string; what is no whole pair of surrogates is what is left of a cut emoji.
 _ESCAPES: Final = re.compile(
     rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
@@ -88,8 +91,8 @@ _ESCAPES: Final = re.compile(
 def parse(body: bytes) -> tuple[Envelope, bytes]:
     """The envelope of a body, and the body as it was understood; raises `BadRequest` if it is not JSON.
 
-    JavaScript cuts texts in the middle of emoji and sends the halves; they become U+FFFD, or one cut text would
-    cost a whole batch.
+    JavaScript cuts texts in the middle of emoji and sends the halves: they become U+FFFD. Python writes numbers that
+    are none: they become null. Otherwise one such value would cost a whole batch.
     """
     try:
         try:
@@ -97,12 +100,18 @@ def parse(body: bytes) -> tuple[Envelope, bytes]:
         except msgspec.ValidationError:
             raise
         except msgspec.DecodeError:
-            whole = _ESCAPES.sub(lambda found: rb"\ufffd" if found["half"] else found[0], body)
+            whole = _TOKENS.sub(_repaired, body)
             return _decode(whole), whole
     except RecursionError:
         raise BadRequest("invalid_json", "body: nested too deeply") from None
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise BadRequest("invalid_json", f"body: {error}") from None
+
+
+def _repaired(token: re.Match[bytes]) -> bytes:
+    if token[0].startswith(b'"'):
+        return _ESCAPES.sub(lambda found: rb"\ufffd" if found["half"] else found[0], token[0])
+    return b"null"
 
 
 def context_of(envelope: Envelope) -> Context:

@@ -9,15 +9,14 @@ the name of an event in the source's own words, and its data are the properties.
 
 import base64
 import hashlib
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain import contract, identity, vocabulary
+from services.ingest.domain import contract, identity, times, vocabulary
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.message import NO_CONTEXT, Message, Scalar, as_dict
+from services.ingest.domain.message import NO_CONTEXT, Message, Scalar, as_dict, keepable
 from services.ingest.domain.normalise import MAX_DEPTH, too_deep
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import Understood
@@ -27,7 +26,6 @@ MEDIA_TYPE: Final = "application/cloudevents+json"
 BATCH_MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 SPECVERSION: Final = "1.0"
 OURS: Final = "rapport."
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 # What anybody may say; facts that only our own services know are not among them.
 TYPES: Final[Mapping[str, type[Body]]] = {
@@ -62,7 +60,7 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
-    customer: Customer | None = None
+    customer: Any = None
     traits: Any = None
 
 
@@ -85,12 +83,14 @@ def understand(raw: bytes, reception: Reception) -> Understood:
     if len(raw) > reception.max_event_bytes:
         limit = reception.max_event_bytes
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
-    event = _decode(_keepable(raw))
+    event = _decode(keepable(raw))
     if event.specversion != SPECVERSION:
         raise BadEvent(Reason.FORMAT, f"specversion: {event.specversion!r}; send CloudEvents {SPECVERSION}")
     for name in ("id", "source", "type"):
         if not getattr(event, name):
             raise BadEvent(Reason.REQUIRED, f"{name}: required by CloudEvents; it must not be empty")
+    if event.time is not None and times.moment(event.time) is None:
+        raise BadEvent(Reason.TIME, 'time: not a time with a zone; send RFC 3339 such as "2026-01-31T12:00:00Z"')
     data = _data(event)
     call = _call(event, data, reception)
     name, body, properties = _body(event, data, call)
@@ -147,14 +147,7 @@ def _data(event: CloudEvent) -> bytes:
         raise BadEvent(Reason.FORMAT, "data_base64: not base64") from None
     if too_deep(raw):
         raise BadEvent(Reason.MALFORMED, f"data: nested deeper than {MAX_DEPTH} levels; send it flatter")
-    return _keepable(raw) or b"{}"
-
-
-def _keepable(raw: bytes) -> bytes:
-    """The bytes, if a database can keep the texts in them; raises `BadEvent`."""
-    if b"\\u0000" in raw and _NUL.search(raw):
-        raise BadEvent(Reason.MALFORMED, "event: a text contains the character U+0000; remove it")
-    return raw
+    return keepable(raw) or b"{}"
 
 
 def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes]:
@@ -164,8 +157,15 @@ def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes
     typed = vocabulary.understood(name, properties, call.message_id)
     if typed is None:
         said = _decode_object(properties)
-        typed = CustomEvent(name=name, properties={key: value for key, value in said.items() if key != "customer"})
+        typed = CustomEvent(
+            name=name, properties={key: value for key, value in said.items() if not _names_customer(key, value)}
+        )
     return name, typed, properties
+
+
+def _names_customer(name: str, value: Any) -> bool:
+    """Whether a property says who the event is about; a `customer` that is a text, say, is a property as any other."""
+    return name == "customer" and isinstance(value, dict)
 
 
 def _ours(type_: str, data: bytes, call: _Call) -> Body:
@@ -184,7 +184,10 @@ def _ours(type_: str, data: bytes, call: _Call) -> Body:
 def _call(event: CloudEvent, data: bytes, reception: Reception) -> _Call:
     """Who the event is about, as a call of the tracking API would say it."""
     said = _decode_data(data)
-    customer = said.customer or Customer()
+    try:
+        customer = msgspec.convert(as_dict(said.customer), Customer)
+    except msgspec.ValidationError as error:
+        raise BadEvent(Reason.MALFORMED, f"data.customer: {error}") from None
     namespace, _, value = (event.subject or "").partition(":")
     subject = {namespace: value} if value else {}
     message = Message(

@@ -65,9 +65,14 @@ _decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 def parse(raw: bytes) -> Message:
     """The message in an event's bytes; raises `BadEvent`, or what msgspec raises."""
+    return _decode(keepable(raw))
+
+
+def keepable(raw: bytes) -> bytes:
+    """The bytes, if a database can keep the texts in them; raises `BadEvent`."""
     if b"\\u0000" in raw and _NUL.search(raw):
         raise BadEvent(Reason.MALFORMED, "event: a text contains the character U+0000; remove it")
-    return _decode(raw)
+    return raw
 
 
 def properties(message: Message) -> bytes:

@@ -21,6 +21,8 @@ EXPONENTS: Final[Mapping[str, int]] = {
 DEFAULT_EXPONENT: Final = 2
 
 MAX_MINOR: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
+_FLOAT_DIGITS: Final = 15  # every double keeps so many; what has more was computed with floats
+_FLOAT_TAIL: Final = Decimal("0.001")  # of a minor unit; what their arithmetic leaves is far less
 _MAX_DIGITS: Final = 20  # before anything is multiplied: 1e999999999 is a short text and a very long number
 
 _CODE: Final = re.compile(r"[A-Z]{3}")
@@ -42,7 +44,10 @@ def currency(value: Scalar, *, at: str = "properties.currency") -> str:
 
 
 def minor(amount: Decimal, code: str, *, at: str) -> int:
-    """An amount in minor units of its currency; raises `BadEvent` if it has more decimals than the currency."""
+    """An amount in minor units of its currency; raises `BadEvent` if it has more decimals than the currency.
+
+    Shops add up prices as floats and send `0.30000000000000004`: such a tail is not a part of the amount.
+    """
     if not amount.is_finite() or amount.adjusted() > _MAX_DIGITS:
         raise BadEvent(Reason.AMOUNT, f"{at}: not an amount of money; send a decimal such as 12.50")
     if amount < 0:
@@ -56,10 +61,13 @@ def minor(amount: Decimal, code: str, *, at: str) -> int:
     else:
         result, rest = divmod(number, 10 ** min(-shift, len(digits)))
         if rest or (number and -shift > len(digits)):
-            raise BadEvent(
-                Reason.AMOUNT,
-                f"{at}: more decimals than {code} has ({exponent(code)}); round it and send it as a text",
-            )
+            exact = amount.scaleb(exponent(code))
+            result = round(exact)
+            if len(digits) <= _FLOAT_DIGITS or abs(exact - result) > _FLOAT_TAIL:
+                raise BadEvent(
+                    Reason.AMOUNT,
+                    f"{at}: more decimals than {code} has ({exponent(code)}); round it and send it as a text",
+                )
     if result > MAX_MINOR:
         raise BadEvent(Reason.AMOUNT, f"{at}: larger than {MAX_MINOR} minor units")
     return result

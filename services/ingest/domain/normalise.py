@@ -1,6 +1,7 @@
 """One event as its sender means it becomes one event of the bus, or is refused with the reason."""
 
 import re
+from datetime import timedelta
 from typing import Final
 
 import msgspec
@@ -29,39 +30,44 @@ class Normal(msgspec.Struct, frozen=True):
     properties: bytes
 
 
-def normalise(raw: bytes, reception: Reception) -> Normal:
-    """The event in the bytes of a tracking message; raises `BadEvent` and nothing else."""
+def normalise(raw: bytes, reception: Reception, *, place: int = 0) -> Normal:
+    """The event in the bytes of a tracking message; raises `BadEvent` and nothing else.
+
+    The events of a request are received one after the other, a microsecond apart by their `place`: those that the
+    sender's clock puts into the same millisecond keep the order in which they were sent.
+    """
     if len(raw) > reception.max_event_bytes:
         limit = reception.max_event_bytes
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
     if too_deep(raw):
         raise BadEvent(Reason.MALFORMED, f"event: nested deeper than {MAX_DEPTH} levels; send it flatter")
     try:
-        return _judged(tracking.understand(raw, reception), reception)
+        return _judged(tracking.understand(raw, reception), reception, place)
     except NOT_RIGHT as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 
-def judged(said: Understood, reception: Reception) -> Normal:
+def judged(said: Understood, reception: Reception, *, place: int = 0) -> Normal:
     """The event that was meant, as the bus carries it; raises `BadEvent` and nothing else.
 
     A plan that warns changes nothing of the event; one that is enforced refuses it.
     """
     try:
-        return _judged(said, reception)
+        return _judged(said, reception, place)
     except NOT_RIGHT as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 
-def _judged(said: Understood, reception: Reception) -> Normal:
+def _judged(said: Understood, reception: Reception, place: int) -> Normal:
     violation = reception.plan.judge(said.name, said.properties) if reception.plan else None
     if violation is not None and violation.mode is Mode.ENFORCE:
         raise BadEvent(Reason.PLAN, f"{violation.text}; send what the plan says, or change the plan")
     historical = reception.trusted and (reception.historical if said.historical is None else said.historical)
+    received_at = reception.received_at + timedelta(microseconds=place)
     stated_at, occurred_at = times.occurred_at(
         said.timestamp,
         sent_at=reception.sent_at or times.moment(said.sent_at),
-        received_at=reception.received_at,
+        received_at=received_at,
         historical=historical,
     )
     event = Event(
@@ -69,7 +75,7 @@ def _judged(said: Understood, reception: Reception) -> Normal:
         source_id=str(reception.source_id),
         source_kind=reception.source_kind,
         occurred_at=occurred_at,
-        received_at=reception.received_at,
+        received_at=received_at,
         body=said.body,
         identities=said.identities,
         historical=historical,

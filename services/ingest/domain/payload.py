@@ -22,7 +22,6 @@ from services.ingest.domain.source import Format
 from services.ingest.domain.tracking import Understood
 from services.ingest.domain.webhooks import shopify, stripe, woocommerce
 from services.ingest.domain.webhooks.delivery import Delivery, Translated
-from shared.contracts.identity import Identity, Namespace
 
 MAX_WEBHOOK_BYTES: Final = 2_000_000  # an order with many lines; what becomes of it has the limits of any event
 
@@ -37,6 +36,11 @@ class Way(StrEnum):
     FILE = "file"
 
 
+# What stands around a payload and tells it from another of the same bytes. The rest differs from one try to the next.
+_TELLING: Final = ("kind", "idempotency_key", "type", "file", "row")
+_TELLING_HEADERS: Final = ("x-shopify-topic", "x-wc-webhook-topic")
+
+
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """The bytes of one payload, and what stood around them in their request."""
 
@@ -44,15 +48,23 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     raw: bytes
     around: Mapping[str, Any] = {}
 
+    @property
+    def fingerprint(self) -> str:
+        """What it has in common with itself, sent again."""
+        headers = self.around.get("headers", {})
+        told = [self.way, *map(self.around.get, _TELLING), *map(headers.get, _TELLING_HEADERS)]
+        return hashlib.sha256(msgspec.json.encode(told) + self.raw).hexdigest()
+
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     """What a payload means: messages of the tracking API, or an event that is understood already.
 
-    `ignored` says why it means nothing here.
+    `also_known` has other names of orders, and the orders'; `ignored` says why a payload means nothing here.
     """
 
     messages: list[bytes] = []
     understood: Understood | None = None
+    also_known: Mapping[str, str] = {}
     ignored: str = ""
 
 
@@ -85,7 +97,7 @@ def _webhook(payload: Payload, _: Reception, form: Format, mapper: Mapper | None
     if not found.messages:
         return Meaning(ignored=found.ignored or "no rule of the mapping applies")
     delivery_id = found.delivery_id or hashlib.blake2b(payload.raw, digest_size=16).hexdigest()
-    return Meaning(messages=_named(found.messages, delivery_id))
+    return Meaning(messages=_named(found.messages, delivery_id), also_known=found.also_known)
 
 
 def _mapped(delivery: Delivery, mapper: Mapper | None) -> Translated:
@@ -120,52 +132,6 @@ def _named(messages: Sequence[dict[str, Any]], place: str) -> list[bytes]:
     return named
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    user_id: Any = None
-    anonymous_id: Any = None
-    context: dict[str, Any] = {}
-    properties: dict[str, Any] = {}
-
-    @property
-    def order_id(self) -> str:
-        return text(self.properties.get("order_id"))
-
-    @property
-    def names_nobody(self) -> bool:
-        return not (self.user_id or self.anonymous_id or self.context.get("traits"))
-
-
-def orders_of_nobody(found: Meaning) -> list[str]:
-    """The orders that messages are about without naming a customer."""
-    said = [_decode_said(one) for one in found.messages]
-    return [one.order_id for one in said if one.names_nobody and one.order_id]
-
-
-def owned(found: Meaning, owners: Mapping[str, Sequence[Identity]]) -> Meaning:
-    """The same messages; those about an order that name nobody name its owner."""
-    if not owners:
-        return found
-    return msgspec.structs.replace(found, messages=[_owned(one, owners) for one in found.messages])
-
-
-def _owned(raw: bytes, owners: Mapping[str, Sequence[Identity]]) -> bytes:
-    said = _decode_said(raw)
-    owner = owners.get(said.order_id)
-    if owner is None or not said.names_nobody:
-        return raw
-    ids = {one.namespace: one.value for one in owner}
-    traits = {name.value: ids[name] for name in (Namespace.EMAIL, Namespace.PHONE) if name in ids}
-    return _encode(
-        {
-            **_decode_object(raw),
-            "userId": ids.get(Namespace.USER_ID),
-            "anonymousId": ids.get(Namespace.ANONYMOUS_ID),
-            "context": {**said.context, "traits": traits},
-        }
-    )
-
-
-_decode_said: Final = msgspec.json.Decoder(_Said).decode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 

@@ -308,8 +308,10 @@ _PLACES: Final = (
 )
 
 
-def placed(text: str) -> str:
+def placed(kind: str, text: str) -> str:
     """What was wrong with a message, in the words of the typed body that it came from."""
+    has_properties = "properties" in KINDS[kind].body.__struct_fields__
     for theirs, ours in _PLACES:
-        text = text.replace(theirs, ours)
+        if not (has_properties and theirs.startswith("properties.")):
+            text = text.replace(theirs, ours)
     return f"occurred_at{text.removeprefix('timestamp')}" if text.startswith("timestamp: ") else text

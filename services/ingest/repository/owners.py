@@ -1,36 +1,40 @@
 """SQL on whose orders are."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from uuid import UUID
 
 import msgspec
 
+from services.ingest.domain.owners import Owner, Owners
 from shared.contracts.identity import Identity
 from shared.db import Work
 
 _decode = msgspec.json.Decoder(tuple[Identity, ...]).decode
 
 
-async def find(work: Work, source_id: UUID, order_ids: Sequence[str]) -> Mapping[str, tuple[Identity, ...]]:
-    """By order, whom it was said to be of."""
+async def find(work: Work, source_id: UUID, names: Sequence[str]) -> Owners:
+    """By what an order is called, its own name and whom it was said to be of."""
     rows = await work.rows(
-        "SELECT order_id, identities::text AS identities FROM order_owners "
-        "WHERE source_id = :id AND order_id = ANY(CAST(:orders AS text[]))",
+        "SELECT name, order_id, identities::text AS identities FROM order_owners "
+        "WHERE source_id = :id AND name = ANY(CAST(:names AS text[]))",
         id=source_id,
-        orders=list(order_ids),
+        names=list(names),
     )
-    return {row.order_id: _decode(row.identities) for row in rows}
+    return {row.name: Owner(row.order_id, _decode(row.identities)) for row in rows}
 
 
-async def save(work: Work, source_id: UUID, owners: Mapping[str, Sequence[Identity]]) -> None:
+async def save(work: Work, source_id: UUID, owners: Owners) -> None:
     """Keeps whom orders are of; the last word counts."""
     rows = sorted(owners.items())
     await work.run(
-        "INSERT INTO order_owners (source_id, order_id, identities) SELECT :id, order_id, identities::jsonb "
-        "FROM unnest(CAST(:orders AS text[]), CAST(:identities AS text[])) AS t(order_id, identities) "
-        "ON CONFLICT (source_id, order_id) DO UPDATE SET identities = excluded.identities "
-        "WHERE order_owners.identities <> excluded.identities",
+        "INSERT INTO order_owners (source_id, name, order_id, identities) "
+        "SELECT :id, name, order_id, identities::jsonb FROM "
+        "unnest(CAST(:names AS text[]), CAST(:orders AS text[]), CAST(:identities AS text[])) "
+        "AS t(name, order_id, identities) "
+        "ON CONFLICT (source_id, name) DO UPDATE SET order_id = excluded.order_id, identities = excluded.identities "
+        "WHERE (order_owners.order_id, order_owners.identities) <> (excluded.order_id, excluded.identities)",
         id=source_id,
-        orders=[order_id for order_id, _ in rows],
-        identities=[msgspec.json.encode(identities).decode() for _, identities in rows],
+        names=[name for name, _ in rows],
+        orders=[owner.order_id for _, owner in rows],
+        identities=[msgspec.json.encode(owner.identities).decode() for _, owner in rows],
     )

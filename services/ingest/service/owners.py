@@ -1,34 +1,35 @@
-"""Whose orders are: shops say it with the order, and speak of its refunds and parcels without it."""
-
-from collections.abc import Mapping, Sequence
+"""Whose orders are: looked up before a delivery is judged, and kept once it says so itself."""
 
 from services.ingest.domain.errors import BadEvent
-from services.ingest.domain.payload import Payload, meaning, orders_of_nobody
+from services.ingest.domain.owners import NOBODYS, Owner, Owners, orders_of_nobody
+from services.ingest.domain.payload import Payload, meaning
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Source
 from services.ingest.repository import owners as repository
 from services.ingest.service.taking import Sorted
 from shared.contracts import wire
 from shared.contracts.events import OrderPlaced
-from shared.contracts.identity import Identity
 from shared.db import Work
-
-Owners = Mapping[str, Sequence[Identity]]
 
 
 async def needed(work: Work, source: Source, payload: Payload, reception: Reception) -> Owners:
     """The owners of the orders that a webhook speaks of without saying whose they are, as far as they are known."""
     try:
-        orders = orders_of_nobody(meaning(payload, reception, source.format, source.mapper))
+        orders = orders_of_nobody(meaning(payload, reception, source.format, source.mapper).messages)
     except BadEvent:
-        return {}  # it will be refused, and say why
-    return await repository.find(work, source.id, orders) if orders else {}
+        return NOBODYS  # it will be refused, and say why
+    return await repository.find(work, source.id, orders) if orders else NOBODYS
 
 
-def told(done: Sorted) -> dict[str, tuple[Identity, ...]]:
-    """Whom the orders are of that were placed by these events."""
+def told(done: Sorted) -> Owners:
+    """Whom the orders are of that were placed by these events, by each name that they have."""
     events = [wire.decode(message.headers, message.value) for message in done.accepted]
-    return {event.body.order_id: event.identities for event in events if isinstance(event.body, OrderPlaced)}
+    placed = {
+        event.body.order_id: Owner(event.body.order_id, event.identities)
+        for event in events
+        if isinstance(event.body, OrderPlaced)
+    }
+    return {**{name: placed[order] for name, order in done.also_known.items() if order in placed}, **placed}
 
 
 async def remember(work: Work, source: Source, owners: Owners) -> None:

@@ -100,6 +100,8 @@ async def release(
         await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
         return Released(row_id, False, reason=text)
     await taking.spool(work, done.accepted)
+    if Way(row["way"]) is Way.WEBHOOK and (told := owners.told(done)):
+        await owners.remember(work, source, told)
     await repository.decide(work, row_id, state="released", by=by, note=repair.text if repair else "")
     return Released(row_id, True, events=len(done.accepted))
 

@@ -4,14 +4,15 @@ One use case for every way in. Nothing here touches the broker: the edges hand o
 or put into the outbox), and keep what is refused.
 """
 
-import hashlib
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid5
 
+import msgspec
 from uuid_utils.compat import uuid7
 
 from services.ingest.domain import message, normalise
@@ -19,7 +20,8 @@ from services.ingest.domain.circumstances import Locate, nowhere
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.mapping import Mapper
 from services.ingest.domain.normalise import Normal
-from services.ingest.domain.payload import Payload, Way, meaning, owned
+from services.ingest.domain.owners import NOBODYS, Owners, owned
+from services.ingest.domain.payload import Payload, Way, meaning
 from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Source
@@ -28,13 +30,12 @@ from services.ingest.repository import quarantine as kept
 from shared import metrics
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
-from shared.contracts.identity import Identity, best, partition_key
+from shared.contracts.identity import best, partition_key
 from shared.db import Work
 from shared.kafka.producer import Message
 
 MAX_REASON_LENGTH: Final = 1_000  # characters
 MAX_KEPT_MESSAGE_ID: Final = 100  # characters
-NOBODYS: Final[Mapping[str, Sequence[Identity]]] = {}
 MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of what a webhook, a file or a back office says at once
 
 
@@ -71,6 +72,7 @@ class Sorted:
     violations: list[Violation] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     event_ids: list[UUID] = field(default_factory=list)
+    also_known: dict[str, str] = field(default_factory=dict)
 
 
 def new_message_id() -> str:
@@ -106,9 +108,9 @@ def sort(
     `around` is what must be kept beside those that are refused.
     """
     done = Sorted()
-    for raw in raws:
+    for place, raw in enumerate(raws):
         try:
-            normal = normalise.normalise(raw, reception)
+            normal = normalise.normalise(raw, reception, place=place)
             done.accepted.append(_record(normal.event, partition_secret))
         except BadEvent as error:
             done.refused.append(Refused(Payload(way=Way.TRACKING, raw=raw, around=around()), error))
@@ -124,21 +126,23 @@ def sort_payloads(
     *,
     partition_secret: bytes,
     mapper: Mapper | None = None,
-    owners: Mapping[str, Sequence[Identity]] = NOBODYS,
+    owners: Owners = NOBODYS,
     watch: Watch | None = None,
 ) -> Sorted:
     """Payloads of any way in. Of one that makes several events the good ones are taken, and the whole is kept."""
     done = Sorted()
+    places = itertools.count()
     for payload in payloads:
         try:
-            found = owned(meaning(payload, reception, source.format, mapper or source.mapper), owners)
+            found = meaning(payload, reception, source.format, mapper or source.mapper)
         except BadEvent as error:
             done.refused.append(Refused(payload, error))
             continue
         first_refusal: BadEvent | None = None
-        for one in (*found.messages, *([found.understood] if found.understood else ())):
+        done.also_known.update(found.also_known)
+        for one in (*owned(found.messages, owners), *([found.understood] if found.understood else ())):
             try:
-                normal = _normal(one, reception)
+                normal = _normal(one, reception, next(places))
                 done.accepted.append(_record(normal.event, partition_secret))
             except BadEvent as error:
                 first_refusal = first_refusal or error
@@ -151,10 +155,10 @@ def sort_payloads(
     return done
 
 
-def _normal(meant: bytes | Understood, reception: Reception) -> Normal:
+def _normal(meant: bytes | Understood, reception: Reception, place: int) -> Normal:
     if isinstance(meant, bytes):
-        return normalise.normalise(meant, reception)
-    return normalise.judged(meant, reception)
+        return normalise.normalise(meant, reception, place=place)
+    return normalise.judged(meant, reception, place=place)
 
 
 def _note(done: Sorted, raw: bytes, normal: Normal, watch: Watch | None) -> None:
@@ -175,21 +179,21 @@ def _record(event: Event, partition_secret: bytes) -> Message:
 
 
 async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, import_id: UUID | None = None) -> None:
-    """Keeps refused payloads with their reasons. The same bytes of a source are kept once, however often they come."""
+    """Keeps refused payloads with their reasons. A payload of a source is kept once, however often it is sent."""
     rows: dict[UUID, dict[str, Any]] = {}
     for one in refused:
-        raw = message.without_write_key(one.payload.raw)
-        found = message.message_id_in(raw)
-        row_id = uuid5(source_id, hashlib.sha256(raw).hexdigest())
+        payload = msgspec.structs.replace(one.payload, raw=message.without_write_key(one.payload.raw))
+        found = message.message_id_in(payload.raw)
+        row_id = uuid5(source_id, payload.fingerprint)
         rows[row_id] = {
             "id": row_id,
             "reason_code": one.error.reason.value,
             "reason": one.error.text[:MAX_REASON_LENGTH],
-            "raw": raw,
+            "raw": payload.raw,
             "message_id": found and found[:MAX_KEPT_MESSAGE_ID],
-            "way": one.payload.way.value,
-            "around": one.payload.around,
-            "import_row": one.payload.around.get("row"),
+            "way": payload.way.value,
+            "around": payload.around,
+            "import_row": payload.around.get("row"),
         }
     await kept.insert(work, source_id, list(rows.values()), import_id=import_id)
 

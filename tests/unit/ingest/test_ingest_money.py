@@ -33,6 +33,18 @@ def test_more_decimals_than_the_currency_has_are_refused(minor: int, code: str, 
     assert refused.value.reason is Reason.AMOUNT
 
 
+@given(prices=st.lists(st.integers(0, 10**7), min_size=1, max_size=50), code=CURRENCIES)
+def test_a_sum_of_floats_is_the_amount_that_it_stands_for(prices: list[int], code: str) -> None:
+    total = sum(price / 10 ** money.exponent(code) for price in prices)
+    assert money.minor(Decimal(repr(total)), code, at="total") == sum(prices)
+
+
+@pytest.mark.parametrize("amount", ["0.3049999999999999", "0.1234567890123456", "0.01001", "1234567890123.456"])
+def test_many_decimals_that_are_no_tail_of_a_float_are_refused(amount: str) -> None:
+    with pytest.raises(BadEvent, match="total: more decimals than EUR has"):
+        money.minor(Decimal(amount), "EUR", at="total")
+
+
 @pytest.mark.parametrize("amount", ["NaN", "Infinity", "-1", "1e999999999", "1e17", "1e-999999999", "9007199254740992"])
 def test_what_is_no_sensible_amount_is_refused_at_once(amount: str) -> None:
     with pytest.raises(BadEvent):

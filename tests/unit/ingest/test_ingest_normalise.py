@@ -108,7 +108,7 @@ def test_revenue_stands_for_a_missing_total_and_a_sku_comes_before_a_product_id(
         ({"order_id": "A", "total": 1}, "currency: required"),
         ({"order_id": "A", "currency": "EUR"}, "total: required"),
         ({"order_id": "A", "currency": "EUR", "total": "29.999"}, "properties.total: more decimals than EUR has (2)"),
-        ({"order_id": "A", "currency": "EUR", "total": 29.990000000000002}, "properties.total: more decimals"),
+        ({"order_id": "A", "currency": "EUR", "total": 29.9900000000002}, "properties.total: more decimals"),
         ({"order_id": "A", "currency": "JPY", "total": 0.5}, "properties.total: more decimals than JPY has (0)"),
         ({"order_id": "A", "currency": "EUR", "total": -1}, "properties.total: negative"),
         ({"order_id": "A", "currency": "EUR", "total": "a lot"}, "properties of 'Order Completed': Invalid decimal"),

@@ -184,7 +184,17 @@ def test_a_refund_by_itself_of_an_order_whose_owner_is_not_known_names_nobody() 
     assert refusal_of(deliver("refund.created", REFUND)).startswith("identity: nobody is named")
 
 
-@pytest.mark.parametrize("status", ["pending", "requires_action", "failed", "canceled"])
+@pytest.mark.parametrize("status", ["failed", "canceled"])
+def test_a_refund_that_failed_after_all_is_taken_back(status: str) -> None:
+    named = {**REFUND, "metadata": {"order_id": "A-77"}}
+    said = [*events("charge.succeeded", CHARGE), *events("refund.created", named, "evt_1", NELE)]
+    for type_ in ("refund.failed", "refund.updated"):
+        [failed] = events(type_, {**named, "status": status}, "evt_2", NELE)
+        order = folded([*said, failed], "A-77")
+        assert (order.refunded_minor, order.net_minor) == (0, 4250)
+
+
+@pytest.mark.parametrize("status", ["pending", "requires_action"])
 def test_a_refund_that_has_not_gone_back_is_none(status: str) -> None:
     done = deliver("refund.created", {**REFUND, "status": status})
     assert (done.accepted, done.ignored) == ([], ["refund.created: no fact in it"])

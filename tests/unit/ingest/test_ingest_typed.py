@@ -92,7 +92,7 @@ def sent(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> Event:
 
 def refusal(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> str:
     """Why a body was refused, as its sender is told."""
-    return typed.placed(refusal_of(send(kind, body, key, by)))
+    return typed.placed(kind, refusal_of(send(kind, body, key, by)))
 
 
 def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
@@ -230,6 +230,12 @@ def test_an_error_is_told_in_the_words_of_the_body(kind: str, changes: dict[str,
     text = refusal(kind, {**TYPED[kind], **changes})
     assert text.startswith(reason)
     assert not any(word in text for word in ("properties", "userId", "anonymousId", "timestamp"))
+
+
+def test_an_events_own_properties_keep_their_place_in_what_a_plan_says() -> None:
+    plan = Plan(Document(events={"Waved": Planned(properties={"required": ["hand"]}, mode=Mode.ENFORCE)}))
+    body = {"name": "Waved", "customer": {"user_id": "42"}, "properties": {"foot": "left"}}
+    assert "properties" in refusal("events", body, by=source(Format.TRACKING, plan=plan))
 
 
 def test_what_a_plan_has_against_a_body_is_told_in_its_words() -> None:

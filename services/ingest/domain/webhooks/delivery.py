@@ -25,12 +25,14 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """What a delivery means: messages of the tracking API, without ids yet.
 
-    `delivery_id` is the vendor's own, by which a repeated delivery is known; `ignored` is why nothing was made of it.
+    `delivery_id` is the vendor's own, by which a repeated delivery is known; `also_known` has other names by which the
+    vendor calls an order, and the order's own; `ignored` is why nothing was made of it.
     A message about an order may say nothing of whose it is: vendors tell that once, with the order.
     """
 
     delivery_id: str
     messages: list[dict[str, Any]] = []
+    also_known: Mapping[str, str] = {}
     ignored: str = ""
 
 

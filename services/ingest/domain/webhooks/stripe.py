@@ -23,6 +23,8 @@ DECIMALS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 3),
 }
 DEFAULT_DECIMALS: Final = 2
+SUCCEEDED: Final = (None, "succeeded")  # of a refund; old versions of the API say nothing
+FAILED: Final = ("failed", "canceled")
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -98,9 +100,13 @@ def translate(delivery: Delivery) -> Translated:
     adapter = _TYPES.get(event.type)
     if adapter is None:
         return Translated(delivery_id=event.id, ignored=f"type {event.type}")
-    messages = adapter(bytes(event.data.object), event)
+    raw = bytes(event.data.object)
+    messages = adapter(raw, event)
     return Translated(
-        delivery_id=event.id, messages=messages, ignored="" if messages else f"{event.type}: no fact in it"
+        delivery_id=event.id,
+        messages=messages,
+        also_known=_payments(raw) if adapter is _charged else {},
+        ignored="" if messages else f"{event.type}: no fact in it",
     )
 
 
@@ -121,18 +127,27 @@ def _charged(raw: bytes, _: _Event) -> Messages:
     ]
 
 
+def _payments(raw: bytes) -> dict[str, str]:
+    """What refunds call the order that a charge is."""
+    charge = _decode_charge(raw)
+    order_id = _order_id(charge)
+    return {name: order_id for name in (charge.payment_intent, charge.id) if name and name != order_id}
+
+
 def _charge_refunded(raw: bytes, _: _Event) -> Messages:
     """Refunds come with their charge in some versions of the API; in the others as events of their own."""
     charge = _decode_charge(raw)
     refunds = charge.refunds.data if charge.refunds else []
-    return [_refunded(one, _order_id(charge), _who(charge)) for one in refunds if one.status in (None, "succeeded")]
+    return [_refunded(one, _order_id(charge), _who(charge)) for one in refunds if one.status in SUCCEEDED]
 
 
-def _refund(raw: bytes, _: _Event) -> Messages:
+def _refund(raw: bytes, event: _Event) -> Messages:
     refund = _decode_refund(raw)
-    if refund.status not in (None, "succeeded"):
-        return []  # it will be told again when it has
     order_id = (refund.metadata or {}).get("order_id") or refund.payment_intent or refund.charge or ""
+    if refund.status in FAILED:  # the money came back: a later word on the same refund
+        refund = msgspec.structs.replace(refund, amount=0, created=max(event.created, refund.created + 1))
+    elif refund.status not in SUCCEEDED:
+        return []  # it will be told again when it has
     return [_refunded(refund, order_id, {})]
 
 
@@ -187,6 +202,6 @@ _decode_customer: Final = msgspec.json.Decoder(_Customer).decode
 _TYPES: Final[Mapping[str, Callable[[bytes, _Event], Messages]]] = {
     "charge.succeeded": _charged,
     "charge.refunded": _charge_refunded,
-    **dict.fromkeys(("refund.created", "refund.updated", "charge.refund.updated"), _refund),
+    **dict.fromkeys(("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"), _refund),
     **dict.fromkeys(("customer.created", "customer.updated"), _customer),
 }

@@ -142,7 +142,8 @@ def _owners() -> None:
     op.create_table(
         "order_owners",
         Column("source_id", Uuid, ForeignKey("sources.id"), primary_key=True),
-        Column("order_id", Text, primary_key=True),
+        Column("name", Text, primary_key=True),
+        Column("order_id", Text, nullable=False),
         Column("identities", JSONB, nullable=False),
     )
 
