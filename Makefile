@@ -6,7 +6,7 @@ VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-browser faults faults-full soak ready ready-dev python
+.PHONY: help run stop reset logs check test test-kafka test-browser bench-ingest faults faults-full soak ready ready-dev python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -42,6 +42,9 @@ test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a b
 	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }
 	npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund
 	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(ARGS)
+
+bench-ingest: ready-dev ## how much of the broker's rate arrives through HTTP, checked (needs wrk, Java 17, Maven)
+	$(VENV)/python -m tests.bench.ingest $(ARGS)
 
 faults: ready-dev ## faults on Apache Kafka for some MINUTES, from a SEED: the same seed is the same run
 	$(VENV)/python -m tests.faults run --seed $(SEED) --minutes $(MINUTES) $(ARGS)

@@ -1,7 +1,7 @@
 """What every service's API has: health, metrics, problems, bearer tokens, traces. FastAPI's own edges live here."""
 
 import base64
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from shared import aliases, operations
 from shared.auth import Principal, Verifier
 from shared.db import DATABASE_AWAY, Database, Work, refuses_data, sqlstate
+from shared.direct import Answer, Direct
 from shared.errors import AppError, Forbidden, Invalid, PreconditionFailed, PreconditionRequired, Unauthorized
 from shared.logging import get_logger
 
@@ -57,9 +58,10 @@ def create_app(
     routers: Sequence[APIRouter],
     health: operations.Health,
     verifier: Verifier,
+    direct: Mapping[str, Answer] | None = None,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """A service's application. Routes reach their dependencies through `app.state`."""
+    """A service's application. Routes reach their dependencies through `app.state`; `direct` is for hot ones."""
     app = FastAPI(
         title=f"Rapport {title}",
         description=description,
@@ -80,6 +82,8 @@ def create_app(
     app.add_exception_handler(DBAPIError, _on_database_error)
     for away in DATABASE_AWAY:
         app.add_exception_handler(away, _on_away)
+    if direct:
+        app.add_middleware(Direct, answers=direct)
     app.add_middleware(operations.Observed)
     return app
 
@@ -142,7 +146,7 @@ def storable(text: str) -> str:
 Text = Annotated[str, AfterValidator(storable)]
 
 
-def _storable(request: Request) -> None:
+async def _storable(request: Request) -> None:  # async: anything else would go through a thread
     for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
         if "\x00" in f"{name}{value}":
             raise Invalid(f"{name}: must not contain U+0000")

@@ -51,6 +51,7 @@ def build(
             quarantine.router,
             imports.router,
         ],
+        direct=tracking.DIRECT,
     )
     service.app.state.door = Door(
         database=service.database,

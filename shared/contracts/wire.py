@@ -6,6 +6,7 @@ Source: CloudEvents specification 1.0.2, Kafka protocol binding 1.0.2, section 3
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -19,6 +20,8 @@ from shared.contracts.identity import Identity
 
 TYPE_NAMES: Final[Mapping[type[Body], str]] = {**FACTS, **CHANGES}
 BODIES: Final[Mapping[str, type[Body]]] = {name: body for body, name in TYPE_NAMES.items()}
+
+REMEMBERED_SOURCES: Final = 1_024
 
 _VERSIONED: Final = re.compile(r"^rapport\.[a-z_]+\.v[0-9]+$")
 
@@ -41,6 +44,15 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: Context | None = None
 
 
+class _Written(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A value on its way out, with its data not encoded yet; it reads back as `_Value`."""
+
+    data: Body
+    identities: tuple[Identity, ...] = ()
+    stated_at: datetime | None = None
+    context: Context | None = None
+
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode_value: Final = msgspec.json.Decoder(_Value).decode
 _decoders: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
@@ -55,29 +67,40 @@ def type_name(body: type[Body]) -> str:
 
 def iso(moment: datetime) -> str:
     """RFC 3339 in UTC, to the microsecond."""
-    return _moment_bytes(moment).decode()
+    return _unquoted(_utc(moment)).decode()
 
 
-def _moment_bytes(moment: datetime) -> bytes:
-    return _encode(moment if moment.tzinfo is UTC else moment.astimezone(UTC))[1:-1]  # without its quotes
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+
+
+def _unquoted(value: datetime | UUID) -> bytes:
+    """As JSON says it, without the quotes: what Python itself takes three times as long for."""
+    return _encode(value)[1:-1]
 
 
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 _TRUE: Final = b"true"
+_KIND_HEADERS: Final = {kind: ("ce_sourcekind", kind.encode()) for kind in SourceKind}
 _TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
+
+
+@lru_cache(REMEMBERED_SOURCES)
+def _source_header(source_id: str) -> tuple[str, bytes]:
+    return "ce_source", b"/rapport/sources/" + source_id.encode()
 
 
 def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     """An event's headers and value."""
     headers: list[tuple[str, bytes]] = [
         _SPECVERSION,
-        ("ce_id", str(event.event_id).encode()),
-        ("ce_source", b"/rapport/sources/" + event.source_id.encode()),
+        ("ce_id", _unquoted(event.event_id)),
+        _source_header(event.source_id),
         _TYPE_HEADERS[type(event.body)],
-        ("ce_time", _moment_bytes(event.occurred_at)),
-        ("ce_receivedat", _moment_bytes(event.received_at)),
-        ("ce_sourcekind", event.source_kind.encode()),
+        ("ce_time", _unquoted(_utc(event.occurred_at))),
+        ("ce_receivedat", _unquoted(_utc(event.received_at))),
+        _KIND_HEADERS[event.source_kind],
         _CONTENT_TYPE,
     ]
     if event.historical:
@@ -96,13 +119,9 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(("ce_depth", str(event.depth).encode()))
     if event.traceparent is not None:
         headers.append(("traceparent", event.traceparent.encode()))
-    value = _Value(
-        data=msgspec.Raw(_encode(event.body)),
-        identities=event.identities,
-        stated_at=event.stated_at,
-        context=event.context,
+    return headers, _encode(
+        _Written(data=event.body, identities=event.identities, stated_at=event.stated_at, context=event.context)
     )
-    return headers, _encode(value)
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:

@@ -8,8 +8,7 @@ same id, is sent again by the caller.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -103,11 +102,13 @@ class Producer:
         While a partition's batch is on its way, what all callers send to it gathers in the next one.
         """
         client = await self._connected()
-        async with self._until_deadline(client):
-            places = [(message.topic, await self._partition(client, message)) for message in messages]
-        begun, waiting = self._gather(client, zip(messages, places, strict=True))
+        await self._know_partitions(client, messages)
+        begun, waiting = self._gather(client, messages)
         try:
-            await asyncio.gather(*map(self._send_gathered, begun))
+            if len(begun) == 1:
+                await self._send_gathered(begun[0])
+            elif begun:
+                await asyncio.gather(*map(self._send_gathered, begun))
         finally:
             for gathered in begun:  # whatever became of it, somebody else may wait for it
                 self._close(gathered)
@@ -115,13 +116,12 @@ class Producer:
         for gathered in waiting:
             await gathered.acknowledged
 
-    def _gather(
-        self, client: AIOKafkaProducer, placed: Iterable[tuple[Message, Place]]
-    ) -> tuple[list[_Gathered], list[_Gathered]]:
+    def _gather(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> tuple[list[_Gathered], list[_Gathered]]:
         """Puts records into the batches that gather now: those that were begun for it, and all that hold any."""
         begun: list[_Gathered] = []
         waiting: dict[_Gathered, None] = {}
-        for message, place in placed:
+        for message in messages:
+            place = message.topic, partition_of(message.key, self._partitions[message.topic])
             gathered = self._gathering.get(place)
             if gathered is None or gathered.client is not client or not gathered.take(message):
                 gathered = self._gathering[place] = _Gathered(client, place)
@@ -162,9 +162,9 @@ class Producer:
         client = await self._connected()
         lanes: dict[tuple[str, int], list[Message]] = defaultdict(list)
         acknowledged: set[int] = set()
-        async with self._until_deadline(client):
-            for message in messages:
-                lanes[message.topic, await self._partition(client, message)].append(message)
+        await self._know_partitions(client, messages)
+        for message in messages:
+            lanes[message.topic, partition_of(message.key, self._partitions[message.topic])].append(message)
         results = await asyncio.gather(
             *(
                 self._send_lane(client, topic, partition, lane, acknowledged)
@@ -175,22 +175,19 @@ class Producer:
             await self._discard(client)
         return acknowledged
 
-    @asynccontextmanager
-    async def _until_deadline(self, client: AIOKafkaProducer) -> AsyncIterator[None]:
-        """Finding out where records belong, which asks the broker at first; raises `BrokerAway`."""
+    async def _know_partitions(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> None:
+        """Asks the broker for the partitions of topics that are new here; raises `BrokerAway`."""
+        unknown = {message.topic for message in messages} - self._partitions.keys()
+        if not unknown:
+            return
         try:
             async with asyncio.timeout(START_SECONDS):
                 with failures_raise():
-                    yield
+                    for topic in unknown:
+                        self._partitions[topic] = len(await client.partitions_for(topic))
         except (KafkaError, OSError, TimeoutError) as error:
             await self._discard(client)
             raise BrokerAway(repr(error)) from error
-
-    async def _partition(self, client: AIOKafkaProducer, message: Message) -> int:
-        count = self._partitions.get(message.topic)
-        if count is None:
-            count = self._partitions[message.topic] = len(await client.partitions_for(message.topic))
-        return partition_of(message.key, count)
 
     async def _send_lane(
         self, client: AIOKafkaProducer, topic: str, partition: int, lane: Sequence[Message], acknowledged: set[int]

@@ -58,7 +58,7 @@ ALLOW_LISTS: Final = (
     AllowList(
         rule="contracts-imports",
         where=re.compile(r"shared/contracts/.+\.py"),
-        allowed=("msgspec", "uuid_utils.compat.uuid5", "shared.contracts"),  # uuid5 is a hash
+        allowed=("msgspec", "uuid_utils.UUID", "uuid_utils.uuid5", "shared.contracts"),  # uuid5 is a hash
         pure=True,
         advice="domain imports the contracts, so they are as pure as it is; move what needs {name} elsewhere in shared",
     ),

@@ -165,14 +165,14 @@ class Run:
 
     async def two_processes(self) -> None:
         """Both at once, a load for each; on two cores they share one."""
-        await self._start_ours()
         loads = await asyncio.gather(*(self._load(url, 100) for url in self._urls))
         self._figures.note("two processes, 100 events", sum(load.rate for load in loads) * 100)
 
     async def memory(self, events: int) -> None:
-        """Per idle connection, and before and after so many events."""
+        """Per idle connection of a process that did nothing yet, and of a warm one before and after so many events."""
         kept = self._figures.memory
-        child, url = self._ours[0], httpx2.URL(self._urls[0])
+        await self._start_ours()
+        child, url = self._ours[-1], httpx2.URL(self._urls[-1])
         before = bench.memory_mebibytes(child)
         held = [await asyncio.open_connection(LOOPBACK, url.port) for _ in range(IDLE_CONNECTIONS)]
         request = b"GET /health/live HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -182,6 +182,7 @@ class Run:
         kept["kibibytes_per_connection"] = round((bench.memory_mebibytes(child) - before) * 1024 / IDLE_CONNECTIONS, 1)
         for _, writer in held:
             writer.close()
+        child = self._ours[0]
         kept["mebibytes_before"] = round(bench.memory_mebibytes(child), 1)
         sent = 0.0
         while sent < events:

@@ -22,7 +22,8 @@ function request()
   return wrk.format(nil, nil, nil, (string.gsub(bodies[sent % #bodies + 1], TOKEN, unique)))
 end
 
-function delay() return pause end
+-- At random: connections that paused alike would send all at once, again and again.
+function delay() return -math.log(1 - math.random()) * pause end
 
 function done(summary, latency)
   local errors = summary.errors

@@ -6,7 +6,6 @@ These routes authenticate by write key, answer exactly `200 {"success": true}`, 
 
 import base64
 import binascii
-from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import msgspec
@@ -21,6 +20,7 @@ from services.ingest.domain.errors import BadRequest
 from services.ingest.domain.reception import Reception
 from services.ingest.schemas.tracking import Accepted, TrackingProblem
 from shared.db import DATABASE_ERRORS
+from shared.direct import Answer
 from shared.logging import get_logger, traceparent
 
 # An address by itself says the type of its one event; None stands for a batch, whose events say theirs.
@@ -50,8 +50,6 @@ SUCCESS: Final = b'{"success": true}'
 
 log = get_logger(__name__)
 router = APIRouter(prefix="/v1", tags=["tracking"])
-
-Answer = Callable[[Request], Awaitable[Response]]
 
 
 def _sdk(answer: Answer) -> Answer:
@@ -160,12 +158,16 @@ async def preflight() -> Response:
     return Response(headers=PREFLIGHT)
 
 
+# The same handlers by their addresses, for those who need no framework to find them.
+DIRECT: Final[dict[str, Answer]] = {f"/v1/{name}": _takes(type_) for name, type_ in (ROUTES | ALSO).items()}
+
+
 def _add_routes() -> None:
     refusals: dict[int | str, dict[str, Any]] = {status: {"model": TrackingProblem} for status in (400, 401, 503)}
     for name, type_ in (ROUTES | ALSO).items():
         router.add_api_route(
             f"/{name}",
-            _takes(type_),
+            DIRECT[f"/v1/{name}"],
             methods=["POST"],
             name=name,
             summary=f"Send a {name} call" if type_ else "Send a batch of calls",

@@ -13,7 +13,8 @@ from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Context, Message, Scalar, as_dict, text
 from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, is_placeholder
 
-REMEMBERED: Final = 4096  # checked domains and numbers; one check costs as much as all the rest of an event
+REMEMBERED: Final = 4_096  # checked domains and numbers; one check costs as much as all the rest of an event
+REMEMBERED_IDS: Final = 8_192  # ids in their normal form, in 2 MB: the events of one visit follow each other
 MAX_NAME_LENGTH: Final = 64  # characters before the @; RFC 5321, section 4.5.3.1.1
 MAX_EMAIL_LENGTH: Final = 254  # characters; RFC 5321, section 4.5.3.1.3, less its angle brackets
 
@@ -73,7 +74,12 @@ def region(traits: Mapping[str, Any], locale: Any) -> str | None:
 
 def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
     """The identity in a field of ids; None if it is empty or means nobody; raises `BadEvent` if it is too long."""
-    found = text(value)
+    return None if value is None else _named(namespace, value if isinstance(value, str) else text(value), at)
+
+
+@lru_cache(REMEMBERED_IDS)
+def _named(namespace: Namespace, value: str, at: str) -> Identity | None:
+    found = value.strip()
     if is_placeholder(found):
         return None
     if not found.isascii():
@@ -89,18 +95,13 @@ def identities(message: Message, context: Context, traits: Mapping[str, Any], *,
     Traits are the customer's: those of the message before those of its context. They identify only when a
     server says so: whoever has a public key could claim to be any address.
     """
-    found = [
-        one
-        for one in (
-            named(Namespace.USER_ID, message.user_id, at="userId"),
-            *(_from_traits(traits, context) if trusted else ()),
-            named(Namespace.ANONYMOUS_ID, message.anonymous_id, at="anonymousId"),
-        )
-        if one is not None
-    ]
+    user = named(Namespace.USER_ID, message.user_id, at="userId")
+    anonymous = named(Namespace.ANONYMOUS_ID, message.anonymous_id, at="anonymousId")
+    known = _from_traits(traits, context) if trusted and traits else ()
+    found = tuple([one for one in (user, *known, anonymous) if one is not None])
     if not found:
         raise BadEvent(Reason.IDENTITY, _nobody(message, traits, trusted=trusted))
-    return tuple(found)
+    return found
 
 
 def of_customer(message: Message, context: Context, *, of_group: bool) -> dict[str, Any]:

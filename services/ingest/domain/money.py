@@ -52,22 +52,15 @@ def minor(amount: Decimal, code: str, *, at: str) -> int:
         raise BadEvent(Reason.AMOUNT, f"{at}: not an amount of money; send a decimal such as 12.50")
     if amount < 0:
         raise BadEvent(Reason.AMOUNT, f"{at}: negative; send amounts, also of refunds, as positive numbers")
-    _, digits, power = amount.as_tuple()
-    assert isinstance(power, int)
-    shift = power + exponent(code)
-    number = int("".join(map(str, digits)))
-    if shift >= 0:
-        result = number * 10**shift if number else 0
-    else:
-        result, rest = divmod(number, 10 ** min(-shift, len(digits)))
-        if rest or (number and -shift > len(digits)):
-            exact = amount.scaleb(exponent(code))
-            result = round(exact)
-            if len(digits) <= _FLOAT_DIGITS or abs(exact - result) > _FLOAT_TAIL:
-                raise BadEvent(
-                    Reason.AMOUNT,
-                    f"{at}: more decimals than {code} has ({exponent(code)}); round it and send it as a text",
-                )
+    exact = amount.scaleb(exponent(code))
+    result = round(exact)
+    if exact != result or (amount and amount.adjusted() < -_MAX_DIGITS):
+        tail = len(amount.as_tuple().digits) > _FLOAT_DIGITS and abs(exact - result) < _FLOAT_TAIL
+        if not tail:
+            raise BadEvent(
+                Reason.AMOUNT,
+                f"{at}: more decimals than {code} has ({exponent(code)}); round it and send it as a text",
+            )
     if result > MAX_MINOR:
         raise BadEvent(Reason.AMOUNT, f"{at}: larger than {MAX_MINOR} minor units")
     return result

@@ -72,14 +72,14 @@ def _judged(said: Understood, reception: Reception, place: int) -> Normal:
     )
     event = Event(
         event_id=event_id(reception.source_id, said.message_id),
-        source_id=str(reception.source_id),
+        source_id=reception.source_name,
         source_kind=reception.source_kind,
         occurred_at=occurred_at,
         received_at=received_at,
         body=said.body,
         identities=said.identities,
         historical=historical,
-        claim=not (reception.allow_orders or may_say(reception.source_kind, type(said.body))),
+        claim=not (reception.trusted or reception.allow_orders or may_say(reception.source_kind, type(said.body))),
         traceparent=reception.traceparent,
         stated_at=stated_at,
         context=said.context,

@@ -45,12 +45,14 @@ class Reception:
     renaming: Renaming = NO_RENAMING
     plan: Plan = NO_PLAN
     locate: Locate = nowhere
+    trusted: bool = field(init=False)  # whether the source is a company's own server
+    source_name: str = field(init=False)
     _around: dict[bytes, Around] = field(default_factory=dict)
 
-    @property
-    def trusted(self) -> bool:
-        """Whether this source is a company's own server."""
-        return self.source_kind is SourceKind.SERVER
+    def __post_init__(self) -> None:
+        """Works out what each event of the request would work out again."""
+        object.__setattr__(self, "trusted", self.source_kind is SourceKind.SERVER)
+        object.__setattr__(self, "source_name", str(self.source_id))
 
     def around(self, raw: bytes) -> Around:
         """What an event's context says, with the batch's own around it; raises what msgspec raises.

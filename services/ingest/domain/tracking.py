@@ -40,11 +40,6 @@ class Call(msgspec.Struct, frozen=True):
     message_id: str
     reception: Reception
 
-    @property
-    def trusted(self) -> bool:
-        """Whether the source is a company's own server."""
-        return self.reception.trusted
-
 
 def understand(raw: bytes, reception: Reception) -> Understood:
     """What these bytes mean; raises `BadEvent`, or what msgspec and arithmetic raise."""
@@ -94,7 +89,7 @@ def _track(call: Call) -> tuple[str, Body, bytes]:
 
 
 def _identify(call: Call) -> tuple[str, Body, bytes]:
-    body = CustomerIdentified(traits=call.traits, consent=_consent(call.context) if call.trusted else {})
+    body = CustomerIdentified(traits=call.traits, consent=_consent(call.context) if call.reception.trusted else {})
     return "Identify", body, _judged_traits(call)
 
 
@@ -162,7 +157,7 @@ def _consent(context: Context) -> dict[str, bool]:
 
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     if kind != "alias":
-        return identity.identities(call.said, call.context, call.traits, trusted=call.trusted)
+        return identity.identities(call.said, call.context, call.traits, trusted=call.reception.trusted)
     # The old name of a customer is the one they had before they were known.
     old = identity.named(Namespace.ANONYMOUS_ID, call.said.previous_id, at="previousId")
     new = identity.named(Namespace.USER_ID, call.said.user_id, at="userId")

@@ -34,17 +34,17 @@ class Recent:
 
     def __init__(self, size: int = RECENT_IDS) -> None:
         self._size = size
-        self._new: set[UUID] = set()
-        self._old: set[UUID] = set()
+        self._new: set[int] = set()  # numbers, because Python hashes an id far more slowly
+        self._old: set[int] = set()
 
     def again(self, event_ids: Iterable[UUID]) -> int:
         """Notes events; how many of them were here before."""
         repeated = 0
-        for event_id in event_ids:
-            if event_id in self._new or event_id in self._old:
+        for number in (event_id.int for event_id in event_ids):
+            if number in self._new or number in self._old:
                 repeated += 1
             else:
-                self._new.add(event_id)
+                self._new.add(number)
         if len(self._new) > self._size:
             self._old, self._new = self._new, set()
         return repeated
