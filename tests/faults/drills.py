@@ -58,9 +58,7 @@ async def die(
         await between(ground)
     log = world.log(service)
     start = log.stat().st_size
-    world.drill_env[service] = dict(env)
-    instance = await world.spawn(service, FAILPOINT=failpoint)
-    del world.drill_env[service]
+    instance = await world.spawn(service, FAILPOINT=failpoint, **env)
     if stop:
         await world.until_ready(instance)
         instance.child.signal(Signals.SIGTERM)

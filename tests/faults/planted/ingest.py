@@ -5,15 +5,17 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
+from services.ingest.api.door import Door
 from services.ingest.domain import normalise
-from shared.kafka.producer import Message, Producer
+from services.ingest.service.taking import Publisher
+from shared.kafka.producer import Message
 from shared.process import Service
 
 
 class _Early:
     """Answers at once, and sends a little later."""
 
-    def __init__(self, producer: Producer) -> None:
+    def __init__(self, producer: Publisher) -> None:
         self._producer = producer
         self._later: set[asyncio.Task[None]] = set()
 
@@ -31,7 +33,8 @@ class _Early:
 def early_answer(service: Service) -> None:
     """What was acknowledged dies with the process."""
     assert service.app is not None
-    service.app.state.publisher = _Early(service.producer)
+    door: Door = service.app.state.door
+    door.publisher = _Early(door.publisher)
 
 
 def random_ids(_: Service) -> None:
