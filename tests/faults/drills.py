@@ -58,7 +58,10 @@ async def die(
         await between(ground)
     log = world.log(service)
     start = log.stat().st_size
-    instance = await world.spawn(service, FAILPOINT=failpoint, **env)
+    usual = world.drill_env.get(service, {})
+    world.drill_env[service] = {**usual, **env}
+    instance = await world.spawn(service, FAILPOINT=failpoint)
+    world.drill_env[service] = usual
     if stop:
         await world.until_ready(instance)
         instance.child.signal(Signals.SIGTERM)
