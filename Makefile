@@ -6,10 +6,10 @@ VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-browser bench-ingest faults faults-full soak ready ready-dev python
+.PHONY: help run stop reset logs check test test-kafka test-browser bench-ingest bench-imports faults faults-full soak ready ready-dev ready-receipts python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ready ## start everything and show the demo; ARGS='--slice N', '--exit', '--no-demo'
 	@exec $(RAPPORT) run $(ARGS)
@@ -46,6 +46,9 @@ test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a b
 bench-ingest: ready-dev ## how much of the broker's rate arrives through HTTP, checked (needs wrk, Java 17, Maven)
 	$(VENV)/python -m tests.bench.ingest $(ARGS)
 
+bench-imports: ready-receipts ## two whole files of real orders, each import killed twice, every customer's sums checked
+	$(VENV)/python -m tests.bench.imports $(ARGS)
+
 faults: ready-dev ## faults on Apache Kafka for some MINUTES, from a SEED: the same seed is the same run
 	$(VENV)/python -m tests.faults run --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
@@ -61,6 +64,9 @@ ready: python
 
 ready-dev: python
 	@$(PYTHON) deploy/local/bootstrap.py dev
+
+ready-receipts: python
+	@$(PYTHON) deploy/local/bootstrap.py dev receipts
 
 python:
 	@command -v $(PYTHON) >/dev/null \

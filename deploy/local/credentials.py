@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import jwt
+from cryptography.fernet import Fernet
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -38,6 +39,14 @@ class Credentials:
     def public_key(self) -> str:
         """PEM."""
         return self._key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+    @property
+    def secrets_key(self) -> str:
+        """What ingest encrypts the secrets of webhooks with, in `home/secrets-key`."""
+        path = self._home / "secrets-key"
+        if not path.exists():
+            write_private(path, Fernet.generate_key().decode() + "\n")
+        return path.read_text().strip()
 
     def token(self, subject: str, scopes: Iterable[str], now: datetime) -> str:
         """A bearer token that lasts a year."""

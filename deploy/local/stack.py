@@ -260,7 +260,10 @@ class Stack:
 
     def environment(self, name: str) -> dict[str, str]:
         """The environment that a service's process gets, as for one that a test starts beside it."""
-        mail = {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports.smtp), "MAIL_FROM": MAIL_FROM}
+        own = {
+            "ingest": {"SECRETS_KEY": self._keys.secrets_key},
+            "campaign": {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports.smtp), "MAIL_FROM": MAIL_FROM},
+        }
         # Without bytecode each process would compile every library again, which takes longer than all else.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {
@@ -274,7 +277,7 @@ class Stack:
             "AUTH_PUBLIC_KEY": self._keys.public_key,
             "AUTH_ALGORITHM": ALGORITHM,
             "AUTH_ISSUER": ISSUER,
-            **(mail if name == "campaign" else {}),
+            **own.get(name, {}),
             **(EMBEDDED_BROKER if isinstance(self.broker, EmbeddedBroker) else {}),
             **self._extra_env.get(name, {}),
         }

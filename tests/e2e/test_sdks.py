@@ -1,7 +1,6 @@
 """Segment's own Python SDKs, with nothing but their host changed, from their queue through to a profile."""
 
-import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -10,15 +9,13 @@ from signal import Signals
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-import httpx2
 import pytest
 
-from deploy.local.placement import remove_data
 from deploy.local.process import LOOPBACK
-from deploy.local.settings import Ports, broker_kind
 from deploy.local.stack import Stack
 from shared.clock import SystemClock
 from shared.contracts.envelope import event_id
+from tests.support.profiles import Profiles
 from tests.support.running import eventually
 from tests.support.sdks import SDKS, Sdk, Sender, sending
 
@@ -32,55 +29,16 @@ LATER: Final = "Newsletter Opened"
 STAMPS_OF_THE_LAST_EVENT: Final = ("version", "events", "last_seen")
 
 
-@pytest.fixture(scope="module")
-async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
-    """One for the whole file: PostgreSQL, a broker, and the two services between an SDK and a profile."""
-    kind = broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
-    home = tmp_path_factory.mktemp("sdks")
-    with pytest.MonkeyPatch.context() as environment:
-        environment.setenv("NO_PROXY", LOOPBACK)  # the SDKs would send through a proxy that the environment names
-        async with Stack(home, Ports.free(), broker=kind, services=("ingest", "profile"), durable=False) as made:
-            yield made
-            await made.kill()  # nothing is looked at any more, and to drain takes seconds
-    remove_data(home)
-
-
-@pytest.fixture
-async def profiles(stack: Stack) -> AsyncIterator["Profiles"]:
-    bearer = {"Authorization": f"Bearer {stack.admin_token}"}
-    async with httpx2.AsyncClient(base_url=stack.url("profile"), headers=bearer, trust_env=False) as http:
-        yield Profiles(http)
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The SDKs would send through a proxy that the environment names."""
+    monkeypatch.setenv("NO_PROXY", LOOPBACK)
 
 
 @pytest.fixture
 def who() -> str:
     """A customer of whom nothing is known yet."""
     return f"u-{uuid4().hex[:8]}"
-
-
-class Profiles:
-    """What the profile service says of customers."""
-
-    def __init__(self, http: httpx2.AsyncClient) -> None:
-        self._http = http
-
-    async def of(self, who: str) -> dict[str, Any]:
-        """A customer's profile; empty while nobody is known by this user id."""
-        answer = await self._http.get(f"/v1/profiles/user_id:{who}")
-        if answer.status_code == httpx2.codes.NOT_FOUND:
-            return {}
-        found: dict[str, Any] = answer.raise_for_status().json()
-        return found
-
-    async def timeline(self, who: str) -> list[dict[str, Any]]:
-        """A customer's events, newest first."""
-        answer = await self._http.get(f"/v1/profiles/user_id:{who}/timeline", params={"limit": ALL_AT_ONCE})
-        found: list[dict[str, Any]] = answer.raise_for_status().json()["events"]
-        return found
-
-    async def with_events(self, who: str, events: int) -> dict[str, Any]:
-        """A customer's profile once it holds so many events, or more."""
-        return await eventually(lambda: self.of(who), lambda found: found.get("events", 0) >= events)
 
 
 def everything(client: Any, who: str, stamps: Iterator[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -120,9 +78,9 @@ def fixed(who: str) -> Iterator[dict[str, Any]]:
 
 
 @EACH_SDK
-async def test_one_profile_holds_all_that_an_sdk_said(sdk: Sdk, stack: Stack, profiles: Profiles, who: str) -> None:
+async def test_one_profile_holds_all_that_an_sdk_said(sdk: Sdk, front: Stack, profiles: Profiles, who: str) -> None:
     began = SystemClock().now()
-    async with sending(sdk, stack.url("ingest"), stack.write_key) as sender:
+    async with sending(sdk, front.url("ingest"), front.write_key) as sender:
         messages = everything(sender.client, who, repeat({}))
         await sender.flush()
         assert sender.errors == []
@@ -172,9 +130,9 @@ async def test_one_profile_holds_all_that_an_sdk_said(sdk: Sdk, stack: Stack, pr
 
 @EACH_SDK
 async def test_the_same_messages_said_again_change_nothing(
-    sdk: Sdk, stack: Stack, profiles: Profiles, who: str
+    sdk: Sdk, front: Stack, profiles: Profiles, who: str
 ) -> None:
-    async with sending(sdk, stack.url("ingest"), stack.write_key) as sender:
+    async with sending(sdk, front.url("ingest"), front.write_key) as sender:
         messages = everything(sender.client, who, fixed(who))
         await sender.flush()
         before = await profiles.with_events(who, len(messages))
@@ -193,8 +151,8 @@ async def test_the_same_messages_said_again_change_nothing(
 
 
 @EACH_SDK
-async def test_an_sdk_tells_its_user_of_a_wrong_write_key(sdk: Sdk, stack: Stack, profiles: Profiles, who: str) -> None:
-    async with sending(sdk, stack.url("ingest"), "rk_nobody") as sender:
+async def test_an_sdk_tells_its_user_of_a_wrong_write_key(sdk: Sdk, front: Stack, profiles: Profiles, who: str) -> None:
+    async with sending(sdk, front.url("ingest"), "rk_nobody") as sender:
         _, message = sender.client.identify(who, {"email": f"{who}@example.com"})
         await sender.flush()
     ((error, batch),) = sender.errors
@@ -205,11 +163,11 @@ async def test_an_sdk_tells_its_user_of_a_wrong_write_key(sdk: Sdk, stack: Stack
 
 
 async def test_no_sdk_loses_an_order_when_ingest_is_killed_in_the_middle_and_started_again(
-    stack: Stack, profiles: Profiles, who: str
+    front: Stack, profiles: Profiles, who: str
 ) -> None:
     async with AsyncExitStack() as everyone:
         senders = {
-            f"{who}-{n}": await everyone.enter_async_context(sending(sdk, stack.url("ingest"), stack.write_key))
+            f"{who}-{n}": await everyone.enter_async_context(sending(sdk, front.url("ingest"), front.write_key))
             for n, sdk in enumerate(SDKS)
         }
         sold = count(1)
@@ -218,13 +176,13 @@ async def test_no_sdk_loses_an_order_when_ingest_is_killed_in_the_middle_and_sta
             await sender.flush()
 
         # A batch of each is on its way to an ingest that takes no step any more, and so answers none.
-        stack.service("ingest").signal(Signals.SIGSTOP)
+        front.service("ingest").signal(Signals.SIGSTOP)
         _sell(senders, [next(sold) for _ in range(FULL_BATCH)])
         await eventually(lambda: _waiting(senders), lambda waiting: waiting == [0] * len(SDKS))
         assert [sender.unacknowledged for sender in senders.values()] == [FULL_BATCH] * len(SDKS)
-        await stack.kill_service("ingest", Signals.SIGKILL)
+        await front.kill_service("ingest", Signals.SIGKILL)
         _sell(senders, [next(sold) for _ in range(10)])
-        await stack.start_service("ingest")
+        await front.start_service("ingest")
 
         for sender in senders.values():
             await sender.flush()
