@@ -5,6 +5,7 @@ second time though all was well, and sometimes never again, so that the fate of 
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -169,6 +170,7 @@ class Clients:
         self._ledger = ledger
         self._random = Random(seed)
         self._http = httpx2.AsyncClient(timeout=CALL_SECONDS, trust_env=False)
+        self.answers: Counter[int] = Counter()  # calls by status, 0: none came
         self.in_flight = 0
         self.acknowledged = 0
 
@@ -220,6 +222,7 @@ class Clients:
             self.in_flight -= 1
         ids = [one["messageId"] for one in batch]
         self._ledger.note("answer", ids=ids, outcome=outcome, status=status, error=error)
+        self.answers[status] += 1
         if outcome is Outcome.OK:
             self.acknowledged += len(batch)
         return outcome

@@ -53,6 +53,8 @@ class Report:
     seconds: float = 0.0
     acknowledged: int = 0
     unknown: int = 0
+    spooled: int = 0
+    answers: dict[int, int] = field(default_factory=dict)
     intents: int = 0
     handed: int = 0
     unknown_sends: int = 0
@@ -101,6 +103,7 @@ async def run(world: World, ledger: Ledger, script: Script) -> Report:
         await world.until_idle(deadline_seconds=REST_SECONDS)
         await rebuild_all(world, ledger)
         await judge(world, ledger, report)
+        report.spooled, report.answers = await world.spooled(), dict(sorted(clients.answers.items()))
     finally:
         await clients.close()
     report.seconds = asyncio.get_running_loop().time() - begun
@@ -221,6 +224,8 @@ def show(report: Report, console: Console) -> None:
         ("  of them kills with a send in flight", report.kills_in_flight),
         ("events acknowledged", report.acknowledged),
         ("events of unknown fate", report.unknown),
+        ("events that waited in ingest's spool", report.spooled),
+        ("calls by answer (0: none came)", ", ".join(f"{status}: {n:,}" for status, n in report.answers.items())),
         ("send intents", report.intents),
         ("messages at the provider", report.handed),
         ("unknown sends / sending at kills", f"{report.unknown_sends} / {report.sending_at_kills}"),

@@ -26,4 +26,5 @@ async def test_faults_of_every_kind_break_no_promise(world: World, ledger: Ledge
     assert report.faults - report.kills_in_flight >= 20
     assert report.kills_in_flight >= 30
     assert report.acknowledged >= 10_000
+    assert report.spooled > 0, "no fault sent events to the spool"
     assert report.intents >= 1_000

@@ -275,6 +275,15 @@ class World:
             )
         return int(found)
 
+    async def spooled(self) -> int:
+        """How many events ingest has put into its spool, those of transactions among them that did not commit."""
+        async with self.database("ingest") as connection:
+            return int(
+                await connection.fetchval(
+                    "SELECT coalesce(pg_sequence_last_value(pg_get_serial_sequence('outbox', 'id')::regclass), 0)"
+                )
+            )
+
     async def sending_ids(self) -> list[str]:
         """The messages that some sender has marked as being sent, with those whose mark is just being committed.
 
