@@ -1,7 +1,6 @@
 """The configuration of ingest."""
 
-from pathlib import Path
-
+import maxminddb
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, field_validator
 
@@ -40,7 +39,10 @@ class IngestSettings(Settings):
 
     @field_validator("geoip_database")
     @classmethod
-    def _is_file(cls, said: str) -> str:
-        if said and not Path(said).is_file():
-            raise ValueError(f"{said} is no file")
+    def _is_database(cls, said: str) -> str:
+        if said:
+            try:
+                maxminddb.open_database(said).close()
+            except (OSError, maxminddb.InvalidDatabaseError) as error:
+                raise ValueError(f"{said} can't be read as a MaxMind database: {error}") from None
         return said
