@@ -12,10 +12,17 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What an event says, without the envelope that says whose, when and by whom."""
 
 
+class Told(Body, frozen=True):
+    """A fact as somebody outside tells it. `more` is what was said beside that, in the sender's own words."""
+
+    more: dict[str, Any] = {}
+
+
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """One line of an order or a cart. Prices are per unit, in minor units.
 
     `total_minor` is what the line comes to where that is not quantity times price: of weighed and discounted goods.
+    `more` is what was said of it beside that, in the sender's own words.
     """
 
     sku: str
@@ -25,9 +32,10 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     unit_price_minor: int
     unit_cost_minor: int | None = None
     total_minor: int | None = None
+    more: dict[str, Any] = {}
 
 
-class OrderPlaced(Body, frozen=True):
+class OrderPlaced(Told, frozen=True, kw_only=True):
     """A customer ordered. `total_minor` is what the customer pays.
 
     Said again later, with other items or another total, the later word counts; `placed_at` is then when the order was
@@ -41,14 +49,14 @@ class OrderPlaced(Body, frozen=True):
     placed_at: datetime | None = None
 
 
-class OrderCancelled(Body, frozen=True):
+class OrderCancelled(Told, frozen=True, kw_only=True):
     """An order no longer stands."""
 
     order_id: str
     reason: str = ""
 
 
-class OrderRefunded(Body, frozen=True):
+class OrderRefunded(Told, frozen=True, kw_only=True):
     """Money went back for an order. `refund_id` makes one refund count once."""
 
     order_id: str
@@ -57,7 +65,7 @@ class OrderRefunded(Body, frozen=True):
     amount_minor: int
 
 
-class OrderShipped(Body, frozen=True):
+class OrderShipped(Told, frozen=True, kw_only=True):
     """An order left for the customer."""
 
     order_id: str
@@ -65,7 +73,7 @@ class OrderShipped(Body, frozen=True):
     tracking_number: str = ""
 
 
-class OrderDelayed(Body, frozen=True):
+class OrderDelayed(Told, frozen=True, kw_only=True):
     """An order will come later than promised."""
 
     order_id: str
@@ -73,22 +81,23 @@ class OrderDelayed(Body, frozen=True):
     expected_at: str = ""
 
 
-class OrderDelivered(Body, frozen=True):
+class OrderDelivered(Told, frozen=True, kw_only=True):
     """An order reached the customer."""
 
     order_id: str
 
 
-class PageViewed(Body, frozen=True):
-    """A page or a screen was seen."""
+class PageViewed(Told, frozen=True, kw_only=True):
+    """A page was seen, or a screen of an app."""
 
     url: str = ""
     path: str = ""
     title: str = ""
     referrer: str = ""
+    screen: bool = False
 
 
-class ProductViewed(Body, frozen=True):
+class ProductViewed(Told, frozen=True, kw_only=True):
     """A product page was seen."""
 
     sku: str
@@ -98,7 +107,7 @@ class ProductViewed(Body, frozen=True):
     price_minor: int | None = None
 
 
-class CartUpdated(Body, frozen=True):
+class CartUpdated(Told, frozen=True, kw_only=True):
     """What lies in a cart now."""
 
     cart_id: str
@@ -107,7 +116,7 @@ class CartUpdated(Body, frozen=True):
     items: tuple[Item, ...] = ()
 
 
-class CheckoutStarted(Body, frozen=True):
+class CheckoutStarted(Told, frozen=True, kw_only=True):
     """A customer began to pay."""
 
     checkout_id: str
@@ -120,7 +129,7 @@ class CheckoutStarted(Body, frozen=True):
 SURVEY_SCALES: Final[Mapping[str, range]] = {"nps": range(11), "csat": range(1, 6)}
 
 
-class FeedbackSubmitted(Body, frozen=True):
+class FeedbackSubmitted(Told, frozen=True, kw_only=True):
     """A customer said how it was. A rating lies on its survey's scale, `SURVEY_SCALES`."""
 
     survey: Literal["nps", "csat"]

@@ -130,6 +130,20 @@ def sample(number: int, body: Body) -> Event:
 
 RECORDS: Final[Mapping[str, Event]] = {
     **{wire.TYPE_NAMES[type(body)]: sample(number, body) for number, body in enumerate(SAMPLES)},
+    # What bodies got later: `more` of a fact and of a line, `screen`.
+    "rapport.order_placed.v1+more": msgspec.structs.replace(
+        sample(0, SAMPLES[0]),
+        body=events.OrderPlaced(
+            order_id="A-1002",
+            currency="CNY",
+            total_minor=88_00,
+            items=(Item(sku="TEA-2", quantity=1, unit_price_minor=88_00, more={"brand": "狮峰", "position": 2}),),
+            more={"coupon": "SPRING", "shipping": 0, "gift": True},
+        ),
+    ),
+    "rapport.page_viewed.v1+more": msgspec.structs.replace(
+        sample(6, SAMPLES[6]), body=events.PageViewed(title="Basket", screen=True, more={"category": "App"})
+    ),
     # What the envelope got later, by the name of the type and of that part.
     "rapport.page_viewed.v1+context": msgspec.structs.replace(
         sample(6, SAMPLES[6]), stated_at=STATED, context=CIRCUMSTANCES

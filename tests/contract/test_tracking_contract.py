@@ -210,8 +210,8 @@ async def test_16_events_carry_what_their_type_has(ingest: Ingest) -> None:
     assert [event.body for event in ingest.publisher.events] == [
         CustomEvent(name="Clicked", properties={"n": 1}),
         CustomerIdentified(traits={"plan": "gold"}),
-        PageViewed(url="u", title="Tea"),
-        PageViewed(title="Basket"),
+        PageViewed(url="u", title="Tea", more={"category": "Shop"}),
+        PageViewed(title="Basket", screen=True, more={"category": "App"}),
         CustomEvent(name="Group Identified", properties={"group_id": "g", "traits": {"name": "Club"}}),
         CustomEvent(name="Alias"),
     ]

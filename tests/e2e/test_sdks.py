@@ -117,9 +117,12 @@ async def test_one_profile_holds_all_that_an_sdk_said(sdk: Sdk, front: Stack, pr
         ("rapport.customer_identified.v1", {"traits": profile["traits"]}),
         ("rapport.order_placed.v1", order),
         ("rapport.custom.v1", {"name": "Wishlist Shared", "properties": {"with": ["mail", "chat"], "items": 3}}),
-        ("rapport.page_viewed.v1", {"url": "https://shop.example/tea", "path": "/tea", "title": "Tea"}),
+        (
+            "rapport.page_viewed.v1",
+            {"url": "https://shop.example/tea", "path": "/tea", "title": "Tea", "more": {"category": "Shop"}},
+        ),
         ("rapport.custom.v1", {"name": "Group Identified", "properties": group}),
-        ("rapport.page_viewed.v1", {"title": "Basket"}),
+        ("rapport.page_viewed.v1", {"title": "Basket", "screen": True, "more": {"category": "App"}}),
     ]
     for event, message in zip(timeline, messages, strict=True):
         assert event["context"]["library"] == f"analytics-python/{sdk.version}"

@@ -52,6 +52,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     group_id: Scalar = None
     event: Scalar = None
     name: Scalar = None
+    category: Scalar = None
     properties: msgspec.Raw = msgspec.Raw()
     traits: dict[str, Any] | list[Any] | None = None
     context: msgspec.Raw = msgspec.Raw()

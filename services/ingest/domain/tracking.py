@@ -1,6 +1,7 @@
 """A message of the tracking API as its sender means it: what kind of call it is, and what that says."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -93,14 +94,18 @@ def _identify(call: Call) -> tuple[str, Body, bytes]:
     return "Identify", body, _judged_traits(call)
 
 
-def _page(call: Call) -> tuple[str, Body, bytes]:
+def _viewed(call: Call, *, screen: bool = False) -> tuple[str, Body, bytes]:
     properties = message.properties(call.said)
     own, around = _decode_page(properties), as_dict(call.context.page)
+    name, title = text(call.said.name), text(own.title) or short(around.get("title"))
+    more = {"name": name if title else "", "category": text(call.said.category), **message.decode_object(properties)}
     body = PageViewed(
         url=text(own.url) or short(around.get("url")),
         path=text(own.path) or short(around.get("path")),
-        title=text(own.title) or short(around.get("title")) or text(call.said.name),
+        title=title or name,
         referrer=text(own.referrer) or short(around.get("referrer")),
+        screen=screen,
+        more=vocabulary.beside(more, PAGE),
     )
     return "Page", body, properties
 
@@ -125,8 +130,8 @@ def _alias(_: Call) -> tuple[str, Body, bytes]:
 RULES: Final[Mapping[str, Rule]] = {
     "track": _track,
     "identify": _identify,
-    "page": _page,
-    "screen": _page,
+    "page": _viewed,
+    "screen": partial(_viewed, screen=True),
     "group": _group,
     "alias": _alias,
 }
@@ -141,6 +146,7 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True):
     referrer: Scalar = None
 
 
+PAGE: Final = tuple((name,) for name in _Page.__struct_fields__)
 _decode_page: Final = msgspec.json.Decoder(_Page).decode
 
 

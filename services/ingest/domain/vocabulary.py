@@ -2,17 +2,17 @@
 
 Source of names and properties: Segment's specification of e-commerce events, version 2. What is about an order is
 strict: it is taken whole or refused with the reason. What is behaviour is lenient: without the properties that its
-type needs it is kept as a `CustomEvent`.
+type needs it is kept as a `CustomEvent`. Properties for which a typed event has no field are kept in it as they are.
 """
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, NamedTuple, TypeVar
 
 import msgspec
 
-from services.ingest.domain import money, times
+from services.ingest.domain import message, money, times
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
 from shared.contracts.events import (
@@ -29,6 +29,7 @@ from shared.contracts.events import (
     OrderRefunded,
     OrderShipped,
     ProductViewed,
+    Told,
 )
 
 MAX_QUANTITY: Final = 1_000_000
@@ -95,6 +96,8 @@ def _decoder(shape: type[_P]) -> Callable[[bytes], _P]:
 
 
 MAX_ID_LENGTH: Final = 256  # characters: ids are keys of tables, and an index takes only so much
+
+_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})  # said of a property, these say no more than to leave it out
 
 _product: Final = _decoder(Product)
 _sale: Final = _decoder(_Sale)
@@ -218,24 +221,50 @@ def _checkout_started(properties: bytes, _: str) -> CheckoutStarted | None:
     return CheckoutStarted(checkout_id=checkout_id, currency=code, total_minor=_total(sale, items, code), items=items)
 
 
-Mapper = Callable[[bytes, str], Body | None]
+Mapper = Callable[[bytes, str], Told | None]
+Held = tuple[tuple[str, ...], ...]
 
-# By name in small letters; each takes the properties and the message id.
-VOCABULARY: Final[Mapping[str, Mapper]] = {
-    "order completed": _order_placed,
-    "order refunded": _order_refunded,
-    "order cancelled": _order_cancelled,
-    "order canceled": _order_cancelled,
-    "order shipped": _order_shipped,
-    "order delayed": _order_delayed,
-    "order delivered": _order_delivered,
-    "feedback submitted": _feedback,
-    "product viewed": _product_viewed,
-    "cart viewed": _cart_updated,
-    "cart updated": _cart_updated,
-    "product added": _cart_updated,
-    "product removed": _cart_updated,
-    "checkout started": _checkout_started,
+
+class _Word(NamedTuple):
+    """A name's meaning: what reads its properties and the message id, and which properties the typed event holds.
+
+    Of those that stand for each other the event holds the first that was said.
+    """
+
+    read: Mapper
+    held: Held
+
+
+_TOTAL: Final = ("total", "revenue")
+_VALUE: Final = ("total", "revenue", "value")
+_SKU: Final = ("sku", "product_id")
+_LINE: Final[Held] = (_SKU, ("name",), ("category",), ("quantity",), ("price",), ("cost",), ("total",))
+_CHECKOUT_ID: Final = ("checkout_id", "order_id", "cart_id")
+
+
+def _word(read: Mapper, *held: str | tuple[str, ...]) -> _Word:
+    return _Word(read, tuple((one,) if isinstance(one, str) else one for one in held))
+
+
+_CANCELLED: Final = _word(_order_cancelled, "order_id", "reason")
+_CART: Final = _word(_cart_updated, "cart_id", "currency", _VALUE, "products")
+
+# By name in small letters.
+VOCABULARY: Final[Mapping[str, _Word]] = {
+    "order completed": _word(_order_placed, "order_id", "currency", _TOTAL, "products", "placed_at"),
+    "order refunded": _word(_order_refunded, "order_id", "refund_id", "currency", ("total", "amount", "revenue")),
+    "order cancelled": _CANCELLED,
+    "order canceled": _CANCELLED,
+    "order shipped": _word(_order_shipped, "order_id", "carrier", "tracking_number"),
+    "order delayed": _word(_order_delayed, "order_id", "reason", "expected_at"),
+    "order delivered": _word(_order_delivered, "order_id"),
+    "feedback submitted": _word(_feedback, "survey", "rating", "text", "order_id"),
+    "product viewed": _word(_product_viewed, _SKU, "name", "category", "currency", "price"),
+    "cart viewed": _CART,
+    "cart updated": _CART,
+    "product added": _CART,
+    "product removed": _CART,
+    "checkout started": _word(_checkout_started, _CHECKOUT_ID, "currency", _VALUE, "products"),
 }
 
 
@@ -244,13 +273,39 @@ def understood(name: str, properties: bytes, message_id: str) -> Body | None:
 
     Raises `BadEvent` when it means to be typed and is not right.
     """
-    mapper = VOCABULARY.get(name.lower())
-    if mapper is None:
+    word = VOCABULARY.get(name.lower())
+    if word is None:
         return None
     try:
-        return mapper(properties, message_id)
+        body = word.read(properties, message_id)
     except msgspec.ValidationError as error:
         raise BadEvent(Reason.MALFORMED, f"properties of {name!r}: {error}; send the type that it expects") from None
+    return None if body is None else _with_the_rest(body, message.decode_object(properties), word.held)
+
+
+# What was said beside
+
+
+def beside(said: Mapping[str, Any], held: Held) -> dict[str, Any]:
+    """The properties that a typed event does not hold."""
+    names = {next((name for name in names if said.get(name) not in _NOTHING), "") for names in held}
+    return {name: value for name, value in said.items() if name not in names and value not in _NOTHING}
+
+
+def _with_the_rest(body: Told, said: Mapping[str, Any], held: Held) -> Told:
+    if isinstance(body, ProductViewed) and body.price_minor is None:  # a number without a currency
+        held = tuple(names for names in held if names != ("price",))
+    changes: dict[str, Any] = {}
+    if more := beside(said, held):
+        changes["more"] = more
+    if isinstance(body, OrderPlaced | CartUpdated | CheckoutStarted):
+        lines = [beside(product, _LINE) for product in said.get("products") or ()]
+        if any(lines):
+            changes["items"] = tuple(
+                msgspec.structs.replace(item, more=more) if more else item
+                for item, more in zip(body.items, lines, strict=True)
+            )
+    return msgspec.structs.replace(body, **changes) if changes else body
 
 
 # Parts

@@ -171,7 +171,9 @@ def test_a_sources_own_words_make_it_typed() -> None:
     erp = source(Format.TRACKING, renaming=Renaming({"com.example.sold": words}))
     data = {"no": 7, "sum": "59.90", "customer": {"email": "Ann@Example.com"}}
     found = meant(event("com.example.sold", data), erp)
-    assert found.body == OrderPlaced(order_id="7", currency="EUR", total_minor=5990)
+    assert found.body == OrderPlaced(
+        order_id="7", currency="EUR", total_minor=5990, more={"no": 7, "sum": "59.90", "customer": data["customer"]}
+    )
     assert found.identities == (USER, MAIL)
     text = refusal(event("com.example.sold", {"no": 7}), erp)
     assert text.startswith("total: required; ")

@@ -1,8 +1,9 @@
 """What a message becomes on the bus, by what it says and by who says it."""
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -31,6 +32,7 @@ from shared.contracts.events import (
     OrderShipped,
     PageViewed,
     ProductViewed,
+    Told,
 )
 from shared.contracts.identity import Identity, Namespace
 
@@ -96,9 +98,8 @@ def test_revenue_stands_for_a_missing_total_and_a_sku_comes_before_a_product_id(
     body = tracked(
         "order completed", order_id="A", revenue=0, currency="JPY", products=[{"sku": "S", "product_id": 7, "price": 5}]
     )
-    assert body == OrderPlaced(
-        order_id="A", currency="JPY", total_minor=0, items=(Item(sku="S", quantity=1, unit_price_minor=5),)
-    )
+    item = Item(sku="S", quantity=1, unit_price_minor=5, more={"product_id": 7})
+    assert body == OrderPlaced(order_id="A", currency="JPY", total_minor=0, items=(item,))
 
 
 @pytest.mark.parametrize(
@@ -169,7 +170,7 @@ def test_a_product_viewed_has_a_price_where_its_currency_is_known() -> None:
     assert tracked("Product Viewed", sku="S", price=9.5, currency="EUR") == ProductViewed(
         sku="S", currency="EUR", price_minor=950
     )
-    assert tracked("Product Viewed", sku="S", price=9.5) == ProductViewed(sku="S")
+    assert tracked("Product Viewed", sku="S", price=9.5) == ProductViewed(sku="S", more={"price": 9.5})
 
 
 def test_a_cart_is_a_cart_only_with_its_id_its_products_and_a_currency() -> None:
@@ -210,8 +211,46 @@ def test_anything_else_is_kept_as_it_is(properties: dict[str, Any]) -> None:
 
 
 def test_pages_and_screens_are_views() -> None:
-    assert said(type="page", properties={"url": "u", "title": "T"}, name="n").body == PageViewed(url="u", title="T")
-    assert said(type="screen", name="Basket").body == PageViewed(title="Basket")
+    page = said(type="page", properties={"url": "u", "title": "T", "theme": "dark"}, name="n", category="c")
+    assert page.body == PageViewed(url="u", title="T", more={"name": "n", "category": "c", "theme": "dark"})
+    assert said(type="screen", name="Basket").body == PageViewed(title="Basket", screen=True)
+
+
+LEAST: Final[Mapping[str, Mapping[str, Any]]] = {
+    **{f"Order {what}": {"order_id": "A"} for what in ("Cancelled", "Shipped", "Delayed", "Delivered")},
+    "Order Completed": {"order_id": "A", "total": 5, "currency": "EUR"},
+    "Order Refunded": {"order_id": "A", "refund_id": "R", "amount": 5, "currency": "EUR"},
+    "Feedback Submitted": {"rating": 9},
+    "Product Viewed": {"product_id": "P"},
+    "Cart Updated": {"cart_id": "C", "currency": "EUR", "products": []},
+    "Checkout Started": {"cart_id": "C", "currency": "EUR"},
+}
+SCALARS: Final = st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1) | st.integers(-9, 9)
+OWN_WORDS: Final = st.dictionaries(st.from_regex(r"own_[a-z]{1,5}", fullmatch=True), SCALARS, max_size=3)
+
+
+@given(name=st.sampled_from(sorted(LEAST)), own=OWN_WORDS, lines=st.lists(OWN_WORDS, max_size=3))
+def test_nothing_that_a_typed_event_has_no_field_for_is_dropped(
+    name: str, own: dict[str, Any], lines: list[dict[str, Any]]
+) -> None:
+    properties = {**LEAST[name], **own}
+    if name in ("Order Completed", "Cart Updated", "Checkout Started"):
+        properties["products"] = [{"sku": "S", "price": 1, **line} for line in lines]
+        body = tracked(name, **properties)
+        assert isinstance(body, OrderPlaced | CartUpdated | CheckoutStarted)
+        assert [item.more for item in body.items] == lines
+    body = tracked(name, **properties)
+    assert isinstance(body, Told)
+    assert body.more == own
+
+
+def test_of_names_that_stand_for_each_other_the_others_are_kept_too() -> None:
+    body = tracked(
+        "Checkout Started", checkout_id="K", order_id="A", cart_id="C", currency="EUR", total=1, revenue=2, value=None
+    )
+    assert body == CheckoutStarted(
+        checkout_id="K", currency="EUR", total_minor=100, more={"order_id": "A", "cart_id": "C", "revenue": 2}
+    )
 
 
 def test_a_group_keeps_its_traits_from_the_customer() -> None:

@@ -30,7 +30,9 @@ def test_a_shops_own_words_become_a_typed_event() -> None:
     event = normalise(json.dumps(raw).encode(), reception(renaming=Renaming({"Purchase": PURCHASE})))
 
     item = Item(sku="T-1", quantity=2, unit_price_minor=2995)
-    assert event.body == OrderPlaced(order_id="7", currency="EUR", total_minor=5990, items=(item,))
+    assert event.body == OrderPlaced(order_id="7", currency="EUR", total_minor=5990, items=(item,), more=properties), (
+        "its own words stay beside ours"
+    )
 
 
 def test_what_no_expression_names_stays_as_it_is() -> None:
