@@ -44,7 +44,13 @@ async def test_a_page_that_loads_is_viewed_once(bus: Bus, shop: Shop, source: So
     address = shop.show("/teas", snippet(visit, source), title="Teas") + "?utm_source=letter"
     await visit.page.goto(address, referer=shop.origin + "/from")
     (event,) = await bus.arrived(source.id, 1)
-    assert event.body == PageViewed(url=address, path="/teas", title="Teas", referrer=shop.origin + "/from")
+    assert event.body == PageViewed(
+        url=address,
+        path="/teas",
+        title="Teas",
+        referrer=shop.origin + "/from",
+        more={"search": "?utm_source=letter"},
+    )
     context = event.context
     assert context is not None
     assert context.page is not None
