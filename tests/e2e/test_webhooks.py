@@ -13,23 +13,9 @@ from deploy.local.stack import Stack
 from services.ingest.domain.source import Format
 from shared.clock import SystemClock
 from tests.support.profiles import Profiles
-from tests.support.webhooks import signed
+from tests.support.webhooks import TILL, signed
 
 SECRET: Final = "whsec_c2l4dGVlbiByYW5kb20gYnl0ZXM="
-TILL: Final = {
-    "rules": [
-        {
-            "event": "Order Completed",
-            "fields": {
-                "messageId": "receipt",
-                "userId": "card",
-                "properties.order_id": "receipt",
-                "properties.currency": {"value": "EUR"},
-                "properties.total": {"from": "sum", "as": "number", "decimal": ","},
-            },
-        }
-    ]
-}
 Said = tuple[Mapping[str, str], Any]
 
 
@@ -142,15 +128,15 @@ def _stripe(who: str) -> Shop:
 
 def _standard(who: str) -> Shop:
     receipts = [
-        {"receipt": f"{who}-1", "card": who, "sum": "52,47"},
-        {"receipt": f"{who}-2", "card": who, "sum": "1.059,90"},
+        {"kind": "sale", "receipt": f"{who}-1", "card": who, "sum": "52,47"},
+        {"kind": "sale", "receipt": f"{who}-2", "card": who, "sum": "1.059,90"},
     ]
     deliveries = [({"webhook-id": f"{who}-{n}"}, one) for n, one in enumerate(receipts)]
     return Shop(Format.STANDARD, deliveries, ("order_placed", "order_placed"), 1_112_37, TILL)
 
 
 def _json(who: str) -> Shop:
-    receipt = {"receipt": f"{who}-1", "card": who, "sum": "52,47"}
+    receipt = {"kind": "sale", "receipt": f"{who}-1", "card": who, "sum": "52,47"}
     return Shop(Format.JSON, [({}, receipt)], ("order_placed",), 52_47, TILL)
 
 

@@ -9,8 +9,9 @@ import pytest
 from services.ingest.domain.source import Format
 from tests.conftest import DatabaseFactory
 from tests.integration.test_ingest_ways import nothing_came_of_it, problem_of
-from tests.integration.test_ingest_webhooks import ADMIN, SALE, SOLD, TILL, delivered, edit, make, release, waiting
+from tests.integration.test_ingest_webhooks import ADMIN, SALE, SOLD, delivered, edit, make, release, waiting
 from tests.support.ingest import Ingest, ingesting
+from tests.support.webhooks import TILL
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from shared.contracts.events import OrderPlaced, OrderRefunded
 from tests.conftest import DatabaseFactory
 from tests.integration.test_ingest_ways import nothing_came_of_it, problem_of
 from tests.support.ingest import Ingest, bearer, ingesting
-from tests.support.webhooks import signed
+from tests.support.webhooks import TILL, signed
 from tests.unit.ingest import test_ingest_shopify as shopify
 from tests.unit.ingest import test_ingest_stripe as stripe
 from tests.unit.ingest import test_ingest_woocommerce as woocommerce
@@ -29,21 +29,6 @@ SECRETS = {
     Format.STRIPE: "whsec_of_stripe",
     Format.STANDARD: "whsec_" + base64.b64encode(b"a key of 24 random bytes").decode(),
     Format.JSON: "a shared secret",
-}
-TILL = {
-    "rules": [
-        {
-            "when": "kind == 'sale'",
-            "event": "Order Completed",
-            "fields": {
-                "messageId": "receipt",
-                "userId": "card",
-                "properties.order_id": "receipt",
-                "properties.currency": {"value": "EUR"},
-                "properties.total": {"from": "sum", "as": "number", "decimal": ","},
-            },
-        }
-    ]
 }
 SALE: dict[str, Any] = {"kind": "sale", "receipt": "R-7", "card": "42", "sum": "1.059,90"}
 SOLD = OrderPlaced(order_id="R-7", currency="EUR", total_minor=105990)
