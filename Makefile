@@ -36,7 +36,7 @@ test: ready-dev ## all tests but the faults, on the embedded broker, in two proc
 	  -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-kafka: ready-dev ## on Apache Kafka 4: faults, e2e, integration tests that meet a broker (needs Java 17 and Maven)
-	RAPPORT_TEST_BROKER=apache $(VENV)/pytest $(wildcard tests/integration tests/e2e tests/faults) $(ARGS)
+	RAPPORT_TEST_BROKER=apache $(VENV)/pytest --durations=25 $(wildcard tests/integration tests/e2e tests/faults) $(ARGS)
 
 test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a browser (needs Chromium and npm)
 	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }

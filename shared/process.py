@@ -37,6 +37,7 @@ from shared.settings import Settings, load
 
 ROLES: Final = ("api", "consumer", "relay")
 ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 50_000
+COLLECTION_SECONDS: Final = 60.0  # at the latest: a process with little to do must not keep its cycles for hours
 BROKER_PATIENCE_SECONDS: Final = 60
 TOPICS_PAUSE_SECONDS: Final = 2
 
@@ -293,8 +294,8 @@ def main(
 
 async def _serve(service: Service, roles: Sequence[str]) -> int:
     stop = asyncio.Event()
-    _spare_collections()
     loop = asyncio.get_running_loop()
+    _spare_collections(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
@@ -305,13 +306,19 @@ async def _serve(service: Service, roles: Sequence[str]) -> int:
     return 0
 
 
-def _spare_collections() -> None:
+def _spare_collections(loop: asyncio.AbstractEventLoop) -> None:
     """What stands by now stays, and is not looked through again; requests and batches leave few cycles, so that
     looking for them can wait. With Python's own settings a quarter of a front door's time went there.
     """
     gc.collect()
     gc.freeze()
     gc.set_threshold(ALLOCATIONS_BETWEEN_COLLECTIONS)
+    loop.call_later(COLLECTION_SECONDS, _collect, loop)
+
+
+def _collect(loop: asyncio.AbstractEventLoop) -> None:
+    gc.collect()
+    loop.call_later(COLLECTION_SECONDS, _collect, loop)
 
 
 async def _resume(service: Service, said: Sequence[str]) -> int:

@@ -11,6 +11,7 @@ from services.ingest.domain.circumstances import short
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Consent, Context, Message, Scalar, as_dict, text
 from services.ingest.domain.reception import Reception
+from services.ingest.domain.vocabulary import Shape
 from shared.contracts import context as contract
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
 from shared.contracts.identity import Identity, Namespace
@@ -96,16 +97,20 @@ def _identify(call: Call) -> tuple[str, Body, bytes]:
 
 def _viewed(call: Call, *, screen: bool = False) -> tuple[str, Body, bytes]:
     properties = message.properties(call.said)
-    own, around = _decode_page(properties), as_dict(call.context.page)
+    (own, held), around = _PAGE.read(properties), as_dict(call.context.page)
     name, title = text(call.said.name), text(own.title) or short(around.get("title"))
-    more = {"name": name if title else "", "category": text(call.said.category), **message.decode_object(properties)}
+    more = {} if held else _PAGE.beside(message.decode_object(properties))
+    if category := text(call.said.category):
+        more = {"category": category, **more}
+    if title and name not in ("", title):
+        more = {"name": name, **more}
     body = PageViewed(
         url=text(own.url) or short(around.get("url")),
         path=text(own.path) or short(around.get("path")),
         title=title or name,
         referrer=text(own.referrer) or short(around.get("referrer")),
         screen=screen,
-        more=vocabulary.beside(more, PAGE),
+        more=more,
     )
     return "Page", body, properties
 
@@ -146,8 +151,7 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True):
     referrer: Scalar = None
 
 
-PAGE: Final = tuple((name,) for name in _Page.__struct_fields__)
-_decode_page: Final = msgspec.json.Decoder(_Page).decode
+_PAGE: Final = Shape(_Page, *_Page.__struct_fields__)
 
 
 def _consent(context: Context) -> dict[str, bool]:

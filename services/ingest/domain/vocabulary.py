@@ -8,7 +8,7 @@ type needs it is kept as a `CustomEvent`. Properties for which a typed event has
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -34,7 +34,7 @@ from shared.contracts.events import (
 
 MAX_QUANTITY: Final = 1_000_000
 
-_P = TypeVar("_P")
+_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,26 +91,25 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     order_id: Scalar = None
 
 
-def _decoder(shape: type[_P]) -> Callable[[bytes], _P]:
-    return msgspec.json.Decoder(shape).decode
+class _KnownProduct(Product, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A product of which nothing else is said."""
+
+
+class _KnownSale(_Sale, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A sale of which nothing else is said, of its lines neither."""
+
+    products: tuple[_KnownProduct, ...] | None = None
 
 
 MAX_ID_LENGTH: Final = 256  # characters: ids are keys of tables, and an index takes only so much
 
 _NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})  # said of a property, these say no more than to leave it out
 
-_product: Final = _decoder(Product)
-_sale: Final = _decoder(_Sale)
-_refund: Final = _decoder(_Refund)
-_progress: Final = _decoder(_Progress)
-_answer: Final = _decoder(_Answer)
-
 
 # What is about an order
 
 
-def _order_placed(properties: bytes, _: str) -> OrderPlaced:
-    sale = _sale(properties)
+def _order_placed(sale: _Sale, _: str) -> OrderPlaced:
     order_id = _required(sale.order_id, "order_id")
     code = money.currency(sale.currency)
     return OrderPlaced(
@@ -132,8 +131,7 @@ def _placed_at(value: Scalar) -> datetime | None:
     return moment
 
 
-def _order_refunded(properties: bytes, message_id: str) -> OrderRefunded:
-    refund = _refund(properties)
+def _order_refunded(refund: _Refund, message_id: str) -> OrderRefunded:
     order_id = _required(refund.order_id, "order_id")
     code = money.currency(refund.currency)
     return OrderRefunded(
@@ -144,13 +142,11 @@ def _order_refunded(properties: bytes, message_id: str) -> OrderRefunded:
     )
 
 
-def _order_cancelled(properties: bytes, _: str) -> OrderCancelled:
-    progress = _progress(properties)
+def _order_cancelled(progress: _Progress, _: str) -> OrderCancelled:
     return OrderCancelled(order_id=_required(progress.order_id, "order_id"), reason=text(progress.reason))
 
 
-def _order_shipped(properties: bytes, _: str) -> OrderShipped:
-    progress = _progress(properties)
+def _order_shipped(progress: _Progress, _: str) -> OrderShipped:
     return OrderShipped(
         order_id=_required(progress.order_id, "order_id"),
         carrier=text(progress.carrier),
@@ -158,8 +154,7 @@ def _order_shipped(properties: bytes, _: str) -> OrderShipped:
     )
 
 
-def _order_delayed(properties: bytes, _: str) -> OrderDelayed:
-    progress = _progress(properties)
+def _order_delayed(progress: _Progress, _: str) -> OrderDelayed:
     return OrderDelayed(
         order_id=_required(progress.order_id, "order_id"),
         reason=text(progress.reason),
@@ -167,12 +162,11 @@ def _order_delayed(properties: bytes, _: str) -> OrderDelayed:
     )
 
 
-def _order_delivered(properties: bytes, _: str) -> OrderDelivered:
-    return OrderDelivered(order_id=_required(_progress(properties).order_id, "order_id"))
+def _order_delivered(progress: _Progress, _: str) -> OrderDelivered:
+    return OrderDelivered(order_id=_required(progress.order_id, "order_id"))
 
 
-def _feedback(properties: bytes, _: str) -> FeedbackSubmitted:
-    answer = _answer(properties)
+def _feedback(answer: _Answer, _: str) -> FeedbackSubmitted:
     if answer.rating is None:
         raise BadEvent(Reason.REQUIRED, "rating: required; send a whole number in properties.rating")
     scale = SURVEY_SCALES[answer.survey]
@@ -189,8 +183,7 @@ def _feedback(properties: bytes, _: str) -> FeedbackSubmitted:
 # What is behaviour
 
 
-def _product_viewed(properties: bytes, _: str) -> ProductViewed | None:
-    product = _product(properties)
+def _product_viewed(product: Product, _: str) -> ProductViewed | None:
     sku = text(product.sku) or text(product.product_id)
     if not sku:
         return None
@@ -201,8 +194,7 @@ def _product_viewed(properties: bytes, _: str) -> ProductViewed | None:
     )
 
 
-def _cart_updated(properties: bytes, _: str) -> CartUpdated | None:
-    sale = _sale(properties)
+def _cart_updated(sale: _Sale, _: str) -> CartUpdated | None:
     cart_id = text(sale.cart_id)
     if not cart_id or sale.products is None or not text(sale.currency):
         return None
@@ -211,8 +203,7 @@ def _cart_updated(properties: bytes, _: str) -> CartUpdated | None:
     return CartUpdated(cart_id=cart_id, currency=code, total_minor=_total(sale, items, code), items=items)
 
 
-def _checkout_started(properties: bytes, _: str) -> CheckoutStarted | None:
-    sale = _sale(properties)
+def _checkout_started(sale: _Sale, _: str) -> CheckoutStarted | None:
     checkout_id = text(sale.checkout_id) or text(sale.order_id) or text(sale.cart_id)
     if not checkout_id or not text(sale.currency):
         return None
@@ -221,50 +212,79 @@ def _checkout_started(properties: bytes, _: str) -> CheckoutStarted | None:
     return CheckoutStarted(checkout_id=checkout_id, currency=code, total_minor=_total(sale, items, code), items=items)
 
 
-Mapper = Callable[[bytes, str], Told | None]
 Held = tuple[tuple[str, ...], ...]
-
-
-class _Word(NamedTuple):
-    """A name's meaning: what reads its properties and the message id, and which properties the typed event holds.
-
-    Of those that stand for each other the event holds the first that was said.
-    """
-
-    read: Mapper
-    held: Held
-
 
 _TOTAL: Final = ("total", "revenue")
 _VALUE: Final = ("total", "revenue", "value")
 _SKU: Final = ("sku", "product_id")
-_LINE: Final[Held] = (_SKU, ("name",), ("category",), ("quantity",), ("price",), ("cost",), ("total",))
 _CHECKOUT_ID: Final = ("checkout_id", "order_id", "cart_id")
+_LINE: Final[Held] = (_SKU, ("name",), ("category",), ("quantity",), ("price",), ("cost",), ("total",))
 
 
-def _word(read: Mapper, *held: str | tuple[str, ...]) -> _Word:
-    return _Word(read, tuple((one,) if isinstance(one, str) else one for one in held))
+class Shape(Generic[_P]):
+    """Properties, read as one type, and which of them a typed event holds: of some that stand for each other the first
+    that was said. Mostly nothing else is said, and then they need not be read a second time.
+    """
+
+    def __init__(self, read_as: type[_P], *held: str | tuple[str, ...], known: type[_P] | None = None) -> None:
+        self.held: Held = tuple((one,) if isinstance(one, str) else one for one in held)
+        only: Any = known or msgspec.defstruct("Known", [], bases=(read_as,), frozen=True, forbid_unknown_fields=True)
+        self._read, self._read_known = msgspec.json.Decoder(read_as).decode, msgspec.json.Decoder(only).decode
+        names = {name for names in self.held for name in names}
+        self._never_held = tuple(name for name in read_as.__struct_fields__ if name not in names)
+        self._alternatives = tuple(names for names in self.held if len(names) > 1)
+
+    def read(self, properties: bytes) -> tuple[_P, bool]:
+        """What they say, and whether the typed event holds all of it."""
+        try:
+            said: _P = self._read_known(properties)
+        except msgspec.ValidationError:
+            return self._read(properties), False
+        return said, not self._more_than_held(said)
+
+    def _more_than_held(self, said: _P) -> bool:
+        for name in self._never_held:
+            if getattr(said, name) is not None:
+                return True
+        return any(sum(getattr(said, name) is not None for name in names) > 1 for names in self._alternatives)
+
+    def beside(self, said: Mapping[str, Any]) -> dict[str, Any]:
+        """The properties that the typed event does not hold."""
+        return _beside(said, self.held)
 
 
-_CANCELLED: Final = _word(_order_cancelled, "order_id", "reason")
-_CART: Final = _word(_cart_updated, "cart_id", "currency", _VALUE, "products")
+class _Word(NamedTuple):
+    """A name's meaning: how its properties are read, and the typed event that they and the message id make."""
+
+    shape: Shape[Any]
+    make: Callable[[Any, str], Told | None]
+
+
+def _sale_of(*held: str | tuple[str, ...]) -> Shape[_Sale]:
+    return Shape(_Sale, *held, known=_KnownSale)
+
+
+_CANCELLED: Final = _Word(Shape(_Progress, "order_id", "reason"), _order_cancelled)
+_CART: Final = _Word(_sale_of("cart_id", "currency", _VALUE, "products"), _cart_updated)
 
 # By name in small letters.
 VOCABULARY: Final[Mapping[str, _Word]] = {
-    "order completed": _word(_order_placed, "order_id", "currency", _TOTAL, "products", "placed_at"),
-    "order refunded": _word(_order_refunded, "order_id", "refund_id", "currency", ("total", "amount", "revenue")),
+    "order completed": _Word(_sale_of("order_id", "currency", _TOTAL, "products", "placed_at"), _order_placed),
+    "order refunded": _Word(
+        Shape(_Refund, "order_id", "refund_id", "currency", ("total", "amount", "revenue")), _order_refunded
+    ),
     "order cancelled": _CANCELLED,
     "order canceled": _CANCELLED,
-    "order shipped": _word(_order_shipped, "order_id", "carrier", "tracking_number"),
-    "order delayed": _word(_order_delayed, "order_id", "reason", "expected_at"),
-    "order delivered": _word(_order_delivered, "order_id"),
-    "feedback submitted": _word(_feedback, "survey", "rating", "text", "order_id"),
-    "product viewed": _word(_product_viewed, _SKU, "name", "category", "currency", "price"),
+    "order shipped": _Word(Shape(_Progress, "order_id", "carrier", "tracking_number"), _order_shipped),
+    "order delayed": _Word(Shape(_Progress, "order_id", "reason", "expected_at"), _order_delayed),
+    "order delivered": _Word(Shape(_Progress, "order_id"), _order_delivered),
+    "feedback submitted": _Word(Shape(_Answer, "survey", "rating", "text", "order_id"), _feedback),
+    "product viewed": _Word(Shape(Product, _SKU, "name", "category", "currency", "price"), _product_viewed),
     "cart viewed": _CART,
     "cart updated": _CART,
     "product added": _CART,
     "product removed": _CART,
-    "checkout started": _word(_checkout_started, _CHECKOUT_ID, "currency", _VALUE, "products"),
+    "checkout started": _Word(_sale_of(_CHECKOUT_ID, "currency", _VALUE, "products"), _checkout_started),
 }
 
 
@@ -277,35 +297,49 @@ def understood(name: str, properties: bytes, message_id: str) -> Body | None:
     if word is None:
         return None
     try:
-        body = word.read(properties, message_id)
+        said, held = word.shape.read(properties)
+        body = word.make(said, message_id)
     except msgspec.ValidationError as error:
         raise BadEvent(Reason.MALFORMED, f"properties of {name!r}: {error}; send the type that it expects") from None
-    return None if body is None else _with_the_rest(body, message.decode_object(properties), word.held)
+    if body is None or (held and _holds(body, said)):
+        return body
+    return _with_the_rest(body, message.decode_object(properties), word.shape.held)
 
 
 # What was said beside
 
 
-def beside(said: Mapping[str, Any], held: Held) -> dict[str, Any]:
-    """The properties that a typed event does not hold."""
-    names = {next((name for name in names if said.get(name) not in _NOTHING), "") for names in held}
-    return {name: value for name, value in said.items() if name not in names and value not in _NOTHING}
+def _holds(body: Told, said: Any) -> bool:
+    """Whether a typed event holds what its lines say, and its price."""
+    if isinstance(body, ProductViewed):
+        return said.price is None or body.price_minor is not None
+    if isinstance(body, OrderPlaced | CartUpdated | CheckoutStarted):
+        return not any(
+            one.currency is not None or (one.sku is not None and one.product_id is not None)
+            for one in said.products or ()
+        )
+    return True
 
 
 def _with_the_rest(body: Told, said: Mapping[str, Any], held: Held) -> Told:
     if isinstance(body, ProductViewed) and body.price_minor is None:  # a number without a currency
         held = tuple(names for names in held if names != ("price",))
     changes: dict[str, Any] = {}
-    if more := beside(said, held):
+    if more := _beside(said, held):
         changes["more"] = more
     if isinstance(body, OrderPlaced | CartUpdated | CheckoutStarted):
-        lines = [beside(product, _LINE) for product in said.get("products") or ()]
+        lines = [_beside(product, _LINE) for product in said.get("products") or ()]
         if any(lines):
             changes["items"] = tuple(
                 msgspec.structs.replace(item, more=more) if more else item
                 for item, more in zip(body.items, lines, strict=True)
             )
     return msgspec.structs.replace(body, **changes) if changes else body
+
+
+def _beside(said: Mapping[str, Any], held: Held) -> dict[str, Any]:
+    names = {next((name for name in names if said.get(name) not in _NOTHING), "") for names in held}
+    return {name: value for name, value in said.items() if name not in names and value not in _NOTHING}
 
 
 # Parts
