@@ -2,7 +2,8 @@
 
 In one run, interleaved: aiokafka's own `send` of records that are ready (the limit), bare Starlette with the same
 decoding and publishing, and ingest with keys, tracking plan (warn) and quarantine on, at 100, 20 and 1 events a
-request. Then latency at half of the rate reached in this run, and memory: per connection, and over many events.
+request. Then latency at half of the rate reached in this run, memory: per connection, and over many events, and the
+rates of two processes and of one whose broker is away.
 """
 
 import argparse
@@ -88,9 +89,9 @@ class Run:
         """Ends what `start` started."""
         await together(*[child.kill() for child in self._ours])
 
-    async def _start_ours(self) -> None:
+    async def _start_ours(self, **more: str) -> None:
         port = free_port()
-        env = self._stack.environment("ingest") | {"HTTP_PORT": str(port), "LOG_LEVEL": "WARNING"}
+        env = {**self._stack.environment("ingest"), "HTTP_PORT": str(port), "LOG_LEVEL": "WARNING", **more}
         command = [sys.executable, "-m", "services.ingest", "serve", "--role", "api"]
         log = self._stack.home / "logs" / f"ingest-{len(self._ours)}.log"
         child = await bench.spawn("ingest", command, log=log, env=env, cwd=CHECKOUT)
@@ -168,6 +169,12 @@ class Run:
         loads = await asyncio.gather(*(self._load(url, 100) for url in self._urls))
         self._figures.note("two processes, 100 events", sum(load.rate for load in loads) * 100)
 
+    async def spool(self) -> None:
+        """Without a broker: everything goes to PostgreSQL, which here does not wait for its disk."""
+        await self._start_ours(KAFKA_BOOTSTRAP=f"{LOOPBACK}:1", SPOOL_MEGABYTES="4096")
+        await self._load(self._urls[-1], 100)  # the first requests open the breaker
+        self._figures.note("into the spool, 100 events", (await self._load(self._urls[-1], 100)).rate * 100)
+
     async def memory(self, events: int) -> None:
         """Per idle connection of a process that did nothing yet, and of a warm one before and after so many events."""
         kept = self._figures.memory
@@ -206,6 +213,7 @@ async def measure(broker: BrokerKind, console: Console, *, rounds: int, seconds:
                 await run.half_load(size)
             await run.memory(events)
             await run.two_processes()
+            await run.spool()
         finally:
             await run.stop()
     return figures
