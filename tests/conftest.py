@@ -5,6 +5,7 @@ import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from deploy.local import process
 from deploy.local.broker import Broker, EmbeddedBroker
@@ -14,6 +15,10 @@ from deploy.local.postgres import Postgres
 from deploy.local.process import free_port
 from deploy.local.settings import broker_kind
 from shared import migrate
+
+# A busy machine is no defect: no law is judged by the time that its examples take, or take to be made.
+settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("untimed")
 
 # Workers side by side must not hand out the same port.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))

@@ -1,9 +1,9 @@
 """The envelope: whose event it is, who says it, when it happened and when it came in."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from enum import StrEnum
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 from uuid import UUID
 
@@ -92,7 +92,12 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 def event_id(source_id: UUID, message_id: str) -> UUID:
     """The id of a source's message: the same message always gets the same id, whoever computes it."""
-    return _uuid5(_namespace(source_id), message_id)
+    return event_ids(source_id)(message_id)
+
+
+def event_ids(source_id: UUID) -> Callable[[str], UUID]:
+    """`event_id` for many messages of one source."""
+    return partial(_uuid5, _namespace(source_id))
 
 
 @lru_cache(REMEMBERED_SOURCES)

@@ -7,6 +7,7 @@ make two customers of one person.
 import hashlib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -40,7 +41,7 @@ class Identity(msgspec.Struct, frozen=True, order=True, array_like=True):
     value: str
 
     def __str__(self) -> str:
-        return f"{self.namespace.value}:{self.value}"
+        return self.namespace + ":" + self.value
 
 
 def is_placeholder(value: str) -> bool:
@@ -51,7 +52,11 @@ def is_placeholder(value: str) -> bool:
 
 def best(identities: Iterable[Identity]) -> Identity | None:
     """The strongest identity; ties go to the least value, so that every sender chooses alike."""
-    return min(identities, key=lambda one: (STRENGTH[one.namespace], one.value), default=None)
+    found: Identity | None = None
+    for one in identities:
+        if found is None or (STRENGTH[one.namespace], one.value) < (STRENGTH[found.namespace], found.value):
+            found = one
+    return found
 
 
 def stands_for(merges: Mapping[UUID, UUID], profile_id: UUID) -> UUID:
@@ -66,4 +71,11 @@ def partition_key(identity: str, *, secret: bytes) -> bytes:
 
     Source: RFC 7693, keyed mode. At most 64 bytes of `secret` are used.
     """
-    return hashlib.blake2b(identity.encode(), key=secret[:64], digest_size=16).digest()
+    hasher = _keyed(secret).copy()
+    hasher.update(identity.encode())
+    return hasher.digest()
+
+
+@lru_cache(8)
+def _keyed(secret: bytes) -> "hashlib.blake2b":
+    return hashlib.blake2b(key=secret[:64], digest_size=16)

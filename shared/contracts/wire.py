@@ -67,16 +67,11 @@ def type_name(body: type[Body]) -> str:
 
 def iso(moment: datetime) -> str:
     """RFC 3339 in UTC, to the microsecond."""
-    return _unquoted(_utc(moment)).decode()
+    return _encode(_utc(moment))[1:-1].decode()
 
 
 def _utc(moment: datetime) -> datetime:
     return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-
-
-def _unquoted(value: datetime | UUID) -> bytes:
-    """As JSON says it, without the quotes: what Python itself takes three times as long for."""
-    return _encode(value)[1:-1]
 
 
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
@@ -93,13 +88,17 @@ def _source_header(source_id: str) -> tuple[str, bytes]:
 
 def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     """An event's headers and value."""
+    # Three texts at once: a call of the encoder costs as much as what it writes here.
+    _, event_id, _, occurred_at, _, received_at, _ = _encode(
+        (event.event_id, _utc(event.occurred_at), _utc(event.received_at))
+    ).split(b'"')
     headers: list[tuple[str, bytes]] = [
         _SPECVERSION,
-        ("ce_id", _unquoted(event.event_id)),
+        ("ce_id", event_id),
         _source_header(event.source_id),
         _TYPE_HEADERS[type(event.body)],
-        ("ce_time", _unquoted(_utc(event.occurred_at))),
-        ("ce_receivedat", _unquoted(_utc(event.received_at))),
+        ("ce_time", occurred_at),
+        ("ce_receivedat", received_at),
         _KIND_HEADERS[event.source_kind],
         _CONTENT_TYPE,
     ]

@@ -30,7 +30,7 @@ PLACE: Final = Place("cluster", 1, "rapport.test.v1", 3)
 # The same topic elsewhere: nothing done at PLACE may touch it.
 ELSEWHERE: Final = Place("cluster", 2, "rapport.test.v1", 3)
 WINDOW: Final = 1_000_000
-SETTINGS: Final = settings(max_examples=30, stateful_step_count=25, deadline=None, database=None)
+SETTINGS: Final = settings(max_examples=30, stateful_step_count=25, database=None)
 HOLDERS: Final = ("ann", "ben", "cho")
 
 _T = TypeVar("_T")

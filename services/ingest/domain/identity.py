@@ -14,7 +14,6 @@ from services.ingest.domain.message import Context, Message, Scalar, as_dict, te
 from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, is_placeholder
 
 REMEMBERED: Final = 4_096  # checked domains and numbers; one check costs as much as all the rest of an event
-REMEMBERED_IDS: Final = 8_192  # ids in their normal form, in 2 MB: the events of one visit follow each other
 MAX_NAME_LENGTH: Final = 64  # characters before the @; RFC 5321, section 4.5.3.1.1
 MAX_EMAIL_LENGTH: Final = 254  # characters; RFC 5321, section 4.5.3.1.3, less its angle brackets
 
@@ -74,12 +73,9 @@ def region(traits: Mapping[str, Any], locale: Any) -> str | None:
 
 def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
     """The identity in a field of ids; None if it is empty or means nobody; raises `BadEvent` if it is too long."""
-    return None if value is None else _named(namespace, value if isinstance(value, str) else text(value), at)
-
-
-@lru_cache(REMEMBERED_IDS)
-def _named(namespace: Namespace, value: str, at: str) -> Identity | None:
-    found = value.strip()
+    if value is None:
+        return None
+    found = text(value)
     if is_placeholder(found):
         return None
     if not found.isascii():

@@ -11,7 +11,7 @@ from services.ingest.domain.circumstances import Locate, circumstances, nowhere
 from services.ingest.domain.plan import NO_PLAN, Plan
 from services.ingest.domain.renaming import NO_RENAMING, Renaming
 from shared.contracts.context import Context
-from shared.contracts.envelope import SourceKind
+from shared.contracts.envelope import SourceKind, event_ids
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +47,14 @@ class Reception:
     locate: Locate = nowhere
     trusted: bool = field(init=False)  # whether the source is a company's own server
     source_name: str = field(init=False)
+    event_id: Callable[[str], UUID] = field(init=False)  # of a message of this source
     _around: dict[bytes, Around] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Works out what each event of the request would work out again."""
         object.__setattr__(self, "trusted", self.source_kind is SourceKind.SERVER)
         object.__setattr__(self, "source_name", str(self.source_id))
+        object.__setattr__(self, "event_id", event_ids(self.source_id))
 
     def around(self, raw: bytes) -> Around:
         """What an event's context says, with the batch's own around it; raises what msgspec raises.

@@ -10,8 +10,8 @@ from services.ingest.domain import identity, message, vocabulary
 from services.ingest.domain.circumstances import short
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Consent, Context, Message, Scalar, as_dict, text
+from services.ingest.domain.properties import Properties, beside
 from services.ingest.domain.reception import Reception
-from services.ingest.domain.vocabulary import Shape
 from shared.contracts import context as contract
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
 from shared.contracts.identity import Identity, Namespace
@@ -99,7 +99,7 @@ def _viewed(call: Call, *, screen: bool = False) -> tuple[str, Body, bytes]:
     properties = message.properties(call.said)
     (own, held), around = _PAGE.read(properties), as_dict(call.context.page)
     name, title = text(call.said.name), text(own.title) or short(around.get("title"))
-    more = {} if held else _PAGE.beside(message.decode_object(properties))
+    more = {} if held else beside(message.decode_object(properties), _PAGE.held)
     if category := text(call.said.category):
         more = {"category": category, **more}
     if title and name not in ("", title):
@@ -151,7 +151,7 @@ class _Page(msgspec.Struct, frozen=True, kw_only=True):
     referrer: Scalar = None
 
 
-_PAGE: Final = Shape(_Page, *_Page.__struct_fields__)
+_PAGE: Final = Properties(_Page, *_Page.__struct_fields__)
 
 
 def _consent(context: Context) -> dict[str, bool]:

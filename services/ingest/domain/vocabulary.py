@@ -8,13 +8,14 @@ type needs it is kept as a `CustomEvent`. Properties for which a typed event has
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
 from services.ingest.domain import message, money, times
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
+from services.ingest.domain.properties import Held, Properties, beside
 from shared.contracts.events import (
     SURVEY_SCALES,
     Body,
@@ -33,8 +34,6 @@ from shared.contracts.events import (
 )
 
 MAX_QUANTITY: Final = 1_000_000
-
-_P = TypeVar("_P", bound=msgspec.Struct)
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,8 +101,6 @@ class _KnownSale(_Sale, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 
 MAX_ID_LENGTH: Final = 256  # characters: ids are keys of tables, and an index takes only so much
-
-_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})  # said of a property, these say no more than to leave it out
 
 
 # What is about an order
@@ -212,8 +209,6 @@ def _checkout_started(sale: _Sale, _: str) -> CheckoutStarted | None:
     return CheckoutStarted(checkout_id=checkout_id, currency=code, total_minor=_total(sale, items, code), items=items)
 
 
-Held = tuple[tuple[str, ...], ...]
-
 _TOTAL: Final = ("total", "revenue")
 _VALUE: Final = ("total", "revenue", "value")
 _SKU: Final = ("sku", "product_id")
@@ -221,65 +216,33 @@ _CHECKOUT_ID: Final = ("checkout_id", "order_id", "cart_id")
 _LINE: Final[Held] = (_SKU, ("name",), ("category",), ("quantity",), ("price",), ("cost",), ("total",))
 
 
-class Shape(Generic[_P]):
-    """Properties, read as one type, and which of them a typed event holds: of some that stand for each other the first
-    that was said. Mostly nothing else is said, and then they need not be read a second time.
-    """
-
-    def __init__(self, read_as: type[_P], *held: str | tuple[str, ...], known: type[_P] | None = None) -> None:
-        self.held: Held = tuple((one,) if isinstance(one, str) else one for one in held)
-        only: Any = known or msgspec.defstruct("Known", [], bases=(read_as,), frozen=True, forbid_unknown_fields=True)
-        self._read, self._read_known = msgspec.json.Decoder(read_as).decode, msgspec.json.Decoder(only).decode
-        names = {name for names in self.held for name in names}
-        self._never_held = tuple(name for name in read_as.__struct_fields__ if name not in names)
-        self._alternatives = tuple(names for names in self.held if len(names) > 1)
-
-    def read(self, properties: bytes) -> tuple[_P, bool]:
-        """What they say, and whether the typed event holds all of it."""
-        try:
-            said: _P = self._read_known(properties)
-        except msgspec.ValidationError:
-            return self._read(properties), False
-        return said, not self._more_than_held(said)
-
-    def _more_than_held(self, said: _P) -> bool:
-        for name in self._never_held:
-            if getattr(said, name) is not None:
-                return True
-        return any(sum(getattr(said, name) is not None for name in names) > 1 for names in self._alternatives)
-
-    def beside(self, said: Mapping[str, Any]) -> dict[str, Any]:
-        """The properties that the typed event does not hold."""
-        return _beside(said, self.held)
-
-
 class _Word(NamedTuple):
     """A name's meaning: how its properties are read, and the typed event that they and the message id make."""
 
-    shape: Shape[Any]
+    properties: Properties[Any]
     make: Callable[[Any, str], Told | None]
 
 
-def _sale_of(*held: str | tuple[str, ...]) -> Shape[_Sale]:
-    return Shape(_Sale, *held, known=_KnownSale)
+def _sale_of(*held: str | tuple[str, ...]) -> Properties[_Sale]:
+    return Properties(_Sale, *held, known=_KnownSale)
 
 
-_CANCELLED: Final = _Word(Shape(_Progress, "order_id", "reason"), _order_cancelled)
+_CANCELLED: Final = _Word(Properties(_Progress, "order_id", "reason"), _order_cancelled)
 _CART: Final = _Word(_sale_of("cart_id", "currency", _VALUE, "products"), _cart_updated)
 
 # By name in small letters.
 VOCABULARY: Final[Mapping[str, _Word]] = {
     "order completed": _Word(_sale_of("order_id", "currency", _TOTAL, "products", "placed_at"), _order_placed),
     "order refunded": _Word(
-        Shape(_Refund, "order_id", "refund_id", "currency", ("total", "amount", "revenue")), _order_refunded
+        Properties(_Refund, "order_id", "refund_id", "currency", ("total", "amount", "revenue")), _order_refunded
     ),
     "order cancelled": _CANCELLED,
     "order canceled": _CANCELLED,
-    "order shipped": _Word(Shape(_Progress, "order_id", "carrier", "tracking_number"), _order_shipped),
-    "order delayed": _Word(Shape(_Progress, "order_id", "reason", "expected_at"), _order_delayed),
-    "order delivered": _Word(Shape(_Progress, "order_id"), _order_delivered),
-    "feedback submitted": _Word(Shape(_Answer, "survey", "rating", "text", "order_id"), _feedback),
-    "product viewed": _Word(Shape(Product, _SKU, "name", "category", "currency", "price"), _product_viewed),
+    "order shipped": _Word(Properties(_Progress, "order_id", "carrier", "tracking_number"), _order_shipped),
+    "order delayed": _Word(Properties(_Progress, "order_id", "reason", "expected_at"), _order_delayed),
+    "order delivered": _Word(Properties(_Progress, "order_id"), _order_delivered),
+    "feedback submitted": _Word(Properties(_Answer, "survey", "rating", "text", "order_id"), _feedback),
+    "product viewed": _Word(Properties(Product, _SKU, "name", "category", "currency", "price"), _product_viewed),
     "cart viewed": _CART,
     "cart updated": _CART,
     "product added": _CART,
@@ -297,27 +260,28 @@ def understood(name: str, properties: bytes, message_id: str) -> Body | None:
     if word is None:
         return None
     try:
-        said, held = word.shape.read(properties)
+        said, held = word.properties.read(properties)
         body = word.make(said, message_id)
     except msgspec.ValidationError as error:
         raise BadEvent(Reason.MALFORMED, f"properties of {name!r}: {error}; send the type that it expects") from None
     if body is None or (held and _holds(body, said)):
         return body
-    return _with_the_rest(body, message.decode_object(properties), word.shape.held)
+    return _with_the_rest(body, message.decode_object(properties), word.properties.held)
 
 
 # What was said beside
+
+_WITH_LINES: Final = (OrderPlaced, CartUpdated, CheckoutStarted)
 
 
 def _holds(body: Told, said: Any) -> bool:
     """Whether a typed event holds what its lines say, and its price."""
     if isinstance(body, ProductViewed):
         return said.price is None or body.price_minor is not None
-    if isinstance(body, OrderPlaced | CartUpdated | CheckoutStarted):
-        return not any(
-            one.currency is not None or (one.sku is not None and one.product_id is not None)
-            for one in said.products or ()
-        )
+    if isinstance(body, _WITH_LINES):
+        for one in said.products or ():
+            if one.currency is not None or (one.sku is not None and one.product_id is not None):
+                return False
     return True
 
 
@@ -325,21 +289,16 @@ def _with_the_rest(body: Told, said: Mapping[str, Any], held: Held) -> Told:
     if isinstance(body, ProductViewed) and body.price_minor is None:  # a number without a currency
         held = tuple(names for names in held if names != ("price",))
     changes: dict[str, Any] = {}
-    if more := _beside(said, held):
+    if more := beside(said, held):
         changes["more"] = more
-    if isinstance(body, OrderPlaced | CartUpdated | CheckoutStarted):
-        lines = [_beside(product, _LINE) for product in said.get("products") or ()]
+    if isinstance(body, _WITH_LINES):
+        lines = [beside(product, _LINE) for product in said.get("products") or ()]
         if any(lines):
             changes["items"] = tuple(
                 msgspec.structs.replace(item, more=more) if more else item
                 for item, more in zip(body.items, lines, strict=True)
             )
     return msgspec.structs.replace(body, **changes) if changes else body
-
-
-def _beside(said: Mapping[str, Any], held: Held) -> dict[str, Any]:
-    names = {next((name for name in names if said.get(name) not in _NOTHING), "") for names in held}
-    return {name: value for name, value in said.items() if name not in names and value not in _NOTHING}
 
 
 # Parts
@@ -375,28 +334,34 @@ def _total(sale: _Sale, items: tuple[Item, ...], code: str) -> int:
 
 
 def _items(products: tuple[Product, ...], code: str) -> tuple[Item, ...]:
-    return tuple(_item(product, code, at=f"properties.products[{n}]") for n, product in enumerate(products))
+    items: list[Item] = []
+    for product in products:
+        try:
+            items.append(_item(product, code))
+        except BadEvent as error:
+            raise BadEvent(error.reason, f"properties.products[{len(items)}].{error.text}") from None
+    return tuple(items)
 
 
-def _item(product: Product, code: str, *, at: str) -> Item:
+def _item(product: Product, code: str) -> Item:
     sku = text(product.sku) or text(product.product_id)
     if not sku:
-        raise BadEvent(Reason.REQUIRED, f"{at}.product_id: required; send a product_id or a sku")
-    quantity = 1 if product.quantity is None else _quantity(product.quantity, at=f"{at}.quantity")
-    total = None if product.total is None else money.minor(product.total, code, at=f"{at}.total")
+        raise BadEvent(Reason.REQUIRED, "product_id: required; send a product_id or a sku")
+    quantity = 1 if product.quantity is None else _quantity(product.quantity)
+    total = None if product.total is None else money.minor(product.total, code, at="total")
     if product.price is not None:
-        price = money.minor(product.price, code, at=f"{at}.price")
+        price = money.minor(product.price, code, at="price")
     elif total is not None:
         price = (total + quantity // 2) // quantity if quantity else total
     else:
-        raise BadEvent(Reason.REQUIRED, f"{at}.price: required; send the price of one unit, or the line's total")
+        raise BadEvent(Reason.REQUIRED, "price: required; send the price of one unit, or the line's total")
     return Item(
         sku=sku,
         name=text(product.name),
         category=text(product.category),
         quantity=quantity,
         unit_price_minor=price,
-        unit_cost_minor=None if product.cost is None else money.minor(product.cost, code, at=f"{at}.cost"),
+        unit_cost_minor=None if product.cost is None else money.minor(product.cost, code, at="cost"),
         total_minor=None if total == price * quantity else total,
     )
 
@@ -405,10 +370,10 @@ def _line_total(item: Item) -> int:
     return item.unit_price_minor * item.quantity if item.total_minor is None else item.total_minor
 
 
-def _quantity(value: Decimal, *, at: str) -> int:
-    number = _whole(value, at=at, reason=Reason.AMOUNT)
+def _quantity(value: Decimal) -> int:
+    number = _whole(value, at="quantity", reason=Reason.AMOUNT)
     if number < 0:
-        raise BadEvent(Reason.AMOUNT, f"{at}: negative; leave the line out, or send a refund")
+        raise BadEvent(Reason.AMOUNT, "quantity: negative; leave the line out, or send a refund")
     return number
 
 

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid5
 
@@ -31,13 +30,12 @@ from services.ingest.repository import quarantine as kept
 from shared import metrics
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
-from shared.contracts.identity import Identity, best, partition_key
+from shared.contracts.identity import best, partition_key
 from shared.db import Work
 from shared.kafka.producer import Message
 
 MAX_REASON_LENGTH: Final = 1_000  # characters
 MAX_KEPT_MESSAGE_ID: Final = 100  # characters
-REMEMBERED_KEYS: Final = 8_192  # of customers, in 2 MB; a hash and the choice of an identity cost as much as encoding
 MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of what a webhook, a file or a back office says at once
 
 
@@ -176,12 +174,12 @@ def _record(event: Event, partition_secret: bytes) -> Message:
         headers, value = wire.encode(event)
     except RecursionError:  # writing goes a little deeper than reading
         raise BadEvent(Reason.MALFORMED, "event: nested too deeply") from None
-    return Message(topic=topics.EVENTS, key=_key(event.identities, partition_secret), headers=headers, value=value)
-
-
-@lru_cache(REMEMBERED_KEYS)
-def _key(identities: tuple[Identity, ...], partition_secret: bytes) -> bytes:
-    return partition_key(str(best(identities)), secret=partition_secret)
+    return Message(
+        topic=topics.EVENTS,
+        key=partition_key(str(best(event.identities)), secret=partition_secret),
+        headers=headers,
+        value=value,
+    )
 
 
 async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, import_id: UUID | None = None) -> None:

@@ -27,7 +27,7 @@ def record(**changes: str | None) -> tuple[Pairs, bytes]:
 @pytest.mark.parametrize("body", wire.TYPE_NAMES, ids=lambda body: body.__name__)
 def test_every_event_type_is_decoded_to_what_was_encoded(body: type) -> None:
     @given(any_event(body))
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     def holds(one: Event) -> None:
         headers, value = wire.encode(one)
         assert wire.decode(headers, value) == one
@@ -37,7 +37,6 @@ def test_every_event_type_is_decoded_to_what_was_encoded(body: type) -> None:
 
 
 @given(any_events)
-@settings(deadline=None)
 def test_headers_are_those_of_cloudevents_in_binary_mode(one: Event) -> None:
     headers, _ = wire.encode(one)
     said = dict(headers)
@@ -151,7 +150,6 @@ def test_garbage_raises_nothing_but_undecodable_or_newer_than_code(headers: Pair
 
 
 @given(any_events, names, st.binary(max_size=30) | st.text(max_size=30).map(str.encode), st.data())
-@settings(deadline=None)
 def test_a_good_record_with_a_bad_part_raises_nothing_else(
     one: Event, name: str, raw: bytes, data: st.DataObject
 ) -> None:
@@ -162,7 +160,6 @@ def test_a_good_record_with_a_bad_part_raises_nothing_else(
 
 
 @given(any_events, st.sampled_from(["ce_time", "ce_receivedat"]), st.datetimes(timezones=st.timezones()))
-@settings(deadline=None)
 def test_any_time_with_a_zone_is_read_in_utc_or_refused(one: Event, name: str, moment: datetime) -> None:
     headers, value = wire.encode(one)
     only_two_ways([(key, moment.isoformat().encode() if key == name else said) for key, said in headers], value)

@@ -343,4 +343,4 @@ class IdentityMachine(RuleBasedStateMachine):
 
 
 TestIdentityMachine = IdentityMachine.TestCase
-TestIdentityMachine.settings = settings(max_examples=60, stateful_step_count=25, deadline=None)
+TestIdentityMachine.settings = settings(max_examples=60, stateful_step_count=25)
