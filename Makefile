@@ -2,14 +2,17 @@ PYTHON ?= python3
 ARGS ?=
 SEED ?= 1
 MINUTES ?= 5
+REPORTS ?=
 VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
+IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-browser bench-ingest bench-imports faults faults-full soak ready ready-dev ready-receipts python
+.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults test-browser bench-ingest bench-imports faults faults-full soak ready ready-dev ready-receipts python
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: ready ## start everything and show the demo; ARGS='--slice N', '--exit', '--no-demo'
 	@exec $(RAPPORT) run $(ARGS)
@@ -33,15 +36,21 @@ check: ready-dev ## lint, types, and the architecture's rules
 
 test: ready-dev ## all tests but the faults, on the embedded broker, in two processes; ARGS='-n 0 -s' for one
 	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench --ignore=tests/browser \
-	  -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	  $(IN_TWO) $(call report,test) $(ARGS)
 
-test-kafka: ready-dev ## on Apache Kafka 4: faults, e2e, integration tests that meet a broker (needs Java 17 and Maven)
-	RAPPORT_TEST_BROKER=apache $(VENV)/pytest --durations=25 $(wildcard tests/integration tests/e2e tests/faults) $(ARGS)
+test-kafka: test-kafka-services test-kafka-faults ## on Apache Kafka 4: both of these (needs Java 17 and Maven)
+
+test-kafka-services: ready-dev ## e2e and integration tests that meet a broker, on Apache Kafka 4, in two processes
+	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/integration tests/e2e --durations=25 \
+	  $(IN_TWO) $(call report,test-kafka-services) $(ARGS)
+
+test-kafka-faults: ready-dev ## the faults, on Apache Kafka 4, one after the other
+	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/faults --durations=25 $(call report,test-kafka-faults) $(ARGS)
 
 test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a browser (needs Chromium and npm)
 	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }
 	npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund
-	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(ARGS)
+	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(call report,test-browser) $(ARGS)
 
 bench-ingest: ready-dev ## how much of the broker's rate arrives through HTTP, checked (needs wrk, Java 17, Maven)
 	$(VENV)/python -m tests.bench.ingest $(ARGS)

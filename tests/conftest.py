@@ -29,10 +29,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Leaves out what says nothing on this broker.
 
     On the embedded one: the tests of what it can't do, which is to keep records, or to delete them. On Apache Kafka:
-    those of tests/integration that meet no broker, all of which the embedded run has.
+    those of tests/integration that meet no broker, and those marked `any_broker`; the embedded run has them all.
     """
     apache = os.environ.get("RAPPORT_TEST_BROKER") == "apache"
-    left_out = [item for item in items if (_meets_no_broker(item) if apache else _needs_kafka(item))]
+    left_out = [item for item in items if (_says_no_more_of_kafka(item) if apache else _needs_kafka(item))]
     config.hook.pytest_deselected(items=left_out)
     items[:] = [item for item in items if item not in left_out]
 
@@ -41,7 +41,9 @@ def _needs_kafka(item: pytest.Item) -> bool:
     return item.get_closest_marker("needs_kafka") is not None
 
 
-def _meets_no_broker(item: pytest.Item) -> bool:
+def _says_no_more_of_kafka(item: pytest.Item) -> bool:
+    if item.get_closest_marker("any_broker") is not None:
+        return True
     fixtures = {"broker", "own_broker"}
     return item.path.parent.name == "integration" and fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import fcntl
 import hashlib
 import shutil
 import signal
@@ -232,22 +233,31 @@ async def class_path() -> str:
             raise StackError(f"Apache Kafka needs `{tool}`: apt install {package} (Java 17 or newer)")
     digest = hashlib.sha256(POM.read_bytes()).hexdigest()[:16]
     kept = CACHE / f"classpath-{digest}.txt"
-    if not _complete(kept):
-        draft = CACHE / f"classpath-{uuid.uuid4().hex}.new"
-        log = CACHE / "maven.log"
-        log.unlink(missing_ok=True)
-        command = ["mvn", "-B", "-q", "-l", str(log), "-f", str(POM), "dependency:build-classpath"]
-        try:
-            await run_to_end(
-                "Maven",
-                [*command, f"-Dmdep.outputFile={draft}"],
-                log=log,
-                deadline_seconds=RESOLVE_DEADLINE_SECONDS,
-            )
-        except StackError:
-            raise StackError(f"Maven cannot resolve the jars of Apache Kafka{_first_error(log)}") from None
-        draft.replace(kept)
+    if _complete(kept):
+        return kept.read_text()
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "maven.lock").open("w") as lock:  # another process may be resolving them just now
+        await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+        if not _complete(kept):
+            await _resolve(kept)
     return kept.read_text()
+
+
+async def _resolve(kept: Path) -> None:
+    draft = CACHE / f"classpath-{uuid.uuid4().hex}.new"
+    log = CACHE / "maven.log"
+    log.unlink(missing_ok=True)
+    command = ["mvn", "-B", "-q", "-l", str(log), "-f", str(POM), "dependency:build-classpath"]
+    try:
+        await run_to_end(
+            "Maven",
+            [*command, f"-Dmdep.outputFile={draft}"],
+            log=log,
+            deadline_seconds=RESOLVE_DEADLINE_SECONDS,
+        )
+    except StackError:
+        raise StackError(f"Maven cannot resolve the jars of Apache Kafka{_first_error(log)}") from None
+    draft.replace(kept)
 
 
 def _complete(kept: Path) -> bool:

@@ -19,8 +19,11 @@ from tests.support.profiles import Profiles
 from tests.support.running import eventually
 from tests.support.sdks import SDKS, Sdk, Sender, sending
 
-# The older SDK asks for the time in a way that Python 3.12 and later warn of.
-pytestmark = pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning")
+pytestmark = [
+    pytest.mark.any_broker,
+    # The older SDK asks for the time in a way that Python 3.12 and later warn of.
+    pytest.mark.filterwarnings("ignore:datetime.datetime.utcnow:DeprecationWarning"),
+]
 
 EACH_SDK: Final = pytest.mark.parametrize("sdk", SDKS, ids=str)
 FULL_BATCH: Final = 100  # the SDKs' own: so many messages leave at once, and fewer after half a second

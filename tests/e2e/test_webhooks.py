@@ -15,6 +15,8 @@ from shared.clock import SystemClock
 from tests.support.profiles import Profiles
 from tests.support.webhooks import TILL, signed
 
+pytestmark = pytest.mark.any_broker
+
 SECRET: Final = "whsec_c2l4dGVlbiByYW5kb20gYnl0ZXM="
 Said = tuple[Mapping[str, str], Any]
 
