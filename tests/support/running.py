@@ -11,7 +11,7 @@ from shared import process
 DEADLINE_SECONDS: Final = 30.0
 PAUSE_SECONDS: Final = 0.05
 SESSION_MILLISECONDS: Final = 1_500
-KAFKA_SESSION_MILLISECONDS: Final = 6_000  # it takes no less
+KAFKA_SESSION_MILLISECONDS: Final = 3_000  # half of what services have: killed and left members are waited for
 
 _T = TypeVar("_T")
 
