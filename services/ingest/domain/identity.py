@@ -108,6 +108,8 @@ def of_customer(message: Message, context: Context, *, of_group: bool) -> dict[s
     own = {} if of_group else as_dict(message.traits)
     around = as_dict(context.traits)
     traits = {**around, **own} if around and own else own or around
+    if not traits:
+        return traits
     if address := _email_in(traits):
         traits = {**traits, "email": address}
     if number := _phone_in(traits, context):

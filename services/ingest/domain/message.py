@@ -71,7 +71,8 @@ def parse(raw: bytes) -> Message:
 
 def keepable(raw: bytes) -> bytes:
     """The bytes, if a database can keep the texts in them; raises `BadEvent`."""
-    if b"\\u0000" in raw and _NUL.search(raw):
+    # The first is there for speed alone: one byte is found ten times as fast as six.
+    if b"\\" in raw and b"\\u0000" in raw and _NUL.search(raw):
         raise BadEvent(Reason.MALFORMED, "event: a text contains the character U+0000; remove it")
     return raw
 

@@ -37,7 +37,9 @@ def occurred_at(
         )
     if sent_at is None or historical:
         return stamped, min(stamped, received_at)
+    if sent_at <= stamped:
+        return stamped, received_at
     try:
-        return stamped, min(received_at - (sent_at - stamped), received_at)
+        return stamped, received_at - (sent_at - stamped)
     except OverflowError:
         raise BadEvent(Reason.TIME, "timestamp, sentAt: too far apart; check the sender's clock") from None
