@@ -139,6 +139,15 @@ async def test_a_body_that_is_too_large_or_broken_is_400_and_nothing_is_kept(ing
     assert await nothing_came_of_it(ingest)
 
 
+async def test_another_method_than_post_is_told_so_where_a_browser_shows_it(ingest: Ingest) -> None:
+    for path in ("track", "t", "batch", "import/", "m"):
+        for method in ("GET", "PUT", "DELETE"):
+            answer = await ingest.http.request(method, f"/v1/{path}")
+            assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST"), path
+            assert answer.headers["access-control-allow-origin"] == "*"
+            assert answer.json() == {"code": "method", "message": "events: send them by POST"}
+
+
 # CloudEvents
 
 

@@ -70,6 +70,12 @@ class ForeignOrigin(TrackingError):
     status = 403
 
 
+class WrongMethod(TrackingError):
+    """The address is right, and what was sent there was no `POST`."""
+
+    status = 405
+
+
 class TooMany(TrackingError):
     """This source sends more than it may; send it again later."""
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from services.ingest.api.door import NotUnderstood, TrackingError, busy, door_of
+from services.ingest.api.door import NotUnderstood, TrackingError, WrongMethod, busy, door_of
 from services.ingest.api.examples import EXAMPLES
 from services.ingest.domain import body, times
 from services.ingest.domain.errors import BadRequest
@@ -153,6 +153,12 @@ async def sdk_settings(request: Request) -> Response:
     return JSONResponse({"integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1"}}})
 
 
+@_sdk
+async def wrong_method(_: Request) -> Response:
+    """A browser would not even show an answer without CORS to the developer who made the mistake."""
+    raise WrongMethod("method", "events: send them by POST", headers={"Allow": "OPTIONS, POST"})
+
+
 async def preflight() -> Response:
     """What browsers ask before they send to another site."""
     return Response(headers=PREFLIGHT)
@@ -182,6 +188,10 @@ def _add_routes() -> None:
     router.add_api_route(
         "/projects/{write_key}/settings", sdk_settings, methods=["GET"], summary="Where an SDK should send to"
     )
+    for path in (*ROUTES, *ALSO, "m"):
+        router.add_api_route(
+            f"/{path}", wrong_method, methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
+        )
     for path in (*ROUTES, *ALSO, "m", "projects/{write_key}/settings"):
         router.add_api_route(f"/{path}", preflight, methods=["OPTIONS"], include_in_schema=False)
 
