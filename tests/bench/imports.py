@@ -60,7 +60,8 @@ def main() -> int:
     figures = {name: asyncio.run(_run(name, said.broker, console)) for name in said.files or DATASETS}
     _show(figures, said.broker, console)
     if said.keep:
-        FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(figures), indent=1) + b"\n")
+        kept = msgspec.json.decode(FIGURES.read_bytes(), type=dict[str, Figures]) if FIGURES.exists() else {}
+        FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(kept | figures), indent=1) + b"\n")
     return 1 if any(one.customers_that_differ for one in figures.values()) else 0
 
 
