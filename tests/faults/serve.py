@@ -2,7 +2,9 @@
 
 It is the service's own composition root; only the clock is given from outside, and, where `FAULTS_PLANT` names one, a
 planted bug. `FAULTS_CLOCK` names a file with the seconds by which the clock is off; `FAULTS_NOW` freezes it. With
-`FAULTS_SLOW_COMMITS` every second batch commits late, so that what others wrote after it is there before it.
+`FAULTS_SLOW_COMMITS` every second batch commits late, so that what others wrote after it is there before it; with
+`FAULTS_SLOW_READS` records are in hand for a while before their transaction begins, so that a reader that is frozen
+mostly has some.
 """
 
 import asyncio
@@ -21,10 +23,12 @@ from shared import process
 from shared.clock import Clock, SystemClock
 from shared.contracts.envelope import Event
 from shared.db import Work
-from shared.kafka.batch import Handler
+from shared.kafka.batch import Batches, Handler, Held
+from shared.kafka.dead_letters import Record
 from tests.faults import planted, tally
 
 SLOW_SECONDS: Final = 0.15
+IN_HAND_SECONDS: Final = 0.5
 
 
 class DrillClock:
@@ -55,6 +59,8 @@ def main(name: str) -> int:
             plant.put_in(service)
         if os.environ.get("FAULTS_SLOW_COMMITS"):
             _slow_down(service)
+        if os.environ.get("FAULTS_SLOW_READS"):
+            _hold_in_hand(service)
         return service
 
     return process.main(name, settings, built, commands=commands)
@@ -66,6 +72,23 @@ def _slow_down(service: process.Service) -> None:
     slowed = {handler: _slow(handler) for handler in right.handlers.values()}
     handlers = {body: slowed[handler] for body, handler in right.handlers.items()}
     service.consumer._batches = replace(right, handlers=handlers)
+
+
+def _hold_in_hand(service: process.Service) -> None:
+    assert service.consumer is not None
+    service.consumer._batches = _InHand(service.consumer._batches)  # type: ignore[assignment]
+
+
+class _InHand:
+    """Batches that wait before they are applied."""
+
+    def __init__(self, right: Batches) -> None:
+        self._right = right
+
+    async def apply(self, held: Held, records: Sequence[Record]) -> str | None:
+        """Applies a batch, later."""
+        await asyncio.sleep(IN_HAND_SECONDS)
+        return await self._right.apply(held, records)
 
 
 def _slow(handler: Handler) -> Handler:

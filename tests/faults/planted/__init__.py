@@ -10,6 +10,7 @@ READER: Final = ("ingest", "profile", "tally")
 SENDER: Final = ("ingest", "profile", "segment", "campaign")
 NOTHING_ELSE: Final[Mapping[str, str]] = {}
 SLOW_COMMITS: Final[Mapping[str, str]] = {"FAULTS_SLOW_COMMITS": "yes"}
+SLOW_READS: Final[Mapping[str, str]] = {"FAULTS_SLOW_READS": "yes"}
 
 
 class Plant(NamedTuple):
@@ -33,7 +34,9 @@ PLANTS: Final[Mapping[str, Plant]] = {
     "offset before the effects, as auto-commit does": Plant(
         "tally", "kept", "reader dies", READER, reading.offset_before, BETWEEN
     ),
-    "epoch and offset not checked": Plant("tally", "kept", "frozen reader", READER, reading.unchecked_epoch),
+    "epoch and offset not checked": Plant(
+        "tally", "kept", "frozen reader", READER, reading.unchecked_epoch, circumstances=SLOW_READS
+    ),
     "lane marks not looked at": Plant("tally", "kept", "relay dies", READER, reading.no_marks),
     "dead letters not written": Plant("tally", "dead-letters", "poison", READER, reading.no_letters),
     "events not deduped": Plant("profile", "kept", "traffic", READER, profile.no_dedupe),

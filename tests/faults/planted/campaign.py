@@ -7,24 +7,24 @@ from uuid import UUID
 
 from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import Candidate, Contact
+from services.campaign.domain.gate import gate as right
 from services.campaign.repository import messages
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import sending
 from shared.db import Work
 from shared.process import Service
+from tests.faults.planted.patching import patch
 
 
 def early_gate(_: Service) -> None:
     """What is known of a customer when a message is first looked at counts when it leaves."""
-    patched: Any = sending
-    right = patched.gate
     first: dict[UUID, Contact | None] = {}
 
     def gate(candidate: Candidate, contact: Contact | None, *rest: Any, **more: Any) -> Any:
         known = first.setdefault(candidate.message_id, contact) or contact
         return right(candidate, known, *rest, **more)
 
-    patched.gate = gate
+    patch(sending, gate=gate)
 
 
 @dataclass
@@ -63,8 +63,7 @@ class _LateMark:
 def late_mark(_: Service) -> None:
     """A sender that dies after the provider took a message leaves it as if it had never been asked."""
     wrong = _LateMark()
-    patched: Any = messages
-    patched.lock_due, patched.move, patched.settle = wrong.lock_due, wrong.move, wrong.settle
+    patch(messages, lock_due=wrong.lock_due, move=wrong.move, settle=wrong.settle)
 
 
 def unknown_again(_: Service) -> None:
@@ -76,5 +75,4 @@ def unknown_again(_: Service) -> None:
         )
         return []
 
-    patched: Any = messages
-    patched.give_up = give_up
+    patch(messages, give_up=give_up)

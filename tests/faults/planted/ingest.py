@@ -1,15 +1,15 @@
 """An ingest service that promises what it does not have, or forgets what it has."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 from uuid import UUID, uuid4
 
 from services.ingest.api.door import Door
-from services.ingest.domain import normalise
+from services.ingest.domain import reception
 from services.ingest.service.taking import Publisher
 from shared.kafka.producer import Message
 from shared.process import Service
+from tests.faults.planted.patching import patch
 
 
 class _Early:
@@ -40,9 +40,7 @@ def early_answer(service: Service) -> None:
 def random_ids(_: Service) -> None:
     """A message sent twice is two events."""
 
-    def event_id(source_id: UUID, message_id: str) -> UUID:
-        del source_id, message_id
-        return uuid4()
+    def event_ids(_: UUID) -> Callable[[str], UUID]:
+        return lambda _: uuid4()
 
-    patched: Any = normalise
-    patched.event_id = event_id
+    patch(reception, event_ids=event_ids)

@@ -15,6 +15,7 @@ from shared.kafka.dead_letters import Record
 from shared.kafka.offsets import Place
 from shared.process import Service
 from tests.faults import tally
+from tests.faults.planted.patching import patch
 
 
 class _TwoTransactions:
@@ -74,8 +75,7 @@ def no_marks(_: Service) -> None:
         del connection, place, events
         return set()
 
-    patched: Any = offsets
-    patched.repeated = repeated
+    patch(offsets, repeated=repeated)
 
 
 def no_letters(_: Service) -> None:
@@ -84,5 +84,4 @@ def no_letters(_: Service) -> None:
     async def write(*_: Any, **__: Any) -> None:
         return
 
-    patched: Any = dead_letters
-    patched.write = write
+    patch(dead_letters, write=write)
