@@ -1,11 +1,15 @@
 """Ingest without ingest: bare Starlette with the same decoding and the same publishing, and nothing else.
 
 No keys, no plan, no quarantine, no metrics, no traces, no routes but one. `python -m tests.bench.bare BOOTSTRAP PORT`
+
+At `/v1/raw` even less: who sent an event is read, and the event goes on as it came, under its id and key. What lies
+between the two is the price of understanding events at all.
 """
 
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Final
 from uuid import UUID
 
 import uvicorn
@@ -14,20 +18,24 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.ingest.domain import body, times
+from services.ingest.domain import body, message, times
 from services.ingest.domain.reception import Reception
 from services.ingest.service import taking
 from shared.clock import SystemClock
-from shared.contracts.envelope import SourceKind
-from shared.kafka.producer import Producer
+from shared.contracts import topics
+from shared.contracts.envelope import SourceKind, event_ids
+from shared.contracts.identity import partition_key
+from shared.kafka.producer import Message, Producer
+
+# As many as an event's record has, less the one that is its own here.
+CONSTANT_HEADERS: Final = tuple((f"ce_name{n}", b"2026-01-31T12:00:00Z") for n in range(7))
+
+_event_id: Final = event_ids(UUID(int=7))
 
 
 async def take(request: Request) -> Response:
     """One batch."""
-    reader = body.BodyReader()
-    async for chunk in request.stream():
-        reader.feed(chunk)
-    envelope, _ = body.parse(reader.finish())
+    envelope = await _envelope(request)
     reception = Reception(
         source_id=UUID(int=7),
         source_kind=SourceKind.SERVER,
@@ -42,8 +50,29 @@ async def take(request: Request) -> Response:
     return Response(b'{"success": true}', media_type="application/json")
 
 
+async def take_raw(request: Request) -> Response:
+    """One batch, of which nothing is understood."""
+    envelope = await _envelope(request)
+    await request.app.state.producer.send([_raw(one, b"secret") for one in body.events_of(envelope)])
+    return Response(b'{"success": true}', media_type="application/json")
+
+
+def _raw(raw: bytes, secret: bytes) -> Message:
+    said = message.parse(raw)
+    headers = [*CONSTANT_HEADERS, ("ce_id", str(_event_id(message.text(said.message_id))).encode())]
+    key = partition_key(f"user_id:{said.user_id or said.anonymous_id}", secret=secret)
+    return Message(topic=topics.EVENTS, key=key, headers=headers, value=raw)
+
+
+async def _envelope(request: Request) -> body.Envelope:
+    reader = body.BodyReader()
+    async for chunk in request.stream():
+        reader.feed(chunk)
+    return body.parse(reader.finish())[0]
+
+
 def application(bootstrap: str) -> Starlette:
-    """The one route."""
+    """The two routes."""
 
     @asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
@@ -51,7 +80,8 @@ def application(bootstrap: str) -> Starlette:
         yield
         await app.state.producer.close()
 
-    return Starlette(routes=[Route("/v1/batch", take, methods=["POST"])], lifespan=life)
+    routes = [Route("/v1/batch", take, methods=["POST"]), Route("/v1/raw", take_raw, methods=["POST"])]
+    return Starlette(routes=routes, lifespan=life)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """`make bench-ingest`: how much of what the broker's client can do arrives through HTTP, checked and understood.
 
 In one run, interleaved: aiokafka's own `send` of records that are ready (the limit), bare Starlette with the same
-decoding and publishing, and ingest with keys, tracking plan (warn) and quarantine on, at 100, 20 and 1 events a
-request. Then latency at half of the rate reached in this run, memory: per connection, and over many events, and the
-rates of two processes and of one whose broker is away.
+decoding and publishing, the same with nothing understood, and ingest with keys, tracking plan (warn) and quarantine
+on, at 100, 20 and 1 events a request. Then latency at half of the rate reached in this run, memory: per connection,
+and over many events, and the rates of two processes and of one whose broker is away.
 """
 
 import argparse
@@ -99,10 +99,18 @@ class Run:
         self._urls.append(f"http://{LOOPBACK}:{port}")
         await bench.until_answers(self._urls[-1], child)
 
-    async def _load(self, url: str, size: int, *, connections: int = CONNECTIONS, pause_ms: float = 0) -> Load:
+    async def _load(
+        self,
+        url: str,
+        size: int,
+        *,
+        path: str = "/v1/batch",
+        connections: int = CONNECTIONS,
+        pause_ms: float = 0,
+    ) -> Load:
         self._runs += 1
         load = await bench.wrk(
-            f"{url}/v1/batch",
+            f"{url}{path}",
             self._bodies[size],
             self._authorization,
             run=self._runs,
@@ -116,7 +124,7 @@ class Run:
     async def round(self) -> None:
         """One of everything, one after the other."""
         self._figures.note("aiokafka send", await self._raw())
-        self._figures.note("bare Starlette, 100 events", await self._bare())
+        await self._bare()
         for size in SIZES:
             self._figures.note(f"ingest, {size} events", await self._rate(size))
 
@@ -132,7 +140,7 @@ class Run:
         )
         return float(said)
 
-    async def _bare(self) -> float:
+    async def _bare(self) -> None:
         port = free_port()
         command = [sys.executable, "-m", "tests.bench.bare", self._stack.broker.bootstrap, str(port)]
         log = self._stack.home / "logs" / "bare.log"
@@ -141,7 +149,9 @@ class Run:
             url = f"http://{LOOPBACK}:{port}"
             await bench.until_answers(url, child)
             await self._load(url, 100)  # warm, as ingest is by then
-            return (await self._load(url, 100)).rate * 100
+            self._figures.note("bare Starlette, 100 events", (await self._load(url, 100)).rate * 100)
+            raw = await self._load(url, 100, path="/v1/raw")
+            self._figures.note("bare Starlette, nothing understood, 100 events", raw.rate * 100)
         finally:
             await child.kill()
 
