@@ -221,6 +221,7 @@ class ApacheKafka:
             "broker.session.timeout.ms": "4000",
             "broker.heartbeat.interval.ms": "500",
             "group.initial.rebalance.delay.ms": "0",
+            # Tests and drills wait for members that are gone, and would wait 6 s.
             "group.min.session.timeout.ms": "1000",
             # The default, 128 MB, is a third of this heap.
             "log.cleaner.dedupe.buffer.size": str(16 * 1024 * 1024),

@@ -32,6 +32,7 @@ PLACEHOLDERS: Final = frozenset(
 )  # fmt: skip
 
 MAX_VALUE_LENGTH: Final = 256  # characters
+REMEMBERED_SECRETS: Final = 8  # a process has one; setting up its hash costs as much as hashing
 
 
 class Identity(msgspec.Struct, frozen=True, order=True, array_like=True):
@@ -76,6 +77,6 @@ def partition_key(identity: str, *, secret: bytes) -> bytes:
     return hasher.digest()
 
 
-@lru_cache(8)
-def _keyed(secret: bytes) -> "hashlib.blake2b":
+@lru_cache(REMEMBERED_SECRETS)
+def _keyed(secret: bytes) -> hashlib.blake2b:
     return hashlib.blake2b(key=secret[:64], digest_size=16)

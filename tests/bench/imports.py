@@ -20,6 +20,7 @@ from deploy.local.placement import remove_data
 from deploy.local.settings import Ports, broker_kind
 from deploy.local.stack import Stack
 from tests.support import imports
+from tests.support.figures import keep
 from tests.support.imports import Dataset, Done
 
 DATASETS: Final[Mapping[str, Callable[[Path], Dataset]]] = {
@@ -60,8 +61,7 @@ def main() -> int:
     figures = {name: asyncio.run(_run(name, said.broker, console)) for name in said.files or DATASETS}
     _show(figures, said.broker, console)
     if said.keep:
-        kept = msgspec.json.decode(FIGURES.read_bytes(), type=dict[str, Figures]) if FIGURES.exists() else {}
-        FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(kept | figures), indent=1) + b"\n")
+        keep(FIGURES, figures)
     return 1 if any(one.customers_that_differ for one in figures.values()) else 0
 
 

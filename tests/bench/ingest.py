@@ -17,7 +17,6 @@ from statistics import median
 from typing import Any, Final
 
 import httpx2
-import msgspec
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -28,6 +27,7 @@ from deploy.local.stack import Stack
 from tests.bench import bench
 from tests.bench.bench import Load
 from tests.bench.events import PLAN, templates
+from tests.support.figures import keep
 
 CONNECTIONS: Final = 32
 SIZES: Final = (100, 20, 1)  # events a request
@@ -263,18 +263,18 @@ def main() -> int:
         bench.require("wrk", "taskset")
         placement = bench.give_up_core()
         brokers: list[BrokerKind] = ["apache", "embedded"] if said.broker == "both" else [said.broker]
-        kept: dict[str, Any] = {}
+        measured: dict[str, Figures] = {}
         for broker in brokers:
             # The embedded broker keeps everything in memory.
             seconds = said.seconds if broker == "apache" else min(said.seconds, 2.0)
             found = asyncio.run(measure(broker, console, rounds=said.rounds, seconds=seconds, events=said.events))
             show(found, console, placement)
-            kept[broker] = found
+            measured[broker] = found
     except StackError as error:
         print(f"rapport: {error}", file=sys.stderr)
         return 1
     if said.keep:
-        FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n")
+        keep(FIGURES, measured)
     return 0
 
 

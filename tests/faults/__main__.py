@@ -8,16 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-import msgspec
 from rich.console import Console
 
 from tests.faults.ledger import Ledger
 from tests.faults.load import Shape
 from tests.faults.run import Report, Script, run, show
-from tests.faults.soak import soak
+from tests.faults.soak import FIGURES, soak
 from tests.faults.world import World
+from tests.support.figures import keep
 
-FIGURES: Final = Path(__file__).resolve().parents[2] / "docs" / "reliability.json"
 FULL: Final = Script(seed=0, shape=Shape(5800, silent=20), faults=66, kills_while_sending=34, pause_seconds=0.8)
 
 
@@ -44,15 +43,8 @@ def main() -> int:
     report = asyncio.run(_run(folder, script, nodes=said.nodes or (3 if said.what == "full" else 1)))
     show(report, console)
     if said.what == "full":
-        keep("full", report)
+        keep(FIGURES, {"full": report.plain()})
     return 1 if report.broken else 0
-
-
-def keep(name: str, report: Report) -> None:
-    """Writes a run's figures to `docs/reliability.json`."""
-    known = msgspec.json.decode(FIGURES.read_bytes()) if FIGURES.exists() else {}
-    known[name] = report.plain()
-    FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n")
 
 
 async def _run(folder: Path, script: Script, *, nodes: int) -> Report:

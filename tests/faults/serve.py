@@ -80,7 +80,7 @@ def _hold_in_hand(service: process.Service) -> None:
 
 
 class _InHand:
-    """Batches that wait before they are applied."""
+    """Batches that wait before they are applied; the consumer asks no more of its batches than `apply`."""
 
     def __init__(self, right: Batches) -> None:
         self._right = right

@@ -9,9 +9,8 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -24,6 +23,7 @@ from tests.faults.load import Clients, endless
 from tests.faults.rolling import Roller
 from tests.faults.run import REST_SECONDS, Report, judge, rebuild_all
 from tests.faults.world import World
+from tests.support.figures import keep
 
 SAMPLE_SECONDS: Final = 10.0
 WARM_UP: Final = 0.3  # of the time: caches fill, pools open
@@ -140,8 +140,7 @@ def _verdict(
     heard = {f"{name} {status}": count for (name, status), count in sorted(roller.heard.items())}
     console.print(f"restarts {dict(roller.restarts)}; answers {heard}; errors {roller.errors[:5]}")
     console.print(f"{report.acknowledged:,} events, {report.intents:,} intents; broken: {report.broken}")
-    known: dict[str, Any] = msgspec.json.decode(FIGURES.read_bytes()) if FIGURES.exists() else {}
-    known["soak"] = {
+    figures = {
         **report.plain(),
         "restarts": dict(roller.restarts),
         "answers": heard,
@@ -151,7 +150,7 @@ def _verdict(
             for key, (first, last, ratio) in growth.items()
         },
     }
-    FIGURES.write_bytes(msgspec.json.format(msgspec.json.encode(known), indent=1) + b"\n")
+    keep(FIGURES, {"soak": figures})
     draw(memory.samples, compared(report.seconds), CHART)
     services = [ratio for key, (_, _, ratio) in growth.items() if not key.startswith("kafka")]
     good = not report.broken and not roller.errors and not roller.wrong and max(services) < GROWTH
