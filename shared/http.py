@@ -82,9 +82,8 @@ def create_app(
     app.add_exception_handler(DBAPIError, _on_database_error)
     for away in DATABASE_AWAY:
         app.add_exception_handler(away, _on_away)
-    if direct:
-        app.add_middleware(Direct, answers=direct)
-    app.add_middleware(operations.Observed)
+    # Around the framework's own middleware, of which answers in `direct` need nothing.
+    app.middleware_stack = operations.Observed(Direct(app.build_middleware_stack(), direct or {}))
     return app
 
 

@@ -1,19 +1,22 @@
 """What every service tells an operator: whether it lives, is ready, how far it lags, its metrics; and trace ids."""
 
 import time
-from typing import Any
+from functools import lru_cache
+from typing import Any, Final
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from shared import metrics
 from shared.db import DATABASE_ERRORS, Database
 from shared.health import Pulse
 from shared.kafka.consumer import Consumer
 from shared.logging import trace_id
+
+REMEMBERED_ROUTES: Final = 1_024  # with their methods and statuses
 
 
 class Health:
@@ -97,6 +100,11 @@ class Farewell:
         await self._app(scope, receive, say)
 
 
+# Looked up once: a metric takes a lock to find that of its labels.
+_seconds: Final = lru_cache(REMEMBERED_ROUTES)(metrics.http_seconds.labels)
+_requests: Final = lru_cache(REMEMBERED_ROUTES)(metrics.http_requests.labels)
+
+
 class Observed:
     """Counts and times each answer, and gives each request a trace id (W3C `traceparent`, taken over or made)."""
 
@@ -125,5 +133,5 @@ class Observed:
             await self._app(scope, receive, observe)
         finally:
             route = getattr(scope.get("route"), "path", "other")
-            metrics.http_seconds.labels(route).observe(time.perf_counter() - started)
-            metrics.http_requests.labels(route, scope["method"], status).inc()
+            _seconds(route).observe(time.perf_counter() - started)
+            _requests(route, scope["method"], status).inc()

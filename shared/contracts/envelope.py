@@ -8,13 +8,15 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-from uuid_utils import UUID as _UUID
+import uuid_utils
 from uuid_utils import uuid5
 
 from shared.contracts import events
 from shared.contracts.context import Context
 from shared.contracts.events import Body
 from shared.contracts.identity import Identity
+
+QuickUUID = uuid_utils.UUID  # made and written several times as fast as Python's own, for which it can't stand
 
 REMEMBERED_SOURCES: Final = 1_024
 MAX_CAUSATION_DEPTH: Final = 8  # a rule that answers its own answer must end somewhere
@@ -92,22 +94,22 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 def event_id(source_id: UUID, message_id: str) -> UUID:
     """The id of a source's message: the same message always gets the same id, whoever computes it."""
-    return event_ids(source_id)(message_id)
+    return as_uuid(event_ids(source_id)(message_id))
 
 
-def event_ids(source_id: UUID) -> Callable[[str], UUID]:
-    """`event_id` for many messages of one source."""
-    return partial(_uuid5, _namespace(source_id))
+def event_ids(source_id: UUID) -> Callable[[str], QuickUUID]:
+    """`event_id` for many messages of one source, as ids that are quickly made and written."""
+    return partial(uuid5, _namespace(source_id))
 
 
 @lru_cache(REMEMBERED_SOURCES)
-def _namespace(source_id: UUID) -> _UUID:
-    return _UUID(source_id.hex)
+def _namespace(source_id: UUID) -> QuickUUID:
+    return QuickUUID(source_id.hex)
 
 
-def _uuid5(namespace: _UUID, name: str) -> UUID:
-    """RFC 9562, section 5.5, in a third of the time that Python's own takes."""
-    return msgspec.convert(uuid5(namespace, name).bytes, UUID)
+def as_uuid(quick: QuickUUID) -> UUID:
+    """The same id as Python's own, in a third of the time that its own takes."""
+    return msgspec.convert(quick.bytes, UUID)
 
 
 def weightier(one: Event | None, other: Event) -> Event:
@@ -119,7 +121,7 @@ def weightier(one: Event | None, other: Event) -> Event:
 
 def derived_id(cause_id: UUID, kind: str, definition_id: str, version: int) -> UUID:
     """The id of what a rule made of an event: deciding again makes the same fact, not a second one."""
-    return _uuid5(_UUID(cause_id.hex), f"{kind}/{definition_id}/{version}")
+    return as_uuid(uuid5(QuickUUID(cause_id.hex), f"{kind}/{definition_id}/{version}"))
 
 
 _SERVICES: Final = UUID("6c0f0a52-2f0b-5c7e-9a53-9d1d6f3c1a10")  # namespace of the services' own source ids
@@ -127,4 +129,4 @@ _SERVICES: Final = UUID("6c0f0a52-2f0b-5c7e-9a53-9d1d6f3c1a10")  # namespace of 
 
 def service_source(service: str) -> UUID:
     """The source id under which a Rapport service publishes facts."""
-    return _uuid5(_namespace(_SERVICES), service)
+    return as_uuid(uuid5(_namespace(_SERVICES), service))

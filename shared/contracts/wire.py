@@ -44,13 +44,13 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: Context | None = None
 
 
-class _Written(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class _Written(msgspec.Struct, frozen=True, omit_defaults=True):
     """A value on its way out, with its data not encoded yet; it reads back as `_Value`."""
 
     data: Body
-    identities: tuple[Identity, ...] = ()
+    identities: tuple[Identity, ...] | msgspec.Raw = ()
     stated_at: datetime | None = None
-    context: Context | None = None
+    context: Context | msgspec.Raw | None = None
 
 
 _encode: Final = msgspec.json.Encoder().encode
@@ -76,7 +76,8 @@ def _utc(moment: datetime) -> datetime:
 
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
-_TRUE: Final = b"true"
+HISTORICAL: Final = ("ce_historical", b"true")
+CLAIM: Final = ("ce_claim", b"true")
 _KIND_HEADERS: Final = {kind: ("ce_sourcekind", kind.encode()) for kind in SourceKind}
 _TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
 
@@ -86,26 +87,53 @@ def _source_header(source_id: str) -> tuple[str, bytes]:
     return "ce_source", b"/rapport/sources/" + source_id.encode()
 
 
-def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
-    """An event's headers and value."""
-    # Three texts at once: a call of the encoder costs as much as what it writes here.
-    _, event_id, _, occurred_at, _, received_at, _ = _encode(
-        (event.event_id, _utc(event.occurred_at), _utc(event.received_at))
-    ).split(b'"')
-    headers: list[tuple[str, bytes]] = [
+def heading(
+    event_id: bytes, occurred_at: datetime, received_at: datetime, body: type[Body], source_id: str, kind: SourceKind
+) -> list[tuple[str, bytes]]:
+    """The headers that every event has. `event_id` is a text; times are in UTC."""
+    # Both at once: a call of the encoder costs as much as what it writes here.
+    _, occurred_text, _, received_text, _ = _encode((occurred_at, received_at)).split(b'"')
+    return [
         _SPECVERSION,
         ("ce_id", event_id),
-        _source_header(event.source_id),
-        _TYPE_HEADERS[type(event.body)],
-        ("ce_time", occurred_at),
-        ("ce_receivedat", received_at),
-        _KIND_HEADERS[event.source_kind],
+        _source_header(source_id),
+        _TYPE_HEADERS[body],
+        ("ce_time", occurred_text),
+        ("ce_receivedat", received_text),
+        _KIND_HEADERS[kind],
         _CONTENT_TYPE,
     ]
+
+
+def encode_part(part: Context | tuple[Identity, ...]) -> msgspec.Raw:
+    """A part of an event's value, for `encode_value` of many events that share it."""
+    return msgspec.Raw(_encode(part))
+
+
+def encode_value(
+    body: Body,
+    identities: tuple[Identity, ...] | msgspec.Raw,
+    stated_at: datetime | None,
+    context: Context | msgspec.Raw | None,
+) -> bytes:
+    """An event's value."""
+    return _encode(_Written(body, identities, stated_at, context))
+
+
+def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
+    """An event's headers and value."""
+    headers = heading(
+        _encode(event.event_id)[1:-1],
+        _utc(event.occurred_at),
+        _utc(event.received_at),
+        type(event.body),
+        event.source_id,
+        event.source_kind,
+    )
     if event.historical:
-        headers.append(("ce_historical", _TRUE))
+        headers.append(HISTORICAL)
     if event.claim:
-        headers.append(("ce_claim", _TRUE))
+        headers.append(CLAIM)
     if event.profile_id is not None:
         headers.append(("ce_profileid", str(event.profile_id).encode()))
     if event.origin is not None:
@@ -118,9 +146,7 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(("ce_depth", str(event.depth).encode()))
     if event.traceparent is not None:
         headers.append(("traceparent", event.traceparent.encode()))
-    return headers, _encode(
-        _Written(data=event.body, identities=event.identities, stated_at=event.stated_at, context=event.context)
-    )
+    return headers, encode_value(event.body, event.identities, event.stated_at, event.context)
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:

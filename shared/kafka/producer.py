@@ -8,12 +8,12 @@ same id, is sent again by the caller.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
@@ -35,7 +35,7 @@ class BrokerAway(Exception):
     """The broker did not acknowledge in time. What was sent may or may not be there."""
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
+class Message(msgspec.Struct, frozen=True):
     """One record to publish. `tag` is the caller's name for it."""
 
     topic: str
@@ -54,19 +54,21 @@ def partition_of(key: bytes, partitions: int) -> int:
     return int(murmur2(key) & 0x7FFF_FFFF) % partitions
 
 
-class _Gathered:
-    """Records for one partition that will travel together, and what all who wait for them will hear."""
+class _Round:
+    """Records that will travel to one broker together, and what all who wait for them will hear."""
 
-    def __init__(self, client: AIOKafkaProducer, place: Place) -> None:
+    def __init__(self, client: AIOKafkaProducer, node: int | None) -> None:
         self.client: Any = client
-        self.place = place
-        self.batch = client.create_batch()
+        self.node = node
+        self.batches: dict[Place, Any] = {}
         self.acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def take(self, message: Message) -> bool:
-        """Adds a record; False if the batch is full."""
-        taken = self.batch.append(key=message.key, value=message.value, timestamp=None, headers=message.headers)
-        return taken is not None
+    def append_to(self, place: Place) -> Any:
+        """The method of this place's batch that adds a record, and returns None once the batch is full."""
+        batch = self.batches.get(place)
+        if batch is None:
+            batch = self.batches[place] = self.client.create_batch()
+        return batch.append
 
     def fail(self, error: BrokerAway) -> None:
         """Tells those who wait, unless they know already. Nobody has to hear it: they may all be gone."""
@@ -93,65 +95,93 @@ class Producer:
         self._client: AIOKafkaProducer | None = None
         self._changing = asyncio.Lock()
         self._partitions: dict[str, int] = {}
-        self._gathering: dict[Place, _Gathered] = {}
-        self._lanes: dict[Place, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._nodes: dict[Place, int] = {}
+        self._gathering: dict[int | None, _Round] = {}  # by node
+        self._lanes: dict[int | None, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def send(self, messages: Sequence[Message]) -> None:
         """Publishes all messages; returns when every one is acknowledged. Raises `BrokerAway` otherwise.
 
-        While a partition's batch is on its way, what all callers send to it gathers in the next one.
+        While one round is on its way to a broker, what all callers send there gathers in the next one: the client has
+        one request in flight to each, so that more, smaller batches would only wait in it.
         """
         client = await self._connected()
         await self._know_partitions(client, messages)
         begun, waiting = self._gather(client, messages)
         try:
             if len(begun) == 1:
-                await self._send_gathered(begun[0])
+                await self._send_round(begun[0])
             elif begun:
-                await asyncio.gather(*map(self._send_gathered, begun))
+                await asyncio.gather(*map(self._send_round, begun))
         finally:
-            for gathered in begun:  # whatever became of it, somebody else may wait for it
-                self._close(gathered)
-                gathered.fail(BrokerAway("the caller who sent this batch was cancelled"))
-        for gathered in waiting:
-            await gathered.acknowledged
+            for one in begun:  # whatever became of it, somebody else may wait for it
+                self._close(one)
+                one.fail(BrokerAway("the caller who sent this round was cancelled"))
+        for one in waiting:
+            await one.acknowledged
 
-    def _gather(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> tuple[list[_Gathered], list[_Gathered]]:
-        """Puts records into the batches that gather now: those that were begun for it, and all that hold any."""
-        begun: list[_Gathered] = []
-        waiting: dict[_Gathered, None] = {}
-        for message in messages:
-            place = message.topic, partition_of(message.key, self._partitions[message.topic])
-            gathered = self._gathering.get(place)
-            if gathered is None or gathered.client is not client or not gathered.take(message):
-                gathered = self._gathering[place] = _Gathered(client, place)
-                begun.append(gathered)
-                taken = gathered.take(message)
-                assert taken, "a batch takes its first record whatever its size"
-            waiting[gathered] = None
-        return begun, list(waiting)
+    def _gather(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> tuple[list[_Round], set[_Round]]:
+        """Puts records into the rounds that gather now: those that were begun for it, and all that hold any."""
+        begun: list[_Round] = []
+        waiting: set[_Round] = set()
+        for topic in {message.topic for message in messages}:
+            partitions = self._partitions[topic]
+            appends: dict[int, Any] = {}
+            for message in messages:
+                if message.topic != topic:
+                    continue
+                key, value, headers = message.key, message.value, message.headers
+                partition = partition_of(key, partitions)
+                append = appends.get(partition)
+                if append is not None and append(key=key, value=value, timestamp=None, headers=headers) is not None:
+                    continue
+                place = topic, partition
+                node = self._node_of(client, place)
+                gathering = self._gathering.get(node)
+                if gathering is not None and gathering.client is client:
+                    append = gathering.append_to(place)
+                    taken = append(key=key, value=value, timestamp=None, headers=headers) is not None
+                else:
+                    taken = False
+                if gathering is None or not taken:
+                    gathering = self._gathering[node] = _Round(client, node)
+                    begun.append(gathering)
+                    append = gathering.append_to(place)
+                    first = append(key=key, value=value, timestamp=None, headers=headers)
+                    assert first is not None, "a batch takes its first record whatever its size"
+                appends[partition] = append
+                waiting.add(gathering)
+        return begun, waiting
 
-    async def _send_gathered(self, gathered: _Gathered) -> None:
-        """Sends a batch when its partition's last one is through, and tells everybody who has a record in it."""
-        topic, partition = gathered.place
-        async with self._lanes[gathered.place]:
-            self._close(gathered)
-            lives = gathered.client is self._client
+    def _node_of(self, client: Any, place: Place) -> int | None:
+        """The broker that leads a partition, as far as the client knows: if it moves, a round only goes to two."""
+        node = self._nodes.get(place)
+        if node is None:
+            node = client.client.cluster.leader_for_partition(TopicPartition(*place))
+            if node is not None:
+                self._nodes[place] = node
+        return node
+
+    async def _send_round(self, one: _Round) -> None:
+        """Sends a round when its broker's last one is through, and tells everybody who has a record in it."""
+        async with self._lanes[one.node]:
+            self._close(one)
+            lives = one.client is self._client
             if not lives:
-                gathered.fail(BrokerAway("the client failed with an earlier batch"))
+                one.fail(BrokerAway("the client failed with an earlier round"))
                 return
             try:
-                await _acknowledged(gathered.client, gathered.batch, topic, partition)
+                await _acknowledged(one.client, one.batches)
             except (KafkaError, OSError, TimeoutError) as error:
-                gathered.fail(BrokerAway(repr(error)))
-                await self._discard(gathered.client)
+                one.fail(BrokerAway(repr(error)))
+                await self._discard(one.client)
                 return
-            gathered.acknowledged.set_result(None)
+            one.acknowledged.set_result(None)
 
-    def _close(self, gathered: _Gathered) -> None:
-        """Whoever comes from now on begins another batch."""
-        if self._gathering.get(gathered.place) is gathered:
-            del self._gathering[gathered.place]
+    def _close(self, one: _Round) -> None:
+        """Whoever comes from now on begins another round."""
+        if self._gathering.get(one.node) is one:
+            del self._gathering[one.node]
 
     async def send_in_order(self, messages: Sequence[Message]) -> set[int]:
         """Publishes messages so that, in each partition, none is sent before all earlier ones are acknowledged.
@@ -203,7 +233,7 @@ class Producer:
                 ):
                     end += 1
                 assert end > start, "a batch takes its first record whatever its size"
-                await _acknowledged(client, batch, topic, partition)
+                await _acknowledged(client, {(topic, partition): batch})
                 failpoint("producer.after_batch")
                 acknowledged.update(message.tag for message in lane[start:end])
                 start = end
@@ -233,6 +263,7 @@ class Producer:
                     raise BrokerAway(repr(error)) from error
                 self._client = client
                 self._partitions.clear()
+                self._nodes.clear()
             return self._client
 
     async def _discard(self, client: AIOKafkaProducer) -> None:
@@ -248,13 +279,17 @@ class Producer:
             await _stop(client)
 
 
-async def _acknowledged(client: AIOKafkaProducer, batch: Any, topic: str, partition: int) -> None:
-    """Sends a batch and returns once the broker has it; raises what the client raises, or `TimeoutError`."""
+async def _acknowledged(client: AIOKafkaProducer, batches: Mapping[Place, Any]) -> None:
+    """Sends batches and returns once the broker has all; raises what the client raises, or `TimeoutError`."""
     async with asyncio.timeout(SEND_SECONDS):
         with failures_raise():
-            answer: asyncio.Future[Any] = await client.send_batch(batch, topic, partition=partition)
-            answer.add_done_callback(_heard)  # a client that is given up may yet answer, to nobody
-            await asyncio.shield(answer)
+            answers: list[asyncio.Future[Any]] = []
+            for (topic, partition), batch in batches.items():
+                answer = await client.send_batch(batch, topic, partition=partition)
+                answer.add_done_callback(_heard)  # a client that is given up may yet answer, to nobody
+                answers.append(answer)
+            for answer in answers:
+                await asyncio.shield(answer)
 
 
 def _heard(answer: asyncio.Future[Any]) -> None:

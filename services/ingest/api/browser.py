@@ -57,7 +57,7 @@ async def gif(request: Request) -> Response:
         message = pixel.message(request.query_params.multi_items(), referrer=request.headers.get("referer", ""))
         reception = door.reception(source, request, door.clock.now(), traceparent=traceparent())
         raw = msgspec.json.encode(message)
-        await door.take_messages(source, [raw], reception, dict)
+        await door.hand_on(source, door.sort(source, [raw], reception, dict), reception.received_at)
     except (TrackingError, *DATABASE_ERRORS) as error:
         log.info("pixel.not_taken", error=repr(error))
     return Response(GIF, media_type="image/gif", headers={**CORS, "Cache-Control": "no-store"})

@@ -187,13 +187,12 @@ class Door:
 
     # What it sends
 
-    async def take_messages(
+    def sort(
         self, source: Source, raws: Sequence[bytes], reception: Reception, around: Callable[[], dict[str, Any]]
     ) -> Sorted:
-        """Takes in messages of the tracking API."""
+        """Messages of the tracking API, for `hand_on`."""
         view = self.reckoning.view(source.id, reception.received_at)
-        done = taking.sort(raws, reception, partition_secret=self.partition_secret, around=around, watch=view)
-        return await self._hand_on(source, done, reception.received_at)
+        return taking.sort(raws, reception, partition_secret=self.partition_secret, around=around, watch=view)
 
     async def take_webhook(self, source: Source, payload: Payload, reception: Reception) -> Sorted:
         """Takes in a delivery of a shop, which may speak of an order without saying whose it is."""
@@ -213,9 +212,10 @@ class Door:
         done = taking.sort_payloads(
             payloads, source, reception, partition_secret=self.partition_secret, owners=known, watch=view
         )
-        return await self._hand_on(source, done, reception.received_at)
+        return await self.hand_on(source, done, reception.received_at)
 
-    async def _hand_on(self, source: Source, done: Sorted, now: datetime) -> Sorted:
+    async def hand_on(self, source: Source, done: Sorted, now: datetime) -> Sorted:
+        """Takes in what was sorted; `now` is when it was received."""
         if done.refused:
             async with self.database.work() as work:
                 await taking.keep(work, source.id, done.refused)

@@ -137,7 +137,7 @@ def _takes(kind: str) -> Any:
         done = await _take(request, source, [payload])
         if done.refused:
             raise Refused(typed.placed(kind, done.refused[0].error.text))
-        return FactAccepted(event_id=done.event_ids[0])
+        return FactAccepted(event_id=UUID(done.event_ids[0].decode()))
 
     return take
 
@@ -206,7 +206,7 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
     done = await _take(request, source, [Payload(way=Way.CLOUDEVENTS, raw=raw)])
     if done.refused:
         raise Refused(done.refused[0].error.text)
-    return FactAccepted(event_id=done.event_ids[0])
+    return FactAccepted(event_id=UUID(done.event_ids[0].decode()))
 
 
 def _structured(request: Request, content_type: str, raw: bytes) -> bytes:

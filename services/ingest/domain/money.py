@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Final
+from typing import Any, Final
 
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
@@ -22,6 +22,7 @@ DEFAULT_EXPONENT: Final = 2
 
 MAX_MINOR: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 _FLOAT_DIGITS: Final = 15  # every double keeps so many; what has more was computed with floats
+_FLOAT_MAX: Final = 10 ** (_FLOAT_DIGITS - DEFAULT_EXPONENT)  # below it, an amount with two decimals has no more
 _FLOAT_TAIL: Final = Decimal("0.001")  # of a minor unit; what their arithmetic leaves is far less
 _MAX_DIGITS: Final = 20  # before anything is multiplied: 1e999999999 is a short text and a very long number
 
@@ -64,3 +65,22 @@ def minor(amount: Decimal, code: str, *, at: str) -> int:
     if result > MAX_MINOR:
         raise BadEvent(Reason.AMOUNT, f"{at}: larger than {MAX_MINOR} minor units")
     return result
+
+
+def plain(value: Any, code: str) -> int | None:
+    """`minor` of an amount as JSON has it, where that is quickly told: of currencies with two decimals. Else None."""
+    if exponent(code) != DEFAULT_EXPONENT:
+        return None
+    if type(value) is str:
+        whole, point, cents = value[:-3], value[-3:-2], value[-2:]
+        digits = whole + cents
+        if point == "." and len(digits) <= _FLOAT_DIGITS and whole and digits.isascii() and digits.isdigit():
+            return int(digits)
+    elif type(value) is float:
+        # Of decimals with so few digits each is the nearest to another double.
+        if 0 <= value < _FLOAT_MAX:
+            found = round(value * 100)
+            return found if found / 100 == value else None
+    elif type(value) is int and 0 <= value < _FLOAT_MAX:
+        return value * 100
+    return None

@@ -11,7 +11,7 @@ from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import Understood
-from shared.contracts.envelope import Event, may_say
+from shared.contracts.envelope import Event, as_uuid, may_say
 
 MAX_DEPTH: Final = 64  # levels; JSON readers recurse, and each has a limit of its own
 # Strings are tokens, too, so that the brackets in them are not counted.
@@ -71,7 +71,7 @@ def _judged(said: Understood, reception: Reception, place: int) -> Normal:
         historical=historical,
     )
     event = Event(
-        event_id=reception.event_id(said.message_id),
+        event_id=as_uuid(reception.event_id(said.message_id)),
         source_id=reception.source_name,
         source_kind=reception.source_kind,
         occurred_at=occurred_at,

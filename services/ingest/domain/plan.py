@@ -73,13 +73,16 @@ class Plan:
 
     def judge(self, event: str, properties: bytes) -> Violation | None:
         """What is wrong with an event; None if nothing is. `properties` is a JSON object."""
+        return self.judge_read(event, _decode(properties) if event in self._rules else {})
+
+    def judge_read(self, event: str, said: Mapping[str, Any]) -> Violation | None:
+        """`judge`, of properties that were read already."""
         planned = self._rules.get(event)
         if planned is None:
             if self._unplanned is None:
                 return None
             return Violation(event, self._unplanned, UNPLANNED, f"event {event!r}: not in the plan")
         mode, validator = planned
-        said = _decode(properties)
         if validator.is_valid(said):
             return None
         rule, text = _said(validator, said)

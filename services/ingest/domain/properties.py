@@ -9,7 +9,7 @@ Held = tuple[tuple[str, ...], ...]  # names of properties; those in one tuple st
 
 _P = TypeVar("_P", bound=msgspec.Struct)
 
-_NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})  # said of a property, these say no more than to leave it out
+NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})  # said of a property, these say no more than to leave it out
 
 
 class Properties(Generic[_P]):
@@ -50,5 +50,5 @@ class Properties(Generic[_P]):
 
 def beside(said: Mapping[str, Any], held: Held) -> dict[str, Any]:
     """The properties that a typed event does not hold, and that say something."""
-    names = {next((name for name in names if said.get(name) not in _NOTHING), "") for names in held}
-    return {name: value for name, value in said.items() if name not in names and value not in _NOTHING}
+    names = {next((name for name in names if said.get(name) not in NOTHING), "") for names in held}
+    return {name: value for name, value in said.items() if name not in names and value not in NOTHING}

@@ -3,23 +3,32 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import lru_cache
+from typing import Final
 from uuid import UUID
+
+import msgspec
 
 from services.ingest.domain import message
 from services.ingest.domain.body import MAX_EVENT_BYTES
 from services.ingest.domain.circumstances import Locate, circumstances, nowhere
 from services.ingest.domain.plan import NO_PLAN, Plan
 from services.ingest.domain.renaming import NO_RENAMING, Renaming
+from shared.contracts import wire
 from shared.contracts.context import Context
-from shared.contracts.envelope import SourceKind, event_ids
+from shared.contracts.envelope import QuickUUID, SourceKind, event_ids
+
+REMEMBERED_CONTEXTS: Final = 1_024  # of all requests; with MAX_REMEMBERED_BYTES these are 3 MB
+MAX_REMEMBERED_BYTES: Final = 1_024  # of one context
 
 
 @dataclass(frozen=True, slots=True)
 class Around:
-    """The surroundings of an event: as they were said, and as the bus carries them."""
+    """The surroundings of an event: as they were said, as the bus carries them, and these as they are written."""
 
     said: message.Context
     known: Context | None
+    written: msgspec.Raw | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +56,7 @@ class Reception:
     locate: Locate = nowhere
     trusted: bool = field(init=False)  # whether the source is a company's own server
     source_name: str = field(init=False)
-    event_id: Callable[[str], UUID] = field(init=False)  # of a message of this source
+    event_id: Callable[[str], QuickUUID] = field(init=False)  # of a message of this source
     _around: dict[bytes, Around] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -63,7 +72,16 @@ class Reception:
         """
         known = self._around.get(raw)
         if known is None:
-            said = message.merged(self.context, message.context_in(raw))
-            found = circumstances(said, address=self.address, user_agent=self.user_agent, locate=self.locate)
-            known = self._around[raw] = Around(said, found)
+            alone = self.context is message.NO_CONTEXT and len(raw) <= MAX_REMEMBERED_BYTES
+            look = _remembered if alone else _around
+            known = self._around[raw] = look(self.context, raw, self.address, self.user_agent, self.locate)
         return known
+
+
+def _around(batch: message.Context, raw: bytes, address: str, user_agent: str, locate: Locate) -> Around:
+    said = message.merged(batch, message.context_in(raw))
+    known = circumstances(said, address=address, user_agent=user_agent, locate=locate)
+    return Around(said, known, None if known is None else wire.encode_part(known))
+
+
+_remembered: Final = lru_cache(REMEMBERED_CONTEXTS)(_around)

@@ -46,6 +46,9 @@ class Renaming:
         said = _decode(properties)
         return event, _encode(said | {target: find(said) for target, find in expressions})
 
+    def __bool__(self) -> bool:
+        return bool(self._events)
+
 
 def _compiled(name: str, one: Renamed) -> tuple[tuple[str, Finder], ...]:
     if len(one.properties) > MAX_PROPERTIES:

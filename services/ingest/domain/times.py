@@ -35,11 +35,16 @@ def occurred_at(
         raise BadEvent(
             Reason.TIME, 'timestamp: not a time with a zone; send ISO 8601 such as "2026-01-31T12:00:00.000Z"'
         )
+    return stamped, corrected(stamped, sent_at, received_at, historical=historical)
+
+
+def corrected(stamped: datetime, sent_at: datetime | None, received_at: datetime, *, historical: bool) -> datetime:
+    """When an event happened that its sender stamped so. Raises `BadEvent`."""
     if sent_at is None or historical:
-        return stamped, min(stamped, received_at)
+        return min(stamped, received_at)
     if sent_at <= stamped:
-        return stamped, received_at
+        return received_at
     try:
-        return stamped, received_at - (sent_at - stamped)
+        return received_at - (sent_at - stamped)
     except OverflowError:
         raise BadEvent(Reason.TIME, "timestamp, sentAt: too far apart; check the sender's clock") from None

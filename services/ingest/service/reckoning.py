@@ -5,7 +5,7 @@ it had not written: these are figures for people, and nothing is decided by them
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any, Final
@@ -34,20 +34,16 @@ class Recent:
 
     def __init__(self, size: int = RECENT_IDS) -> None:
         self._size = size
-        self._new: set[int] = set()  # numbers, because Python hashes an id far more slowly
-        self._old: set[int] = set()
+        self._new: set[bytes] = set()
+        self._old: set[bytes] = set()
 
-    def again(self, event_ids: Iterable[UUID]) -> int:
+    def again(self, event_ids: Collection[bytes]) -> int:
         """Notes events; how many of them were here before."""
-        repeated = 0
-        for number in (event_id.int for event_id in event_ids):
-            if number in self._new or number in self._old:
-                repeated += 1
-            else:
-                self._new.add(number)
+        fresh = set(event_ids).difference(self._new, self._old)
+        self._new |= fresh
         if len(self._new) > self._size:
             self._old, self._new = self._new, set()
-        return repeated
+        return len(event_ids) - len(fresh)
 
 
 @dataclass(slots=True)
@@ -58,6 +54,7 @@ class Gathered:
     seen: dict[UUID, datetime] = field(default_factory=dict)
     violations: dict[tuple[UUID, str, str], tuple[int, Violation]] = field(default_factory=dict)
     shapes: dict[tuple[UUID, str], Shape] = field(default_factory=dict)
+    enough: dict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
     tail: list[tuple[UUID, datetime, dict[str, Any]]] = field(default_factory=list)
 
 
@@ -71,7 +68,8 @@ class Reckoning:
 
     def view(self, source_id: UUID, now: datetime) -> "View":
         """What watches the events of one request."""
-        return View(self, source_id, now)
+        watched = source_id in self.watched
+        return View(self, source_id, now, watched=watched, enough=() if watched else self._now.enough[source_id])
 
     def note(self, source_id: UUID, done: Sorted, now: datetime) -> None:
         """Adds what became of a request's payloads."""
@@ -87,9 +85,12 @@ class Reckoning:
                 self.tail(source_id, now, one.payload.raw, outcome="quarantined", reason=one.error.text)
         for why in done.ignored:
             gathered.figures[source_id, "ignored", why] += 1
+        by_rule: dict[tuple[str, str], list[Violation]] = defaultdict(list)
         for violation in warned(done):
-            key = (source_id, violation.event, violation.rule)
-            gathered.violations[key] = (gathered.violations.get(key, (0, violation))[0] + 1, violation)
+            by_rule[violation.event, violation.rule].append(violation)
+        for (event, rule), violations in by_rule.items():
+            before, _ = gathered.violations.get((source_id, event, rule), (0, None))
+            gathered.violations[source_id, event, rule] = (before + len(violations), violations[-1])
 
     def limited(self, source_id: UUID, events: int, now: datetime) -> None:
         """Adds events that were turned away because their source sends too many."""
@@ -104,9 +105,13 @@ class Reckoning:
 
     def sample(self, source_id: UUID, name: str, properties: bytes) -> None:
         """Adds what an event looks like, if few of its name were seen since the last writing."""
-        shape = self._now.shapes.get((source_id, name), NOTHING)
-        if shape.seen < SAMPLES:
-            self._now.shapes[source_id, name] = merge(shape, shape_of(_decode(properties)))
+        enough = self._now.enough[source_id]
+        if name in enough:
+            return
+        shape = merge(self._now.shapes.get((source_id, name), NOTHING), shape_of(_decode(properties)))
+        self._now.shapes[source_id, name] = shape
+        if shape.seen >= SAMPLES:
+            enough.add(name)
 
     def take(self) -> Gathered:
         """What was gathered; from here on anew."""
@@ -142,13 +147,16 @@ async def write(work: Work, gathered: Gathered) -> None:
 class View:
     """Watches one request's events as they are taken in."""
 
-    __slots__ = ("_now", "_reckoning", "_source_id", "_watched")
+    __slots__ = ("_now", "_reckoning", "_source_id", "_watched", "enough")
 
-    def __init__(self, reckoning: Reckoning, source_id: UUID, now: datetime) -> None:
+    def __init__(
+        self, reckoning: Reckoning, source_id: UUID, now: datetime, *, watched: bool, enough: Container[str]
+    ) -> None:
         self._reckoning = reckoning
         self._source_id = source_id
         self._now = now
-        self._watched = source_id in reckoning.watched
+        self._watched = watched
+        self.enough = enough
 
     def accepted(self, payload: bytes, normal: Normal) -> None:
         """An event is ready for the bus."""

@@ -6,7 +6,7 @@ or put into the outbox), and keep what is refused.
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -22,6 +22,7 @@ from services.ingest.domain.mapping import Mapper
 from services.ingest.domain.normalise import Normal
 from services.ingest.domain.owners import NOBODYS, Owners, owned
 from services.ingest.domain.payload import Payload, Way, meaning
+from services.ingest.domain.plain.reading import reader
 from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Source
@@ -48,7 +49,12 @@ class Publisher(Protocol):
 
 
 class Watch(Protocol):
-    """Who wants to know of each event that is taken in: figures, samples, whoever watches a source."""
+    """Who wants to know of each event that is taken in: figures, samples, whoever watches a source.
+
+    `enough` has the names of events of which nobody needs to be told: enough of them were seen.
+    """
+
+    enough: Container[str]
 
     def accepted(self, payload: bytes, normal: Normal) -> None:
         """An event is ready for the bus."""
@@ -71,7 +77,7 @@ class Sorted:
     refused: list[Refused] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
-    event_ids: list[UUID] = field(default_factory=list)
+    event_ids: list[bytes] = field(default_factory=list)  # as texts
     also_known: dict[str, str] = field(default_factory=dict)
 
 
@@ -108,7 +114,16 @@ def sort(
     `around` is what must be kept beside those that are refused.
     """
     done = Sorted()
+    read = reader(reception, partition_secret=partition_secret, enough=None if watch is None else watch.enough)
+    accepted, event_ids = done.accepted, done.event_ids
     for place, raw in enumerate(raws):
+        ready = read(raw, place)
+        if ready is not None:
+            accepted.append(Message(topics.EVENTS, ready.key, ready.value, ready.headers))
+            event_ids.append(ready.event_id)
+            if ready.violation is not None:
+                done.violations.append(ready.violation)
+            continue
         try:
             normal = normalise.normalise(raw, reception, place=place)
             done.accepted.append(_record(normal.event, partition_secret))
@@ -162,7 +177,7 @@ def _normal(meant: bytes | Understood, reception: Reception, place: int) -> Norm
 
 
 def _note(done: Sorted, raw: bytes, normal: Normal, watch: Watch | None) -> None:
-    done.event_ids.append(normal.event.event_id)
+    done.event_ids.append(str(normal.event.event_id).encode())
     if normal.violation is not None:
         done.violations.append(normal.violation)
     if watch is not None:
@@ -212,17 +227,20 @@ async def spooled_bytes(work: Work) -> int:
     return await work.outbox.waiting_bytes()
 
 
+_accepted: Final = metrics.ingested.labels("accepted")
+
+
 def count(done: Sorted) -> None:
     """Notes in the metrics what became of a request's events."""
-    metrics.ingested.labels("accepted").inc(len(done.accepted))
+    _accepted.inc(len(done.accepted))
     if done.refused:
         metrics.ingested.labels("quarantined").inc(len(done.refused))
         for reason, events in Counter(one.error.reason.value for one in done.refused).items():
             metrics.quarantined.labels(reason).inc(events)
     if done.ignored:
         metrics.ingested.labels("ignored").inc(len(done.ignored))
-    for violation in done.violations:
-        metrics.plan_violations.labels(violation.mode.value).inc()
+    for mode, events in Counter(violation.mode for violation in done.violations).items():
+        metrics.plan_violations.labels(mode.value).inc(events)
 
 
 def warned(done: Sorted) -> Iterable[Violation]:

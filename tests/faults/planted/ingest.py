@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from uuid import UUID, uuid4
+from uuid import UUID
+
+import uuid_utils
 
 from services.ingest.api.door import Door
 from services.ingest.domain import reception
@@ -40,7 +42,7 @@ def early_answer(service: Service) -> None:
 def random_ids(_: Service) -> None:
     """A message sent twice is two events."""
 
-    def event_ids(_: UUID) -> Callable[[str], UUID]:
-        return lambda _: uuid4()
+    def event_ids(_: UUID) -> Callable[[str], uuid_utils.UUID]:
+        return lambda _: uuid_utils.uuid4()
 
     patch(reception, event_ids=event_ids)

@@ -1,0 +1,204 @@
+"""A plain message becomes a record of the bus."""
+
+from collections.abc import Callable, Container
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain import identity, times
+from services.ingest.domain.body import MAX_BATCH_EVENTS
+from services.ingest.domain.circumstances import short
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.message import Message, as_dict
+from services.ingest.domain.normalise import MAX_DEPTH, NOT_RIGHT
+from services.ingest.domain.plain import bodies
+from services.ingest.domain.plain.bodies import Page
+from services.ingest.domain.plan import Mode, Violation
+from services.ingest.domain.reception import Reception
+from services.ingest.domain.tracking import MAX_MESSAGE_ID_LENGTH
+from shared.contracts import wire
+from shared.contracts.envelope import may_say
+from shared.contracts.events import Body, CustomerIdentified
+from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, partition_key
+
+REMEMBERED_CUSTOMERS: Final = 8_192  # in 6 MB: those of whom events speak one after the other are mostly few
+
+_MICROSECONDS: Final = tuple(timedelta(microseconds=place) for place in range(MAX_BATCH_EVENTS))
+
+_text: Final[Any] = str.strip
+_parse_time: Final[Any] = datetime.fromisoformat
+_decode: Final = msgspec.json.Decoder(Message).decode
+_decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Ready(msgspec.Struct, frozen=True):
+    """A record for the bus, the text of its event's id, and what the source's plan has against the event."""
+
+    event_id: bytes
+    key: bytes
+    headers: list[tuple[str, bytes]]
+    value: bytes
+    violation: Violation | None
+
+
+class Customer(msgspec.Struct, frozen=True):
+    """Whom an event names by its two ids, the key of the stronger one, and all as it is written."""
+
+    user: tuple[Identity, ...]  # one or none
+    anonymous: tuple[Identity, ...]  # one or none
+    written: msgspec.Raw
+    key: bytes
+
+
+class Around(msgspec.Struct, frozen=True):
+    """What stands around an event: as it is written, and what else follows from it."""
+
+    written: msgspec.Raw | None
+    page: Page
+    historical: bool
+    consents: bool
+
+
+Read = Callable[[bytes, int], Ready | None]
+
+
+def reader(reception: Reception, *, partition_secret: bytes, enough: Container[str] | None = None) -> Read:
+    """What reads the plain messages of one request, given the bytes of each and its place.
+
+    It returns the record that these bytes are, or None if there is anything about them that is not plain. `enough` has
+    the names of events that nobody wants to see as they came; without it nobody ever wants to.
+    """
+    if reception.renaming:
+        return _nothing
+    surroundings = _Surroundings(reception)
+    arounds = surroundings.known
+    max_event_bytes, type_, plan, trusted = reception.max_event_bytes, reception.type, reception.plan, reception.trusted
+    request_received_at, request_sent_at, make_id = reception.received_at, reception.sent_at, reception.event_id
+    source_name, source_kind = reception.source_name, reception.source_kind
+    judge = plan.judge_read if plan else None
+    believed = trusted or reception.allow_orders
+    trace = () if reception.traceparent is None else (("traceparent", reception.traceparent.encode()),)
+
+    def read(raw: bytes, place: int) -> Ready | None:
+        if (
+            len(raw) > max_event_bytes
+            or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
+            or (b"\\" in raw and b"\\u0000" in raw)
+        ):
+            return None
+        try:
+            said = _decode(raw)
+            customer = _customer(said.user_id, said.anonymous_id, partition_secret)
+            identities: tuple[Identity, ...] | msgspec.Raw = customer.written
+            context = bytes(said.context)
+            around = arounds[context] if context in arounds else surroundings.read(context)
+            if around is None:
+                return None
+            kind = type_ or said.type
+            body: Body | None
+            if kind == "track":
+                name = _text(said.event)
+                make = bodies.TRACKS.get(name.lower(), bodies.custom)
+                if make is None or not name:
+                    return None
+                properties = _decode_object(said.properties)
+                body = make(name, properties)
+            elif kind == "page" or kind == "screen":
+                name, properties = "Page", _decode_object(said.properties)
+                body = bodies.page_viewed(said, properties, around.page, screen=kind == "screen")
+            elif kind == "identify":
+                if type(said.traits) is not dict or around.consents:
+                    return None
+                name, properties = "Identify", said.traits
+                found = bodies.traits(properties)
+                if found is None:
+                    return None
+                traits, address = found
+                body = CustomerIdentified(traits=traits)
+                if address is not None and trusted:
+                    if not customer.user:  # the address is the stronger one
+                        return None
+                    identities = (*customer.user, Identity(Namespace.EMAIL, address), *customer.anonymous)
+            else:
+                return None
+            if body is None or (enough is not None and name not in enough):
+                return None
+
+            violation = judge and judge(name, properties)
+            stamped = _parse_time(said.timestamp)
+            message_id = _text(said.message_id)
+            if (
+                (violation is not None and violation.mode is Mode.ENFORCE)
+                or stamped.tzinfo is not UTC
+                or not 0 < len(message_id) <= MAX_MESSAGE_ID_LENGTH
+            ):
+                return None
+            received_at = request_received_at + _MICROSECONDS[place]
+            sent_at = request_sent_at or times.moment(said.sent_at)
+            occurred_at = times.corrected(stamped, sent_at, received_at, historical=around.historical)
+            event_id = str(make_id(message_id)).encode()
+            headers = wire.heading(event_id, occurred_at, received_at, type(body), source_name, source_kind)
+            if around.historical:
+                headers.append(wire.HISTORICAL)
+            if not (believed or may_say(source_kind, type(body))):
+                headers.append(wire.CLAIM)
+            headers += trace
+            value = wire.encode_value(body, identities, stamped, around.written)
+        except (TypeError, BadEvent, *NOT_RIGHT):  # a TypeError, if what should be a text is none
+            return None
+        return Ready(event_id, customer.key, headers, value, violation)
+
+    return read
+
+
+def _nothing(_: bytes, __: int) -> Ready | None:
+    return None
+
+
+class _Surroundings:
+    """What stands around the events of a request; read once for all that have the same."""
+
+    def __init__(self, reception: Reception) -> None:
+        self._reception = reception
+        self.known: dict[bytes, Around | None] = {}
+
+    def read(self, raw: bytes) -> Around | None:
+        """None if it says more of whom an event is about."""
+        found = self._reception.around(raw)
+        said = found.said
+        historical = self._reception.historical if said.historical is None else said.historical is True
+        page = as_dict(said.page)
+        self.known[raw] = known = (
+            None
+            if said.traits
+            else Around(
+                written=found.written,
+                page=Page(*[short(page.get(name)) for name in Page.__struct_fields__]),
+                historical=self._reception.trusted and historical,
+                consents=said.consent is not None,
+            )
+        )
+        return known
+
+
+@lru_cache(REMEMBERED_CUSTOMERS)
+def _customer(user_id: Any, anonymous_id: Any, secret: bytes) -> Customer:
+    """Raises `BadEvent` or `TypeError`, which are not remembered, if that is nobody, or not valid."""
+    user = _named(Namespace.USER_ID, user_id)
+    anonymous = _named(Namespace.ANONYMOUS_ID, anonymous_id)
+    identities = (*user, *anonymous)
+    if not identities:
+        raise BadEvent(Reason.IDENTITY, "identity: nobody is named")
+    key = partition_key(str(identities[0]), secret=secret)
+    return Customer(user, anonymous, wire.encode_part(identities), key)
+
+
+def _named(namespace: Namespace, value: Any) -> tuple[Identity, ...]:
+    if value is None:
+        return ()
+    if len(value) > MAX_VALUE_LENGTH:  # though of spaces it may be: nothing long is to be remembered
+        raise BadEvent(Reason.IDENTITY, "identity: too long")
+    found = identity.named(namespace, value, at=namespace)
+    return () if found is None else (found,)

@@ -1,0 +1,243 @@
+"""Plain messages: whatever is read in a few steps is what reading it with care would make of it."""
+
+import json
+from collections.abc import Container, Mapping
+from datetime import UTC, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.domain.message import context_in
+from services.ingest.domain.normalise import Normal
+from services.ingest.domain.plain.reading import reader
+from services.ingest.domain.plan import Document, Plan
+from services.ingest.domain.reception import Reception
+from services.ingest.domain.renaming import Renamed, Renaming
+from services.ingest.service import taking
+from shared.contracts.envelope import SourceKind
+
+SECRET: Final = b"secret"
+NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
+SENT: Final = datetime(2026, 1, 31, 11, 59, 58, tzinfo=UTC)
+PLAN: Final = {
+    "events": {
+        "Page": {"properties": {"required": ["path"], "properties": {"path": {"type": "string"}}}},
+        "Product Viewed": {"properties": {"required": ["product_id"]}, "mode": "enforce"},
+        "Order Completed": {"properties": {"required": ["order_id", "total"]}},
+        "Identify": {"properties": {"required": ["email"], "properties": {"email": {"type": "string"}}}},
+    },
+    "unplanned": "warn",
+}
+
+
+class Careful:
+    """Wants to see each event as it came, so that none is taken for plain."""
+
+    enough: Container[str] = ()
+
+    def accepted(self, payload: bytes, normal: Normal) -> None:
+        """Looks at it, and that is all."""
+
+
+def reception(kind: SourceKind = SourceKind.SERVER, **more: Any) -> Reception:
+    return Reception(
+        source_id=UUID(int=7),
+        source_kind=kind,
+        allow_orders=more.pop("allow_orders", False),
+        received_at=NOW,
+        new_message_id=lambda: "made",
+        **more,
+    )
+
+
+def outcome(raw: bytes, by: Reception, watch: taking.Watch | None) -> Any:
+    done = taking.sort([b"{}", raw], by, partition_secret=SECRET, watch=watch)
+    return {
+        "accepted": [(one.key, one.headers, msgspec.json.decode(one.value)) for one in done.accepted],
+        "refused": [(one.payload, one.error.reason, one.error.text) for one in done.refused],
+        "violations": done.violations,
+        "ids": done.event_ids,
+    }
+
+
+# Mostly values as they should be, and now and then what nobody should send.
+
+
+def mostly(good: st.SearchStrategy[Any], odd: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.integers(0, 19).flatmap(lambda number: odd if number == 19 else good)
+
+
+ODD: Final = st.one_of(
+    st.sampled_from([None, True, 0, 7, 1.5, [], {}, [1], {"a": 1}, "", "  ", "null", "0000", "a\u0000", "x" * 300]),
+    st.sampled_from(
+        ["eur", "E R", "JPY", "KWD", ".50", "1e3", "-1.00", "1٣.00", "12.500", "1_0.00", "9999999999999.99", 1e16]
+    ),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(),
+)
+WORDS: Final = mostly(st.sampled_from(["Tea", "tea-1", " Tea ", "龙井", "o-1"]), ODD)
+CURRENCIES: Final = mostly(st.just("EUR"), ODD)
+AMOUNTS: Final = mostly(
+    st.one_of(
+        st.sampled_from(["12.50", "0.30", 12, 0, 0.1 + 0.2, 19.99, 1.005, "12"]),
+        st.integers(0, 10**15),
+        st.integers(0, 10**12).map(lambda cents: cents / 100),
+        st.floats(0, 1e14, allow_nan=False),
+    ),
+    ODD,
+)
+ANY: Final = st.one_of(WORDS, AMOUNTS, ODD)
+
+
+def with_more(said: dict[str, st.SearchStrategy[Any]], more: dict[str, st.SearchStrategy[Any]]) -> Any:
+    return st.fixed_dictionaries(said, optional=more).flatmap(
+        lambda good: mostly(st.just(good), st.dictionaries(st.sampled_from([*said, *more]), ANY).map(good.__or__))
+    )
+
+
+LINES: Final = with_more(
+    {"product_id": WORDS, "price": AMOUNTS},
+    {"name": WORDS, "category": WORDS, "quantity": mostly(st.integers(0, 1_000_000), ODD), "coupon": ANY},
+) | mostly(st.just({"sku": "tea", "price": 1}), st.just({"sku": "a", "product_id": "b", "total": "2.00"}))
+ORDERS: Final = with_more(
+    {"order_id": WORDS, "currency": CURRENCIES, "total": AMOUNTS, "products": st.lists(LINES, max_size=2)},
+    dict.fromkeys(("coupon", "shipping", "checkout_id", "revenue"), ANY),
+) | mostly(st.just({}), st.dictionaries(st.sampled_from(["value", "cart_id", "placed_at", "revenue"]), ANY))
+PRODUCTS: Final = with_more(
+    {"product_id": WORDS, "currency": CURRENCIES, "price": AMOUNTS},
+    {"name": WORDS, "category": WORDS, "brand": ANY, "quantity": mostly(st.integers(), ODD)},
+) | mostly(st.just({"sku": "tea", "currency": "EUR"}), st.just({"sku": "a", "product_id": "b", "currency": "EUR"}))
+PAGES: Final = with_more({}, {**dict.fromkeys(("url", "path", "title", "referrer"), WORDS), "search": ANY, "name": ANY})
+TRAITS: Final = with_more(
+    {},
+    {"email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann"]), ODD), "name": ANY, "plan": ANY},
+) | mostly(st.just({}), st.just({"phone": "+4930901820", "country": "DE"}))
+CONTEXTS: Final = with_more(
+    {},
+    {
+        "page": PAGES,
+        "library": mostly(st.just({"name": "x", "version": "1"}), ODD),
+        "historical": st.booleans(),
+        "locale": WORDS,
+        "userAgent": WORDS,
+        "consent": mostly(st.just({"categoryPreferences": {"email": True}}), ODD),
+    },
+) | mostly(st.just([]), st.just({"traits": {"email": "ann@example.com"}}))
+CALLS: Final[Mapping[str, st.SearchStrategy[dict[str, Any]]]] = {
+    "page": st.fixed_dictionaries({"properties": PAGES}, optional={"name": WORDS, "category": WORDS}),
+    "screen": st.fixed_dictionaries({"properties": PAGES}, optional={"name": WORDS, "category": WORDS}),
+    "order": st.fixed_dictionaries(
+        {"event": st.sampled_from(["Order Completed", " order completed"]), "properties": ORDERS}
+    ),
+    "product": st.fixed_dictionaries({"event": st.just("Product Viewed"), "properties": PRODUCTS}),
+    "custom": st.fixed_dictionaries({"event": WORDS, "properties": PRODUCTS}),
+    "other": st.fixed_dictionaries(
+        {"event": st.sampled_from(["Cart Updated", "Order Refunded"]), "properties": ORDERS}
+    ),
+    "identify": st.fixed_dictionaries({"traits": TRAITS}),
+    "group": st.fixed_dictionaries({"groupId": WORDS, "traits": TRAITS}),
+    "alias": st.fixed_dictionaries({"previousId": WORDS}),
+}
+TIMES: Final = mostly(
+    st.just("2026-01-31T11:59:57.120Z"),
+    st.sampled_from(["2026-01-31T19:59:57+08:00", "2026-01-31", "0001-01-01T00:00:00Z", "2027-01-01T00:00:00Z", 7]),
+)
+ENVELOPES: Final = st.fixed_dictionaries(
+    {"messageId": mostly(st.sampled_from(["m-1", " m-2 "]), ODD), "timestamp": TIMES, "userId": WORDS},
+    optional={"anonymousId": WORDS, "context": CONTEXTS, "sentAt": TIMES, "integrations": ANY},
+)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> bytes:
+    kind = draw(st.sampled_from(sorted(CALLS)))
+    type_ = kind if kind in ("page", "screen", "identify", "group", "alias") else "track"
+    said = {"type": type_, **draw(ENVELOPES), **draw(CALLS[kind])}
+    return json.dumps(said, ensure_ascii=draw(st.booleans())).encode()
+
+
+RECEPTIONS: Final = st.builds(
+    reception,
+    st.sampled_from([SourceKind.SERVER, SourceKind.PUBLIC]),
+    allow_orders=st.booleans(),
+    historical=st.booleans(),
+    sent_at=st.sampled_from([None, SENT]),
+    plan=st.sampled_from([Plan(None), Plan(msgspec.convert(PLAN, Document))]),
+    type=mostly(st.none(), st.sampled_from(["page", "track", "identify"])),
+    traceparent=st.sampled_from([None, "00-1-2-01"]),
+    context=mostly(
+        st.just(b""), st.sampled_from([b'{"page": {"title": "Tea"}}', b'{"traits": {"email": "b@example.com"}}'])
+    ).map(context_in),
+    renaming=mostly(st.just(Renaming({})), st.just(Renaming({"tea": Renamed(event="Order Completed")}))),
+)
+
+
+@given(messages(), RECEPTIONS)
+def test_a_message_is_the_same_however_closely_it_is_read(raw: bytes, by: Reception) -> None:
+    assert outcome(raw, by, None) == outcome(raw, by, Careful())
+
+
+@given(messages(), st.data(), RECEPTIONS)
+def test_a_message_that_was_damaged_on_its_way_is_the_same_however_closely_it_is_read(
+    raw: bytes, data: st.DataObject, by: Reception
+) -> None:
+    at = data.draw(st.integers(0, len(raw)), label="at")
+    piece = data.draw(st.binary(max_size=2) | st.sampled_from([b"\xff", b"}", b"[" * 65, b'{"a":' * 65]), label="piece")
+    damaged = raw[:at] + piece + raw[at + data.draw(st.integers(0, 2), label="left out") :]
+    assert outcome(damaged, by, None) == outcome(damaged, by, Careful())
+
+
+def message(**said: Any) -> bytes:
+    whole = {"messageId": "m-1", "timestamp": "2026-01-31T11:59:57.120Z", "userId": "42", "anonymousId": "a-42", **said}
+    return json.dumps(whole).encode()
+
+
+ORDER: Final = {
+    "order_id": "o-1",
+    "currency": "EUR",
+    "total": 59.9,
+    "affiliation": "shop",
+    "products": [{"product_id": "tea-1", "name": "龙井", "category": "tea", "quantity": 2, "price": "29.95"}],
+}
+PLAIN: Final = {
+    "a page": message(type="page", name="Tea", properties={"url": "https://shop.example/tea", "path": "/tea"}),
+    "a page as browsers say it": message(
+        type="page",
+        properties={"url": "https://shop.example/", "path": "/", "title": "Tea", "referrer": "", "search": ""},
+        context={"page": {"url": "https://shop.example/", "title": "Tea"}, "userAgent": "Mozilla/5.0", "locale": "de"},
+    ),
+    "a screen": message(type="screen", name="Home", properties={}),
+    "an order": message(type="track", event="Order Completed", properties=ORDER),
+    "a product": message(
+        type="track",
+        event="Product Viewed",
+        properties={"product_id": "tea-1", "price": 12.5, "currency": "EUR", "brand": "B", "quantity": 1},
+    ),
+    "an event of its own": message(type="track", event="Wishlist Shared", properties={"items": [1, 2]}),
+    "an identify": message(type="identify", traits={"email": "Ann@Example.com", "name": "Ann"}),
+}
+
+
+@pytest.mark.parametrize("raw", PLAIN.values(), ids=PLAIN.keys())
+@pytest.mark.parametrize("kind", [SourceKind.SERVER, SourceKind.PUBLIC])
+def test_what_sdks_send_every_day_is_plain(raw: bytes, kind: SourceKind) -> None:
+    by = reception(kind)
+    assert reader(by, partition_secret=SECRET)(raw, 0) is not None
+    assert outcome(raw, by, None) == outcome(raw, by, Careful())
+
+
+def test_an_event_that_somebody_wants_to_see_is_not_taken_for_plain() -> None:
+    read = reader(reception(), partition_secret=SECRET, enough={"Order Completed"})
+    assert read(PLAIN["an order"], 0) is not None
+    assert read(PLAIN["a page"], 0) is None
+
+
+def test_long_names_are_not_remembered() -> None:
+    """Else whoever sends them would fill the memory."""
+    raw = message(type="page", properties={}, userId=" " * 30_000 + "42")
+    assert reader(reception(), partition_secret=SECRET)(raw, 0) is None
+    assert outcome(raw, reception(), None)["accepted"]
