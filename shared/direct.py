@@ -23,18 +23,23 @@ class _Route:
 
 
 class Direct:
-    """Middleware: `POST`s to these addresses go to their handlers, which raise nothing that they could answer."""
+    """Around an application: `POST`s to these addresses go to their handlers, which raise nothing they could answer.
 
-    def __init__(self, app: ASGIApp, answers: Mapping[str, Answer]) -> None:
+    To these handlers, too, the request's `app` is `app`; `others` takes all else.
+    """
+
+    def __init__(self, app: ASGIApp, others: ASGIApp, answers: Mapping[str, Answer]) -> None:
         self._app = app
+        self._others = others
         self._answers = {path: (answer, _Route(path)) for path, answer in answers.items()}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
         found = self._answers.get(scope["path"]) if scope["type"] == "http" and scope["method"] == "POST" else None
         if found is None:
-            await self._app(scope, receive, send)
+            await self._others(scope, receive, send)
             return
         answer, scope["route"] = found
+        scope["app"] = self._app
         response = await answer(Request(scope, receive, send))
         await response(scope, receive, send)

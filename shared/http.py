@@ -16,6 +16,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, BaseModel, Field
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.types import Receive, Scope, Send
 
 from shared import aliases, operations
 from shared.auth import Principal, Verifier
@@ -51,6 +52,18 @@ def problem(status: int, slug: str, title: str, detail: str, **extra: Any) -> JS
     return JSONResponse(body, status, headers, media_type=PROBLEM)
 
 
+class _Application(FastAPI):
+    """Observes each request, and answers those in `direct` before the framework and its own middleware see them."""
+
+    def __init__(self, direct: Mapping[str, Answer], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._outermost = operations.Observed(Direct(self, super().__call__, direct))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        await self._outermost(scope, receive, send)
+
+
 def create_app(
     *,
     title: str,
@@ -62,7 +75,8 @@ def create_app(
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
     """A service's application. Routes reach their dependencies through `app.state`; `direct` is for hot ones."""
-    app = FastAPI(
+    app = _Application(
+        direct or {},
         title=f"Rapport {title}",
         description=description,
         version="1",
@@ -82,8 +96,6 @@ def create_app(
     app.add_exception_handler(DBAPIError, _on_database_error)
     for away in DATABASE_AWAY:
         app.add_exception_handler(away, _on_away)
-    # Around the framework's own middleware, of which answers in `direct` need nothing.
-    app.middleware_stack = operations.Observed(Direct(app.build_middleware_stack(), direct or {}))
     return app
 
 

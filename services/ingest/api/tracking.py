@@ -49,22 +49,21 @@ PREFLIGHT: Final = {
     "Access-Control-Allow-Headers": "Authorization, Content-Type, X-Retry-Count",
     "Access-Control-Max-Age": "86400",
 }
-SUCCESS: Final = b'{"success": true}'
+SUCCESS: Final = Response(b'{"success": true}', media_type="application/json", headers=CORS)  # sent again and again
 
 log = get_logger(__name__)
 router = APIRouter(prefix="/v1", tags=["tracking"])
 
 
 def _sdk(answer: Answer) -> Answer:
-    """Errors in the shape that SDKs know, and CORS on every answer."""
+    """Errors in the shape that SDKs know, with CORS, without which browsers would not show them."""
 
     async def answered(request: Request) -> Response:
         try:
-            response = await answer(request)
+            return await answer(request)
         except TrackingError as error:
-            response = JSONResponse({"code": error.code, "message": error.detail}, error.status, error.headers)
-        response.headers.update(CORS)
-        return response
+            said = {"code": error.code, "message": error.detail}
+            return JSONResponse(said, error.status, {**error.headers, **CORS})
 
     return answered
 
@@ -80,7 +79,7 @@ def _takes(type_: str | None) -> Answer:
         except DATABASE_ERRORS as error:
             log.warning("tracking.dependency_away", error=repr(error))
             raise busy() from None
-        return Response(SUCCESS, media_type="application/json")
+        return SUCCESS
 
     return _sdk(take)
 
@@ -149,7 +148,7 @@ def _basic_user(header: str) -> str:
 @_sdk
 async def ignore(_: Request) -> Response:
     """Metrics of the browser SDK about itself: accepted, and not used."""
-    return Response(SUCCESS, media_type="application/json")
+    return SUCCESS
 
 
 @_sdk
@@ -161,7 +160,7 @@ async def sdk_settings(request: Request) -> Response:
     except DATABASE_ERRORS:
         raise busy() from None
     host = request.app.state.public_host or request.headers.get("host", "")
-    return JSONResponse({"integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1"}}})
+    return JSONResponse({"integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1"}}}, headers=CORS)
 
 
 @_sdk

@@ -4,6 +4,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,6 +25,8 @@ from shared.errors import Conflict, Invalid, NotFound, PreconditionFailed
 
 KEY_PREFIX: Final = "rk_"  # so that a leaked key can be found by its looks
 KEY_BYTES: Final = 32
+REMEMBERED_KEYS: Final = 1_024  # with their hashes: each takes as long as understanding an event
+MAX_REMEMBERED_KEY: Final = 128  # characters; no key is as long
 
 Row = Mapping[str, Any]
 
@@ -46,7 +49,14 @@ class NotUsable(Invalid):
 
 def hash_of(key: str) -> bytes:
     """What is kept of a write key. Keys are long and random, so a plain hash can't be turned back."""
+    return _remembered_hash(key) if len(key) <= MAX_REMEMBERED_KEY else _hash(key)
+
+
+def _hash(key: str) -> bytes:
     return hashlib.sha256(key.encode(errors="surrogatepass")).digest()
+
+
+_remembered_hash: Final = lru_cache(REMEMBERED_KEYS)(_hash)
 
 
 def new_key() -> str:
