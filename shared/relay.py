@@ -17,9 +17,10 @@ import msgspec
 from sqlalchemy.exc import DBAPIError
 
 from shared import metrics
+from shared.contracts.wire import Message
 from shared.db import DATABASE_AWAY, Database
 from shared.failpoints import failpoint
-from shared.kafka.producer import BrokerAway, Message, Producer
+from shared.kafka.producer import BrokerAway, Producer
 from shared.logging import get_logger
 from shared.sql import sql
 

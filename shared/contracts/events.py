@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 
-class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an event says, without the envelope that says whose, when and by whom."""
 
 
@@ -18,7 +18,7 @@ class Told(Body, frozen=True):
     more: dict[str, Any] = {}
 
 
-class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line of an order or a cart. Prices are per unit, in minor units.
 
     `total_minor` is what the line comes to where that is not quantity times price: of weighed and discounted goods.

@@ -35,7 +35,7 @@ MAX_VALUE_LENGTH: Final = 256  # characters
 REMEMBERED_SECRETS: Final = 8  # a process has one; setting up its hash costs as much as hashing
 
 
-class Identity(msgspec.Struct, frozen=True, order=True, array_like=True):
+class Identity(msgspec.Struct, frozen=True, order=True, array_like=True, gc=False):
     """One identity: a namespace and a value in its normal form."""
 
     namespace: Namespace

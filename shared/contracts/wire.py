@@ -37,6 +37,16 @@ class NewerThanCode(Exception):
     """The record's type is one that a newer release writes; this reader must be upgraded, not skip it."""
 
 
+class Message(msgspec.Struct, frozen=True, gc=False):
+    """One record to publish. `tag` is the caller's name for it."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    headers: list[tuple[str, bytes]] = []  # the client takes no other sequence
+    tag: int = 0
+
+
 class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     data: msgspec.Raw
     identities: tuple[Identity, ...] = ()
@@ -44,7 +54,7 @@ class _Value(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     context: Context | None = None
 
 
-class _Written(msgspec.Struct, frozen=True, omit_defaults=True):
+class _Written(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A value on its way out, with its data not encoded yet; it reads back as `_Value`."""
 
     data: Body
@@ -78,17 +88,20 @@ _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 HISTORICAL: Final = ("ce_historical", b"true")
 CLAIM: Final = ("ce_claim", b"true")
-_KIND_HEADERS: Final = {kind: ("ce_sourcekind", kind.encode()) for kind in SourceKind}
 _TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
 
 
+Letterhead = tuple[tuple[str, bytes], tuple[str, bytes]]  # what all events of a source have among their headers
+
+
 @lru_cache(REMEMBERED_SOURCES)
-def _source_header(source_id: str) -> tuple[str, bytes]:
-    return "ce_source", b"/rapport/sources/" + source_id.encode()
+def letterhead(source_id: str, kind: SourceKind) -> Letterhead:
+    """The headers that say who an event is from."""
+    return ("ce_source", b"/rapport/sources/" + source_id.encode()), ("ce_sourcekind", kind.encode())
 
 
 def heading(
-    event_id: bytes, occurred_at: datetime, received_at: datetime, body: type[Body], source_id: str, kind: SourceKind
+    event_id: bytes, occurred_at: datetime, received_at: datetime, body: type[Body], source: Letterhead
 ) -> list[tuple[str, bytes]]:
     """The headers that every event has. `event_id` is a text; times are in UTC."""
     # Both at once: a call of the encoder costs as much as what it writes here.
@@ -96,11 +109,11 @@ def heading(
     return [
         _SPECVERSION,
         ("ce_id", event_id),
-        _source_header(source_id),
+        source[0],
         _TYPE_HEADERS[body],
         ("ce_time", occurred_text),
         ("ce_receivedat", received_text),
-        _KIND_HEADERS[kind],
+        source[1],
         _CONTENT_TYPE,
     ]
 
@@ -127,8 +140,7 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         _utc(event.occurred_at),
         _utc(event.received_at),
         type(event.body),
-        event.source_id,
-        event.source_kind,
+        letterhead(event.source_id, event.source_kind),
     )
     if event.historical:
         headers.append(HISTORICAL)

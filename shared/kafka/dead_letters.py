@@ -8,8 +8,9 @@ import msgspec
 
 from shared.contracts import wire
 from shared.contracts.topics import MAX_LETTER_BYTES, dead_letters
+from shared.contracts.wire import Message
 from shared.kafka.offsets import Place
-from shared.kafka.producer import Message, Producer
+from shared.kafka.producer import Producer
 
 # A bad deploy must stop, not drain a topic into its dead letters.
 MAX_DEAD_RATIO: Final = 0.1

@@ -12,11 +12,11 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
-import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
+from shared.contracts.wire import Message
 from shared.failpoints import failpoint
 from shared.kafka.cancelled import failures_raise
 from shared.logging import get_logger
@@ -33,16 +33,6 @@ log = get_logger(__name__)
 
 class BrokerAway(Exception):
     """The broker did not acknowledge in time. What was sent may or may not be there."""
-
-
-class Message(msgspec.Struct, frozen=True):
-    """One record to publish. `tag` is the caller's name for it."""
-
-    topic: str
-    key: bytes
-    value: bytes
-    headers: list[tuple[str, bytes]] = []  # the client takes no other sequence
-    tag: int = 0
 
 
 Place = tuple[str, int]  # a topic, and a partition of it

@@ -25,7 +25,8 @@ from shared.clock import SystemClock
 from shared.contracts import topics
 from shared.contracts.envelope import SourceKind, event_ids
 from shared.contracts.identity import partition_key
-from shared.kafka.producer import Message, Producer
+from shared.contracts.wire import Message
+from shared.kafka.producer import Producer
 
 # As many as an event's record has, less the one that is its own here.
 CONSTANT_HEADERS: Final = tuple((f"ce_name{n}", b"2026-01-31T12:00:00Z") for n in range(7))

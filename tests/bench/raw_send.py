@@ -17,7 +17,7 @@ from services.ingest.domain import body
 from services.ingest.domain.reception import Reception
 from services.ingest.service import taking
 from shared.contracts.envelope import SourceKind
-from shared.kafka.producer import Message
+from shared.contracts.wire import Message
 from tests.bench.events import templates
 
 CALLERS: Final = 32  # as many as there are connections in the other measurements

@@ -16,9 +16,10 @@ from deploy.local.postgres import Postgres
 from deploy.local.process import free_port
 from shared.contracts import topics
 from shared.contracts.events import CustomEvent
+from shared.contracts.wire import Message
 from shared.kafka import dead_letters, offsets
 from shared.kafka.offsets import Place
-from shared.kafka.producer import BrokerAway, Message
+from shared.kafka.producer import BrokerAway
 from shared.kafka.topics import admin
 from shared.migrate import upgrade
 from tests.conftest import DatabaseFactory

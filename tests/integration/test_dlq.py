@@ -20,6 +20,7 @@ from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent, FeedbackSubmitted, OrderPlaced
+from shared.contracts.wire import Message
 from shared.db import Database, Work
 from shared.dlq import command
 from shared.errors import Refused
@@ -27,7 +28,7 @@ from shared.kafka import dead_letters, decisions, log, offsets
 from shared.kafka.batch import Handlers
 from shared.kafka.dead_letters import DeadLetter, Record, place_of, place_text
 from shared.kafka.offsets import Place
-from shared.kafka.producer import Message, Producer
+from shared.kafka.producer import Producer
 from shared.kafka.topics import admin, cluster_id, ensure
 from shared.migrate import ROOT
 from tests.conftest import DatabaseFactory

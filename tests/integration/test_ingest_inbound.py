@@ -13,9 +13,10 @@ from services.ingest.settings import IngestSettings
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event, event_id
 from shared.contracts.events import CustomEvent, OrderPlaced
+from shared.contracts.wire import Message
 from shared.dlq import command as dlq
 from shared.kafka import log
-from shared.kafka.producer import Message, Producer
+from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
 from shared.process import Service
 from tests.conftest import DatabaseFactory

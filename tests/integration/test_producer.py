@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.process import free_port
 from shared.contracts import topics
+from shared.contracts.wire import Message
 from shared.kafka import log
 from shared.kafka.dead_letters import Record
-from shared.kafka.producer import BrokerAway, Message, Producer, partition_of
+from shared.kafka.producer import BrokerAway, Producer, partition_of
 from shared.kafka.topics import admin, ensure
 
 CALLERS = 40

@@ -41,9 +41,10 @@ from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomerIdentified, OrderPlaced, OrderRefunded, PageViewed, ProductViewed
 from shared.contracts.topics import PROFILE_EVENTS
+from shared.contracts.wire import Message
 from shared.db import Database
 from shared.kafka.offsets import Place
-from shared.kafka.producer import Message, Producer
+from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
 from shared.rebuild.command import LOCK
 from shared.rebuild.topics import why_not_whole

@@ -19,11 +19,12 @@ from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent
+from shared.contracts.wire import Message
 from shared.db import Database
 from shared.errors import Refused
 from shared.kafka import offsets
 from shared.kafka.offsets import Place
-from shared.kafka.producer import BATCH_BYTES, Message, Producer
+from shared.kafka.producer import BATCH_BYTES, Producer
 from shared.kafka.topics import admin, ensure
 from shared.outbox import MAX_RECORD_BYTES
 from shared.relay import LEASE_SECONDS, POLL_SECONDS, Relay

@@ -8,7 +8,7 @@ from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, CustomerIdentified, OrderPlaced
 from shared.contracts.identity import Identity, Namespace, best, partition_key
-from shared.kafka.producer import Message
+from shared.contracts.wire import Message
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOURCE = str(UUID(int=7))

@@ -17,7 +17,8 @@ from services.ingest.main import build
 from services.ingest.settings import IngestSettings
 from shared.contracts import wire
 from shared.contracts.envelope import Event
-from shared.kafka.producer import BrokerAway, Message
+from shared.contracts.wire import Message
+from shared.kafka.producer import BrokerAway
 from shared.process import Service
 from tests.support.sources import SECRETS_KEY, made_source
 

@@ -29,11 +29,12 @@ from services.ingest.service.vault import Vault
 from shared import metrics
 from shared.clock import Clock
 from shared.contracts.envelope import SourceKind
+from shared.contracts.wire import Message
 from shared.db import DATABASE_ERRORS, Database, Work
 from shared.errors import AppError
 from shared.failpoints import failpoint
 from shared.http import RETRY_AFTER_SECONDS
-from shared.kafka.producer import BrokerAway, Message
+from shared.kafka.producer import BrokerAway
 from shared.logging import get_logger
 
 CACHE_SECONDS: Final = 10  # a key that was disabled, and a plan that was changed, work no longer than this

@@ -39,7 +39,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 NO_CONTEXT: Final = Context()
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     """One event, before it is understood."""
 
     type: str | None = None

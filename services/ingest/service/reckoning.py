@@ -22,7 +22,7 @@ from shared.contracts import wire
 from shared.db import Work
 
 SAMPLES: Final = 5  # of each event of a source, between two writings
-RECENT_IDS: Final = 50_000  # events by which this process knows that one came again
+RECENT_IDS: Final = 20_000  # events by which this process knows that one came again
 TAILED: Final = 500  # watched events kept between two writings
 MAX_RAW: Final = 4_000  # characters of a watched event's bytes
 
@@ -39,7 +39,9 @@ class Recent:
 
     def again(self, event_ids: Collection[bytes]) -> int:
         """Notes events; how many of them were here before."""
-        fresh = set(event_ids).difference(self._new, self._old)
+        fresh = set(event_ids)
+        if not (fresh.isdisjoint(self._new) and fresh.isdisjoint(self._old)):
+            fresh.difference_update(self._new, self._old)
         self._new |= fresh
         if len(self._new) > self._size:
             self._old, self._new = self._new, set()

@@ -32,8 +32,8 @@ from shared import metrics
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.identity import best, partition_key
+from shared.contracts.wire import Message
 from shared.db import Work
-from shared.kafka.producer import Message
 
 MAX_REASON_LENGTH: Final = 1_000  # characters
 MAX_KEPT_MESSAGE_ID: Final = 100  # characters
@@ -119,7 +119,7 @@ def sort(
     for place, raw in enumerate(raws):
         ready = read(raw, place)
         if ready is not None:
-            accepted.append(Message(topics.EVENTS, ready.key, ready.value, ready.headers))
+            accepted.append(ready)
             event_ids.append(ready.event_id)
             if ready.violation is not None:
                 done.violations.append(ready.violation)

@@ -9,7 +9,7 @@ import uuid_utils
 from services.ingest.api.door import Door
 from services.ingest.domain import reception
 from services.ingest.service.taking import Publisher
-from shared.kafka.producer import Message
+from shared.contracts.wire import Message
 from shared.process import Service
 from tests.faults.planted.patching import patch
 

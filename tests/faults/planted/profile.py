@@ -9,9 +9,10 @@ import msgspec
 from services.profile.domain import fold as folding
 from services.profile.repository import fold
 from shared.contracts.envelope import Event
+from shared.contracts.wire import Message
 from shared.db import Database, Work
 from shared.failpoints import failpoint
-from shared.kafka.producer import Message, Producer
+from shared.kafka.producer import Producer
 from shared.process import Service
 from shared.relay import Relay
 from shared.sql import sql

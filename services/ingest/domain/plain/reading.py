@@ -18,7 +18,7 @@ from services.ingest.domain.plain.bodies import Page
 from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import MAX_MESSAGE_ID_LENGTH
-from shared.contracts import wire
+from shared.contracts import topics, wire
 from shared.contracts.envelope import may_say
 from shared.contracts.events import Body, CustomerIdentified
 from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, partition_key
@@ -33,17 +33,14 @@ _decode: Final = msgspec.json.Decoder(Message).decode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class Ready(msgspec.Struct, frozen=True):
-    """A record for the bus, the text of its event's id, and what the source's plan has against the event."""
+class Ready(wire.Message, frozen=True, gc=False):
+    """A record for the bus, with the text of its event's id, and what the source's plan has against the event."""
 
-    event_id: bytes
-    key: bytes
-    headers: list[tuple[str, bytes]]
-    value: bytes
-    violation: Violation | None
+    event_id: bytes = b""
+    violation: Violation | None = None
 
 
-class Customer(msgspec.Struct, frozen=True):
+class Customer(msgspec.Struct, frozen=True, gc=False):
     """Whom an event names by its two ids, the key of the stronger one, and all as it is written."""
 
     user: tuple[Identity, ...]  # one or none
@@ -76,7 +73,8 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
     arounds = surroundings.known
     max_event_bytes, type_, plan, trusted = reception.max_event_bytes, reception.type, reception.plan, reception.trusted
     request_received_at, request_sent_at, make_id = reception.received_at, reception.sent_at, reception.event_id
-    source_name, source_kind = reception.source_name, reception.source_kind
+    source_kind = reception.source_kind
+    source = wire.letterhead(reception.source_name, source_kind)
     judge = plan.judge_read if plan else None
     believed = trusted or reception.allow_orders
     trace = () if reception.traceparent is None else (("traceparent", reception.traceparent.encode()),)
@@ -139,7 +137,7 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
             sent_at = request_sent_at or times.moment(said.sent_at)
             occurred_at = times.corrected(stamped, sent_at, received_at, historical=around.historical)
             event_id = str(make_id(message_id)).encode()
-            headers = wire.heading(event_id, occurred_at, received_at, type(body), source_name, source_kind)
+            headers = wire.heading(event_id, occurred_at, received_at, type(body), source)
             if around.historical:
                 headers.append(wire.HISTORICAL)
             if not (believed or may_say(source_kind, type(body))):
@@ -148,7 +146,7 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
             value = wire.encode_value(body, identities, stamped, around.written)
         except (TypeError, BadEvent, *NOT_RIGHT):  # a TypeError, if what should be a text is none
             return None
-        return Ready(event_id, customer.key, headers, value, violation)
+        return Ready(topics.EVENTS, customer.key, value, headers, 0, event_id, violation)
 
     return read
 
