@@ -8,7 +8,7 @@ from typing import Final
 from uuid import UUID
 
 import msgspec
-import uuid_utils
+from uuid_utils import UUID as _UUID
 from uuid_utils import uuid5
 
 from shared.contracts import events
@@ -16,7 +16,7 @@ from shared.contracts.context import Context
 from shared.contracts.events import Body
 from shared.contracts.identity import Identity
 
-QuickUUID = uuid_utils.UUID  # made and written several times as fast as Python's own, for which it can't stand
+QuickUUID = _UUID  # made and written several times as fast as Python's own, for which it can't stand
 
 REMEMBERED_SOURCES: Final = 1_024
 MAX_CAUSATION_DEPTH: Final = 8  # a rule that answers its own answer must end somewhere

@@ -250,7 +250,8 @@ class Door:
             self.breaker.succeeded(route)
         else:
             self.breaker.failed(route, self.clock.now())
-        metrics.breaker_open.set(self.breaker.open_since is not None)
+        if route is not Route.BROKER or not acknowledged:
+            metrics.breaker_open.set(self.breaker.open_since is not None)
 
     async def _spool(self, accepted: Sequence[Message]) -> None:
         try:

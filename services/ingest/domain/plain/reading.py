@@ -24,6 +24,7 @@ from shared.contracts.events import Body, CustomerIdentified
 from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, partition_key
 
 REMEMBERED_CUSTOMERS: Final = 8_192  # in 6 MB: those of whom events speak one after the other are mostly few
+REMEMBERED_SECRETS: Final = 4  # a process has one
 
 _MICROSECONDS: Final = tuple(timedelta(microseconds=place) for place in range(MAX_BATCH_EVENTS))
 
@@ -69,6 +70,8 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
     """
     if reception.renaming:
         return _nothing
+    customers = _customers(partition_secret)
+    known, remember = customers.known, customers.remember
     surroundings = _Surroundings(reception)
     arounds = surroundings.known
     max_event_bytes, type_, plan, trusted = reception.max_event_bytes, reception.type, reception.plan, reception.trusted
@@ -88,10 +91,11 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
             return None
         try:
             said = _decode(raw)
-            customer = _customer(said.user_id, said.anonymous_id, partition_secret)
+            names = (said.user_id, said.anonymous_id)
+            customer = known.get(names) or remember(names)
             identities: tuple[Identity, ...] | msgspec.Raw = customer.written
             context = bytes(said.context)
-            around = arounds[context] if context in arounds else surroundings.read(context)
+            around = arounds.get(context) or surroundings.read(context)
             if around is None:
                 return None
             kind = type_ or said.type
@@ -164,6 +168,8 @@ class _Surroundings:
 
     def read(self, raw: bytes) -> Around | None:
         """None if it says more of whom an event is about."""
+        if raw in self.known:
+            return None
         found = self._reception.around(raw)
         said = found.said
         historical = self._reception.historical if said.historical is None else said.historical is True
@@ -181,16 +187,32 @@ class _Surroundings:
         return known
 
 
-@lru_cache(REMEMBERED_CUSTOMERS)
-def _customer(user_id: Any, anonymous_id: Any, secret: bytes) -> Customer:
-    """Raises `BadEvent` or `TypeError`, which are not remembered, if that is nobody, or not valid."""
-    user = _named(Namespace.USER_ID, user_id)
-    anonymous = _named(Namespace.ANONYMOUS_ID, anonymous_id)
-    identities = (*user, *anonymous)
-    if not identities:
-        raise BadEvent(Reason.IDENTITY, "identity: nobody is named")
-    key = partition_key(str(identities[0]), secret=secret)
-    return Customer(user, anonymous, wire.encode_part(identities), key)
+class _Customers:
+    """Those whom events named lately, by their user id and anonymous id.
+
+    A dictionary that is emptied when it is full: it touches less memory than one that keeps an order of use, and with
+    so many at once that is what a look-up costs.
+    """
+
+    def __init__(self, secret: bytes) -> None:
+        self._secret = secret
+        self.known: dict[tuple[Any, Any], Customer] = {}
+
+    def remember(self, names: tuple[Any, Any]) -> Customer:
+        """Raises `BadEvent` or `TypeError` if that is nobody, or not valid; neither is remembered."""
+        user = _named(Namespace.USER_ID, names[0])
+        anonymous = _named(Namespace.ANONYMOUS_ID, names[1])
+        identities = (*user, *anonymous)
+        if not identities:
+            raise BadEvent(Reason.IDENTITY, "identity: nobody is named")
+        key = partition_key(str(identities[0]), secret=self._secret)
+        if len(self.known) >= REMEMBERED_CUSTOMERS:
+            self.known.clear()
+        found = self.known[names] = Customer(user, anonymous, wire.encode_part(identities), key)
+        return found
+
+
+_customers: Final = lru_cache(REMEMBERED_SECRETS)(_Customers)
 
 
 def _named(namespace: Namespace, value: Any) -> tuple[Identity, ...]:
