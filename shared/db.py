@@ -88,6 +88,8 @@ class Database:
             },
         )
 
+        self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")  # the same connections
+
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Work]:
         """One transaction, at this moment of the clock."""
@@ -98,6 +100,12 @@ class Database:
             if work.wakes or work.outbox.touched:
                 for listener in self.listeners:
                     listener()
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[Work]:
+        """For a single statement, which is a transaction by itself: this saves two of three round trips."""
+        async with self._single.connect() as connection:
+            yield Work(connection, self._clock.now())
 
     async def ping(self) -> None:
         """Returns if PostgreSQL answers; raises otherwise."""

@@ -218,7 +218,7 @@ class Door:
     async def hand_on(self, source: Source, done: Sorted, now: datetime) -> Sorted:
         """Takes in what was sorted; `now` is when it was received."""
         if done.refused:
-            async with self.database.work() as work:
+            async with self.database.statement() as work:
                 await taking.keep(work, source.id, done.refused)
             failpoint("ingest.after_quarantine")
         if done.accepted:
