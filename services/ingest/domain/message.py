@@ -39,8 +39,8 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 NO_CONTEXT: Final = Context()
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
-    """One event, before it is understood."""
+class Sent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
+    """One event, before it is understood, without its properties."""
 
     type: str | None = None
     message_id: Scalar = None
@@ -53,9 +53,14 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=Fals
     event: Scalar = None
     name: Scalar = None
     category: Scalar = None
-    properties: msgspec.Raw = msgspec.Raw()
     traits: dict[str, Any] | list[Any] | None = None
     context: msgspec.Raw = msgspec.Raw()
+
+
+class Message(Sent, frozen=True, kw_only=True):
+    """One event, before it is understood, with its properties as they came."""
+
+    properties: msgspec.Raw = msgspec.Raw()
 
 
 _decode: Final = msgspec.json.Decoder(Message).decode

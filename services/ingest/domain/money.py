@@ -19,6 +19,7 @@ EXPONENTS: Final[Mapping[str, int]] = {
     **dict.fromkeys(("CLF", "UYW"), 4),
 }  # fmt: skip
 DEFAULT_EXPONENT: Final = 2
+REMEMBERED: Final = 4_096  # amounts as texts, and what they are
 
 MAX_MINOR: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
 _FLOAT_DIGITS: Final = 15  # every double keeps so many; what has more was computed with floats
@@ -72,11 +73,8 @@ def plain(value: Any, code: str) -> int | None:
     if exponent(code) != DEFAULT_EXPONENT:
         return None
     if type(value) is str:
-        whole, point, cents = value[:-3], value[-3:-2], value[-2:]
-        digits = whole + cents
-        if point == "." and len(digits) <= _FLOAT_DIGITS and whole and digits.isascii() and digits.isdigit():
-            return int(digits)
-    elif type(value) is float:
+        return _KNOWN.get(value) or _read(value)
+    if type(value) is float:
         # Of decimals with so few digits each is the nearest to another double.
         if 0 <= value < _FLOAT_MAX:
             found = round(value * 100)
@@ -84,3 +82,18 @@ def plain(value: Any, code: str) -> int | None:
     elif type(value) is int and 0 <= value < _FLOAT_MAX:
         return value * 100
     return None
+
+
+# Shops have few prices. Emptied when it is full.
+_KNOWN: Final[dict[str, int]] = {}
+
+
+def _read(value: str) -> int | None:
+    whole, point, cents = value[:-3], value[-3:-2], value[-2:]
+    digits = whole + cents
+    if point != "." or not whole or len(digits) > _FLOAT_DIGITS or not (digits.isascii() and digits.isdigit()):
+        return None
+    if len(_KNOWN) >= REMEMBERED:
+        _KNOWN.clear()
+    found = _KNOWN[value] = int(digits)
+    return found

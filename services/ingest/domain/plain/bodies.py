@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from services.ingest.domain import identity, money
-from services.ingest.domain.message import Message
+from services.ingest.domain.message import Sent
 from services.ingest.domain.properties import NOTHING
 from services.ingest.domain.vocabulary import MAX_ID_LENGTH, MAX_QUANTITY, VOCABULARY
 from shared.contracts.events import Body, CustomEvent, Item, OrderPlaced, PageViewed, ProductViewed
@@ -32,7 +32,7 @@ class Page(msgspec.Struct, frozen=True):
 _PAGE: Final = frozenset(Page.__struct_fields__)
 
 
-def page_viewed(message: Message, said: Said, around: Page, *, screen: bool) -> PageViewed:
+def page_viewed(message: Sent, said: Said, around: Page, *, screen: bool) -> PageViewed:
     """A page, or a screen of an app."""
     more = {} if _PAGE.issuperset(said) else _beside(said, _PAGE)
     title = _text(said.get("title", "")) or around.title

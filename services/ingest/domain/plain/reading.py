@@ -11,10 +11,10 @@ from services.ingest.domain import identity, times
 from services.ingest.domain.body import MAX_BATCH_EVENTS
 from services.ingest.domain.circumstances import short
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.message import Message, as_dict
+from services.ingest.domain.message import Sent, as_dict
 from services.ingest.domain.normalise import MAX_DEPTH, NOT_RIGHT
 from services.ingest.domain.plain import bodies
-from services.ingest.domain.plain.bodies import Page
+from services.ingest.domain.plain.bodies import Page, Said
 from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import MAX_MESSAGE_ID_LENGTH
@@ -30,8 +30,15 @@ _MICROSECONDS: Final = tuple(timedelta(microseconds=place) for place in range(MA
 
 _text: Final[Any] = str.strip
 _parse_time: Final[Any] = datetime.fromisoformat
-_decode: Final = msgspec.json.Decoder(Message).decode
-_decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class _Message(Sent, frozen=True, kw_only=True):
+    """One event, before it is understood, with its properties as an object, which they have to be here."""
+
+    properties: Said = {}
+
+
+_decode: Final = msgspec.json.Decoder(_Message).decode
 
 
 class Ready(wire.Message, frozen=True, gc=False):
@@ -105,10 +112,10 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
                 make = bodies.TRACKS.get(name.lower(), bodies.custom)
                 if make is None or not name:
                     return None
-                properties = _decode_object(said.properties)
+                properties = said.properties
                 body = make(name, properties)
             elif kind == "page" or kind == "screen":
-                name, properties = "Page", _decode_object(said.properties)
+                name, properties = "Page", said.properties
                 body = bodies.page_viewed(said, properties, around.page, screen=kind == "screen")
             elif kind == "identify":
                 if type(said.traits) is not dict or around.consents:
