@@ -148,7 +148,14 @@ TIMES: Final = mostly(
 )
 ENVELOPES: Final = st.fixed_dictionaries(
     {"messageId": mostly(st.sampled_from(["m-1", " m-2 "]), ODD), "timestamp": TIMES, "userId": WORDS},
-    optional={"anonymousId": WORDS, "context": CONTEXTS, "sentAt": TIMES, "integrations": ANY},
+    optional={
+        "anonymousId": WORDS,
+        "context": CONTEXTS,
+        "sentAt": TIMES,
+        "integrations": ANY,
+        "traits": mostly(st.just({}), TRAITS),
+        "category": mostly(st.just("tea"), ODD),
+    },
 )
 
 

@@ -66,11 +66,50 @@ class Around(msgspec.Struct, frozen=True):
     consents: bool
 
 
+# The name and the properties that a plan judges, the typed event, and whom it is about.
+Meaning = tuple[str, Said, Body, tuple[Identity, ...] | msgspec.Raw]
+
+
+def _meaning(kind: str | None, said: _Message, customer: Customer, around: Around, trusted: bool) -> Meaning | None:
+    if kind == "identify":
+        return _identify(said, customer, around, trusted)
+    if said.traits:  # they say more of whom it is about
+        return None
+    properties = said.properties
+    body: Body | None
+    if kind == "track":
+        name = _text(said.event)
+        make = bodies.TRACKS.get(name.lower(), bodies.custom)
+        if make is None or not name:
+            return None
+        body = make(name, properties)
+        return None if body is None else (name, properties, body, customer.written)
+    if kind == "page" or kind == "screen":
+        body = bodies.page_viewed(said, properties, around.page, screen=kind == "screen")
+        return "Page", properties, body, customer.written
+    return None
+
+
+def _identify(said: _Message, customer: Customer, around: Around, trusted: bool) -> Meaning | None:
+    if type(said.traits) is not dict or around.consents:
+        return None
+    found = bodies.traits(said.traits)
+    if found is None:
+        return None
+    traits, address = found
+    identities: tuple[Identity, ...] | msgspec.Raw = customer.written
+    if address is not None and trusted:
+        if not customer.user:  # the address is the stronger one
+            return None
+        identities = (*customer.user, Identity(Namespace.EMAIL, address), *customer.anonymous)
+    return "Identify", said.traits, CustomerIdentified(traits=traits), identities
+
+
 Read = Callable[[bytes, int], Ready | None]
 
 
 def reader(reception: Reception, *, partition_secret: bytes, enough: Container[str] | None = None) -> Read:
-    """What reads the plain messages of one request, given the bytes of each and its place.
+    """What reads the plain messages of one request, given the bytes of each and its place, below `MAX_BATCH_EVENTS`.
 
     It returns the record that these bytes are, or None if there is anything about them that is not plain. `enough` has
     the names of events that nobody wants to see as they came; without it nobody ever wants to.
@@ -100,41 +139,16 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
             said = _decode(raw)
             names = (said.user_id, said.anonymous_id)
             customer = known.get(names) or remember(names)
-            identities: tuple[Identity, ...] | msgspec.Raw = customer.written
             context = bytes(said.context)
             around = arounds.get(context) or surroundings.read(context)
             if around is None:
                 return None
-            kind = type_ or said.type
-            body: Body | None
-            if kind == "track":
-                name = _text(said.event)
-                make = bodies.TRACKS.get(name.lower(), bodies.custom)
-                if make is None or not name:
-                    return None
-                properties = said.properties
-                body = make(name, properties)
-            elif kind == "page" or kind == "screen":
-                name, properties = "Page", said.properties
-                body = bodies.page_viewed(said, properties, around.page, screen=kind == "screen")
-            elif kind == "identify":
-                if type(said.traits) is not dict or around.consents:
-                    return None
-                name, properties = "Identify", said.traits
-                found = bodies.traits(properties)
-                if found is None:
-                    return None
-                traits, address = found
-                body = CustomerIdentified(traits=traits)
-                if address is not None and trusted:
-                    if not customer.user:  # the address is the stronger one
-                        return None
-                    identities = (*customer.user, Identity(Namespace.EMAIL, address), *customer.anonymous)
-            else:
+            meant = _meaning(type_ or said.type, said, customer, around, trusted)
+            if meant is None:
                 return None
-            if body is None or (enough is not None and name not in enough):
+            name, properties, body, identities = meant
+            if enough is not None and name not in enough:
                 return None
-
             violation = judge and judge(name, properties)
             stamped = _parse_time(said.timestamp)
             message_id = _text(said.message_id)
