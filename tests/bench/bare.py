@@ -27,9 +27,13 @@ from shared.contracts.envelope import SourceKind, event_ids
 from shared.contracts.identity import partition_key
 from shared.contracts.wire import Message
 from shared.kafka.producer import Producer
+from tests.bench.events import TRACEPARENT
 
 # As many as an event's record has, less the one that is its own here.
-CONSTANT_HEADERS: Final = tuple((f"ce_name{n}", b"2026-01-31T12:00:00Z") for n in range(7))
+CONSTANT_HEADERS: Final = (
+    *((f"ce_name{n}", b"2026-01-31T12:00:00Z") for n in range(7)),
+    ("traceparent", TRACEPARENT.encode()),
+)
 
 _event_id: Final = event_ids(UUID(int=7))
 
@@ -45,6 +49,7 @@ async def take(request: Request) -> Response:
         new_message_id=taking.new_message_id,
         sent_at=times.moment(envelope.sent_at),
         context=body.context_of(envelope),
+        traceparent=TRACEPARENT,
     )
     done = taking.sort(body.events_of(envelope), reception, partition_secret=b"secret")
     await request.app.state.producer.send(done.accepted)

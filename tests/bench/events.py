@@ -5,6 +5,9 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 TOKEN: Final = "@@@@@@@@@@@@"  # where a load generator writes what makes each request's ids its own
+TRACEPARENT: Final = (
+    "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"  # on every record
+)
 CUSTOMERS: Final = 5_000
 TEMPLATES: Final = 48
 BAD_EVERY: Final = 1_000  # one event in so many is refused, and goes to the quarantine
@@ -34,24 +37,23 @@ PLAN: Final[dict[str, Any]] = {
 }
 
 
-def templates(events: int) -> list[str]:
-    """Bodies of `events` events each, with the token where ids go."""
-    numbered = _mix()
+def templates(events: int, *, strangers: bool = False) -> list[str]:
+    """Bodies of `events` events each, with the token where ids go; of `strangers`, each is of another customer."""
+    numbered = _mix(strangers=strangers)
     return [
         json.dumps({"batch": [next(numbered) for _ in range(events)], "sentAt": "2026-01-31T12:00:01.000Z"})
         for _ in range(TEMPLATES)
     ]
 
 
-def _mix() -> Iterator[dict[str, Any]]:
+def _mix(*, strangers: bool) -> Iterator[dict[str, Any]]:
     number = 0
     while True:
         number += 1
-        yield _event(number)
+        yield _event(number, f"u-{TOKEN}-{number}" if strangers else f"u{number * 7919 % CUSTOMERS}")
 
 
-def _event(number: int) -> dict[str, Any]:
-    customer = f"u{number * 7919 % CUSTOMERS}"
+def _event(number: int, customer: str) -> dict[str, Any]:
     said: dict[str, Any] = {
         "messageId": f"m-{TOKEN}-{number}",
         "timestamp": "2026-01-31T12:00:00.000Z",

@@ -2,8 +2,9 @@
 
 In one run, interleaved: aiokafka's own `send` of records that are ready (the limit), bare Starlette with the same
 decoding and publishing, the same with nothing understood, and ingest with keys, tracking plan (warn) and quarantine
-on, at 100, 20 and 1 events a request. Then latency at half of the rate reached in this run, memory: per connection,
-and over many events, and the rates of two processes and of one whose broker is away.
+on, at 100, 20 and 1 events a request, and at 100 of customers whom it never met. Then latency at half of the rate
+reached in this run, memory: per connection, and over many events, and the rates of two processes and of one whose
+broker is away.
 """
 
 import argparse
@@ -70,9 +71,8 @@ class Run:
         self._runs = 0
         self._ours: list[Child] = []
         self._urls: list[str] = []
-        self._bodies = {size: stack.home / f"bodies-{size}" for size in SIZES}
-        for size, path in self._bodies.items():
-            path.write_text("".join(f"{one}\n" for one in templates(size)))
+        self._bodies = {size: _written(stack.home / f"bodies-{size}", templates(size)) for size in SIZES}
+        self._strangers = _written(stack.home / "bodies-strangers", templates(100, strangers=True))
         key = base64.b64encode(f"{stack.write_key}:".encode()).decode()
         self._authorization = f"Basic {key}"
 
@@ -105,13 +105,14 @@ class Run:
         size: int,
         *,
         path: str = "/v1/batch",
+        bodies: Path | None = None,
         connections: int = CONNECTIONS,
         pause_ms: float = 0,
     ) -> Load:
         self._runs += 1
         load = await bench.wrk(
             f"{url}{path}",
-            self._bodies[size],
+            bodies or self._bodies[size],
             self._authorization,
             run=self._runs,
             seconds=self._seconds,
@@ -127,6 +128,8 @@ class Run:
         await self._bare()
         for size in SIZES:
             self._figures.note(f"ingest, {size} events", await self._rate(size))
+        strangers = await self._load(self._urls[0], 100, bodies=self._strangers)
+        self._figures.note("ingest, 100 events, every customer new", strangers.rate * 100)
 
     async def _raw(self) -> float:
         said = await run_to_end(
@@ -207,6 +210,11 @@ class Run:
             sent += load.requests * 100
         kept["events_between"] = sent
         kept["mebibytes_after"] = round(bench.memory_mebibytes(child), 1)
+
+
+def _written(path: Path, bodies: list[str]) -> Path:
+    path.write_text("".join(f"{one}\n" for one in bodies))
+    return path
 
 
 async def measure(broker: BrokerKind, console: Console, *, rounds: int, seconds: float, events: int) -> Figures:

@@ -18,7 +18,7 @@ from services.ingest.domain.reception import Reception
 from services.ingest.service import taking
 from shared.contracts.envelope import SourceKind
 from shared.contracts.wire import Message
-from tests.bench.events import templates
+from tests.bench.events import TRACEPARENT, templates
 
 CALLERS: Final = 32  # as many as there are connections in the other measurements
 EACH: Final = 100
@@ -32,6 +32,7 @@ def records() -> list[Message]:
         allow_orders=False,
         received_at=datetime(2026, 1, 31, 12, tzinfo=UTC),
         new_message_id=taking.new_message_id,
+        traceparent=TRACEPARENT,
     )
     made: list[Message] = []
     for text in templates(EACH):

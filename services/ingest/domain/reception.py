@@ -1,7 +1,6 @@
 """What holds for every event of one request: who sends it, when it came, and by which rules it is read."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
 from typing import Final
@@ -22,8 +21,7 @@ REMEMBERED_CONTEXTS: Final = 1_024  # of all requests; with MAX_REMEMBERED_BYTES
 MAX_REMEMBERED_BYTES: Final = 1_024  # of one context
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(msgspec.Struct, frozen=True):
     """The surroundings of an event: as they were said, as the bus carries them, and these as they are written."""
 
     said: message.Context
@@ -31,8 +29,7 @@ class Around:
     written: msgspec.Raw | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reception:
+class Reception(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every event of one request. `type` is set where the address says it.
 
     `address` and `user_agent` are those of the connection: a browser's own, where the source is a public one.
@@ -54,16 +51,22 @@ class Reception:
     renaming: Renaming = NO_RENAMING
     plan: Plan = NO_PLAN
     locate: Locate = nowhere
-    trusted: bool = field(init=False)  # whether the source is a company's own server
-    source_name: str = field(init=False)
-    event_id: Callable[[str], QuickUUID] = field(init=False)  # of a message of this source
-    _around: dict[bytes, Around] = field(default_factory=dict)
+    _around: dict[bytes, Around] = {}
 
-    def __post_init__(self) -> None:
-        """Works out what each event of the request would work out again."""
-        object.__setattr__(self, "trusted", self.source_kind is SourceKind.SERVER)
-        object.__setattr__(self, "source_name", str(self.source_id))
-        object.__setattr__(self, "event_id", event_ids(self.source_id))
+    @property
+    def trusted(self) -> bool:
+        """Whether the source is a company's own server."""
+        return self.source_kind is SourceKind.SERVER
+
+    @property
+    def source_name(self) -> str:
+        """The source's id, as events say it."""
+        return str(self.source_id)
+
+    @property
+    def event_id(self) -> Callable[[str], QuickUUID]:
+        """What gives a message of this source its event's id."""
+        return event_ids(self.source_id)
 
     def around(self, raw: bytes) -> Around:
         """What an event's context says, with the batch's own around it; raises what msgspec raises.

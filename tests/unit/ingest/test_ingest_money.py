@@ -1,5 +1,6 @@
 """Amounts become minor units exactly, or are refused."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -37,6 +38,28 @@ def test_more_decimals_than_the_currency_has_are_refused(minor: int, code: str, 
 def test_a_sum_of_floats_is_the_amount_that_it_stands_for(prices: list[int], code: str) -> None:
     total = sum(price / 10 ** money.exponent(code) for price in prices)
     assert money.minor(Decimal(repr(total)), code, at="total") == sum(prices)
+
+
+@given(
+    said=st.one_of(
+        st.integers(-2, 10**16),
+        st.floats(0, 1e15, allow_nan=False),
+        st.integers(0, 10**15).map(lambda cents: cents / 100),
+        st.decimals(0, 10**12, places=2).map(str),
+        st.from_regex(r"[0-9.٣_+-]{1,8}", fullmatch=True),
+    ),
+    code=CURRENCIES,
+)
+def test_an_amount_that_is_read_at_a_glance_is_what_a_closer_look_finds(said: int | float | str, code: str) -> None:
+    found = money.plain(said, code)
+    if found is not None:
+        written = said if isinstance(said, str) else json.dumps(said)
+        assert found == money.minor(Decimal(written), code, at="total")
+
+
+@pytest.mark.parametrize("said", ["29.95", 29.95])
+def test_prices_are_read_at_a_glance(said: float | str) -> None:
+    assert money.plain(said, "EUR") == 2995
 
 
 @pytest.mark.parametrize("amount", ["0.3049999999999999", "0.1234567890123456", "0.01001", "1234567890123.456"])
