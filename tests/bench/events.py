@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 TOKEN: Final = "@@@@@@@@@@@@"  # where a load generator writes what makes each request's ids its own
-TRACEPARENT: Final = (
-    "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"  # on every record
-)
+TRACEPARENT: Final = "00-0123456789abcdef0123456789abcdef-0123456789abcdef-01"  # on every record
 CUSTOMERS: Final = 5_000
 TEMPLATES: Final = 48
 BAD_EVERY: Final = 1_000  # one event in so many is refused, and goes to the quarantine

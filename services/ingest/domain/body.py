@@ -128,7 +128,7 @@ def events_of(envelope: Envelope) -> list[bytes]:
         raise BadRequest("invalid_batch", 'batch: required; send {"batch": [{"type": …}, …]}')
     if len(envelope.batch) > MAX_BATCH_EVENTS:
         raise BadRequest("too_large", f"batch: {len(envelope.batch)} events; at most {MAX_BATCH_EVENTS} in one batch")
-    return [bytes(event) for event in envelope.batch]
+    return list(map(bytes, envelope.batch))
 
 
 def single(body: bytes) -> bytes:

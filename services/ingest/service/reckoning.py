@@ -39,13 +39,13 @@ class Recent:
 
     def again(self, event_ids: Collection[bytes]) -> int:
         """Notes events; how many of them were here before."""
-        fresh = set(event_ids)
-        if not (fresh.isdisjoint(self._new) and fresh.isdisjoint(self._old)):
-            fresh.difference_update(self._new, self._old)
-        self._new |= fresh
+        known = len(self._new)
+        known += 0 if self._old.isdisjoint(event_ids) else len(self._old.intersection(event_ids) - self._new)
+        self._new.update(event_ids)
+        fresh = len(self._new) - known
         if len(self._new) > self._size:
             self._old, self._new = self._new, set()
-        return len(event_ids) - len(fresh)
+        return len(event_ids) - fresh
 
 
 @dataclass(slots=True)
