@@ -30,6 +30,10 @@ class BadEvent(Exception):
         self.reason = reason
         self.text = text
 
+    def to_keep(self) -> "BadEvent":
+        """The same, without the frames that it was raised in: they hold all that their request did."""
+        return BadEvent(self.reason, self.text)
+
 
 class BadDefinition(Exception):
     """What an operator defined (a plan, a mapping, a source's words) can't be used. The text says where and why."""

@@ -128,7 +128,7 @@ def sort(
             normal = normalise.normalise(raw, reception, place=place)
             done.accepted.append(_record(normal.event, partition_secret))
         except BadEvent as error:
-            done.refused.append(Refused(Payload(way=Way.TRACKING, raw=raw, around=around()), error))
+            done.refused.append(Refused(Payload(way=Way.TRACKING, raw=raw, around=around()), error.to_keep()))
             continue
         _note(done, raw, normal, watch)
     return done
@@ -151,7 +151,7 @@ def sort_payloads(
         try:
             found = meaning(payload, reception, source.format, mapper or source.mapper)
         except BadEvent as error:
-            done.refused.append(Refused(payload, error))
+            done.refused.append(Refused(payload, error.to_keep()))
             continue
         first_refusal: BadEvent | None = None
         done.also_known.update(found.also_known)
@@ -160,7 +160,7 @@ def sort_payloads(
                 normal = _normal(one, reception, next(places))
                 done.accepted.append(_record(normal.event, partition_secret))
             except BadEvent as error:
-                first_refusal = first_refusal or error
+                first_refusal = first_refusal or error.to_keep()
                 continue
             _note(done, payload.raw, normal, watch)
         if first_refusal is not None:
