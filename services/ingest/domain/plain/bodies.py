@@ -17,7 +17,7 @@ from shared.contracts.identity import MAX_VALUE_LENGTH
 
 Said = dict[str, Any]
 
-_text: Final = str.strip
+_text: Final = str.strip  # raises TypeError for what is none
 
 
 class Page(msgspec.Struct, frozen=True):

@@ -28,6 +28,7 @@ REMEMBERED_SECRETS: Final = 4  # a process has one
 
 _MICROSECONDS: Final = tuple(timedelta(microseconds=place) for place in range(MAX_BATCH_EVENTS))
 
+# Given whatever came: if that is no text, they raise TypeError.
 _text: Final[Any] = str.strip
 _parse_time: Final[Any] = datetime.fromisoformat
 
