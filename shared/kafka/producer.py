@@ -131,12 +131,12 @@ class Producer:
                 place = topic, partition
                 node = self._node_of(client, place)
                 gathering = self._gathering.get(node)
-                if gathering is not None and gathering.client is client:
-                    append = gathering.append_to(place)
-                    taken = append(key=key, value=value, timestamp=None, headers=headers) is not None
-                else:
-                    taken = False
-                if gathering is None or not taken:
+                append = gathering.append_to(place) if gathering is not None and gathering.client is client else None
+                if (
+                    gathering is None
+                    or append is None
+                    or append(key=key, value=value, timestamp=None, headers=headers) is None
+                ):
                     gathering = self._gathering[node] = _Round(client, node)
                     begun.append(gathering)
                     append = gathering.append_to(place)
@@ -159,7 +159,7 @@ class Producer:
         """Sends a round when its broker's last one is through, and tells everybody who has a record in it."""
         async with self._lanes[one.node]:
             for _ in range(GATHERING_TURNS):
-                await asyncio.sleep(0)
+                await asyncio.sleep(0)  # one turn of the loop, not a wait: see there
             self._close(one)
             lives = one.client is self._client
             if not lives:

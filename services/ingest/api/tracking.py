@@ -14,7 +14,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from services.ingest.api.door import NotUnderstood, TrackingError, WrongMethod, busy, door_of
+from services.ingest.api.door import Door, NotUnderstood, TrackingError, WrongMethod, busy, door_of
 from services.ingest.api.examples import EXAMPLES
 from services.ingest.domain import body, times
 from services.ingest.domain.errors import BadRequest
@@ -88,13 +88,12 @@ async def _take(request: Request, type_: str | None) -> None:
     """Takes in a request's events."""
     door = door_of(request)
     received_at = door.clock.now()
-    source, done = await _sorted(request, type_, received_at)  # whose bytes, by then, nobody holds any more
+    source, done = await _sorted(door, request, type_, received_at)  # whose bytes, by then, nobody holds any more
     await door.hand_on(source, done, received_at)
 
 
-async def _sorted(request: Request, type_: str | None, received_at: datetime) -> tuple[Source, Sorted]:
+async def _sorted(door: Door, request: Request, type_: str | None, received_at: datetime) -> tuple[Source, Sorted]:
     """A request's events, understood or refused."""
-    door = door_of(request)
     reader = body.BodyReader()
     async for chunk in request.stream():
         reader.feed(chunk)

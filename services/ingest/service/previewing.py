@@ -26,6 +26,6 @@ def try_mapping(source: Source, payload: Any, now: datetime) -> tuple[list[dict[
     try:
         found = meaning(tried, reception, mapped.format, mapped.mapper)
     except BadEvent as error:
-        return [], Sorted(refused=[taking.Refused(tried, error.to_keep())])
+        return [], Sorted(refused=[taking.Refused(tried, error)])
     done = taking.sort_payloads([tried], mapped, reception, partition_secret=_SECRET)
     return [msgspec.json.decode(message) for message in found.messages], done

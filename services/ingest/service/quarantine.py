@@ -138,7 +138,7 @@ async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, *
         try:
             payload = msgspec.structs.replace(payload, raw=repair.apply(raw))
         except BadEvent as error:
-            return Sorted(refused=[taking.Refused(payload, error.to_keep())])
+            return Sorted(refused=[taking.Refused(payload, error)])
     mapper = await imports.mapper_of(work, row["import_id"]) if row["import_id"] else source.mapper
     known = await owners.needed(work, source, payload, reception) if payload.way is Way.WEBHOOK else {}
     return taking.sort_payloads([payload], source, reception, mapper=mapper, owners=known, **how)

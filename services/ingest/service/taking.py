@@ -63,10 +63,14 @@ class Watch(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One payload that can't be taken in, as it came."""
+    """One payload that can't be taken in, as it came, and why; of the error's frames nothing is kept."""
 
     payload: Payload
     error: BadEvent
+
+    def __post_init__(self) -> None:
+        """Lets go of the frames that the error was raised in."""
+        object.__setattr__(self, "error", self.error.to_keep())
 
 
 @dataclass(slots=True)
@@ -128,7 +132,7 @@ def sort(
             normal = normalise.normalise(raw, reception, place=place)
             done.accepted.append(_record(normal.event, partition_secret))
         except BadEvent as error:
-            done.refused.append(Refused(Payload(way=Way.TRACKING, raw=raw, around=around()), error.to_keep()))
+            done.refused.append(Refused(Payload(way=Way.TRACKING, raw=raw, around=around()), error))
             continue
         _note(done, raw, normal, watch)
     return done
@@ -151,20 +155,20 @@ def sort_payloads(
         try:
             found = meaning(payload, reception, source.format, mapper or source.mapper)
         except BadEvent as error:
-            done.refused.append(Refused(payload, error.to_keep()))
+            done.refused.append(Refused(payload, error))
             continue
-        first_refusal: BadEvent | None = None
+        first_refusal: Refused | None = None
         done.also_known.update(found.also_known)
         for one in (*owned(found.messages, owners), *([found.understood] if found.understood else ())):
             try:
                 normal = _normal(one, reception, next(places))
                 done.accepted.append(_record(normal.event, partition_secret))
             except BadEvent as error:
-                first_refusal = first_refusal or error.to_keep()
+                first_refusal = first_refusal or Refused(payload, error)
                 continue
             _note(done, payload.raw, normal, watch)
         if first_refusal is not None:
-            done.refused.append(Refused(payload, first_refusal))
+            done.refused.append(first_refusal)
         elif found.ignored and not found.messages:
             done.ignored.append(found.ignored)
     return done

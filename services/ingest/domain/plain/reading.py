@@ -130,6 +130,7 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
     trace = () if reception.traceparent is None else (("traceparent", reception.traceparent.encode()),)
 
     def read(raw: bytes, place: int) -> Ready | None:
+        # As `normalise`, `too_deep` and `keepable` have it; calls would cost some hundredths more.
         if (
             len(raw) > max_event_bytes
             or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
