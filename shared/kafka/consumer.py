@@ -29,8 +29,8 @@ from shared.failpoints import failpoint
 from shared.kafka import dead_letters, offsets, rewinds
 from shared.kafka import topics as cluster
 from shared.kafka.batch import Batches, BreakerOpened, Handlers, Held, PartitionLost
-from shared.kafka.cancelled import failures_raise
 from shared.kafka.dead_letters import Record
+from shared.kafka.failures import failures_raise
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway, Producer
 from shared.kafka.rewinds import OnRewound
@@ -90,6 +90,7 @@ class Consumer:
     batch_records: int = 1000
     fetch_wait_ms: int = 500
     session_timeout_ms: int = 6_000
+    stuck_seconds: float = STUCK_SECONDS
     group: str = ""
     swaps: bool = True
     decode: wire.Decode = wire.decode
@@ -97,12 +98,13 @@ class Consumer:
     compared: bool = False
     held: dict[TopicPartition, Held] = field(default_factory=dict)
     cluster_id: str | None = None
+    _left: dict[TopicPartition, int] = field(default_factory=dict)  # given up for a while: the next offset to read
     _failures: dict[TopicPartition, int] = field(default_factory=dict)
     _not_before: dict[TopicPartition, float] = field(default_factory=dict)
     _batches: Batches = field(init=False)
     _client: Any = None
     _round: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _progress_at: float = 0.0
+    _progress_at: float = 0.0  # when a batch was last applied, or nothing waited
     _busy_at: float = 0.0  # when partitions were last taken or records last processed
 
     def __post_init__(self) -> None:
@@ -115,8 +117,7 @@ class Consumer:
             self.tick()
             started = asyncio.get_running_loop().time()
             try:
-                with failures_raise():
-                    await self._session(stop)
+                await self._session(stop)
             except* (KafkaError, _ClusterChanged, _Silent, *DATABASE_AWAY) as group:
                 log.warning("consumer.rebuilds", errors=[repr(error) for error in group.exceptions])
             if stop.is_set():
@@ -128,21 +129,37 @@ class Consumer:
                     await stop.wait()
 
     def lag(self) -> int | None:
-        """Records that wait in the partitions held here; None while that is not known."""
-        if self._client is None or not self.held:
+        """Records that wait in this process's partitions, for an operator as well; None while that is not known."""
+        positions = self._positions()
+        if self._client is None or not positions:
             return None
-        total = 0
-        for partition, held in self.held.items():
-            high = _high_water(self._client, partition)
-            if high is None:
-                return None
-            total += max(0, high - held.expected)
-        return total
+        waiting = [self._waiting(partition, position) for partition, position in positions.items()]
+        known = [records for records in waiting if records is not None]
+        return sum(known) if len(known) == len(waiting) else None
+
+    def _positions(self) -> dict[TopicPartition, int]:
+        """The next offset of each partition, those among them that are given up for a while."""
+        assigned = self._client.assignment() if self._client is not None else ()
+        left = {partition: expected for partition, expected in self._left.items() if partition in assigned}
+        return left | {partition: held.expected for partition, held in self.held.items()}
+
+    def _waiting(self, partition: TopicPartition, position: int) -> int | None:
+        high = _high_water(self._client, partition)
+        return None if high is None else max(0, high - position)
 
     def stopped(self) -> list[str]:
         """The partitions that wait for an operator, each with its reason."""
         return sorted(
             f"{held.place.topic}/{held.place.partition}: {held.stopped}" for held in self.held.values() if held.stopped
+        )
+
+    def is_behind(self) -> bool:
+        """Whether records wait for this process. Those of a stopped partition wait for an operator."""
+        stopped = {partition for partition, held in self.held.items() if held.stopped}
+        return any(
+            self._waiting(partition, position)
+            for partition, position in self._positions().items()
+            if partition not in stopped
         )
 
     async def read_until(self, work: Work) -> datetime | None:
@@ -182,32 +199,36 @@ class Consumer:
             self._progress_at = self._busy_at = asyncio.get_running_loop().time()
             async with asyncio.TaskGroup() as tasks:
                 watcher = tasks.create_task(self._watch())
-                await self._loop(client, stop)
+                with failures_raise():
+                    await self._loop(client, stop)
                 watcher.cancel()
             await self._commit(client)
             failpoint("consumer.before_leave")
         finally:
             self._client = None
             self.held.clear()
-            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            self._left.clear()
+            with contextlib.suppress(KafkaError, OSError, TimeoutError), failures_raise():
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await client.stop()
 
     async def _watch(self) -> None:
         """Asks the broker who it is; an answer from another cluster ends the session, and so does a silent client."""
-        while True:
-            await asyncio.sleep(WATCH_SECONDS)
-            await self._check_cluster()
-            if not self.compared:
-                with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
-                    await self._compare()
-            if (silent := self._silent_seconds()) > SILENT_SECONDS:
-                raise _Silent(f"no answer to a fetch for {silent:.0f} s")
-            waiting = [held for held in self.held.values() if not held.stopped]
-            idle = asyncio.get_running_loop().time() - self._progress_at
-            if waiting and self.lag() and idle > STUCK_SECONDS:
-                await self.database.ping()
-                raise Stuck(f"lag {self.lag()} and no progress for {idle:.0f} s")
+        with failures_raise():
+            while True:
+                await asyncio.sleep(WATCH_SECONDS)
+                await self._check_cluster()
+                if not self.compared:
+                    with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
+                        await self._compare()
+                if (silent := self._silent_seconds()) > SILENT_SECONDS:
+                    raise _Silent(f"no answer to a fetch for {silent:.0f} s")
+                now = asyncio.get_running_loop().time()
+                if not self.is_behind():
+                    self._progress_at = now
+                elif now - self._progress_at > self.stuck_seconds:
+                    await self.database.ping()
+                    raise Stuck(f"lag {self.lag()} and no progress for {now - self._progress_at:.0f} s")
 
     def _silent_seconds(self) -> float:
         """Since when the client's fetches got no answer, 0 while there is nothing to fetch.
@@ -300,6 +321,7 @@ class Consumer:
             except IllegalStateError:
                 continue  # revoked meanwhile
             self.held[partition] = held
+            self._left.pop(partition, None)
         self._busy_at = asyncio.get_running_loop().time()
         if rewound:
             await self._commit(client)  # what was said once is not said again by the next who takes a partition
@@ -359,10 +381,12 @@ class Consumer:
         now, wall_ms = self.clock.now(), wall_milliseconds()
         moments: list[tuple[Place, int, datetime]] = []
         short: list[tuple[TopicPartition, Held]] = []
+        for partition, position in self._positions().items():
+            if (waiting := self._waiting(partition, position)) is not None:
+                metrics.consumer_lag.labels(partition.topic, partition.partition).set(waiting)
         for partition, held in self.held.items():
             if (high := _high_water(client, partition)) is None:
                 continue
-            metrics.consumer_lag.labels(partition.topic, partition.partition).set(max(0, high - held.expected))
             if held.stopped:
                 continue
             if high < held.expected:
@@ -439,10 +463,11 @@ class Consumer:
         if not batch:
             return
         try:
-            async with asyncio.timeout(BATCH_SECONDS):
-                with metrics.batch_seconds.labels(partition.topic).time():
-                    newer = await self._batches.apply(held, batch)
-        except (PartitionLost, TryAgain, BrokerAway, DBAPIError, *DATABASE_AWAY) as error:
+            with failures_raise():  # a task that ended as cancelled would leave its records behind, with nobody to tell
+                async with asyncio.timeout(BATCH_SECONDS):
+                    with metrics.batch_seconds.labels(partition.topic).time():
+                        stopped = await self._apply(held, batch)
+        except (PartitionLost, TryAgain, BrokerAway, KafkaError, DBAPIError, *DATABASE_AWAY) as error:
             # Whether the transaction committed may be unknown: only the row knows. The loop takes the partition
             # again, if it is still assigned, and reads on from there.
             if isinstance(error, PartitionLost):
@@ -451,19 +476,24 @@ class Consumer:
             pause = BACKOFF_SECONDS[min(failures, len(BACKOFF_SECONDS)) - 1]
             self._not_before[partition] = asyncio.get_running_loop().time() + pause
             self.held.pop(partition, None)
+            self._left[partition] = held.expected
             log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
             return
+        self._failures.pop(partition, None)
+        self._progress_at = asyncio.get_running_loop().time()
+        if stopped is not None:
+            self._stop_partition(client, partition, held, stopped)
+
+    async def _apply(self, held: Held, batch: Sequence[Record]) -> str | None:
+        """Applies a batch; why its partition stops here, if it does."""
+        try:
+            return await self._batches.apply(held, batch)
         except BreakerOpened as error:
             failpoint("consumer.before_stop")
             async with self.database.work() as work:
                 await offsets.stop(work.connection, held.place, epoch=held.epoch, reason=str(error))
             failpoint("consumer.after_stop")
-            self._stop_partition(client, partition, held, str(error))
-            return
-        self._failures.pop(partition, None)
-        self._progress_at = asyncio.get_running_loop().time()
-        if newer is not None:
-            self._stop_partition(client, partition, held, newer)
+            return str(error)
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -476,6 +506,7 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
         async with self._consumer._round:
             for partition in revoked:
                 self._consumer.held.pop(partition, None)
+                self._consumer._left.pop(partition, None)
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
         log.info("consumer.assigned", partitions=sorted(f"{p.topic}/{p.partition}" for p in assigned))

@@ -7,8 +7,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.kafka.cancelled import failures_raise
 from shared.kafka.dead_letters import Record
+from shared.kafka.failures import failures_raise
 from shared.kafka.producer import BrokerAway
 
 FETCH_WAIT_MILLISECONDS: Final = 20

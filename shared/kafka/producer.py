@@ -18,7 +18,7 @@ from aiokafka.partitioner import murmur2
 
 from shared.contracts.wire import Message
 from shared.failpoints import failpoint
-from shared.kafka.cancelled import failures_raise
+from shared.kafka.failures import failures_raise
 from shared.logging import get_logger
 
 SEND_SECONDS: Final = 10
@@ -111,7 +111,7 @@ class Producer:
                 self._close(one)
                 one.fail(BrokerAway("the caller who sent this round was cancelled"))
         for one in waiting:
-            await one.acknowledged
+            await asyncio.shield(one.acknowledged)  # whoever is cancelled takes no answer from the others
 
     def _gather(self, client: AIOKafkaProducer, messages: Sequence[Message]) -> tuple[list[_Round], set[_Round]]:
         """Puts records into the rounds that gather now: those that were begun for it, and all that hold any."""
@@ -251,8 +251,9 @@ class Producer:
                     metadata_max_age_ms=30_000,
                 )
                 try:
-                    async with asyncio.timeout(START_SECONDS):
-                        await client.start()
+                    with failures_raise():
+                        async with asyncio.timeout(START_SECONDS):
+                            await client.start()
                 except (KafkaError, OSError, TimeoutError) as error:
                     await _stop(client)
                     raise BrokerAway(repr(error)) from error
@@ -295,7 +296,7 @@ def _heard(answer: asyncio.Future[Any]) -> None:
 async def _stop(client: AIOKafkaProducer) -> None:
     # stop() flushes first, and would wait for a broker that is away. After the deadline the sender is closed
     # under it, so that nothing left in its buffer can be sent behind our back.
-    with contextlib.suppress(KafkaError, OSError, TimeoutError):
+    with contextlib.suppress(KafkaError, OSError, TimeoutError), failures_raise():
         try:
             async with asyncio.timeout(STOP_SECONDS):
                 await client.stop()

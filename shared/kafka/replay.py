@@ -11,8 +11,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.kafka import topics as cluster
-from shared.kafka.cancelled import failures_raise
 from shared.kafka.dead_letters import Record
+from shared.kafka.failures import failures_raise
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
 

@@ -205,6 +205,7 @@ def _dead_letters(e: Evidence) -> Iterator[str]:
 
 
 def _drained(e: Evidence) -> Iterator[str]:
+    yield from (f"{service} says nothing of its lag" for service, lag in e.lag.items() if lag is None)
     yield from (f"{service} has {lag} records unread" for service, lag in e.lag.items() if lag)
     yield from (f"{service} has {rows} rows in its outbox" for service, rows in e.outbox.items() if rows)
 

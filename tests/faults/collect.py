@@ -28,8 +28,7 @@ async def gather(world: World, history: Path) -> Evidence:
     async with world.database("ingest") as connection:
         source_id: UUID = await connection.fetchval("SELECT id FROM sources WHERE name = 'demo'")
         quarantine = [row["message_id"] for row in await connection.fetch("SELECT message_id FROM quarantine")]
-    lag = {key: said["lag"] or 0 for key, said in (await world.lag()).items() if said}
-    outbox = {key: said["outbox"] for key, said in (await world.lag()).items() if said}
+    said = await world.lag()
     logs = await read_topics(world.direct, topics.ALL)
     return Evidence(
         source_id=source_id,
@@ -46,8 +45,8 @@ async def gather(world: World, history: Path) -> Evidence:
         logs={name: [_record(one) for one in found] for name, found in logs.items()},
         poison=_poison(lines, running),
         dead=await _dead(world, running),
-        lag=lag,
-        outbox=outbox,
+        lag={key: one and one["lag"] for key, one in said.items()},
+        outbox={key: one["outbox"] for key, one in said.items() if one},
         **await _profile(world),
         **(await _segment(world) if "segment" in running else {}),
         **(await _campaign(world) if "campaign" in running else {}),

@@ -136,5 +136,5 @@ class Evidence:
     dead: Mapping[str, Sequence[Letter]] = field(default_factory=dict)
     poison: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     rebuilt: Mapping[str, Rebuilt] = field(default_factory=dict)
-    lag: Mapping[str, int] = field(default_factory=dict)
+    lag: Mapping[str, int | None] = field(default_factory=dict)
     outbox: Mapping[str, int] = field(default_factory=dict)

@@ -46,7 +46,7 @@ OPEN_TRANSACTIONS: Final = (
     "SELECT count(*) FROM pg_stat_activity "
     "WHERE datname = current_database() AND pid <> pg_backend_pid() AND xact_start < $1"
 )
-LOG_LINES: Final = 12  # of each service, when a run did not recover
+LOG_LINES: Final = 40  # of each service, when a run did not recover
 # Short, so that leftovers of a killed sender are settled within the run.
 DRILL: Final = {
     "SENDER_LEASE_SECONDS": "16",

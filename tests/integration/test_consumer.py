@@ -1,6 +1,7 @@
 """The consumer runtime on a real broker and a real PostgreSQL."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import NAMESPACE_OID, UUID, uuid4, uuid5
 
@@ -15,15 +16,19 @@ from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.postgres import Postgres
 from deploy.local.process import free_port
 from shared.contracts import topics
-from shared.contracts.events import CustomEvent
+from shared.contracts.envelope import Event
+from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.wire import Message
+from shared.db import Work
+from shared.errors import TryAgain
 from shared.kafka import dead_letters, offsets
+from shared.kafka.consumer import WATCH_SECONDS, Stuck
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
 from shared.kafka.topics import admin
 from shared.migrate import upgrade
 from tests.conftest import DatabaseFactory
-from tests.support.consuming import Bench
+from tests.support.consuming import Bench, tally
 from tests.support.events import event, message, order, user
 from tests.support.running import eventually, session_milliseconds
 
@@ -126,6 +131,55 @@ async def test_a_bad_deploy_stops_instead_of_draining_into_the_dead_letters(benc
     async with bench.consuming():
         await eventually(lambda: _dead_letters(bench), lambda found: len(found) >= 100)
     assert await bench.times() == {1: dead_letters.MIN_SAMPLE}
+
+
+async def test_what_waits_for_an_operator_counts_as_lag_and_not_as_work_undone(bench: Bench) -> None:
+    await bench.publish([order(1, n) for n in range(dead_letters.MIN_SAMPLE)])
+    async with bench.consuming() as consumer:
+        await bench.until_applied(dead_letters.MIN_SAMPLE)
+        await bench.publish([event(CustomEvent(name="refuse"), user(1)) for _ in range(100)])
+        await eventually(lambda: _now(consumer.stopped()), lambda stopped: len(stopped) == 1)
+        assert consumer.lag() == 100
+        assert not consumer.is_behind(), "a process that ends for it would only come back to the same"
+
+
+async def test_what_is_tried_again_after_a_pause_counts_as_lag_all_the_while(bench: Bench) -> None:
+    tries = 0
+
+    async def not_yet(work: Work, events: Sequence[Event]) -> None:
+        nonlocal tries
+        tries += 1
+        raise TryAgain("not yet")
+
+    await bench.publish([order(1, n) for n in range(10)])
+    async with bench.consuming(handlers={OrderPlaced: not_yet}) as consumer:
+        await eventually(lambda: _now(tries), lambda seen: seen >= 3)
+        await eventually(lambda: _now(len(consumer.held)), lambda held: held < topics.PARTITIONS)
+        assert consumer.lag() == 10
+        assert consumer.is_behind()
+
+
+async def test_a_reader_whose_first_batch_comes_after_a_long_silence_is_not_stuck(bench: Bench) -> None:
+    async def slow(work: Work, events: Sequence[Event]) -> None:
+        await asyncio.sleep(WATCH_SECONDS * 1.2)  # so that the watch looks while records wait
+        await tally(work, events)
+
+    async with bench.consuming(handlers={OrderPlaced: slow}, stuck_seconds=WATCH_SECONDS * 1.5) as consumer:
+        await eventually(lambda: _now(len(consumer.held)), lambda held: held == topics.PARTITIONS)
+        await asyncio.sleep(WATCH_SECONDS * 1.6)
+        await bench.publish([order(1, 1)])
+        await bench.until_applied(1)
+
+
+async def test_a_reader_that_does_nothing_though_records_wait_ends_its_process(bench: Bench) -> None:
+    async def never(work: Work, events: Sequence[Event]) -> None:
+        raise TryAgain("never")
+
+    await bench.publish([order(1, 1)])
+    with pytest.raises(ExceptionGroup) as raised:
+        async with bench.consuming(handlers={OrderPlaced: never}, stuck_seconds=1):
+            await asyncio.sleep(60)
+    assert raised.group_contains(Stuck, match="lag 1 and no progress")
 
 
 async def test_a_version_newer_than_the_code_stops_its_partition_and_is_no_dead_letter(bench: Bench) -> None:

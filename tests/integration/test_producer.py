@@ -112,6 +112,20 @@ async def test_a_caller_who_is_cancelled_leaves_nobody_waiting(broker: Broker, t
     assert set(names(await log.read(broker.bootstrap, topic))) >= set(expected(0, 3))
 
 
+async def test_a_caller_who_is_cancelled_takes_no_answer_from_those_who_share_the_round(
+    broker: Broker, topic: str, producer: Producer
+) -> None:
+    await producer.send(records(topic, 0))
+    first = asyncio.create_task(producer.send(records(topic, 1)))  # noqa: TID251 # sends the round
+    second, third = (asyncio.create_task(producer.send(records(topic, n))) for n in (2, 3))  # noqa: TID251
+    await asyncio.sleep(0)
+    second.cancel()
+    async with asyncio.timeout(20):
+        await asyncio.gather(first, third)
+    assert second.cancelled()
+    assert set(names(await log.read(broker.bootstrap, topic))) >= set(expected(0, 1, 3))
+
+
 async def test_when_the_broker_goes_everybody_hears_it_and_when_it_is_back_all_goes_on(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
