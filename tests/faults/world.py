@@ -4,7 +4,7 @@ import asyncio
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from signal import SIGTERM, Signals
 from typing import Any, Final, Self
@@ -41,6 +41,7 @@ GRACE_SECONDS: Final = 25.0
 COMMAND_SECONDS: Final = 240.0
 HEALTH_SECONDS: Final = 2.0
 IDLE_LOOKS: Final = 3
+TIMER_SECONDS: Final = 60.0  # longer than all projections take to be rebuilt
 TRANSACTION_SECONDS: Final = 60.0
 OPEN_TRANSACTIONS: Final = (
     "SELECT count(*) FROM pg_stat_activity "
@@ -242,7 +243,7 @@ class World:
         return found
 
     async def until_idle(self, *, deadline_seconds: float, messages: bool = True) -> None:
-        """Returns when nothing is left to read, to publish or to send."""
+        """Returns when nothing is left to read, to publish or to send, and no timer is about to fall due."""
         looks, last = 0, "nothing asked yet"
         try:
             async with asyncio.timeout(deadline_seconds):
@@ -261,7 +262,18 @@ class World:
                 return f"{key}: {said}"
         if messages and "campaign" in self.running and (open_ := await self.sending("pending", "sending")):
             return f"campaign: {open_} messages open"
+        if "segment" in self.running and (due := await self._timers_due()):
+            return f"segment: {due} timers fall due soon"
         return ""
+
+    async def _timers_due(self) -> int:
+        """How many timers would change something while a rebuild is compared with what stood before it."""
+        async with self.database("segment") as connection:
+            return int(
+                await connection.fetchval(
+                    "SELECT count(*) FROM standings WHERE due_at < now() + $1", timedelta(seconds=TIMER_SECONDS)
+                )
+            )
 
     async def _unread(self) -> str:
         """What lies in the logs and is in no database. A reader only knows the end that it last heard of."""
