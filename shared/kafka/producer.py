@@ -29,6 +29,7 @@ BATCH_BYTES: Final = 262_144
 # Of the loop, before a round leaves: a request that lies in its socket needs as many until its records are here. At
 # rest they take microseconds; under load a round carries what has arrived by then, and costs no more for it.
 GATHERING_TURNS: Final = 4
+ENOUGH_RECORDS: Final = 1_000  # a round with so many leaves at once: the broker works while the next is gathered
 REMEMBERED_KEYS: Final = 8_192  # whose partitions are known, in 2 MB: one hash in Python costs a tenth of an event
 
 log = get_logger(__name__)
@@ -62,6 +63,10 @@ class _Round:
         if batch is None:
             batch = self.batches[place] = self.client.create_batch()
         return batch.append
+
+    def records(self) -> int:
+        """How many it holds."""
+        return sum(batch.record_count() for batch in self.batches.values())
 
     def fail(self, error: BrokerAway) -> None:
         """Tells those who wait, unless they know already. Nobody has to hear it: they may all be gone."""
@@ -159,6 +164,8 @@ class Producer:
         """Sends a round when its broker's last one is through, and tells everybody who has a record in it."""
         async with self._lanes[one.node]:
             for _ in range(GATHERING_TURNS):
+                if one.records() >= ENOUGH_RECORDS:
+                    break
                 await asyncio.sleep(0)  # one turn of the loop, not a wait: see there
             self._close(one)
             lives = one.client is self._client
