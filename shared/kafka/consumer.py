@@ -104,7 +104,7 @@ class Consumer:
     _batches: Batches = field(init=False)
     _client: Any = None
     _round: asyncio.Lock = field(default_factory=asyncio.Lock)
-    _progress_at: float = 0.0  # when a batch was last applied, or nothing waited
+    _progress_at: float = 0.0  # when a batch was last applied, or none could have been
     _busy_at: float = 0.0  # when partitions were last taken or records last processed
 
     def __post_init__(self) -> None:
@@ -223,12 +223,20 @@ class Consumer:
                         await self._compare()
                 if (silent := self._silent_seconds()) > SILENT_SECONDS:
                     raise _Silent(f"no answer to a fetch for {silent:.0f} s")
-                now = asyncio.get_running_loop().time()
-                if not self.is_behind():
-                    self._progress_at = now
-                elif now - self._progress_at > self.stuck_seconds:
-                    await self.database.ping()
-                    raise Stuck(f"lag {self.lag()} and no progress for {now - self._progress_at:.0f} s")
+                await self._check_progress()
+
+    async def _check_progress(self) -> None:
+        """Raises `Stuck` if records wait, nothing is done, and it is not for PostgreSQL being away."""
+        now = asyncio.get_running_loop().time()
+        if not self.is_behind():
+            self._progress_at = now
+        elif now - self._progress_at > self.stuck_seconds:
+            try:
+                await self.database.ping()
+            except (DBAPIError, *DATABASE_AWAY):
+                self._progress_at = now
+            else:
+                raise Stuck(f"lag {self.lag()} and no progress for {now - self._progress_at:.0f} s")
 
     def _silent_seconds(self) -> float:
         """Since when the client's fetches got no answer, 0 while there is nothing to fetch.

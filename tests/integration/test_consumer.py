@@ -277,29 +277,54 @@ async def test_a_broker_that_is_restarted_loses_nothing_that_it_kept(bench: Benc
         await bench.until_applied(300, deadline_seconds=60)
 
 
-async def test_while_postgresql_is_away_nothing_is_lost_and_nothing_is_a_dead_letter(
-    broker: Broker, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+@pytest.fixture
+async def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Postgres]:
+    """A PostgreSQL that a test may kill, with the mechanisms' tables."""
     own = Postgres(tmp_path_factory.mktemp("own-postgres"), free_port(), durable=False)
     await own.start()
     try:
         await own.create_service_databases(["feedback"])
         await upgrade("feedback", own.database_url("feedback"))
-        session = session_milliseconds(broker)
-        bench = Bench(broker.bootstrap, own.database_url("feedback"), session_timeout_ms=session)
-        await bench.start()
-        async with bench.consuming():
-            await bench.publish([order(n, n) for n in range(200)])
-            await bench.until_applied(200)
-            await own.kill()
-            await bench.publish([order(n, n) for n in range(200, 400)])
-            await own.start()
-            await eventually(lambda: _reachable(bench), bool)
-            await bench.until_applied(400, deadline_seconds=60)
-        assert await _dead_letters(bench) == []
-        await bench.close()
+        yield own
     finally:
         await own.stop()
+
+
+@pytest.fixture
+async def apart(broker: Broker, own_postgres: Postgres) -> AsyncIterator[Bench]:
+    """A bench on it."""
+    session = session_milliseconds(broker)
+    made = Bench(broker.bootstrap, own_postgres.database_url("feedback"), session_timeout_ms=session)
+    await made.start()
+    yield made
+    await made.close()
+
+
+async def test_while_postgresql_is_away_nothing_is_lost_and_nothing_is_a_dead_letter(
+    apart: Bench, own_postgres: Postgres
+) -> None:
+    async with apart.consuming():
+        await apart.publish([order(n, n) for n in range(200)])
+        await apart.until_applied(200)
+        await own_postgres.kill()
+        await apart.publish([order(n, n) for n in range(200, 400)])
+        await own_postgres.start()
+        await eventually(lambda: _reachable(apart), bool)
+        await apart.until_applied(400, deadline_seconds=60)
+    assert await _dead_letters(apart) == []
+
+
+async def test_a_reader_that_waits_for_postgresql_is_not_stuck(apart: Bench, own_postgres: Postgres) -> None:
+    async with apart.consuming(stuck_seconds=WATCH_SECONDS) as consumer:
+        await apart.publish([order(n, n) for n in range(200)])
+        await apart.until_applied(200)
+        await own_postgres.kill()
+        await apart.publish([order(n, n) for n in range(200, 400)])
+        await eventually(lambda: _now(consumer.is_behind()), bool)
+        await asyncio.sleep(WATCH_SECONDS * 3.5)
+        await own_postgres.start()
+        await eventually(lambda: _reachable(apart), bool)
+        await apart.until_applied(400, deadline_seconds=60)
 
 
 async def test_a_holder_frozen_inside_its_transaction_does_not_block_its_successor(bench: Bench) -> None:
