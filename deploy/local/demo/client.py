@@ -9,7 +9,7 @@ import httpx2
 from deploy.local.process import StackError
 from deploy.local.stack import Stack
 
-SERVICES_READING: Final = ("profile", "segment", "campaign", "feedback")
+SERVICES: Final = ("ingest", "profile", "segment", "campaign", "feedback")  # ingest: events may wait in its spool
 TIMEOUT_SECONDS: Final = 30.0
 RETRIES: Final = 10
 RETRY_SECONDS: Final = 1.0
@@ -70,7 +70,7 @@ class Client:
     async def waiting(self) -> int:
         """Records and outbox rows that some service has still to handle, at least 1 while that is not known."""
         total = 0
-        for service in SERVICES_READING:
+        for service in SERVICES:
             try:
                 found = await self.get(service, "/health/lag")
             except (StackError, httpx2.TransportError):
