@@ -28,6 +28,10 @@ REMEMBERED_SECRETS: Final = 4  # a process has one
 
 _MICROSECONDS: Final = tuple(timedelta(microseconds=place) for place in range(MAX_BATCH_EVENTS))
 
+# As numbers: looking for one of them in bytes costs a sixth of what looking for bytes of length 1 does.
+_BRACKET: Final = ord("[")
+_BACKSLASH: Final = ord("\\")
+
 # Given whatever came: if that is no text, they raise TypeError.
 _text: Final[Any] = str.strip
 _parse_time: Final[Any] = datetime.fromisoformat
@@ -133,8 +137,8 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
         # As `normalise`, `too_deep` and `keepable` have it; calls would cost some hundredths more.
         if (
             len(raw) > max_event_bytes
-            or raw.count(b"{") + raw.count(b"[") > MAX_DEPTH
-            or (b"\\" in raw and b"\\u0000" in raw)
+            or raw.count(b"{") + (raw.count(b"[") if _BRACKET in raw else 0) > MAX_DEPTH
+            or (_BACKSLASH in raw and b"\\u0000" in raw)
         ):
             return None
         try:
