@@ -46,10 +46,11 @@ async def test_each_service_killed_while_it_has_lag_and_each_figure_equals_the_f
             # machine is done before: then the part is sent again, which changes nothing.
             over = asyncio.Event()
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(_send_until(over, client, part, in_flight))
+                sending = tasks.create_task(_send_until(over, client, part, in_flight))
                 if name == "ingest":
                     await eventually(lambda: _now(in_flight[0]), bool)
                     await stack.kill_service("ingest")
+                    assert not sending.done()
                     killed[name] = in_flight[0]
                 else:
                     killed[name] = await _kill_with_lag(stack, name)
