@@ -101,6 +101,7 @@ class Consumer:
     _left: dict[TopicPartition, int] = field(default_factory=dict)  # given up for a while: the next offset to read
     _failures: dict[TopicPartition, int] = field(default_factory=dict)
     _not_before: dict[TopicPartition, float] = field(default_factory=dict)
+    _doubted: dict[TopicPartition, tuple[int, int]] = field(default_factory=dict)  # see `_ends_short`
     _batches: Batches = field(init=False)
     _client: Any = None
     _round: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -397,9 +398,11 @@ class Consumer:
                 continue
             if held.stopped:
                 continue
-            if high < held.expected:
+            if self._ends_short(partition, held, high, client.last_poll_timestamp(partition)):
                 short.append((partition, held))
-            elif high == held.expected:
+            if high < held.expected:
+                continue
+            if high == held.expected:
                 polled_ms = client.last_poll_timestamp(partition)
                 moments.append((held.place, held.epoch, now - timedelta(milliseconds=max(0, wall_ms - polled_ms))))
             elif held.last_record_at is not None:
@@ -420,6 +423,19 @@ class Consumer:
             held.stored = held.expected
         for held in lost:
             self.held.pop(TopicPartition(held.place.topic, held.place.partition), None)
+
+    def _ends_short(self, partition: TopicPartition, held: Held, high: int, answered_ms: int) -> bool:
+        """Whether two answers in a row say that the log ends before what was read of it.
+
+        The embedded broker may send records with a high-water mark from before they came; the next answer tells better.
+        """
+        first = self._doubted.pop(partition, None)
+        if high >= held.expected:
+            return False
+        if first is not None and first[0] == held.expected and first[1] != answered_ms:
+            return True
+        self._doubted[partition] = (held.expected, answered_ms)
+        return False
 
     async def _stop_too_short(self, client: Any, suspects: Sequence[tuple[TopicPartition, Held]]) -> None:
         """Stops those of the suspects whose log really ends before what was read of it.

@@ -22,7 +22,7 @@ from shared.contracts.wire import Message
 from shared.db import Work
 from shared.errors import TryAgain
 from shared.kafka import dead_letters, offsets
-from shared.kafka.consumer import WATCH_SECONDS, Stuck
+from shared.kafka.consumer import NOTE_SECONDS, WATCH_SECONDS, Stuck
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
 from shared.kafka.topics import admin
@@ -203,6 +203,22 @@ async def test_a_log_that_ends_before_what_was_read_stops_the_partition(bench: B
     async with bench.consuming() as consumer:
         reasons = await eventually(lambda: _now(consumer.stopped()), lambda stopped: len(stopped) == 1)
     assert "ends before what was read (1000000)" in reasons[0]
+
+
+async def test_a_high_water_mark_from_before_the_records_came_stops_nothing(bench: Bench) -> None:
+    # So the embedded broker answers now and then; asked for its log's end, it tells where its last batch begins.
+    async with bench.consuming(fetch_wait_ms=int(NOTE_SECONDS * 1_800)) as consumer:
+        await bench.publish([order(1, n) for n in range(10)])
+        await bench.until_applied(10)
+        [partition] = [one for one, held in consumer.held.items() if held.expected]
+        last = consumer._client._subscription.subscription.assignment.state_value(partition)
+        before = last.timestamp
+        await eventually(lambda: _now(last.timestamp), lambda answered: answered != before)
+        last.highwater = 5  # until the next answer comes, and that takes longer than the next look
+        await asyncio.sleep(NOTE_SECONDS * 4)
+        assert consumer.stopped() == []
+        await bench.publish([order(1, n) for n in range(10, 20)])
+        await bench.until_applied(20)
 
 
 async def test_events_seen_before_on_their_lane_are_skipped(bench: Bench) -> None:
