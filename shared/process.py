@@ -27,7 +27,7 @@ from shared.health import Pulse
 from shared.http import create_app
 from shared.kafka import dead_letters, offsets
 from shared.kafka.batch import Handlers
-from shared.kafka.consumer import Consumer
+from shared.kafka.consumer import Consumer, Subscription
 from shared.kafka.producer import Producer
 from shared.kafka.rewinds import OnRewound
 from shared.kafka.topics import ensure_topics
@@ -87,7 +87,7 @@ def assemble(
     )
     service = Service(name, settings, clock, database, Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}"))
     if reads:
-        service.consumer = Consumer(
+        subscription = Subscription(
             service=name,
             bootstrap=settings.kafka_bootstrap,
             database=database,
@@ -95,7 +95,6 @@ def assemble(
             clock=clock,
             topics=reads,
             handlers=handlers or {},
-            tick=service.pulse.loop("consumer"),
             generation=settings.kafka_topic_generation,
             replication=settings.kafka_replication,
             batch_records=settings.kafka_batch_records,
@@ -105,6 +104,7 @@ def assemble(
             decode=decode,
             on_rewound=on_rewound,
         )
+        service.consumer = Consumer(subscription, tick=service.pulse.loop("consumer"))
     service.relay = Relay(database, service.producer, tick=service.pulse.loop("relay"))
     return service
 
@@ -170,7 +170,7 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
     finally:
         await service.producer.close()
         if service.consumer is not None:
-            await service.consumer.producer.close()
+            await service.consumer.subscription.producer.close()
         await service.database.close()
 
 
@@ -341,6 +341,6 @@ async def _dlq(service: Service, arguments: Sequence[str]) -> int:
         print(f"{service.name} reads no topic, and so has no dead letters", file=sys.stderr)
         return 2
     try:
-        return await dlq.run(service.consumer, arguments)
+        return await dlq.run(service.consumer.subscription, arguments)
     finally:
         await service.database.close()

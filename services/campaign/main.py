@@ -41,7 +41,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
             lease=timedelta(seconds=settings.sender_lease_seconds),
         ),
         concurrency=settings.sender_concurrency,
-        compared=lambda: reader.compared,
+        compared=lambda: reader.holdings.compared,
         tick=service.pulse.loop("sender"),
     )
     service.loops["sender"] = sender.run

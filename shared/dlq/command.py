@@ -16,7 +16,7 @@ from shared.dlq import decide, view
 from shared.dlq.decide import Outcome
 from shared.dlq.letters import Entry, Letters, read
 from shared.errors import AppError
-from shared.kafka.consumer import Consumer
+from shared.kafka.consumer import Subscription
 from shared.kafka.producer import BrokerAway
 
 MANY: Final = 10  # letters; from here on a bar shows how far it has got
@@ -24,16 +24,16 @@ MANY: Final = 10  # letters; from here on a bar shows how far it has got
 Act = Callable[[Entry], Awaitable[Outcome]]
 
 
-async def run(consumer: Consumer, arguments: Sequence[str]) -> int:
+async def run(subscription: Subscription, arguments: Sequence[str]) -> int:
     """Runs one command on a service's dead letters.
 
     Returns the exit status: 1 if a letter stays as it was, or if something does not answer; wrong usage exits with 2.
     After any failure it may be run again, also where a commit's fate is unknown.
     """
-    chosen = _parse(consumer.service, arguments)
+    chosen = _parse(subscription.service, arguments)
     out = view.console()
     try:
-        return await _dispatch(consumer, chosen, await read(consumer), out)
+        return await _dispatch(subscription, chosen, await read(subscription), out)
     except AppError as error:
         problem = f"{error.title()} {error.detail}"
     except BrokerAway as error:
@@ -46,7 +46,7 @@ async def run(consumer: Consumer, arguments: Sequence[str]) -> int:
     return 1
 
 
-async def _dispatch(consumer: Consumer, chosen: argparse.Namespace, letters: Letters, out: Console) -> int:
+async def _dispatch(subscription: Subscription, chosen: argparse.Namespace, letters: Letters, out: Console) -> int:
     match chosen.command:
         case "list":
             view.show_list(out, letters.chosen(lambda entry: _listed(entry, chosen)))
@@ -58,14 +58,14 @@ async def _dispatch(consumer: Consumer, chosen: argparse.Namespace, letters: Let
             return await _each(
                 out,
                 _selected(letters, chosen),
-                lambda entry: decide.retry(consumer, entry, by=_user(), dry_run=chosen.dry_run),
+                lambda entry: decide.retry(subscription, entry, by=_user(), dry_run=chosen.dry_run),
             )
         case _:
             return await _each(
                 out,
                 _selected(letters, chosen),
                 lambda entry: decide.drop(
-                    consumer.database, entry, by=_user(), note=chosen.note, dry_run=chosen.dry_run
+                    subscription.database, entry, by=_user(), note=chosen.note, dry_run=chosen.dry_run
                 ),
             )
 

@@ -14,7 +14,7 @@ from shared.errors import Refused, TryAgain
 from shared.failpoints import failpoint
 from shared.kafka import decisions, offsets
 from shared.kafka.batch import Handler, trace_of
-from shared.kafka.consumer import Consumer
+from shared.kafka.consumer import Subscription
 from shared.kafka.dead_letters import Letter
 from shared.kafka.decisions import Decision, Verdict
 from shared.logging import trace_id
@@ -36,7 +36,7 @@ class _Rehearsed(Exception):
     """A dry run: everything worked, and nothing of it shall stay."""
 
 
-async def retry(consumer: Consumer, entry: Entry, *, by: str, dry_run: bool) -> Outcome:
+async def retry(subscription: Subscription, entry: Entry, *, by: str, dry_run: bool) -> Outcome:
     """Applies a letter with this release's code, its effects and the decision in one transaction.
 
     Guarantee: however often this is run, or killed, the event has its effect once. The row of the decision holds
@@ -49,23 +49,25 @@ async def retry(consumer: Consumer, entry: Entry, *, by: str, dry_run: bool) -> 
     if letter is None:
         return Outcome(False, "is no longer in the topic: all that can be done is to drop it")
     try:
-        event = consumer.decode(letter.record.headers, letter.record.value)
+        event = subscription.decode(letter.record.headers, letter.record.value)
     except wire.NewerThanCode as error:
         return Outcome(False, f"stays open: {error} is newer than this release; upgrade it")
     except wire.Undecodable as error:
-        return await _stays_open(consumer.database, letter, str(error), by=by, dry_run=dry_run)
-    handler = consumer.handlers.get(type(event.body))
+        return await _stays_open(subscription.database, letter, str(error), by=by, dry_run=dry_run)
+    handler = subscription.handlers.get(type(event.body))
     if handler is None:
-        return Outcome(False, f"stays open: {consumer.service} has no handler for {wire.type_name(type(event.body))}")
+        return Outcome(
+            False, f"stays open: {subscription.service} has no handler for {wire.type_name(type(event.body))}"
+        )
     try:
-        return await _patiently(consumer.database, handler, letter, event, by=by, dry_run=dry_run)
+        return await _patiently(subscription.database, handler, letter, event, by=by, dry_run=dry_run)
     except Refused as error:
         reason = str(error)
     except DBAPIError as error:
         if not refuses_data(error):
             raise
         reason = str(error.orig)
-    return await _stays_open(consumer.database, letter, reason, by=by, dry_run=dry_run)
+    return await _stays_open(subscription.database, letter, reason, by=by, dry_run=dry_run)
 
 
 async def drop(database: Database, entry: Entry, *, by: str, note: str, dry_run: bool) -> Outcome:

@@ -9,7 +9,7 @@ from shared.contracts import topics
 from shared.errors import Invalid, NotFound
 from shared.kafka import dead_letters, decisions, log
 from shared.kafka import topics as cluster
-from shared.kafka.consumer import Consumer
+from shared.kafka.consumer import Subscription
 from shared.kafka.dead_letters import Letter, place_of, place_text
 from shared.kafka.decisions import Decision, Verdict
 from shared.kafka.offsets import Place
@@ -76,26 +76,26 @@ class Letters(msgspec.Struct, frozen=True):
         return [entry for entry in self.entries.values() if wanted(entry)]
 
 
-async def read(consumer: Consumer) -> Letters:
+async def read(subscription: Subscription) -> Letters:
     """Reads the decisions and then the topic, so that each decision's letter is found, if it is still there.
 
     Raises `BrokerAway`.
     """
-    async with consumer.database.work() as work:
+    async with subscription.database.work() as work:
         decided = await decisions.every(work)
-    name = topics.dead_letters(consumer.service)
-    cluster_id = await _ensure(consumer, name)
-    found = dead_letters.letters(await log.read(consumer.bootstrap, name))
+    name = topics.dead_letters(subscription.service)
+    cluster_id = await _ensure(subscription, name)
+    found = dead_letters.letters(await log.read(subscription.bootstrap, name))
     entries = [_entry(place, cluster_id, found.get(place), decided.get(place)) for place in found.keys() | decided]
     entries.sort(key=lambda entry: (entry.place, entry.offset))
     return Letters(cluster_id, {entry.name: entry for entry in entries})
 
 
-async def _ensure(consumer: Consumer, topic: str) -> str:
+async def _ensure(subscription: Subscription, topic: str) -> str:
     """Makes the topic if it is missing, as the consumer does: asking for it could make it in another shape."""
     try:
-        async with cluster.admin(consumer.bootstrap) as admin:
-            await cluster.ensure(admin, [topic], replication=consumer.replication)
+        async with cluster.admin(subscription.bootstrap) as admin:
+            await cluster.ensure(admin, [topic], replication=subscription.replication)
             return await cluster.cluster_id(admin)
     except (KafkaError, OSError, TimeoutError) as error:
         raise BrokerAway(repr(error)) from error

@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from sqlalchemy.exc import DBAPIError
 
@@ -46,6 +47,13 @@ class Held:
     stored: int
     stopped: str | None = None
     last_record_at: datetime | None = None
+
+
+class Applier(Protocol):
+    """What a consumer asks of who applies its batches."""
+
+    async def apply(self, held: Held, batch: Sequence[Record]) -> str | None:
+        """Applies a batch of a partition, and moves `held`; why the partition stops there, if it does."""
 
 
 @dataclass(frozen=True, slots=True)

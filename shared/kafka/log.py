@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,8 +24,25 @@ async def read(bootstrap: str, topic: str) -> list[Record]:
 
     Raises `BrokerAway` if the broker falls silent. The topic must exist.
     """
+    async with _client(bootstrap, topic) as (client, deadline):
+        return await _read(client, deadline)
+
+
+async def ends(bootstrap: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    """Where the leaders of these partitions say that their logs end: the embedded one, where its last batch begins.
+
+    Raises `BrokerAway` if one of them does not answer.
+    """
+    async with _client(bootstrap) as (client, _):
+        found: dict[TopicPartition, int] = await client.end_offsets(partitions)
+    return found
+
+
+@asynccontextmanager
+async def _client(bootstrap: str, *topics: str) -> AsyncIterator[tuple[Any, asyncio.Timeout]]:
+    """A client and its deadline, which who hears something may put off; what fails inside is a `BrokerAway`."""
     client = AIOKafkaConsumer(
-        topic,
+        *topics,
         bootstrap_servers=bootstrap,
         enable_auto_commit=False,
         auto_offset_reset="earliest",
@@ -33,9 +52,9 @@ async def read(bootstrap: str, topic: str) -> list[Record]:
         with failures_raise():
             async with asyncio.timeout(SILENT_SECONDS) as deadline:
                 await client.start()
-                return await _read(client, deadline)
+                yield client, deadline
     except (KafkaError, OSError, TimeoutError) as error:
-        raise BrokerAway(f"reading {topic}: {error!r}") from error
+        raise BrokerAway(f"reading {', '.join(topics) or 'where logs end'}: {error!r}") from error
     finally:
         with contextlib.suppress(KafkaError, OSError, TimeoutError):
             async with asyncio.timeout(CLOSE_SECONDS):

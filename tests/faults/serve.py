@@ -23,7 +23,7 @@ from shared import process
 from shared.clock import Clock, SystemClock
 from shared.contracts.envelope import Event
 from shared.db import Work
-from shared.kafka.batch import Batches, Handler, Held
+from shared.kafka.batch import Applier, Handler, Held
 from shared.kafka.dead_letters import Record
 from tests.faults import planted, tally
 
@@ -68,21 +68,21 @@ def main(name: str) -> int:
 
 def _slow_down(service: process.Service) -> None:
     assert service.consumer is not None
-    right = service.consumer._batches
-    slowed = {handler: _slow(handler) for handler in right.handlers.values()}
-    handlers = {body: slowed[handler] for body, handler in right.handlers.items()}
-    service.consumer._batches = replace(right, handlers=handlers)
+    subscription = service.consumer.subscription
+    slowed = {handler: _slow(handler) for handler in subscription.handlers.values()}
+    handlers = {body: slowed[handler] for body, handler in subscription.handlers.items()}
+    service.consumer.applier = replace(subscription, handlers=handlers).batches()
 
 
 def _hold_in_hand(service: process.Service) -> None:
     assert service.consumer is not None
-    service.consumer._batches = _InHand(service.consumer._batches)  # type: ignore[assignment]
+    service.consumer.applier = _InHand(service.consumer.applier)
 
 
 class _InHand:
-    """Batches that wait before they are applied; the consumer asks no more of its batches than `apply`."""
+    """Has batches wait before they are applied."""
 
-    def __init__(self, right: Batches) -> None:
+    def __init__(self, right: Applier) -> None:
         self._right = right
 
     async def apply(self, held: Held, records: Sequence[Record]) -> str | None:

@@ -1,6 +1,7 @@
 """Campaign's routes, and the whole service between a broker and a mail server."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -196,7 +197,9 @@ async def test_a_change_on_the_bus_becomes_a_mail_and_a_fact(
     await sink.start()
     service = build(settings(await database_factory("campaign"), broker.bootstrap, sink.port))
     assert service.consumer is not None
-    service.consumer.group = f"rapport-campaign-{ann}"  # else another test's commits say that this database was rewound
+    # Else another test's commits say that this database was rewound.
+    group = f"rapport-campaign-{ann}"
+    service.consumer.subscription = replace(service.consumer.subscription, group=group)
     producer = Producer(broker.bootstrap, client_id="test")
     try:
         async with running(service), client_of(service) as client:

@@ -3,6 +3,7 @@
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -68,7 +69,7 @@ class Shop:
         session = {"kafka_session_timeout_milliseconds": session_milliseconds(self.broker)}
         service = build(said.model_copy(update=session))
         assert service.consumer is not None
-        service.consumer.group = self.group
+        service.consumer.subscription = replace(service.consumer.subscription, group=self.group)
         return service
 
     @asynccontextmanager
@@ -209,7 +210,7 @@ async def test_without_the_floor_a_restored_service_sends_again(
     await in_place(lost.url)
     service = shop.service(lost.url)
     assert service.consumer is not None
-    service.consumer.on_rewound = None
+    service.consumer.subscription = replace(service.consumer.subscription, on_rewound=None)
     async with shop.open(service):
         await shop.until_sent(lost.pending, 2)
         await shop.until_sent(lost.later, 2)
@@ -281,7 +282,7 @@ async def test_while_nobody_can_tell_whether_it_was_restored_nothing_is_sent(
         async with running(service):
             assert service.consumer is not None
             await eventually(seen, lambda said: said == (True, 1))
-            assert (shop.mails(ann), service.consumer.held) == (0, {})
+            assert (shop.mails(ann), service.consumer.holdings.held) == (0, {})
             away.undo()
             await shop.until_sent(ann)
             await eventually(seen, lambda said: said[1] == 0)

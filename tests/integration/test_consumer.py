@@ -21,8 +21,10 @@ from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.wire import Message
 from shared.db import Work
 from shared.errors import TryAgain
-from shared.kafka import dead_letters, offsets
-from shared.kafka.consumer import NOTE_SECONDS, WATCH_SECONDS, Stuck
+from shared.kafka import dead_letters, log, offsets
+from shared.kafka.consumer import Consumer, Stuck
+from shared.kafka.consumer.session import NOTE_SECONDS
+from shared.kafka.consumer.watch import WATCH_SECONDS
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
 from shared.kafka.topics import admin
@@ -60,9 +62,43 @@ async def test_a_client_that_fetches_no_more_is_built_anew(bench: Bench) -> None
     async with bench.consuming() as consumer:
         await bench.publish([order(1, n) for n in range(10)])
         await bench.until_applied(10)
-        consumer._client._fetcher._fetch_task.cancel()
+        _client(consumer)._fetcher._fetch_task.cancel()
         await bench.publish([order(1, n) for n in range(10, 20)])
         await bench.until_applied(20, deadline_seconds=60)
+
+
+async def test_a_partition_of_which_alone_nothing_is_heard_is_noticed(bench: Bench) -> None:
+    async with bench.consuming() as consumer:
+        await bench.publish([order(1, n) for n in range(10)])
+        await bench.until_applied(10)
+        [partition] = [one for one, held in consumer.holdings.held.items() if held.expected]
+        _client(consumer).pause(partition)  # the client asks for it no more, as if it had forgotten it
+        await bench.publish([order(1, n) for n in range(10, 20)])
+        await bench.until_applied(20, deadline_seconds=60)
+
+
+async def test_a_partition_whose_leader_is_away_has_no_known_lag_and_its_client_is_kept(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[Sequence[TopicPartition]] = []
+
+    async def away(_: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        asked.append(partitions)
+        raise BrokerAway("the leader is away")
+
+    monkeypatch.setattr(log, "ends", away)
+    async with bench.consuming() as consumer:
+        await bench.publish([order(1, n) for n in range(10)])
+        await bench.until_applied(10)
+        client = _client(consumer)
+        [partition] = [one for one, held in consumer.holdings.held.items() if held.expected]
+        client.pause(partition)
+        await eventually(lambda: _now(len(asked)), lambda count: count >= 2)
+        assert asked[0] == [partition]
+        assert _client(consumer) is client
+        assert consumer.lag() is None
+        client.resume(partition)
+        await eventually(lambda: _now(consumer.lag()), lambda lag: lag == 0)
 
 
 async def test_of_two_holders_of_a_partition_one_wins_and_nothing_doubles(bench: Bench) -> None:
@@ -80,7 +116,8 @@ async def test_without_the_swap_two_holders_double_events(bench: Bench) -> None:
     ):
         # Who takes a partition late begins where the other is, and doubles nothing.
         await eventually(
-            lambda: _now((len(one.held), len(other.held))), lambda held: held == (topics.PARTITIONS, topics.PARTITIONS)
+            lambda: _now((len(one.holdings.held), len(other.holdings.held))),
+            lambda held: held == (topics.PARTITIONS, topics.PARTITIONS),
         )
         for start in range(0, 2000, 100):
             await bench.publish([order(n % 50, n) for n in range(start, start + 100)])
@@ -154,7 +191,7 @@ async def test_what_is_tried_again_after_a_pause_counts_as_lag_all_the_while(ben
     await bench.publish([order(1, n) for n in range(10)])
     async with bench.consuming(handlers={OrderPlaced: not_yet}) as consumer:
         await eventually(lambda: _now(tries), lambda seen: seen >= 3)
-        await eventually(lambda: _now(len(consumer.held)), lambda held: held < topics.PARTITIONS)
+        await eventually(lambda: _now(len(consumer.holdings.held)), lambda held: held < topics.PARTITIONS)
         assert consumer.lag() == 10
         assert consumer.is_behind()
 
@@ -165,7 +202,7 @@ async def test_a_reader_whose_first_batch_comes_after_a_long_silence_is_not_stuc
         await tally(work, events)
 
     async with bench.consuming(handlers={OrderPlaced: slow}, stuck_seconds=WATCH_SECONDS * 1.5) as consumer:
-        await eventually(lambda: _now(len(consumer.held)), lambda held: held == topics.PARTITIONS)
+        await eventually(lambda: _now(len(consumer.holdings.held)), lambda held: held == topics.PARTITIONS)
         await asyncio.sleep(WATCH_SECONDS * 1.6)
         await bench.publish([order(1, 1)])
         await bench.until_applied(1)
@@ -210,8 +247,8 @@ async def test_a_high_water_mark_from_before_the_records_came_stops_nothing(benc
     async with bench.consuming(fetch_wait_ms=int(NOTE_SECONDS * 1_800)) as consumer:
         await bench.publish([order(1, n) for n in range(10)])
         await bench.until_applied(10)
-        [partition] = [one for one, held in consumer.held.items() if held.expected]
-        last = consumer._client._subscription.subscription.assignment.state_value(partition)
+        [partition] = [one for one, held in consumer.holdings.held.items() if held.expected]
+        last = _client(consumer)._subscription.subscription.assignment.state_value(partition)
         before = last.timestamp
         await eventually(lambda: _now(last.timestamp), lambda answered: answered != before)
         last.highwater = 5  # until the next answer comes, and that takes longer than the next look
@@ -246,11 +283,11 @@ async def test_a_broker_that_comes_back_empty_is_noticed_and_read_from_its_begin
         async with bench.consuming() as consumer:
             await bench.publish([order(n, n) for n in range(200)])
             await bench.until_applied(200)
-            before = consumer.cluster_id
+            before = consumer.holdings.cluster_id
             await own.kill()
             await own.start()
             await eventually(
-                lambda: _now(consumer.cluster_id),
+                lambda: _now(consumer.holdings.cluster_id),
                 lambda found: found != before,
                 deadline_seconds=NEW_CLUSTER_SECONDS,
             )
@@ -360,6 +397,12 @@ async def test_a_holder_frozen_inside_its_transaction_does_not_block_its_success
 def replace_stamp(one: Any, **changes: Any) -> Any:
     """The same event, owned and stamped."""
     return msgspec.structs.replace(one, **changes)
+
+
+def _client(consumer: Consumer) -> Any:
+    """aiokafka's, of the session that reads now."""
+    assert consumer.session is not None
+    return consumer.session.client
 
 
 async def _now(value: Any) -> Any:

@@ -62,7 +62,7 @@ class Desk:
         mended: Handlers = {OrderPlaced: tally, CustomEvent: mended_tally}
         consumer = self._bench.consumer(self._bench.database, handlers=mended if handlers is None else handlers)
         self._capsys.readouterr()
-        status = await command.run(consumer, arguments)
+        status = await command.run(consumer.subscription, arguments)
         said = self._capsys.readouterr()
         return status, said.out + said.err
 
@@ -352,9 +352,9 @@ async def test_a_retried_event_gets_its_place_in_its_lane_and_reaches_profile_ev
         await eventually(lambda: _published(broker.bootstrap, good.event_id), bool)
         # By its reason: what other tests published is there, too, and some of it is poison to profile.
         retry = ["retry", "--reason", "an error of this release"]
-        assert await command.run(service.consumer, retry) == 0
+        assert await command.run(service.consumer.subscription, retry) == 0
         [last] = await eventually(lambda: _published(broker.bootstrap, refused.event_id), bool)
-        assert await command.run(service.consumer, retry) == 0
+        assert await command.run(service.consumer.subscription, retry) == 0
     await producer.close()
     [first] = await _published(broker.bootstrap, good.event_id)
     assert first.origin == last.origin

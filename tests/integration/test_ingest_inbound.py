@@ -123,7 +123,7 @@ async def test_an_event_of_no_known_source_is_a_dead_letter_until_the_source_is_
     source_id, _ = await made_source(service.database, name, ce_source=name)
     again = build(service.settings)  # type: ignore[arg-type]
     assert again.consumer is not None
-    assert await dlq.run(again.consumer, ["retry", "--reason", name]) == 0
+    assert await dlq.run(again.consumer.subscription, ["retry", "--reason", name]) == 0
     assert "applied: Inbound" in capsys.readouterr().out
     async with running(again, ("relay",)):
         [event] = await eventually(lambda: published(again, source_id), lambda events: len(events) == 1)

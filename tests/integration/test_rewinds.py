@@ -9,9 +9,9 @@ from deploy.local.broker import Broker
 from shared.contracts import topics
 from shared.contracts.events import CustomEvent
 from shared.db import Work
-from shared.kafka import consumer as runtime
 from shared.kafka import rewinds
 from shared.kafka.consumer import Consumer
+from shared.kafka.consumer import session as session
 from shared.kafka.offsets import Place
 from shared.kafka.rewinds import Rewind
 from tests.conftest import DatabaseFactory
@@ -46,14 +46,17 @@ async def compared(consumer: Consumer) -> None:
     """Returns once the consumer has its partitions and has compared."""
 
     async def held() -> bool:
-        return consumer.compared and len(consumer.held) == topics.PARTITIONS
+        return consumer.holdings.compared and len(consumer.holdings.held) == topics.PARTITIONS
 
     await eventually(held, bool)
 
 
 async def reached(bench: Bench, consumer: Consumer) -> dict[Place, int]:
     """What Kafka knows of the bench's group."""
-    places = [consumer._place(bench.topic, number) for number in range(topics.PARTITIONS)]
+    places = [
+        consumer.subscription.place(consumer.holdings.cluster_id, bench.topic, number)
+        for number in range(topics.PARTITIONS)
+    ]
     return await rewinds.reached(bench.bootstrap, f"rapport-{bench.service}", places)
 
 
@@ -123,7 +126,7 @@ async def test_while_it_cannot_be_told_nothing_is_applied(bench: Bench) -> None:
 
     async with bench.consuming(on_rewound=unable) as consumer:
         await eventually(asked, lambda count: count >= 2)
-        assert (consumer.held, consumer.compared) == ({}, False)
+        assert (consumer.holdings.held, consumer.holdings.compared) == ({}, False)
     assert await bench.times() == {}
     heard = Heard()
     await take_in(bench, heard, 50)
@@ -155,7 +158,7 @@ async def test_who_must_know_of_a_rewind_reads_nothing_until_it_can_be_told(
         away.setattr(rewinds, "reached", unreadable.reached)
         async with bench.consuming(on_rewound=heard) as consumer:
             await eventually(unreadable.times, lambda times: times >= 3)
-            assert (consumer.held, consumer.compared, await bench.times()) == ({}, False, {})
+            assert (consumer.holdings.held, consumer.holdings.compared, await bench.times()) == ({}, False, {})
             away.undo()
             await bench.until_applied(50)
     assert heard.applied == [0]
@@ -169,17 +172,17 @@ async def test_offsets_that_cannot_be_read_stop_nobody_else_and_are_not_written_
     heard = Heard()
     await take_in(bench, heard, 50)
     await rewind(bench, "DELETE FROM consumer_offsets")
-    monkeypatch.setattr(runtime, "COMMIT_SECONDS", 0)
+    monkeypatch.setattr(session, "COMMIT_SECONDS", 0)
     with monkeypatch.context() as away:
         away.setattr(rewinds, "reached", Unreadable().reached)
         async with bench.consuming() as consumer:
             await bench.until_applied(50)
-            assert not consumer.compared
+            assert not consumer.holdings.compared
         await rewind(bench, "UPDATE consumer_offsets SET next_offset = 0, stopped = 'by hand'")
         async with bench.consuming() as consumer:
 
             async def held() -> int:
-                return len(consumer.held)
+                return len(consumer.holdings.held)
 
             await eventually(held, lambda count: count == topics.PARTITIONS)
     await rewind(bench, "UPDATE consumer_offsets SET stopped = NULL")
@@ -191,14 +194,14 @@ async def test_what_is_copied_to_kafka_never_runs_ahead_of_what_is_stored(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Records that nobody handles are passed over at once and stored later; here much later, and never at the end.
-    monkeypatch.setattr(runtime, "NOTE_SECONDS", 3_600)
-    monkeypatch.setattr(runtime, "COMMIT_SECONDS", 0)
+    monkeypatch.setattr(session, "NOTE_SECONDS", 3_600)
+    monkeypatch.setattr(session, "COMMIT_SECONDS", 0)
     await bench.publish([order(n, n) for n in range(100)])
     async with bench.consuming(handlers={CustomEvent: tally}) as consumer:
         await compared(consumer)
 
         async def passed() -> int:
-            return sum(held.expected for held in consumer.held.values())
+            return sum(held.expected for held in consumer.holdings.held.values())
 
         await eventually(passed, lambda count: count == 100)
     assert sum((await reached(bench, consumer)).values()) == sum((await stored(bench)).values()) == 0

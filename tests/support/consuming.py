@@ -13,7 +13,7 @@ from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.db import Database, Work
 from shared.errors import Refused
 from shared.kafka import dead_letters
-from shared.kafka.consumer import Consumer
+from shared.kafka.consumer import Consumer, Subscription
 from shared.kafka.producer import Producer
 from shared.kafka.topics import admin, ensure
 from tests.support.events import message
@@ -77,11 +77,10 @@ class Bench:
             "clock": self.clock,
             "topics": [self.topic],
             "handlers": {OrderPlaced: tally, CustomEvent: tally},
-            "tick": lambda: None,
             "fetch_wait_ms": 10,
             "session_timeout_ms": self.session_timeout_ms,
         }
-        return Consumer(**(said | changes))
+        return Consumer(Subscription(**(said | changes)), tick=lambda: None)
 
     @asynccontextmanager
     async def consuming(self, **changes: Any) -> AsyncIterator[Consumer]:
@@ -97,7 +96,7 @@ class Bench:
                 finally:
                     stop.set()
         finally:
-            await consumer.producer.close()
+            await consumer.subscription.producer.close()
             await database.close()
 
     async def times(self) -> Counter[int]:

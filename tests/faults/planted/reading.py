@@ -8,9 +8,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import wire
 from shared.contracts.envelope import Event
+from shared.db import Database
 from shared.failpoints import failpoint
 from shared.kafka import dead_letters, offsets
-from shared.kafka.batch import Batches, Held
+from shared.kafka.batch import Held
 from shared.kafka.dead_letters import Record
 from shared.kafka.offsets import Place
 from shared.process import Service
@@ -21,8 +22,8 @@ from tests.faults.planted.patching import patch
 class _TwoTransactions:
     """Effects and offset, each in a transaction of its own."""
 
-    def __init__(self, right: Batches, *, offset_first: bool) -> None:
-        self._right = right
+    def __init__(self, database: Database, *, offset_first: bool) -> None:
+        self._database = database
         self._offset_first = offset_first
 
     async def apply(self, held: Held, records: Sequence[Record]) -> str | None:
@@ -31,7 +32,7 @@ class _TwoTransactions:
         if self._offset_first:
             await self._move(held, upto)
             failpoint("planted.between")
-        async with self._right.database.work() as work:
+        async with self._database.work() as work:
             events = [wire.decode(one.headers, one.value) for one in records]
             seen = await offsets.repeated(work.connection, held.place, events)
             await tally.add(work, [event for n, event in enumerate(events) if n not in seen])
@@ -44,7 +45,7 @@ class _TwoTransactions:
         return None
 
     async def _move(self, held: Held, upto: int) -> None:
-        async with self._right.database.work() as work:
+        async with self._database.work() as work:
             await offsets.swap(
                 work.connection, held.place, epoch=held.epoch, expected=held.stored, new=upto, records=0, window=1
             )
@@ -53,19 +54,19 @@ class _TwoTransactions:
 def offset_afterwards(service: Service) -> None:
     """A process that dies between the two applies the batch again."""
     assert service.consumer is not None
-    service.consumer._batches = _TwoTransactions(service.consumer._batches, offset_first=False)  # type: ignore[assignment]
+    service.consumer.applier = _TwoTransactions(service.database, offset_first=False)
 
 
 def offset_before(service: Service) -> None:
     """A process that dies between the two never applies the batch."""
     assert service.consumer is not None
-    service.consumer._batches = _TwoTransactions(service.consumer._batches, offset_first=True)  # type: ignore[assignment]
+    service.consumer.applier = _TwoTransactions(service.database, offset_first=True)
 
 
 def unchecked_epoch(service: Service) -> None:
     """A holder that froze applies what it had in hand though another has taken the partition."""
     assert service.consumer is not None
-    service.consumer._batches = replace(service.consumer._batches, swaps=False)
+    service.consumer.applier = replace(service.consumer.subscription, swaps=False).batches()
 
 
 def no_marks(_: Service) -> None:

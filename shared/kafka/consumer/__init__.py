@@ -1,0 +1,15 @@
+"""The consumer runtime: exactly-once effect on PostgreSQL from an at-least-once log.
+
+One partition's batch is one transaction: swap the offset, apply the events, write the outbox, commit. See
+`docs/decisions/0003-consumer-runtime.md` for what happens at each failure.
+
+A `Consumer` lives as long as its process and knows what it holds (`holdings`); it reads by one `Session` after the
+other, each with a client of its own, which takes partitions (`taking`), applies their batches, and is watched
+(`watch`).
+"""
+
+from shared.kafka.consumer.runtime import Consumer
+from shared.kafka.consumer.subscription import Subscription
+from shared.kafka.consumer.watch import Stuck
+
+__all__ = ["Consumer", "Stuck", "Subscription"]

@@ -1,0 +1,223 @@
+"""One client's session: reading partitions and applying their batches, from when it has started to its failure."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from sqlalchemy.exc import DBAPIError
+
+from shared import metrics
+from shared.clock import wall_milliseconds
+from shared.db import DATABASE_AWAY, Work
+from shared.errors import TryAgain
+from shared.failpoints import failpoint
+from shared.kafka import dead_letters, offsets, rewinds
+from shared.kafka.batch import Applier, BreakerOpened, Held, PartitionLost
+from shared.kafka.consumer.holdings import Holdings
+from shared.kafka.consumer.subscription import Subscription
+from shared.kafka.consumer.taking import Taking
+from shared.kafka.consumer.watch import Watch
+from shared.kafka.dead_letters import Record
+from shared.kafka.failures import failures_raise
+from shared.kafka.offsets import Place
+from shared.kafka.producer import BrokerAway
+from shared.logging import get_logger
+
+POLL_MILLISECONDS: Final = 200
+NOTE_SECONDS: Final = 0.5  # how often "caught up to" is written; timers are late by this much at most
+COMMIT_SECONDS: Final = 5  # Kafka's own copy of the offsets, for lag tools and to see when the database was rewound
+BATCH_SECONDS: Final = 60
+END_SECONDS: Final = 1  # how long a leader may take to know its log's end; the loop waits, and looks again
+
+log = get_logger(__name__)
+
+
+class Session:
+    """Reads with one client that has started, until it fails or is told to stop.
+
+    `in_hand` is held while records are in hand: partitions are not let go meanwhile.
+    """
+
+    def __init__(
+        self,
+        subscription: Subscription,
+        holdings: Holdings,
+        applier: Applier,
+        client: Any,
+        *,
+        in_hand: asyncio.Lock,
+        tick: Callable[[], None],
+    ) -> None:
+        self.client = client
+        self._subscription = subscription
+        self._holdings = holdings
+        self._in_hand = in_hand
+        self._tick = tick
+        self._taking = Taking(subscription, holdings, client)
+        self.watch = Watch(subscription, holdings, self._taking, client, working=in_hand.locked)
+        self._applier = applier
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Raises what ended it before `stop` was set, in a group."""
+        async with asyncio.TaskGroup() as tasks:
+            watching = tasks.create_task(self.watch.run())
+            with failures_raise():
+                await self._loop(stop)
+            watching.cancel()
+        await self._commit()
+        failpoint("consumer.before_leave")
+
+    async def _loop(self, stop: asyncio.Event) -> None:
+        now = asyncio.get_running_loop().time
+        noted = committed = now()
+        while not stop.is_set():
+            self._tick()
+            if await self._taking.take_missing():
+                await self._commit()  # what was said once is not said again by the next who takes a partition
+            try:
+                batches = await self.client.getmany(
+                    timeout_ms=POLL_MILLISECONDS, max_records=self._subscription.batch_records
+                )
+            except NoOffsetForPartitionError as error:
+                # The client looked for a position before ours was set: take that partition again.
+                self._holdings.drop(error.args[0])
+                continue
+            except OffsetOutOfRangeError as error:
+                await self.watch.check_cluster()  # in another cluster's log no position means anything
+                await self._taking.out_of_range(error.args[0])
+                continue
+            if batches:
+                await self._apply_all(batches)
+            if now() - noted > NOTE_SECONDS:
+                noted = now()
+                await self._note_caught_up()
+            if now() - committed > COMMIT_SECONDS:
+                committed = now()
+                await self._commit()
+
+    async def _apply_all(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
+        async with self._in_hand, asyncio.TaskGroup() as tasks:
+            for partition, records in batches.items():
+                tasks.create_task(self._process(partition, records))
+
+    async def _process(self, partition: TopicPartition, records: Sequence[Any]) -> None:
+        """A batch: one partition, one transaction."""
+        held = self._holdings.held.get(partition)
+        if held is None or held.stopped:
+            return
+        batch = [Record(r.offset, r.key, r.headers, r.value, r.timestamp) for r in records if r.offset >= held.expected]
+        if not batch:
+            return
+        try:
+            with failures_raise():  # a task that ended as cancelled would leave its records behind, with nobody to tell
+                async with asyncio.timeout(BATCH_SECONDS):
+                    with metrics.batch_seconds.labels(partition.topic).time():
+                        stopped = await self._apply(held, batch)
+        except (PartitionLost, TryAgain, BrokerAway, KafkaError, DBAPIError, *DATABASE_AWAY) as error:
+            # Whether the transaction committed may be unknown: only the row knows. The loop takes the partition
+            # again, if it is still assigned, and reads on from there.
+            if isinstance(error, PartitionLost):
+                metrics.partitions_lost.labels(partition.topic).inc()
+            pause = self._holdings.give_up(partition, now=asyncio.get_running_loop().time())
+            log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
+            return
+        self._holdings.applied(partition)
+        self.watch.progressed()
+        if stopped is not None:
+            self._taking.stop(partition, held, stopped)
+
+    async def _apply(self, held: Held, batch: Sequence[Record]) -> str | None:
+        """Applies a batch; why its partition stops here, if it does."""
+        try:
+            return await self._applier.apply(held, batch)
+        except BreakerOpened as error:
+            failpoint("consumer.before_stop")
+            async with self._subscription.database.work() as work:
+                await offsets.stop(work.connection, held.place, epoch=held.epoch, reason=str(error))
+            failpoint("consumer.after_stop")
+            return str(error)
+
+    async def _note_caught_up(self) -> None:
+        """Writes how far each partition has been read: to its last poll where nothing waits."""
+        for partition, waiting in self._holdings.waiting(self.watch.end).items():
+            if waiting is not None:
+                metrics.consumer_lag.labels(partition.topic, partition.partition).set(waiting)
+        moments, short = self._caught_up()
+        if short:
+            await self._stop_too_short(short)
+        try:
+            async with self._subscription.database.work() as work:
+                behind = [held for held in self._holdings.held.values() if held.stored < held.expected]
+                lost = [held for held in behind if not await self._store(work, held)]
+                if moments:
+                    await offsets.note_caught_up(work.connection, moments)
+        except (DBAPIError, *DATABASE_AWAY) as error:
+            log.warning("consumer.waits_for_postgresql", error=repr(error))
+            return
+        failpoint("consumer.after_note")
+        for held in behind:
+            held.stored = held.expected
+        for held in lost:
+            self._holdings.drop(TopicPartition(held.place.topic, held.place.partition))
+
+    def _caught_up(self) -> tuple[list[tuple[Place, int, datetime]], list[TopicPartition]]:
+        """The moment up to which each partition has been read, with its epoch; and those whose log seems too short."""
+        now, wall_ms = self._subscription.clock.now(), wall_milliseconds()
+        moments: list[tuple[Place, int, datetime]] = []
+        short: list[TopicPartition] = []
+        for partition, held in self._holdings.held.items():
+            if held.stopped or (end := self.watch.end(partition)) is None:
+                continue
+            if self.watch.ends_short(partition, held.expected):
+                short.append(partition)
+            if end == held.expected:
+                silent_ms = max(0, wall_ms - self.client.last_poll_timestamp(partition))
+                moments.append((held.place, held.epoch, now - timedelta(milliseconds=silent_ms)))
+            elif end > held.expected and held.last_record_at is not None:
+                moments.append((held.place, held.epoch, min(now, held.last_record_at)))
+        return moments, short
+
+    async def _stop_too_short(self, suspects: Sequence[TopicPartition]) -> None:
+        """Stops those of the suspects whose log really ends before what was read of it.
+
+        A leader that has just become one tells fetches a high-water mark from before; asked for the log's end it
+        gives no answer until it knows it (KIP-207), and then nothing is decided in this round.
+        """
+        await self.watch.check_cluster()  # one that came back empty and has not been noticed yet is no shorter log
+        try:
+            async with asyncio.timeout(END_SECONDS):
+                ends = await self.client.end_offsets(suspects)
+        except (KafkaError, IllegalStateError, OSError, TimeoutError) as error:
+            log.warning("consumer.end_not_known", error=repr(error))
+            return
+        for partition in suspects:
+            held = self._holdings.held.get(partition)
+            if held is not None and ends[partition] < held.expected:
+                self._taking.stop_too_short(partition, held)
+
+    async def _store(self, work: Work, held: Held) -> bool:
+        """Moves the stored offset over records that were passed over; False if another holder has the partition."""
+        passed = await offsets.swap(
+            work.connection,
+            held.place,
+            epoch=held.epoch,
+            expected=held.stored,
+            new=held.expected,
+            records=0,
+            window=dead_letters.WINDOW,
+        )
+        return passed is not None
+
+    async def _commit(self) -> None:
+        """Copies to Kafka what the database has stored, and no more; never over what was not compared with it yet."""
+        mark = rewinds.mark(self._holdings.cluster_id, self._subscription.generation)
+        positions = {partition: (held.stored, mark) for partition, held in self._holdings.held.items()}
+        if positions and self._holdings.compared:
+            with contextlib.suppress(KafkaError, IllegalStateError, OSError, TimeoutError):
+                async with asyncio.timeout(1):
+                    await self.client.commit(positions)
+                    failpoint("consumer.after_kafka_commit")

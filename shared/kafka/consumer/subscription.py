@@ -1,0 +1,56 @@
+"""What a service reads, and how."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from shared.clock import Clock
+from shared.contracts import wire
+from shared.db import Database
+from shared.kafka.batch import Batches, Handlers
+from shared.kafka.offsets import Place
+from shared.kafka.producer import Producer
+from shared.kafka.rewinds import OnRewound
+
+STUCK_SECONDS: Final = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """What a service reads, and how: its topics, what is done with their events, and where that is kept.
+
+    `producer` is the one of the dead letters. `stuck_seconds` is how long records may wait with nothing done while
+    PostgreSQL and the broker answer. `swaps` is False only in the test that shows what the swap is for; `decode` reads
+    a topic that is not of the bus.
+    """
+
+    service: str
+    bootstrap: str
+    database: Database
+    producer: Producer
+    clock: Clock
+    topics: Sequence[str]
+    handlers: Handlers
+    generation: int = 1
+    replication: int = 1
+    batch_records: int = 1000
+    fetch_wait_ms: int = 500
+    session_timeout_ms: int = 6_000
+    stuck_seconds: float = STUCK_SECONDS
+    group: str = ""
+    swaps: bool = True
+    decode: wire.Decode = wire.decode
+    on_rewound: OnRewound | None = None
+
+    @property
+    def group_id(self) -> str:
+        """The consumer group, the same for every process of the service."""
+        return self.group or f"rapport-{self.service}"
+
+    def batches(self) -> Batches:
+        """What applies its batches."""
+        return Batches(self.service, self.database, self.producer, self.handlers, self.swaps, self.decode)
+
+    def place(self, cluster_id: str, topic: str, partition: int) -> Place:
+        """A partition of this cluster's log."""
+        return Place(cluster_id, self.generation, topic, partition)
