@@ -1,22 +1,129 @@
-"""Reading a whole log: without a group, and without moving anything."""
+"""Reading the log again, in any part: without a group, and without moving anything."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from shared.contracts import topics
+from shared.kafka import topics as cluster
+from shared.kafka.answers import Answers
 from shared.kafka.dead_letters import Record
 from shared.kafka.failures import failures_raise
+from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
 
+BATCH_RECORDS: Final = 1_000
 FETCH_WAIT_MILLISECONDS: Final = 20
 POLL_MILLISECONDS: Final = 200
 SILENT_SECONDS: Final = 10  # without an answer that brings the end nearer
 CLOSE_SECONDS: Final = 5
+
+
+class Part(msgspec.Struct, frozen=True):
+    """Some records of one partition, in order, and the offset that follows what has been read of it."""
+
+    place: Place
+    records: Sequence[Record]
+    next_offset: int
+
+
+class LogReader:
+    """Reads any part of the log of one cluster. Whatever fails raises `BrokerAway`."""
+
+    def __init__(self, client: Any, cluster_id: str, *, batch_records: int) -> None:
+        self._client = client
+        self._batch_records = batch_records
+        self.cluster_id = cluster_id
+
+    async def beginnings(self, places: Iterable[Place]) -> dict[Place, int]:
+        """The offset of the first record that each partition still has."""
+        by_partition = {TopicPartition(place.topic, place.partition): place for place in places}
+        with _away("asking where the log begins"):
+            async with asyncio.timeout(SILENT_SECONDS):
+                found = await self._client.beginning_offsets(list(by_partition))
+        return {place: found[partition] for partition, place in by_partition.items()}
+
+    async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the leaders of these partitions say that their logs end.
+
+        The embedded broker says where its last batch begins; `upto` reads ends off fetches.
+        """
+        with _away("asking where the log ends"):
+            async with asyncio.timeout(SILENT_SECONDS):
+                found: dict[TopicPartition, int] = await self._client.end_offsets(partitions)
+        return found
+
+    async def upto(self, begin: Mapping[Place, int], end: Mapping[Place, int | None]) -> AsyncIterator[Part]:
+        """Every record from `begin` until before `end`, which None makes the log's end as it is now.
+
+        The last part of each partition brings its `next_offset` to its end. Raises `BrokerAway` when the broker
+        falls silent: also if the log ends before `end`.
+        """
+        left = {TopicPartition(p.topic, p.partition): p for p, to in end.items() if to is None or begin[p] < to}
+        if not left:
+            return
+        self._client.assign(list(left))
+        for partition, place in left.items():
+            self._client.seek(partition, begin[place])
+        now = asyncio.get_running_loop().time
+        heard = now()
+        answers = Answers()
+        while left:
+            with _away("reading"):
+                found = await self._client.getmany(*left, timeout_ms=POLL_MILLISECONDS, max_records=self._batch_records)
+            for partition, records in found.items():
+                yield _part(left[partition], records, end[left[partition]])
+                heard = now()
+            for partition, place in list(left.items()):
+                if (reached := await self._reached(partition, end[place], answers)) is not None:
+                    del left[partition]
+                    self._client.pause(partition)
+                    yield Part(place, (), reached)
+                    heard = now()
+            if now() - heard > SILENT_SECONDS:
+                raise BrokerAway(f"no more records of {', '.join(f'{p.topic}/{p.partition}' for p in left)}")
+
+    async def _reached(self, partition: TopicPartition, end: int | None, answers: Answers) -> int | None:
+        """The end, if it is reached. Markers and compaction leave gaps, so it is the position that counts."""
+        position: int = await self._client.position(partition)
+        if end is not None:
+            return end if position >= end else None
+        # Ends are read off fetches: the embedded broker gives another "latest offset".
+        high = self._client.highwater(partition)
+        if high is None:
+            return None
+        claim = position if position >= high else None
+        return position if answers.agree(partition, claim, self._client.last_poll_timestamp(partition)) else None
+
+
+@asynccontextmanager
+async def reading(
+    bootstrap: str, *, batch_records: int = BATCH_RECORDS, fetch_wait_ms: int = FETCH_WAIT_MILLISECONDS
+) -> AsyncIterator[LogReader]:
+    """A reader of this broker's log. Raises `BrokerAway`."""
+    client = AIOKafkaConsumer(
+        bootstrap_servers=bootstrap,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        fetch_max_wait_ms=fetch_wait_ms,
+    )
+    try:
+        with _away("connecting"):
+            async with cluster.admin(bootstrap) as admin:
+                cluster_id = await cluster.cluster_id(admin)
+            async with asyncio.timeout(SILENT_SECONDS):
+                await client.start()
+        yield LogReader(client, cluster_id, batch_records=batch_records)
+    finally:
+        with contextlib.suppress(KafkaError, OSError, TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await client.stop()
 
 
 async def read(bootstrap: str, topic: str) -> list[Record]:
@@ -24,67 +131,28 @@ async def read(bootstrap: str, topic: str) -> list[Record]:
 
     Raises `BrokerAway` if the broker falls silent. The topic must exist.
     """
-    async with _client(bootstrap, topic) as (client, deadline):
-        return await _read(client, deadline)
+    async with reading(bootstrap) as log:
+        places = [Place(log.cluster_id, 1, topic, number) for number in range(topics.PARTITIONS)]
+        begin = await log.beginnings(places)
+        return [record async for part in log.upto(begin, dict.fromkeys(places)) for record in part.records]
 
 
 async def ends(bootstrap: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    """Where the leaders of these partitions say that their logs end: the embedded one, where its last batch begins.
-
-    Raises `BrokerAway` if one of them does not answer.
-    """
-    async with _client(bootstrap) as (client, _):
-        found: dict[TopicPartition, int] = await client.end_offsets(partitions)
-    return found
+    """Where the leaders of these partitions say that their logs end. Raises `BrokerAway` if one does not answer."""
+    async with reading(bootstrap) as log:
+        return await log.ends(partitions)
 
 
-@asynccontextmanager
-async def _client(bootstrap: str, *topics: str) -> AsyncIterator[tuple[Any, asyncio.Timeout]]:
-    """A client and its deadline, which who hears something may put off; what fails inside is a `BrokerAway`."""
-    client = AIOKafkaConsumer(
-        *topics,
-        bootstrap_servers=bootstrap,
-        enable_auto_commit=False,
-        auto_offset_reset="earliest",
-        fetch_max_wait_ms=FETCH_WAIT_MILLISECONDS,
-    )
+def _part(place: Place, records: Sequence[Any], end: int | None) -> Part:
+    kept = [Record(r.offset, r.key, r.headers, r.value, r.timestamp) for r in records if end is None or r.offset < end]
+    following = records[-1].offset + 1
+    return Part(place, kept, following if end is None else min(following, end))
+
+
+@contextlib.contextmanager
+def _away(doing: str) -> Iterator[None]:
     try:
         with failures_raise():
-            async with asyncio.timeout(SILENT_SECONDS) as deadline:
-                await client.start()
-                yield client, deadline
+            yield
     except (KafkaError, OSError, TimeoutError) as error:
-        raise BrokerAway(f"reading {', '.join(topics) or 'where logs end'}: {error!r}") from error
-    finally:
-        with contextlib.suppress(KafkaError, OSError, TimeoutError):
-            async with asyncio.timeout(CLOSE_SECONDS):
-                await client.stop()
-
-
-async def _read(client: Any, deadline: asyncio.Timeout) -> list[Record]:
-    found: list[Record] = []
-    unfinished: dict[TopicPartition, tuple[int, int] | None] = dict.fromkeys(client.assignment())
-    while unfinished:
-        for records in (await client.getmany(timeout_ms=POLL_MILLISECONDS)).values():
-            found += [Record(r.offset, r.key, r.headers, r.value, r.timestamp) for r in records]
-            deadline.reschedule(asyncio.get_running_loop().time() + SILENT_SECONDS)
-        for partition, seen in list(unfinished.items()):
-            now = await _end(client, partition)
-            if now is not None and seen is not None and now[0] == seen[0] and now[1] > seen[1]:
-                del unfinished[partition]
-            elif now is None or seen is None or now[0] != seen[0]:
-                unfinished[partition] = now
-    return found
-
-
-async def _end(client: Any, partition: TopicPartition) -> tuple[int, int] | None:
-    """The position, if the last answer says that it is the log's end, and when that answer came.
-
-    Ends are read off fetches, and only a second answer at the same position counts: the embedded broker gives
-    another "latest offset", and may send a high-water mark from before its records came.
-    """
-    position: int = await client.position(partition)
-    high = client.highwater(partition)
-    if high is None or position < high:
-        return None
-    return position, client.last_poll_timestamp(partition)
+        raise BrokerAway(f"{doing}: {error!r}") from error

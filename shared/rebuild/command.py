@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from shared.clock import Clock, SystemClock
 from shared.db import DATABASE_ERRORS, SESSION, Database
+from shared.kafka.log import reading
 from shared.kafka.producer import BrokerAway
-from shared.kafka.replay import replaying
 from shared.rebuild import shadow
 from shared.rebuild.topics import NotPossible, Plan, Rebuild, Report
 from shared.settings import Settings
@@ -39,7 +39,7 @@ async def from_topics(plan: Plan, settings: Settings, arguments: Sequence[str], 
     chosen = parser.parse_args(arguments)
 
     async def rebuild(database: Database, report: Report) -> Changed:
-        async with replaying(
+        async with reading(
             settings.kafka_bootstrap,
             batch_records=settings.kafka_batch_records,
             fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,

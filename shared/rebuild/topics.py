@@ -22,8 +22,8 @@ from shared.failpoints import failpoint
 from shared.kafka import dead_letters, decisions, offsets
 from shared.kafka.batch import Handler, Handlers
 from shared.kafka.decisions import Verdict
+from shared.kafka.log import LogReader, Part
 from shared.kafka.offsets import Place
-from shared.kafka.replay import Part, Replay
 from shared.outbox import Nowhere
 from shared.rebuild import shadow
 from shared.rebuild.patience import PAUSES_SECONDS, came_second
@@ -67,7 +67,7 @@ class Rebuild:
 
     plan: Plan
     database: Database
-    log: Replay
+    log: LogReader
     generation: int
     partial: bool
     report: Report

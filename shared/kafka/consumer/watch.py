@@ -13,6 +13,7 @@ from shared import metrics
 from shared.db import DATABASE_AWAY
 from shared.kafka import log as whole_log
 from shared.kafka import topics as cluster
+from shared.kafka.answers import Answers
 from shared.kafka.consumer.holdings import Holdings
 from shared.kafka.consumer.subscription import Subscription
 from shared.kafka.consumer.taking import Taking
@@ -66,7 +67,7 @@ class Watch:
         self._taking = taking
         self._client = client
         self._heard: dict[TopicPartition, _Heard] = {}
-        self._doubted: dict[TopicPartition, tuple[int, int]] = {}  # the offset read up to, and when it was doubted
+        self._answers = Answers()
         self._progress_at = asyncio.get_running_loop().time()
 
     def lag(self) -> int | None:
@@ -83,18 +84,12 @@ class Watch:
         return high
 
     def ends_short(self, partition: TopicPartition, expected: int) -> bool:
-        """Whether two answers in a row say that the log ends before this offset, up to which it was read.
-
-        The embedded broker may send records with a high-water mark from before they came; the next answer tells better.
-        """
-        first, end = self._doubted.pop(partition, None), self.end(partition)
-        if end is None or end >= expected:
+        """Whether two answers in a row say that the log ends before this offset, up to which it was read."""
+        end = self.end(partition)
+        if end is None:
             return False
-        said = expected, self._client.last_poll_timestamp(partition)
-        if first is not None and first[0] == expected and first != said:
-            return True
-        self._doubted[partition] = said
-        return False
+        claim = expected if end < expected else None
+        return self._answers.agree(partition, claim, self._client.last_poll_timestamp(partition))
 
     def progressed(self) -> None:
         """A batch was applied."""
