@@ -32,17 +32,35 @@ class Work:
     """One transaction in progress: its connection, its outbox, and the moment it decides at.
 
     `origin` is the partition whose batch this is; None outside a consumer. `wakes` says that some loop has work
-    once this is committed; writing to the outbox says so, too.
+    once this is committed; writing to the outbox says so, too. `afterwards` is called then, and only then: what is
+    counted for people must have happened.
     """
 
     connection: AsyncConnection
     now: datetime
     origin: int | None = None
     wakes: bool = False
+    afterwards: list[Callable[[], None]] = field(default_factory=list)
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
         self.outbox = Outbox(self.connection)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What is done inside is undone if the block raises, and so is what was to be called afterwards."""
+        before = len(self.afterwards)
+        try:
+            async with self.connection.begin_nested():
+                yield
+        except BaseException:
+            del self.afterwards[before:]
+            raise
+
+    def committed(self) -> None:
+        """Calls what was to be called afterwards: for who has committed this."""
+        for call in self.afterwards:
+            call()
 
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:
         """All rows of a statement."""
@@ -97,6 +115,7 @@ class Database:
             async with connection.begin():
                 work = Work(connection, self._clock.now())
                 yield work
+            work.committed()
             if work.wakes or work.outbox.touched:
                 for listener in self.listeners:
                     listener()
@@ -105,7 +124,9 @@ class Database:
     async def statement(self) -> AsyncIterator[Work]:
         """For a single statement, which is a transaction by itself: this saves two of three round trips."""
         async with self._single.connect() as connection:
-            yield Work(connection, self._clock.now())
+            work = Work(connection, self._clock.now())
+            yield work
+        work.committed()
 
     async def ping(self) -> None:
         """Returns if PostgreSQL answers; raises otherwise."""

@@ -36,7 +36,8 @@ class Settings(BaseSettings):
     auth_algorithm: str = Field("EdDSA", description="the one algorithm that tokens may use")
     auth_issuer: str = Field("rapport", description="the one issuer that tokens may have")
     partition_secret: str = Field(
-        "rapport-local", description="key of the hash that places customers on partitions; equal in all services"
+        min_length=1,
+        description="key of the hash that places customers on partitions; equal in all services, and never changed",
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     failpoint: str = Field(

@@ -153,7 +153,7 @@ class Batches:
     ) -> None:
         """Applies a run of events under a savepoint, halving it to find what is refused."""
         try:
-            async with work.connection.begin_nested():
+            async with work.savepoint():
                 await handler(work, [event for _, event in run])
             return
         except Refused as error:

@@ -207,7 +207,7 @@ class Rebuild:
 async def _with_care(work: Work, handler: Handler, run: Sequence[Event]) -> None:
     """Applies a run of events under a savepoint, halving it to pass over what is refused."""
     try:
-        async with work.connection.begin_nested():
+        async with work.savepoint():
             await handler(work, run)
         return
     except Refused:

@@ -28,7 +28,7 @@ from shared.contracts.identity import Identity, Namespace
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
 from tests.conftest import DatabaseFactory
-from tests.support.events import days, message, order, person
+from tests.support.events import SECRET, days, message, order, person
 from tests.support.running import eventually, running, session_milliseconds
 
 SETTLED_LOOKS = 20  # looks, 0.1 s apart, at which nothing more must have come
@@ -54,6 +54,7 @@ async def test_silence_alone_makes_a_customer_at_risk_and_sends_one_win_back(
     producer = Producer(own_broker.bootstrap, client_id="test")
     common: dict[str, Any] = {
         "kafka_bootstrap": own_broker.bootstrap,
+        "partition_secret": SECRET.decode(),
         "kafka_session_timeout_milliseconds": session_milliseconds(own_broker),
         "http_port": 1,
     }

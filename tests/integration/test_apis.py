@@ -33,7 +33,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
 from shared.http import MAX_PAGE, encode_cursor
 from tests.conftest import DatabaseFactory
-from tests.support.events import NOON, days, order, person, user
+from tests.support.events import NOON, SECRET, days, order, person, user
 
 KEY: Final = Ed25519PrivateKey.generate()
 PUBLIC_KEY: Final = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -269,6 +269,7 @@ def build(service: str, url: str) -> process.Service:
         "database_url": url,
         "database_pool_size": 2,
         "kafka_bootstrap": "nowhere.invalid:9092",
+        "partition_secret": SECRET.decode(),
         "http_port": 8001,
         "auth_public_key": PUBLIC_KEY,
     }

@@ -26,7 +26,7 @@ from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body
 from shared.kafka.producer import Producer
 from tests.conftest import DatabaseFactory
-from tests.support.events import message
+from tests.support.events import SECRET, message
 from tests.support.running import eventually, running
 
 KEY: Final = Ed25519PrivateKey.generate()
@@ -47,6 +47,7 @@ def settings(url: str, bootstrap: str, smtp_port: int) -> CampaignSettings:
     return CampaignSettings(
         database_url=url,
         kafka_bootstrap=bootstrap,
+        partition_secret=SECRET.decode(),
         http_port=8004,
         auth_public_key=KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
         mail_from="hello@shop.example",

@@ -20,6 +20,7 @@ from deploy.local.process import LOOPBACK, free_port
 from services.campaign.channels import EmailChannel
 from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.settings import CampaignSettings
+from tests.support.events import SECRET
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -29,6 +30,7 @@ def settings(port: int, **changes: Any) -> CampaignSettings:
     said: dict[str, Any] = {
         "database_url": "postgresql+asyncpg://nowhere",
         "kafka_bootstrap": "nowhere:9092",
+        "partition_secret": SECRET.decode(),
         "http_port": 8004,
         "mail_from": "店铺 <hello@shop.example>",
         "smtp_host": LOOPBACK,

@@ -402,7 +402,9 @@ async def _published(bootstrap: str, event_id: UUID) -> list[Event]:
 
 async def _process(bench: Bench, service: str, *arguments: str, failpoint: str = "") -> tuple[int, str]:
     """The command in a process of its own: its exit status and what it printed."""
-    settings = FeedbackSettings(database_url=bench.url, kafka_bootstrap=bench.bootstrap, http_port=1)
+    settings = FeedbackSettings(
+        database_url=bench.url, kafka_bootstrap=bench.bootstrap, partition_secret=SECRET.decode(), http_port=1
+    )
     environment = {name.upper(): str(value) for name, value in settings.model_dump().items()}
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"services.{service}", "dlq", *arguments),

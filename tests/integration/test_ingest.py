@@ -24,6 +24,7 @@ from shared.contracts import topics, wire
 from shared.contracts.envelope import Event, event_id
 from shared.db import Database
 from tests.conftest import DatabaseFactory
+from tests.support.events import SECRET
 from tests.support.sources import VAULT, made_source
 
 DEADLINE_SECONDS = 30
@@ -74,7 +75,10 @@ async def published(bootstrap: str, source_id: UUID, wanted: int) -> list[Event]
 
 async def test_what_is_acknowledged_is_on_the_bus(broker: Broker, database_factory: DatabaseFactory) -> None:
     settings = IngestSettings(
-        database_url=await database_factory("ingest"), kafka_bootstrap=broker.bootstrap, http_port=free_port()
+        database_url=await database_factory("ingest"),
+        kafka_bootstrap=broker.bootstrap,
+        partition_secret=SECRET.decode(),
+        http_port=free_port(),
     )
     batch = [{"type": "track", "event": "x", "userId": f"u{n}", "messageId": f"m{n}"} for n in range(250)]
     async with serving(settings) as (client, source_id):
@@ -90,7 +94,13 @@ async def test_the_command_prints_only_the_key(database_factory: DatabaseFactory
     url = await database_factory("ingest")
     command = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "services.ingest", "source", "create", "demo", "--kind", "server"),
-        env={**os.environ, "DATABASE_URL": url, "KAFKA_BOOTSTRAP": "nowhere.invalid:9092", "HTTP_PORT": "8001"},
+        env={
+            **os.environ,
+            "DATABASE_URL": url,
+            "KAFKA_BOOTSTRAP": "nowhere.invalid:9092",
+            "PARTITION_SECRET": SECRET.decode(),
+            "HTTP_PORT": "8001",
+        },
         stdout=asyncio.subprocess.PIPE,
     )
     out, _ = await command.communicate()

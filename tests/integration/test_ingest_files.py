@@ -27,6 +27,7 @@ from shared.kafka.topics import ensure_topics
 from shared.migrate import ROOT
 from shared.process import Service
 from tests.conftest import DatabaseFactory
+from tests.support.events import SECRET
 from tests.support.ingest import bearer, ingesting
 from tests.support.running import eventually
 from tests.support.sources import VAULT, made_source
@@ -76,6 +77,7 @@ class Desk:
             **os.environ,
             "DATABASE_URL": self.settings.database_url,
             "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
+            "PARTITION_SECRET": SECRET.decode(),
             "HTTP_PORT": "8001",
             "FAILPOINT": failpoint,
         }
@@ -110,7 +112,10 @@ class Desk:
 @pytest.fixture
 async def desk(broker: Broker, database_factory: DatabaseFactory, tmp_path: Path) -> AsyncIterator[Desk]:
     settings = IngestSettings(
-        database_url=await database_factory("ingest"), kafka_bootstrap=broker.bootstrap, http_port=8001
+        database_url=await database_factory("ingest"),
+        kafka_bootstrap=broker.bootstrap,
+        partition_secret=SECRET.decode(),
+        http_port=8001,
     )
     await ensure_topics(broker.bootstrap, [topics.EVENTS], replication=1, patience_seconds=20)
     service = build(settings)

@@ -14,6 +14,7 @@ from services.ingest.settings import IngestSettings
 from shared.contracts import wire
 from shared.contracts.context import Geo
 from tests.conftest import DatabaseFactory
+from tests.support.events import SECRET
 from tests.support.ingest import Ingest, ingesting
 
 LEIPZIG = {
@@ -81,6 +82,7 @@ def test_a_file_that_is_no_database_ends_the_start_and_names_the_variable(
         IngestSettings(
             database_url="postgresql+asyncpg://nowhere.invalid/x",
             kafka_bootstrap="nowhere.invalid:9092",
+            partition_secret=SECRET.decode(),
             http_port=8001,
             auth_public_key="",
             geoip_database=database,

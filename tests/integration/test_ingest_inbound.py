@@ -20,6 +20,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
 from shared.process import Service
 from tests.conftest import DatabaseFactory
+from tests.support.events import SECRET
 from tests.support.running import eventually, running, session_milliseconds
 from tests.support.sources import made_source
 
@@ -29,6 +30,7 @@ async def service(broker: Broker, database_factory: DatabaseFactory) -> Service:
     settings = IngestSettings(
         database_url=await database_factory("ingest"),
         kafka_bootstrap=broker.bootstrap,
+        partition_secret=SECRET.decode(),
         http_port=8001,
         kafka_session_timeout_milliseconds=session_milliseconds(broker),
     )

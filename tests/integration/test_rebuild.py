@@ -50,7 +50,7 @@ from shared.rebuild.command import LOCK
 from shared.rebuild.topics import why_not_whole
 from tests.conftest import DatabaseFactory
 from tests.integration.test_profile_service import some_events, take
-from tests.support.events import NOON, days, event, message, order, person, user
+from tests.support.events import NOON, SECRET, days, event, message, order, person, user
 from tests.support.logs import log_end
 from tests.support.running import eventually, running, session_milliseconds
 
@@ -103,6 +103,7 @@ class World:
         said = {
             "database_url": self.urls[name],
             "kafka_bootstrap": self.bootstrap,
+            "partition_secret": SECRET.decode(),
             "kafka_fetch_wait_milliseconds": 10,
             "kafka_session_timeout_milliseconds": session_milliseconds(self.broker),
             "http_port": 1,

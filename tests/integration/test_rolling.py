@@ -20,6 +20,7 @@ from shared import process
 from tests.conftest import DatabaseFactory
 from tests.faults.front import Front
 from tests.faults.proxy import Proxy
+from tests.support.events import SECRET
 from tests.support.running import DEADLINE_SECONDS, eventually
 from tests.support.sources import made_source
 
@@ -78,7 +79,12 @@ async def test_rolling_restarts_under_load_give_clients_answers_or_503_and_nothi
     broker: Broker, database_factory: DatabaseFactory, tmp_path: Path
 ) -> None:
     url, ports = await database_factory("ingest"), (free_port(), free_port())
-    environment = {**os.environ, "DATABASE_URL": url, "KAFKA_BOOTSTRAP": broker.bootstrap}
+    environment = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "KAFKA_BOOTSTRAP": broker.bootstrap,
+        "PARTITION_SECRET": SECRET.decode(),
+    }
     log = tmp_path / "ingest.log"
     child = await _started(ports[0], environment, log)
     try:
@@ -108,6 +114,7 @@ async def test_a_stopping_service_says_so_and_answers_what_it_was_asked(
         IngestSettings(
             database_url=await database_factory("ingest"),
             kafka_bootstrap=broker.bootstrap,
+            partition_secret=SECRET.decode(),
             http_port=free_port(),
             drain_announce_seconds=ANNOUNCE_SECONDS,
         )
@@ -159,7 +166,11 @@ async def _ready(client: httpx2.AsyncClient) -> bool:
 
 
 async def _write_key(url: str, broker: Broker) -> str:
-    service = build(IngestSettings(database_url=url, kafka_bootstrap=broker.bootstrap, http_port=1))
+    service = build(
+        IngestSettings(
+            database_url=url, kafka_bootstrap=broker.bootstrap, partition_secret=SECRET.decode(), http_port=1
+        )
+    )
     _, key = await made_source(service.database)
     await service.database.close()
     return key

@@ -20,6 +20,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.wire import Message
 from shared.kafka.producer import BrokerAway
 from shared.process import Service
+from tests.support.events import SECRET
 from tests.support.sources import SECRETS_KEY, made_source
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -113,6 +114,7 @@ async def ingesting(database_url: str, **settings: Any) -> AsyncIterator[Ingest]
     said: Mapping[str, Any] = {
         "database_url": database_url,
         "kafka_bootstrap": "nowhere.invalid:9092",
+        "partition_secret": SECRET.decode(),
         "http_port": 8001,
         "auth_public_key": public,
         "secrets_key": SECRETS_KEY,

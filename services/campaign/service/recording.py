@@ -11,11 +11,11 @@ from shared.db import Work
 
 
 async def record(work: Work, made: Sequence[Decision]) -> None:
-    """Writes decisions down, each once."""
+    """Writes decisions down, each once, and counts those that were new once they are committed."""
     if not made:
         return
     for journey_id, outcome in await decisions.insert(work, made):
-        metrics.decisions.labels(journey_id, outcome).inc()
+        work.afterwards.append(metrics.decisions.labels(journey_id, outcome).inc)
 
 
 def about(message: Due, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:

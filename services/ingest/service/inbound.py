@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from services.ingest.domain.circumstances import Locate, nowhere
 from services.ingest.domain.inbound import Inbound
@@ -46,5 +47,5 @@ class Hearing:
             if done.refused:
                 await taking.keep(work, source.id, done.refused)
             await taking.spool(work, done.accepted)
-            taking.count(done)
-            self.reckoning.note(source.id, done, work.now)
+            work.afterwards.append(partial(taking.count, done))
+            work.afterwards.append(partial(self.reckoning.note, source.id, done, work.now))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
@@ -132,7 +133,7 @@ async def flip_due(work: Work, now: datetime) -> int:
             results[profile_id] = (row.version, standing, now)
     await repository.save(work, results)
     await work.outbox.add(topics.SEGMENTS, published)
-    metrics.due.inc(len(stored))
+    work.afterwards.append(partial(metrics.due.inc, len(stored)))
     return len(stored)
 
 

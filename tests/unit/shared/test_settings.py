@@ -9,6 +9,7 @@ GOOD = {
     "DATABASE_URL": "postgresql+asyncpg://rapport@localhost/rapport",
     "KAFKA_BOOTSTRAP": "localhost:9092",
     "HTTP_PORT": "8002",
+    "PARTITION_SECRET": "a secret of theirs",
 }
 
 
