@@ -9,7 +9,7 @@ IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults test-browser bench-ingest bench-imports faults faults-full soak ready ready-dev ready-receipts python
+.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a b
 
 bench-ingest: ready-dev ## how much of the broker's rate arrives through HTTP, checked (needs wrk, Java 17, Maven)
 	$(VENV)/python -m tests.bench.ingest $(ARGS)
+
+bench-understanding: ready-dev ## what understanding an event costs, by its kind
+	$(VENV)/python -m tests.bench.understanding
 
 bench-imports: ready-receipts ## two whole files of real orders, each import killed twice, every customer's sums checked
 	$(VENV)/python -m tests.bench.imports $(ARGS)

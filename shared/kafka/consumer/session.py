@@ -58,8 +58,9 @@ class Session:
         self._in_hand = in_hand
         self._tick = tick
         self._taking = Taking(subscription, holdings, client)
-        self.watch = Watch(subscription, holdings, self._taking, client, working=in_hand.locked)
+        self.watch = Watch(subscription, holdings, self._taking, client, asking=lambda: self._asking)
         self._applier = applier
+        self._asking = False
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises what ended it before `stop` was set, in a group."""
@@ -79,9 +80,7 @@ class Session:
             if await self._taking.take_missing():
                 await self._commit()  # what was said once is not said again by the next who takes a partition
             try:
-                batches = await self.client.getmany(
-                    timeout_ms=POLL_MILLISECONDS, max_records=self._subscription.batch_records
-                )
+                batches = await self._ask()
             except NoOffsetForPartitionError as error:
                 # The client looked for a position before ours was set: take that partition again.
                 self._holdings.drop(error.args[0])
@@ -98,6 +97,16 @@ class Session:
             if now() - committed > COMMIT_SECONDS:
                 committed = now()
                 await self._commit()
+
+    async def _ask(self) -> Mapping[TopicPartition, Sequence[Any]]:
+        self._asking = True
+        try:
+            found: Mapping[TopicPartition, Sequence[Any]] = await self.client.getmany(
+                timeout_ms=POLL_MILLISECONDS, max_records=self._subscription.batch_records
+            )
+        finally:
+            self._asking = False
+        return found
 
     async def _apply_all(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
         async with self._in_hand, asyncio.TaskGroup() as tasks:

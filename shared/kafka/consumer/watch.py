@@ -42,14 +42,15 @@ class ClusterChanged(Exception):
 @dataclass(frozen=True, slots=True)
 class _Heard:
     answered_ms: int | None  # when the last fetch was answered; None before the first
-    looks: int = 0  # since then, those at which nobody was at work
+    looks: int = 0  # since then, those at which the loop asked for records
 
 
 class Watch:
     """Looks every two seconds at who the broker is, whether fetches are answered, and whether work is done.
 
     aiokafka's fetcher is a task of its own that may end without a word; what was last heard then stays as it is, and a
-    lag of 0 with it. While records are applied nobody asks for more, so such looks do not count.
+    lag of 0 with it. Nor does a client fetch more while it has records for a loop that does something else, such as
+    applying a batch or waiting for PostgreSQL: only looks at which the loop asks for records count.
     """
 
     def __init__(
@@ -59,9 +60,9 @@ class Watch:
         taking: Taking,
         client: Any,
         *,
-        working: Callable[[], bool],
+        asking: Callable[[], bool],
     ) -> None:
-        self._working = working
+        self._asking = asking
         self._subscription = subscription
         self._holdings = holdings
         self._taking = taking
@@ -124,7 +125,7 @@ class Watch:
             if before is None or before.answered_ms != answered_ms:
                 now[partition] = _Heard(answered_ms)
             else:
-                now[partition] = _Heard(answered_ms, before.looks + (not self._working()))
+                now[partition] = _Heard(answered_ms, before.looks + self._asking())
         self._heard = now
 
     def _reading(self) -> list[TopicPartition]:

@@ -101,15 +101,31 @@ def with_more(said: dict[str, st.SearchStrategy[Any]], more: dict[str, st.Search
 
 LINES: Final = with_more(
     {"product_id": WORDS, "price": AMOUNTS},
-    {"name": WORDS, "category": WORDS, "quantity": mostly(st.integers(0, 1_000_000), ODD), "coupon": ANY},
+    {
+        "sku": WORDS,
+        "name": WORDS,
+        "category": WORDS,
+        "quantity": mostly(st.integers(0, 1_000_000), ODD),
+        "coupon": ANY,
+    },
 ) | mostly(st.just({"sku": "tea", "price": 1}), st.just({"sku": "a", "product_id": "b", "total": "2.00"}))
 ORDERS: Final = with_more(
     {"order_id": WORDS, "currency": CURRENCIES, "total": AMOUNTS, "products": st.lists(LINES, max_size=2)},
-    dict.fromkeys(("coupon", "shipping", "checkout_id", "revenue"), ANY),
+    {"checkout_id": WORDS, "revenue": AMOUNTS, "coupon": ANY, "shipping": ANY},
 ) | mostly(st.just({}), st.dictionaries(st.sampled_from(["value", "cart_id", "placed_at", "revenue"]), ANY))
+SALES: Final = with_more(
+    {},
+    {
+        "currency": CURRENCIES,
+        **dict.fromkeys(("cart_id", "checkout_id", "order_id"), WORDS),
+        **dict.fromkeys(("total", "revenue", "value"), AMOUNTS),
+        "products": mostly(st.lists(LINES, max_size=2), ODD),
+        "coupon": ANY,
+    },
+)
 PRODUCTS: Final = with_more(
     {"product_id": WORDS, "currency": CURRENCIES, "price": AMOUNTS},
-    {"name": WORDS, "category": WORDS, "brand": ANY, "quantity": mostly(st.integers(), ODD)},
+    {"sku": WORDS, "name": WORDS, "category": WORDS, "brand": ANY, "quantity": mostly(st.integers(), ODD)},
 ) | mostly(st.just({"sku": "tea", "currency": "EUR"}), st.just({"sku": "a", "product_id": "b", "currency": "EUR"}))
 PAGES: Final = with_more({}, {**dict.fromkeys(("url", "path", "title", "referrer"), WORDS), "search": ANY, "name": ANY})
 TRAITS: Final = with_more(
@@ -135,9 +151,14 @@ CALLS: Final[Mapping[str, st.SearchStrategy[dict[str, Any]]]] = {
     ),
     "product": st.fixed_dictionaries({"event": st.just("Product Viewed"), "properties": PRODUCTS}),
     "custom": st.fixed_dictionaries({"event": WORDS, "properties": PRODUCTS}),
-    "other": st.fixed_dictionaries(
-        {"event": st.sampled_from(["Cart Updated", "Order Refunded"]), "properties": ORDERS}
+    "cart": st.fixed_dictionaries(
+        {"event": st.sampled_from(["Cart Updated", "cart viewed", "Product Removed"]), "properties": SALES}
     ),
+    "checkout": st.fixed_dictionaries({"event": st.just("Checkout Started"), "properties": SALES}),
+    "added": st.fixed_dictionaries(
+        {"event": st.just("Product Added"), "properties": with_more({"product_id": WORDS}, {"cart_id": WORDS})}
+    ),
+    "refund": st.fixed_dictionaries({"event": st.just("Order Refunded"), "properties": ORDERS}),
     "identify": st.fixed_dictionaries({"traits": TRAITS}),
     "group": st.fixed_dictionaries({"groupId": WORDS, "traits": TRAITS}),
     "alias": st.fixed_dictionaries({"previousId": WORDS}),
@@ -210,6 +231,7 @@ ORDER: Final = {
     "affiliation": "shop",
     "products": [{"product_id": "tea-1", "name": "龙井", "category": "tea", "quantity": 2, "price": "29.95"}],
 }
+LINE: Final = [{"product_id": "tea-1", "price": "29.95", "quantity": 2}]
 PLAIN: Final = {
     "a page": message(type="page", name="Tea", properties={"url": "https://shop.example/tea", "path": "/tea"}),
     "a page as browsers say it": message(
@@ -223,6 +245,38 @@ PLAIN: Final = {
         type="track",
         event="Product Viewed",
         properties={"product_id": "tea-1", "price": 12.5, "currency": "EUR", "brand": "B", "quantity": 1},
+    ),
+    "an order of which more is said": message(
+        type="track",
+        event="Order Completed",
+        properties={
+            **ORDER,
+            "checkout_id": "c-1",
+            "revenue": 54.9,
+            "coupon": "spring",
+            "products": [{"product_id": "p-1", "sku": "tea-1", "price": 29.95, "quantity": 2, "brand": "B"}],
+        },
+    ),
+    "a product with both its names": message(
+        type="track",
+        event="Product Viewed",
+        properties={"product_id": "p-1", "sku": "tea-1", "price": 12.5, "currency": "EUR", "value": 12.5},
+    ),
+    "a cart": message(
+        type="track", event="Cart Updated", properties={"cart_id": "c-1", "currency": "EUR", "products": LINE}
+    ),
+    "a cart without a currency": message(
+        type="track", event="Cart Viewed", properties={"cart_id": "c-1", "products": LINE}
+    ),
+    "what was put into a cart": message(
+        type="track",
+        event="Product Added",
+        properties={"cart_id": "c-1", "product_id": "p-1", "sku": "tea-1", "price": 29.95, "quantity": 1},
+    ),
+    "a checkout": message(
+        type="track",
+        event="Checkout Started",
+        properties={"order_id": "o-1", "value": 54.9, "shipping": 5, "currency": "EUR", "products": LINE},
     ),
     "an event of its own": message(type="track", event="Wishlist Shared", properties={"items": [1, 2]}),
     "an identify": message(type="identify", traits={"email": "Ann@Example.com", "name": "Ann"}),

@@ -12,7 +12,16 @@ from services.ingest.domain import identity, money
 from services.ingest.domain.message import Sent
 from services.ingest.domain.properties import NOTHING
 from services.ingest.domain.vocabulary import MAX_ID_LENGTH, MAX_QUANTITY, VOCABULARY
-from shared.contracts.events import Body, CustomEvent, Item, OrderPlaced, PageViewed, ProductViewed
+from shared.contracts.events import (
+    Body,
+    CartUpdated,
+    CheckoutStarted,
+    CustomEvent,
+    Item,
+    OrderPlaced,
+    PageViewed,
+    ProductViewed,
+)
 from shared.contracts.identity import MAX_VALUE_LENGTH
 
 Said = dict[str, Any]
@@ -63,28 +72,98 @@ def custom(name: str, said: Said) -> Body | None:
     return CustomEvent(name=name, properties=said)
 
 
+_AMOUNTS: Final = ("total", "revenue", "value")
+_IDS: Final = ("order_id", "checkout_id", "cart_id")
+_SALE: Final = frozenset({"currency", "products"})
 _ORDER: Final = frozenset({"order_id", "currency", "total", "products"})
-_ORDER_ELSE: Final = frozenset({"revenue", "value", "checkout_id", "cart_id", "placed_at"})
+_CART: Final = frozenset({"cart_id", "currency", "total", "products"})
+_CHECKOUT: Final = frozenset({"checkout_id", "currency", "total", "products"})
 
 
 def _order_placed(_: str, said: Said) -> Body | None:
-    more: Said = {}
-    if not _ORDER.issuperset(said):
-        if not _ORDER_ELSE.isdisjoint(said):
-            return None
-        more = _beside(said, _ORDER)
     code = _code(said.get("currency"))
     if code is None:
         return None
+    held, name = _ORDER, "total"
+    if "total" not in said:
+        held, name = _SALE | {"order_id", "revenue"}, "revenue"
     order_id = _text(said.get("order_id", ""))
-    total_minor = money.plain(said.get("total"), code)
+    total_minor = money.plain(said.get(name), code)
     items = _items(said.get("products", ()), code)
-    if not 0 < len(order_id) <= MAX_ID_LENGTH or total_minor is None or items is None:
+    more = {} if held.issuperset(said) else _beside_sale(said, held, code)
+    if not 0 < len(order_id) <= MAX_ID_LENGTH or total_minor is None or items is None or more is None:
         return None
     return OrderPlaced(order_id=order_id, currency=code, total_minor=total_minor, items=items, more=more)
 
 
+def _cart_updated(name: str, said: Said) -> Body | None:
+    if "products" not in said or "currency" not in said:  # mostly but the one that was added or taken out
+        return _unsold(name, said)
+    code = _code(said["currency"])
+    if code is None:
+        return None
+    cart_id, items = _text(said.get("cart_id", "")), _items(said["products"], code)
+    if not cart_id or items is None:
+        return None
+    held, total_minor = _total(said, _CART, items, code)
+    more = {} if held.issuperset(said) else _beside_sale(said, held, code)
+    if total_minor is None or more is None:
+        return None
+    return CartUpdated(cart_id=cart_id, currency=code, total_minor=total_minor, items=items, more=more)
+
+
+def _checkout_started(name: str, said: Said) -> Body | None:
+    if "currency" not in said:
+        return _unsold(name, said)
+    code = _code(said["currency"])
+    id_name = next((one for one in ("checkout_id", "order_id", "cart_id") if one in said), None)
+    if code is None or id_name is None:
+        return None
+    checkout_id, items = _text(said[id_name]), _items(said.get("products", ()), code)
+    if not checkout_id or items is None:
+        return None
+    known = _CHECKOUT if id_name == "checkout_id" else _SALE | {id_name, "total"}
+    held, total_minor = _total(said, known, items, code)
+    more = {} if held.issuperset(said) else _beside_sale(said, held, code)
+    if total_minor is None or more is None:
+        return None
+    return CheckoutStarted(checkout_id=checkout_id, currency=code, total_minor=total_minor, items=items, more=more)
+
+
+def _total(said: Said, held: frozenset[str], items: tuple[Item, ...], code: str) -> tuple[frozenset[str], int | None]:
+    """The properties that are held, and what the sale comes to: to what its lines do, if nothing is said."""
+    for name in _AMOUNTS:
+        if name in said:
+            return held if name == "total" else held - {"total"} | {name}, money.plain(said[name], code)
+    return held, sum(item.unit_price_minor * item.quantity for item in items)
+
+
+def _beside_sale(said: Said, held: Set[str], code: str) -> Said | None:
+    """What is said beside a sale; None if something there is not of the type that sales expect of it."""
+    if "placed_at" in said:
+        return None
+    for name in _IDS:
+        _text(said.get(name, ""))
+    for name in _AMOUNTS:
+        if name in said and name not in held and money.plain(said[name], code) is None:
+            return None
+    return _beside(said, held)
+
+
+# Any currency of two decimals: what is an amount in it is a number.
+_SOME_CODE: Final = "EUR"
+
+
+def _unsold(name: str, said: Said) -> Body | None:
+    """A cart or a checkout that says too little to be a sale: an event of its own, if all is of the right type."""
+    _text(said.get("currency", ""))
+    rest = _beside_sale(said, frozenset(), _SOME_CODE)
+    items = _items(said.get("products", ()), _SOME_CODE)
+    return None if rest is None or items is None else custom(name, said)
+
+
 _LINE: Final = frozenset({"sku", "product_id", "name", "category", "quantity", "price"})
+_LINE_BY_SKU: Final = _LINE - {"product_id"}
 _LINE_ELSE: Final = frozenset({"cost", "total", "currency"})
 
 
@@ -94,10 +173,11 @@ def _items(products: Any, code: str) -> tuple[Item, ...] | None:
     items: list[Item] = []
     for said in products:
         more: Said = {}
-        if not _LINE.issuperset(said):
+        by_sku = "sku" in said and "product_id" in said
+        if by_sku or not _LINE.issuperset(said):
             if not _LINE_ELSE.isdisjoint(said):
                 return None
-            more = _beside(said, _LINE)
+            more = _beside(said, _LINE_BY_SKU if by_sku else _LINE)
         sku, quantity, price = _sku(said), said.get("quantity", 1), money.plain(said.get("price"), code)
         if not sku or price is None or type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
             return None
@@ -107,14 +187,16 @@ def _items(products: Any, code: str) -> tuple[Item, ...] | None:
 
 
 _PRODUCT: Final = frozenset({"sku", "product_id", "name", "category", "currency", "price"})
+_PRODUCT_BY_SKU: Final = _PRODUCT - {"product_id"}
 
 
 def _product_viewed(_: str, said: Said) -> Body | None:
     more: Said = {}
-    if not _PRODUCT.issuperset(said):
+    by_sku = "sku" in said and "product_id" in said
+    if by_sku or not _PRODUCT.issuperset(said):
         if "total" in said or "cost" in said or type(said.get("quantity", 0)) is not int:
             return None
-        more = _beside(said, _PRODUCT)
+        more = _beside(said, _PRODUCT_BY_SKU if by_sku else _PRODUCT)
     sku, code = _sku(said), _code(said.get("currency"))
     if not sku or code is None:
         return None
@@ -131,11 +213,10 @@ def _product_viewed(_: str, said: Said) -> Body | None:
     )
 
 
-def _sku(said: Said) -> str | None:
-    """None where both names of it are used: the one that is not needed would be kept beside."""
-    if "sku" not in said:
-        return _text(said.get("product_id", ""))
-    return None if "product_id" in said else _text(said["sku"])
+def _sku(said: Said) -> str:
+    """The stronger of its two names; the other one is kept beside. Empty if that one says nothing."""
+    product_id = _text(said.get("product_id", ""))
+    return _text(said["sku"]) if "sku" in said else product_id
 
 
 def _code(value: Any) -> str | None:
@@ -153,6 +234,8 @@ Track = Callable[[str, Said], Body | None]
 TRACKS: Final[Mapping[str, Track | None]] = {
     **dict.fromkeys(VOCABULARY),
     "order completed": _order_placed,
+    **dict.fromkeys(("cart viewed", "cart updated", "product added", "product removed"), _cart_updated),
+    "checkout started": _checkout_started,
     "product viewed": _product_viewed,
 }
 
