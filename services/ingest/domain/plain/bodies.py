@@ -72,8 +72,9 @@ def custom(name: str, said: Said) -> Body | None:
     return CustomEvent(name=name, properties=said)
 
 
+# Each in the order in which they count: of what a sale comes to, and of what names a checkout.
 _AMOUNTS: Final = ("total", "revenue", "value")
-_IDS: Final = ("order_id", "checkout_id", "cart_id")
+_IDS: Final = ("checkout_id", "order_id", "cart_id")
 _SALE: Final = frozenset({"currency", "products"})
 _ORDER: Final = frozenset({"order_id", "currency", "total", "products"})
 _CART: Final = frozenset({"cart_id", "currency", "total", "products"})
@@ -116,7 +117,7 @@ def _checkout_started(name: str, said: Said) -> Body | None:
     if "currency" not in said:
         return _unsold(name, said)
     code = _code(said["currency"])
-    id_name = next((one for one in ("checkout_id", "order_id", "cart_id") if one in said), None)
+    id_name = next((one for one in _IDS if one in said), None)
     if code is None or id_name is None:
         return None
     checkout_id, items = _text(said[id_name]), _items(said.get("products", ()), code)
