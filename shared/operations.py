@@ -46,14 +46,17 @@ async def ready(request: Request) -> JSONResponse:
     health: Health = request.app.state.health
     checks = {"serving": not health.draining, "database": await _answers(health.database)}
     if health.consumer is not None:
-        checks["consumer"] = health.consumer.lag() is not None and not health.consumer.stopped()
+        checks["consumer"] = health.consumer.is_connected() and not health.consumer.stopped()
     good = all(checks.values())
     return JSONResponse({"ready": good, **checks}, 200 if good else 503)
 
 
 @router.get("/health/lag", summary="What is still to be read and to be published")
 async def lag(request: Request) -> dict[str, Any]:
-    """Records not yet read by this process (null while unknown), outbox rows, and stopped partitions."""
+    """Records not yet read by this process, outbox rows, and stopped partitions.
+
+    The first is null while it is not known: while the process has no partitions, or some partition is silent.
+    """
     health: Health = request.app.state.health
     async with health.database.work() as work:
         row = await work.row("SELECT count(*) AS waiting FROM outbox")

@@ -66,6 +66,10 @@ class Consumer:
         """Records that wait in this process's partitions, for an operator as well; None while that is not known."""
         return self.session.watch.lag() if self.session is not None else None
 
+    def is_connected(self) -> bool:
+        """Whether this process reads what is assigned to it; true also if there are more processes than partitions."""
+        return self.session is not None and self.session.watch.is_connected()
+
     def is_behind(self) -> bool:
         """Whether records are known to wait for this process. Those of a stopped partition wait for an operator."""
         return self.session is not None and self.session.watch.is_behind()

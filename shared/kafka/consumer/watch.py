@@ -75,6 +75,11 @@ class Watch:
         """Records that wait in these partitions, for an operator as well; None while that is not known."""
         return None if self._silent() else self._holdings.lag(self.end)
 
+    def is_connected(self) -> bool:
+        """Whether every partition that is assigned was taken and heard of, also if none is."""
+        waiting = self._holdings.waiting(self.end)
+        return all(waiting.get(partition) is not None for partition in self._client.assignment())
+
     def is_behind(self) -> bool:
         """Whether records are known to wait for this process."""
         return self._holdings.is_behind(self.end)
@@ -105,7 +110,7 @@ class Watch:
                 if not self._holdings.compared:
                     with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
                         await self._taking.compare()
-                self._listen()
+                self.listen()
                 await self._check_silence()
                 await self._check_progress()
 
@@ -117,7 +122,7 @@ class Watch:
             metrics.cluster_changes.inc()
             raise ClusterChanged(f"{self._holdings.cluster_id} became {found}")
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
         """Counts, for each partition that is read, the looks since a fetch of it was answered."""
         now: dict[TopicPartition, _Heard] = {}
         for partition in self._reading():

@@ -1,0 +1,108 @@
+"""What a watch says of partitions, given what a client hears of them."""
+
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from aiokafka import TopicPartition
+
+from shared.clock import SystemClock
+from shared.db import Database
+from shared.kafka.batch import Held
+from shared.kafka.consumer.holdings import Holdings
+from shared.kafka.consumer.subscription import Subscription
+from shared.kafka.consumer.taking import Taking
+from shared.kafka.consumer.watch import SILENT_LOOKS, Watch
+from shared.kafka.producer import Producer
+
+ONE, OTHER = TopicPartition("orders", 0), TopicPartition("orders", 1)
+
+
+class Heard:
+    """A client, as far as a watch asks it: what its fetches were answered, and when."""
+
+    def __init__(self) -> None:
+        self.answers: dict[TopicPartition, tuple[int | None, int | None]] = {}
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        return frozenset(self.answers)
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        return self.answers[partition][0]
+
+    def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
+        return self.answers[partition][1]
+
+
+class World:
+    """A watch over a client whose answers the test gives."""
+
+    def __init__(self) -> None:
+        clock = SystemClock()
+        database = Database("postgresql+asyncpg://nowhere", application="test", clock=clock)
+        producer = Producer("nowhere.invalid:9092", client_id="test")
+        self.subscription = Subscription("test", "nowhere.invalid:9092", database, producer, clock, ["orders"], {})
+        self.client, self.holdings, self.asking = Heard(), Holdings(), True
+        taking = Taking(self.subscription, self.holdings, self.client)
+        client: Any = self.client
+        self.watch = Watch(self.subscription, self.holdings, taking, client, asking=lambda: self.asking)
+
+    def take(self, partition: TopicPartition, position: int) -> None:
+        place = self.subscription.place(str(uuid4()), *partition)
+        self.holdings.take(partition, Held(place, 1, position, position))
+
+    def look(self, times: int) -> None:
+        """So many looks, between which `OTHER` is heard and `ONE` is not."""
+        for _ in range(times):
+            high, answered_ms = self.client.answers[OTHER]
+            self.client.answers[OTHER] = high, (answered_ms or 0) + 500
+            self.watch.listen()
+
+
+@pytest.fixture
+async def world() -> World:
+    """Two partitions, both read up to three records before their ends."""
+    made = World()
+    for partition in (ONE, OTHER):
+        made.client.answers[partition] = (10, 1_000)
+        made.take(partition, 7)
+    return made
+
+
+async def test_a_lag_is_known_until_nothing_is_heard_of_one_partition_for_long(world: World) -> None:
+    world.look(SILENT_LOOKS)
+    assert world.watch.lag() == 6
+    world.look(1)
+    assert world.watch.lag() is None
+    world.client.answers[ONE] = (12, 2_000)
+    world.look(1)
+    assert world.watch.lag() == 8
+
+
+async def test_silence_does_not_count_while_nobody_asks_for_records(world: World) -> None:
+    world.asking = False
+    world.look(SILENT_LOOKS * 3)
+    assert world.watch.lag() == 6
+
+
+async def test_a_stopped_partition_is_not_asked_for_and_not_missed(world: World) -> None:
+    world.holdings.held[ONE].stopped = "waits for an operator"
+    world.look(SILENT_LOOKS * 3)
+    assert world.watch.lag() == 6
+
+
+async def test_a_process_is_connected_once_each_of_its_partitions_was_taken_and_heard_of(world: World) -> None:
+    assert world.watch.is_connected()
+    world.client.answers[ONE] = (None, None)
+    assert not world.watch.is_connected(), "nothing was heard of it yet"
+    world.client.answers[ONE] = (10, 1_000)
+    world.holdings.drop(ONE)
+    assert not world.watch.is_connected(), "it is to be taken again"
+    world.client.answers.clear()
+    world.holdings.clear()
+    assert world.watch.is_connected(), "there may be more processes than partitions"
+
+
+async def test_a_silent_leader_makes_no_process_unready(world: World) -> None:
+    world.look(SILENT_LOOKS * 3)
+    assert world.watch.is_connected()
