@@ -80,6 +80,7 @@ ODD: Final = st.one_of(
     st.integers(),
 )
 WORDS: Final = mostly(st.sampled_from(["Tea", "tea-1", " Tea ", "龙井", "o-1"]), ODD)
+IDS: Final = WORDS | st.integers(-1, 2**70)
 CURRENCIES: Final = mostly(st.just("EUR"), ODD)
 AMOUNTS: Final = mostly(
     st.one_of(
@@ -100,9 +101,9 @@ def with_more(said: dict[str, st.SearchStrategy[Any]], more: dict[str, st.Search
 
 
 LINES: Final = with_more(
-    {"product_id": WORDS, "price": AMOUNTS},
+    {"product_id": IDS, "price": AMOUNTS},
     {
-        "sku": WORDS,
+        "sku": IDS,
         "name": WORDS,
         "category": WORDS,
         "quantity": mostly(st.integers(0, 1_000_000), ODD),
@@ -110,22 +111,22 @@ LINES: Final = with_more(
     },
 ) | mostly(st.just({"sku": "tea", "price": 1}), st.just({"sku": "a", "product_id": "b", "total": "2.00"}))
 ORDERS: Final = with_more(
-    {"order_id": WORDS, "currency": CURRENCIES, "total": AMOUNTS, "products": st.lists(LINES, max_size=2)},
-    {"checkout_id": WORDS, "revenue": AMOUNTS, "coupon": ANY, "shipping": ANY},
+    {"order_id": IDS, "currency": CURRENCIES, "total": AMOUNTS, "products": st.lists(LINES, max_size=2)},
+    {"checkout_id": IDS, "revenue": AMOUNTS, "coupon": ANY, "shipping": ANY},
 ) | mostly(st.just({}), st.dictionaries(st.sampled_from(["value", "cart_id", "placed_at", "revenue"]), ANY))
 SALES: Final = with_more(
     {},
     {
         "currency": CURRENCIES,
-        **dict.fromkeys(("cart_id", "checkout_id", "order_id"), WORDS),
+        **dict.fromkeys(("cart_id", "checkout_id", "order_id"), IDS),
         **dict.fromkeys(("total", "revenue", "value"), AMOUNTS),
         "products": mostly(st.lists(LINES, max_size=2), ODD),
         "coupon": ANY,
     },
 )
 PRODUCTS: Final = with_more(
-    {"product_id": WORDS, "currency": CURRENCIES, "price": AMOUNTS},
-    {"sku": WORDS, "name": WORDS, "category": WORDS, "brand": ANY, "quantity": mostly(st.integers(), ODD)},
+    {"product_id": IDS, "currency": CURRENCIES, "price": AMOUNTS},
+    {"sku": IDS, "name": WORDS, "category": WORDS, "brand": ANY, "quantity": mostly(st.integers(), ODD)},
 ) | mostly(st.just({"sku": "tea", "currency": "EUR"}), st.just({"sku": "a", "product_id": "b", "currency": "EUR"}))
 PAGES: Final = with_more({}, {**dict.fromkeys(("url", "path", "title", "referrer"), WORDS), "search": ANY, "name": ANY})
 TRAITS: Final = with_more(
@@ -156,7 +157,7 @@ CALLS: Final[Mapping[str, st.SearchStrategy[dict[str, Any]]]] = {
     ),
     "checkout": st.fixed_dictionaries({"event": st.just("Checkout Started"), "properties": SALES}),
     "added": st.fixed_dictionaries(
-        {"event": st.just("Product Added"), "properties": with_more({"product_id": WORDS}, {"cart_id": WORDS})}
+        {"event": st.just("Product Added"), "properties": with_more({"product_id": IDS}, {"cart_id": IDS})}
     ),
     "refund": st.fixed_dictionaries({"event": st.just("Order Refunded"), "properties": ORDERS}),
     "identify": st.fixed_dictionaries({"traits": TRAITS}),
@@ -256,6 +257,11 @@ PLAIN: Final = {
             "coupon": "spring",
             "products": [{"product_id": "p-1", "sku": "tea-1", "price": 29.95, "quantity": 2, "brand": "B"}],
         },
+    ),
+    "an order with numbers for ids": message(
+        type="track",
+        event="Order Completed",
+        properties={"order_id": 1001, "currency": "EUR", "total": 29.95, "products": [{**LINE[0], "product_id": 7}]},
     ),
     "a product with both its names": message(
         type="track",

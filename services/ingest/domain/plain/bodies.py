@@ -88,7 +88,7 @@ def _order_placed(_: str, said: Said) -> Body | None:
     held, name = _ORDER, "total"
     if "total" not in said:
         held, name = _SALE | {"order_id", "revenue"}, "revenue"
-    order_id = _text(said.get("order_id", ""))
+    order_id = _id(said.get("order_id", ""))
     total_minor = money.plain(said.get(name), code)
     items = _items(said.get("products", ()), code)
     more = {} if held.issuperset(said) else _beside_sale(said, held, code)
@@ -103,7 +103,7 @@ def _cart_updated(name: str, said: Said) -> Body | None:
     code = _code(said["currency"])
     if code is None:
         return None
-    cart_id, items = _text(said.get("cart_id", "")), _items(said["products"], code)
+    cart_id, items = _id(said.get("cart_id", "")), _items(said["products"], code)
     if not cart_id or items is None:
         return None
     held, total_minor = _total(said, _CART, items, code)
@@ -120,7 +120,7 @@ def _checkout_started(name: str, said: Said) -> Body | None:
     id_name = next((one for one in _IDS if one in said), None)
     if code is None or id_name is None:
         return None
-    checkout_id, items = _text(said[id_name]), _items(said.get("products", ()), code)
+    checkout_id, items = _id(said[id_name]), _items(said.get("products", ()), code)
     if not checkout_id or items is None:
         return None
     known = _CHECKOUT if id_name == "checkout_id" else _SALE | {id_name, "total"}
@@ -144,7 +144,7 @@ def _beside_sale(said: Said, held: Set[str], code: str) -> Said | None:
     if "placed_at" in said:
         return None
     for name in _IDS:
-        _text(said.get(name, ""))
+        _id(said.get(name, ""))
     for name in _AMOUNTS:
         if name in said and name not in held and money.plain(said[name], code) is None:
             return None
@@ -216,8 +216,17 @@ def _product_viewed(_: str, said: Said) -> Body | None:
 
 def _sku(said: Said) -> str:
     """The stronger of its two names; the other one is kept beside. Empty if that one says nothing."""
-    product_id = _text(said.get("product_id", ""))
-    return _text(said["sku"]) if "sku" in said else product_id
+    product_id = _id(said.get("product_id", ""))
+    return _id(said["sku"]) if "sku" in said else product_id
+
+
+def _id(value: Any) -> str:
+    """An id, which many shops have as a number. Raises `TypeError` for anything else."""
+    if type(value) is str:
+        return value.strip()
+    if type(value) is int and 0 <= value <= money.MAX_MINOR:
+        return str(value)
+    raise TypeError
 
 
 def _code(value: Any) -> str | None:
