@@ -55,13 +55,15 @@ async def ready(request: Request) -> JSONResponse:
 async def lag(request: Request) -> dict[str, Any]:
     """Records not yet read by this process, outbox rows, and stopped partitions.
 
-    The first is null while it is not known: while the process has no partitions, or some partition is silent.
+    The first is null while it is not known: while the process has no partitions, or some partition is silent. It is
+    about the log of that cluster: a broker that has just been replaced may not have been noticed yet.
     """
     health: Health = request.app.state.health
     async with health.database.work() as work:
         row = await work.row("SELECT count(*) AS waiting FROM outbox")
     return {
         "lag": health.consumer.lag() if health.consumer else 0,
+        "cluster": health.consumer.cluster_id if health.consumer else None,
         "outbox": row.waiting if row else 0,
         "stopped": health.consumer.stopped() if health.consumer else [],
     }

@@ -336,6 +336,6 @@ async def _left(client: httpx2.AsyncClient, url: str) -> int:
     """How much a service has still to do; one that cannot tell is not done."""
     try:
         lag = (await client.get(f"{url}/health/lag")).raise_for_status().json()
-        return int(lag["lag"]) + int(lag["outbox"])
+        return 1 if lag["lag"] is None else int(lag["lag"]) + int(lag["outbox"])
     except (httpx2.HTTPError, ValueError, LookupError):
         return 1

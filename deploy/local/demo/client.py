@@ -68,7 +68,10 @@ class Client:
         return answer.json()
 
     async def waiting(self) -> int:
-        """Records and outbox rows that some service has still to handle, at least 1 while that is not known."""
+        """Records and outbox rows that some service has still to handle, at least 1 while that is not known.
+
+        Nor is it while a service speaks of the log of a broker that is gone.
+        """
         said = [await self._try_get(service, "/health/lag") for service in ("ingest", *SERVICES_READING)]
         if any(one is None for one in said):
             return 1
@@ -77,7 +80,7 @@ class Client:
         for service, found in zip(SERVICES_READING, reading, strict=True):
             if found["stopped"]:
                 raise StackError(f"{service} waits for an operator: {'; '.join(found['stopped'])}")
-            if found["lag"] is None:
+            if found["lag"] is None or found["cluster"] != self.stack.broker.cluster_id:
                 return 1
             total += found["lag"] + found["outbox"]
         return total

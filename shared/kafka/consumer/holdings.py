@@ -80,12 +80,12 @@ class Holdings:
         return self._given_up | {partition: held.expected for partition, held in self.held.items()}
 
     def waiting(self, end: End) -> dict[TopicPartition, int | None]:
-        """The records that wait in each partition, None where `end` does not know where its log ends."""
-        ends = {partition: end(partition) for partition in self.positions()}
-        return {
-            partition: None if (high := ends[partition]) is None else max(0, high - position)
-            for partition, position in self.positions().items()
-        }
+        """The records that wait in each partition, None where that is not known.
+
+        It is not if nobody has heard where the log ends, nor if it seems to end before what was read: that may be
+        another log.
+        """
+        return {partition: _between(position, end(partition)) for partition, position in self.positions().items()}
 
     def lag(self, end: End) -> int | None:
         """Records that wait, for an operator as well; None if that is not known of every partition, or none is had."""
@@ -106,3 +106,7 @@ class Holdings:
         return sorted(
             f"{held.place.topic}/{held.place.partition}: {held.stopped}" for held in self.held.values() if held.stopped
         )
+
+
+def _between(position: int, end: int | None) -> int | None:
+    return None if end is None or end < position else end - position

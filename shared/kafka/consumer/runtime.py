@@ -62,6 +62,11 @@ class Consumer:
                 async with asyncio.timeout(pause_seconds(max(1, failures))):
                     await stop.wait()
 
+    @property
+    def cluster_id(self) -> str | None:
+        """Whose log is read; None before a broker has answered."""
+        return self.holdings.cluster_id or None
+
     def lag(self) -> int | None:
         """Records that wait in this process's partitions, for an operator as well; None while that is not known."""
         return self.session.watch.lag() if self.session is not None else None

@@ -77,8 +77,8 @@ class Watch:
 
     def is_connected(self) -> bool:
         """Whether every partition that is assigned was taken and heard of, also if none is."""
-        waiting = self._holdings.waiting(self.end)
-        return all(waiting.get(partition) is not None for partition in self._client.assignment())
+        taken = self._holdings.positions()
+        return all(one in taken and self.end(one) is not None for one in self._client.assignment())
 
     def is_behind(self) -> bool:
         """Whether records are known to wait for this process."""

@@ -103,6 +103,13 @@ async def test_a_process_is_connected_once_each_of_its_partitions_was_taken_and_
     assert world.watch.is_connected(), "there may be more processes than partitions"
 
 
+async def test_a_log_that_seems_to_end_before_what_was_read_has_no_known_lag(world: World) -> None:
+    world.client.answers[ONE] = (3, 1_000)
+    assert world.watch.lag() is None
+    assert world.watch.is_connected()
+    assert world.watch.is_behind(), "the other one has records"
+
+
 async def test_a_silent_leader_makes_no_process_unready(world: World) -> None:
     world.look(SILENT_LOOKS * 3)
     assert world.watch.is_connected()
