@@ -28,6 +28,7 @@ from deploy.local.placement import remove_data
 from deploy.local.postgres import Postgres
 from deploy.local.process import Child, StackError, answers, free_port, port_owner, require_free
 from deploy.local.settings import CHECKOUT, Ports
+from deploy.local.stack import _left
 
 DEADLINE_SECONDS = 60.0
 
@@ -312,6 +313,15 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: 
     await until_logged(child, "ready")
 
     assert await child.terminate(grace_seconds=0.2) == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("said", "left"), [({"lag": 2, "outbox": 1}, 3), ({"lag": 0, "outbox": 0}, 0), ({"lag": None, "outbox": 0}, 1)]
+)
+async def test_what_does_not_know_its_lag_is_not_drained(said: dict[str, int | None], left: int) -> None:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=said))
+    async with httpx2.AsyncClient(transport=transport) as client:
+        assert await _left(client, "http://service") == left
 
 
 async def test_the_stack_runs_and_stops_and_leaves_nothing(checkout: Path, ports: Ports) -> None:
