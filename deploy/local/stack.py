@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from signal import SIGTERM, Signals
-from typing import Self
+from typing import Any, Self
 
 import httpx2
 
@@ -308,7 +308,8 @@ class Stack:
                 httpx2.AsyncClient(timeout=HTTP_TIMEOUT_SECONDS, trust_env=False) as client,
             ):
                 while True:
-                    left = [await _left(client, self.url(name)) for name, one in self._services.items() if one.alive]
+                    running = [name for name, one in self._services.items() if one.alive]
+                    left = [await _left(client, self.url(name), self.broker.cluster_id) for name in running]
                     quiet = 0 if any(left) else quiet + 1
                     if quiet == QUIET_ROUNDS:
                         return
@@ -332,10 +333,20 @@ async def _ready(client: httpx2.AsyncClient) -> bool:
         return False
 
 
-async def _left(client: httpx2.AsyncClient, url: str) -> int:
-    """How much a service has still to do; one that cannot tell is not done."""
+def still_to_do(said: Mapping[str, Any], cluster_id: str) -> int:
+    """What a service has to read and to publish by its `/health/lag`.
+
+    At least 1 while it does not know, or speaks of the log of a broker that is gone. One that reads nothing speaks of
+    none.
+    """
+    if said["lag"] is None or said["cluster"] not in (None, cluster_id):
+        return 1
+    return int(said["lag"]) + int(said["outbox"])
+
+
+async def _left(client: httpx2.AsyncClient, url: str, cluster_id: str) -> int:
+    """`still_to_do` of a service; one that does not answer is not done."""
     try:
-        lag = (await client.get(f"{url}/health/lag")).raise_for_status().json()
-        return 1 if lag["lag"] is None else int(lag["lag"]) + int(lag["outbox"])
+        return still_to_do((await client.get(f"{url}/health/lag")).raise_for_status().json(), cluster_id)
     except (httpx2.HTTPError, ValueError, LookupError):
         return 1

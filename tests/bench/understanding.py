@@ -7,7 +7,7 @@ bus. The figure is the fastest of many rounds: what else the machine does only a
 import json
 import sys
 import time
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -16,10 +16,10 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from services.ingest.domain.normalise import Normal
 from services.ingest.domain.reception import Reception
 from services.ingest.service import taking
 from shared.contracts.envelope import SourceKind
+from tests.support.careful import Careful
 
 EVENTS: Final = 100  # of one kind, in a request
 ROUNDS: Final = 60
@@ -62,15 +62,6 @@ KINDS: Final[Mapping[str, Mapping[str, Any]]] = {
 }
 
 
-class _WithCare:
-    """Wants to see each event as it came, so that none is taken for plain."""
-
-    enough: Container[str] = ()
-
-    def accepted(self, payload: bytes, normal: Normal) -> None:
-        """Looks at it, and that is all."""
-
-
 def events(kind: Mapping[str, Any]) -> list[bytes]:
     """One request's events of a kind."""
     said = {
@@ -86,7 +77,7 @@ def events(kind: Mapping[str, Any]) -> list[bytes]:
 
 def microseconds(raws: Sequence[bytes], by: Reception) -> tuple[float, float]:
     """Of an event: plainly, and with care."""
-    fastest = {None: float("inf"), _WithCare(): float("inf")}
+    fastest = {None: float("inf"), Careful(): float("inf")}
     for _ in range(ROUNDS):
         for watch in fastest:
             started = time.perf_counter()

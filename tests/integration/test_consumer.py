@@ -252,7 +252,7 @@ async def test_a_high_water_mark_from_before_the_records_came_stops_nothing(benc
         before = last.timestamp
         await eventually(lambda: _now(last.timestamp), lambda answered: answered != before)
         last.highwater = 5  # until the next answer comes, and that takes longer than the next look
-        await asyncio.sleep(NOTE_SECONDS * 4)
+        await asyncio.sleep(NOTE_SECONDS * 4)  # long enough to have stopped it: nothing else would show that it was not
         assert consumer.stopped() == []
         await bench.publish([order(1, n) for n in range(10, 20)])
         await bench.until_applied(20)

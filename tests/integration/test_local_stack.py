@@ -40,7 +40,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b'{"lag": 0, "outbox": 0}')
+        self.wfile.write(b'{"lag": 0, "cluster": null, "outbox": 0}')
 
 if sys.argv[1] == "source":
     print("a-write-key")
@@ -316,12 +316,20 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("said", "left"), [({"lag": 2, "outbox": 1}, 3), ({"lag": 0, "outbox": 0}, 0), ({"lag": None, "outbox": 0}, 1)]
+    ("said", "left"),
+    [
+        ({"lag": 2, "cluster": "now", "outbox": 1}, 3),
+        ({"lag": 0, "cluster": "now", "outbox": 0}, 0),
+        ({"lag": 0, "cluster": None, "outbox": 0}, 0),
+        ({"lag": None, "cluster": "now", "outbox": 0}, 1),
+        ({"lag": 0, "cluster": "before", "outbox": 0}, 1),
+        ({}, 1),
+    ],
 )
-async def test_what_does_not_know_its_lag_is_not_drained(said: dict[str, int | None], left: int) -> None:
+async def test_what_does_not_know_its_lag_is_not_drained(said: dict[str, int | str | None], left: int) -> None:
     transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=said))
     async with httpx2.AsyncClient(transport=transport) as client:
-        assert await _left(client, "http://service") == left
+        assert await _left(client, "http://service", "now") == left
 
 
 async def test_the_stack_runs_and_stops_and_leaves_nothing(checkout: Path, ports: Ports) -> None:

@@ -1,7 +1,7 @@
 """Plain messages: whatever is read in a few steps is what reading it with care would make of it."""
 
 import json
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -12,13 +12,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.message import context_in
-from services.ingest.domain.normalise import Normal
 from services.ingest.domain.plain.reading import reader
 from services.ingest.domain.plan import Document, Plan
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.renaming import Renamed, Renaming
 from services.ingest.service import taking
 from shared.contracts.envelope import SourceKind
+from tests.support.careful import Careful
 
 SECRET: Final = b"secret"
 NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -32,15 +32,6 @@ PLAN: Final = {
     },
     "unplanned": "warn",
 }
-
-
-class Careful:
-    """Wants to see each event as it came, so that none is taken for plain."""
-
-    enough: Container[str] = ()
-
-    def accepted(self, payload: bytes, normal: Normal) -> None:
-        """Looks at it, and that is all."""
 
 
 def reception(kind: SourceKind = SourceKind.SERVER, **more: Any) -> Reception:
