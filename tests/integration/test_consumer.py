@@ -22,17 +22,22 @@ from shared.contracts.wire import Message
 from shared.db import Work
 from shared.errors import TryAgain
 from shared.kafka import dead_letters, log, offsets
+from shared.kafka.batch import Held
 from shared.kafka.consumer import Consumer, Stuck
+from shared.kafka.consumer.holdings import Holdings
 from shared.kafka.consumer.session import NOTE_SECONDS
-from shared.kafka.consumer.watch import WATCH_SECONDS
+from shared.kafka.consumer.subscription import STUCK_SECONDS
+from shared.kafka.consumer.taking import Taking
+from shared.kafka.consumer.watch import WATCH_SECONDS, Watch
 from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
 from shared.kafka.topics import admin
 from shared.migrate import upgrade
 from tests.conftest import DatabaseFactory
-from tests.support.consuming import Bench, tally
+from tests.support.consuming import Bench, ClientAnswers, tally
 from tests.support.events import event, message, order, user
 from tests.support.running import eventually, session_milliseconds
+from tests.support.stopped import StoppedClock
 
 LARGEST_VALUE_BYTES = 1_048_400  # Kafka takes batches of 1,048,588 bytes by default, its own framing included
 NEW_CLUSTER_SECONDS = 10  # within which a broker that came back empty must be noticed
@@ -197,14 +202,22 @@ async def test_what_is_tried_again_after_a_pause_counts_as_lag_all_the_while(ben
 
 
 async def test_a_reader_whose_first_batch_comes_after_a_long_silence_is_not_stuck(bench: Bench) -> None:
+    clock, applying, looked_at = StoppedClock(), asyncio.Event(), asyncio.Event()
+
     async def slow(work: Work, events: Sequence[Event]) -> None:
-        await asyncio.sleep(WATCH_SECONDS * 1.2)  # so that the watch looks while records wait
+        applying.set()
+        await looked_at.wait()  # so that the watch looks while records wait
         await tally(work, events)
 
-    async with bench.consuming(handlers={OrderPlaced: slow}, stuck_seconds=WATCH_SECONDS * 1.5) as consumer:
+    async with bench.consuming(handlers={OrderPlaced: slow}, monotonic=clock) as consumer:
         await eventually(lambda: _now(len(consumer.holdings.held)), lambda held: held == topics.PARTITIONS)
-        await asyncio.sleep(WATCH_SECONDS * 1.6)
+        clock.advance(STUCK_SECONDS + 1)
+        await clock.until_read_again()
         await bench.publish([order(1, 1)])
+        await applying.wait()
+        clock.advance(STUCK_SECONDS / 2)
+        await clock.until_read_again()
+        looked_at.set()
         await bench.until_applied(1)
 
 
@@ -368,16 +381,41 @@ async def test_while_postgresql_is_away_nothing_is_lost_and_nothing_is_a_dead_le
 
 
 async def test_a_reader_that_waits_for_postgresql_is_not_stuck(apart: Bench, own_postgres: Postgres) -> None:
-    async with apart.consuming(stuck_seconds=WATCH_SECONDS) as consumer:
+    clock = StoppedClock()
+    async with apart.consuming(monotonic=clock) as consumer:
         await apart.publish([order(n, n) for n in range(200)])
         await apart.until_applied(200)
         await own_postgres.kill()
         await apart.publish([order(n, n) for n in range(200, 400)])
         await eventually(lambda: _now(consumer.is_behind()), bool)
-        await asyncio.sleep(WATCH_SECONDS * 3.5)
+        for seconds in (STUCK_SECONDS + 1, STUCK_SECONDS - 1):
+            clock.advance(seconds)
+            await clock.until_read_again()
         await own_postgres.start()
         await eventually(lambda: _reachable(apart), bool)
+        clock.advance(WATCH_SECONDS)  # the first look at which PostgreSQL answers again says nothing of the reader
         await apart.until_applied(400, deadline_seconds=60)
+
+
+async def test_only_time_in_which_postgresql_answered_makes_a_reader_stuck(
+    apart: Bench, own_postgres: Postgres
+) -> None:
+    clock, client, holdings = StoppedClock(), ClientAnswers(), Holdings()
+    subscription = apart.consumer(apart.database, monotonic=clock).subscription
+    partition = TopicPartition(apart.topic, 0)
+    client.answers[partition] = (10, 1_000)
+    holdings.take(partition, Held(subscription.place("a cluster", *partition), 1, expected=7, stored=7))
+    watch = Watch(subscription, holdings, Taking(subscription, holdings, client), client, asking=lambda: True)
+    await own_postgres.kill()
+    clock.advance(STUCK_SECONDS - 1)
+    await watch.check_progress()
+    await own_postgres.start()
+    await eventually(lambda: _reachable(apart), bool)
+    clock.advance(WATCH_SECONDS)
+    await watch.check_progress()
+    clock.advance(STUCK_SECONDS - WATCH_SECONDS + 1)
+    with pytest.raises(Stuck, match=f"no progress for {STUCK_SECONDS + 1} s"):
+        await watch.check_progress()
 
 
 async def test_a_holder_frozen_inside_its_transaction_does_not_block_its_successor(bench: Bench) -> None:

@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
+from aiokafka import TopicPartition
+
 from shared.clock import SystemClock
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent, OrderPlaced
@@ -33,6 +35,25 @@ async def tally(work: Work, events: Sequence[Event]) -> None:
             id=event.event_id,
             text=text,
         )
+
+
+class ClientAnswers:
+    """A Kafka client, as far as a watch asks it: by partition, the log's end as its last fetch told it, and when."""
+
+    def __init__(self) -> None:
+        self.answers: dict[TopicPartition, tuple[int | None, int | None]] = {}
+
+    def assignment(self) -> frozenset[TopicPartition]:
+        """The partitions of which anything was heard."""
+        return frozenset(self.answers)
+
+    def highwater(self, partition: TopicPartition) -> int | None:
+        """The end of its log."""
+        return self.answers[partition][0]
+
+    def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
+        """When that was told, in milliseconds."""
+        return self.answers[partition][1]
 
 
 class Bench:

@@ -1,6 +1,7 @@
 """What a service reads, and how."""
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +21,8 @@ class Subscription:
     """What a service reads, and how: its topics, what is done with their events, and where that is kept.
 
     `producer` is the one of the dead letters. `stuck_seconds` is how long records may wait with nothing done while
-    PostgreSQL and the broker answer. `swaps` is False only in the test that shows what the swap is for; `decode` reads
-    a topic that is not of the bus.
+    PostgreSQL and the broker answer, by the clock `monotonic`, in seconds. `swaps` is False only in the test that shows
+    what the swap is for; `decode` reads a topic that is not of the bus.
     """
 
     service: str
@@ -41,6 +42,7 @@ class Subscription:
     swaps: bool = True
     decode: wire.Decode = wire.decode
     on_rewound: OnRewound | None = None
+    monotonic: Callable[[], float] = time.monotonic
 
     @property
     def group_id(self) -> str:

@@ -69,7 +69,7 @@ class Watch:
         self._client = client
         self._heard: dict[TopicPartition, _Heard] = {}
         self._answers = Answers()
-        self._progress_at = asyncio.get_running_loop().time()
+        self._progress_at = subscription.monotonic()
 
     def lag(self) -> int | None:
         """Records that wait in these partitions, for an operator as well; None while that is not known."""
@@ -99,7 +99,7 @@ class Watch:
 
     def progressed(self) -> None:
         """A batch was applied."""
-        self._progress_at = asyncio.get_running_loop().time()
+        self._progress_at = self._subscription.monotonic()
 
     async def run(self) -> None:
         """Raises what it finds: the session ends, and after `Stuck` the process."""
@@ -112,7 +112,7 @@ class Watch:
                         await self._taking.compare()
                 self.listen()
                 await self._check_silence()
-                await self._check_progress()
+                await self.check_progress()
 
     async def check_cluster(self) -> None:
         """Raises `ClusterChanged` if another cluster answers."""
@@ -162,15 +162,24 @@ class Watch:
             return False
         return True
 
-    async def _check_progress(self) -> None:
-        """Raises `Stuck` if records wait, nothing is done, and it is not for PostgreSQL being away."""
-        now = asyncio.get_running_loop().time()
-        if not self.is_behind():
+    async def check_progress(self) -> None:
+        """Raises `Stuck` if records wait, nothing is done, and it is not for PostgreSQL being away.
+
+        PostgreSQL is asked at each look, so that only time in which it answered counts: asked at the end alone, a
+        reader would be taken for stuck as soon as PostgreSQL is back, before it could do anything.
+        """
+        now = self._subscription.monotonic()
+        idle = now - self._progress_at
+        if self.is_behind() and idle < WATCH_SECONDS:
+            return
+        if not self.is_behind() or not await self._database_answers():
             self._progress_at = now
-        elif now - self._progress_at > self._subscription.stuck_seconds:
-            try:
-                await self._subscription.database.ping()
-            except (DBAPIError, *DATABASE_AWAY):
-                self._progress_at = now
-            else:
-                raise Stuck(f"lag {self._holdings.lag(self.end)} and no progress for {now - self._progress_at:.0f} s")
+        elif idle > self._subscription.stuck_seconds:
+            raise Stuck(f"lag {self._holdings.lag(self.end)} and no progress for {idle:.0f} s")
+
+    async def _database_answers(self) -> bool:
+        try:
+            await self._subscription.database.ping()
+        except (DBAPIError, *DATABASE_AWAY):
+            return False
+        return True

@@ -1,6 +1,5 @@
 """What a watch says of partitions, given what a client hears of them."""
 
-from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -14,24 +13,9 @@ from shared.kafka.consumer.subscription import Subscription
 from shared.kafka.consumer.taking import Taking
 from shared.kafka.consumer.watch import SILENT_LOOKS, Watch
 from shared.kafka.producer import Producer
+from tests.support.consuming import ClientAnswers
 
 ONE, OTHER = TopicPartition("orders", 0), TopicPartition("orders", 1)
-
-
-class Heard:
-    """A client, as far as a watch asks it: what its fetches were answered, and when."""
-
-    def __init__(self) -> None:
-        self.answers: dict[TopicPartition, tuple[int | None, int | None]] = {}
-
-    def assignment(self) -> frozenset[TopicPartition]:
-        return frozenset(self.answers)
-
-    def highwater(self, partition: TopicPartition) -> int | None:
-        return self.answers[partition][0]
-
-    def last_poll_timestamp(self, partition: TopicPartition) -> int | None:
-        return self.answers[partition][1]
 
 
 class World:
@@ -42,10 +26,9 @@ class World:
         database = Database("postgresql+asyncpg://nowhere", application="test", clock=clock)
         producer = Producer("nowhere.invalid:9092", client_id="test")
         self.subscription = Subscription("test", "nowhere.invalid:9092", database, producer, clock, ["orders"], {})
-        self.client, self.holdings, self.asking = Heard(), Holdings(), True
+        self.client, self.holdings, self.asking = ClientAnswers(), Holdings(), True
         taking = Taking(self.subscription, self.holdings, self.client)
-        client: Any = self.client
-        self.watch = Watch(self.subscription, self.holdings, taking, client, asking=lambda: self.asking)
+        self.watch = Watch(self.subscription, self.holdings, taking, self.client, asking=lambda: self.asking)
 
     def take(self, partition: TopicPartition, position: int) -> None:
         place = self.subscription.place(str(uuid4()), *partition)
