@@ -3,13 +3,14 @@ ARGS ?=
 SEED ?= 1
 MINUTES ?= 5
 REPORTS ?=
+DRAW ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
 IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-receipts python
+.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -44,13 +45,21 @@ test-kafka-services: ready-dev ## e2e and integration tests that meet a broker, 
 	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/integration tests/e2e --durations=25 \
 	  $(IN_TWO) $(call report,test-kafka-services) $(ARGS)
 
-test-kafka-faults: ready-dev ## the faults, on Apache Kafka 4, one after the other
-	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/faults --durations=25 $(call report,test-kafka-faults) $(ARGS)
+test-kafka-faults: ready-dev ## a short set of faults, on Apache Kafka 4: each kind once, the rest DRAWn by the commit
+	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=$(DRAW) $(VENV)/pytest tests/faults --durations=25 \
+	  $(call report,test-kafka-faults) $(ARGS)
+
+faults-all: ready-dev ## every fault, failpoint and planted bug: for whoever touches the runtime, relay, sender or identity
+	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=all $(VENV)/pytest tests/faults --durations=25 $(call report,faults-all) $(ARGS)
 
 test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a browser (needs Chromium and npm)
 	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }
 	npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund
 	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(call report,test-browser) $(ARGS)
+
+test-long: ready-dev ## every law, those on PostgreSQL among them, on 2,000 examples instead of some 100
+	RAPPORT_TEST_BROKER=embedded RAPPORT_TEST_EXAMPLES=2000 $(VENV)/pytest tests --ignore=tests/faults -m hypothesis \
+	  --durations=10 $(IN_TWO) $(call report,test-long) $(ARGS)
 
 bench-ingest: ready-dev ## how much of the broker's rate arrives through HTTP, checked (needs wrk, Java 17, Maven)
 	$(VENV)/python -m tests.bench.ingest $(ARGS)

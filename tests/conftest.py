@@ -1,7 +1,6 @@
 """The real things that tests share: one PostgreSQL and one broker a session, a fresh database a test."""
 
 import os
-import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
@@ -14,10 +13,11 @@ from deploy.local.placement import remove_data
 from deploy.local.postgres import Postgres
 from deploy.local.process import free_port
 from deploy.local.settings import broker_kind
-from shared import migrate
+from tests.support.databases import Databases
+from tests.support.examples import EXAMPLES
 
 # A busy machine is no defect: no law is judged by the time that its examples take, or take to be made.
-settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("untimed", deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
 # Workers side by side must not hand out the same port.
@@ -78,34 +78,21 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brok
 
 
 @pytest.fixture(scope="session")
-async def migrated(postgres: Postgres) -> Callable[[str], Awaitable[str]]:
-    """Makes a service's template database at its first use; its name."""
-    made: set[str] = set()
-
-    async def template(service: str) -> str:
-        name = f"template_{service}"
-        if service not in made:
-            url = await postgres.create_database(name, f"rapport_{service}")
-            await migrate.upgrade(service, url)
-            made.add(service)
-        return name
-
-    return template
+def databases(postgres: Postgres) -> Databases:
+    """The databases of the session's server."""
+    return Databases(postgres)
 
 
 @pytest.fixture
-async def database_factory(
-    postgres: Postgres, migrated: Callable[[str], Awaitable[str]]
-) -> AsyncIterator[DatabaseFactory]:
-    """`await database_factory("profile")` is the URL of a fresh database with that service's tables."""
-    made: list[str] = []
+async def database_factory(databases: Databases) -> AsyncIterator[DatabaseFactory]:
+    """`await database_factory("profile")` is the URL of a database with that service's tables, as new."""
+    taken: list[tuple[str, str]] = []
 
     async def create(service: str) -> str:
-        template = await migrated(service)
-        name = f"test_{service}_{uuid.uuid4().hex[:12]}"
-        made.append(name)
-        return await postgres.create_database(name, f"rapport_{service}", template)
+        name = await databases.take(service)
+        taken.append((service, name))
+        return databases.url(service, name)
 
     yield create
-    for name in made:
-        await postgres.drop_database(name)
+    for service, name in taken:
+        await databases.give_back(service, name)

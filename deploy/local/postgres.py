@@ -61,6 +61,7 @@ class Postgres:
         self._log = self._home / "logs" / "postgres.log"
         self._child: Child | None = None
         self._created = False
+        self._roles: set[str] = set()  # those that were given their password since this object was made
 
     @property
     def port(self) -> int:
@@ -128,14 +129,20 @@ class Postgres:
     async def create_database(self, name: str, owner: str, template: str | None = None) -> str:
         """Create the role and the database where they do not exist; only the owner may connect. Its URL."""
         async with self.administration() as connection:
-            if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", owner):
-                await connection.execute(f"CREATE ROLE {_quoted(owner)} LOGIN")
-            await connection.execute(f"ALTER ROLE {_quoted(owner)} PASSWORD '{self._password(owner)}'")
+            if owner not in self._roles:
+                await self._make_role(connection, owner)
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
-                source = f" TEMPLATE {_quoted(template)}" if template else ""
+                # Copied as files, a small database takes a tenth of what it takes by way of the log of changes.
+                source = f" TEMPLATE {_quoted(template)} STRATEGY FILE_COPY" if template else ""
                 await connection.execute(f"CREATE DATABASE {_quoted(name)} OWNER {_quoted(owner)}{source}")
             await connection.execute(f"REVOKE ALL ON DATABASE {_quoted(name)} FROM PUBLIC")
         return self.url(name, owner)
+
+    async def _make_role(self, connection: "Connection", role: str) -> None:
+        if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
+            await connection.execute(f"CREATE ROLE {_quoted(role)} LOGIN")
+        await connection.execute(f"ALTER ROLE {_quoted(role)} PASSWORD '{self._password(role)}'")
+        self._roles.add(role)
 
     async def drop_database(self, name: str) -> None:
         """Drop it if it exists, ending its sessions."""

@@ -67,25 +67,13 @@ class Nemesis:
             "clock": self._jump,
         }
 
-    def catalogue(self) -> list[str]:
-        """Every fault that this world knows."""
-        kafka = [f"kafka-{node}" for node in self._world.kafka.nodes]
-        places = [*SERVICES, "postgres", *kafka]
-        wires = list(self._world.proxies)
-        return [
-            *(f"{act} {place}" for act in ("kill", "freeze", "restart") for place in places),
-            *(f"{act} {wire}" for act in ("cut", "hole", "delay", "midway") for wire in wires),
-            "clock forward",
-            "clock back",
-        ]
-
     def choose(self, count: int) -> list[str]:
         """That many faults: every kind of fault on every kind of place comes before any comes twice."""
         chosen: list[str] = []
         while len(chosen) < count:
-            round_ = self.catalogue()
+            round_ = catalogue(self._world)
             self._random.shuffle(round_)
-            first = list({_kind(one): one for one in round_}.values())
+            first = list({kind(one): one for one in round_}.values())
             chosen += [*first, *(one for one in round_ if one not in first)]
         return chosen[:count]
 
@@ -295,7 +283,19 @@ class Nemesis:
         await asyncio.sleep(self._random.uniform(least, most))
 
 
-def _kind(fault: str) -> tuple[str, str]:
+def catalogue(world: World) -> list[str]:
+    """Every fault that this world knows."""
+    places = [*SERVICES, "postgres", *(f"kafka-{node}" for node in world.kafka.nodes)]
+    return [
+        *(f"{act} {place}" for act in ("kill", "freeze", "restart") for place in places),
+        *(f"{act} {wire}" for act in ("cut", "hole", "delay", "midway") for wire in world.proxies),
+        "clock forward",
+        "clock back",
+    ]
+
+
+def kind(fault: str) -> tuple[str, str]:
+    """What is done, and to what kind of place."""
     act, _, place = fault.partition(" ")
     return act, place.partition("-")[0] if "-" in place else "service" if place in SERVICES else place
 

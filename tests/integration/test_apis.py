@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -33,6 +33,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
 from shared.http import MAX_PAGE, encode_cursor
 from tests.conftest import DatabaseFactory
+from tests.support.databases import Databases
 from tests.support.events import NOON, SECRET, days, order, person, user
 
 KEY: Final = Ed25519PrivateKey.generate()
@@ -322,6 +323,24 @@ def parameters_of(app: Any, route: Route) -> list[tuple[str, str]]:
     return [(one["in"], one["name"]) for one in operation.get("parameters", []) if one["in"] in ("path", "query")]
 
 
+Surface = Callable[[str], Awaitable[process.Service]]
+
+
+@pytest.fixture(scope="module")
+async def surface(databases: Databases) -> AsyncIterator[Surface]:
+    """`await surface("profile")` is that service, wired once for the many who only ask it something."""
+    made: dict[str, process.Service] = {}
+
+    async def get(service: str) -> process.Service:
+        if service not in made:
+            made[service] = build(service, databases.url(service, await databases.take(service)))
+        return made[service]
+
+    yield get
+    for one in made.values():
+        await one.database.close()
+
+
 every_route = pytest.mark.parametrize("route", ROUTES, ids=str)
 every_service = pytest.mark.parametrize("service", SERVICES)
 
@@ -344,8 +363,8 @@ async def test_the_description_builds_and_every_route_has_a_summary_and_is_teste
 
 
 @every_route
-async def test_without_a_valid_token_nothing_is_answered(database_factory: DatabaseFactory, route: Route) -> None:
-    made = build(route.service, await database_factory(route.service))
+async def test_without_a_valid_token_nothing_is_answered(surface: Surface, route: Route) -> None:
+    made = await surface(route.service)
     async with asking(made) as client:
         nothing = await ask(client, route, route.url(), {})
         password = await ask(client, route, route.url(), {"Authorization": "Basic b3BlcmF0b3I6"})
@@ -367,11 +386,11 @@ async def test_a_token_that_is_not_valid_is_answered_with_the_way_to_authenticat
 
 
 @every_route
-async def test_a_token_without_the_scope_is_refused(database_factory: DatabaseFactory, route: Route) -> None:
+async def test_a_token_without_the_scope_is_refused(surface: Surface, route: Route) -> None:
     service, _, level = route.scope.partition(":")
     lower = {"read": [], "write": ["read"], "admin": ["read", "write"]}[level]
     others = [f"{one}:admin" for one in SERVICES if one != service]
-    made = build(route.service, await database_factory(route.service))
+    made = await surface(route.service)
     async with asking(made) as client:
         for scope in (" ".join(others), *(f"{service}:{less}" for less in lower)):
             answer = await ask(client, route, route.url(), token(scope=scope))
@@ -381,8 +400,8 @@ async def test_a_token_without_the_scope_is_refused(database_factory: DatabaseFa
 
 
 @every_route
-async def test_a_customer_is_answered_about_that_customer_only(database_factory: DatabaseFactory, route: Route) -> None:
-    made = build(route.service, await database_factory(route.service))
+async def test_a_customer_is_answered_about_that_customer_only(surface: Surface, route: Route) -> None:
+    made = await surface(route.service)
     if route.service == "profile":
         await know(made, person("somebody"), person("other"))
         mine, theirs = await id_of(made, user("somebody")), await id_of(made, user("other"))
@@ -400,10 +419,8 @@ async def test_a_customer_is_answered_about_that_customer_only(database_factory:
 
 
 @every_route
-async def test_garbage_in_any_parameter_is_refused_with_a_reason(
-    database_factory: DatabaseFactory, route: Route
-) -> None:
-    made = build(route.service, await database_factory(route.service))
+async def test_garbage_in_any_parameter_is_refused_with_a_reason(surface: Surface, route: Route) -> None:
+    made = await surface(route.service)
     faults: dict[str, str] = {}
     async with asking(made) as client:
         for place, name in parameters_of(made.app, route):
@@ -416,10 +433,8 @@ async def test_garbage_in_any_parameter_is_refused_with_a_reason(
 
 
 @every_route
-async def test_an_extreme_value_is_answered_or_refused_and_never_fails(
-    database_factory: DatabaseFactory, route: Route
-) -> None:
-    made = build(route.service, await database_factory(route.service))
+async def test_an_extreme_value_is_answered_or_refused_and_never_fails(surface: Surface, route: Route) -> None:
+    made = await surface(route.service)
     faults: dict[str, int] = {}
     async with asking(made) as client:
         for _, name in parameters_of(made.app, route):
@@ -431,10 +446,8 @@ async def test_an_extreme_value_is_answered_or_refused_and_never_fails(
 
 
 @pytest.mark.parametrize("route", [route for route in ROUTES if route.body], ids=str)
-async def test_a_body_that_makes_no_sense_is_refused_with_a_reason(
-    database_factory: DatabaseFactory, route: Route
-) -> None:
-    made = build(route.service, await database_factory(route.service))
+async def test_a_body_that_makes_no_sense_is_refused_with_a_reason(surface: Surface, route: Route) -> None:
+    made = await surface(route.service)
     faults: dict[str, str] = {}
     async with asking(made, token(scope=route.scope)) as client:
         for raw in (b"", b"{", b"\xff\xfe", b"[" * 100_000, b'{"rating": NaN}'):

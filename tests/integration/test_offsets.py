@@ -25,12 +25,13 @@ from shared.db import Database
 from shared.kafka import offsets
 from shared.kafka.offsets import Place, Swapped, Taken
 from tests.conftest import DatabaseFactory
+from tests.support.examples import EXAMPLES
 
 PLACE: Final = Place("cluster", 1, "rapport.test.v1", 3)
 # The same topic elsewhere: nothing done at PLACE may touch it.
 ELSEWHERE: Final = Place("cluster", 2, "rapport.test.v1", 3)
 WINDOW: Final = 1_000_000
-SETTINGS: Final = settings(max_examples=30, stateful_step_count=25, database=None)
+SETTINGS: Final = settings(max_examples=EXAMPLES, stateful_step_count=25, database=None)
 HOLDERS: Final = ("ann", "ben", "cho")
 
 _T = TypeVar("_T")
@@ -330,6 +331,7 @@ def planted(condition: str) -> Swap:
     return swap
 
 
+@pytest.mark.hypothesis
 def test_whoever_holds_dies_freezes_or_returns_each_record_has_its_effect_once(bed: Bed) -> None:
     run_state_machine_as_test(machine(bed, offsets.swap), settings=SETTINGS)
 

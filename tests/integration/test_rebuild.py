@@ -5,7 +5,7 @@ import os
 import random
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -50,6 +50,7 @@ from shared.rebuild.command import LOCK
 from shared.rebuild.topics import why_not_whole
 from tests.conftest import DatabaseFactory
 from tests.integration.test_profile_service import some_events, take
+from tests.support.databases import Databases
 from tests.support.events import NOON, SECRET, days, event, message, order, person, user
 from tests.support.logs import log_end
 from tests.support.running import eventually, running, session_milliseconds
@@ -230,19 +231,12 @@ async def world(own_broker: Broker, database_factory: DatabaseFactory) -> AsyncI
 
 
 @pytest.fixture(scope="module")
-async def shop(broker: Broker, postgres: Postgres, migrated: Callable[[str], Awaitable[str]]) -> AsyncIterator[World]:
+async def shop(broker: Broker, databases: Databases) -> World:
     """A shop that every service has taken in, once. Nobody is connected to its databases."""
-    names = {name: f"shop_{name}_{uuid4().hex[:12]}" for name in TABLES}
-    urls = {
-        name: await postgres.create_database(made, f"rapport_{name}", await migrated(name))
-        for name, made in names.items()
-    }
-    first = World(broker, urls)
+    first = World(broker, {name: databases.url(name, await databases.take(name)) for name in TABLES})
     await taken_in(first)
     await first.close()
-    yield first
-    for made in names.values():
-        await postgres.drop_database(made)
+    return first
 
 
 @pytest.fixture

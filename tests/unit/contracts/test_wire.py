@@ -12,6 +12,7 @@ from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import CustomEvent, OrderPlaced, PageViewed
 from tests.support.events import event, user
+from tests.support.examples import at_least
 from tests.unit.contracts.strategies import any_event, any_events
 
 Pairs = list[tuple[str, bytes]]
@@ -24,10 +25,11 @@ def record(**changes: str | None) -> tuple[Pairs, bytes]:
     return [(name, raw) for name, raw in said.items() if changes.get(name, "") is not None], value
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("body", wire.TYPE_NAMES, ids=lambda body: body.__name__)
 def test_every_event_type_is_decoded_to_what_was_encoded(body: type) -> None:
     @given(any_event(body))
-    @settings(max_examples=40)
+    @settings(max_examples=at_least(40))
     def holds(one: Event) -> None:
         headers, value = wire.encode(one)
         assert wire.decode(headers, value) == one

@@ -16,6 +16,7 @@ from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import PageViewed
 from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON, days, event, user
+from tests.support.examples import at_least
 from tests.unit.contracts.strategies import few_moments
 
 Key = TypeVar("Key", bound=Hashable)
@@ -343,4 +344,4 @@ class IdentityMachine(RuleBasedStateMachine):
 
 
 TestIdentityMachine = IdentityMachine.TestCase
-TestIdentityMachine.settings = settings(max_examples=60, stateful_step_count=25)
+TestIdentityMachine.settings = settings(max_examples=at_least(60), stateful_step_count=25)

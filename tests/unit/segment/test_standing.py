@@ -21,6 +21,7 @@ from services.segment.domain import (
     validate,
 )
 from tests.support.events import NOON, days
+from tests.support.examples import at_least
 
 MICROSECOND = timedelta(microseconds=1)
 WINDOW = days(365)
@@ -51,7 +52,7 @@ def without_reasons(one: Standing) -> Standing:
 
 
 @given(many_purchases, st.lists(fractions, min_size=1, max_size=5))
-@settings(max_examples=300)
+@settings(max_examples=at_least(300))
 def test_between_two_due_instants_nothing_changes(purchases: list[Purchase], moments: list[float]) -> None:
     now = NOON
     for _ in range(4):
