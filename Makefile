@@ -6,7 +6,7 @@ REPORTS ?=
 DRAW ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
-IN_TWO := -n 2 --dist loadfile --no-loadscope-reorder
+IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
@@ -37,13 +37,13 @@ check: ready-dev ## lint, types, and the architecture's rules
 
 test: ready-dev ## all tests but the faults, on the embedded broker, in two processes; ARGS='-n 0 -s' for one
 	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench --ignore=tests/browser \
-	  $(IN_TWO) $(call report,test) $(ARGS)
+	  $(IN_FOUR) $(call report,test) $(ARGS)
 
 test-kafka: test-kafka-services test-kafka-faults ## on Apache Kafka 4: both of these (needs Java 17 and Maven)
 
 test-kafka-services: ready-dev ## e2e and integration tests that meet a broker, on Apache Kafka 4, in two processes
 	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/integration tests/e2e --durations=25 \
-	  $(IN_TWO) $(call report,test-kafka-services) $(ARGS)
+	  $(IN_FOUR) $(call report,test-kafka-services) $(ARGS)
 
 test-kafka-faults: ready-dev ## a short set of faults, on Apache Kafka 4: each kind once, the rest DRAWn by the commit
 	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=$(DRAW) $(VENV)/pytest tests/faults --durations=25 \
@@ -59,7 +59,7 @@ test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a b
 
 test-long: ready-dev ## every law, those on PostgreSQL among them, on 2,000 examples instead of some 100
 	RAPPORT_TEST_BROKER=embedded RAPPORT_TEST_EXAMPLES=2000 $(VENV)/pytest tests --ignore=tests/faults -m hypothesis \
-	  --durations=10 $(IN_TWO) $(call report,test-long) $(ARGS)
+	  --durations=10 $(IN_FOUR) $(call report,test-long) $(ARGS)
 
 bench-ingest: ready-dev ## how much of the broker's rate arrives through HTTP, checked (needs wrk, Java 17, Maven)
 	$(VENV)/python -m tests.bench.ingest $(ARGS)

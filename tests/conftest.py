@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,7 +13,7 @@ from deploy.local.kafka import ApacheKafka
 from deploy.local.placement import remove_data
 from deploy.local.postgres import Postgres
 from deploy.local.process import free_port
-from deploy.local.settings import broker_kind
+from deploy.local.settings import BrokerKind, broker_kind
 from tests.support.databases import Databases
 from tests.support.examples import EXAMPLES
 
@@ -48,6 +49,17 @@ def _says_no_more_of_kafka(item: pytest.Item) -> bool:
     return item.path.parent.name == "integration" and fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 
 
+def broker_of_tests() -> BrokerKind:
+    """The broker that RAPPORT_TEST_BROKER names: embedded (the default) or apache."""
+    return broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
+
+
+def new_broker(home: Path) -> Broker:
+    """A broker of that kind, not started, that nobody else uses."""
+    port = free_port()
+    return EmbeddedBroker(home, port) if broker_of_tests() == "embedded" else ApacheKafka(home, port, quick=True)
+
+
 DatabaseFactory = Callable[[str], Awaitable[str]]
 
 
@@ -67,9 +79,7 @@ async def postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Po
 @pytest.fixture(scope="session")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
     """The broker that RAPPORT_TEST_BROKER names: embedded (the default) or apache."""
-    kind = broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
-    home = tmp_path_factory.mktemp("broker")
-    server: Broker = EmbeddedBroker(home, free_port()) if kind == "embedded" else ApacheKafka(home, free_port())
+    server = new_broker(tmp_path_factory.mktemp("broker"))
     try:
         await server.start()
         yield server

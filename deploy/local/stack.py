@@ -75,7 +75,7 @@ class Stack:
         self.home = home.resolve()
         self.ports = ports
         self.postgres = Postgres(self.home, ports.postgres, durable=durable)
-        self.broker = _broker(broker, self.home, ports)
+        self.broker = _broker(broker, self.home, ports, quick=not durable)
         self._extra_env = extra_env or {}
         self._report = report
         self._started = services
@@ -318,11 +318,11 @@ class Stack:
             self._report(f"Not drained within {DRAIN_DEADLINE_SECONDS:.0f} s; a durable broker keeps the rest")
 
 
-def _broker(broker: BrokerKind | Broker, home: Path, ports: Ports) -> Broker:
+def _broker(broker: BrokerKind | Broker, home: Path, ports: Ports, *, quick: bool) -> Broker:
     if broker == "embedded":
         return EmbeddedBroker(home, ports.kafka)
     if broker == "apache":
-        return ApacheKafka(home, ports.kafka)
+        return ApacheKafka(home, ports.kafka, quick=quick)
     return broker
 
 

@@ -22,6 +22,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from deploy.local.broker import EmbeddedBroker
+from deploy.local.kafka import ApacheKafka
 from deploy.local.process import LOOPBACK, Child, StackError, free_port, run_to_end, together
 from deploy.local.settings import CHECKOUT, BrokerKind, Ports
 from deploy.local.stack import Stack
@@ -236,7 +238,9 @@ async def measure(broker: BrokerKind, console: Console, *, rounds: int, seconds:
     """All that is measured on one broker."""
     figures = Figures(broker)
     home = Path(tempfile.mkdtemp(prefix="rapport-bench-"))
-    async with Stack(home, Ports.free(), broker=broker, services=(), durable=False) as stack:
+    ports = Ports.free()
+    server = ApacheKafka(home, ports.kafka) if broker == "apache" else EmbeddedBroker(home, ports.kafka)
+    async with Stack(home, ports, broker=server, services=(), durable=False) as stack:
         run = Run(stack, figures, seconds=seconds)
         try:
             await run.start()

@@ -1,18 +1,18 @@
 """A stack with ingest alone, a browser, a shop, and for each test a source and a visitor of their own."""
 
-import os
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from playwright.async_api import Browser
 
 from deploy.local.placement import remove_data
-from deploy.local.settings import Ports, broker_kind
+from deploy.local.settings import Ports
 from deploy.local.stack import Stack
 from tests.browser.bus import Bus, open_bus
 from tests.browser.shop import Shop, open_shop
 from tests.browser.sources import Source, Sources
 from tests.browser.visit import Visit, open_browser, visiting
+from tests.conftest import broker_of_tests
 
 
 @pytest.fixture(scope="session")
@@ -26,8 +26,7 @@ async def browser() -> AsyncIterator[Browser]:
 async def stack(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """PostgreSQL, a broker and ingest, on free ports; only once there is a browser to use them."""
     home = tmp_path_factory.mktemp("stack")
-    kind = broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
-    async with Stack(home, Ports.free(), broker=kind, services=("ingest",), durable=False) as made:
+    async with Stack(home, Ports.free(), broker=broker_of_tests(), services=("ingest",), durable=False) as made:
         yield made
     remove_data(home)
 

@@ -1,21 +1,21 @@
 """A whole stack for a test."""
 
-import os
 from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
 
 from deploy.local.placement import remove_data
-from deploy.local.settings import BrokerKind, Ports, broker_kind
+from deploy.local.settings import BrokerKind, Ports
 from deploy.local.stack import Stack
+from tests.conftest import broker_of_tests
 from tests.support.profiles import Profiles
 
 
 @pytest.fixture
 def kind() -> BrokerKind:
     """The broker that RAPPORT_TEST_BROKER names."""
-    return broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
+    return broker_of_tests()
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ async def stack(kind: BrokerKind, tmp_path_factory: pytest.TempPathFactory) -> A
 @pytest.fixture(scope="module")
 async def front(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
     """One for a whole file: PostgreSQL, a broker, and the two services between an event and a profile."""
-    kind = broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
+    kind = broker_of_tests()
     home = tmp_path_factory.mktemp("front")
     async with Stack(home, Ports.free(), broker=kind, services=("ingest", "profile"), durable=False) as made:
         yield made

@@ -2,14 +2,19 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import AsyncIterator
 from io import StringIO
 from pathlib import Path
 
+import pytest
 from rich.console import Console
 
 from deploy.local.demo import progress, run_demo
 from deploy.local.demo.client import Client
+from deploy.local.placement import remove_data
+from deploy.local.settings import Ports
 from deploy.local.stack import Stack
+from tests.conftest import broker_of_tests
 from tests.support import orders
 from tests.support.running import eventually
 
@@ -17,9 +22,20 @@ SLICE = 2000
 DRAIN_SECONDS = 30
 
 
-async def test_the_live_part_sends_each_message_once_and_the_history_none(stack: Stack) -> None:
+@pytest.fixture(scope="module")
+async def first_run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, str]]:
+    """A stack on which the demo has run, and what it printed."""
+    home = tmp_path_factory.mktemp("demo")
     printed = StringIO()
-    await run_demo(stack, SLICE, Console(file=printed, width=120))
+    async with Stack(home, Ports.free(), broker=broker_of_tests(), durable=False) as stack:
+        await run_demo(stack, SLICE, Console(file=printed, width=120))
+        yield stack, printed.getvalue()
+        await stack.kill()  # nothing is looked at any more, and to drain takes seconds
+    remove_data(home)
+
+
+async def test_the_live_part_sends_each_message_once_and_the_history_none(first_run: tuple[Stack, str]) -> None:
+    stack, printed = first_run
     async with Client(stack) as client:
         mails = (await client.get("mail", "/api/messages", limit=1000))["messages"]
     received = Counter(
@@ -30,7 +46,7 @@ async def test_the_live_part_sends_each_message_once_and_the_history_none(stack:
     assert sorted(received) == sent
     assert set(received.values()) == {1}
     assert {journey for _, journey, _ in sent} == {"welcome-to-tier", "win-back"}
-    assert "Mails while importing history: 0" in printed.getvalue()
+    assert "Mails while importing history: 0" in printed
 
 
 async def test_an_interrupted_import_goes_on_with_another_broker_after_it_was_drained(stack: Stack) -> None:
@@ -55,10 +71,10 @@ async def _sent(file: Path) -> int:
     return state.sent if state else 0
 
 
-async def test_a_second_run_shows_the_same_totals_and_sends_nothing(stack: Stack) -> None:
-    await run_demo(stack, 500, Console(file=StringIO()))
+async def test_a_second_run_shows_the_same_totals_and_sends_nothing(first_run: tuple[Stack, str]) -> None:
+    stack, _ = first_run
     before = await orders.sent_triples(stack.postgres)
     printed = StringIO()
-    await run_demo(stack, 500, Console(file=printed, width=120))
-    assert "500 orders" in printed.getvalue()
+    await run_demo(stack, SLICE, Console(file=printed, width=120))
+    assert f"{SLICE:,} orders" in printed.getvalue()
     assert await orders.sent_triples(stack.postgres) == before

@@ -9,11 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from deploy.local.broker import Broker, EmbeddedBroker
-from deploy.local.kafka import ApacheKafka
+from deploy.local.broker import Broker
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import free_port
-from deploy.local.settings import BrokerKind
 from services.campaign.main import build as build_campaign
 from services.campaign.settings import CampaignSettings
 from services.profile.main import build as build_profile
@@ -27,7 +25,7 @@ from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
-from tests.conftest import DatabaseFactory
+from tests.conftest import DatabaseFactory, new_broker
 from tests.support.events import SECRET, days, message, order, person
 from tests.support.running import eventually, running, session_milliseconds
 
@@ -36,10 +34,9 @@ WELL_PAST = timedelta(minutes=1)
 
 
 @pytest.fixture
-async def own_broker(kind: BrokerKind, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
+async def own_broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
     """A broker whose topics no other test uses."""
-    home = tmp_path_factory.mktemp("silence")
-    server: Broker = EmbeddedBroker(home, free_port()) if kind == "embedded" else ApacheKafka(home, free_port())
+    server = new_broker(tmp_path_factory.mktemp("silence"))
     await server.start()
     yield server
     await server.stop()

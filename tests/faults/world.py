@@ -84,7 +84,7 @@ class World:
         self.nodes = nodes
         listen = {node: free_port() for node in range(1, nodes + 1)}
         advertised = {node: f"{LOOPBACK}:{port}" for node, port in listen.items()}
-        self.kafka = ApacheKafka(home, self.ports.kafka, nodes=nodes, advertised=advertised)
+        self.kafka = ApacheKafka(home, self.ports.kafka, nodes=nodes, advertised=advertised, quick=True)
         targets = {node: int(self.kafka.address(node).rpartition(":")[2]) for node in listen}
         self.proxies = {f"kafka-{node}": Proxy(f"kafka-{node}", listen[node], targets[node]) for node in listen}
         self._postgres_ports = {name: free_port() for name in SERVICES}

@@ -14,13 +14,11 @@ import pytest
 from aiokafka.errors import KafkaError
 from prometheus_client import REGISTRY
 
-from deploy.local.broker import Broker, EmbeddedBroker
-from deploy.local.kafka import ApacheKafka
+from deploy.local.broker import Broker
 from deploy.local.mail_sink import MailSink
 from deploy.local.placement import data_folder, remove_data, unprivileged_user
 from deploy.local.postgres import Postgres
 from deploy.local.process import free_port
-from deploy.local.settings import broker_kind
 from services.campaign import commands
 from services.campaign.domain.ledger import Ledger
 from services.campaign.main import build
@@ -37,7 +35,7 @@ from shared.kafka.offsets import Place
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
 from shared.migrate import upgrade
-from tests.conftest import DatabaseFactory
+from tests.conftest import DatabaseFactory, new_broker
 from tests.integration.test_campaign_api import at_risk, client_of, event, hear, profile, settings
 from tests.support.events import message
 from tests.support.running import eventually, running, session_milliseconds
@@ -114,9 +112,7 @@ class Shop:
 @pytest.fixture(scope="module")
 async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Broker]:
     """A broker of these tests' own: campaign reads everything that was ever published, and so would others'."""
-    kind = broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
-    home = tmp_path_factory.mktemp("broker")
-    server: Broker = EmbeddedBroker(home, free_port()) if kind == "embedded" else ApacheKafka(home, free_port())
+    server = new_broker(tmp_path_factory.mktemp("broker"))
     await server.start()
     yield server
     await server.stop()

@@ -15,11 +15,8 @@ from uuid import uuid4
 
 import pytest
 
-from deploy.local.broker import Broker, EmbeddedBroker
-from deploy.local.kafka import ApacheKafka
+from deploy.local.broker import Broker
 from deploy.local.postgres import Postgres
-from deploy.local.process import free_port
-from deploy.local.settings import broker_kind
 from services.campaign import commands as campaign
 from services.campaign.main import build as build_campaign
 from services.campaign.settings import CampaignSettings
@@ -48,7 +45,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
 from shared.rebuild.command import LOCK
 from shared.rebuild.topics import why_not_whole
-from tests.conftest import DatabaseFactory
+from tests.conftest import DatabaseFactory, new_broker
 from tests.integration.test_profile_service import some_events, take
 from tests.support.databases import Databases
 from tests.support.events import NOON, SECRET, days, event, message, order, person, user
@@ -198,8 +195,7 @@ class World:
 @asynccontextmanager
 async def a_broker(home: Path) -> AsyncIterator[Broker]:
     """A broker of these tests' own: a rebuild reads everything that was ever published."""
-    kind = broker_kind(os.environ.get("RAPPORT_TEST_BROKER") or "embedded")
-    server: Broker = EmbeddedBroker(home, free_port()) if kind == "embedded" else ApacheKafka(home, free_port())
+    server = new_broker(home)
     try:
         await server.start()
         await ensure_topics(server.bootstrap, topics.ALL, replication=1, patience_seconds=30)

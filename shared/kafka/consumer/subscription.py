@@ -14,6 +14,7 @@ from shared.kafka.producer import Producer
 from shared.kafka.rewinds import OnRewound
 
 STUCK_SECONDS: Final = 120
+WATCH_SECONDS: Final = 2.0  # a broker that comes back as another cluster must be seen within 10 s
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +22,9 @@ class Subscription:
     """What a service reads, and how: its topics, what is done with their events, and where that is kept.
 
     `producer` is the one of the dead letters. `stuck_seconds` is how long records may wait with nothing done while
-    PostgreSQL and the broker answer, by the clock `monotonic`, in seconds. `swaps` is False only in the test that shows
-    what the swap is for; `decode` reads a topic that is not of the bus.
+    PostgreSQL and the broker answer, by the clock `monotonic`, in seconds; `watch_seconds` lie between two looks at
+    that. `swaps` is False only in the test that shows what the swap is for; `decode` reads a topic that is not of the
+    bus.
     """
 
     service: str
@@ -38,6 +40,7 @@ class Subscription:
     fetch_wait_ms: int = 500
     session_timeout_ms: int = 6_000
     stuck_seconds: float = STUCK_SECONDS
+    watch_seconds: float = WATCH_SECONDS
     group: str = ""
     swaps: bool = True
     decode: wire.Decode = wire.decode

@@ -21,8 +21,7 @@ from shared.kafka.failures import failures_raise
 from shared.kafka.producer import BrokerAway
 from shared.logging import get_logger
 
-WATCH_SECONDS: Final = 2  # a broker that comes back as another cluster must be seen within 10 s
-SILENT_LOOKS: Final = 5  # without an answer, every 2 s; a fetch is answered within `fetch_wait_ms`, empty or not
+SILENT_LOOKS: Final = 5  # without an answer; a fetch is answered within `fetch_wait_ms`, empty or not
 
 log = get_logger(__name__)
 
@@ -46,7 +45,7 @@ class _Heard:
 
 
 class Watch:
-    """Looks every two seconds at who the broker is, whether fetches are answered, and whether work is done.
+    """Looks every `watch_seconds` at who the broker is, whether fetches are answered, and whether work is done.
 
     aiokafka's fetcher is a task of its own that may end without a word; what was last heard then stays as it is, and a
     lag of 0 with it. Nor does a client fetch more while it has records for a loop that does something else, such as
@@ -105,7 +104,7 @@ class Watch:
         """Raises what it finds: the session ends, and after `Stuck` the process."""
         with failures_raise():
             while True:
-                await asyncio.sleep(WATCH_SECONDS)
+                await asyncio.sleep(self._subscription.watch_seconds)
                 await self.check_cluster()
                 if not self._holdings.compared:
                     with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
@@ -151,7 +150,7 @@ class Watch:
         if len(silent) < len(self._heard) and not await self._leader_answers(silent):
             return
         names = ", ".join(f"{one.topic}/{one.partition}" for one in silent)
-        raise Silent(f"no answer to fetches of {names} for {SILENT_LOOKS * WATCH_SECONDS} s")
+        raise Silent(f"no answer to fetches of {names} for {SILENT_LOOKS * self._subscription.watch_seconds:g} s")
 
     async def _leader_answers(self, partitions: Sequence[TopicPartition]) -> bool:
         """Whether another client learns from the leaders of these partitions where their logs end."""
@@ -170,7 +169,7 @@ class Watch:
         """
         now = self._subscription.monotonic()
         idle = now - self._progress_at
-        if self.is_behind() and idle < WATCH_SECONDS:
+        if self.is_behind() and idle < self._subscription.watch_seconds:
             return
         if not self.is_behind() or not await self._database_answers():
             self._progress_at = now
