@@ -52,7 +52,7 @@ async def test_the_live_part_sends_each_message_once_and_the_history_none(first_
 async def test_an_interrupted_import_goes_on_with_another_broker_after_it_was_drained(stack: Stack) -> None:
     file = stack.home / "demo" / "state.json"
     interrupted = asyncio.ensure_future(run_demo(stack, SLICE, Console(file=StringIO())))  # noqa: TID251 - to be cancelled
-    await eventually(lambda: _sent(file), lambda sent: sent > 0)
+    await eventually(lambda: _sent(file), lambda sent: sent > 0, working=interrupted)
     interrupted.cancel()
     await asyncio.gather(interrupted, return_exceptions=True)
     state = progress.load(file)

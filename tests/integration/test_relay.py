@@ -27,7 +27,7 @@ from shared.kafka.offsets import Place
 from shared.kafka.producer import BATCH_BYTES, Producer
 from shared.kafka.topics import admin, ensure
 from shared.outbox import MAX_RECORD_BYTES
-from shared.relay import LEASE_SECONDS, POLL_SECONDS, Relay
+from shared.relay import Relay
 from tests.conftest import DatabaseFactory
 from tests.support.events import event, order, user
 from tests.support.running import eventually
@@ -36,7 +36,6 @@ _T = TypeVar("_T")
 
 CUSTOMERS: Final = tuple(UUID(int=n, version=4) for n in range(1, 21))
 SMALL_BATCH: Final = 7  # records; so that repeats fall into the same batch as well as into later ones
-SLACK_SECONDS: Final = 10.0  # for a busy machine
 
 
 class Noting(Producer):
@@ -265,7 +264,7 @@ async def test_a_broker_killed_amid_sending_gets_again_what_it_did_not_acknowled
         assert firsts(lane) == sorted(set(lane))
 
 
-async def test_of_two_relays_one_works_and_the_other_takes_over_within_the_lease(post: Post) -> None:
+async def test_of_two_relays_one_works_and_the_other_takes_over_after_the_lease(post: Post) -> None:
     async with contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(contextlib.AsyncExitStack())
         working = await first.enter_async_context(post.relaying())
@@ -279,7 +278,7 @@ async def test_of_two_relays_one_works_and_the_other_takes_over_within_the_lease
         assert waiting.asked == [], "the other worked beside the holder of the lease"
         await first.aclose()
         await post.write(100)
-        await post.until_empty(deadline_seconds=LEASE_SECONDS + POLL_SECONDS + SLACK_SECONDS)
+        await post.until_empty()
         assert waiting.asked
     assert everything(await post.log(at_least=500)) == list(range(500))
 

@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from deploy.local.broker import Broker, EmbeddedBroker
 from shared import process
 
 DEADLINE_SECONDS: Final = 30.0
+LONGEST_DEADLINES: Final = 20
 PAUSE_SECONDS: Final = 0.05
 SESSION_MILLISECONDS: Final = 1_500
 KAFKA_SESSION_MILLISECONDS: Final = 3_000  # half of what services have: killed and left members are waited for
@@ -36,15 +37,30 @@ async def running(
 
 
 async def eventually(
-    ask: Callable[[], Awaitable[_T]], accept: Callable[[_T], bool], *, deadline_seconds: float = DEADLINE_SECONDS
+    ask: Callable[[], Awaitable[_T]],
+    accept: Callable[[_T], bool],
+    *,
+    deadline_seconds: float = DEADLINE_SECONDS,
+    working: "asyncio.Future[Any] | None" = None,
 ) -> _T:
-    """Asks until the answer is accepted; fails with the last answer when the deadline passes."""
+    """Asks until the answer is accepted; fails with the last answer after so many seconds in which it did not change.
+
+    So what goes on slowly, on a busy machine, is waited for, at most `LONGEST_DEADLINES` times as long. While a task
+    is `working` towards the answer there is no deadline but that of the task; that it ends without it is a failure.
+    """
     loop = asyncio.get_running_loop()
-    end = loop.time() + deadline_seconds
+    begun = changed = loop.time()
+    last: _T | None = None
     while True:
+        over = working is not None and working.done()
         answer = await ask()
         if accept(answer):
             return answer
-        if loop.time() > end:
-            raise AssertionError(f"after {deadline_seconds:.0f} s the last answer was {answer!r}")
+        now = loop.time()
+        if answer != last:
+            last, changed = answer, now
+        if over or now - begun > deadline_seconds * LONGEST_DEADLINES:
+            raise AssertionError(f"after {now - begun:.0f} s the last answer was {answer!r}")
+        if working is None and now - changed > deadline_seconds:
+            raise AssertionError(f"for {deadline_seconds:.0f} s the answer was {answer!r}")
         await asyncio.sleep(PAUSE_SECONDS)

@@ -89,12 +89,15 @@ class Client:
             return None
 
     async def until_idle(self, *, deadline_seconds: float) -> None:
-        """Returns when nothing is left to read or to publish; raises if that takes too long."""
-        idle = 0
-        try:
-            async with asyncio.timeout(deadline_seconds):
-                while idle < IDLE_LOOKS:
-                    idle = 0 if await self.waiting() else idle + 1
-                    await asyncio.sleep(LOOK_SECONDS)
-        except TimeoutError:
-            raise StackError(f"the services were not done within {deadline_seconds:.0f} s") from None
+        """Returns when nothing is left to read or to publish; raises if for so long as much is left as before."""
+        idle, last = 0, 0
+        now = asyncio.get_running_loop().time
+        changed = now()
+        while idle < IDLE_LOOKS:
+            waiting = await self.waiting()
+            idle = 0 if waiting else idle + 1
+            if waiting != last:
+                last, changed = waiting, now()
+            if now() - changed > deadline_seconds:
+                raise StackError(f"the services did nothing for {deadline_seconds:.0f} s, and {last} records wait")
+            await asyncio.sleep(LOOK_SECONDS)
