@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, TypeVar
 
 import uvicorn
@@ -130,6 +131,8 @@ def add_api(
             jwks_url=settings.auth_jwks_url,
             algorithm=settings.auth_algorithm,
             issuer=settings.auth_issuer,
+            max_life=timedelta(days=settings.auth_token_days),
+            key_set_seconds=settings.auth_jwks_seconds,
         ),
     )
     return service.app

@@ -33,6 +33,12 @@ class Settings(BaseSettings):
     http_port: Port = Field(description="port that the API listens on")
     auth_public_key: str = Field("", description="PEM key that verifies bearer tokens")
     auth_jwks_url: str = Field("", description="JWKS URL that verifies bearer tokens, instead of a key")
+    auth_jwks_seconds: int = Field(
+        300, ge=30, description="how long a key that the issuer withdrew is honoured, at most; JWKS only"
+    )
+    auth_token_days: int = Field(
+        400, ge=1, description="how long a bearer token may still be valid; one that ends later is refused"
+    )
     auth_algorithm: str = Field("EdDSA", description="the one algorithm that tokens may use")
     auth_issuer: str = Field("rapport", description="the one issuer that tokens may have")
     partition_secret: str = Field(
