@@ -22,7 +22,18 @@ from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, Namespace
 from shared.errors import Forbidden
 from shared.failpoints import failpoint
-from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, once, require_customer_or, requires, utc
+from shared.http import (
+    Caller,
+    Db,
+    PageSize,
+    decode_cursor,
+    encode_cursor,
+    once,
+    require_customer_or,
+    requires,
+    scoped_key,
+    utc,
+)
 
 router = APIRouter(prefix="/v1", tags=["feedback"])
 
@@ -57,7 +68,7 @@ async def submit(
             await require_customer_or("feedback:write", caller, work, body.customer.profile_id)
         made, _ = await once(
             work,
-            idempotency_key and f"{caller.subject}/feedback/{idempotency_key}",
+            scoped_key(caller, "feedback", idempotency_key),
             body.model_dump_json(),
             lambda: service.submit(
                 work,

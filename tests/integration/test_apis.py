@@ -672,6 +672,23 @@ async def test_an_answer_sent_again_under_its_key_is_stored_once(database_factor
         assert (await client.post("/v1/feedback", json=ANSWER, headers=somebody_else)).json() != first.json()
 
 
+async def test_keys_of_two_callers_never_meet_however_they_are_called(database_factory: DatabaseFactory) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    async with asking(made) as client:
+        ids = set()
+        for subject, key in (
+            ("a", "b/feedback/c"),
+            ("a/feedback/b", "c"),
+            ("a%2Ffeedback%2Fb", "c"),
+            ("a", "b%2Ffeedback%2Fc"),
+        ):
+            headers = token(subject, "feedback:write") | {"Idempotency-Key": key}
+            answer = await client.post("/v1/feedback", json=ANSWER, headers=headers)
+            assert answer.status_code == 201, answer.text
+            ids.add(answer.json()["id"])
+    assert len(ids) == 4
+
+
 async def test_two_answers_under_one_key_at_the_same_time_are_stored_once(database_factory: DatabaseFactory) -> None:
     made = build("feedback", await database_factory("feedback"))
     headers = token(scope="feedback:write") | {"Idempotency-Key": "k-1"}

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from fastapi import Request
 
+from services.ingest.domain import typed
 from services.ingest.domain.breaker import Breaker, Route
 from services.ingest.domain.circumstances import Locate, nowhere
 from services.ingest.domain.owners import NOBODYS, Owners
@@ -22,7 +23,7 @@ from services.ingest.domain.payload import Payload
 from services.ingest.domain.rate import Limiter
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Source
-from services.ingest.service import owners, sources, taking
+from services.ingest.service import fact_keys, owners, sources, taking
 from services.ingest.service.reckoning import Reckoning
 from services.ingest.service.taking import Publisher, Sorted
 from services.ingest.service.vault import Vault
@@ -40,6 +41,7 @@ from shared.logging import get_logger
 CACHE_SECONDS: Final = 10  # a key that was disabled, and a plan that was changed, work no longer than this
 STALE_SECONDS: Final = 600  # while PostgreSQL is away, known keys go on working for so long
 CACHE_KEYS: Final = 10_000
+COMPARE_SECONDS: Final = 1.0  # for looking what was said under a key before; facts do not wait for PostgreSQL
 PEEK_SECONDS: Final = 1.0  # between two looks at how full the spool is
 
 log = get_logger(__name__)
@@ -205,15 +207,38 @@ class Door:
                 await owners.remember(work, source, told)
         return done
 
+    async def take_fact(self, source: Source, payload: Payload, reception: Reception) -> Sorted:
+        """Takes in a fact that came under an idempotency key; raises `KeyUsed` if another did before.
+
+        While PostgreSQL is away facts are taken in, and not compared.
+        """
+        done = self._sorted_payloads(source, [payload], reception)
+        if done.accepted:  # a key whose fact was refused can be used again
+            fingerprint = typed.fingerprint(payload.around["kind"], payload.raw)
+            await self._claim(UUID(done.event_ids[0].decode()), fingerprint)
+        return await self.hand_on(source, done, reception.received_at)
+
+    async def _claim(self, event_id: UUID, fingerprint: bytes) -> None:
+        try:
+            async with asyncio.timeout(COMPARE_SECONDS), self.database.statement() as work:
+                await fact_keys.claim(work, event_id, fingerprint)
+        except DATABASE_ERRORS as error:
+            log.warning("door.fact_not_compared", event_id=str(event_id), error=repr(error))
+
     async def take(
         self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
     ) -> Sorted:
         """Takes in payloads that came another way."""
+        done = self._sorted_payloads(source, payloads, reception, known)
+        return await self.hand_on(source, done, reception.received_at)
+
+    def _sorted_payloads(
+        self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
+    ) -> Sorted:
         view = self.reckoning.view(source.id, reception.received_at)
-        done = taking.sort_payloads(
+        return taking.sort_payloads(
             payloads, source, reception, partition_secret=self.partition_secret, owners=known, watch=view
         )
-        return await self.hand_on(source, done, reception.received_at)
 
     async def hand_on(self, source: Source, done: Sorted, now: datetime) -> Sorted:
         """Takes in what was sorted; `now` is when it was received."""
