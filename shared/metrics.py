@@ -13,7 +13,7 @@
 | rapport_cluster_changes_total | | times the broker came back as another cluster |
 | rapport_relayed_total | topic | outbox rows acknowledged by the broker |
 | rapport_outbox_rows | | outbox rows waiting at the last look |
-| rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored |
+| rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored, limited |
 | rapport_quarantined_total | reason | events refused, by reason code |
 | rapport_plan_violations_total | mode | events that are not as their source's tracking plan says |
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |

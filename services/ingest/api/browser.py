@@ -78,4 +78,4 @@ def _admit(request: Request, source: Source) -> None:
     page = pixel.page_origin(origin=headers.get("origin", ""), referrer=headers.get("referer", ""))
     if source.allowed_origins and not page:
         raise ForeignOrigin("origin", "origin: the page is not said, and this source allows certain ones only")
-    door_of(request).admit(source, 1, page)
+    door_of(request).admit(source, 1, request, origin=page)

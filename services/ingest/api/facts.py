@@ -103,7 +103,7 @@ async def _take_delivery(request: Request, source: Source, payload: Payload) -> 
 
 def _reception(request: Request, source: Source, events: int) -> Reception:
     door = door_of(request)
-    door.admit(source, events, request.headers.get("origin", ""))
+    door.admit(source, events, request)
     return door.reception(
         source,
         request,
