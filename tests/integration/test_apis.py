@@ -707,6 +707,22 @@ async def test_a_key_whose_request_was_refused_can_be_used_again(database_factor
         assert (await client.post("/v1/feedback", json=ANSWER)).status_code == 201
 
 
+async def test_a_customer_hears_that_a_second_answer_of_the_day_counts_in_nothing(
+    database_factory: DatabaseFactory,
+) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    async with asking(made, token(str(SOMEBODY))) as client:
+        said = ANSWER | {"customer": {"profile_id": str(SOMEBODY)}, "rating": 0}
+        answers = [(await client.post("/v1/feedback", json=said)).json()["unsolicited"] for _ in range(3)]
+        assert [why is None for why in answers] == [True, False, False]
+        listed = (await client.get(f"/v1/profiles/{SOMEBODY}/responses")).json()["responses"]
+        assert sorted(one["unsolicited"] or "" for one in listed) == sorted(why or "" for why in answers)
+        staff = token(scope="feedback:read")
+        figures = (await client.get("/v1/figures", headers=staff)).json()
+        assert (figures["responses"], figures["unsolicited"], figures["score"]) == (1, 2, -100.0)
+        assert len((await client.get("/v1/cases", headers=staff)).json()["cases"]) == 1
+
+
 async def test_a_customer_answers_for_that_customer_only(database_factory: DatabaseFactory) -> None:
     made = build("feedback", await database_factory("feedback"))
     async with asking(made, token(str(SOMEBODY))) as client:

@@ -107,3 +107,12 @@ async def test_behind_a_proxy_that_nobody_named_no_address_is_limited_and_the_lo
 def test_by_default_there_are_limits_that_no_page_meets() -> None:
     fields = IngestSettings.model_fields
     assert (fields["public_events_per_second"].default, fields["address_events_per_second"].default) == (2_000, 100)
+
+
+async def test_an_answer_with_a_public_key_in_a_customers_name_is_a_claim(ingest: Ingest) -> None:
+    await edit(ingest, "public", allow_orders=True)  # which is about orders, and changes nothing here
+    said = {"event": "Feedback Submitted", "properties": {"survey": "nps", "rating": 0}}
+    for who in ({"userId": "V"}, {"userId": "V", "anonymousId": "a-1"}, {"anonymousId": "a-1"}):
+        assert (await ingest.post("track", {**said, **who}, key="public")).status_code == 200
+    assert (await ingest.post("track", {**said, "userId": "V"})).status_code == 200
+    assert [event.claim for event in ingest.publisher.events] == [True, True, False, False]

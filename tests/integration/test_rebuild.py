@@ -58,7 +58,7 @@ TABLES: Final = {
     "profile": ("profiles", "orders", "counts", "profile_aliases"),
     "segment": ("standings", "orders", "profile_aliases"),
     "campaign": ("contacts", "standings", "profile_aliases"),
-    "feedback": ("profile_aliases",),
+    "feedback": ("profile_aliases", "customer_orders"),
 }
 READS: Final = {
     "profile": (topics.EVENTS,),
