@@ -102,7 +102,7 @@ def bearer(*scopes: str) -> dict[str, str]:
         "aud": "rapport",
         "sub": "operator",
         "scope": " ".join(scopes),
-        "exp": datetime.now(UTC) + timedelta(minutes=5),  # noqa: TID251 - PyJWT reads the machine's clock, too
+        "exp": datetime.now(UTC) + timedelta(days=1),  # noqa: TID251 - PyJWT reads the machine's clock, too
     }
     return {"Authorization": f"Bearer {jwt.encode(claims, PRIVATE_KEY, algorithm='EdDSA')}"}
 
