@@ -1,18 +1,23 @@
 """Bearer tokens: JWTs checked offline. One algorithm, one issuer, audience `rapport`, scopes per route."""
 
-import asyncio
 from dataclasses import dataclass
-from typing import Final
+from datetime import timedelta
+from typing import Any, Final
 
-import httpx2
 import jwt
 
+from shared.clock import SystemClock
 from shared.errors import Forbidden, Unauthorized
+from shared.key_set import KeySet
 
 AUDIENCE: Final = "rapport"
-JWKS_SECONDS: Final = 5
-JWKS_REFRESH_SECONDS: Final = 60  # an unknown key id asks for the set again, this often at most
 LEEWAY_SECONDS: Final = 10
+MAX_LIFE: Final = timedelta(days=400)  # that a token may have left: a year, and some
+KEY_SET_SECONDS: Final = 300  # that a key of the issuer's set is believed after it was withdrawn, at most
+
+# What PyJWT raises of tokens that nobody signed: its own errors, and those of reading JSON that is nested too deeply or
+# says numbers beyond all bounds.
+_NO_TOKEN: Final = (jwt.PyJWTError, RecursionError, ArithmeticError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +36,36 @@ class Principal:
 
 
 class Verifier:
-    """Verifies tokens against a configured key or a JWKS URL. Default deny: without either, nothing passes."""
+    """Verifies tokens against a configured key or a JWKS URL. Default deny: without either, nothing passes.
 
-    def __init__(self, *, public_key: str, jwks_url: str, algorithm: str, issuer: str) -> None:
+    A token that is valid for longer than `max_life` from now on is refused, whoever signed it: it could not be
+    withdrawn but with its key.
+    """
+
+    def __init__(
+        self,
+        *,
+        public_key: str,
+        jwks_url: str,
+        algorithm: str,
+        issuer: str,
+        max_life: timedelta = MAX_LIFE,
+        key_set_seconds: float = KEY_SET_SECONDS,
+    ) -> None:
         self._public_key = public_key.replace("\\n", "\n")
-        self._jwks_url = jwks_url
+        self._key_set = KeySet(jwks_url, cache_seconds=key_set_seconds) if jwks_url else None
         self._algorithm = algorithm
         self._issuer = issuer
-        self._keys: dict[str, jwt.PyJWK] = {}
-        self._asked_at = float("-inf")
+        self._max_life = max_life
+        self._clock = SystemClock()  # as PyJWT's own: what a drill moves is not how long a token lasts
 
     async def verify(self, token: str) -> Principal:
-        """The token's principal; raises `Unauthorized` with the reason."""
+        """Returns the token's principal.
+
+        Raises `Unauthorized` with the reason, and `KeysAway` while the issuer's keys can't be read.
+        """
         try:
-            claims: dict[str, object] = jwt.decode(
+            claims: dict[str, Any] = jwt.decode(
                 token,
                 key=await self._key(token),
                 algorithms=[self._algorithm],
@@ -53,28 +74,16 @@ class Verifier:
                 leeway=LEEWAY_SECONDS,
                 options={"require": ["exp", "iss", "aud", "sub"]},
             )
-        except jwt.PyJWTError as error:
+            lasts_too_long = int(claims["exp"]) > int((self._clock.now() + self._max_life).timestamp())
+        except _NO_TOKEN as error:
             raise Unauthorized(f"bearer token: {error}") from None
+        if lasts_too_long:
+            raise Unauthorized(f"bearer token: exp lies more than {self._max_life.days} days ahead; issue shorter ones")
         return Principal(str(claims["sub"]), frozenset(str(claims.get("scope", "")).split()))
 
     async def _key(self, token: str) -> jwt.PyJWK | str:
-        if not self._jwks_url:
-            if not self._public_key:
-                raise Unauthorized("no key is configured to verify tokens with")
-            return self._public_key
-        key_id = str(jwt.get_unverified_header(token).get("kid", ""))
-        now = asyncio.get_running_loop().time()
-        if key_id not in self._keys and now - self._asked_at > JWKS_REFRESH_SECONDS:
-            self._asked_at = now
-            async with httpx2.AsyncClient(timeout=JWKS_SECONDS) as client:
-                try:
-                    answer = (await client.get(self._jwks_url)).raise_for_status()
-                except httpx2.HTTPError as error:
-                    raise Unauthorized(f"the key set could not be read: {error!r}") from None
-            try:
-                self._keys = {str(key.key_id): key for key in jwt.PyJWKSet.from_dict(answer.json()).keys}
-            except ValueError as error:
-                raise Unauthorized(f"the key set is no JSON: {error}") from None
-        if key_id not in self._keys:
-            raise Unauthorized(f"no key {key_id!r} in the key set")
-        return self._keys[key_id]
+        if self._key_set is not None:
+            return await self._key_set.key(str(jwt.get_unverified_header(token).get("kid", "")))
+        if not self._public_key:
+            raise Unauthorized("no key is configured to verify tokens with")
+        return self._public_key

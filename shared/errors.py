@@ -70,6 +70,12 @@ class Forbidden(AppError):
     status = HTTPStatus.FORBIDDEN
 
 
+class Unavailable(AppError):
+    """The service can't do this right now; try again later."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
 class Refused(Exception):
     """An event that can never be taken in as it is. The runtime sends it to the dead letters with this reason."""
 

@@ -263,8 +263,21 @@ def if_match(
 EditOf = Annotated[int, Depends(if_match)]
 
 
+def scoped_key(caller: Principal, scope: str, key: str | None) -> str | None:
+    """Returns an `Idempotency-Key` as `once` keeps it: the caller's own, for one kind of request. None stays None.
+
+    No two of (subject, scope, key) give the same text: slashes inside the parts are written otherwise. `scope` is a
+    word of ours, without one.
+    """
+    return None if key is None else f"{_without_slash(caller.subject)}/{scope}/{_without_slash(key)}"
+
+
+def _without_slash(text: str) -> str:
+    return text.replace("%", "%25").replace("/", "%2F")
+
+
 async def once(work: Work, key: str | None, fingerprint: str, make: Callable[[], Awaitable[UUID]]) -> tuple[UUID, bool]:
-    """Runs `make` once per `Idempotency-Key`; returns its id and whether it was made now.
+    """Runs `make` once per `Idempotency-Key`, as `scoped_key` gives it; returns its id and whether it was made now.
 
     The same key with another request raises `Invalid`: it is a mistake of the caller.
     """

@@ -13,11 +13,12 @@
 | rapport_cluster_changes_total | | times the broker came back as another cluster |
 | rapport_relayed_total | topic | outbox rows acknowledged by the broker |
 | rapport_outbox_rows | | outbox rows waiting at the last look |
-| rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored |
+| rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored, limited |
 | rapport_quarantined_total | reason | events refused, by reason code |
 | rapport_plan_violations_total | mode | events that are not as their source's tracking plan says |
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
 | rapport_ingest_breaker_open | | 1 while events go to the spool at once |
+| rapport_profile_left_out_total | kind | traits beyond a profile's bounds, by who said them: public, server, service |
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
 | rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_floor, offsets_unread |
@@ -50,6 +51,9 @@ quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["re
 plan_violations: Final = Counter("rapport_plan_violations_total", "Events against their source's plan", ["mode"])
 spooled: Final = Counter("rapport_spooled_total", "Events kept in PostgreSQL while the broker was away")
 breaker_open: Final = Gauge("rapport_ingest_breaker_open", "1 while events go to the spool at once")
+profile_left_out: Final = Counter(
+    "rapport_profile_left_out_total", "Traits that went, or were not kept, because their profile has enough", ["kind"]
+)
 due: Final = Counter("rapport_due_total", "Customers evaluated because a due time passed")
 decisions: Final = Counter("rapport_decisions_total", "Campaign decisions", ["journey", "outcome"])
 sending_paused: Final = Gauge("rapport_sending_paused", "1 while no message leaves", ["reason"])

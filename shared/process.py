@@ -8,6 +8,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final, TypeVar
 
 import uvicorn
@@ -130,6 +131,8 @@ def add_api(
             jwks_url=settings.auth_jwks_url,
             algorithm=settings.auth_algorithm,
             issuer=settings.auth_issuer,
+            max_life=timedelta(days=settings.auth_token_days),
+            key_set_seconds=settings.auth_jwks_seconds,
         ),
     )
     return service.app
@@ -236,6 +239,7 @@ async def _serve_http(service: Service, stop: asyncio.Event) -> None:
             port=service.settings.http_port,
             log_config=None,
             access_log=False,
+            forwarded_allow_ips=service.settings.trusted_proxies,
             timeout_graceful_shutdown=int(service.settings.drain_seconds),
             timeout_keep_alive=75,
         )

@@ -1,13 +1,21 @@
 """Configuration: typed, documented, read from the environment once, and refused at start if wrong."""
 
 import sys
+from ipaddress import ip_network
 from typing import Annotated, NoReturn, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Milliseconds = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+
+
+def _are_networks(text: str) -> str:
+    """The same text, if it lists addresses and networks; raises ValueError."""
+    for one in filter(None, map(str.strip, text.split(","))):
+        ip_network(one)
+    return text
 
 
 class Settings(BaseSettings):
@@ -31,8 +39,18 @@ class Settings(BaseSettings):
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     http_host: str = Field("127.0.0.1", description="address that the API listens on")
     http_port: Port = Field(description="port that the API listens on")
+    trusted_proxies: Annotated[str, AfterValidator(_are_networks)] = Field(
+        "127.0.0.1,::1",
+        description="addresses and networks, by comma, of proxies whose X-Forwarded-For says who the client is",
+    )
     auth_public_key: str = Field("", description="PEM key that verifies bearer tokens")
     auth_jwks_url: str = Field("", description="JWKS URL that verifies bearer tokens, instead of a key")
+    auth_jwks_seconds: int = Field(
+        300, ge=30, description="how long a key that the issuer withdrew is honoured, at most; JWKS only"
+    )
+    auth_token_days: int = Field(
+        400, ge=1, description="how long a bearer token may still be valid; one that ends later is refused"
+    )
     auth_algorithm: str = Field("EdDSA", description="the one algorithm that tokens may use")
     auth_issuer: str = Field("rapport", description="the one issuer that tokens may have")
     partition_secret: str = Field(

@@ -22,7 +22,18 @@ from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, Namespace
 from shared.errors import Forbidden
 from shared.failpoints import failpoint
-from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, once, require_customer_or, requires, utc
+from shared.http import (
+    Caller,
+    Db,
+    PageSize,
+    decode_cursor,
+    encode_cursor,
+    once,
+    require_customer_or,
+    requires,
+    scoped_key,
+    utc,
+)
 
 router = APIRouter(prefix="/v1", tags=["feedback"])
 
@@ -40,7 +51,9 @@ async def submit(
 ) -> FeedbackCreated:
     """Stores the answer and publishes it to the customer's profile. A detractor opens a case.
 
-    A customer's own token may answer for that customer only. The same `Idempotency-Key` stores one answer.
+    A customer's own token may answer for that customer only, and counts once for each of their orders and survey, or
+    without one once for each survey and day; `unsolicited` says why an answer beyond that is kept and counts in no
+    figure. The same `Idempotency-Key` stores one answer.
     """
     if body.customer.profile_id is None:
         caller.require("feedback:write")
@@ -57,18 +70,20 @@ async def submit(
             await require_customer_or("feedback:write", caller, work, body.customer.profile_id)
         made, _ = await once(
             work,
-            idempotency_key and f"{caller.subject}/feedback/{idempotency_key}",
+            scoped_key(caller, "feedback", idempotency_key),
             body.model_dump_json(),
             lambda: service.submit(
                 work,
                 feedback,
                 identities=identities,
                 profile_id=body.customer.profile_id,
+                by_customer=not caller.scopes,
                 partition_secret=request.app.state.partition_secret,
             ),
         )
+        unsolicited = await service.unsolicited(work, made)
     failpoint("feedback.after_submit")
-    return FeedbackCreated(id=made)
+    return FeedbackCreated(id=made, unsolicited=unsolicited)
 
 
 @router.get("/figures", dependencies=[requires("feedback:read")], summary="NPS or CSAT over a period")
@@ -86,7 +101,7 @@ async def figures(
 async def responses(
     database: Db, caller: Caller, profile_id: UUID, limit: Annotated[PageSize, Query()] = 50
 ) -> ResponsesOut:
-    """A merged profile's id still answers."""
+    """Those that count in no figure, too, with the reason. A merged profile's id still answers."""
     async with database.work() as work:
         await require_customer_or("feedback:read", caller, work, profile_id)
         rows: list[Any] = list(await service.responses_of(work, profile_id, limit=limit))

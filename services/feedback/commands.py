@@ -1,4 +1,4 @@
-"""`python -m services.feedback rebuild`: aliases from the topic of profiles; everything else here is a record."""
+"""`python -m services.feedback rebuild`: aliases, and whose orders are, from the topics; all else is a record."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -7,15 +7,16 @@ from services.feedback import service
 from services.feedback.settings import FeedbackSettings
 from shared.clock import Clock
 from shared.contracts.changes import ProfileMerged
-from shared.contracts.topics import PROFILES
+from shared.contracts.events import OrderPlaced
+from shared.contracts.topics import PROFILE_EVENTS, PROFILES
 from shared.rebuild import command
 from shared.rebuild.topics import Plan
 
 PLAN: Final = Plan(
     service="feedback",
-    tables=("profile_aliases",),
-    topics=(PROFILES,),
-    handlers={ProfileMerged: service.follow_merges},
+    tables=("profile_aliases", "customer_orders"),
+    topics=(PROFILE_EVENTS, PROFILES),
+    handlers={ProfileMerged: service.follow_merges, OrderPlaced: service.note_orders},
 )
 
 

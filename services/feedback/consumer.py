@@ -2,7 +2,7 @@
 
 from services.feedback import service
 from shared.contracts.changes import ProfileMerged
-from shared.contracts.events import FeedbackSubmitted
+from shared.contracts.events import FeedbackSubmitted, OrderPlaced
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES
 from shared.kafka.batch import Handlers
 
@@ -10,5 +10,6 @@ TOPICS = (PROFILE_EVENTS, PROFILES)
 
 HANDLERS: Handlers = {
     FeedbackSubmitted: service.hear,
+    OrderPlaced: service.note_orders,
     ProfileMerged: service.follow_merges,
 }

@@ -2,10 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
+from shared.contracts.envelope import Event, may_say_of
 from shared.contracts.events import SURVEY_SCALES, FeedbackSubmitted
+from shared.contracts.identity import Identity, Namespace
 
 
 class Survey(StrEnum):
@@ -23,6 +27,11 @@ SATISFIED_FROM: Final = 4
 DISSATISFIED_TO: Final = 2
 
 
+# Why an answer counts in nothing.
+ANSWERED: Final = "the order, or the day, has been answered before"
+A_CLAIM: Final = "not believed when it was given"
+
+
 class CaseStatus(StrEnum):
     """Whether somebody still has to act."""
 
@@ -32,7 +41,10 @@ class CaseStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A survey's result. `score` is NPS from -100 to 100, or CSAT in percent; None without an answer."""
+    """A survey's result. `score` is NPS from -100 to 100, or CSAT in percent; None without an answer.
+
+    `unsolicited` answers are in none of the other numbers.
+    """
 
     survey: Survey
     responses: int
@@ -40,6 +52,7 @@ class Figures:
     neutral: int
     negative: int
     score: float | None
+    unsolicited: int = 0
 
 
 def problem_with(feedback: FeedbackSubmitted) -> str | None:
@@ -55,7 +68,25 @@ def needs_a_person(survey: Survey, rating: int) -> bool:
     return rating < PASSIVE_FROM if survey is Survey.NPS else rating <= DISSATISFIED_TO
 
 
-def figures(survey: Survey, answers: Mapping[int, int]) -> Figures:
+def in_anothers_name(event: Event) -> str | None:
+    """Why an answer can't be that of whom it names, if so."""
+    if may_say_of(event.source_kind, FeedbackSubmitted, event.identities):
+        return None
+    names = ", ".join(sorted({one.namespace for one in event.identities} - {Namespace.ANONYMOUS_ID}))
+    return f"given in the name of a customer ({names}) with a public key"
+
+
+def order_occasion(survey: str, order_id: str) -> str:
+    """What an answer about an order is given for."""
+    return f"order/{survey}/{order_id}"
+
+
+def day_occasion(survey: str, who: Identity | UUID, received_at: datetime) -> str:
+    """What an answer about no order is given for: the day (UTC) on which it was received, by whom it is."""
+    return f"day/{survey}/{received_at:%Y-%m-%d}/{who}"
+
+
+def figures(survey: Survey, answers: Mapping[int, int], *, unsolicited: int = 0) -> Figures:
     """A survey's figures from how often each rating was given."""
     positive_from, neutral_from = (
         (PROMOTER_FROM, PASSIVE_FROM) if survey is Survey.NPS else (SATISFIED_FROM, DISSATISFIED_TO + 1)
@@ -65,4 +96,5 @@ def figures(survey: Survey, answers: Mapping[int, int]) -> Figures:
     neutral = sum(count for rating, count in answers.items() if neutral_from <= rating < positive_from)
     negative = responses - positive - neutral
     balance = positive - negative if survey is Survey.NPS else positive
-    return Figures(survey, responses, positive, neutral, negative, 100 * balance / responses if responses else None)
+    score = 100 * balance / responses if responses else None
+    return Figures(survey, responses, positive, neutral, negative, score, unsolicited)

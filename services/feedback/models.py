@@ -31,9 +31,28 @@ class Response(Base):
     order_id: Mapped[str | None] = mapped_column(Text)
     identities: Mapped[list[Any]] = mapped_column(JSONB, comment="who said so, until the profile is known")
     profile_id: Mapped[UUID | None] = mapped_column(Uuid)
+    unsolicited: Mapped[str | None] = mapped_column(Text, comment="why it counts in nothing; empty if it counts")
     published_here: Mapped[bool] = mapped_column(Boolean, comment="False for answers that arrived by ingest")
     occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class AnsweredOccasion(Base):
+    """RECORD: what was answered by somebody whose word counts once: for an order, or for a day."""
+
+    __tablename__ = "occasions"
+
+    occasion: Mapped[str] = mapped_column(Text, primary_key=True, comment="an order, or a day, and a survey")
+    response_id: Mapped[UUID] = mapped_column(Uuid, comment="the answer that counts")
+
+
+class CustomerOrder(Base):
+    """PROJECTION: whose an order is. The owner may have been merged since: see aliases."""
+
+    __tablename__ = "customer_orders"
+
+    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
 
 
 class Case(Base):

@@ -1,6 +1,6 @@
 """All SQL of feedback."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -12,14 +12,19 @@ from shared.contracts.events import FeedbackSubmitted
 from shared.db import Work
 
 
-async def insert_response(work: Work, event: Event, *, published_here: bool) -> bool:
+async def insert_response(work: Work, event: Event, *, published_here: bool, unsolicited: str | None) -> bool:
     """Stores an answer under its event's id; False if it was there already."""
     body = event.body
     assert isinstance(body, FeedbackSubmitted)
     row = await work.row(
-        "INSERT INTO responses (id, survey, rating, text, order_id, identities, profile_id, published_here, "
-        "occurred_at, received_at) VALUES (:id, :survey, :rating, :text, :order_id, CAST(:identities AS jsonb), "
-        ":profile_id, :published_here, :occurred_at, :received_at) ON CONFLICT (id) DO NOTHING RETURNING id",
+        """
+        INSERT INTO responses (id, survey, rating, text, order_id, identities, profile_id, unsolicited, published_here,
+            occurred_at, received_at)
+        VALUES (:id, :survey, :rating, :text, :order_id, CAST(:identities AS jsonb), :profile_id, :unsolicited,
+            :published_here, :occurred_at, :received_at)
+        ON CONFLICT (id) DO NOTHING
+        RETURNING id
+        """,
         id=event.event_id,
         survey=body.survey,
         rating=body.rating,
@@ -27,6 +32,7 @@ async def insert_response(work: Work, event: Event, *, published_here: bool) -> 
         order_id=body.order_id,
         identities=msgspec.json.encode(event.identities).decode(),
         profile_id=event.profile_id,
+        unsolicited=unsolicited,
         published_here=published_here,
         occurred_at=event.occurred_at,
         received_at=event.received_at,
@@ -39,6 +45,56 @@ async def set_profile(work: Work, response_id: UUID, profile_id: UUID) -> None:
     await work.run(
         "UPDATE responses SET profile_id = :profile_id WHERE id = :id", id=response_id, profile_id=profile_id
     )
+
+
+async def claim_occasion(work: Work, occasion: str, response_id: UUID) -> bool:
+    """Whether an answer is the one that counts for an occasion: the first one is, for ever."""
+    row = await work.row(
+        """
+        INSERT INTO occasions AS o (occasion, response_id)
+        VALUES (:occasion, :response_id)
+        ON CONFLICT (occasion) DO UPDATE SET response_id = o.response_id
+        RETURNING response_id
+        """,
+        occasion=occasion,
+        response_id=response_id,
+    )
+    assert row is not None
+    found: UUID = row.response_id
+    return found == response_id
+
+
+async def unsolicited(work: Work, response_id: UUID) -> str | None:
+    """Why an answer counts in nothing, if so."""
+    row = await work.row("SELECT unsolicited FROM responses WHERE id = :id", id=response_id)
+    return None if row is None else row.unsolicited
+
+
+async def note_orders(work: Work, owned: Iterable[tuple[str, UUID]]) -> None:
+    """Notes whose orders are, given (order id, profile id)."""
+    rows = sorted(set(owned))
+    await work.run(
+        """
+        INSERT INTO customer_orders (order_id, profile_id)
+        SELECT * FROM unnest(CAST(:orders AS text[]), CAST(:profiles AS uuid[]))
+        ON CONFLICT DO NOTHING
+        """,
+        orders=[order_id for order_id, _ in rows],
+        profiles=[profile_id for _, profile_id in rows],
+    )
+
+
+async def has_order(work: Work, profile_ids: Sequence[UUID], order_id: str) -> bool:
+    """Whether an order is that of a customer, under any of their ids."""
+    row = await work.row(
+        """
+        SELECT 1 FROM customer_orders
+        WHERE order_id = :order_id AND profile_id = ANY(CAST(:profile_ids AS uuid[]))
+        """,
+        order_id=order_id,
+        profile_ids=list(profile_ids),
+    )
+    return row is not None
 
 
 async def open_case(work: Work, response_id: UUID, *, reason: str) -> None:
@@ -98,8 +154,13 @@ async def cases(
 async def responses_of(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Mapping[str, Any]]:
     """The answers given under any of a customer's ids, newest first."""
     rows = await work.rows(
-        "SELECT id, survey, rating, text, order_id, profile_id, occurred_at FROM responses "
-        "WHERE profile_id = ANY(CAST(:profile_ids AS uuid[])) ORDER BY occurred_at DESC, id DESC LIMIT :limit",
+        """
+        SELECT id, survey, rating, text, order_id, profile_id, occurred_at, unsolicited
+        FROM responses
+        WHERE profile_id = ANY(CAST(:profile_ids AS uuid[]))
+        ORDER BY occurred_at DESC, id DESC
+        LIMIT :limit
+        """,
         profile_ids=profile_ids,
         limit=limit,
     )
@@ -107,12 +168,33 @@ async def responses_of(work: Work, profile_ids: Sequence[UUID], *, limit: int) -
 
 
 async def answers(work: Work, survey: str, *, since: datetime, until: datetime) -> dict[int, int]:
-    """How often each rating was given in `[since, until)`."""
+    """How often each rating was given in `[since, until)`, by answers that count."""
     rows = await work.rows(
-        "SELECT rating, count(*) AS given FROM responses WHERE survey = :survey AND occurred_at >= :since "
-        "AND occurred_at < :until GROUP BY rating",
+        """
+        SELECT rating, count(*) AS given
+        FROM responses
+        WHERE survey = :survey AND occurred_at >= :since AND occurred_at < :until AND unsolicited IS NULL
+        GROUP BY rating
+        """,
         survey=survey,
         since=since,
         until=until,
     )
     return {row.rating: row.given for row in rows}
+
+
+async def unsolicited_answers(work: Work, survey: str, *, since: datetime, until: datetime) -> int:
+    """How many answers given in `[since, until)` count in nothing."""
+    row = await work.row(
+        """
+        SELECT count(*) AS given
+        FROM responses
+        WHERE survey = :survey AND occurred_at >= :since AND occurred_at < :until AND unsolicited IS NOT NULL
+        """,
+        survey=survey,
+        since=since,
+        until=until,
+    )
+    assert row is not None
+    given: int = row.given
+    return given

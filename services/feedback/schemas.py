@@ -58,6 +58,7 @@ class FeedbackCreated(BaseModel):
     """The id of the answer, which is also the id of its event."""
 
     id: UUID
+    unsolicited: str | None = Field(None, description="why it is kept and counts in no figure; null if it counts")
 
 
 class ResponseOut(BaseModel):
@@ -70,6 +71,7 @@ class ResponseOut(BaseModel):
     order_id: str | None
     profile_id: UUID | None
     occurred_at: datetime
+    unsolicited: str | None = Field(description="why it counts in no figure and opens no case; null if it counts")
 
 
 class ResponsesOut(BaseModel):
@@ -89,6 +91,7 @@ class FiguresOut(BaseModel):
     neutral: int
     negative: int = Field(description="detractors (0 to 6), or dissatisfied (1, 2)")
     score: float | None
+    unsolicited: int = Field(description="answers of the period that nobody asked for; in none of the other numbers")
 
 
 class CaseOut(BaseModel):

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
 from uuid_utils.compat import uuid7
 
 from services.feedback import domain, repository
@@ -13,7 +14,7 @@ from shared import aliases
 from shared.contracts import topics
 from shared.contracts.changes import ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, service_source
-from shared.contracts.events import FeedbackSubmitted
+from shared.contracts.events import FeedbackSubmitted, OrderPlaced
 from shared.contracts.identity import Identity, best, partition_key
 from shared.db import Work
 from shared.errors import Conflict, Invalid, NotFound, Refused
@@ -40,9 +41,13 @@ async def submit(
     *,
     identities: Sequence[Identity],
     profile_id: UUID | None,
+    by_customer: bool = False,
     partition_secret: bytes,
 ) -> UUID:
-    """Stores an answer given here and publishes it as a fact; returns its id."""
+    """Stores an answer given here and publishes it as a fact; returns its id.
+
+    A customer's own answer (`by_customer`) counts once for an occasion; beyond that it is published as a claim.
+    """
     if reason := domain.problem_with(feedback):
         raise NotOnTheScale(reason)
     event = Event(
@@ -56,7 +61,9 @@ async def submit(
         profile_id=profile_id,
         traceparent=traceparent(),
     )
-    await _store(work, event, feedback, published_here=True)
+    reason = await _answered_before(work, event, feedback, profile_id) if by_customer and profile_id else None
+    event = msgspec.structs.replace(event, claim=reason is not None)
+    await _store(work, event, feedback, published_here=True, unsolicited=reason)
     key = str(profile_id) if profile_id else str(best(identities))
     await work.outbox.add(topics.EVENTS, [(partition_key(key, secret=partition_secret), event)])
     return event.event_id
@@ -70,7 +77,8 @@ async def hear(work: Work, events: Sequence[Event]) -> None:
             raise Refused("feedback without a profile")
         if reason := domain.problem_with(body):
             raise Refused(reason)
-        if not await _store(work, event, body, published_here=False):
+        reason = await _why_unsolicited(work, event, body, event.profile_id)
+        if not await _store(work, event, body, published_here=False, unsolicited=reason):
             await repository.set_profile(work, event.event_id, event.profile_id)
 
 
@@ -81,16 +89,58 @@ async def follow_merges(work: Work, events: Sequence[Event]) -> None:
     await aliases.note_merges(work, ((b.loser, b.survivor) for b in bodies if isinstance(b, ProfileMerged)))
 
 
-async def _store(work: Work, event: Event, feedback: FeedbackSubmitted, *, published_here: bool) -> bool:
-    stored = await repository.insert_response(work, event, published_here=published_here)
-    if stored and not event.historical and domain.needs_a_person(Survey(feedback.survey), feedback.rating):
+async def note_orders(work: Work, events: Sequence[Event]) -> None:
+    """Notes whose orders are: an answer about one's own order counts. What is only claimed is nobody's."""
+    await repository.note_orders(
+        work,
+        (
+            (event.body.order_id, event.profile_id)
+            for event in events
+            if isinstance(event.body, OrderPlaced) and event.profile_id is not None and not event.claim
+        ),
+    )
+
+
+async def _why_unsolicited(work: Work, event: Event, feedback: FeedbackSubmitted, profile_id: UUID) -> str | None:
+    """Why an answer from elsewhere counts in nothing, if so. What a server or a service says is believed."""
+    if reason := domain.in_anothers_name(event):
+        return reason
+    if event.claim:
+        return domain.A_CLAIM
+    if event.source_kind is not SourceKind.PUBLIC:
+        return None
+    return await _answered_before(work, event, feedback, profile_id)
+
+
+async def _answered_before(work: Work, event: Event, feedback: FeedbackSubmitted, profile_id: UUID) -> str | None:
+    names = await aliases.names(work, profile_id)
+    if feedback.order_id is not None and await repository.has_order(work, names, feedback.order_id):
+        occasion = domain.order_occasion(feedback.survey, feedback.order_id)
+    else:
+        occasion = domain.day_occasion(feedback.survey, best(event.identities) or names[0], event.received_at)
+    return None if await repository.claim_occasion(work, occasion, event.event_id) else domain.ANSWERED
+
+
+async def _store(
+    work: Work, event: Event, feedback: FeedbackSubmitted, *, published_here: bool, unsolicited: str | None
+) -> bool:
+    stored = await repository.insert_response(work, event, published_here=published_here, unsolicited=unsolicited)
+    counts = unsolicited is None and not event.historical
+    if stored and counts and domain.needs_a_person(Survey(feedback.survey), feedback.rating):
         await repository.open_case(work, event.event_id, reason=f"{feedback.survey} {feedback.rating}")
     return stored
 
 
 async def figures(work: Work, survey: Survey, *, since: datetime, until: datetime) -> Figures:
     """A survey's figures over `[since, until)`."""
-    return domain.figures(survey, await repository.answers(work, survey, since=since, until=until))
+    answers = await repository.answers(work, survey, since=since, until=until)
+    unsolicited = await repository.unsolicited_answers(work, survey, since=since, until=until)
+    return domain.figures(survey, answers, unsolicited=unsolicited)
+
+
+async def unsolicited(work: Work, response_id: UUID) -> str | None:
+    """Why an answer counts in nothing, if so."""
+    return await repository.unsolicited(work, response_id)
 
 
 async def cases(

@@ -9,6 +9,7 @@ from services.ingest.api import browser, facts, imports, quarantine, sources, tr
 from services.ingest.api.door import Door, Limits, TrackingError
 from services.ingest.commands import import_file, source
 from services.ingest.domain.circumstances import nowhere
+from services.ingest.domain.rate import AddressLimiter
 from services.ingest.service.inbound import Hearing
 from services.ingest.service.places import Places
 from services.ingest.service.reckoning import Reckoning
@@ -58,7 +59,12 @@ def build(
         publisher=producer or service.producer,
         clock=clock,
         vault=vault,
-        limits=Limits(spool_bytes=settings.spool_megabytes * MEBIBYTE, produce_seconds=settings.produce_seconds),
+        limits=Limits(
+            spool_bytes=settings.spool_megabytes * MEBIBYTE,
+            produce_seconds=settings.produce_seconds,
+            public_per_second=settings.public_events_per_second,
+        ),
+        by_address=AddressLimiter(settings.address_events_per_second),
         partition_secret=secret,
         reckoning=reckoning,
         locate=locate,

@@ -183,6 +183,17 @@ class OrderOwner(Base):
     identities: Mapped[list[Any]] = mapped_column(JSONB)
 
 
+class FactKey(Base):
+    """RECORD: what was said under an idempotency key of a typed route, for `KEYS_KEPT`. The key made the event's id."""
+
+    __tablename__ = "fact_keys"
+    __table_args__ = (Index("fact_keys_at", "at"),)
+
+    event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    fingerprint: Mapped[bytes] = mapped_column(LargeBinary, comment="of the body that was taken under the key")
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Import(Base):
     """RECORD: a file that is, or was, being imported, and how far that has come."""
 

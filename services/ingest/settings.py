@@ -23,6 +23,14 @@ class IngestSettings(Settings):
     spool_megabytes: int = Field(
         512, ge=0, description="what PostgreSQL keeps while the broker is away, above which ingest answers 503; 0: none"
     )
+    public_events_per_second: int = Field(
+        2_000,
+        ge=0,
+        description="what a public source without a limit of its own may send, by process; 0: no limit",
+    )
+    address_events_per_second: int = Field(
+        100, ge=0, description="what one client address may send with public keys, by process; 0: no limit"
+    )
     quarantine_days: int = Field(90, ge=1, description="how long refused payloads are kept")
     import_megabytes: int = Field(1024, ge=1, description="the largest file that may be uploaded")
 

@@ -12,7 +12,7 @@ from uuid import UUID, uuid4
 
 from services.ingest.domain.file import Options
 from services.ingest.domain.source import Source
-from services.ingest.service import imports, quarantine, reckoning, sources
+from services.ingest.service import fact_keys, imports, quarantine, reckoning, sources
 from services.ingest.service.files import NotReadable
 from services.ingest.service.imports import Batch, ImportHeld
 from services.ingest.service.reckoning import Reckoning
@@ -78,7 +78,8 @@ class Clerk:
         """Whether there may be more to forget."""
         try:
             async with self.database.work() as work:
-                return await quarantine.forget(work, keep=self.keep) > 0
+                forgotten = await quarantine.forget(work, keep=self.keep) + await fact_keys.forget(work)
+                return forgotten > 0
         except DATABASE_ERRORS as error:
             log.warning("clerk.waits_for_postgresql", error=repr(error))
             return False

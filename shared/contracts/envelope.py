@@ -1,6 +1,6 @@
 """The envelope: whose event it is, who says it, when it happened and when it came in."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache, partial
@@ -14,7 +14,7 @@ from uuid_utils import uuid5
 from shared.contracts import events
 from shared.contracts.context import Context
 from shared.contracts.events import Body
-from shared.contracts.identity import Identity
+from shared.contracts.identity import Identity, Namespace
 
 QuickUUID = _UUID  # made and written several times as fast as Python's own, for which it can't stand
 
@@ -49,6 +49,17 @@ PUBLIC_MAY_SAY: Final[frozenset[type[Body]]] = frozenset(
 def may_say(kind: SourceKind, body: type[Body]) -> bool:
     """Whether a source of this kind is believed when it says this; otherwise its event is a claim."""
     return kind is not SourceKind.PUBLIC or body in PUBLIC_MAY_SAY
+
+
+def may_say_of(kind: SourceKind, body: type[Body], identities: Iterable[Identity]) -> bool:
+    """Whether a source of this kind is believed when it says this of that customer; otherwise its event is a claim.
+
+    An opinion is somebody's own: a public key may give one for the visitor whom an anonymous id names, and for nobody
+    who is known by more.
+    """
+    if kind is not SourceKind.PUBLIC or body is not events.FeedbackSubmitted:
+        return True
+    return all(identity.namespace is Namespace.ANONYMOUS_ID for identity in identities)
 
 
 class Stamp(msgspec.Struct, frozen=True, order=True, array_like=True):

@@ -685,6 +685,23 @@ async def test_an_answer_sent_again_under_its_key_is_stored_once(database_factor
         assert (await client.post("/v1/feedback", json=ANSWER, headers=somebody_else)).json() != first.json()
 
 
+async def test_keys_of_two_callers_never_meet_however_they_are_called(database_factory: DatabaseFactory) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    async with asking(made) as client:
+        ids = set()
+        for subject, key in (
+            ("a", "b/feedback/c"),
+            ("a/feedback/b", "c"),
+            ("a%2Ffeedback%2Fb", "c"),
+            ("a", "b%2Ffeedback%2Fc"),
+        ):
+            headers = token(subject, "feedback:write") | {"Idempotency-Key": key}
+            answer = await client.post("/v1/feedback", json=ANSWER, headers=headers)
+            assert answer.status_code == 201, answer.text
+            ids.add(answer.json()["id"])
+    assert len(ids) == 4
+
+
 async def test_two_answers_under_one_key_at_the_same_time_are_stored_once(database_factory: DatabaseFactory) -> None:
     made = build("feedback", await database_factory("feedback"))
     headers = token(scope="feedback:write") | {"Idempotency-Key": "k-1"}
@@ -701,6 +718,22 @@ async def test_a_key_whose_request_was_refused_can_be_used_again(database_factor
     async with asking(made, headers) as client:
         assert (await client.post("/v1/feedback", json=ANSWER | {"rating": 11})).status_code == 422
         assert (await client.post("/v1/feedback", json=ANSWER)).status_code == 201
+
+
+async def test_a_customer_hears_that_a_second_answer_of_the_day_counts_in_nothing(
+    database_factory: DatabaseFactory,
+) -> None:
+    made = build("feedback", await database_factory("feedback"))
+    async with asking(made, token(str(SOMEBODY))) as client:
+        said = ANSWER | {"customer": {"profile_id": str(SOMEBODY)}, "rating": 0}
+        answers = [(await client.post("/v1/feedback", json=said)).json()["unsolicited"] for _ in range(3)]
+        assert [why is None for why in answers] == [True, False, False]
+        listed = (await client.get(f"/v1/profiles/{SOMEBODY}/responses")).json()["responses"]
+        assert sorted(one["unsolicited"] or "" for one in listed) == sorted(why or "" for why in answers)
+        staff = token(scope="feedback:read")
+        figures = (await client.get("/v1/figures", headers=staff)).json()
+        assert (figures["responses"], figures["unsolicited"], figures["score"]) == (1, 2, -100.0)
+        assert len((await client.get("/v1/cases", headers=staff)).json()["cases"]) == 1
 
 
 async def test_a_customer_answers_for_that_customer_only(database_factory: DatabaseFactory) -> None:

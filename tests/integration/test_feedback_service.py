@@ -13,13 +13,13 @@ from services.feedback.domain import CaseStatus, Survey
 from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.changes import ProfileMerged
-from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.envelope import Event, SourceKind, may_say_of
 from shared.contracts.events import FeedbackSubmitted, PageViewed
-from shared.contracts.identity import partition_key
+from shared.contracts.identity import Identity, Namespace, partition_key
 from shared.db import Database, Work
 from shared.errors import Refused
 from tests.conftest import DatabaseFactory
-from tests.support.events import NOON, SECRET, days, event, user
+from tests.support.events import NOON, SECRET, days, event, order, user
 
 ANN, BOB, CAT = UUID(int=1), UUID(int=2), UUID(int=3)
 
@@ -45,13 +45,21 @@ def nps(rating: int, customer: UUID = ANN, *, at: datetime = NOON, **changes: An
     return event(FeedbackSubmitted(survey="nps", rating=rating), profile_id=customer, at=at, **changes)
 
 
-async def submitted(work: Work, rating: int = 2, profile_id: UUID | None = None) -> UUID:
+async def submitted(
+    work: Work,
+    rating: int = 2,
+    profile_id: UUID | None = None,
+    *,
+    by_customer: bool = False,
+    order_id: str | None = None,
+) -> UUID:
     """An answer given at this service's own API."""
     return await service.submit(
         work,
-        FeedbackSubmitted(survey="nps", rating=rating, text="谢谢"),
+        FeedbackSubmitted(survey="nps", rating=rating, text="谢谢", order_id=order_id),
         identities=() if profile_id else (user(1),),
         profile_id=profile_id,
+        by_customer=by_customer,
         partition_secret=SECRET,
     )
 
@@ -218,3 +226,119 @@ async def test_what_is_no_answer_of_somebody_is_refused(work: Work, heard: Event
     with pytest.raises(Refused):
         await service.hear(work, [heard])
     assert await stored(work) == 0
+
+
+# Answers that nobody asked for
+
+VISITOR = Identity(Namespace.ANONYMOUS_ID, "a-1")
+
+
+def by_browser(rating: int, *who: Identity, customer: UUID = ANN, order_id: str | None = None, **changes: Any) -> Event:
+    """An answer that came with a public key, by a visitor unless it is said by whom."""
+    body = FeedbackSubmitted(survey="nps", rating=rating, order_id=order_id)
+    claim = not may_say_of(SourceKind.PUBLIC, FeedbackSubmitted, who)
+    said = {"source_kind": SourceKind.PUBLIC, "profile_id": customer, "claim": claim, **changes}
+    return event(body, *(who or (VISITOR,)), **said)
+
+
+async def reasons(work: Work, customer: UUID = ANN) -> list[str | None]:
+    return [one["unsolicited"] for one in await service.responses_of(work, customer, limit=100)]
+
+
+async def counted(work: Work) -> tuple[int, int]:
+    """How many answers count, and how many do not."""
+    found = await service.figures(work, Survey.NPS, since=NOON - days(99), until=NOON + days(99))
+    return found.responses, found.unsolicited
+
+
+@pytest.mark.parametrize("namespace", [Namespace.USER_ID, Namespace.EMAIL, Namespace.PHONE])
+async def test_an_answer_in_a_customers_name_with_a_public_key_is_kept_and_counts_in_nothing(
+    work: Work, namespace: Namespace
+) -> None:
+    said = by_browser(0, Identity(namespace, "1"), VISITOR)
+    for _ in range(2):
+        await service.hear(work, [said])
+
+    assert await counted(work) == (0, 1)
+    assert await open_cases(work) == []
+    assert await reasons(work) == [f"given in the name of a customer ({namespace}) with a public key"]
+
+
+async def test_an_answer_of_before_such_answers_were_claims_counts_in_nothing_either(work: Work) -> None:
+    await service.hear(work, [by_browser(0, user(1), claim=False)])
+
+    assert await counted(work) == (0, 1)
+
+
+async def test_a_visitor_counts_once_for_each_survey_and_day_by_when_the_answer_was_received(work: Work) -> None:
+    one = Identity(Namespace.ANONYMOUS_ID, "a-2")
+    answers = [
+        by_browser(0, at=NOON),
+        by_browser(1, at=NOON - days(5), received_at=NOON),  # another day, by the sender's own word
+        by_browser(2, at=NOON + days(1)),
+        by_browser(3, one, at=NOON),
+    ]
+    for _ in range(2):  # read again, it is the same
+        await service.hear(work, answers)
+    csat = FeedbackSubmitted(survey="csat", rating=1)
+    await service.hear(work, [event(csat, VISITOR, source_kind=SourceKind.PUBLIC, profile_id=ANN)])
+
+    assert await counted(work) == (3, 1)
+    assert len(await open_cases(work)) == 4
+    assert sorted(filter(None, await reasons(work))) == ["the order, or the day, has been answered before"]
+
+
+async def test_an_answer_about_ones_own_order_counts_once_for_it(work: Work) -> None:
+    await service.note_orders(work, [order(1, "A-1", profile_id=ANN), order(1, "A-1", profile_id=ANN)])
+    answers = [by_browser(9), by_browser(8, order_id="A-1"), by_browser(7, order_id="A-1", at=NOON + days(1))]
+    await service.hear(work, answers)
+
+    assert await counted(work) == (2, 1)
+
+
+async def test_an_order_that_is_anothers_or_claimed_or_unknown_is_no_occasion(work: Work) -> None:
+    await service.note_orders(work, [order(1, "A-1", profile_id=BOB), order(1, "A-2", profile_id=ANN, claim=True)])
+    await service.hear(work, [by_browser(9)])
+    await service.hear(work, [by_browser(0, order_id=f"A-{number}") for number in (1, 2, 3)])
+
+    assert await counted(work) == (1, 3)
+
+
+async def test_an_order_is_ones_own_under_every_id_that_one_ever_had(work: Work) -> None:
+    await service.note_orders(work, [order(1, "A-1", profile_id=BOB)])
+    await service.follow_merges(work, [event(ProfileMerged(loser=BOB, survivor=ANN), profile_id=ANN)])
+    await service.hear(work, [by_browser(9), by_browser(8, order_id="A-1")])
+
+    assert await counted(work) == (2, 0)
+
+
+async def test_a_customers_own_token_counts_once_a_day_and_the_rest_is_published_as_a_claim(work: Work) -> None:
+    for rating in (0, 0, 0):
+        await submitted(work, rating, profile_id=ANN, by_customer=True)
+
+    assert await counted(work) == (1, 2)
+    assert len(await open_cases(work)) == 1
+    facts = [fact for _, fact in await published(work)]
+    assert [fact.claim for fact in facts] == [False, True, True]
+    await service.hear(work, [msgspec.structs.replace(fact, profile_id=ANN) for fact in facts])  # they come back
+    assert await counted(work) == (1, 2)
+    work.now = NOON + days(1)
+    await submitted(work, 9, profile_id=ANN, by_customer=True)
+    assert await counted(work) == (2, 2)
+
+
+async def test_a_customers_own_token_counts_once_for_each_of_her_orders(work: Work) -> None:
+    await service.note_orders(work, [order(1, "A-1", profile_id=ANN), order(1, "A-2", profile_id=ANN)])
+    for order_id in ("A-1", "A-2", "A-1", None, "A-3"):
+        await submitted(work, 9, profile_id=ANN, by_customer=True, order_id=order_id)
+
+    assert await counted(work) == (3, 2)
+
+
+async def test_what_a_server_or_a_member_of_staff_says_is_believed_however_often(work: Work) -> None:
+    await service.hear(work, [nps(0, source_kind=SourceKind.SERVER) for _ in range(3)])
+    for _ in range(3):
+        await submitted(work, 0, profile_id=ANN)
+
+    assert await counted(work) == (6, 0)
+    assert len(await open_cases(work)) == 6

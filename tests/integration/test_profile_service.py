@@ -12,8 +12,10 @@ import msgspec
 import pytest
 from sqlalchemy.exc import DBAPIError
 
+from services.profile.domain.fold import MAX_ANONYMOUS_IDS, MAX_PUBLIC_TRAITS
 from services.profile.service import read
 from services.profile.service.take_in import take_in
+from shared import metrics
 from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.changes import ProfileChanged, ProfileMerged
@@ -456,3 +458,40 @@ async def test_many_batches_at_once_give_what_one_after_the_other_would(database
             tasks.create_task(take(database, events[start::6]))
 
     assert await dump(database) == expected
+
+
+async def test_a_browsers_flood_of_names_leaves_a_small_state_and_is_counted(database: Database) -> None:
+    visitor = Identity(Namespace.ANONYMOUS_ID, "a-1")
+    flood = [
+        event(
+            CustomerIdentified(traits={f"n{number}.{name}": "x" * 500 for name in range(20)}),
+            visitor,
+            at=NOON + timedelta(seconds=number),
+            source_kind=SourceKind.PUBLIC,
+        )
+        for number in range(50)
+    ]
+    public = metrics.profile_left_out.labels("public")
+    before = public._value.get()
+    for part in (flood[:1], flood[1:], flood):
+        await take(database, part)
+
+    assert public._value.get() - before == 50 * 20 - MAX_PUBLIC_TRAITS
+    async with database.work() as work:
+        row = await work.row("SELECT octet_length(state::text) AS bytes FROM profiles")
+        shown = await read.profile(work, await read.resolve(work, "anonymous_id:a-1"))
+    assert row is not None
+    assert row.bytes < 100_000
+    assert len(shown["traits"]) == MAX_PUBLIC_TRAITS
+
+
+async def test_a_customer_of_many_devices_is_found_by_each_though_not_all_are_kept_in_the_state(
+    database: Database,
+) -> None:
+    ids = [Identity(Namespace.ANONYMOUS_ID, f"a-{number:03}") for number in range(MAX_ANONYMOUS_IDS + 20)]
+    await take(database, [event(PageViewed(), user(1), one) for one in ids])
+
+    async with database.work() as work:
+        customer = await read.resolve(work, "user_id:1")
+        assert len((await read.profile(work, customer))["identities"]["anonymous_id"]) == MAX_ANONYMOUS_IDS
+        assert {await read.resolve(work, str(one)) for one in ids} == {customer}

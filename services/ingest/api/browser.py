@@ -11,9 +11,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.ingest.api.door import TrackingError, door_of
+from services.ingest.api.door import ForeignOrigin, TrackingError, door_of
 from services.ingest.api.tracking import CORS
 from services.ingest.domain import pixel
+from services.ingest.domain.source import Source
+from shared.contracts.envelope import SourceKind
 from shared.db import DATABASE_ERRORS
 from shared.logging import get_logger, traceparent
 
@@ -49,15 +51,31 @@ async def script(request: Request) -> Response:
 async def gif(request: Request) -> Response:
     """One event in the address: `writeKey`, `event` (by default a page view), `userId` or `anonymousId`, `messageId`,
     and any other parameter as a property. Always answers with the image: nobody reads anything else.
+
+    Takes keys of public sources only: an address is kept in histories and logs. Where the source names the origins of
+    its pages, the event counts only if the browser says which page shows the image, and it is one of them.
     """
     door = door_of(request)
     try:
         source = await door.source_of([request.query_params.get("writeKey", "")])
-        door.admit(source, 1, "")
+        _admit(request, source)
         message = pixel.message(request.query_params.multi_items(), referrer=request.headers.get("referer", ""))
         reception = door.reception(source, request, door.clock.now(), traceparent=traceparent())
         raw = msgspec.json.encode(message)
         await door.hand_on(source, door.sort(source, [raw], reception, dict), reception.received_at)
-    except (TrackingError, *DATABASE_ERRORS) as error:
-        log.info("pixel.not_taken", error=repr(error))
+    except TrackingError as error:
+        log.debug("pixel.not_taken", error=repr(error))  # anybody can make such calls: they must not fill the log
+    except DATABASE_ERRORS as error:
+        log.warning("pixel.dependency_away", error=repr(error))
     return Response(GIF, media_type="image/gif", headers={**CORS, "Cache-Control": "no-store"})
+
+
+def _admit(request: Request, source: Source) -> None:
+    """Returns if the pixel may send for this source now; raises `TrackingError`."""
+    if source.kind is not SourceKind.PUBLIC:
+        raise ForeignOrigin("kind", "write key: a server's key is a secret, and has no place in an address")
+    headers = request.headers
+    page = pixel.page_origin(origin=headers.get("origin", ""), referrer=headers.get("referer", ""))
+    if source.allowed_origins and not page:
+        raise ForeignOrigin("origin", "origin: the page is not said, and this source allows certain ones only")
+    door_of(request).admit(source, 1, request, origin=page)

@@ -15,14 +15,15 @@ from uuid import UUID
 
 from fastapi import Request
 
+from services.ingest.domain import typed
 from services.ingest.domain.breaker import Breaker, Route
 from services.ingest.domain.circumstances import Locate, nowhere
 from services.ingest.domain.owners import NOBODYS, Owners
 from services.ingest.domain.payload import Payload
-from services.ingest.domain.rate import Limiter
+from services.ingest.domain.rate import AddressLimiter, Limiter, is_of_an_unnamed_proxy
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Source
-from services.ingest.service import owners, sources, taking
+from services.ingest.service import fact_keys, owners, sources, taking
 from services.ingest.service.reckoning import Reckoning
 from services.ingest.service.taking import Publisher, Sorted
 from services.ingest.service.vault import Vault
@@ -40,6 +41,7 @@ from shared.logging import get_logger
 CACHE_SECONDS: Final = 10  # a key that was disabled, and a plan that was changed, work no longer than this
 STALE_SECONDS: Final = 600  # while PostgreSQL is away, known keys go on working for so long
 CACHE_KEYS: Final = 10_000
+COMPARE_SECONDS: Final = 1.0  # for looking what was said under a key before; facts do not wait for PostgreSQL
 PEEK_SECONDS: Final = 1.0  # between two looks at how full the spool is
 
 log = get_logger(__name__)
@@ -96,10 +98,14 @@ def busy() -> Busy:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the spool may hold, and how long the broker may take before events go there."""
+    """What the spool may hold, how long the broker may take before events go there, and what public keys may send.
+
+    `public_per_second` is of each public source that has no limit of its own; 0 is none.
+    """
 
     spool_bytes: int
     produce_seconds: float
+    public_per_second: int = 0
 
 
 @dataclass
@@ -114,10 +120,12 @@ class Door:
     partition_secret: bytes
     reckoning: Reckoning
     locate: Locate = nowhere
+    by_address: AddressLimiter = field(default_factory=partial(AddressLimiter, 0))
     breaker: Breaker = field(default_factory=Breaker)
     _by_key: dict[bytes, tuple[datetime, Source | None]] = field(default_factory=dict)
     _by_id: dict[UUID, tuple[datetime, Source | None]] = field(default_factory=dict)
     _limiters: dict[UUID, Limiter] = field(default_factory=dict)
+    _warned_of_proxy: bool = False
     _spool_bytes: int = 0
     _peeked_at: datetime | None = None
 
@@ -162,22 +170,44 @@ class Door:
         cache[wanted] = now, found
         return found
 
-    def admit(self, source: Source, events: int, origin: str) -> None:
-        """Returns if a source may send so many events from there now; raises `ForeignOrigin` or `TooMany`."""
+    def admit(self, source: Source, events: int, request: Request, *, origin: str | None = None) -> None:
+        """Returns if a source may send so many events now, from this page and this client.
+
+        The page's origin is the request's own, unless it is given. A public key is in everybody's hands, so each client
+        that uses it has a limit of its own. Raises `ForeignOrigin` or `TooMany`.
+        """
+        origin = request.headers.get("origin", "") if origin is None else origin
         if not source.allows(origin):
             raise ForeignOrigin("origin", f"origin {origin}: not among those that this source allows")
-        if source.events_per_second is None:
+        public, now = source.kind is SourceKind.PUBLIC, self.clock.now()
+        if public and self.by_address.per_second and (address := self._address(request)):
+            wait = self.by_address.admit(address, events, now)
+            self._let_in(source, events, wait, f"{self.by_address.per_second} events a second from one address", now)
+        per_second = source.events_per_second or (self.limits.public_per_second if public else 0)
+        if per_second:
+            limiter = self._limiters.get(source.id)
+            if limiter is None or limiter.per_second != per_second:
+                limiter = self._limiters[source.id] = Limiter(per_second)
+            self._let_in(source, events, limiter.admit(events, now), f"{per_second} events a second", now)
+
+    def _let_in(self, source: Source, events: int, wait: timedelta | None, most: str, now: datetime) -> None:
+        if wait is None:
             return
-        limiter = self._limiters.get(source.id)
-        if limiter is None or limiter.per_second != source.events_per_second:
-            limiter = self._limiters[source.id] = Limiter(source.events_per_second)
-        now = self.clock.now()
-        wait = limiter.admit(events, now)
-        if wait is not None:
-            self.reckoning.limited(source.id, events, now)
-            seconds = str(int(wait.total_seconds()) + 1)
-            text = f"at most {source.events_per_second} events a second; send it again in {seconds} s"
-            raise TooMany("too_many", text, headers={"Retry-After": seconds})
+        self.reckoning.limited(source.id, events, now)
+        metrics.ingested.labels("limited").inc(events)
+        seconds = str(int(wait.total_seconds()) + 1)
+        text = f"at most {most}; send it again in {seconds} s"
+        raise TooMany("too_many", text, headers={"Retry-After": seconds})
+
+    def _address(self, request: Request) -> str:
+        """The address of the client that sends, or empty if that can't be told."""
+        host = request.client.host if request.client else ""
+        if not is_of_an_unnamed_proxy(host, request.headers.get("x-forwarded-for", "")):
+            return host
+        if not self._warned_of_proxy:
+            self._warned_of_proxy = True
+            log.warning("door.proxy_not_named", address=host, setting="TRUSTED_PROXIES")
+        return ""
 
     def reception(self, source: Source, request: Request, received_at: datetime, **said: Any) -> Reception:
         """What holds for a request. A browser's address and user agent are its own; a server's are not."""
@@ -205,15 +235,38 @@ class Door:
                 await owners.remember(work, source, told)
         return done
 
+    async def take_fact(self, source: Source, payload: Payload, reception: Reception) -> Sorted:
+        """Takes in a fact that came under an idempotency key; raises `KeyUsed` if another did before.
+
+        While PostgreSQL is away facts are taken in, and not compared.
+        """
+        done = self._sorted_payloads(source, [payload], reception)
+        if done.accepted:  # a key whose fact was refused can be used again
+            fingerprint = typed.fingerprint(payload.around["kind"], payload.raw)
+            await self._claim(UUID(done.event_ids[0].decode()), fingerprint)
+        return await self.hand_on(source, done, reception.received_at)
+
+    async def _claim(self, event_id: UUID, fingerprint: bytes) -> None:
+        try:
+            async with asyncio.timeout(COMPARE_SECONDS), self.database.statement() as work:
+                await fact_keys.claim(work, event_id, fingerprint)
+        except DATABASE_ERRORS as error:
+            log.warning("door.fact_not_compared", event_id=str(event_id), error=repr(error))
+
     async def take(
         self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
     ) -> Sorted:
         """Takes in payloads that came another way."""
+        done = self._sorted_payloads(source, payloads, reception, known)
+        return await self.hand_on(source, done, reception.received_at)
+
+    def _sorted_payloads(
+        self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
+    ) -> Sorted:
         view = self.reckoning.view(source.id, reception.received_at)
-        done = taking.sort_payloads(
+        return taking.sort_payloads(
             payloads, source, reception, partition_secret=self.partition_secret, owners=known, watch=view
         )
-        return await self.hand_on(source, done, reception.received_at)
 
     async def hand_on(self, source: Source, done: Sorted, now: datetime) -> Sorted:
         """Takes in what was sorted; `now` is when it was received."""

@@ -81,6 +81,18 @@ async def _take(request: Request, source: Source, payloads: Sequence[Payload]) -
         raise busy() from None
 
 
+async def _take_alone(request: Request, source: Source, payload: Payload) -> Sorted:
+    return await _take(request, source, [payload])
+
+
+async def _take_under_key(request: Request, source: Source, payload: Payload) -> Sorted:
+    door, reception = door_of(request), _reception(request, source, 1)
+    try:
+        return await door.take_fact(source, payload, reception)
+    except DATABASE_ERRORS:
+        raise busy() from None
+
+
 async def _take_delivery(request: Request, source: Source, payload: Payload) -> Sorted:
     door, reception = door_of(request), _reception(request, source, 1)
     try:
@@ -91,7 +103,7 @@ async def _take_delivery(request: Request, source: Source, payload: Payload) -> 
 
 def _reception(request: Request, source: Source, events: int) -> Reception:
     door = door_of(request)
-    door.admit(source, events, request.headers.get("origin", ""))
+    door.admit(source, events, request)
     return door.reception(
         source,
         request,
@@ -134,7 +146,9 @@ def _takes(kind: str) -> Any:
         source = await _source(request)
         raw = await _body(request, body.MAX_EVENT_BYTES)
         payload = Payload(way=Way.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key or ""})
-        done = await _take(request, source, [payload])
+        done = await (
+            _take_under_key(request, source, payload) if idempotency_key else _take(request, source, [payload])
+        )
         if done.refused:
             raise Refused(typed.placed(kind, done.refused[0].error.text))
         return FactAccepted(event_id=UUID(done.event_ids[0].decode()))
@@ -266,7 +280,7 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
         known = await _source(request)
         if known.id != source.id:
             raise BadlySigned("the write key is another source's", challenge="Basic")
-    kept = {name: value for name, value in headers.items() if "signature" not in name and "hmac" not in name}
+    kept = signature.vouched(source.format, source.secret, headers)
     done = await _take_delivery(request, source, Payload(way=Way.WEBHOOK, raw=raw, around={"headers": kept}))
     return WebhookTaken(
         events=len(done.accepted), quarantined=len(done.refused), ignored=done.ignored[0] if done.ignored else None

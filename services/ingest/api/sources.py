@@ -35,7 +35,7 @@ from services.ingest.schemas.sources import (
 from services.ingest.service import plans, previewing, reckoning, sources
 from shared.contracts import wire
 from shared.db import Database, Work
-from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires
+from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires, scoped_key
 
 TAIL_SECONDS: Final = 600  # a watch ends by itself; whoever still looks asks again
 TAIL_RENEW_SECONDS: Final = 20
@@ -65,7 +65,7 @@ async def create(
         return source_id
 
     async with database.work() as work:
-        key = idempotency_key and f"{caller.subject}/sources/{idempotency_key}"
+        key = scoped_key(caller, "sources", idempotency_key)
         made, _ = await once(work, key, said.model_dump_json(), make)
     return SourceCreated(id=made, write_key=shown[0] if shown else None)
 
@@ -107,7 +107,10 @@ async def delete(database: Db, source_id: UUID) -> None:
 
 @router.post("/{source_id}/keys", status_code=201, dependencies=[requires("ingest:admin")], summary="Rotate the key")
 async def rotate(database: Db, source_id: UUID, said: KeyIn) -> KeyMade:
-    """Makes a new write key; those of before work for `grace_hours` more."""
+    """Makes a new write key; the one before works for `grace_hours` more.
+
+    409 while two keys work already, but with `grace_hours` 0, which ends every other key at once.
+    """
     async with database.work() as work:
         key = await sources.rotate(work, source_id, grace=timedelta(hours=said.grace_hours))
     return KeyMade(write_key=key)

@@ -100,7 +100,7 @@ async def _sorted(door: Door, request: Request, type_: str | None, received_at: 
     envelope, whole = body.parse(reader.finish())
     source = await door.source_of(keys_of(request, envelope.write_key))
     raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
-    door.admit(source, len(raws), request.headers.get("origin", ""))
+    door.admit(source, len(raws), request)
     reception = door.reception(
         source,
         request,

@@ -11,7 +11,7 @@ from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import Understood
-from shared.contracts.envelope import Event, as_uuid, may_say
+from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
 
 MAX_DEPTH: Final = 64  # levels; JSON readers recurse, and each has a limit of its own
 # Strings are tokens, too, so that the brackets in them are not counted.
@@ -79,12 +79,18 @@ def _judged(said: Understood, reception: Reception, place: int) -> Normal:
         body=said.body,
         identities=said.identities,
         historical=historical,
-        claim=not (reception.trusted or reception.allow_orders or may_say(reception.source_kind, type(said.body))),
+        claim=_is_claim(said, reception),
         traceparent=reception.traceparent,
         stated_at=stated_at,
         context=said.context,
     )
     return Normal(event, violation, said.name, said.properties)
+
+
+def _is_claim(said: Understood, reception: Reception) -> bool:
+    kind, body = reception.source_kind, type(said.body)
+    believed = reception.trusted or reception.allow_orders or may_say(kind, body)
+    return not (believed and may_say_of(kind, body, said.identities))
 
 
 def too_deep(raw: bytes) -> bool:

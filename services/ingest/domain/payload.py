@@ -96,16 +96,14 @@ def _webhook(payload: Payload, _: Reception, form: Format, mapper: Mapper | None
     found = _mapped(delivery, mapper) if form in (Format.JSON, Format.STANDARD) else _VENDORS[form](delivery)
     if not found.messages:
         return Meaning(ignored=found.ignored or "no rule of the mapping applies")
-    delivery_id = found.delivery_id or hashlib.blake2b(payload.raw, digest_size=16).hexdigest()
-    return Meaning(messages=_named(found.messages, delivery_id), also_known=found.also_known)
+    return Meaning(messages=_named(found.messages, found.delivery_id), also_known=found.also_known)
 
 
 def _mapped(delivery: Delivery, mapper: Mapper | None) -> Translated:
     if mapper is None:
         raise BadEvent(Reason.MAPPING, "mapping: this source has none yet; give it one, then release this event")
-    return Translated(
-        delivery_id=delivery.header("webhook-id"), messages=mapper.apply(msgspec.json.decode(delivery.raw))
-    )
+    delivery_id = delivery.header("webhook-id") or delivery.digest()  # the header is kept only where it is signed
+    return Translated(delivery_id=delivery_id, messages=mapper.apply(msgspec.json.decode(delivery.raw)))
 
 
 def _file(payload: Payload, _: Reception, __: Format, mapper: Mapper | None) -> Meaning:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 PAGE: Final = "page"
 _OWN: Final = frozenset({"writeKey", "event", "userId", "anonymousId", "messageId", "timestamp"})
@@ -16,6 +17,20 @@ def message(parameters: Iterable[tuple[str, str]], *, referrer: str) -> dict[str
     if event != PAGE:
         return {**made, "type": "track", "event": event, "properties": properties, "context": _page(referrer)}
     return {**made, "type": "page", "properties": {"url": referrer, **properties}}
+
+
+def page_origin(*, origin: str, referrer: str) -> str:
+    """The origin of the page that shows the image, as its browser tells it; empty if it does not.
+
+    Images are asked for without `Origin`: their page's stands in the referrer.
+    """
+    if origin:
+        return origin
+    try:
+        page = urlsplit(referrer)
+    except ValueError:  # no address at all
+        return ""
+    return f"{page.scheme}://{page.netloc}".lower() if page.scheme in ("http", "https") and page.netloc else ""
 
 
 def _page(referrer: str) -> dict[str, Any]:

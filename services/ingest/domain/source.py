@@ -12,6 +12,7 @@ from services.ingest.domain.renaming import NO_RENAMING, Renaming
 from shared.contracts.envelope import SourceKind
 
 MAX_GRACE: Final = timedelta(days=30)  # that an old key still works after a rotation
+MAX_KEYS: Final = 2  # of a source that work at one time: the one in use, and the one that it is replaced by
 
 
 class Format(StrEnum):

@@ -274,6 +274,11 @@ def message(kind: str, raw: bytes, idempotency_key: str) -> bytes:
     )
 
 
+def fingerprint(kind: str, raw: bytes) -> bytes:
+    """Returns a digest of what a body says, however it is spaced and in whichever order; raises what msgspec raises."""
+    return hashlib.blake2b(_encode(_decoders[kind](raw)), digest_size=16).digest()
+
+
 def _message_id(kind: str, fact: Fact, idempotency_key: str) -> str:
     """The same request has the same id, however often it is sent."""
     key = KINDS[kind].key

@@ -128,6 +128,11 @@ async def delete(work: Work, source_id: UUID) -> bool:
     return True
 
 
+async def lock(work: Work, source_id: UUID) -> bool:
+    """Locks a source until the transaction ends; False if there is none."""
+    return await work.row("SELECT 1 FROM sources WHERE id = :id FOR UPDATE", id=source_id) is not None
+
+
 async def add_key(work: Work, source_id: UUID, key_hash: bytes) -> None:
     """Gives a source one more key."""
     await work.run(

@@ -30,7 +30,9 @@ class SourcePatch(BaseModel):
     secret: Secret | None = Field(None, description="what its webhooks are signed with; kept encrypted, never shown")
     allowed_origins: list[Origin] | None = Field(None, max_length=100, description="pages that may send; all if empty")
     events_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        None, description="on average, with a burst of two seconds; counted by each process"
+        None,
+        description="on average, with a burst of two seconds; counted by each process. Without one a server's source "
+        "has no limit, and a public one that of PUBLIC_EVENTS_PER_SECOND",
     )
     ce_source: CeSource | None = Field(None, description="the CloudEvents `source` of its events on rapport.inbound.v1")
     renaming: dict[str, Any] | None = Field(

@@ -16,7 +16,7 @@ from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.mapping import Mapper
 from services.ingest.domain.plan import NO_PLAN, Plan
 from services.ingest.domain.renaming import NO_RENAMING, Renaming
-from services.ingest.domain.source import MAX_GRACE, Format, Source
+from services.ingest.domain.source import MAX_GRACE, MAX_KEYS, Format, Source
 from services.ingest.repository import sources as repository
 from services.ingest.service.vault import Vault
 from shared.contracts.envelope import SourceKind
@@ -37,6 +37,10 @@ class NameTaken(Conflict):
 
 class UnknownSource(NotFound):
     """There is no such source."""
+
+
+class KeysInUse(Conflict):
+    """Two keys of this source work already."""
 
 
 class SourceUsed(Conflict):
@@ -110,10 +114,20 @@ def _checked(vault: Vault, said: Row, kept_secret: bytes | None) -> Row:
 
 
 async def rotate(work: Work, source_id: UUID, *, grace: timedelta) -> str:
-    """Gives a source a new key, and lets the others end after `grace`. Raises `UnknownSource` or `Invalid`."""
+    """Gives a source a new key, and lets the one before it end after `grace`.
+
+    Raises `UnknownSource`, `Invalid`, or `KeysInUse` if it would then have more than `MAX_KEYS`. Without a grace every
+    other key ends at once, so that a key that leaked can be taken away at any time.
+    """
     if not timedelta(0) <= grace <= MAX_GRACE:
         raise Invalid(f"grace: from 0 to {MAX_GRACE.days * 24} hours")
-    await one(work, source_id)
+    if not await repository.lock(work, source_id):
+        raise UnknownSource(f"source {source_id}")
+    working = await repository.keys(work, [source_id])
+    if grace and len(working) >= MAX_KEYS:
+        ends = min((key["expires_at"] for key in working if key["expires_at"]), default=None)
+        until = f"until {ends:%Y-%m-%d %H:%M}Z, when one of them ends" if ends else "until one of them has ended"
+        raise KeysInUse(f"wait {until}, or rotate without a grace, which ends both at once")
     key = new_key()
     await repository.add_key(work, source_id, hash_of(key))
     await repository.expire_keys(work, source_id, at=work.now + grace, but=hash_of(key))

@@ -4,25 +4,37 @@
 empty state is its neutral element, so any order and any batching of a set of events give one state, and two
 profiles merge into the state of the union of their events. (Doubles are removed by event id before.) Orders are
 kept apart, one row per order id, with laws of their own: `shared.contracts.orders`.
+
+A state has bounds, so that one more event costs the same whatever came before. Each keeps the greatest n of a set, by
+one total order: of two joined sets the greatest n are among the greatest n of each, so the laws hold within the bounds.
+That is why what public keys say stands apart from what others say: with one bound over both, a public trait that a
+server says later would make room for one that is gone.
 """
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import reduce
+from heapq import nsmallest
 from typing import Any, Final, TypeVar
 
 import msgspec
 
-from shared.contracts.envelope import Event, Stamp
+from shared.contracts.envelope import Event, SourceKind, Stamp
 from shared.contracts.events import (
     CustomerIdentified,
     FeedbackSubmitted,
     PageViewed,
     ProductViewed,
 )
-from shared.contracts.identity import Identity
+from shared.contracts.identity import Identity, Namespace
 
 MAX_COUNTED_NAME: Final = 200  # characters of a page path or category that is counted
+MAX_PUBLIC_TRAITS: Final = 100  # names said by public keys; the oldest go
+MAX_TRAITS: Final = 1_000  # names said by servers and services, likewise
+MAX_PUBLIC_TRAIT_BYTES: Final = 1_000  # of one such trait with its name, as JSON; a larger one is not kept
+MAX_TRAIT_BYTES: Final = 10_000  # likewise of servers and services
+MAX_ANONYMOUS_IDS: Final = 100  # the least are kept here; the table of identities has all
+MAX_IDENTITIES: Final = 1_000  # of any other namespace, likewise
 
 
 class Trait(msgspec.Struct, frozen=True, array_like=True):
@@ -40,13 +52,17 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
 
 
 class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The part of a profile that is a join of what its events say."""
+    """The part of a profile that is a join of what its events say.
+
+    `traits` are those that servers and services said; those of before there was `public_traits` may stand there, too.
+    """
 
     first_seen: datetime | None = None
     last_seen: datetime | None = None
     events: int = 0
     page_views: int = 0
     traits: dict[str, Trait] = {}
+    public_traits: dict[str, Trait] = {}
     consent: dict[str, Trait] = {}
     feedback: dict[str, Tally] = {}
     identities: dict[str, tuple[str, ...]] = {}
@@ -65,18 +81,20 @@ def state_of(event: Event) -> ProfileState:
         match event.body:
             case CustomerIdentified() as said:
                 stamp = event.stamp
-                traits = {name: Trait(stamp, value) for name, value in said.traits.items() if value is not None}
+                traits = _newest({name: Trait(stamp, value) for name, value in _kept(event)}, _most(event))
                 consent = {channel: Trait(stamp, granted) for channel, granted in said.consent.items()}
             case FeedbackSubmitted() as answer:
                 feedback = {answer.survey: Tally(1, answer.rating)}
             case PageViewed():
                 page_views = 1
+    public = event.source_kind is SourceKind.PUBLIC
     return ProfileState(
         first_seen=event.occurred_at,
         last_seen=event.occurred_at,
         events=1,
         page_views=page_views,
-        traits=traits,
+        traits={} if public else traits,
+        public_traits=traits if public else {},
         consent=consent,
         feedback=feedback,
     )
@@ -89,14 +107,15 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         last_seen=_greatest(one.last_seen, other.last_seen),
         events=one.events + other.events,
         page_views=one.page_views + other.page_views,
-        traits=_last_writer_wins(one.traits, other.traits),
+        traits=_newest(_last_writer_wins(one.traits, other.traits), MAX_TRAITS),
+        public_traits=_newest(_last_writer_wins(one.public_traits, other.public_traits), MAX_PUBLIC_TRAITS),
         consent=_last_writer_wins(one.consent, other.consent),
         feedback={
             survey: Tally(a.answers + b.answers, a.total + b.total)
             for survey, a, b in _both(one.feedback, other.feedback, Tally())
         },
         identities={
-            namespace: tuple(sorted({*a, *b})) for namespace, a, b in _both(one.identities, other.identities, ())
+            namespace: _least_values(namespace, a, b) for namespace, a, b in _both(one.identities, other.identities, ())
         },
     )
 
@@ -112,6 +131,22 @@ def with_identities(state: ProfileState, gained: Iterable[Identity]) -> ProfileS
     for identity in gained:
         added.setdefault(identity.namespace.value, set()).add(identity.value)
     return merge(state, ProfileState(identities={name: tuple(sorted(values)) for name, values in added.items()}))
+
+
+def traits_of(state: ProfileState) -> dict[str, Trait]:
+    """Returns the traits of a profile: of a name that a server and a browser said, the server's."""
+    return _last_writer_wins(state.public_traits, state.traits)
+
+
+def left_out(event: Event, before: ProfileState, after: ProfileState) -> int:
+    """Returns how many traits went, or were not kept, because of the bounds, when this event was folded."""
+    if not isinstance(event.body, CustomerIdentified) or event.claim:
+        return 0
+    said = sum(value is not None for value in event.body.traits.values())
+    kept = {name for name, _ in _kept(event)}
+    public = event.source_kind is SourceKind.PUBLIC
+    known, now = (before.public_traits, after.public_traits) if public else (before.traits, after.traits)
+    return said - len(kept) + len(known.keys() | kept) - len(now)
 
 
 def counted(event: Event) -> list[tuple[str, str, int]]:
@@ -134,6 +169,31 @@ def counted(event: Event) -> list[tuple[str, str, int]]:
 def plain(said: Mapping[str, Trait], limit: int) -> dict[str, Any]:
     """Values without their stamps, at most `limit`, by name."""
     return {name: said[name].value for name in sorted(said)[:limit]}
+
+
+def _kept(event: Event) -> list[tuple[str, Any]]:
+    """The traits that an event says, but those too large to be kept."""
+    most = MAX_PUBLIC_TRAIT_BYTES if event.source_kind is SourceKind.PUBLIC else MAX_TRAIT_BYTES
+    body = event.body
+    assert isinstance(body, CustomerIdentified)
+    return [item for item in body.traits.items() if item[1] is not None and len(msgspec.json.encode(item)) <= most]
+
+
+def _most(event: Event) -> int:
+    return MAX_PUBLIC_TRAITS if event.source_kind is SourceKind.PUBLIC else MAX_TRAITS
+
+
+def _newest(traits: dict[str, Trait], most: int) -> dict[str, Trait]:
+    """The newest of these, and of one event the greatest names."""
+    if len(traits) <= most:
+        return traits
+    gone = nsmallest(len(traits) - most, traits, key=lambda name: (traits[name].stamp, name))
+    return {name: traits[name] for name in traits.keys() - gone}
+
+
+def _least_values(namespace: str, one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    most = MAX_ANONYMOUS_IDS if namespace == Namespace.ANONYMOUS_ID else MAX_IDENTITIES
+    return tuple(sorted({*one, *other})[:most]) if one and other else (one or other)[:most]
 
 
 _Value = TypeVar("_Value")

@@ -97,7 +97,7 @@ def _summary(row: Any) -> dict[str, Any]:
         "first_seen": row.first_seen,
         "last_seen": row.last_seen,
         "identities": state.identities,
-        "traits": fold.plain(state.traits, MAX_SHOWN),
+        "traits": fold.plain(fold.traits_of(state), MAX_SHOWN),
         "consent": fold.plain(state.consent, MAX_SHOWN),
         "events": state.events,
         "page_views": state.page_views,

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, Final
 from uuid import UUID
 
@@ -14,7 +14,7 @@ from services.profile.domain.identity import Decision, Identities, Known, linked
 from services.profile.repository import fold, identity
 from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
-from shared import aliases
+from shared import aliases, metrics
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
@@ -50,7 +50,11 @@ async def take_in(work: Work, events: Sequence[Event]) -> None:
     for profile_id, gained in linked(decided.decisions, {p: decided.resolve(p) for p in _named(decided)}).items():
         states[profile_id] = folding.with_identities(states.get(profile_id, EMPTY), gained)
     for profile_id, event in assigned:
-        states[profile_id] = folding.merge(states.get(profile_id, EMPTY), folding.state_of(event))
+        before = states.get(profile_id, EMPTY)
+        states[profile_id] = folding.merge(before, folding.state_of(event))
+        if gone := folding.left_out(event, before, states[profile_id]):
+            kind = event.source_kind.value
+            work.afterwards.append(partial(metrics.profile_left_out.labels(kind).inc, gone))
 
     if await fold.append_timeline(work, assigned) != len(assigned):
         raise TryAgain("another batch folded one of these events at the same time")
@@ -178,7 +182,7 @@ def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> Profile
         first_seen=state.first_seen,
         last_seen=state.last_seen,
         identities={namespace: values[:MAX_IDENTITIES] for namespace, values in state.identities.items()},
-        traits=_bounded(folding.plain(state.traits, MAX_TRAITS)),
+        traits=_bounded(folding.plain(folding.traits_of(state), MAX_TRAITS)),
         consent=folding.plain(state.consent, MAX_TRAITS),
         orders=figures.orders,
         spend_minor=figures.spend_minor,

@@ -7,8 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.contracts.changes import CHANGES
-from shared.contracts.envelope import SourceKind, derived_id, event_id, may_say, service_source
-from shared.contracts.events import FACTS, Body, PageViewed
+from shared.contracts.envelope import SourceKind, derived_id, event_id, may_say, may_say_of, service_source
+from shared.contracts.events import FACTS, Body, FeedbackSubmitted, PageViewed
+from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON, days, event
 
 ORDERS = ("OrderPlaced", "OrderCancelled", "OrderRefunded", "OrderShipped", "OrderDelayed", "OrderDelivered")
@@ -61,3 +62,22 @@ def test_stamps_order_by_trust_then_time_then_id() -> None:
     twin = event(PageViewed(), at=NOON, event_id=UUID(int=8)).stamp
 
     assert sorted([late, early, browser, twin]) == [browser, twin, early, late]
+
+
+@pytest.mark.parametrize(
+    ("named", "believed"),
+    [
+        ([Namespace.ANONYMOUS_ID], True),
+        ([Namespace.USER_ID], False),
+        ([Namespace.ANONYMOUS_ID, Namespace.USER_ID], False),
+        ([Namespace.EMAIL], False),
+        ([Namespace.PHONE, Namespace.ANONYMOUS_ID], False),
+    ],
+)
+def test_a_browser_gives_the_opinion_of_a_visitor_and_of_nobody_who_is_known(
+    named: list[Namespace], believed: bool
+) -> None:
+    identities = [Identity(namespace, "1") for namespace in named]
+    assert may_say_of(SourceKind.PUBLIC, FeedbackSubmitted, identities) is believed
+    assert may_say_of(SourceKind.SERVER, FeedbackSubmitted, identities)
+    assert may_say_of(SourceKind.PUBLIC, PageViewed, identities)

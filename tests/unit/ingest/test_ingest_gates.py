@@ -2,12 +2,13 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from services.ingest.domain.breaker import PROBE_EVERY, Breaker, Route
-from services.ingest.domain.rate import BURST_SECONDS, Limiter
+from services.ingest.domain.rate import BURST_SECONDS, AddressLimiter, Limiter, client_of, is_of_an_unnamed_proxy
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -104,3 +105,48 @@ def test_a_sender_that_keeps_to_its_rate_is_never_held_back(per_second: int, sec
     limiter = Limiter(per_second)
     for second in range(seconds):
         assert limiter.admit(per_second, NOON + timedelta(seconds=second)) is None
+
+
+def test_each_address_has_a_limit_of_its_own_and_a_burst_of_ten_seconds() -> None:
+    limits = AddressLimiter(10)
+    assert limits.admit("198.51.100.1", 100, NOON) is None
+    assert limits.admit("198.51.100.1", 1, NOON) == timedelta(seconds=0.1)
+    assert limits.admit("198.51.100.2", 100, NOON) is None
+    assert limits.admit("198.51.100.1", 1, NOON + timedelta(seconds=0.1)) is None
+
+
+def test_one_network_of_ipv6_is_one_client_and_a_mapped_address_is_that_of_ipv4() -> None:
+    assert client_of("2001:db8:1:2::7") == client_of("2001:db8:1:2:ffff::1") != client_of("2001:db8:1:3::7")
+    assert client_of("::ffff:198.51.100.1") == client_of("198.51.100.1") == "198.51.100.1"
+    assert [client_of(text) for text in ("", "testclient", "1.2.3", "fe80::1%eth0")][:3] == ["", "testclient", "1.2.3"]
+
+
+@given(st.lists(st.integers(0, 30), max_size=60))
+def test_only_so_many_addresses_are_remembered_and_the_one_longest_unseen_goes(seen: list[int]) -> None:
+    limits = AddressLimiter(1, max_addresses=8)
+    for number in seen:
+        limits.admit(f"198.51.100.{number}", 1, NOON)
+        assert len(limits) <= 8
+    latest = list(dict.fromkeys(reversed(seen)))[:8]
+    assert len(limits) == len(latest)
+    for number in latest:
+        assert limits.admit(f"198.51.100.{number}", 10, NOON) is not None  # remembered: it has sent one of its ten
+
+
+@pytest.mark.parametrize(
+    ("address", "forwarded_for", "unnamed"),
+    [
+        ("10.0.0.7", "93.184.216.34", True),
+        ("127.0.0.1", "93.184.216.34", True),
+        ("fd00::1", "93.184.216.34", True),
+        ("10.0.0.7", "", False),
+        ("93.184.216.34", "93.184.216.34", False),
+        ("10.0.0.9", "10.0.0.9, 10.0.0.1", False),
+        ("93.184.216.34", "1.1.1.1", False),
+        ("testclient", "1.1.1.1", False),
+    ],
+)
+def test_a_proxy_that_nobody_named_has_a_private_address_and_speaks_for_another(
+    address: str, forwarded_for: str, unnamed: bool
+) -> None:
+    assert is_of_an_unnamed_proxy(address, forwarded_for) is unnamed

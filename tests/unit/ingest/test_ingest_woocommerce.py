@@ -246,12 +246,33 @@ def test_of_an_order_with_one_bad_refund_the_good_facts_are_taken_and_the_whole_
     assert [one.error.text[:34] for one in done.refused] == ["properties.total: more decimals th"]
 
 
-def test_the_same_delivery_again_is_the_same_events_and_another_delivery_is_others() -> None:
+def test_a_signed_body_is_the_same_events_under_whatever_unsigned_headers_it_comes() -> None:
     body = changed(status="completed", refunds=REFUNDS)
     once = deliver("order.updated", body).event_ids
     assert len(set(once)) == 4
-    assert deliver("order.updated", body).event_ids == once
-    assert not {*once} & {*deliver("order.updated", body, "d-2").event_ids}
+    for topic in ("order.updated", "order.created", "order.restored"):
+        assert deliver(topic, body, f"another of {topic}").event_ids == once
+    assert not {*once} & {*deliver("order.updated", {**body, "number": "7300-2"}).event_ids}
+
+
+@pytest.mark.parametrize(
+    ("topic", "body"),
+    [
+        ("order.deleted", ORDER),
+        ("order.deleted", CUSTOMER),
+        ("order.created", CUSTOMER),
+        ("order.created", {"id": 7300}),
+        ("order.created", {**ORDER, "billing_period": "month"}),
+        ("customer.updated", ORDER),
+        ("customer.updated", {"id": 88}),
+        ("customer.updated", {"id": 501, "name": "Sencha", "status": "publish", "permalink": "x", "billing": {}}),
+    ],
+    ids=repr,
+)
+def test_a_body_under_the_topic_of_another_resource_is_refused(topic: str, body: Any) -> None:
+    """Captured once, an order could be sent again as its own deletion."""
+    refused = deliver(topic, body, owner=TOMAS)
+    assert refusal_of(refused).startswith(f"X-WC-Webhook-Topic: {topic!r} is about ")
 
 
 def test_orders_that_change_in_the_same_second_share_a_delivery_id_and_stay_apart() -> None:

@@ -1,22 +1,38 @@
 """Principle 1: a profile's state is a function of the set of its events."""
 
+import math
+import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import reduce
+from statistics import linear_regression
 from typing import Any
+from unittest.mock import patch
 
+import msgspec
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.profile.domain import fold as folding
 from services.profile.domain.fold import (
     EMPTY,
+    MAX_ANONYMOUS_IDS,
+    MAX_PUBLIC_TRAIT_BYTES,
+    MAX_PUBLIC_TRAITS,
+    MAX_TRAIT_BYTES,
+    MAX_TRAITS,
     ProfileState,
     Tally,
+    Trait,
     counted,
     fold,
+    left_out,
     merge,
     plain,
     state_of,
+    traits_of,
     with_identities,
 )
 from shared.contracts.envelope import TRUST, Event, SourceKind
@@ -106,7 +122,7 @@ def test_the_empty_state_is_neutral(events: list[Event], mine: list[Identity]) -
 def test_of_what_was_said_of_a_trait_the_greatest_trust_then_time_then_id_wins(events: list[Event]) -> None:
     state = fold(events)
 
-    assert plain(state.traits, 100) == winners(events, "traits")
+    assert plain(traits_of(state), 100) == winners(events, "traits")
     assert plain(state.consent, 100) == winners(events, "consent")
 
 
@@ -143,7 +159,7 @@ def test_a_server_overrides_what_a_browser_said_later() -> None:
         CustomerIdentified(traits={"name": "<script>"}), user(1), at=NOON + days(1), source_kind=SourceKind.PUBLIC
     )
 
-    assert plain(fold([server, browser]).traits, 9) == {"name": "Ann"}
+    assert plain(traits_of(fold([server, browser])), 9) == {"name": "Ann"}
 
 
 def test_null_says_nothing_about_a_trait() -> None:
@@ -184,4 +200,163 @@ def test_a_name_that_is_counted_is_cut_to_a_length_that_an_index_takes() -> None
 def test_at_most_so_many_traits_are_given_out_in_the_order_of_their_names() -> None:
     state = state_of(event(CustomerIdentified(traits={"b": 2, "a": 1, "c": 3})))
 
-    assert list(plain(state.traits, 2)) == ["a", "b"]
+    assert list(plain(traits_of(state), 2)) == ["a", "b"]
+
+
+# Bounds
+
+PUBLIC, SERVER = SourceKind.PUBLIC, SourceKind.SERVER
+
+
+@contextmanager
+def small_bounds() -> Iterator[None]:
+    """Bounds that a few events of the strategies pass."""
+    with (
+        patch.object(folding, "MAX_TRAITS", 3),
+        patch.object(folding, "MAX_PUBLIC_TRAITS", 2),
+        patch.object(folding, "MAX_IDENTITIES", 2),
+        patch.object(folding, "MAX_ANONYMOUS_IDS", 1),
+    ):
+        yield
+
+
+names_said = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 9), max_size=5)
+identified = st.builds(
+    lambda traits, hour, kind: event(CustomerIdentified(traits=traits), at=NOON + days(hour), source_kind=kind),
+    names_said,
+    st.integers(0, 5),
+    st.sampled_from([PUBLIC, SERVER, SourceKind.SERVICE]),
+)
+many_identified = st.lists(identified, max_size=12)
+
+
+@given(many_identified, st.data())
+def test_within_bounds_any_order_and_any_batching_give_the_same_state(events: list[Event], data: st.DataObject) -> None:
+    with small_bounds():
+        shuffled = data.draw(st.permutations(events))
+        cut = data.draw(st.integers(0, len(events)))
+        whole = fold(events)
+
+        assert fold(shuffled) == whole
+        assert merge(fold(shuffled[:cut]), fold(shuffled[cut:])) == whole
+        assert merge(whole, EMPTY) == merge(EMPTY, whole) == whole
+
+
+@given(many_identified, many_identified, many_identified, owned, owned)
+def test_within_bounds_merge_commutes_and_associates_and_its_joins_are_idempotent(
+    a: list[Event], b: list[Event], c: list[Event], mine: list[Identity], theirs: list[Identity]
+) -> None:
+    with small_bounds():
+        one, other, third = with_identities(fold(a), mine), with_identities(fold(b), theirs), fold(c)
+
+        assert merge(one, other) == merge(other, one)
+        assert merge(merge(one, other), third) == merge(one, merge(other, third))
+        twice = merge(one, one)
+        assert (twice.traits, twice.public_traits, twice.identities) == (one.traits, one.public_traits, one.identities)
+
+
+@given(many_identified)
+def test_what_is_kept_is_the_newest_of_each_kind_told_in_another_way(events: list[Event]) -> None:
+    with small_bounds():
+        state = fold(events)
+    for kept, public, most in ((state.public_traits, True, 2), (state.traits, False, 3)):
+        said = {
+            name: Trait(one.stamp, value)
+            for one in sorted(events, key=lambda one: one.stamp)
+            if isinstance(one.body, CustomerIdentified) and (one.source_kind is PUBLIC) is public
+            for name, value in one.body.traits.items()
+        }
+        newest = sorted(said.items(), key=lambda item: (item[1].stamp, item[0]))[-most:]
+        assert kept == dict(newest)
+
+
+@given(st.lists(owned, max_size=4))
+def test_of_identities_the_least_are_kept_whatever_the_order_they_came_in(batches: list[list[Identity]]) -> None:
+    with small_bounds():
+        state = reduce(with_identities, batches, EMPTY)
+    for namespace, values in state.identities.items():
+        most = 1 if namespace == Namespace.ANONYMOUS_ID else 2
+        said = {one.value for some in batches for one in some if one.namespace == namespace}
+        assert values == tuple(sorted(said)[:most])
+
+
+def flood(kind: SourceKind, events: int, names: int, *, size: int = 1) -> list[Event]:
+    """Events that each say so many names that nobody said before."""
+    return [
+        event(
+            CustomerIdentified(traits={f"n{number}.{name}": "x" * size for name in range(names)}),
+            at=NOON + days(number) / 10_000,
+            source_kind=kind,
+        )
+        for number in range(events)
+    ]
+
+
+def test_a_browsers_flood_of_names_pushes_out_its_own_oldest_and_nothing_that_a_server_said() -> None:
+    server = event(CustomerIdentified(traits={"name": "Ann"}), at=NOON - days(1))
+    state = fold([server, *flood(PUBLIC, 300, 20)])
+
+    assert len(state.public_traits) == MAX_PUBLIC_TRAITS
+    assert {name.split(".")[0] for name in state.public_traits} == {"n295", "n296", "n297", "n298", "n299"}
+    assert plain(state.traits, 9) == {"name": "Ann"}
+
+
+def test_a_server_has_a_bound_too_and_a_generous_one() -> None:
+    assert len(fold(flood(SERVER, 150, 10)).traits) == MAX_TRAITS == 1_000
+
+
+@pytest.mark.parametrize(("kind", "most"), [(PUBLIC, MAX_PUBLIC_TRAIT_BYTES), (SERVER, MAX_TRAIT_BYTES)])
+def test_a_value_that_is_too_large_is_not_kept_and_the_others_beside_it_are(kind: SourceKind, most: int) -> None:
+    body = CustomerIdentified(traits={"a": "x" * (most - 9), "b": "x" * most, "c": {"d": ["x" * most]}, "e": 1})
+    state = state_of(event(body, source_kind=kind))
+
+    assert sorted(traits_of(state)) == ["a", "e"]
+    assert left_out(event(body, source_kind=kind), EMPTY, state) == 2
+
+
+def test_what_goes_is_counted() -> None:
+    state, gone = EMPTY, 0
+    for one in flood(PUBLIC, 30, 10):
+        before, state = state, merge(state, state_of(one))
+        gone += left_out(one, before, state)
+
+    assert gone == 300 - MAX_PUBLIC_TRAITS
+
+
+def test_ten_thousand_anonymous_ids_are_as_many_as_are_kept() -> None:
+    ids = [Identity(Namespace.ANONYMOUS_ID, f"a-{number:05}") for number in range(10_000)]
+    state = with_identities(EMPTY, ids)
+
+    assert state.identities == {"anonymous_id": tuple(one.value for one in ids[:MAX_ANONYMOUS_IDS])}
+
+
+def test_a_state_of_before_there_were_bounds_is_cut_and_says_the_same_of_what_is_left() -> None:
+    old = ProfileState(
+        traits={name: trait for one in flood(PUBLIC, 300, 20) for name, trait in state_of(one).public_traits.items()}
+        | {"name": Trait(event(PageViewed(), source_kind=SERVER).stamp, "Ann")},
+        identities={"anonymous_id": tuple(f"a-{number:05}" for number in range(10_000))},
+    )
+    state = merge(old, state_of(event(CustomerIdentified(traits={"n0.0": 2}), source_kind=PUBLIC, at=NOON + days(9))))
+
+    assert (len(state.traits), len(state.public_traits)) == (MAX_TRAITS, 1)
+    assert (traits_of(state)["name"].value, traits_of(state)["n0.0"].value) == ("Ann", 2)
+    assert len(state.identities["anonymous_id"]) == MAX_ANONYMOUS_IDS
+
+
+@pytest.mark.parametrize(("kind", "sizes"), [(PUBLIC, (100, 200, 400, 800)), (SERVER, (100, 200, 400, 800))], ids=str)
+def test_one_more_event_costs_the_same_at_the_ten_thousandth_trait_as_at_the_first(
+    kind: SourceKind, sizes: tuple[int, ...]
+) -> None:
+    """Each event says twenty new names, and the state is written after each, as a batch of one would."""
+
+    def work(events: int) -> float:
+        said, state = flood(kind, events, 20), EMPTY
+        began = time.process_time()
+        for one in said:
+            state = merge(state, state_of(one))
+            msgspec.json.encode(state)
+        return time.process_time() - began
+
+    costs = [min(work(size) for _ in range(3)) for size in sizes]
+    slopes = [(math.log(size), math.log(cost)) for size, cost in zip(sizes, costs, strict=True)]
+    assert linear_regression(*zip(*slopes, strict=True)).slope <= 1.5

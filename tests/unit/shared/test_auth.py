@@ -1,5 +1,6 @@
 """Bearer tokens: one algorithm, one issuer, one audience, and nothing by default."""
 
+import base64
 from datetime import timedelta
 from typing import Any
 
@@ -16,8 +17,8 @@ KEY = Ed25519PrivateKey.generate()
 PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
-def verifier(**changes: str) -> Verifier:
-    said = {"public_key": PUBLIC, "jwks_url": "", "algorithm": "EdDSA", "issuer": "rapport"} | changes
+def verifier(**changes: Any) -> Verifier:
+    said: dict[str, Any] = {"public_key": PUBLIC, "jwks_url": "", "algorithm": "EdDSA", "issuer": "rapport"} | changes
     return Verifier(**said)
 
 
@@ -60,6 +61,25 @@ async def test_a_key_may_come_on_one_line() -> None:
 async def test_a_token_that_is_old_early_incomplete_or_meant_for_others_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Unauthorized):
         await verifier().verify(token(**changes))
+
+
+@pytest.mark.parametrize("exp", [timedelta(days=401), 10**12, 10**400, 1e300, float("inf")], ids=repr)
+async def test_a_token_that_lasts_for_longer_than_is_plausible_is_refused_and_never_fails(exp: Any) -> None:
+    with pytest.raises(Unauthorized):
+        await verifier().verify(token(exp=exp))
+
+
+async def test_a_token_may_last_for_as_long_as_is_set() -> None:
+    assert (await verifier().verify(token(exp=timedelta(days=399)))).subject == "eve"
+    with pytest.raises(Unauthorized, match="more than 1 days ahead"):
+        await verifier(max_life=timedelta(days=1)).verify(token(exp=timedelta(days=2)))
+
+
+async def test_a_header_that_is_nested_more_deeply_than_it_is_read_is_refused() -> None:
+    nested = base64.urlsafe_b64encode(b'{"alg":"EdDSA","x":' + b"[" * 3_000 + b"]" * 3_000 + b"}").decode().rstrip("=")
+
+    with pytest.raises(Unauthorized):
+        await verifier().verify(f"{nested}.e30.AA")
 
 
 async def test_a_token_signed_by_another_is_refused() -> None:

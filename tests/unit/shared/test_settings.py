@@ -38,6 +38,10 @@ def test_settings_come_from_the_environment() -> None:
         ("KAFKA_REPLICATION", "0"),
         ("KAFKA_BATCH_RECORDS", "many"),
         ("DRAIN_SECONDS", "0"),
+        ("TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("TRUSTED_PROXIES", "the proxy"),
+        ("AUTH_JWKS_SECONDS", "0"),
+        ("AUTH_TOKEN_DAYS", "0"),
     ],
 )
 def test_a_wrong_value_ends_the_start_with_its_name_and_meaning(

@@ -17,15 +17,16 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
         """A header's value; empty if it is absent."""
         return self.headers.get(name, "")
 
-    def told_apart(self, vendors_id: str) -> str:
-        """The vendor's id with a digest of the payload, where one id may stand for several deliveries."""
-        return f"{vendors_id}/{hashlib.blake2b(self.raw, digest_size=16).hexdigest()}"
+    def digest(self) -> str:
+        """Returns a digest of the payload, by which a repeated delivery is known where the signature covers no id."""
+        return hashlib.blake2b(self.raw, digest_size=16).hexdigest()
 
 
 class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """What a delivery means: messages of the tracking API, without ids yet.
 
-    `delivery_id` is the vendor's own, by which a repeated delivery is known; `also_known` has other names by which the
+    `delivery_id` is what a repeated delivery is known by: the vendor's id where the signature covers it, else a digest
+    of the payload, so that who has seen a delivery can't make several of it. `also_known` has other names by which the
     vendor calls an order, and the order's own; `ignored` is why nothing was made of it.
     A message about an order may say nothing of whose it is: vendors tell that once, with the order.
     """

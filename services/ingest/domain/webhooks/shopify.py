@@ -12,6 +12,7 @@ import msgspec
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
 from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
+from services.ingest.domain.webhooks.topic import Parts, check, has_any, parts, text_of
 
 SUBSCRIBED: Final = "subscribed"
 
@@ -104,16 +105,31 @@ Messages = list[dict[str, Any]]
 
 
 def translate(delivery: Delivery) -> Translated:
-    """What a delivery means. Raises what msgspec raises for a payload of another shape."""
-    topic = delivery.header("x-shopify-topic")
-    # One thing that a merchant does has one event id, under which several topics, and several parcels, are told.
-    event_id = delivery.header("x-shopify-event-id") or delivery.header("x-shopify-webhook-id")
-    delivery_id = delivery.told_apart(f"{topic}/{event_id}")
-    adapter = _TOPICS.get(topic)
-    if adapter is None:
+    """What a delivery means. Raises `BadEvent` if its body is not of its topic, and what msgspec raises.
+
+    The signature covers the body alone. So the body says which resource it is, and what a repeated delivery is known
+    by; Shopify's event id and topic are headers that anybody can write.
+    """
+    topic, delivery_id = delivery.header("x-shopify-topic"), delivery.digest()
+    resource = _TOPICS.get(topic)
+    if resource is None:
         return Translated(delivery_id=delivery_id, ignored=f"topic {topic or '(none)'}")
-    messages = adapter(delivery.raw)
+    check("X-Shopify-Topic", topic, of=resource, found=_resource(parts(delivery.raw)))
+    messages = _ADAPTERS[resource](delivery.raw)
     return Translated(delivery_id=delivery_id, messages=messages, ignored="" if messages else f"{topic}: no fact in it")
+
+
+def _resource(found: Parts) -> str | None:
+    """Which resource a payload is: by its GraphQL id (`gid://shopify/Order/450001`), or by fields that others lack."""
+    if name := text_of(found, "admin_graphql_api_id"):
+        return name.removeprefix("gid://shopify/").partition("/")[0]
+    if "order_id" in found:
+        if has_any(found, _OF_REFUNDS):
+            return "Refund"
+        return "Fulfillment" if has_any(found, _OF_FULFILLMENTS) else None
+    if "line_items" in found:
+        return None if has_any(found, _OF_CHECKOUTS) else "Order"
+    return "Customer" if has_any(found, _OF_CUSTOMERS) and not has_any(found, _OF_PRODUCTS) else None
 
 
 def _order(raw: bytes) -> Messages:
@@ -219,13 +235,26 @@ _decode_refund: Final = msgspec.json.Decoder(_Refund).decode
 _decode_fulfillment: Final = msgspec.json.Decoder(_Fulfillment).decode
 _decode_customer: Final = msgspec.json.Decoder(_Customer).decode
 
-_TOPICS: Final[Mapping[str, Callable[[bytes], Messages]]] = {
+_ADAPTERS: Final[Mapping[str, Callable[[bytes], Messages]]] = {
+    "Order": _order,
+    "Refund": _refund,
+    "Fulfillment": _fulfillment,
+    "Customer": _customer,
+}
+_TOPICS: Final[Mapping[str, str]] = {
     **dict.fromkeys(
         ("orders/create", "orders/updated", "orders/edited", "orders/paid", "orders/cancelled", "orders/fulfilled",
          "orders/partially_fulfilled"),
-        _order,
+        "Order",
     ),
-    "refunds/create": _refund,
-    **dict.fromkeys(("fulfillments/create", "fulfillments/update"), _fulfillment),
-    **dict.fromkeys(("customers/create", "customers/update", "customers/enable", "customers/disable"), _customer),
+    "refunds/create": "Refund",
+    **dict.fromkeys(("fulfillments/create", "fulfillments/update"), "Fulfillment"),
+    **dict.fromkeys(("customers/create", "customers/update", "customers/enable", "customers/disable"), "Customer"),
 }  # fmt: skip
+
+# Fields that tell resources apart where a shop leaves the GraphQL id out.
+_OF_REFUNDS: Final = ("transactions", "refund_line_items")
+_OF_FULFILLMENTS: Final = ("tracking_company", "tracking_number", "tracking_numbers", "shipment_status")
+_OF_CHECKOUTS: Final = ("abandoned_checkout_url", "invoice_url")  # and drafts of orders
+_OF_CUSTOMERS: Final = ("email", "phone", "first_name", "last_name", "default_address", "addresses", "orders_count")
+_OF_PRODUCTS: Final = ("title", "handle", "vendor", "variants", "domain")  # and collections, and the shop itself

@@ -36,6 +36,19 @@ def verify(form: Format, secret: bytes | None, delivery: Delivery, *, now: datet
     check(secret, delivery, now)
 
 
+def vouched(form: Format, secret: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
+    """Returns the headers that may be believed of a delivery that was verified, and those that only say what it is of.
+
+    Signatures themselves are left out. An id is believed where it is signed (Standard Webhooks), or where the write key
+    that came with it vouches for the request whole; elsewhere whoever has seen one delivery could send it again under
+    any number of ids.
+    """
+    kept = {name: value for name, value in headers.items() if "signature" not in name and "hmac" not in name}
+    if form is Format.STANDARD or secret is None:
+        return kept
+    return {name: value for name, value in kept.items() if not name.startswith("webhook-")}
+
+
 def _shopify(secret: bytes, delivery: Delivery, _: datetime) -> None:
     _same(delivery.header("x-shopify-hmac-sha256"), _base64(secret, delivery.raw), "X-Shopify-Hmac-Sha256")
 

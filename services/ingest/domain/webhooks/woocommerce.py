@@ -12,8 +12,10 @@ import msgspec
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
 from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
+from services.ingest.domain.webhooks.topic import Parts, check, has_any, parts
 
 PLACED: Final = frozenset({"processing", "completed", "on-hold", "refunded"})
+DELETED: Final = "a thing that is gone"
 GONE: Final = frozenset({"cancelled", "trash"})
 
 
@@ -71,15 +73,28 @@ Messages = list[dict[str, Any]]
 
 
 def translate(delivery: Delivery) -> Translated:
-    """What a delivery means. Raises what msgspec raises for a payload of another shape."""
-    topic = delivery.header("x-wc-webhook-topic")
-    # Its delivery ids are of a webhook and a second, in which several orders may change.
-    delivery_id = delivery.told_apart(delivery.header("x-wc-webhook-delivery-id"))
-    adapter = _TOPICS.get(topic)
-    if adapter is None:  # a new webhook is tried with a form, `webhook_id=1`, that has no topic
+    """What a delivery means. Raises `BadEvent` if its body is not of its topic, and what msgspec raises.
+
+    The signature covers the body alone. So the body says which resource it is, and what a repeated delivery is known
+    by; WooCommerce's topic and delivery id are headers that anybody can write. What it tells of a thing that is gone is
+    an id alone, whatever thing that was: give a source of its own to webhooks about anything but orders and customers.
+    """
+    topic, delivery_id = delivery.header("x-wc-webhook-topic"), delivery.digest()
+    resource = _TOPICS.get(topic)
+    if resource is None:  # a new webhook is tried with a form, `webhook_id=1`, that has no topic
         return Translated(delivery_id=delivery_id, ignored=f"topic {topic or '(none)'}")
-    messages = adapter(delivery.raw)
+    check("X-WC-Webhook-Topic", topic, of=resource, found=_resource(parts(delivery.raw)))
+    messages = _ADAPTERS[resource](delivery.raw)
     return Translated(delivery_id=delivery_id, messages=messages, ignored="" if messages else f"{topic}: no fact in it")
+
+
+def _resource(found: Parts) -> str | None:
+    """Which resource a payload is, by fields that others lack."""
+    if found.keys() == {"id"}:
+        return DELETED
+    if "line_items" in found:
+        return "Order" if "status" in found and not has_any(found, _OF_SUBSCRIPTIONS) else None
+    return "Customer" if has_any(found, _OF_CUSTOMERS) and not has_any(found, _OF_OTHERS) else None
 
 
 def _order(raw: bytes) -> Messages:
@@ -156,8 +171,18 @@ def _utc(moment: str | None) -> str | None:
 _decode_order: Final = msgspec.json.Decoder(_Order).decode
 _decode_customer: Final = msgspec.json.Decoder(_Customer).decode
 
-_TOPICS: Final[Mapping[str, Callable[[bytes], Messages]]] = {
-    **dict.fromkeys(("order.created", "order.updated", "order.restored"), _order),
-    "order.deleted": _order_deleted,
-    **dict.fromkeys(("customer.created", "customer.updated"), _customer),
+_ADAPTERS: Final[Mapping[str, Callable[[bytes], Messages]]] = {
+    "Order": _order,
+    DELETED: _order_deleted,
+    "Customer": _customer,
 }
+_TOPICS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("order.created", "order.updated", "order.restored"), "Order"),
+    "order.deleted": DELETED,
+    **dict.fromkeys(("customer.created", "customer.updated"), "Customer"),
+}
+
+# Fields that tell resources apart.
+_OF_SUBSCRIPTIONS: Final = ("billing_period", "billing_interval")
+_OF_CUSTOMERS: Final = ("email", "first_name", "last_name", "username", "billing")
+_OF_OTHERS: Final = ("status", "permalink", "code", "order_id")  # products and coupons, refunds

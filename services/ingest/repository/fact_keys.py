@@ -1,0 +1,37 @@
+"""SQL on what was said under the idempotency keys of the typed routes."""
+
+from datetime import datetime
+from uuid import UUID
+
+from shared.db import Work
+
+
+async def claim(work: Work, event_id: UUID, fingerprint: bytes) -> bytes:
+    """Keeps what is said under a key, unless something was; returns the fingerprint of what was said first."""
+    row = await work.row(
+        """
+        INSERT INTO fact_keys AS k (event_id, fingerprint, at)
+        VALUES (:event_id, :fingerprint, :now)
+        ON CONFLICT (event_id) DO UPDATE SET fingerprint = k.fingerprint
+        RETURNING fingerprint
+        """,
+        event_id=event_id,
+        fingerprint=fingerprint,
+        now=work.now,
+    )
+    assert row is not None
+    return bytes(row.fingerprint)
+
+
+async def forget(work: Work, *, before: datetime, limit: int) -> int:
+    """Deletes what was kept before then; at most so many at a time; how many."""
+    return await work.run(
+        """
+        DELETE FROM fact_keys
+        WHERE event_id IN (
+            SELECT event_id FROM fact_keys WHERE at < :before ORDER BY at LIMIT :limit FOR UPDATE SKIP LOCKED
+        )
+        """,
+        before=before,
+        limit=limit,
+    )
