@@ -18,6 +18,7 @@ from services.feedback.schemas import (
     FiguresOut,
     ResponsesOut,
 )
+from shared.audit import Actor
 from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, Namespace
 from shared.errors import Forbidden
@@ -113,6 +114,6 @@ async def close(database: Db, caller: Caller, case_id: UUID, body: CloseIn) -> C
     """Says that somebody acted. 409 if the case is closed already."""
     caller.require("feedback:write")
     async with database.work() as work:
-        row = await service.close_case(work, case_id, closed_by=caller.subject, note=body.note)
+        row = await service.close_case(work, case_id, by=Actor.of(caller), note=body.note)
     failpoint("feedback.after_close")
     return CaseOut.model_validate(dict(row))

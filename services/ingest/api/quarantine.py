@@ -20,6 +20,7 @@ from services.ingest.schemas.quarantine import (
     State,
 )
 from services.ingest.service import quarantine
+from shared.audit import Actor
 from shared.failpoints import failpoint
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
 
@@ -70,7 +71,7 @@ async def release_many(database: Db, door: At, caller: Caller, said: ReleaseMany
         chosen = await quarantine.chosen(
             work, source_id=said.source_id, reason_code=said.reason, import_id=said.import_id, limit=said.limit
         )
-    released = [await _release(database, door, caller.subject, payload_id, said) for payload_id in chosen]
+    released = [await _release(database, door, Actor.of(caller), payload_id, said) for payload_id in chosen]
     return ReleasedManyOut(released=released)
 
 
@@ -78,10 +79,10 @@ async def release_many(database: Db, door: At, caller: Caller, said: ReleaseMany
 async def release(database: Db, door: At, caller: Caller, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
     """Judges it again, by the source's rules of now, as of the time it came; its events are folded once."""
     caller.require("ingest:write")
-    return await _release(database, door, caller.subject, payload_id, said)
+    return await _release(database, door, Actor.of(caller), payload_id, said)
 
 
-async def _release(database: Any, door: Door, by: str, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
+async def _release(database: Any, door: Door, by: Actor, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
     repair = quarantine.repair_of(said.repair)
     how: dict[str, Any] = {"repair": repair, "partition_secret": door.partition_secret}
     async with database.work() as work:
@@ -99,7 +100,7 @@ async def drop(database: Db, caller: Caller, payload_id: UUID, said: DropIn) -> 
     """It stays to be looked at until it is forgotten. 409 if it was released."""
     caller.require("ingest:write")
     async with database.work() as work:
-        await quarantine.drop(work, payload_id, by=caller.subject, note=said.note)
+        await quarantine.drop(work, payload_id, by=Actor.of(caller), note=said.note)
 
 
 def _out(row: Any) -> QuarantinedOut:
