@@ -88,10 +88,9 @@ async def decisions(
     return DecisionsOut(decisions=rows)
 
 
-@router.post("/send-stop", summary="Stop all sending")
+@router.post("/send-stop", dependencies=[requires("campaign:admin")], summary="Stop all sending")
 async def stop_sending(database: Db, caller: Caller) -> SendStopOut:
     """Takes effect on every message whose provider has not been asked yet; stopping again changes nothing."""
-    caller.require("campaign:admin")
     async with database.work() as work:
         return SendStopOut.model_validate(await operations.stop_sending(work, by=Actor.of(caller)))
 
@@ -112,13 +111,16 @@ async def floor(database: Db) -> FloorOut:
         return FloorOut.of(await floors.look(work))
 
 
-@router.post("/floor", summary="Set the floor, and let messages leave again after a restore")
+@router.post(
+    "/floor",
+    dependencies=[requires("campaign:admin")],
+    summary="Set the floor, and let messages leave again after a restore",
+)
 async def set_floor(database: Db, caller: Caller, said: FloorIn) -> FloorOut:
     """What could have been answered before the floor is never sent; what came since leaves within some seconds.
 
     A floor in the future is refused, and so is one before the floor that stands.
     """
-    caller.require("campaign:admin")
     at = utc(said.at)
     async with database.work() as work:
         found = await floors.set_floor(work, at, by=Actor.of(caller))

@@ -18,6 +18,7 @@ from services.feedback.main import build as build_feedback
 from services.feedback.settings import FeedbackSettings
 from services.ingest.domain import typed
 from services.ingest.main import build as build_ingest
+from services.ingest.service.taking import Publisher
 from services.ingest.settings import IngestSettings
 from services.profile.main import build as build_profile
 from services.profile.settings import ProfileSettings
@@ -129,8 +130,8 @@ def token(subject: str = "operator", scope: str = "") -> dict[str, str]:
     return {"Authorization": f"Bearer {jwt.encode(claims, KEY, algorithm='EdDSA')}"}
 
 
-def build(service: str, url: str) -> process.Service:
-    """A service that is wired, but whose loops do not run."""
+def build(service: str, url: str, *, publisher: Publisher | None = None, **settings: Any) -> process.Service:
+    """A service that is wired, but whose loops do not run; `publisher` is ingest's, instead of a broker's."""
     common: dict[str, Any] = {
         "database_url": url,
         "database_pool_size": 2,
@@ -138,10 +139,11 @@ def build(service: str, url: str) -> process.Service:
         "partition_secret": SECRET.decode(),
         "http_port": 8001,
         "auth_public_key": PUBLIC_KEY,
+        **settings,
     }
     mail: dict[str, Any] = {"mail_from": "hello@shop.example", "smtp_host": LOOPBACK, "smtp_port": 25}
     made: Mapping[str, Callable[[], process.Service]] = {
-        "ingest": lambda: build_ingest(IngestSettings(**common), SystemClock()),
+        "ingest": lambda: build_ingest(IngestSettings(**common), SystemClock(), producer=publisher),
         "profile": lambda: build_profile(ProfileSettings(**common), SystemClock()),
         "segment": lambda: build_segment(SegmentSettings(**common), SystemClock()),
         "campaign": lambda: build_campaign(CampaignSettings(**common, **mail), SystemClock()),

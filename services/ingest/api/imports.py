@@ -29,10 +29,9 @@ class TooLarge(AppError):
     status = 413
 
 
-@router.post("", status_code=201, summary="Announce a file to be imported")
+@router.post("", status_code=201, dependencies=[requires("ingest:admin")], summary="Announce a file to be imported")
 async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreated:
     """Its options are checked; its bytes are uploaded next."""
-    caller.require("ingest:admin")
     options = imports.options_of(said.options)
     async with database.work() as work:
         made = await imports.announce(work, said.source_id, options, name=said.name, by=Actor.of(caller))

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.ingest.api.door import Door, door_of
@@ -42,13 +42,14 @@ TAIL_SECONDS: Final = 600  # a watch ends by itself; whoever still looks asks ag
 TAIL_RENEW_SECONDS: Final = 20
 TAIL_POLL_SECONDS: Final = 0.5
 DAYS: Final = 30
+MAX_VERSION: Final = 2**31 - 1
 
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
 At = Annotated[Door, Depends(door_of)]
 Days = Annotated[int, Query(ge=1, le=366, description="how far back, in days (UTC)")]
 
 
-@router.post("", status_code=201, summary="Create a source")
+@router.post("", status_code=201, dependencies=[requires("ingest:admin")], summary="Create a source")
 async def create(
     database: Db,
     door: At,
@@ -57,7 +58,6 @@ async def create(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> SourceCreated:
     """Returns the source's write key, once: only its hash is kept. 409 if the name is taken."""
-    caller.require("ingest:admin")
     shown: list[str] = []
 
     async def make() -> UUID:
@@ -261,7 +261,7 @@ async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
 
 
 @router.get("/{source_id}/plan/versions/{version}", dependencies=[requires("ingest:read")], summary="One version")
-async def plan_version(database: Db, source_id: UUID, version: int) -> PlanOut:
+async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Path(ge=1, le=MAX_VERSION)]) -> PlanOut:
     """As it was written."""
     async with database.work() as work:
         return PlanOut.model_validate(dict(await plans.get(work, source_id, version)))
