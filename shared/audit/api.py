@@ -1,7 +1,7 @@
 """`GET /v1/audit`, in every service."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
@@ -60,12 +60,13 @@ def router_of(service: str) -> APIRouter:
 
         Each entry's hash covers its content and the hash before it; `python -m services.<name> audit verify` checks it.
         """
-        (before,) = decode_cursor(cursor, tuple[int]) if cursor else (None,)
+        _, before = decode_cursor(cursor, tuple[Literal["audit"], int]) if cursor else ("", None)
         async with database.work() as work:
             entries = await log.page(work, before=before, limit=limit)
         last = entries[-1] if len(entries) == limit else None
         return AuditOut(
-            entries=[EntryOut.of(entry) for entry in entries], next=encode_cursor(last.sequence) if last else None
+            entries=[EntryOut.of(entry) for entry in entries],
+            next=encode_cursor("audit", last.sequence) if last else None,
         )
 
     return router
