@@ -10,7 +10,7 @@ IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-receipts python
+.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,7 +37,7 @@ check: ready-dev ## lint, types, and the architecture's rules
 
 test: ready-dev ## all tests but the faults, on the embedded broker, in two processes; ARGS='-n 0 -s' for one
 	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench --ignore=tests/browser \
-	  $(IN_FOUR) $(call report,test) $(ARGS)
+	  --ignore=tests/badinput $(IN_FOUR) $(call report,test) $(ARGS)
 
 test-kafka: test-kafka-services test-kafka-faults ## on Apache Kafka 4: both of these (needs Java 17 and Maven)
 
@@ -51,6 +51,14 @@ test-kafka-faults: ready-dev ## a short set of faults, on Apache Kafka 4: each k
 
 faults-all: ready-dev ## every fault, failpoint and planted bug: for whoever touches the runtime, relay, sender or identity
 	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=all $(VENV)/pytest tests/faults --durations=25 $(call report,faults-all) $(ARGS)
+
+test-badinput: ready-dev ## bad credentials, bodies and requests to all routes of all services: some 10,000, in 3 minutes
+	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/badinput $(IN_FOUR) $(call report,test-badinput) $(ARGS)
+
+fuzz: ready-dev ## the same for half an hour, and 10,000 malformed records; prints the figures of docs/security.md
+	RAPPORT_TEST_BROKER=embedded RAPPORT_FUZZ_DOCUMENT_SECONDS=330 RAPPORT_FUZZ_BODIES=12000 FUZZ_RECORDS=10000 \
+	  RAPPORT_FUZZ_SEED=$(SEED) $(VENV)/pytest tests/badinput $(wildcard tests/integration/test_bus_fuzz.py) \
+	  $(IN_FOUR) $(call report,fuzz) $(ARGS)
 
 test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a browser (needs Chromium and npm)
 	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }

@@ -1,6 +1,7 @@
 """What every service's API has: health, metrics, problems, bearer tokens, traces. FastAPI's own edges live here."""
 
 import base64
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
@@ -13,9 +14,10 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Request, Security
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, Strict
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
 from shared import aliases, operations
@@ -24,8 +26,8 @@ from shared.db import DATABASE_AWAY, Database, Work, refuses_data, sqlstate
 from shared.direct import Answer, Direct
 from shared.errors import AppError, Forbidden, Invalid, PreconditionFailed, PreconditionRequired, Unauthorized
 from shared.logging import get_logger
+from shared.openapi import PROBLEM, completed
 
-PROBLEM: Final = "application/problem+json"
 PROBLEM_BASE: Final = "https://rapport.example/problems/"
 RETRY_AFTER_SECONDS: Final = 2
 MAX_PAGE: Final = 200
@@ -63,6 +65,12 @@ class _Application(FastAPI):
         """One request."""
         await self._outermost(scope, receive, send)
 
+    def openapi(self) -> dict[str, Any]:
+        """The service's own description, with what the mechanisms answer for every route."""
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
+
 
 def create_app(
     *,
@@ -87,9 +95,9 @@ def create_app(
     app.state.database = health.database
     app.state.verifier = verifier
     app.state.health = health
-    for router in routers:
+    app.state.routes = [route for router in (*routers, operations.router) for route in router.routes]
+    for router in (*routers, operations.router):
         app.include_router(router)
-    app.include_router(operations.router)
     app.add_exception_handler(AppError, _on_app_error)
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
@@ -114,11 +122,20 @@ async def _on_invalid(_: Request, error: Exception) -> Response:
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", Invalid.title(), where, errors=errors)
 
 
-async def _on_http_exception(_: Request, error: Exception) -> Response:
+async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
     slug = status.phrase.lower().replace(" ", "-")
-    return problem(status, slug, status.phrase, str(error.detail), headers=dict(error.headers or {}) or None)
+    headers = dict(error.headers or {})
+    if status is HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = _methods_at(request)
+    return problem(status, slug, status.phrase, str(error.detail), headers=headers or None)
+
+
+def _methods_at(request: Request) -> str:
+    """Every method of this address: the framework tells those of its first route only."""
+    routes = (route for route in request.app.state.routes if route.matches(request.scope)[0] is not Match.NONE)
+    return ", ".join(sorted({method for route in routes for method in route.methods}))
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
@@ -155,6 +172,34 @@ def storable(text: str) -> str:
 
 # A text in a request's body.
 Text = Annotated[str, AfterValidator(storable)]
+
+
+def _number(value: object) -> object:
+    if isinstance(value, bool | str | bytes):
+        raise ValueError("must be a number")
+    return value
+
+
+# Marks a number in a request's body that may be neither a text nor true or false; it stands behind the number's bounds,
+# which the description would leave out otherwise.
+JSON_NUMBER: Final = BeforeValidator(_number)
+
+# Truth in a request's body: neither a text nor a number.
+Boolean = Annotated[bool, Strict()]
+
+
+def _rfc3339(value: object) -> object:
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("must be a moment by RFC 3339, such as 2026-03-01T12:00:00Z")
+    return value
+
+
+_RFC3339: Final = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}(:[0-9]{2}([.][0-9]+)?)?([Zz]|[+-][0-9]{2}:[0-9]{2})"
+)
+
+# A moment in a query: a number would be taken for seconds.
+Moment = Annotated[AwareDatetime, BeforeValidator(_rfc3339)]
 
 
 async def _storable(request: Request) -> None:  # async: anything else would go through a thread

@@ -7,7 +7,20 @@ from typing import Final
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, LargeBinary, MetaData, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Connection,
+    DateTime,
+    Identity,
+    LargeBinary,
+    MetaData,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -125,3 +138,28 @@ def create_dead_letter_decisions(op: ModuleType) -> None:
         Column("event_id", Uuid, comment="what a retry applied: two letters may hold one event"),
     )
     op.create_index("dead_letter_decisions_event_id", "dead_letter_decisions", ["event_id"], unique=True)
+
+
+def create_audit_log(op: ModuleType) -> None:
+    """The audit log and the head of its chain, as a later migration of each service creates them. Never changed."""
+    op.create_table(
+        "audit_log",
+        Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+        Column("at", DateTime(timezone=True), nullable=False),
+        Column("subject", Text, nullable=False, comment="of the token, or the user who ran the command"),
+        Column("scopes", Text, nullable=False),
+        Column("action", Text, nullable=False),
+        Column("object_kind", Text, nullable=False),
+        Column("object_id", Text, nullable=False),
+        Column("change", JSON, nullable=False, comment="without secrets and personal data"),
+        Column("previous", LargeBinary, nullable=False, comment="the hash of the entry before"),
+        Column("hash", LargeBinary, nullable=False, comment="of this entry and the one before"),
+    )
+    op.create_table(
+        "audit_head",
+        Column("single", Boolean, primary_key=True, server_default=text("true")),
+        Column("sequence", BigInteger, nullable=False),
+        Column("hash", LargeBinary, nullable=False),
+        CheckConstraint("single", name="audit_head_single_row"),
+    )
+    op.execute("INSERT INTO audit_head (sequence, hash) VALUES (0, decode(repeat('00', 32), 'hex'))")

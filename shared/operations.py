@@ -32,7 +32,11 @@ class Health:
 router = APIRouter(tags=["operations"])
 
 
-@router.get("/health/live", summary="Whether every loop of the process has given a sign of life lately")
+@router.get(
+    "/health/live",
+    summary="Whether every loop of the process has given a sign of life lately",
+    responses={503: {"model": dict[str, Any], "description": "Some loop is silent"}},
+)
 async def live(request: Request) -> JSONResponse:
     """200 while every loop turns; 503 names those that do not."""
     health: Health = request.app.state.health
@@ -40,7 +44,11 @@ async def live(request: Request) -> JSONResponse:
     return JSONResponse({"live": not silent, "silent": silent}, 503 if silent else 200)
 
 
-@router.get("/health/ready", summary="Whether the service can do its work now")
+@router.get(
+    "/health/ready",
+    summary="Whether the service can do its work now",
+    responses={503: {"model": dict[str, Any], "description": "Something that it needs is away, or it drains"}},
+)
 async def ready(request: Request) -> JSONResponse:
     """200 when PostgreSQL answers, this process's consumer is connected, and it is not draining."""
     health: Health = request.app.state.health

@@ -16,7 +16,10 @@ import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI
 
-from shared import failpoints, logging, migrate
+from shared import audit, failpoints, logging, migrate
+from shared.audit import command as audit_command
+from shared.audit.api import router_of
+from shared.audit.command import user
 from shared.auth import Verifier
 from shared.clock import Clock
 from shared.contracts import topics, wire
@@ -123,7 +126,7 @@ def add_api(
     service.app = create_app(
         title=service.name,
         description=description,
-        routers=routers,
+        routers=[*routers, router_of(service.name)],
         direct=direct,
         health=service.health,
         verifier=Verifier(
@@ -267,13 +270,14 @@ def main(
     *,
     commands: Mapping[str, Callable[[S, Sequence[str]], Coroutine[None, None, int]]] | None = None,
 ) -> int:
-    """`python -m services.<name> serve|migrate|resume|dlq|…`; returns the exit status.
+    """`python -m services.<name> serve|migrate|resume|dlq|audit|…`; returns the exit status.
 
-    `dlq` and the extra commands get everything that stands behind their name.
+    `dlq`, `audit` and the extra commands get everything that stands behind their name.
     """
     extra = {
         "dlq": lambda settings, rest: _dlq(build(settings), rest),
         "resume": lambda settings, rest: _resume(build(settings), rest),
+        "audit": lambda settings, rest: _audit(build(settings), rest),
         **(commands or {}),
     }
     parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
@@ -334,6 +338,8 @@ async def _resume(service: Service, said: Sequence[str]) -> int:
     arguments = parser.parse_args(said)
     async with service.database.work() as work:
         opened = await offsets.resume(work.connection, accept=max(0, arguments.accept))
+        change = {"opened": opened, "accept": arguments.accept}
+        await audit.record(work, user(), "partitions.resumed", "service", service.name, change)
     await service.database.close()
     print(f"{opened} partitions opened; restart the service to read on", file=sys.stderr)
     return 0
@@ -346,5 +352,13 @@ async def _dlq(service: Service, arguments: Sequence[str]) -> int:
         return 2
     try:
         return await dlq.run(service.consumer.subscription, arguments)
+    finally:
+        await service.database.close()
+
+
+async def _audit(service: Service, arguments: Sequence[str]) -> int:
+    """The audit log by hand."""
+    try:
+        return await audit_command.run(service.name, service.database, arguments)
     finally:
         await service.database.close()

@@ -1,9 +1,24 @@
 """The tables of the mechanisms, which stand in every service's own database."""
 
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSON
 
 
@@ -77,4 +92,27 @@ def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
         Column[UUID]("event_id", Uuid, comment="what a retry applied: two letters may hold one event"),
     )
     Index("dead_letter_decisions_event_id", decisions.c.event_id, unique=True)
-    return {table.name: table for table in (offsets, marks, outbox, lease, aliases, keys, decisions)}
+    audit_log = Table(
+        "audit_log",
+        metadata,
+        Column[int]("sequence", BigInteger, primary_key=True, autoincrement=False),
+        Column[datetime]("at", DateTime(timezone=True), nullable=False),
+        Column[str]("subject", Text, nullable=False, comment="of the token, or the user who ran the command"),
+        Column[str]("scopes", Text, nullable=False),
+        Column[str]("action", Text, nullable=False),
+        Column[str]("object_kind", Text, nullable=False),
+        Column[str]("object_id", Text, nullable=False),
+        Column[Any]("change", JSON, nullable=False, comment="without secrets and personal data"),
+        Column[bytes]("previous", LargeBinary, nullable=False, comment="the hash of the entry before"),
+        Column[bytes]("hash", LargeBinary, nullable=False, comment="of this entry and the one before"),
+    )
+    audit_head = Table(
+        "audit_head",
+        metadata,
+        Column[bool]("single", Boolean, primary_key=True, server_default=text("true")),
+        Column[int]("sequence", BigInteger, nullable=False),
+        Column[bytes]("hash", LargeBinary, nullable=False),
+        CheckConstraint("single", name="audit_head_single_row"),
+    )
+    tables = (offsets, marks, outbox, lease, aliases, keys, decisions, audit_log, audit_head)
+    return {table.name: table for table in tables}

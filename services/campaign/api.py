@@ -20,6 +20,7 @@ from services.campaign.schemas import (
 )
 from services.campaign.service import floor as floors
 from services.campaign.service import operations
+from shared.audit import Actor
 from shared.failpoints import failpoint
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
 
@@ -34,17 +35,17 @@ async def journeys(database: Db) -> JourneysOut:
 
 
 @router.post("/journeys/{journey_id}/pause", dependencies=[requires("campaign:write")], summary="Pause a journey")
-async def pause(database: Db, journey_id: str) -> JourneyOut:
+async def pause(database: Db, caller: Caller, journey_id: str) -> JourneyOut:
     """Nobody enters any more; messages not handed over yet are held, and refused once they are too old."""
     async with database.work() as work:
-        return JourneyOut.of(await operations.set_active(work, journey_id, active=False))
+        return JourneyOut.of(await operations.set_active(work, journey_id, active=False, by=Actor.of(caller)))
 
 
 @router.post("/journeys/{journey_id}/resume", dependencies=[requires("campaign:write")], summary="Resume a journey")
-async def resume(database: Db, journey_id: str) -> JourneyOut:
+async def resume(database: Db, caller: Caller, journey_id: str) -> JourneyOut:
     """Changes that came while it was paused stay without effect."""
     async with database.work() as work:
-        return JourneyOut.of(await operations.set_active(work, journey_id, active=True))
+        return JourneyOut.of(await operations.set_active(work, journey_id, active=True, by=Actor.of(caller)))
 
 
 @router.get("/messages", dependencies=[requires("campaign:read")], summary="Messages, newest first")
@@ -87,21 +88,20 @@ async def decisions(
     return DecisionsOut(decisions=rows)
 
 
-@router.post("/send-stop", summary="Stop all sending")
+@router.post("/send-stop", dependencies=[requires("campaign:admin")], summary="Stop all sending")
 async def stop_sending(database: Db, caller: Caller) -> SendStopOut:
     """Takes effect on every message whose provider has not been asked yet; stopping again changes nothing."""
-    caller.require("campaign:admin")
     async with database.work() as work:
-        return SendStopOut.model_validate(await operations.stop_sending(work, by=caller.subject))
+        return SendStopOut.model_validate(await operations.stop_sending(work, by=Actor.of(caller)))
 
 
 @router.delete(
     "/send-stop", status_code=204, dependencies=[requires("campaign:admin")], summary="Let messages leave again"
 )
-async def resume_sending(database: Db) -> None:
+async def resume_sending(database: Db, caller: Caller) -> None:
     """What was held and is not too old yet leaves within some seconds."""
     async with database.work() as work:
-        await operations.resume_sending(work)
+        await operations.resume_sending(work, by=Actor.of(caller))
 
 
 @router.get("/floor", dependencies=[requires("campaign:read")], summary="The floor, and whether one is awaited")
@@ -111,15 +111,18 @@ async def floor(database: Db) -> FloorOut:
         return FloorOut.of(await floors.look(work))
 
 
-@router.post("/floor", summary="Set the floor, and let messages leave again after a restore")
+@router.post(
+    "/floor",
+    dependencies=[requires("campaign:admin")],
+    summary="Set the floor, and let messages leave again after a restore",
+)
 async def set_floor(database: Db, caller: Caller, said: FloorIn) -> FloorOut:
     """What could have been answered before the floor is never sent; what came since leaves within some seconds.
 
     A floor in the future is refused, and so is one before the floor that stands.
     """
-    caller.require("campaign:admin")
     at = utc(said.at)
     async with database.work() as work:
-        found = await floors.set_floor(work, at, by=caller.subject)
+        found = await floors.set_floor(work, at, by=Actor.of(caller))
     failpoint("floor.after_set")
     return FloorOut.of(found)

@@ -14,6 +14,7 @@ from services.campaign.domain.ledger import Ledger
 from services.campaign.service import changes, contacts
 from services.campaign.service import floor as floors
 from services.campaign.settings import CampaignSettings
+from shared.audit.command import user
 from shared.clock import Clock, SystemClock
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.topics import PROFILES, SEGMENTS
@@ -64,7 +65,7 @@ async def _look(database: Database) -> Ledger:
 
 async def _set_floor(database: Database, at: datetime | None) -> Ledger:
     async with database.work() as work:
-        found = await floors.set_floor(work, at or work.now, by="command line")
+        found = await floors.set_floor(work, at or work.now, by=user())
     failpoint("floor.after_command")
     return found
 

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
-from pydantic import AwareDatetime
 
 from services.feedback import service
 from services.feedback.domain import CaseStatus, Survey
@@ -18,6 +17,7 @@ from services.feedback.schemas import (
     FiguresOut,
     ResponsesOut,
 )
+from shared.audit import Actor
 from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, Namespace
 from shared.errors import Forbidden
@@ -25,6 +25,7 @@ from shared.failpoints import failpoint
 from shared.http import (
     Caller,
     Db,
+    Moment,
     PageSize,
     decode_cursor,
     encode_cursor,
@@ -88,7 +89,7 @@ async def submit(
 
 @router.get("/figures", dependencies=[requires("feedback:read")], summary="NPS or CSAT over a period")
 async def figures(
-    database: Db, survey: Survey = Survey.NPS, since: AwareDatetime | None = None, until: AwareDatetime | None = None
+    database: Db, survey: Survey = Survey.NPS, since: Moment | None = None, until: Moment | None = None
 ) -> FiguresOut:
     """The figures over `[since, until)`; by default the last 30 days."""
     async with database.work() as work:
@@ -123,11 +124,10 @@ async def cases(
     return CasesOut(cases=rows, next=encode_cursor(last["opened_at"], last["id"]) if last else None)
 
 
-@router.post("/cases/{case_id}/close", summary="Close a case")
+@router.post("/cases/{case_id}/close", dependencies=[requires("feedback:write")], summary="Close a case")
 async def close(database: Db, caller: Caller, case_id: UUID, body: CloseIn) -> CaseOut:
     """Says that somebody acted. 409 if the case is closed already."""
-    caller.require("feedback:write")
     async with database.work() as work:
-        row = await service.close_case(work, case_id, closed_by=caller.subject, note=body.note)
+        row = await service.close_case(work, case_id, by=Actor.of(caller), note=body.note)
     failpoint("feedback.after_close")
     return CaseOut.model_validate(dict(row))

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from shared.http import Text
+from shared.http import JSON_NUMBER, Text
 
 Value = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 
@@ -49,7 +49,7 @@ class FeedbackIn(BaseModel):
 
     customer: Customer
     survey: Literal["nps", "csat"] = "nps"
-    rating: int = Field(description="0 to 10 for nps, 1 to 5 for csat")
+    rating: Annotated[int, JSON_NUMBER] = Field(description="0 to 10 for nps, 1 to 5 for csat")
     text: Text = Field("", max_length=5000)
     order_id: Value | None = None
 

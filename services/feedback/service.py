@@ -10,7 +10,8 @@ from uuid_utils.compat import uuid7
 
 from services.feedback import domain, repository
 from services.feedback.domain import CaseStatus, Figures, Survey
-from shared import aliases
+from shared import aliases, audit
+from shared.audit import Actor
 from shared.contracts import topics
 from shared.contracts.changes import ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, service_source
@@ -155,12 +156,13 @@ async def responses_of(work: Work, profile_id: UUID, *, limit: int) -> Sequence[
     return await repository.responses_of(work, await aliases.names(work, profile_id), limit=limit)
 
 
-async def close_case(work: Work, case_id: UUID, *, closed_by: str, note: str) -> Mapping[str, Any]:
+async def close_case(work: Work, case_id: UUID, *, by: Actor, note: str) -> Mapping[str, Any]:
     """Closes a case; raises `UnknownCase` or `CaseNotOpen`."""
-    closed = await repository.close_case(work, case_id, closed_by=closed_by, note=note)
+    closed = await repository.close_case(work, case_id, closed_by=by.subject, note=note)
     case = await repository.case(work, case_id)
     if case is None:
         raise UnknownCase(f"case {case_id}")
     if not closed:
         raise CaseNotOpen(f"case {case_id} is {case['status']}")
+    await audit.record(work, by, "case.closed", "case", case_id)
     return case

@@ -15,18 +15,22 @@ from services.profile.schemas import (
 )
 from services.profile.service import read
 from shared.auth import Principal
+from shared.contracts.identity import Namespace
 from shared.db import Work
 from shared.errors import Forbidden, Invalid
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
 
 router = APIRouter(prefix="/v1", tags=["profiles"])
 
+_NAMESPACES = "|".join(Namespace)
+REF = rf"^([0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}|({_NAMESPACES}):.+)$"  # told, and not enforced
 Ref = Annotated[
     str,
     Path(
         description="a profile id, or namespace:value",
         examples=["user_id:42", "email:ann@example.com"],
         max_length=300,
+        json_schema_extra={"pattern": REF},
     ),
 ]
 

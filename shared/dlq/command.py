@@ -1,8 +1,6 @@
 """`python -m services.<name> dlq list|show|retry|drop`."""
 
 import argparse
-import os
-import pwd
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
@@ -11,6 +9,7 @@ from rich.console import Console
 from rich.progress import Progress
 from sqlalchemy.exc import DBAPIError
 
+from shared.audit.command import user
 from shared.db import DATABASE_ERRORS
 from shared.dlq import decide, view
 from shared.dlq.decide import Outcome
@@ -58,14 +57,14 @@ async def _dispatch(subscription: Subscription, chosen: argparse.Namespace, lett
             return await _each(
                 out,
                 _selected(letters, chosen),
-                lambda entry: decide.retry(subscription, entry, by=_user(), dry_run=chosen.dry_run),
+                lambda entry: decide.retry(subscription, entry, by=user(), dry_run=chosen.dry_run),
             )
         case _:
             return await _each(
                 out,
                 _selected(letters, chosen),
                 lambda entry: decide.drop(
-                    subscription.database, entry, by=_user(), note=chosen.note, dry_run=chosen.dry_run
+                    subscription.database, entry, by=user(), note=chosen.note, dry_run=chosen.dry_run
                 ),
             )
 
@@ -122,11 +121,3 @@ def _parse(service: str, arguments: Sequence[str]) -> argparse.Namespace:
 
 
 _PLACE: Final = "topic/partition/offset, or with the cluster's id and a / before it"
-
-
-def _user() -> str:
-    """Who runs this, for the record: the operating system's word."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:  # in a container, a number need not have a name
-        return f"uid {os.getuid()}"

@@ -6,6 +6,8 @@ from typing import Final
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
+from shared import audit
+from shared.audit import Actor
 from shared.contracts import wire
 from shared.contracts.envelope import Event
 from shared.db import Database, Work, refuses_data, sqlstate
@@ -36,7 +38,7 @@ class _Rehearsed(Exception):
     """A dry run: everything worked, and nothing of it shall stay."""
 
 
-async def retry(subscription: Subscription, entry: Entry, *, by: str, dry_run: bool) -> Outcome:
+async def retry(subscription: Subscription, entry: Entry, *, by: Actor, dry_run: bool) -> Outcome:
     """Applies a letter with this release's code, its effects and the decision in one transaction.
 
     Guarantee: however often this is run, or killed, the event has its effect once. The row of the decision holds
@@ -70,7 +72,7 @@ async def retry(subscription: Subscription, entry: Entry, *, by: str, dry_run: b
     return await _stays_open(subscription.database, letter, reason, by=by, dry_run=dry_run)
 
 
-async def drop(database: Database, entry: Entry, *, by: str, note: str, dry_run: bool) -> Outcome:
+async def drop(database: Database, entry: Entry, *, by: Actor, note: str, dry_run: bool) -> Outcome:
     """Gives a letter up; it may still be retried, by its place. Idempotent."""
     async with database.work() as work:
         decision = await decisions.lock(work, entry.name)
@@ -80,13 +82,14 @@ async def drop(database: Database, entry: Entry, *, by: str, note: str, dry_run:
             return Outcome(decision.verdict is Verdict.DROPPED, _already(decision))
         if dry_run:
             return Outcome(True, "would be dropped")
-        await decisions.decide(work, entry.name, Verdict.DROPPED, by=by, note=note)
+        await decisions.decide(work, entry.name, Verdict.DROPPED, by=by.subject, note=note)
+        await audit.record(work, by, "dead_letter.dropped", "dead letter", entry.name)
     failpoint("dlq.after_drop")
     return Outcome(True, "dropped")
 
 
 async def _patiently(
-    database: Database, handler: Handler, letter: Letter, event: Event, *, by: str, dry_run: bool
+    database: Database, handler: Handler, letter: Letter, event: Event, *, by: Actor, dry_run: bool
 ) -> Outcome:
     for pause in PAUSES_SECONDS:
         try:
@@ -101,7 +104,7 @@ async def _patiently(
 
 
 async def _apply(
-    database: Database, handler: Handler, letter: Letter, event: Event, *, by: str, dry_run: bool
+    database: Database, handler: Handler, letter: Letter, event: Event, *, by: Actor, dry_run: bool
 ) -> Outcome:
     trace_id.set(trace_of(event))
     done = Outcome(True, f"applied: {wire.type_name(type(event.body))} {event.event_id}")
@@ -118,10 +121,13 @@ async def _apply(
             twin = await decisions.applied(work, event.event_id)
             if twin is None:
                 await handler(work, [event])
-                await decisions.decide(work, letter.name, Verdict.RETRIED, by=by, event_id=event.event_id)
+                await decisions.decide(work, letter.name, Verdict.RETRIED, by=by.subject, event_id=event.event_id)
             else:
                 done = Outcome(True, f"holds the same event as {twin}, which was applied")
-                await decisions.decide(work, letter.name, Verdict.RETRIED, by=by, note=done.text)
+                await decisions.decide(work, letter.name, Verdict.RETRIED, by=by.subject, note=done.text)
+            await audit.record(
+                work, by, "dead_letter.retried", "dead letter", letter.name, {"event_id": event.event_id}
+            )
             if dry_run:
                 done = Outcome(True, f"would be {done.text}{await _published(work)}" if twin is None else done.text)
                 raise _Rehearsed
@@ -140,7 +146,7 @@ async def _published(work: Work) -> str:
     return "".join(f", {row.events} to {row.topic}" for row in rows)
 
 
-async def _stays_open(database: Database, letter: Letter, reason: str, *, by: str, dry_run: bool) -> Outcome:
+async def _stays_open(database: Database, letter: Letter, reason: str, *, by: Actor, dry_run: bool) -> Outcome:
     async with database.work() as work:
         decision = await decisions.lock(work, letter.name)
         if decision is None:
@@ -148,7 +154,7 @@ async def _stays_open(database: Database, letter: Letter, reason: str, *, by: st
         if decision.verdict is Verdict.RETRIED:
             return Outcome(True, _already(decision))
         if decision.verdict is Verdict.REFUSED and not dry_run:
-            await decisions.decide(work, letter.name, Verdict.REFUSED, by=by, note=reason)
+            await decisions.decide(work, letter.name, Verdict.REFUSED, by=by.subject, note=reason)
     return Outcome(False, f"stays {'open' if decision.verdict is Verdict.REFUSED else 'dropped'}: {reason}")
 
 

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from tests.architecture.audit import unaudited_routes
 from tests.architecture.imports import disallowed_imports
 
 ROOTS: Final = ("services", "shared", "deploy")
@@ -38,6 +39,7 @@ class Violation:
 def violations(root: Path) -> list[Violation]:
     """Everything under `root` that breaks a rule, by path and line."""
     found = [*_rooms(root), *_packages(root)]
+    found += [Violation(path, line, "audit", advice) for path, line, advice in unaudited_routes(root)]
     for path in _sources(root):
         found += _violations_in(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
     return sorted(found)

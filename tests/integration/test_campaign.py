@@ -29,6 +29,7 @@ from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, MessageSent
 from shared.db import Database, Work
 from tests.conftest import DatabaseFactory
+from tests.support.actors import OPERATOR
 from tests.support.running import eventually
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -450,17 +451,17 @@ async def test_a_pause_and_a_stop_hold_messages_back(world: World) -> None:
     ann, ben = uuid4(), uuid4()
     await world.hear(profile(ann), profile(ben, "ben@example.com"), rise(ann))
     async with world.database.work() as work:
-        await operations.set_active(work, "welcome-to-tier", active=False)
+        await operations.set_active(work, "welcome-to-tier", active=False, by=OPERATOR)
     async with world.sending():
         await eventually(lambda: world.decisions(ann), lambda made: ("held", "paused") in made)
         await world.hear(rise(ben))
         async with world.database.work() as work:
-            await operations.set_active(work, "welcome-to-tier", active=True)
-            await operations.stop_sending(work, by="operator")
+            await operations.set_active(work, "welcome-to-tier", active=True, by=OPERATOR)
+            await operations.stop_sending(work, by=OPERATOR)
         world.move(11 * SECOND)
         await eventually(lambda: world.decisions(ann), lambda made: ("held", "send_stop") in made)
         async with world.database.work() as work:
-            await operations.resume_sending(work)
+            await operations.resume_sending(work, by=OPERATOR)
         world.move(11 * SECOND)
         await world.settled(all_in("sent"))
     assert [one["X-Rapport-Profile"] for one in world.provider.taken] == [str(ann)]

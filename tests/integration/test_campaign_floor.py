@@ -37,6 +37,7 @@ from shared.kafka.topics import ensure_topics
 from shared.migrate import upgrade
 from tests.conftest import DatabaseFactory, new_broker
 from tests.integration.test_campaign_api import at_risk, client_of, event, hear, profile, settings
+from tests.support.actors import OPERATOR
 from tests.support.events import message
 from tests.support.running import eventually, running, session_milliseconds
 
@@ -301,7 +302,7 @@ async def test_a_ledger_that_was_noted_elsewhere_awaits_a_floor(database_factory
         assert looks[0] == looks[1]
         assert (looks[0].reason or "").startswith("restored or promoted: ")
         async with database.work() as work:
-            found = await floors.set_floor(work, work.now, by="test")
+            found = await floors.set_floor(work, work.now, by=OPERATOR)
         assert (found.awaiting_since, found.reason) == (None, None)
         async with database.work() as work:
             assert await floors.look(work) == found
@@ -361,17 +362,17 @@ async def test_a_floor_that_makes_no_sense_is_refused_and_changes_nothing(databa
     async with opened(await database_factory("campaign")) as database:
         now = SystemClock().now()
         async with database.work() as work:
-            stands = await floors.set_floor(work, now - MINUTE, by="test")  # a drill: nothing is awaited
+            stands = await floors.set_floor(work, now - MINUTE, by=OPERATOR)  # a drill: nothing is awaited
         for at, error, says in (
             (now + MINUTE, Invalid, "future"),
             (now - 2 * MINUTE, Conflict, "stands at"),
         ):
             with pytest.raises(error, match=says):
                 async with database.work() as work:
-                    await floors.set_floor(work, at, by="test")
+                    await floors.set_floor(work, at, by=OPERATOR)
         async with database.work() as work:
             assert await floors.look(work) == stands
-            assert await floors.set_floor(work, now - MINUTE, by="test") == stands
+            assert await floors.set_floor(work, now - MINUTE, by=OPERATOR) == stands
 
 
 async def test_a_floor_before_what_the_backup_knew_does_not_end_the_wait(database_factory: DatabaseFactory) -> None:
@@ -391,10 +392,10 @@ async def test_a_floor_before_what_the_backup_knew_does_not_end_the_wait(databas
             )
         with pytest.raises(Invalid, match="before a message that this ledger knows of"):
             async with database.work() as work:
-                await floors.set_floor(work, now - 2 * MINUTE, by="test")
+                await floors.set_floor(work, now - 2 * MINUTE, by=OPERATOR)
         async with database.work() as work:
             assert (await floors.look(work)).awaiting_since is not None
-            assert (await floors.set_floor(work, now - MINUTE, by="test")).awaiting_since is None
+            assert (await floors.set_floor(work, now - MINUTE, by=OPERATOR)).awaiting_since is None
 
 
 async def test_the_floor_is_shown_and_set_from_the_command_line(

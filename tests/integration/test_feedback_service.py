@@ -19,6 +19,7 @@ from shared.contracts.identity import Identity, Namespace, partition_key
 from shared.db import Database, Work
 from shared.errors import Refused
 from tests.conftest import DatabaseFactory
+from tests.support.actors import OPERATOR
 from tests.support.events import NOON, SECRET, days, event, order, user
 
 ANN, BOB, CAT = UUID(int=1), UUID(int=2), UUID(int=3)
@@ -153,20 +154,20 @@ async def test_an_answer_of_long_ago_opens_no_case(work: Work) -> None:
 async def test_a_closed_case_stays_closed_when_its_answer_is_heard_again(work: Work) -> None:
     heard = nps(0)
     await service.hear(work, [heard])
-    closed = await service.close_case(work, heard.event_id, closed_by="eve", note="called her")
+    closed = await service.close_case(work, heard.event_id, by=OPERATOR, note="called her")
     await service.hear(work, [heard])
 
     assert (closed["status"], closed["closed_by"], closed["note"], closed["closed_at"]) == (
         "closed",
-        "eve",
+        "operator",
         "called her",
         NOON,
     )
     assert await open_cases(work) == []
     with pytest.raises(service.CaseNotOpen):
-        await service.close_case(work, heard.event_id, closed_by="bob", note="")
+        await service.close_case(work, heard.event_id, by=OPERATOR, note="")
     with pytest.raises(service.UnknownCase):
-        await service.close_case(work, ANN, closed_by="bob", note="")
+        await service.close_case(work, ANN, by=OPERATOR, note="")
 
 
 async def test_cases_come_newest_first_page_by_page(work: Work) -> None:

@@ -111,6 +111,12 @@ ARROWS: Final = (
 )
 
 UNMARKED: Final = 'class Note(Base):\n    """One note."""\n\n    __tablename__ = "notes"\n'
+UNAUDITED: Final = """from services.segment.service import standings
+
+@router.put("/tiers")
+async def put(work: Work) -> None:
+    await standings.counts(work)
+"""
 CATCH_ALL: Final = "def run() -> None:\n    try:\n        work()\n    except {caught}:\n        {then}\n"
 
 # Found by tests/architecture.
@@ -166,12 +172,24 @@ SHAPES: Final = (
         CATCH_ALL.format(caught="BaseException", then="pass"),
     ),
     Plant("an unmarked table", "table-mark", "services/feedback/models.py", UNMARKED),
+    Plant("a route without an audit entry", "audit", "services/segment/api.py", UNAUDITED),
+    Plant(
+        *("a route added by a call without an audit entry", "audit", "services/segment/api.py"),
+        'def add() -> None:\n    router.add_api_route("/tiers", tiers, methods=["GET", "PUT"])\n',
+    ),
+    Plant("a listed route that is gone", "audit", "services/feedback/api.py", ""),
 )
 
 ALLOWED: Final = (
     Plant("the worker names exceptions", "", "services/segment/worker.py", "from sqlalchemy.exc import DBAPIError\n"),
     Plant("domain uses msgspec", "", "services/profile/domain/planted.py", "import math\n\nimport msgspec\n"),
     Plant("cleaning up", "", "shared/planted.py", CATCH_ALL.format(caught="BaseException", then="raise")),
+    Plant("a route that only reads", "", "services/segment/api.py", UNAUDITED.replace("put", "get")),
+    Plant(
+        *("a route whose use case writes an audit entry", "", "services/segment/api.py"),
+        UNAUDITED.replace("await standings.counts(work)", 'await audit.record(work, by, "tiers.set", "tiers", 1)')
+        + "\nfrom shared import audit\n",
+    ),
     Plant("a marked table", "", "services/feedback/models.py", UNMARKED.replace("One", "RECORD: one")),
 )
 

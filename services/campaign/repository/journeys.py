@@ -17,9 +17,14 @@ async def published(work: Work) -> Sequence[Published]:
     return [Published(msgspec.json.decode(row.definition, type=Journey), row.active) for row in rows]
 
 
-async def set_active(work: Work, journey_id: str, *, active: bool) -> None:
-    """Runs or pauses a journey, in all its versions."""
-    await work.run("UPDATE journeys SET active = :active WHERE id = :id", id=journey_id, active=active)
+async def set_active(work: Work, journey_id: str, *, active: bool) -> bool:
+    """Runs or pauses a journey, in all its versions; returns whether that changed anything."""
+    return (
+        await work.run(
+            "UPDATE journeys SET active = :active WHERE id = :id AND active <> :active", id=journey_id, active=active
+        )
+        > 0
+    )
 
 
 async def stopped(work: Work) -> SendStop | None:
@@ -28,15 +33,16 @@ async def stopped(work: Work) -> SendStop | None:
     return None if row is None else SendStop(*row)
 
 
-async def stop(work: Work, *, by: str) -> None:
-    """Stops all sending; nothing changes if it is stopped already."""
-    await work.run(
+async def stop(work: Work, *, by: str) -> bool:
+    """Stops all sending; returns whether it was not stopped already."""
+    stopped = await work.run(
         "INSERT INTO send_stop (stopped_at, stopped_by) VALUES (:now, :by) ON CONFLICT (single) DO NOTHING",
         now=work.now,
         by=by,
     )
+    return stopped > 0
 
 
-async def unstop(work: Work) -> None:
-    """Ends the send stop."""
-    await work.run("DELETE FROM send_stop")
+async def unstop(work: Work) -> bool:
+    """Ends the send stop; returns whether there was one."""
+    return await work.run("DELETE FROM send_stop") > 0

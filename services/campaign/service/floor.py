@@ -5,6 +5,8 @@ from datetime import datetime
 
 from services.campaign.domain.ledger import Ledger, Objection, difference, objection
 from services.campaign.repository import ledger as repository
+from shared import audit
+from shared.audit import Actor
 from shared.db import Work
 from shared.errors import Conflict, Invalid
 from shared.kafka.rewinds import Rewind, described
@@ -46,7 +48,7 @@ async def note_rewound(work: Work, rewinds: Sequence[Rewind]) -> None:
     log.error("campaign.awaits_floor", reason=reason)
 
 
-async def set_floor(work: Work, at: datetime, *, by: str) -> Ledger:
+async def set_floor(work: Work, at: datetime, *, by: Actor) -> Ledger:
     """Sets the floor, which ends the wait for it. Raises `FloorMovesBack` or `UnfitFloor`."""
     ledger = await look(work)
     said = objection(ledger, at, last_handed=await repository.last_handed(work), now=work.now)
@@ -54,7 +56,9 @@ async def set_floor(work: Work, at: datetime, *, by: str) -> Ledger:
         raise FloorMovesBack(f"at: the floor stands at {(await _again(work)).floor}")
     if said is not None:
         raise UnfitFloor(f"at: {said.value} (it is {work.now.isoformat()} now)")
-    log.warning("campaign.floor_set", at=at.isoformat(), by=by)
+    log.warning("campaign.floor_set", at=at.isoformat(), by=by.subject)
+    change = {"floor": [ledger.floor, at], "reason": ledger.reason}
+    await audit.record(work, by, "floor.set", "service", "campaign", change)
     return await _again(work)
 
 

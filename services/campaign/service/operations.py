@@ -11,7 +11,8 @@ from services.campaign.domain.journey import Published
 from services.campaign.repository import decisions as decision_rows
 from services.campaign.repository import journeys as journey_rows
 from services.campaign.repository import messages as message_rows
-from shared import aliases
+from shared import aliases, audit
+from shared.audit import Actor
 from shared.db import Work
 from shared.errors import NotFound
 
@@ -38,26 +39,30 @@ async def journeys(work: Work) -> Sequence[Published]:
     return list(newest.values())
 
 
-async def set_active(work: Work, journey_id: str, *, active: bool) -> Published:
+async def set_active(work: Work, journey_id: str, *, active: bool, by: Actor) -> Published:
     """Runs or pauses a journey; raises `UnknownJourney`."""
-    await journey_rows.set_active(work, journey_id, active=active)
+    changed = await journey_rows.set_active(work, journey_id, active=active)
+    if changed:
+        await audit.record(work, by, f"journey.{'resumed' if active else 'paused'}", "journey", journey_id)
     for one in await journeys(work):
         if one.journey.id == journey_id:
             return one
     raise UnknownJourney(f"journey {journey_id}")
 
 
-async def stop_sending(work: Work, *, by: str) -> SendStop:
+async def stop_sending(work: Work, *, by: Actor) -> SendStop:
     """Stops every message that has not been handed over yet; they are held, and grow too old."""
-    await journey_rows.stop(work, by=by)
+    if await journey_rows.stop(work, by=by.subject):
+        await audit.record(work, by, "sending.stopped", "service", "campaign")
     stopped = await journey_rows.stopped(work)
     assert stopped is not None
     return stopped
 
 
-async def resume_sending(work: Work) -> None:
+async def resume_sending(work: Work, *, by: Actor) -> None:
     """Ends the stop."""
-    await journey_rows.unstop(work)
+    if await journey_rows.unstop(work):
+        await audit.record(work, by, "sending.resumed", "service", "campaign")
 
 
 async def messages(

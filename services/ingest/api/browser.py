@@ -5,7 +5,7 @@ import gzip
 import hashlib
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from fastapi import APIRouter, Request
@@ -23,6 +23,14 @@ SCRIPT: Final = Path(__file__).resolve().parent.parent / "static" / "rapport.js"
 SCRIPT_SECONDS: Final = 3600  # for which browsers keep it
 GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")  # one transparent point
 
+SCRIPTS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"text/javascript": {"schema": {"type": "string"}}}},
+    304: {"description": "It is the one that the browser has"},
+}
+PIXELS: Final[dict[int | str, dict[str, Any]]] = {
+    200: {"content": {"image/gif": {"schema": {"type": "string", "format": "binary"}}}},
+}
+
 log = get_logger(__name__)
 router = APIRouter(prefix="/v1", tags=["browser"])
 
@@ -34,7 +42,7 @@ def _script() -> tuple[bytes, bytes, str]:
     return plain, gzip.compress(plain, mtime=0), f'"{hashlib.blake2b(plain, digest_size=16).hexdigest()}"'
 
 
-@router.get("/rapport.js", summary="The browser snippet", response_class=Response)
+@router.get("/rapport.js", summary="The browser snippet", response_class=Response, responses=SCRIPTS)
 async def script(request: Request) -> Response:
     """Page views, identify and track; see docs/ingest.md for how a page loads it."""
     plain, packed, tag = _script()
@@ -47,7 +55,7 @@ async def script(request: Request) -> Response:
     return Response(plain, media_type="text/javascript; charset=utf-8", headers=headers)
 
 
-@router.get("/pixel.gif", summary="The pixel", response_class=Response)
+@router.get("/pixel.gif", summary="The pixel", response_class=Response, responses=PIXELS)
 async def gif(request: Request) -> Response:
     """One event in the address: `writeKey`, `event` (by default a page view), `userId` or `anonymousId`, `messageId`,
     and any other parameter as a property. Always answers with the image: nobody reads anything else.

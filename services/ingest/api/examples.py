@@ -35,12 +35,17 @@ _BATCH: Final = {
 }
 
 
-def _body(example: dict[str, Any]) -> dict[str, Any]:
-    return {"required": True, "content": {"application/json": {"schema": {"type": "object"}, "example": example}}}
+_CALL: Final = {"type": "object"}
+# Whatever a batch holds is taken in: what is no event goes to the quarantine.
+_CALLS: Final = {"type": "object", "required": ["batch"], "properties": {"batch": {"type": "array"}}}
+
+
+def _body(example: dict[str, Any], schema: dict[str, Any] = _CALL) -> dict[str, Any]:
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": example}}}
 
 
 EXAMPLES: Final = {
-    "batch": _body(_BATCH),
+    "batch": _body(_BATCH, _CALLS),
     "track": _body(_TRACK),
     "identify": _body(_IDENTIFY),
     "page": _body(_PAGE),

@@ -33,6 +33,7 @@ from shared.db import DATABASE_ERRORS
 from shared.errors import AppError, Invalid, Unauthorized
 from shared.http import problem
 from shared.logging import traceparent
+from shared.openapi import WRITE_KEY, schema_of
 
 MAX_EVENTS: Final = 2_500  # of a batch of CloudEvents
 TAKEN: Final = 202
@@ -128,7 +129,7 @@ def _add_typed_routes() -> None:
             summary=(typed.KINDS[kind].body.__doc__ or "").splitlines()[0].rstrip("."),
             description=_KEYS[typed.KINDS[kind].key],
             responses={422: {"description": "what is wrong, and where; the event is kept in the quarantine"}},
-            openapi_extra={"requestBody": _request_body(kind), "security": [{"writeKey": []}]},
+            openapi_extra={"requestBody": _request_body(kind), "security": WRITE_KEY},
         )
 
 
@@ -157,24 +158,8 @@ def _takes(kind: str) -> Any:
 
 
 def _request_body(kind: str) -> dict[str, Any]:
-    schema = msgspec.json.schema(typed.KINDS[kind].body, ref_template="#/components/schemas/{name}")
-    definitions = schema.pop("$defs", {})
-    name = schema["$ref"].rpartition("/")[2]
-    return {
-        "required": True,
-        "content": {"application/json": {"schema": _inlined(definitions[name], definitions), "example": TYPED[kind]}},
-    }
-
-
-def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
-    """A schema that says everything itself: these have no place among FastAPI's own."""
-    if isinstance(schema, list):
-        return [_inlined(one, definitions) for one in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {name: _inlined(one, definitions) for name, one in schema.items()}
+    schema = schema_of(typed.KINDS[kind].body)
+    return {"required": True, "content": {"application/json": {"schema": schema, "example": TYPED[kind]}}}
 
 
 # CloudEvents
@@ -187,13 +172,13 @@ def _inlined(schema: Any, definitions: Mapping[str, Any]) -> Any:
     summary="Send CloudEvents 1.0, structured, binary or in a batch",
     responses={422: {"description": "what is wrong, and where; the event is kept in the quarantine"}},
     openapi_extra={
-        "security": [{"writeKey": []}],
+        "security": WRITE_KEY,
         "requestBody": {
             "required": True,
             "content": {
                 cloudevents.MEDIA_TYPE: {"schema": {"type": "object"}, "example": TYPED["cloudevents"]},
                 cloudevents.BATCH_MEDIA_TYPE: {
-                    "schema": {"type": "array", "items": {"type": "object"}},
+                    "schema": {"type": "array"},  # what is no event in it is among `refused`
                     "example": [TYPED["cloudevents"]],
                 },
                 "application/json": {
@@ -259,7 +244,10 @@ async def _take_batch(request: Request, source: Source, raw: bytes) -> BatchTake
     "/webhooks/{source_id}",
     tags=["facts"],
     summary="Deliver a webhook of a shop",
-    openapi_extra={"requestBody": {"required": True, "content": {"application/json": {"schema": {}}}}},
+    openapi_extra={
+        "security": [{}, *WRITE_KEY],  # signed, or with the write key of a source that signs nothing
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+    },
 )
 async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
     """The address to give to the vendor; the source's `format` says whose payloads these are, its `secret` signs them.

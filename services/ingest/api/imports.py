@@ -12,6 +12,7 @@ from fastapi.responses import StreamingResponse
 
 from services.ingest.schemas.imports import ImportCreated, ImportIn, ImportOut, ImportsOut
 from services.ingest.service import imports
+from shared.audit import Actor
 from shared.db import Database
 from shared.errors import AppError
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
@@ -28,13 +29,12 @@ class TooLarge(AppError):
     status = 413
 
 
-@router.post("", status_code=201, summary="Announce a file to be imported")
+@router.post("", status_code=201, dependencies=[requires("ingest:admin")], summary="Announce a file to be imported")
 async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreated:
     """Its options are checked; its bytes are uploaded next."""
-    caller.require("ingest:admin")
     options = imports.options_of(said.options)
     async with database.work() as work:
-        made = await imports.announce(work, said.source_id, options, name=said.name, by=caller.subject)
+        made = await imports.announce(work, said.source_id, options, name=said.name, by=Actor.of(caller))
     return ImportCreated(id=made)
 
 
@@ -50,7 +50,7 @@ async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreate
         }
     },
 )
-async def upload(request: Request, database: Db, import_id: UUID) -> ImportOut:
+async def upload(request: Request, database: Db, caller: Caller, import_id: UUID) -> ImportOut:
     """The file's bytes as they are. An upload that was cut off is sent again from the beginning."""
     limit: int = request.app.state.import_bytes
     async with database.work() as work:
@@ -69,7 +69,7 @@ async def upload(request: Request, database: Db, import_id: UUID) -> ImportOut:
     if waiting:
         await _keep(database, import_id, number, bytes(waiting))
     async with database.work() as work:
-        await imports.end_upload(work, import_id, content_hash=hashed.digest(), size=size)
+        await imports.end_upload(work, import_id, content_hash=hashed.digest(), size=size, by=Actor.of(caller))
         work.wakes = True
         return _out(await imports.one(work, import_id))
 

@@ -20,6 +20,7 @@ from services.ingest.schemas.quarantine import (
     State,
 )
 from services.ingest.service import quarantine
+from shared.audit import Actor
 from shared.failpoints import failpoint
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
 
@@ -55,33 +56,33 @@ async def reasons(database: Db, source_id: UUID | None = None) -> ReasonsOut:
         return ReasonsOut(reasons=dict(await quarantine.reasons(work, source_id=source_id)))
 
 
-@router.get("/{payload_id}", dependencies=[requires("ingest:read")], summary="One payload")
+@router.get("/{payload_id:uuid}", dependencies=[requires("ingest:read")], summary="One payload")
 async def one(database: Db, payload_id: UUID) -> QuarantinedOut:
     """Its bytes, its reason, and what was decided on it."""
     async with database.work() as work:
         return _out(await quarantine.one(work, payload_id))
 
 
-@router.post("/release", summary="Release many, by source, reason or import")
+@router.post("/release", dependencies=[requires("ingest:write")], summary="Release many, by source, reason or import")
 async def release_many(database: Db, door: At, caller: Caller, said: ReleaseManyIn) -> ReleasedManyOut:
     """The oldest held ones, each in a transaction of its own. Those that are still refused stay, with their reason."""
-    caller.require("ingest:write")
     async with database.work() as work:
         chosen = await quarantine.chosen(
             work, source_id=said.source_id, reason_code=said.reason, import_id=said.import_id, limit=said.limit
         )
-    released = [await _release(database, door, caller.subject, payload_id, said) for payload_id in chosen]
+    released = [await _release(database, door, Actor.of(caller), payload_id, said) for payload_id in chosen]
     return ReleasedManyOut(released=released)
 
 
-@router.post("/{payload_id}/release", summary="Release a payload, repaired or as it is")
+@router.post(
+    "/{payload_id}/release", dependencies=[requires("ingest:write")], summary="Release a payload, repaired or as it is"
+)
 async def release(database: Db, door: At, caller: Caller, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
     """Judges it again, by the source's rules of now, as of the time it came; its events are folded once."""
-    caller.require("ingest:write")
-    return await _release(database, door, caller.subject, payload_id, said)
+    return await _release(database, door, Actor.of(caller), payload_id, said)
 
 
-async def _release(database: Any, door: Door, by: str, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
+async def _release(database: Any, door: Door, by: Actor, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
     repair = quarantine.repair_of(said.repair)
     how: dict[str, Any] = {"repair": repair, "partition_secret": door.partition_secret}
     async with database.work() as work:
@@ -94,12 +95,13 @@ async def _release(database: Any, door: Door, by: str, payload_id: UUID, said: R
     return ReleasedOut.model_validate(found)
 
 
-@router.post("/{payload_id}/drop", status_code=204, summary="Give a payload up")
+@router.post(
+    "/{payload_id}/drop", status_code=204, dependencies=[requires("ingest:write")], summary="Give a payload up"
+)
 async def drop(database: Db, caller: Caller, payload_id: UUID, said: DropIn) -> None:
     """It stays to be looked at until it is forgotten. 409 if it was released."""
-    caller.require("ingest:write")
     async with database.work() as work:
-        await quarantine.drop(work, payload_id, by=caller.subject, note=said.note)
+        await quarantine.drop(work, payload_id, by=Actor.of(caller), note=said.note)
 
 
 def _out(row: Any) -> QuarantinedOut:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from services.ingest.api.door import Door, door_of
@@ -33,6 +33,7 @@ from services.ingest.schemas.sources import (
     ViolationsOut,
 )
 from services.ingest.service import plans, previewing, reckoning, sources
+from shared.audit import Actor
 from shared.contracts import wire
 from shared.db import Database, Work
 from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires, scoped_key
@@ -41,13 +42,14 @@ TAIL_SECONDS: Final = 600  # a watch ends by itself; whoever still looks asks ag
 TAIL_RENEW_SECONDS: Final = 20
 TAIL_POLL_SECONDS: Final = 0.5
 DAYS: Final = 30
+MAX_VERSION: Final = 2**31 - 1
 
 router = APIRouter(prefix="/v1/sources", tags=["sources"])
 At = Annotated[Door, Depends(door_of)]
 Days = Annotated[int, Query(ge=1, le=366, description="how far back, in days (UTC)")]
 
 
-@router.post("", status_code=201, summary="Create a source")
+@router.post("", status_code=201, dependencies=[requires("ingest:admin")], summary="Create a source")
 async def create(
     database: Db,
     door: At,
@@ -56,11 +58,10 @@ async def create(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> SourceCreated:
     """Returns the source's write key, once: only its hash is kept. 409 if the name is taken."""
-    caller.require("ingest:admin")
     shown: list[str] = []
 
     async def make() -> UUID:
-        source_id, key = await sources.create(work, door.vault, _set(said))
+        source_id, key = await sources.create(work, door.vault, _set(said), by=Actor.of(caller))
         shown.append(key)
         return source_id
 
@@ -88,47 +89,48 @@ async def one(database: Db, source_id: UUID, response: Response) -> SourceOut:
 
 @router.patch("/{source_id}", dependencies=[requires("ingest:admin")], summary="Change a source")
 async def edit(
-    database: Db, door: At, source_id: UUID, said: SourcePatch, version: EditOf, response: Response
+    database: Db, door: At, caller: Caller, source_id: UUID, said: SourcePatch, version: EditOf, response: Response
 ) -> SourceOut:
     """Takes effect within ten seconds. 412 if somebody changed it since it was read."""
     async with database.work() as work:
-        await sources.edit(work, door.vault, source_id, version=version, said=_set(said))
+        await sources.edit(work, door.vault, source_id, version=version, said=_set(said), by=Actor.of(caller))
         return await _shown(work, source_id, response)
 
 
 @router.delete(
     "/{source_id}", status_code=204, dependencies=[requires("ingest:admin")], summary="Delete an unused source"
 )
-async def delete(database: Db, source_id: UUID) -> None:
+async def delete(database: Db, caller: Caller, source_id: UUID) -> None:
     """409 if it ever sent anything: then disable it."""
     async with database.work() as work:
-        await sources.delete(work, source_id)
+        await sources.delete(work, source_id, by=Actor.of(caller))
 
 
 @router.post("/{source_id}/keys", status_code=201, dependencies=[requires("ingest:admin")], summary="Rotate the key")
-async def rotate(database: Db, source_id: UUID, said: KeyIn) -> KeyMade:
+async def rotate(database: Db, caller: Caller, source_id: UUID, said: KeyIn) -> KeyMade:
     """Makes a new write key; the one before works for `grace_hours` more.
 
     409 while two keys work already, but with `grace_hours` 0, which ends every other key at once.
     """
     async with database.work() as work:
-        key = await sources.rotate(work, source_id, grace=timedelta(hours=said.grace_hours))
+        grace = timedelta(hours=said.grace_hours)
+        key = await sources.rotate(work, source_id, grace=grace, by=Actor.of(caller))
     return KeyMade(write_key=key)
 
 
 @router.post("/{source_id}/disable", dependencies=[requires("ingest:admin")], summary="Disable a source")
-async def disable(database: Db, source_id: UUID, response: Response) -> SourceOut:
+async def disable(database: Db, caller: Caller, source_id: UUID, response: Response) -> SourceOut:
     """Its write keys stop working within ten seconds."""
     async with database.work() as work:
-        await sources.set_disabled(work, source_id, disabled=True)
+        await sources.set_disabled(work, source_id, disabled=True, by=Actor.of(caller))
         return await _shown(work, source_id, response)
 
 
 @router.post("/{source_id}/enable", dependencies=[requires("ingest:admin")], summary="Enable a source again")
-async def enable(database: Db, source_id: UUID, response: Response) -> SourceOut:
+async def enable(database: Db, caller: Caller, source_id: UUID, response: Response) -> SourceOut:
     """Its write keys work again within ten seconds."""
     async with database.work() as work:
-        await sources.set_disabled(work, source_id, disabled=False)
+        await sources.set_disabled(work, source_id, disabled=False, by=Actor.of(caller))
         return await _shown(work, source_id, response)
 
 
@@ -241,7 +243,7 @@ async def preview(database: Db, door: At, source_id: UUID, said: MappingTried) -
 async def put_plan(database: Db, caller: Caller, source_id: UUID, said: PlanIn) -> PlanMade:
     """Stores it as a new version, and puts that in force within ten seconds."""
     async with database.work() as work:
-        version = await plans.put(work, source_id, said.model_dump(mode="json"), by=caller.subject)
+        version = await plans.put(work, source_id, said.model_dump(mode="json"), by=Actor.of(caller))
     return PlanMade(version=version)
 
 
@@ -262,7 +264,7 @@ async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
 
 
 @router.get("/{source_id}/plan/versions/{version}", dependencies=[requires("ingest:read")], summary="One version")
-async def plan_version(database: Db, source_id: UUID, version: int) -> PlanOut:
+async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Path(ge=1, le=MAX_VERSION)]) -> PlanOut:
     """As it was written."""
     async with database.work() as work:
         return PlanOut.model_validate(dict(await plans.get(work, source_id, version)))
@@ -274,10 +276,10 @@ async def plan_version(database: Db, source_id: UUID, version: int) -> PlanOut:
     dependencies=[requires("ingest:admin")],
     summary="Put a version in force, or none",
 )
-async def put_in_force(database: Db, source_id: UUID, said: InForce) -> None:
+async def put_in_force(database: Db, caller: Caller, source_id: UUID, said: InForce) -> None:
     """Takes effect within ten seconds."""
     async with database.work() as work:
-        await plans.put_in_force(work, source_id, said.version)
+        await plans.put_in_force(work, source_id, said.version, by=Actor.of(caller))
 
 
 @router.post("/{source_id}/plan/infer", dependencies=[requires("ingest:read")], summary="Infer a plan from samples")

@@ -25,6 +25,7 @@ from services.ingest.service.taking import Sorted
 from shared.db import DATABASE_ERRORS
 from shared.direct import Answer
 from shared.logging import get_logger, traceparent
+from shared.openapi import WRITE_KEY
 
 # An address by itself says the type of its one event; None stands for a batch, whose events say theirs.
 ROUTES: Final[dict[str, str | None]] = {
@@ -178,7 +179,16 @@ DIRECT: Final[dict[str, Answer]] = {f"/v1/{name}": _takes(type_) for name, type_
 
 
 def _add_routes() -> None:
-    refusals: dict[int | str, dict[str, Any]] = {status: {"model": TrackingProblem} for status in (400, 401, 503)}
+    refusals: dict[int | str, dict[str, Any]] = {
+        status: {"model": TrackingProblem, "description": text}
+        for status, text in (
+            (400, "It can't be read"),
+            (401, "No source has this write key"),
+            (429, "The source sends more than it may"),
+            (503, "Nothing durable takes events now; send it again later"),
+            ("4XX", "It was not taken in"),
+        )
+    }
     for name, type_ in (ROUTES | ALSO).items():
         router.add_api_route(
             f"/{name}",
@@ -190,12 +200,19 @@ def _add_routes() -> None:
             "Authenticate with a source's write key: as Basic user name, as `writeKey` in the body or in the query.",
             response_model=Accepted,
             responses=refusals,
-            openapi_extra={"requestBody": EXAMPLES[name]} if name in EXAMPLES else None,
+            openapi_extra={"security": WRITE_KEY, "requestBody": EXAMPLES.get(name)},
             include_in_schema=name in ROUTES,
         )
     router.add_api_route("/m", ignore, methods=["POST"], include_in_schema=False)
     router.add_api_route(
-        "/projects/{write_key}/settings", sdk_settings, methods=["GET"], summary="Where an SDK should send to"
+        "/projects/{write_key}/settings",
+        sdk_settings,
+        methods=["GET"],
+        summary="Where an SDK should send to",
+        responses=refusals,
+        openapi_extra={
+            "parameters": [{"name": "write_key", "in": "path", "required": True, "schema": {"type": "string"}}]
+        },
     )
     for path in (*ROUTES, *ALSO, "m"):
         router.add_api_route(

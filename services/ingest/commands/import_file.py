@@ -20,12 +20,12 @@ from rich.table import Table
 from services.ingest.domain.file import PRESETS, FileFormat, Options
 from services.ingest.service import files, imports, sources
 from services.ingest.service.imports import Batch, Report
+from shared.audit.command import user
 from shared.db import Database
 from shared.errors import AppError
 from shared.kafka.producer import BrokerAway
 
 REJECTS_AT_ONCE: Final = 500
-BY: Final = "command line"
 FORMATS: Final = {
     ".csv": FileFormat.CSV,
     ".txt": FileFormat.CSV,
@@ -69,7 +69,7 @@ async def _import(
     async with database.work() as work:
         source_id = await sources.named(work, chosen.source)
         begun = await imports.begin(
-            work, source_id, options, name=path.name, content_hash=content_hash, size=size, by=BY
+            work, source_id, options, name=path.name, content_hash=content_hash, size=size, by=user()
         )
         if begun["state"] in ("done", "failed"):
             _said(console, begun, Report(events=begun["events"], refused=begun["refused"]), "was imported before")

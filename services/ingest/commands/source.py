@@ -8,6 +8,7 @@ from datetime import timedelta
 from services.ingest.domain.source import Format
 from services.ingest.service import sources
 from services.ingest.service.vault import Vault
+from shared.audit.command import user
 from shared.db import Database
 from shared.errors import AppError
 from shared.failpoints import failpoint
@@ -53,20 +54,20 @@ def _parser() -> argparse.ArgumentParser:
 async def _create(database: Database, vault: Vault, chosen: argparse.Namespace) -> None:
     said = {"name": chosen.name, "kind": chosen.kind, "allow_orders": chosen.allow_orders, "format": chosen.format}
     async with database.work() as work:
-        _, key = await sources.create(work, vault, {**said, "ce_source": chosen.ce_source})
+        _, key = await sources.create(work, vault, {**said, "ce_source": chosen.ce_source}, by=user())
     failpoint("source.after_create")
     print(key)
 
 
 async def _rotate(database: Database, name: str, grace: timedelta) -> None:
     async with database.work() as work:
-        key = await sources.rotate(work, await sources.named(work, name), grace=grace)
+        key = await sources.rotate(work, await sources.named(work, name), grace=grace, by=user())
     print(key)
 
 
 async def _set_disabled(database: Database, name: str, *, disabled: bool) -> None:
     async with database.work() as work:
-        await sources.set_disabled(work, await sources.named(work, name), disabled=disabled)
+        await sources.set_disabled(work, await sources.named(work, name), disabled=disabled, by=user())
 
 
 async def _list(database: Database) -> None:

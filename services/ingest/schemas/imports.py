@@ -1,12 +1,14 @@
 """Imports, as the API takes and gives them."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from services.ingest.domain.file import Options
 from shared.http import Text
+from shared.openapi import schema_of
 
 
 class ImportIn(BaseModel):
@@ -27,7 +29,7 @@ class ImportIn(BaseModel):
 
     source_id: UUID
     name: Text = Field(min_length=1, max_length=300)
-    options: dict[str, Any]
+    options: Annotated[dict[str, Any], WithJsonSchema(schema_of(Options))]
 
 
 class ImportCreated(BaseModel):

@@ -1,13 +1,15 @@
 """The quarantine, as the API takes and gives it."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
 from services.ingest.domain.errors import Reason
-from shared.http import Text
+from services.ingest.domain.repair import Document
+from shared.http import JSON_NUMBER, Boolean, Text
+from shared.openapi import schema_of
 
 State = Literal["held", "released", "dropped"]
 
@@ -51,8 +53,8 @@ class ReleaseIn(BaseModel):
         json_schema_extra={"examples": [{"repair": {"set": {"properties.currency": {"value": "EUR"}}}}]},
     )
 
-    repair: dict[str, Any] | None = None
-    dry_run: bool = Field(False, description="say what would happen, and change nothing")
+    repair: Annotated[dict[str, Any], WithJsonSchema(schema_of(Document))] | None = None
+    dry_run: Boolean = Field(False, description="say what would happen, and change nothing")
 
 
 class ReleaseManyIn(ReleaseIn):
@@ -61,7 +63,7 @@ class ReleaseManyIn(ReleaseIn):
     source_id: UUID | None = None
     reason: Reason | None = None
     import_id: UUID | None = None
-    limit: int = Field(100, ge=1, le=500)
+    limit: Annotated[int, Field(ge=1, le=500), JSON_NUMBER] = 100
 
 
 class ReleasedOut(BaseModel):

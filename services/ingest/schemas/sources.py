@@ -4,16 +4,23 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
+from services.ingest.domain import mapping
+from services.ingest.domain.plan import Planned
+from services.ingest.domain.renaming import Renamed
 from services.ingest.domain.source import Format
-from shared.http import Text
+from shared.http import JSON_NUMBER, Boolean, Text
+from shared.openapi import schema_of
 
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Origin = Annotated[Text, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
 CeSource = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
 Secret = Annotated[Text, StringConstraints(min_length=8, max_length=300)]
 Kind = Literal["public", "server"]
+RenamingIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Renamed]))]
+MappingIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(mapping.Document))]
+PlannedIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Planned]))]
 
 _RENAMING = {"Purchase": {"event": "Order Completed", "properties": {"order_id": "transaction_id"}}}
 
@@ -25,20 +32,20 @@ class SourcePatch(BaseModel):
 
     name: Name | None = None
     kind: Kind | None = None
-    allow_orders: bool | None = Field(None, description="believe a public key when it speaks of orders")
+    allow_orders: Boolean | None = Field(None, description="believe a public key when it speaks of orders")
     format: Format | None = Field(None, description="how its payloads are written")
     secret: Secret | None = Field(None, description="what its webhooks are signed with; kept encrypted, never shown")
     allowed_origins: list[Origin] | None = Field(None, max_length=100, description="pages that may send; all if empty")
-    events_per_second: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+    events_per_second: Annotated[int, Field(ge=1, le=1_000_000), JSON_NUMBER] | None = Field(
         None,
         description="on average, with a burst of two seconds; counted by each process. Without one a server's source "
         "has no limit, and a public one that of PUBLIC_EVENTS_PER_SECOND",
     )
     ce_source: CeSource | None = Field(None, description="the CloudEvents `source` of its events on rapport.inbound.v1")
-    renaming: dict[str, Any] | None = Field(
+    renaming: RenamingIn | None = Field(
         None, description="its own words for events and properties (JMESPath)", examples=[_RENAMING]
     )
-    mapping: dict[str, Any] | None = Field(None, description="how its generic webhooks become events")
+    mapping: MappingIn | None = Field(None, description="how its generic webhooks become events")
 
 
 class SourceIn(SourcePatch):
@@ -61,7 +68,7 @@ class KeyIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    grace_hours: float = Field(24, ge=0, le=720)
+    grace_hours: Annotated[float, Field(ge=0, le=720), JSON_NUMBER] = 24
 
 
 class SourceCreated(BaseModel):
@@ -127,7 +134,7 @@ class MappingTried(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     payload: Any
-    mapping: dict[str, Any] | None = None
+    mapping: MappingIn | None = None
 
 
 class EventMade(BaseModel):
@@ -183,7 +190,7 @@ class InForce(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    version: int | None
+    version: Annotated[int, Field(ge=1, le=2**31 - 1), JSON_NUMBER] | None
 
 
 class PlanIn(BaseModel):
@@ -207,7 +214,7 @@ class PlanIn(BaseModel):
         },
     )
 
-    events: dict[str, Any] = {}
+    events: PlannedIn = {}
     unplanned: Literal["observe", "warn", "enforce"] = "observe"
 
 

@@ -26,6 +26,8 @@ from services.ingest.repository import imports as repository
 from services.ingest.service import files, sources, taking
 from services.ingest.service.sources import NotUsable
 from services.ingest.service.taking import Refused, Sorted
+from shared import audit
+from shared.audit import Actor
 from shared.contracts import wire
 from shared.db import Work
 from shared.errors import Conflict, NotFound
@@ -116,7 +118,7 @@ def batches(
 
 
 async def begin(
-    work: Work, source_id: UUID, options: Options, *, name: str, content_hash: bytes, size: int, by: str
+    work: Work, source_id: UUID, options: Options, *, name: str, content_hash: bytes, size: int, by: Actor
 ) -> Row:
     """The import of this file with these options: one that was begun before goes on. Raises `UnknownSource`."""
     await sources.one(work, source_id)
@@ -130,12 +132,16 @@ async def begin(
         size=size,
         options=msgspec.to_builtins(options),
         state="waiting",
-        by=by,
+        by=by.subject,
     )
-    return await one(work, import_id)
+    row = await one(work, import_id)
+    if row["next_row"] == 0 and row["state"] == "waiting":
+        change = {"source_id": source_id, "content": content_hash.hex(), "options": _options_digest(options)}
+        await audit.record(work, by, "import.begun", "import", import_id, change)
+    return row
 
 
-async def announce(work: Work, source_id: UUID, options: Options, *, name: str, by: str) -> UUID:
+async def announce(work: Work, source_id: UUID, options: Options, *, name: str, by: Actor) -> UUID:
     """An import whose file is still to be uploaded; its id. Raises `UnknownSource`."""
     await sources.one(work, source_id)
     import_id = uuid7()
@@ -148,9 +154,15 @@ async def announce(work: Work, source_id: UUID, options: Options, *, name: str, 
         size=0,
         options=msgspec.to_builtins(options),
         state="uploading",
-        by=by,
+        by=by.subject,
     )
+    change = {"source_id": source_id, "options": _options_digest(options)}
+    await audit.record(work, by, "import.announced", "import", import_id, change)
     return import_id
+
+
+def _options_digest(options: Options) -> str | None:
+    return audit.digest(msgspec.to_builtins(options))
 
 
 async def begin_upload(work: Work, import_id: UUID) -> None:
@@ -165,9 +177,11 @@ async def add_chunk(work: Work, import_id: UUID, number: int, content: bytes) ->
     await repository.add_chunk(work, import_id, number, content)
 
 
-async def end_upload(work: Work, import_id: UUID, *, content_hash: bytes, size: int) -> None:
+async def end_upload(work: Work, import_id: UUID, *, content_hash: bytes, size: int, by: Actor) -> None:
     """Says that the whole file is here; some process will work on it."""
     await repository.uploaded(work, import_id, content_hash=content_hash, size=size)
+    change = {"content": content_hash.hex(), "bytes": size}
+    await audit.record(work, by, "import.uploaded", "import", import_id, change)
 
 
 async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:

@@ -15,6 +15,8 @@ from services.ingest.repository import plans as repository
 from services.ingest.repository import reckoning
 from services.ingest.service import sources
 from services.ingest.service.sources import NotUsable
+from shared import audit
+from shared.audit import Actor
 from shared.db import Work
 from shared.errors import NotFound
 
@@ -29,25 +31,29 @@ class NothingSeen(NotFound):
     """Nothing was seen of this source yet."""
 
 
-async def put(work: Work, source_id: UUID, said: Any, *, by: str) -> int:
+async def put(work: Work, source_id: UUID, said: Any, *, by: Actor) -> int:
     """Stores a plan as the newest version and puts it in force; its version. Raises `UnknownSource`, `NotUsable`."""
-    await sources.one(work, source_id)
+    before = (await sources.one(work, source_id))["plan_version"]
     try:
         document = msgspec.convert(said, Document)
         Plan(document)
     except (BadDefinition, msgspec.ValidationError) as error:
         raise NotUsable(f"plan: {error}") from None
-    version = await repository.insert(work, source_id, msgspec.to_builtins(document), by=by)
+    builtins = msgspec.to_builtins(document)
+    version = await repository.insert(work, source_id, builtins, by=by.subject)
     await repository.put_in_force(work, source_id, version)
+    change = {"in_force": [before, version], "plan": audit.digest(builtins)}
+    await audit.record(work, by, "plan.written", "source", source_id, change)
     return version
 
 
-async def put_in_force(work: Work, source_id: UUID, version: int | None) -> None:
+async def put_in_force(work: Work, source_id: UUID, version: int | None, *, by: Actor) -> None:
     """Makes a stored version the one in force, or none of them. Raises `UnknownSource` or `NoPlan`."""
-    await sources.one(work, source_id)
+    before = (await sources.one(work, source_id))["plan_version"]
     if version is not None:
         await get(work, source_id, version)
     await repository.put_in_force(work, source_id, version)
+    await audit.record(work, by, "plan.put_in_force", "source", source_id, {"in_force": [before, version]})
 
 
 async def get(work: Work, source_id: UUID, version: int) -> Row:

@@ -23,6 +23,8 @@ from services.ingest.service import imports, owners, sources, taking
 from services.ingest.service.sources import NotUsable
 from services.ingest.service.taking import Sorted
 from services.ingest.service.vault import Vault
+from shared import audit
+from shared.audit import Actor
 from shared.db import Work
 from shared.errors import Conflict, NotFound
 
@@ -74,16 +76,17 @@ async def chosen(
     return await repository.chosen(work, source_id=source_id, reason_code=reason_code, import_id=import_id, limit=limit)
 
 
-async def drop(work: Work, row_id: UUID, *, by: str, note: str) -> None:
+async def drop(work: Work, row_id: UUID, *, by: Actor, note: str) -> None:
     """Gives a payload up; it stays to be looked at until it is forgotten. Idempotent."""
     row = await _locked(work, row_id)
     if row["state"] == "released":
         raise AlreadyDecided(f"{row_id} was released at {row['decided_at']:%Y-%m-%d %H:%M:%S}")
-    await repository.decide(work, row_id, state="dropped", by=by, note=note)
+    await repository.decide(work, row_id, state="dropped", by=by.subject, note=note)
+    await audit.record(work, by, "quarantine.dropped", "payload", row_id)
 
 
 async def release(
-    work: Work, vault: Vault, row_id: UUID, *, repair: Repair | None, by: str, partition_secret: bytes, locate: Locate
+    work: Work, vault: Vault, row_id: UUID, *, repair: Repair | None, by: Actor, partition_secret: bytes, locate: Locate
 ) -> Released:
     """Judges a payload again, repaired if it says so, and hands on what it makes. Released again, it changes nothing.
 
@@ -102,7 +105,9 @@ async def release(
     await taking.spool(work, done.accepted)
     if Way(row["way"]) is Way.WEBHOOK and (told := owners.told(done)):
         await owners.remember(work, source, told)
-    await repository.decide(work, row_id, state="released", by=by, note=repair.text if repair else "")
+    await repository.decide(work, row_id, state="released", by=by.subject, note=repair.text if repair else "")
+    change = {"events": len(done.accepted), "repair": audit.digest(repair.text if repair else None)}
+    await audit.record(work, by, "quarantine.released", "payload", row_id, change)
     return Released(row_id, True, events=len(done.accepted))
 
 

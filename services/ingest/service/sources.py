@@ -19,6 +19,8 @@ from services.ingest.domain.renaming import NO_RENAMING, Renaming
 from services.ingest.domain.source import MAX_GRACE, MAX_KEYS, Format, Source
 from services.ingest.repository import sources as repository
 from services.ingest.service.vault import Vault
+from shared import audit
+from shared.audit import Actor, difference, digest
 from shared.contracts.envelope import SourceKind
 from shared.db import Work
 from shared.errors import Conflict, Invalid, NotFound, PreconditionFailed
@@ -26,6 +28,7 @@ from shared.errors import Conflict, Invalid, NotFound, PreconditionFailed
 KEY_PREFIX: Final = "rk_"  # so that a leaked key can be found by its looks
 KEY_BYTES: Final = 32
 REMEMBERED_KEYS: Final = 1_024  # with their hashes: each takes as long as understanding an event
+SECONDS_PER_HOUR: Final = 3600
 MAX_REMEMBERED_KEY: Final = 128  # characters; no key is as long
 
 Row = Mapping[str, Any]
@@ -83,15 +86,17 @@ PLAIN: Final[Row] = {
 }
 
 
-async def create(work: Work, vault: Vault, said: Row) -> tuple[UUID, str]:
+async def create(work: Work, vault: Vault, said: Row, *, by: Actor) -> tuple[UUID, str]:
     """Makes a source; returns its id and its write key, which is not kept. Raises `NameTaken` or `NotUsable`."""
     source_id, key = uuid7(), new_key()
     if not await repository.insert(work, source_id, hash_of(key), _checked(vault, {**PLAIN, **said}, None)):
         raise NameTaken(f"source {said['name']!r} exists")
+    change = {"source": difference({}, _auditable({**PLAIN, **said}))}
+    await audit.record(work, by, "source.created", "source", source_id, change)
     return source_id, key
 
 
-async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, said: Row) -> Row:
+async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, said: Row, by: Actor) -> Row:
     """Changes what is said of a source. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `NotUsable`."""
     known = await one(work, source_id)
     if known["version"] != version:
@@ -102,7 +107,22 @@ async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, said:
     kept = None if "secret" in said else known["secret"]
     if not await repository.update(work, source_id, version, _checked(vault, {**known, **said}, kept)):
         raise PreconditionFailed("somebody changed the source meanwhile: read it again")
-    return await one(work, source_id)
+    changed = await one(work, source_id)
+    change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in said}
+    await audit.record(work, by, "source.changed", "source", source_id, change)
+    return changed
+
+
+def _auditable(source: Row) -> Row:
+    """What the audit log tells of a source: long documents by their digest, of the secret only whether there is one."""
+    plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source")
+    return {
+        **{name: source[name] for name in plain},
+        "allowed_origins": sorted(source["allowed_origins"]),
+        "renaming": digest(source["renaming"]),
+        "mapping": digest(source["mapping"]),
+        "has_secret": source["secret"] is not None,
+    }
 
 
 def _checked(vault: Vault, said: Row, kept_secret: bytes | None) -> Row:
@@ -113,7 +133,7 @@ def _checked(vault: Vault, said: Row, kept_secret: bytes | None) -> Row:
     return {**said, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
 
 
-async def rotate(work: Work, source_id: UUID, *, grace: timedelta) -> str:
+async def rotate(work: Work, source_id: UUID, *, grace: timedelta, by: Actor) -> str:
     """Gives a source a new key, and lets the one before it end after `grace`.
 
     Raises `UnknownSource`, `Invalid`, or `KeysInUse` if it would then have more than `MAX_KEYS`. Without a grace every
@@ -131,20 +151,27 @@ async def rotate(work: Work, source_id: UUID, *, grace: timedelta) -> str:
     key = new_key()
     await repository.add_key(work, source_id, hash_of(key))
     await repository.expire_keys(work, source_id, at=work.now + grace, but=hash_of(key))
+    change = {"grace_hours": grace.total_seconds() / SECONDS_PER_HOUR}
+    await audit.record(work, by, "source.key_rotated", "source", source_id, change)
     return key
 
 
-async def set_disabled(work: Work, source_id: UUID, *, disabled: bool) -> Row:
+async def set_disabled(work: Work, source_id: UUID, *, disabled: bool, by: Actor) -> Row:
     """Stops a source's keys from working, or lets them work again; raises `UnknownSource`."""
+    known = await one(work, source_id)
     await repository.set_disabled(work, source_id, disabled=disabled)
+    if (known["disabled_at"] is not None) != disabled:
+        await audit.record(work, by, f"source.{'disabled' if disabled else 'enabled'}", "source", source_id)
     return await one(work, source_id)
 
 
-async def delete(work: Work, source_id: UUID) -> None:
+async def delete(work: Work, source_id: UUID, *, by: Actor) -> None:
     """Deletes a source that never sent anything; raises `UnknownSource` or `SourceUsed`."""
-    await one(work, source_id)
+    known = await one(work, source_id)
     if not await repository.delete(work, source_id):
         raise SourceUsed(f"source {source_id}")
+    change = {"source": difference(_auditable(known), {})}
+    await audit.record(work, by, "source.deleted", "source", source_id, change)
 
 
 # Finding

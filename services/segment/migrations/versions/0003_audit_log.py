@@ -1,0 +1,13 @@
+"""Who changed which definition."""
+
+from alembic import op
+
+from shared.migrate import create_audit_log
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Creates the mechanism's tables."""
+    create_audit_log(op)

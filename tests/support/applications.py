@@ -1,0 +1,166 @@
+"""The five applications without their loops, every route that takes a token, and tokens for them."""
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, NamedTuple
+from uuid import UUID
+
+import httpx2
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from deploy.local.process import LOOPBACK
+from services.campaign.main import build as build_campaign
+from services.campaign.settings import CampaignSettings
+from services.feedback.main import build as build_feedback
+from services.feedback.settings import FeedbackSettings
+from services.ingest.domain import typed
+from services.ingest.main import build as build_ingest
+from services.ingest.service.taking import Publisher
+from services.ingest.settings import IngestSettings
+from services.profile.main import build as build_profile
+from services.profile.settings import ProfileSettings
+from services.segment.main import build as build_segment
+from services.segment.settings import SegmentSettings
+from shared import process
+from shared.clock import SystemClock
+from tests.support.events import SECRET
+
+KEY: Final = Ed25519PrivateKey.generate()
+PUBLIC_KEY: Final = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+SERVICES: Final = ("ingest", "profile", "segment", "campaign", "feedback")
+# Routes that know their callers by a write key or a signature: tests/contract and test_ingest_ways.py have those.
+WRITERS: Final = {
+    *("batch", "track", "identify", "page", "screen", "group", "alias", "projects/{write_key}/settings"),
+    *(*typed.KINDS, "cloudevents", "webhooks/{source_id}", "rapport.js", "pixel.gif"),
+}
+SOMEBODY: Final = UUID(int=42, version=4)
+
+
+class Route(NamedTuple):
+    """A route, the scope it takes, and whether a customer's own token will do instead."""
+
+    service: str
+    method: str
+    path: str
+    scope: str
+    customer: bool = False
+    body: Mapping[str, Any] | None = None
+
+    def __str__(self) -> str:
+        return f"{self.service}: {self.method} {self.path}"
+
+    def url(self, **changes: str) -> str:
+        """The path with values that are in order, unless changed."""
+        ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id")
+        good = {name: str(SOMEBODY) for name in ids}
+        return self.path.format(**({**good, "journey_id": "win-back", "version": "1"} | changes))
+
+
+ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
+IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
+ROUTES: Final = (
+    Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),
+    Route("ingest", "GET", "/v1/sources", "ingest:read"),
+    Route("ingest", "GET", "/v1/sources/{source_id}", "ingest:read"),
+    Route("ingest", "PATCH", "/v1/sources/{source_id}", "ingest:admin", body={"name": "shop"}),
+    Route("ingest", "DELETE", "/v1/sources/{source_id}", "ingest:admin"),
+    Route("ingest", "POST", "/v1/sources/{source_id}/keys", "ingest:admin", body={"grace_hours": 1}),
+    Route("ingest", "POST", "/v1/sources/{source_id}/disable", "ingest:admin"),
+    Route("ingest", "POST", "/v1/sources/{source_id}/enable", "ingest:admin"),
+    Route("ingest", "GET", "/v1/sources/{source_id}/figures", "ingest:read"),
+    Route("ingest", "GET", "/v1/sources/{source_id}/tail", "ingest:read"),
+    Route("ingest", "POST", "/v1/sources/{source_id}/mapping/preview", "ingest:read", body={"payload": {}}),
+    Route("ingest", "PUT", "/v1/sources/{source_id}/plan", "ingest:admin", body={"events": {}}),
+    Route("ingest", "GET", "/v1/sources/{source_id}/plan", "ingest:read"),
+    Route("ingest", "GET", "/v1/sources/{source_id}/plan/versions", "ingest:read"),
+    Route("ingest", "GET", "/v1/sources/{source_id}/plan/versions/{version}", "ingest:read"),
+    Route("ingest", "PUT", "/v1/sources/{source_id}/plan/in-force", "ingest:admin", body={"version": None}),
+    Route("ingest", "POST", "/v1/sources/{source_id}/plan/infer", "ingest:read"),
+    Route("ingest", "GET", "/v1/sources/{source_id}/violations", "ingest:read"),
+    Route("ingest", "GET", "/v1/quarantine", "ingest:read"),
+    Route("ingest", "GET", "/v1/quarantine/reasons", "ingest:read"),
+    Route("ingest", "GET", "/v1/quarantine/{payload_id}", "ingest:read"),
+    Route("ingest", "POST", "/v1/quarantine/release", "ingest:write", body={"limit": 10}),
+    Route("ingest", "POST", "/v1/quarantine/{payload_id}/release", "ingest:write", body={"dry_run": True}),
+    Route("ingest", "POST", "/v1/quarantine/{payload_id}/drop", "ingest:write", body={"note": "spam"}),
+    Route("ingest", "POST", "/v1/imports", "ingest:admin", body=IMPORT),
+    Route("ingest", "PUT", "/v1/imports/{import_id}/content", "ingest:admin"),
+    Route("ingest", "GET", "/v1/imports", "ingest:read"),
+    Route("ingest", "GET", "/v1/imports/{import_id}", "ingest:read"),
+    Route("ingest", "GET", "/v1/imports/{import_id}/rejects", "ingest:read"),
+    Route("profile", "GET", "/v1/profiles", "profile:read"),
+    Route("profile", "GET", "/v1/totals", "profile:read"),
+    Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
+    Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
+    Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
+    Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
+    Route("segment", "GET", "/v1/tiers", "segment:read"),
+    Route("segment", "GET", "/v1/counts", "segment:read"),
+    Route("campaign", "GET", "/v1/journeys", "campaign:read"),
+    Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),
+    Route("campaign", "POST", "/v1/journeys/{journey_id}/resume", "campaign:write"),
+    Route("campaign", "GET", "/v1/messages", "campaign:read"),
+    Route("campaign", "GET", "/v1/messages/figures", "campaign:read"),
+    Route("campaign", "GET", "/v1/profiles/{profile_id}/decisions", "campaign:read", customer=True),
+    Route("campaign", "POST", "/v1/send-stop", "campaign:admin"),
+    Route("campaign", "DELETE", "/v1/send-stop", "campaign:admin"),
+    Route("campaign", "GET", "/v1/floor", "campaign:read"),
+    Route("campaign", "POST", "/v1/floor", "campaign:admin", body={"at": "2026-03-01T12:00:00Z"}),
+    Route("feedback", "POST", "/v1/feedback", "feedback:write", customer=True, body=ANSWER),
+    Route("feedback", "GET", "/v1/figures", "feedback:read"),
+    Route("feedback", "GET", "/v1/profiles/{profile_id}/responses", "feedback:read", customer=True),
+    Route("feedback", "GET", "/v1/cases", "feedback:read"),
+    Route("feedback", "POST", "/v1/cases/{case_id}/close", "feedback:write", body={"note": "called"}),
+    *(Route(service, "GET", "/v1/audit", f"{service}:admin") for service in SERVICES),
+)
+
+
+def token(subject: str = "operator", scope: str = "") -> dict[str, str]:
+    """A bearer token; without a scope it is a customer's."""
+    claims = {
+        "sub": subject,
+        "scope": scope,
+        "iss": "rapport",
+        "aud": "rapport",
+        "exp": datetime.now(UTC) + timedelta(minutes=5),  # noqa: TID251 - PyJWT reads the machine's clock, too
+    }
+    return {"Authorization": f"Bearer {jwt.encode(claims, KEY, algorithm='EdDSA')}"}
+
+
+def build(service: str, url: str, *, publisher: Publisher | None = None, **settings: Any) -> process.Service:
+    """A service that is wired, but whose loops do not run; `publisher` is ingest's, instead of a broker's."""
+    common: dict[str, Any] = {
+        "database_url": url,
+        "database_pool_size": 2,
+        "kafka_bootstrap": "nowhere.invalid:9092",
+        "partition_secret": SECRET.decode(),
+        "http_port": 8001,
+        "auth_public_key": PUBLIC_KEY,
+        **settings,
+    }
+    mail: dict[str, Any] = {"mail_from": "hello@shop.example", "smtp_host": LOOPBACK, "smtp_port": 25}
+    made: Mapping[str, Callable[[], process.Service]] = {
+        "ingest": lambda: build_ingest(IngestSettings(**common), SystemClock(), producer=publisher),
+        "profile": lambda: build_profile(ProfileSettings(**common), SystemClock()),
+        "segment": lambda: build_segment(SegmentSettings(**common), SystemClock()),
+        "campaign": lambda: build_campaign(CampaignSettings(**common, **mail), SystemClock()),
+        "feedback": lambda: build_feedback(FeedbackSettings(**common), SystemClock()),
+    }
+    return made[service]()
+
+
+@asynccontextmanager
+async def asking(
+    service: process.Service, headers: Mapping[str, str] | None = None
+) -> AsyncIterator[httpx2.AsyncClient]:
+    """A client of a service. What the application lets escape is a 500, as it is to a caller."""
+    assert service.app is not None
+    transport = httpx2.ASGITransport(app=service.app, raise_app_exceptions=False)
+    try:
+        async with httpx2.AsyncClient(transport=transport, base_url="http://test", headers=headers) as client:
+            yield client
+    finally:
+        await service.database.close()
