@@ -520,6 +520,23 @@ async def test_the_timeline_is_walked_by_pages(database_factory: DatabaseFactory
     assert (len(walked), len(set(walked))) == (10, 10)
 
 
+# keys of an issuer
+
+
+@pytest.mark.parametrize("service", sorted(SERVICES))
+async def test_while_the_issuers_keys_cant_be_read_the_answer_is_503_and_says_when_to_ask_again(
+    service: str, database_factory: DatabaseFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTH_JWKS_URL", f"http://{LOOPBACK}:9/keys")  # nobody listens there
+    made = build(service, await database_factory(service))
+    async with asking(made, token()) as client:
+        read = next(one for one in ROUTES if (one.service, one.method) == (service, "GET"))
+        answer = await client.get(read.url())
+    assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
+    assert answer.headers["retry-after"] == "10"
+    assert answer.json()["detail"] == "the issuer's key set can't be read"
+
+
 # feedback
 
 

@@ -138,15 +138,19 @@ def traits_of(state: ProfileState) -> dict[str, Trait]:
     return _last_writer_wins(state.public_traits, state.traits)
 
 
-def left_out(event: Event, before: ProfileState, after: ProfileState) -> int:
-    """Returns how many traits went, or were not kept, because of the bounds, when this event was folded."""
+def left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
+    """Returns how many traits went, or were not kept, because of the bounds, when this event was folded.
+
+    `added` is `state_of` the event, and `after` the merge of `before` with it.
+    """
     if not isinstance(event.body, CustomerIdentified) or event.claim:
         return 0
     said = sum(value is not None for value in event.body.traits.values())
-    kept = {name for name, _ in _kept(event)}
-    public = event.source_kind is SourceKind.PUBLIC
-    known, now = (before.public_traits, after.public_traits) if public else (before.traits, after.traits)
-    return said - len(kept) + len(known.keys() | kept) - len(now)
+    if event.source_kind is SourceKind.PUBLIC:
+        known, new, now = before.public_traits, added.public_traits, after.public_traits
+    else:
+        known, new, now = before.traits, added.traits, after.traits
+    return said - len(new) + len(known.keys() | new.keys()) - len(now)
 
 
 def counted(event: Event) -> list[tuple[str, str, int]]:

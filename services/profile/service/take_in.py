@@ -50,9 +50,9 @@ async def take_in(work: Work, events: Sequence[Event]) -> None:
     for profile_id, gained in linked(decided.decisions, {p: decided.resolve(p) for p in _named(decided)}).items():
         states[profile_id] = folding.with_identities(states.get(profile_id, EMPTY), gained)
     for profile_id, event in assigned:
-        before = states.get(profile_id, EMPTY)
-        states[profile_id] = folding.merge(before, folding.state_of(event))
-        if gone := folding.left_out(event, before, states[profile_id]):
+        before, added = states.get(profile_id, EMPTY), folding.state_of(event)
+        states[profile_id] = folding.merge(before, added)
+        if gone := folding.left_out(event, before, states[profile_id], added=added):
             kind = event.source_kind.value
             work.afterwards.append(partial(metrics.profile_left_out.labels(kind).inc, gone))
 

@@ -311,16 +311,19 @@ def test_a_value_that_is_too_large_is_not_kept_and_the_others_beside_it_are(kind
     state = state_of(event(body, source_kind=kind))
 
     assert sorted(traits_of(state)) == ["a", "e"]
-    assert left_out(event(body, source_kind=kind), EMPTY, state) == 2
+    assert left_out(event(body, source_kind=kind), EMPTY, state, added=state) == 2
 
 
 def test_what_goes_is_counted() -> None:
     state, gone = EMPTY, 0
     for one in flood(PUBLIC, 30, 10):
-        before, state = state, merge(state, state_of(one))
-        gone += left_out(one, before, state)
-
+        before, added = state, state_of(one)
+        state = merge(before, added)
+        gone += left_out(one, before, state, added=added)
     assert gone == 300 - MAX_PUBLIC_TRAITS
+
+    [at_once] = flood(PUBLIC, 1, 300)
+    assert left_out(at_once, EMPTY, state_of(at_once), added=state_of(at_once)) == 300 - MAX_PUBLIC_TRAITS
 
 
 def test_ten_thousand_anonymous_ids_are_as_many_as_are_kept() -> None:
@@ -343,7 +346,7 @@ def test_a_state_of_before_there_were_bounds_is_cut_and_says_the_same_of_what_is
     assert len(state.identities["anonymous_id"]) == MAX_ANONYMOUS_IDS
 
 
-@pytest.mark.parametrize(("kind", "sizes"), [(PUBLIC, (100, 200, 400, 800)), (SERVER, (100, 200, 400, 800))], ids=str)
+@pytest.mark.parametrize(("kind", "sizes"), [(PUBLIC, (100, 200, 400, 800)), (SERVER, (200, 400, 800, 1_600))], ids=str)
 def test_one_more_event_costs_the_same_at_the_ten_thousandth_trait_as_at_the_first(
     kind: SourceKind, sizes: tuple[int, ...]
 ) -> None:
