@@ -1,10 +1,13 @@
 """Configuration: typed, documented, read from the environment once, and refused at start if wrong."""
 
 import sys
+from collections.abc import Mapping
 from typing import Annotated, NoReturn, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.server.limits import ConnectionLimits, networks
 
 Milliseconds = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -31,6 +34,28 @@ class Settings(BaseSettings):
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     http_host: str = Field("127.0.0.1", description="address that the API listens on")
     http_port: Port = Field(description="port that the API listens on")
+    http_request_line_bytes: int = Field(16_384, ge=256, description="longest target of a request; longer: 414")
+    http_header_bytes: int = Field(65_536, ge=1_024, description="largest head of a request; larger: 431")
+    http_headers: int = Field(100, ge=10, description="headers of a request at most; more: 431")
+    http_body_bytes: int = Field(
+        4_194_304, ge=1_024, description="largest body of a request as it comes over the wire; larger: 413"
+    )
+    http_header_seconds: float = Field(10, gt=0, description="time for a request's headers; longer: 408")
+    http_stall_seconds: float = Field(
+        10, gt=0, description="in each such time a body must come, and an answer be taken, at the least rate…"
+    )
+    http_bytes_per_second: int = Field(1_000, ge=1, description="…of so many bytes a second; slower: 408, or the end")
+    http_idle_seconds: float = Field(20, gt=0, description="how long a connection may wait for its next request…")
+    http_proxy_idle_seconds: float = Field(75, gt=0, description="…and one of a trusted proxy")
+    http_connections: int = Field(4_096, ge=1, description="connections at most; one more: 503")
+    http_connections_per_address: int = Field(
+        256, ge=1, description="connections of one address at most, or of one /64 network of IPv6; one more: 503"
+    )
+    http_trusted_proxies: str = Field(
+        "",
+        description="addresses and networks, by comma, of proxies: they have no limit of their own, and are believed "
+        "whom they speak for (X-Forwarded-For)",
+    )
     auth_public_key: str = Field("", description="PEM key that verifies bearer tokens")
     auth_jwks_url: str = Field("", description="JWKS URL that verifies bearer tokens, instead of a key")
     auth_algorithm: str = Field("EdDSA", description="the one algorithm that tokens may use")
@@ -50,6 +75,30 @@ class Settings(BaseSettings):
         1, ge=0, description="how long a stopping API goes on answering, so that clients find another process"
     )
     drain_seconds: float = Field(15, gt=0, description="time that a graceful stop may take after that")
+
+    @field_validator("http_trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks(value)  # raises ValueError
+        return value
+
+    def connection_limits(self, larger_bodies: Mapping[str, int]) -> ConnectionLimits:
+        """What one HTTP connection may send and hold."""
+        return ConnectionLimits(
+            request_line_bytes=self.http_request_line_bytes,
+            header_bytes=self.http_header_bytes,
+            headers=self.http_headers,
+            body_bytes=self.http_body_bytes,
+            larger_bodies=larger_bodies,
+            header_seconds=self.http_header_seconds,
+            stall_seconds=self.http_stall_seconds,
+            bytes_per_second=self.http_bytes_per_second,
+            idle_seconds=self.http_idle_seconds,
+            proxy_idle_seconds=self.http_proxy_idle_seconds,
+            connections=self.http_connections,
+            connections_per_address=self.http_connections_per_address,
+            trusted_proxies=self.http_trusted_proxies,
+        )
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -65,6 +65,7 @@ def build(
     )
     service.app.state.public_host = settings.public_host
     service.app.state.import_bytes = settings.import_megabytes * MEBIBYTE
+    service.larger_bodies["/v1/imports/"] = settings.import_megabytes * MEBIBYTE
     service.app.add_exception_handler(TrackingError, facts.on_tracking_error)
     keep = timedelta(days=settings.quarantine_days)
     service.always["clerk"] = Clerk(service.database, reckoning, keep, service.pulse.loop("clerk")).run
