@@ -96,6 +96,7 @@ class Database:
         self.listeners: list[Callable[[], None]] = []
         self.engine: AsyncEngine = create_async_engine(
             url,
+            hide_parameters=True,  # an error's text goes to the log, and parameters are customers
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,

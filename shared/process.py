@@ -85,7 +85,10 @@ def assemble(
 ) -> Service:
     """The mechanisms of a service, connected to each other but not started."""
     database = Database(
-        settings.database_url, application=f"rapport-{name}", clock=clock, pool_size=settings.database_pool_size
+        settings.database_url.get_secret_value(),
+        application=f"rapport-{name}",
+        clock=clock,
+        pool_size=settings.database_pool_size,
     )
     service = Service(name, settings, clock, database, Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}"))
     if reads:
@@ -269,7 +272,7 @@ def main(
     if arguments.command in extra:
         return uvloop.run(extra[arguments.command](settings, rest))
     if arguments.command == "migrate":
-        uvloop.run(migrate.upgrade(name, settings.database_url))
+        uvloop.run(migrate.upgrade(name, settings.database_url.get_secret_value()))
         return 0
     return uvloop.run(_serve(build(settings), roles))
 

@@ -2,9 +2,9 @@
 
 import sys
 from collections.abc import Mapping
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, Final, NoReturn, TypeVar
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.server.limits import ConnectionLimits, networks
@@ -12,13 +12,16 @@ from shared.server.limits import ConnectionLimits, networks
 Milliseconds = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
+SECRET_CHARACTERS: Final = 32  # who reads a topic must not find the key of its hashes by trying
+SECRET_DISTINCT_CHARACTERS: Final = 8  # fewer were typed, and not drawn
+
 
 class Settings(BaseSettings):
     """What every service needs. Each field is one environment variable of the same name, in capitals."""
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
-    database_url: str = Field(description="postgresql+asyncpg://… of this service's own database")
+    database_url: SecretStr = Field(description="postgresql+asyncpg://… of this service's own database")
     database_pool_size: int = Field(12, ge=2, description="connections to PostgreSQL at most")
     kafka_bootstrap: str = Field(description="host:port of a broker; several separated by commas")
     kafka_replication: int = Field(1, ge=1, description="replication factor of topics that this service creates")
@@ -60,9 +63,9 @@ class Settings(BaseSettings):
     auth_jwks_url: str = Field("", description="JWKS URL that verifies bearer tokens, instead of a key")
     auth_algorithm: str = Field("EdDSA", description="the one algorithm that tokens may use")
     auth_issuer: str = Field("rapport", description="the one issuer that tokens may have")
-    partition_secret: str = Field(
-        min_length=1,
-        description="key of the hash that places customers on partitions; equal in all services, and never changed",
+    partition_secret: SecretStr = Field(
+        description="key of the hash that places customers on partitions; equal in all services, and your own: "
+        f"{SECRET_CHARACTERS} characters at least, such as of `openssl rand -hex 32`",
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     failpoint: str = Field(
@@ -75,6 +78,14 @@ class Settings(BaseSettings):
         1, ge=0, description="how long a stopping API goes on answering, so that clients find another process"
     )
     drain_seconds: float = Field(15, gt=0, description="time that a graceful stop may take after that")
+
+    @field_validator("partition_secret")
+    @classmethod
+    def _is_strong(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if len(text) < SECRET_CHARACTERS or len(set(text)) < SECRET_DISTINCT_CHARACTERS:
+            raise ValueError(f"must have at least {SECRET_CHARACTERS} characters, chosen at random")
+        return value
 
     @field_validator("http_trusted_proxies")
     @classmethod
