@@ -1,11 +1,14 @@
 """PostgreSQL: one engine a process, and one transaction a batch or request, committed only here."""
 
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+from sqlalchemy import event
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -96,6 +99,7 @@ class Database:
         self.listeners: list[Callable[[], None]] = []
         self.engine: AsyncEngine = create_async_engine(
             url,
+            hide_parameters=True,  # an error's text goes to the log, and parameters are customers
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_SECONDS,
@@ -105,6 +109,7 @@ class Database:
                 "timeout": CONNECT_TIMEOUT_SECONDS,
             },
         )
+        event.listen(self.engine.sync_engine, "handle_error", _without_data)
 
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")  # the same connections
 
@@ -154,3 +159,27 @@ def sqlstate(error: DBAPIError) -> str:
 def refuses_data(error: DBAPIError) -> bool:
     """Whether PostgreSQL refused the data itself, so that trying again would change nothing."""
     return sqlstate(error)[:2] in _REFUSED_CLASSES
+
+
+# An error's text goes to the log, and what it quotes is a customer's: details and hints on lines of their own, a value
+# that can't be read after a colon, an argument of a statement.
+_QUOTED: Final = re.compile(r"(?<=: )[\"'\[({].*|(?<=query argument )(\$\d+).*|\n.*", re.DOTALL)
+
+
+def _without_data(context: ExceptionContext) -> None:
+    """Makes an error of PostgreSQL, or of the driver, say what was wrong, and not with which value."""
+    found: BaseException | None = context.sqlalchemy_exception
+    if found is not None:
+        found.args = (text_without_data(str(found.args[0])), *found.args[1:]) if found.args else ()
+    found = context.original_exception
+    while found is not None:
+        found.args = tuple(text_without_data(part) if isinstance(part, str) else part for part in found.args)
+        for quoting in ("detail", "hint"):
+            if getattr(found, quoting, None) is not None:
+                setattr(found, quoting, None)
+        found = found.__cause__
+
+
+def text_without_data(text: str) -> str:
+    """Returns the first line of an error's text without the values that it quotes."""
+    return _QUOTED.sub(lambda quoted: quoted[1] or "", text)

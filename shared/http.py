@@ -17,6 +17,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, Field, Strict
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
 
@@ -89,6 +90,7 @@ def create_app(
         description=description,
         version="1",
         lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the caller named
         dependencies=[Depends(_storable)],
         responses={"4XX": {"model": Problem, "description": "What was wrong, in application/problem+json"}},
     )
@@ -102,6 +104,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DBAPIError, _on_database_error)
+    app.add_exception_handler(ClientDisconnect, _on_disconnect)
     for away in DATABASE_AWAY:
         app.add_exception_handler(away, _on_away)
     return app
@@ -147,6 +150,10 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
     if sqlstate(error).startswith(DEFECT):
         raise error  # ours to mend: no client should be told to try again
     return await _on_away(request, error)
+
+
+async def _on_disconnect(_: Request, __: Exception) -> Response:
+    return Response(status_code=HTTPStatus.BAD_REQUEST)  # nobody reads it: who sent half a request is no error of ours
 
 
 async def _on_away(request: Request, error: Exception) -> Response:

@@ -4,6 +4,8 @@
 |---|---|---|
 | rapport_http_requests_total | route, method, status | answers given |
 | rapport_http_seconds | route | time from request to answer |
+| rapport_http_connections | | connections that clients have open |
+| rapport_http_refused_total | reason | connections ended before an application answered: too large, slow or many |
 | rapport_records_total | topic, outcome | records taken in: applied, duplicate, unhandled, dead |
 | rapport_batch_seconds | topic | one partition's batch, from decode to commit |
 | rapport_consumer_lag | topic, partition | records not yet read by this process |
@@ -33,6 +35,8 @@ FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 
 
 http_requests: Final = Counter("rapport_http_requests_total", "Answers given", ["route", "method", "status"])
 http_seconds: Final = Histogram("rapport_http_seconds", "Request to answer", ["route"], buckets=FAST)
+http_connections: Final = Gauge("rapport_http_connections", "Connections that clients have open")
+http_refused: Final = Counter("rapport_http_refused_total", "Connections ended before an answer", ["reason"])
 records: Final = Counter("rapport_records_total", "Records taken in", ["topic", "outcome"])
 batch_seconds: Final = Histogram("rapport_batch_seconds", "One partition's batch", ["topic"], buckets=FAST)
 consumer_lag: Final = Gauge("rapport_consumer_lag", "Records not yet read", ["topic", "partition"])

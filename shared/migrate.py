@@ -42,7 +42,12 @@ def configuration(service: str) -> Config:
 
 async def upgrade(service: str, database_url: str) -> None:
     """Brings a service's database to the newest version. Idempotent."""
-    engine = create_async_engine(database_url, poolclass=NullPool)
+    engine = create_async_engine(
+        database_url,
+        poolclass=NullPool,
+        hide_parameters=True,
+        connect_args={"server_settings": {"statement_timeout": "0"}},  # the whole has a deadline of its own
+    )
     try:
         async with engine.connect() as connection, asyncio.timeout(60):
             await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})

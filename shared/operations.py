@@ -113,6 +113,18 @@ class Farewell:
         await self._app(scope, receive, say)
 
 
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+def private(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Returns an answer's headers with those that keep it out of caches, unless the route says how to cache it, and
+    browsers from guessing its type.
+    """
+    cached = any(name == b"cache-control" for name, _ in headers)
+    return [*headers, NOSNIFF] if cached else [*headers, NOSNIFF, NO_STORE]
+
+
 # Looked up once: a metric takes a lock to find that of its labels.
 _seconds: Final = lru_cache(REMEMBERED_ROUTES)(metrics.http_seconds.labels)
 _requests: Final = lru_cache(REMEMBERED_ROUTES)(metrics.http_requests.labels)
@@ -139,7 +151,7 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = [*message["headers"], (b"trace-id", trace.encode())]
+                message["headers"] = private([*message["headers"], (b"trace-id", trace.encode())])
             await send(message)
 
         try:

@@ -6,12 +6,11 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final, TypeVar
 
-import uvicorn
 import uvloop
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, FastAPI
@@ -37,6 +36,7 @@ from shared.kafka.rewinds import OnRewound
 from shared.kafka.topics import ensure_topics
 from shared.operations import Farewell, Health
 from shared.relay import Relay
+from shared.server.serving import Drain, serve
 from shared.settings import Settings, load
 
 ROLES: Final = ("api", "consumer", "relay")
@@ -70,6 +70,8 @@ class Service:
     always: dict[str, Loop] = field(default_factory=dict)
     app: FastAPI | None = None
     health: Health | None = None
+    larger_bodies: dict[str, int] = field(default_factory=dict)
+    """Bytes that a request's body may have, by the beginning of its path, where `HTTP_BODY_BYTES` is too little."""
     needs_broker: bool = True
     """Whether it can do nothing without the broker: then it waits for it at the start, and is not ready without."""
 
@@ -87,7 +89,10 @@ def assemble(
 ) -> Service:
     """The mechanisms of a service, connected to each other but not started."""
     database = Database(
-        settings.database_url, application=f"rapport-{name}", clock=clock, pool_size=settings.database_pool_size
+        settings.database_url.get_secret_value(),
+        application=f"rapport-{name}",
+        clock=clock,
+        pool_size=settings.database_pool_size,
     )
     service = Service(name, settings, clock, database, Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}"))
     if reads:
@@ -223,39 +228,18 @@ async def _announce(service: Service, stop: asyncio.Event) -> None:
     log.info("service.drains")
 
 
-class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: a process has one way to stop."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        """Leaves signals to `main`."""
-        yield
-
-
 async def _serve_http(service: Service, stop: asyncio.Event) -> None:
     assert service.app is not None
     assert service.health is not None
-    server = _Server(
-        uvicorn.Config(
-            Farewell(service.app, service.health),
-            host=service.settings.http_host,
-            port=service.settings.http_port,
-            log_config=None,
-            access_log=False,
-            forwarded_allow_ips=service.settings.trusted_proxies,
-            timeout_graceful_shutdown=int(service.settings.drain_seconds),
-            timeout_keep_alive=75,
-        )
+    settings = service.settings
+    await serve(
+        Farewell(service.app, service.health),
+        stop,
+        host=settings.http_host,
+        port=settings.http_port,
+        limits=settings.connection_limits(service.larger_bodies),
+        drain=Drain(announce_seconds=settings.drain_announce_seconds, finish_seconds=settings.drain_seconds),
     )
-    async with asyncio.TaskGroup() as tasks:
-        serving = tasks.create_task(server.serve())
-        stopping = tasks.create_task(stop.wait())
-        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
-        if stop.is_set():
-            await asyncio.wait((serving,), timeout=service.settings.drain_announce_seconds)
-        server.should_exit = True
-        await serving
-        stopping.cancel()
 
 
 # The command line
@@ -295,7 +279,7 @@ def main(
     if arguments.command in extra:
         return uvloop.run(extra[arguments.command](settings, rest))
     if arguments.command == "migrate":
-        uvloop.run(migrate.upgrade(name, settings.database_url))
+        uvloop.run(migrate.upgrade(name, settings.database_url.get_secret_value()))
         return 0
     return uvloop.run(_serve(build(settings), roles))
 

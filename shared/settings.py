@@ -1,21 +1,19 @@
 """Configuration: typed, documented, read from the environment once, and refused at start if wrong."""
 
 import sys
-from ipaddress import ip_network
-from typing import Annotated, NoReturn, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Final, NoReturn, TypeVar
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.server.limits import ConnectionLimits, networks
 
 Milliseconds = Annotated[int, Field(ge=0)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 
-
-def _are_networks(text: str) -> str:
-    """The same text, if it lists addresses and networks; raises ValueError."""
-    for one in filter(None, map(str.strip, text.split(","))):
-        ip_network(one)
-    return text
+SECRET_CHARACTERS: Final = 32  # who reads a topic must not find the key of its hashes by trying
+SECRET_DISTINCT_CHARACTERS: Final = 8  # fewer were typed, and not drawn
 
 
 class Settings(BaseSettings):
@@ -23,7 +21,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
-    database_url: str = Field(description="postgresql+asyncpg://… of this service's own database")
+    database_url: SecretStr = Field(description="postgresql+asyncpg://… of this service's own database")
     database_pool_size: int = Field(12, ge=2, description="connections to PostgreSQL at most")
     kafka_bootstrap: str = Field(description="host:port of a broker; several separated by commas")
     kafka_replication: int = Field(1, ge=1, description="replication factor of topics that this service creates")
@@ -39,9 +37,27 @@ class Settings(BaseSettings):
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     http_host: str = Field("127.0.0.1", description="address that the API listens on")
     http_port: Port = Field(description="port that the API listens on")
-    trusted_proxies: Annotated[str, AfterValidator(_are_networks)] = Field(
-        "127.0.0.1,::1",
-        description="addresses and networks, by comma, of proxies whose X-Forwarded-For says who the client is",
+    http_request_line_bytes: int = Field(16_384, ge=256, description="longest target of a request; longer: 414")
+    http_header_bytes: int = Field(65_536, ge=1_024, description="largest head of a request; larger: 431")
+    http_headers: int = Field(100, ge=10, description="headers of a request at most; more: 431")
+    http_body_bytes: int = Field(
+        4_194_304, ge=1_024, description="largest body of a request as it comes over the wire; larger: 413"
+    )
+    http_header_seconds: float = Field(10, gt=0, description="time for a request's headers; longer: 408")
+    http_stall_seconds: float = Field(
+        10, gt=0, description="in each such time a body must come, and an answer be taken, at the least rate…"
+    )
+    http_bytes_per_second: int = Field(1_000, ge=1, description="…of so many bytes a second; slower: 408, or the end")
+    http_idle_seconds: float = Field(20, gt=0, description="how long a connection may wait for its next request…")
+    http_proxy_idle_seconds: float = Field(75, gt=0, description="…and one of a trusted proxy")
+    http_connections: int = Field(4_096, ge=1, description="connections at most; one more: 503")
+    http_connections_per_address: int = Field(
+        256, ge=1, description="connections of one address at most, or of one /64 network of IPv6; one more: 503"
+    )
+    http_trusted_proxies: str = Field(
+        "",
+        description="addresses and networks, by comma, of proxies: they have no limit of their own, and are believed "
+        "whom they speak for (X-Forwarded-For)",
     )
     auth_public_key: str = Field("", description="PEM key that verifies bearer tokens")
     auth_jwks_url: str = Field("", description="JWKS URL that verifies bearer tokens, instead of a key")
@@ -53,9 +69,9 @@ class Settings(BaseSettings):
     )
     auth_algorithm: str = Field("EdDSA", description="the one algorithm that tokens may use")
     auth_issuer: str = Field("rapport", description="the one issuer that tokens may have")
-    partition_secret: str = Field(
-        min_length=1,
-        description="key of the hash that places customers on partitions; equal in all services, and never changed",
+    partition_secret: SecretStr = Field(
+        description="key of the hash that places customers on partitions; equal in all services, and your own: "
+        f"{SECRET_CHARACTERS} characters at least, such as of `openssl rand -hex 32`",
     )
     log_level: str = Field("INFO", description="DEBUG, INFO, WARNING or ERROR")
     failpoint: str = Field(
@@ -68,6 +84,38 @@ class Settings(BaseSettings):
         1, ge=0, description="how long a stopping API goes on answering, so that clients find another process"
     )
     drain_seconds: float = Field(15, gt=0, description="time that a graceful stop may take after that")
+
+    @field_validator("partition_secret")
+    @classmethod
+    def _is_strong(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if len(text) < SECRET_CHARACTERS or len(set(text)) < SECRET_DISTINCT_CHARACTERS:
+            raise ValueError(f"must have at least {SECRET_CHARACTERS} characters, chosen at random")
+        return value
+
+    @field_validator("http_trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        networks(value)  # raises ValueError
+        return value
+
+    def connection_limits(self, larger_bodies: Mapping[str, int]) -> ConnectionLimits:
+        """What one HTTP connection may send and hold."""
+        return ConnectionLimits(
+            request_line_bytes=self.http_request_line_bytes,
+            header_bytes=self.http_header_bytes,
+            headers=self.http_headers,
+            body_bytes=self.http_body_bytes,
+            larger_bodies=larger_bodies,
+            header_seconds=self.http_header_seconds,
+            stall_seconds=self.http_stall_seconds,
+            bytes_per_second=self.http_bytes_per_second,
+            idle_seconds=self.http_idle_seconds,
+            proxy_idle_seconds=self.http_proxy_idle_seconds,
+            connections=self.http_connections,
+            connections_per_address=self.http_connections_per_address,
+            trusted_proxies=self.http_trusted_proxies,
+        )
 
 
 SettingsT = TypeVar("SettingsT", bound=Settings)

@@ -17,7 +17,7 @@ from rich.console import Console
 
 from deploy.local.lock import running_pid
 from deploy.local.placement import remove_data
-from deploy.local.process import StackError
+from deploy.local.process import StackError, open_log
 from deploy.local.settings import SERVICES, Settings
 from deploy.local.stack import Stack
 
@@ -25,7 +25,17 @@ STOP_DEADLINE_SECONDS = 90.0
 STOP_POLL_SECONDS = 0.1
 LOG_LINES = 40
 # What a reset deletes; the bootstrap and the jars' class path are no data.
-DATA = ("mail", "demo", "kafka-data", "logs", "auth-key.pem", "admin-token", "write-key", "stack.pid")
+DATA = (
+    "mail",
+    "demo",
+    "kafka-data",
+    "logs",
+    "auth-key.pem",
+    "admin-token",
+    "write-key",
+    "partition-secret",
+    "stack.pid",
+)
 
 FAILED = 1
 
@@ -45,9 +55,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 128 + signal.SIGINT
     except Exception as error:  # noqa: BLE001 - the process's edge
         log = settings.home / "logs" / "stack.log"
-        with suppress(OSError):
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_text(traceback.format_exc())
+        with suppress(OSError), open_log(log) as file:
+            file.truncate(0)
+            file.write(traceback.format_exc().encode())
         return _failed(f"{type(error).__name__}: {error} (log: {log})")
     return 0
 

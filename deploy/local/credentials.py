@@ -48,6 +48,14 @@ class Credentials:
             write_private(path, Fernet.generate_key().decode() + "\n")
         return path.read_text().strip()
 
+    @property
+    def partition_secret(self) -> str:
+        """What places customers on partitions, in `home/partition-secret`."""
+        path = self._home / "partition-secret"
+        if not path.exists():
+            write_private(path, secrets.token_hex(32) + "\n")
+        return path.read_text().strip()
+
     def token(self, subject: str, scopes: Iterable[str], now: datetime) -> str:
         """A bearer token that lasts a year."""
         claims = {

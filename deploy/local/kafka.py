@@ -16,6 +16,7 @@ from deploy.local.process import (
     Child,
     StackError,
     free_port,
+    private_folder,
     run_to_end,
     together,
     wait_for_port,
@@ -135,7 +136,7 @@ class ApacheKafka:
 
     async def _start_node(self, node: int) -> None:
         folder = self._home / f"node-{node}"
-        folder.mkdir(parents=True, exist_ok=True)
+        private_folder(folder)
         properties = folder / "server.properties"
         properties.write_text("".join(f"{name}={value}\n" for name, value in self._properties(node).items()))
         log = self._logs / f"kafka-{node}.log"
@@ -182,7 +183,7 @@ class ApacheKafka:
     def _kept_cluster_id(self) -> str:
         path = self._home / "cluster-id"
         if not path.exists():
-            self._home.mkdir(parents=True, exist_ok=True)
+            private_folder(self._home)
             path.write_text(_new_cluster_id())
         return path.read_text()
 

@@ -11,10 +11,12 @@ import sys
 
 PR_SET_PDEATHSIG = 1
 KEEP = "-"
+PRIVATE = 0o077  # logs, mails and data are full of customers
 
 
 def main(arguments: list[str]) -> None:
     parent, death_signal, uid, gid, *command = arguments
+    os.umask(PRIVATE)
     libc = ctypes.CDLL(None, use_errno=True)
     if gid != KEEP:
         os.setgroups([])

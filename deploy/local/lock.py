@@ -5,7 +5,8 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local.process import StackError
+from deploy.local.placement import own_home
+from deploy.local.process import PRIVATE_FILE, StackError
 
 PID_FILE = "stack.pid"
 
@@ -19,8 +20,8 @@ class HomeLock:
 
     def acquire(self) -> None:
         """StackError if another process runs a stack here."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o644)
+        own_home(self._path.parent)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT, PRIVATE_FILE)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 from uuid import uuid4
 
+from deploy.local.process import PRIVATE_FILE
+
 Event = Literal["connected", "recipient", "kept", "answered", "lost"]
 
 
@@ -25,7 +27,7 @@ class SessionLog:
 
     def open(self) -> None:
         """Go on where the log ends; a line without its end, from a disk that was full, is dropped."""
-        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
         os.ftruncate(self._file, self._path.read_bytes().rfind(b"\n") + 1)
 
     def close(self) -> None:

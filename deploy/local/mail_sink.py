@@ -17,7 +17,7 @@ from typing import Any
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from deploy.local.mail_sessions import Connection, SessionLog
-from deploy.local.process import LOOPBACK
+from deploy.local.process import LOOPBACK, PRIVATE_FILE, private_folder
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 OK = "250 2.0.0 kept"
@@ -150,8 +150,9 @@ class MailSink:
                 self._synced = newest
 
     def _open(self) -> None:
-        (self._data / "messages").mkdir(parents=True, exist_ok=True)
-        self._index = os.open(self._data / "index.ndjson", os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
+        private_folder(self._data)
+        private_folder(self._data / "messages")
+        self._index = os.open(self._data / "index.ndjson", os.O_RDWR | os.O_CREAT | os.O_APPEND, PRIVATE_FILE)
         kept = (self._data / "index.ndjson").read_bytes()
         whole = kept.rpartition(b"\n")[0]
         if whole:

@@ -11,9 +11,10 @@ import tempfile
 from contextlib import suppress
 from pathlib import Path
 
-from deploy.local.process import StackError, User
+from deploy.local.process import PRIVATE_FOLDER, StackError, User
 
 UNPRIVILEGED_USER = "nobody"
+PASSABLE_FOLDER = 0o711
 
 
 def away(home: Path) -> Path:
@@ -22,6 +23,16 @@ def away(home: Path) -> Path:
     candidates = [Path("/var/tmp"), Path(tempfile.gettempdir()), Path("/tmp")]  # noqa: S108 - made privately
     base = next((path for path in candidates if path.is_dir() and _others_can_enter(path)), candidates[-1])
     return base / f"rapport-{name}"
+
+
+def own_home(home: Path) -> Path:
+    """Make `home` for its owner only. Root's may be passed through, not looked into: PostgreSQL runs as another user,
+    whose data may lie in it.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    if home.stat().st_uid == os.geteuid():
+        home.chmod(PRIVATE_FOLDER if unprivileged_user() is None else PASSABLE_FOLDER)
+    return home
 
 
 def remove_data(home: Path) -> None:
@@ -83,7 +94,7 @@ def reachable_programs(home: Path, user: User | None) -> Path:
 def data_folder(home: Path, user: User | None) -> Path:
     """`home/postgres`, a link if `user` cannot reach it there; owned by `user` and private to it."""
     inside = home / "postgres"
-    home.mkdir(parents=True, exist_ok=True)
+    own_home(home)
     if user is None or _others_can_enter(home):
         if inside.is_symlink():
             inside.unlink()
@@ -105,11 +116,11 @@ def data_folder(home: Path, user: User | None) -> Path:
 def _own_folder(path: Path) -> Path:
     """Create it for us to write and for others to pass through; refuse one that someone else made."""
     with suppress(FileExistsError):
-        path.mkdir(mode=0o711)
+        path.mkdir(mode=PASSABLE_FOLDER)
     found = path.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
         raise StackError(f"{path} was made by someone else; remove it")
-    path.chmod(0o711)
+    path.chmod(PASSABLE_FOLDER)
     return path
 
 

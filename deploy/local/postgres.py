@@ -41,7 +41,18 @@ SETTINGS: Mapping[str, str] = {
     "checkpoint_timeout": "15min",
     "random_page_cost": "1.1",
     "log_line_prefix": "%m [%p] %q%u@%d ",
+    # Details, contexts and statements quote the data that they are about.
+    "log_error_verbosity": "terse",
+    "log_min_error_statement": "panic",
 }
+# Five services share `max_connections`, and none may take another's: two processes of 12 each, and commands beside.
+ROLE_CONNECTIONS = 36
+ROLE_SETTINGS: Mapping[str, str] = {
+    "statement_timeout": "60s",  # a session that needs longer says so
+    "idle_in_transaction_session_timeout": "60s",
+}
+# Databases that PostgreSQL makes, and lets everybody enter.
+COMMON_DATABASES = ("postgres", "template1")
 # For tests only: a crash of the machine may lose the data, a crash of PostgreSQL does not.
 NOT_DURABLE: Mapping[str, str] = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "1GB"}
 
@@ -115,6 +126,9 @@ class Postgres:
 
     async def create_service_databases(self, names: Iterable[str]) -> None:
         """For each service a role and a database `rapport_<name>`; nothing changes where they exist."""
+        async with self.administration() as connection:
+            for common in COMMON_DATABASES:
+                await connection.execute(f"REVOKE ALL ON DATABASE {common} FROM PUBLIC")
         for name in names:
             await self.create_database(f"rapport_{name}", f"rapport_{name}")
 
@@ -142,6 +156,9 @@ class Postgres:
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
             await connection.execute(f"CREATE ROLE {_quoted(role)} LOGIN")
         await connection.execute(f"ALTER ROLE {_quoted(role)} PASSWORD '{self._password(role)}'")
+        await connection.execute(f"ALTER ROLE {_quoted(role)} CONNECTION LIMIT {ROLE_CONNECTIONS}")
+        for setting, value in ROLE_SETTINGS.items():
+            await connection.execute(f"ALTER ROLE {_quoted(role)} SET {setting} = '{value}'")
         self._roles.add(role)
 
     async def drop_database(self, name: str) -> None:

@@ -18,6 +18,8 @@ LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
 KILL_WAIT_SECONDS = 10.0
 TAIL_BYTES = 16_384
+PRIVATE_FOLDER = 0o700
+PRIVATE_FILE = 0o600
 # Below the kernel's ephemeral range, so that no outgoing connection takes a port between choice and use.
 FREE_PORTS = range(20_000, 32_000)
 TCP_LISTEN = "0A"
@@ -166,9 +168,17 @@ def wrapped(command: Sequence[str], user: User | None, death_signal: Signals) ->
     return [*launcher, str(os.getpid()), str(int(death_signal)), uid, gid, *command]
 
 
+def private_folder(path: Path) -> Path:
+    """Make it where it is not, for its owner only: the files in it are nobody else's, whatever their own modes."""
+    path.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    if path.stat().st_uid == os.geteuid():
+        path.chmod(PRIVATE_FOLDER)
+    return path
+
+
 def open_log(log: Path) -> IO[bytes]:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    return log.open("ab")
+    private_folder(log.parent)
+    return os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE), "ab")
 
 
 def tail(log: Path, lines: int) -> str:

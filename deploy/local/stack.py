@@ -274,7 +274,7 @@ class Stack:
             "HTTP_HOST": LOOPBACK,
             "HTTP_PORT": str(self.ports.of(name)),
             "DRAIN_ANNOUNCE_SECONDS": "0",  # here is no other process that clients could find
-            "PARTITION_SECRET": "rapport-local",  # no secret: this stack is for trying out
+            "PARTITION_SECRET": self._keys.partition_secret,
             "AUTH_PUBLIC_KEY": self._keys.public_key,
             "AUTH_ALGORITHM": ALGORITHM,
             "AUTH_ISSUER": ISSUER,

@@ -46,7 +46,8 @@ async def floor(settings: CampaignSettings, arguments: Sequence[str]) -> int:
     setting.add_argument("at", type=_moment, help="ISO 8601 with a time zone, such as 2026-03-01T12:00:00Z, or now")
     chosen = parser.parse_args(arguments)
     clock = SystemClock(timedelta(seconds=settings.clock_offset_seconds))
-    database = Database(settings.database_url, application="rapport-campaign-floor", clock=clock, pool_size=1)
+    url = settings.database_url.get_secret_value()
+    database = Database(url, application="rapport-campaign-floor", clock=clock, pool_size=1)
     try:
         found = await _set_floor(database, chosen.at) if chosen.command == "set" else await _look(database)
     except AppError as error:

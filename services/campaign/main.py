@@ -37,7 +37,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
             templates=content.templates(),
             customer_cap=Cap(settings.frequency_cap_messages, settings.frequency_cap_hours),
             unsubscribe=settings.mail_address,
-            partition_secret=settings.partition_secret.encode(),
+            partition_secret=settings.partition_secret.get_secret_value().encode(),
             lease=timedelta(seconds=settings.sender_lease_seconds),
         ),
         concurrency=settings.sender_concurrency,

@@ -21,7 +21,7 @@ def build(settings: FeedbackSettings, clock: Clock | None = None) -> process.Ser
         handlers=consumer.HANDLERS,
     )
     app = process.add_api(service, description=DESCRIPTION, routers=[router])
-    app.state.partition_secret = settings.partition_secret.encode()
+    app.state.partition_secret = settings.partition_secret.get_secret_value().encode()
     return service
 
 

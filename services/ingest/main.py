@@ -30,7 +30,7 @@ def build(
     """An ingest service, wired but not started. Tests give a `producer` of their own."""
     clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds))
     vault, reckoning = vault_of(settings), Reckoning()
-    secret = settings.partition_secret.encode()
+    secret = settings.partition_secret.get_secret_value().encode()
     locate = Places(settings.geoip_database).locate if settings.geoip_database else nowhere
     service = process.assemble(
         "ingest",
@@ -71,6 +71,7 @@ def build(
     )
     service.app.state.public_host = settings.public_host
     service.app.state.import_bytes = settings.import_megabytes * MEBIBYTE
+    service.larger_bodies["/v1/imports/"] = settings.import_megabytes * MEBIBYTE
     service.app.add_exception_handler(TrackingError, facts.on_tracking_error)
     keep = timedelta(days=settings.quarantine_days)
     service.always["clerk"] = Clerk(service.database, reckoning, keep, service.pulse.loop("clerk")).run
@@ -80,7 +81,8 @@ def build(
 
 def importer(settings: IngestSettings, service: process.Service, vault: Vault) -> Importer:
     """What works on files."""
-    return Importer(service.database, service.producer, service.clock, vault, settings.partition_secret.encode())
+    secret = settings.partition_secret.get_secret_value().encode()
+    return Importer(service.database, service.producer, service.clock, vault, secret)
 
 
 def vault_of(settings: IngestSettings) -> Vault:

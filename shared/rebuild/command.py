@@ -23,7 +23,11 @@ from shared.sql import sql
 LOCK: Final = 0x5265_6275  # any number that nobody else locks
 STATEMENT_SECONDS: Final = 900  # a table that was lost is filled by one statement
 # A rebuild that freezes holds up batches in its cut-over: it, too, must lose its locks.
-PATIENCE: Final = {"transaction_timeout": f"{STATEMENT_SECONDS}s", "idle_in_transaction_session_timeout": "30s"}
+PATIENCE: Final = {
+    "transaction_timeout": f"{STATEMENT_SECONDS}s",
+    "statement_timeout": f"{STATEMENT_SECONDS}s",
+    "idle_in_transaction_session_timeout": "30s",
+}
 
 Changed = Mapping[str, int]
 
@@ -78,7 +82,7 @@ async def _run(
     search_path: str,
 ) -> int:
     database = Database(
-        settings.database_url,
+        settings.database_url.get_secret_value(),
         application=f"rapport-{service}-rebuild",
         clock=clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
         pool_size=2,

@@ -408,7 +408,7 @@ async def test_the_floor_is_shown_and_set_from_the_command_line(
         return status, *capsys.readouterr()
 
     assert await floor() == (0, "floor: none\n", "")
-    async with opened(said.database_url) as database, database.work() as work:
+    async with opened(said.database_url.get_secret_value()) as database, database.work() as work:
         await work.run("UPDATE ledger SET timeline_id = 7")
     status, out, _ = await floor("show")
     assert status == 0

@@ -1,11 +1,14 @@
 """A transaction's own promises: what is to follow the commit follows it, and follows nothing else."""
 
+import traceback
 from collections.abc import AsyncIterator
+from typing import Any, Final
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from shared.clock import SystemClock
-from shared.db import Database, Work
+from shared.db import Database, Work, refuses_data, sqlstate
 from tests.conftest import DatabaseFactory
 
 
@@ -68,3 +71,38 @@ async def test_after_a_single_statement_it_is_called_too(database: Database) -> 
     async with database.statement() as work:
         await note(work, called, "done")
     assert called == ["done"]
+
+
+CANARY: Final = "canary@shop.example"
+FAILING: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "a key that is there already": (
+        "INSERT INTO idempotency_keys (key, fingerprint) VALUES (:key, ''), (:key, '')",
+        {"key": CANARY},
+    ),
+    "a text that is no number": ("SELECT CAST(CAST(:text AS text) AS integer)", {"text": CANARY}),
+    "an argument of another type": ("SELECT CAST(:number AS integer)", {"number": CANARY}),
+    "a list with one of another type": ("SELECT CAST(:numbers AS integer[])", {"numbers": [1, CANARY]}),
+    "a document that is none": ("SELECT CAST(CAST(:text AS text) AS jsonb)", {"text": f'{{"mail": "{CANARY}", x'}),
+    "a defect of ours": ("SELECT nothing FROM nowhere WHERE mail = :mail", {"mail": CANARY}),
+}
+
+
+@pytest.mark.parametrize("failing", FAILING)
+async def test_an_error_does_not_say_which_value_was_wrong(database: Database, failing: str) -> None:
+    statement, parameters = FAILING[failing]
+    with pytest.raises(DBAPIError) as raised:
+        async with database.work() as work:
+            await work.run(statement, **parameters)
+
+    shown = [str(raised.value), repr(raised.value), *traceback.format_exception(raised.value)]
+    assert "canary" not in "".join(shown)
+    assert "sqlalchemy.dialects.postgresql.asyncpg" in shown[0]
+
+
+async def test_an_error_says_what_was_wrong(database: Database) -> None:
+    statement, parameters = FAILING["a key that is there already"]
+    with pytest.raises(DBAPIError, match='violates unique constraint "idempotency_keys_pkey"') as raised:
+        async with database.work() as work:
+            await work.run(statement, **parameters)
+    assert sqlstate(raised.value) == "23505"
+    assert refuses_data(raised.value)

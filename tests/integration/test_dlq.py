@@ -344,7 +344,7 @@ async def test_a_retried_event_gets_its_place_in_its_lane_and_reaches_profile_ev
     producer = Producer(broker.bootstrap, client_id="test")
     async with running(broken):
         await producer.send([message(topics.EVENTS, refused)])
-        await eventually(lambda: _refusals(settings.database_url), lambda found: found == 1)
+        await eventually(lambda: _refusals(settings.database_url.get_secret_value()), lambda found: found == 1)
     service = build_profile(settings)
     async with running(service):
         assert service.consumer is not None

@@ -75,7 +75,7 @@ class Desk:
         """As a process of its own, which ends at a failpoint; its exit status."""
         env = {
             **os.environ,
-            "DATABASE_URL": self.settings.database_url,
+            "DATABASE_URL": self.settings.database_url.get_secret_value(),
             "KAFKA_BOOTSTRAP": self.settings.kafka_bootstrap,
             "PARTITION_SECRET": SECRET.decode(),
             "HTTP_PORT": "8001",

@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import stat
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -24,9 +25,18 @@ import pytest
 from deploy.local.broker import EmbeddedBroker
 from deploy.local.mail_page import create_app
 from deploy.local.mail_sink import MailSink
-from deploy.local.placement import remove_data
-from deploy.local.postgres import Postgres
-from deploy.local.process import Child, StackError, answers, free_port, port_owner, require_free
+from deploy.local.placement import own_home, remove_data
+from deploy.local.postgres import ROLE_CONNECTIONS, Postgres
+from deploy.local.process import (
+    Child,
+    StackError,
+    answers,
+    free_port,
+    open_log,
+    port_owner,
+    require_free,
+    run_to_end,
+)
 from deploy.local.settings import CHECKOUT, Ports
 from deploy.local.stack import _left
 
@@ -112,6 +122,61 @@ async def test_a_service_cannot_enter_the_database_of_another(postgres: Postgres
 
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await asyncpg.connect(postgres.url("rapport_right", "rapport_left").replace("+asyncpg", ""))
+
+
+@pytest.mark.parametrize("database", ["postgres", "template1"])
+async def test_a_service_enters_no_database_that_postgresql_itself_has(postgres: Postgres, database: str) -> None:
+    await postgres.create_service_databases(["left"])
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncpg.connect(postgres.url(database, "rapport_left").replace("+asyncpg", ""))
+
+
+async def test_a_service_takes_no_more_than_its_part_of_the_connections(postgres: Postgres) -> None:
+    await postgres.create_service_databases(["greedy", "modest"])
+    url = postgres.database_url("greedy").replace("+asyncpg", "")
+
+    async with contextlib.AsyncExitStack() as stack:
+        for _ in range(ROLE_CONNECTIONS):
+            stack.push_async_callback((await asyncpg.connect(url)).close)
+        with pytest.raises(asyncpg.TooManyConnectionsError):
+            await asyncpg.connect(url)
+        other = await asyncpg.connect(postgres.database_url("modest").replace("+asyncpg", ""))
+        stack.push_async_callback(other.close)
+        assert await other.fetchval("SHOW statement_timeout") == "1min"
+
+
+async def test_the_log_of_postgresql_says_nothing_of_the_data(server: Postgres, tmp_path: Path) -> None:
+    async with server.administration() as connection:
+        await connection.execute("CREATE TABLE kept (mail text PRIMARY KEY)")
+        await connection.execute("INSERT INTO kept VALUES ($1)", "canary@shop.example")
+        with pytest.raises(asyncpg.UniqueViolationError):
+            await connection.execute("INSERT INTO kept VALUES ('canary@shop.example')")
+        with pytest.raises(asyncpg.InvalidTextRepresentationError):
+            await connection.fetch("""SELECT json '{"email": "canary@shop.example", wrong}'""")
+
+    log = (tmp_path / "logs" / "postgres.log").read_text()
+    assert "ERROR" in log
+    assert "canary" not in log
+
+
+def test_what_is_at_home_is_for_its_owner_only(tmp_path: Path) -> None:
+    home = own_home(tmp_path / "home")
+    (home / "logs").mkdir(mode=0o755)  # as an earlier release made it
+    with open_log(home / "logs" / "a.log") as log:
+        log.write(b"a customer")
+
+    assert stat.S_IMODE(home.stat().st_mode) == (0o711 if os.geteuid() == 0 else 0o700)
+    assert stat.S_IMODE((home / "logs").stat().st_mode) == 0o700
+    assert stat.S_IMODE((home / "logs" / "a.log").stat().st_mode) == 0o600
+
+
+async def test_what_a_part_writes_is_for_its_owner_only(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", "import pathlib; pathlib.Path('made').mkdir(); pathlib.Path('kept').touch()"]
+    await run_to_end("a part", command, log=tmp_path / "logs" / "part.log", deadline_seconds=60, cwd=tmp_path)
+
+    assert stat.S_IMODE((tmp_path / "made").stat().st_mode) == 0o700
+    assert stat.S_IMODE((tmp_path / "kept").stat().st_mode) == 0o600
 
 
 async def test_creating_the_service_databases_again_keeps_their_rows(postgres: Postgres) -> None:

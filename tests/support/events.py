@@ -12,7 +12,7 @@ from shared.contracts.wire import Message
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SOURCE = str(UUID(int=7))
-SECRET = b"rapport-local"
+SECRET = b"a secret of the tests, long enough to be one"
 
 
 def user(value: object) -> Identity:

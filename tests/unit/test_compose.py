@@ -28,7 +28,7 @@ ONE_SHOTS: Final = ("databases", *MIGRATIONS)
 SECRETS: Final = {
     "AUTH_PUBLIC_KEY": "key",
     "KAFKA_CLUSTER_ID": "cluster",
-    "PARTITION_SECRET": "secret",
+    "PARTITION_SECRET": "0123456789abcdef0123456789abcdef",
     "POSTGRES_PASSWORD": "root",
     **{f"{name.upper()}_PASSWORD": f"of{name}" for name in SERVICES},
 }

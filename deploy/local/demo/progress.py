@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 
+from deploy.local.process import private_folder
+
 
 class State(msgspec.Struct, kw_only=True):
     """`today` fixes the shift of all dates; `sent` counts events of the import that ingest acknowledged."""
@@ -27,7 +29,7 @@ def load(file: Path) -> State | None:
 
 def save(file: Path, state: State) -> None:
     """Writes the state so that a crash leaves the old or the new one."""
-    file.parent.mkdir(parents=True, exist_ok=True)
+    private_folder(file.parent)
     fresh = file.with_suffix(".new")
     fresh.write_bytes(msgspec.json.encode(state))
     fresh.replace(file)

@@ -138,14 +138,3 @@ def message_id_in(raw: bytes) -> str | None:
     except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
         return None
     return found.replace("\x00", "")
-
-
-def without_write_key(raw: bytes) -> bytes:
-    """The bytes of an event as they may be kept: a write key is a secret."""
-    if b'"writeKey"' not in raw:
-        return raw
-    try:
-        parts = _decode_parts(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return raw
-    return msgspec.json.encode({name: part for name, part in parts.items() if name != "writeKey"})

@@ -1,6 +1,6 @@
 """A source: who sends, how its payloads are written, and what it is believed."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -40,7 +40,7 @@ class Source:
     allow_orders: bool = False
     allowed_origins: frozenset[str] = frozenset()
     events_per_second: int | None = None
-    secret: bytes | None = None
+    secret: bytes | None = field(default=None, repr=False)
     renaming: Renaming = NO_RENAMING
     mapper: Mapper | None = None
     plan: Plan = NO_PLAN

@@ -18,6 +18,7 @@ from services.ingest.domain.payload import Payload, Way
 from services.ingest.domain.repair import Repair
 from services.ingest.domain.source import Source
 from services.ingest.domain.times import moment
+from services.ingest.domain.write_key import text_without_write_keys
 from services.ingest.repository import quarantine as repository
 from services.ingest.service import imports, owners, sources, taking
 from services.ingest.service.sources import NotUsable
@@ -99,7 +100,7 @@ async def release(
     done = await _judged(work, row, source, repair, partition_secret=partition_secret, locate=locate)
     if done.refused:
         error = done.refused[0].error
-        text = error.text[:MAX_REASON_LENGTH]
+        text = text_without_write_keys(error.text)[:MAX_REASON_LENGTH]
         await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
         return Released(row_id, False, reason=text)
     await taking.spool(work, done.accepted)

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from services.ingest.domain import mapping, plan, renaming
+from services.ingest.domain import mapping, plan, renaming, write_key
 from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.mapping import Mapper
 from services.ingest.domain.plan import NO_PLAN, Plan
@@ -25,8 +25,6 @@ from shared.contracts.envelope import SourceKind
 from shared.db import Work
 from shared.errors import Conflict, Invalid, NotFound, PreconditionFailed
 
-KEY_PREFIX: Final = "rk_"  # so that a leaked key can be found by its looks
-KEY_BYTES: Final = 32
 REMEMBERED_KEYS: Final = 1_024  # with their hashes: each takes as long as understanding an event
 SECONDS_PER_HOUR: Final = 3600
 MAX_REMEMBERED_KEY: Final = 128  # characters; no key is as long
@@ -68,7 +66,7 @@ _remembered_hash: Final = lru_cache(REMEMBERED_KEYS)(_hash)
 
 def new_key() -> str:
     """A write key that nobody has."""
-    return KEY_PREFIX + secrets.token_urlsafe(KEY_BYTES)
+    return write_key.PREFIX + secrets.token_urlsafe(write_key.RANDOM_BYTES)
 
 
 # Making and changing

@@ -27,6 +27,7 @@ from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Source
 from services.ingest.domain.tracking import Understood
+from services.ingest.domain.write_key import text_without_write_keys, without_write_keys
 from services.ingest.repository import quarantine as kept
 from shared import metrics
 from shared.contracts import topics, wire
@@ -205,13 +206,13 @@ async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, impor
     """Keeps refused payloads with their reasons. A payload of a source is kept once, however often it is sent."""
     rows: dict[UUID, dict[str, Any]] = {}
     for one in refused:
-        payload = msgspec.structs.replace(one.payload, raw=message.without_write_key(one.payload.raw))
+        payload = _without_write_keys(one.payload)
         found = message.message_id_in(payload.raw)
         row_id = uuid5(source_id, payload.fingerprint)
         rows[row_id] = {
             "id": row_id,
             "reason_code": one.error.reason.value,
-            "reason": one.error.text[:MAX_REASON_LENGTH],
+            "reason": text_without_write_keys(one.error.text)[:MAX_REASON_LENGTH],
             "raw": payload.raw,
             "message_id": found and found[:MAX_KEPT_MESSAGE_ID],
             "way": payload.way.value,
@@ -219,6 +220,13 @@ async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, impor
             "import_row": payload.around.get("row"),
         }
     await kept.insert(work, source_id, list(rows.values()), import_id=import_id)
+
+
+def _without_write_keys(payload: Payload) -> Payload:
+    around = without_write_keys(msgspec.json.encode(payload.around))
+    return msgspec.structs.replace(
+        payload, raw=without_write_keys(payload.raw), around=msgspec.json.decode(around, type=dict[str, Any])
+    )
 
 
 async def spool(work: Work, accepted: Sequence[Message]) -> None:

@@ -12,7 +12,7 @@ REQUIRED = {
     "DATABASE_URL": "postgresql+asyncpg://nowhere",
     "KAFKA_BOOTSTRAP": "nowhere:9092",
     "HTTP_PORT": "8004",
-    "PARTITION_SECRET": "a secret of theirs",
+    "PARTITION_SECRET": "a secret of theirs, of the length that is asked for",
     "MAIL_FROM": "hello@shop.example",
     "SMTP_HOST": "localhost",
     "SMTP_PORT": "25",

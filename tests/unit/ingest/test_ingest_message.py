@@ -73,8 +73,3 @@ def test_a_body_is_the_same_however_it_is_cut(content: dict[str, Any], sizes: li
         reader.feed(document[start : start + size])
         start += size
     assert reader.finish() == document
-
-
-def test_a_write_key_is_never_kept() -> None:
-    kept = message.without_write_key(b'{"writeKey": "rk_secret", "event": "x", "nested": {"a": 1.50}}')
-    assert kept == b'{"event":"x","nested":{"a": 1.50}}'

@@ -9,7 +9,7 @@ GOOD = {
     "DATABASE_URL": "postgresql+asyncpg://rapport@localhost/rapport",
     "KAFKA_BOOTSTRAP": "localhost:9092",
     "HTTP_PORT": "8002",
-    "PARTITION_SECRET": "a secret of theirs",
+    "PARTITION_SECRET": "a secret of theirs, of the length that is asked for",
 }
 
 
@@ -38,10 +38,13 @@ def test_settings_come_from_the_environment() -> None:
         ("KAFKA_REPLICATION", "0"),
         ("KAFKA_BATCH_RECORDS", "many"),
         ("DRAIN_SECONDS", "0"),
-        ("TRUSTED_PROXIES", "10.0.0.0/33"),
-        ("TRUSTED_PROXIES", "the proxy"),
         ("AUTH_JWKS_SECONDS", "0"),
         ("AUTH_TOKEN_DAYS", "0"),
+        ("PARTITION_SECRET", "rapport-local"),
+        ("PARTITION_SECRET", "a" * 64),
+        ("HTTP_CONNECTIONS", "0"),
+        ("HTTP_TRUSTED_PROXIES", "the proxy"),
+        ("HTTP_TRUSTED_PROXIES", "10.0.0.0/33"),
     ],
 )
 def test_a_wrong_value_ends_the_start_with_its_name_and_meaning(
@@ -55,6 +58,16 @@ def test_a_wrong_value_ends_the_start_with_its_name_and_meaning(
     [line] = capsys.readouterr().err.splitlines()
     assert line.startswith(f"{name}: ")
     assert line.endswith(")")
+
+
+def test_no_settings_say_their_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql+asyncpg://rapport:canary-password@localhost/rapport")
+
+    found = settings.load(Settings)
+
+    for shown in (repr(found), str(found), str(found.model_dump()), found.model_dump_json()):
+        assert "canary-password" not in shown
+        assert GOOD["PARTITION_SECRET"] not in shown
 
 
 def test_every_missing_variable_has_a_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

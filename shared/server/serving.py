@@ -1,0 +1,67 @@
+"""Serves an application until it is told to stop, then lets clients find another process before it closes."""
+
+import asyncio
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from shared.server.limits import ConnectionLimits, fitted
+from shared.server.protocol import BoundedProtocol, ServerConfig
+from shared.server.register import ConnectionRegister
+
+
+@dataclass(frozen=True, slots=True)
+class Drain:
+    """How a server stops, in seconds: for `announce` it goes on answering, and for `finish` it ends what it began."""
+
+    announce_seconds: float = 1.0
+    finish_seconds: float = 15.0
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its own signal handlers: a process has one way to stop."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to `main`."""
+        yield
+
+
+async def serve(
+    app: ASGIApp, stop: asyncio.Event, *, host: str, port: int, limits: ConnectionLimits, drain: Drain
+) -> None:
+    """Returns when `stop` is set and the last answers are given, or when the server has ended by itself."""
+    config = _configuration(app, host, port, fitted(limits), drain)
+    server = _Server(config)
+    async with asyncio.TaskGroup() as tasks:
+        inspecting = tasks.create_task(config.register.run())
+        serving = tasks.create_task(server.serve())
+        stopping = tasks.create_task(stop.wait())
+        await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
+        if stop.is_set():
+            await asyncio.wait((serving,), timeout=drain.announce_seconds)
+        server.should_exit = True
+        await serving
+        stopping.cancel()
+        inspecting.cancel()
+
+
+def _configuration(app: ASGIApp, host: str, port: int, limits: ConnectionLimits, drain: Drain) -> ServerConfig:
+    made = ServerConfig(
+        app,
+        host=host,
+        port=port,
+        http=BoundedProtocol,
+        ws="none",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(limits.trusted_proxies),
+        forwarded_allow_ips=limits.trusted_proxies,
+        timeout_graceful_shutdown=int(drain.finish_seconds),
+    )
+    made.register = ConnectionRegister(limits)
+    return made
