@@ -16,6 +16,7 @@ from services.feedback.schemas import (
     FeedbackIn,
     FiguresOut,
     ResponsesOut,
+    UnsolicitedPage,
 )
 from shared.audit import Actor
 from shared.contracts.events import FeedbackSubmitted
@@ -100,13 +101,31 @@ async def figures(
 
 @router.get("/profiles/{profile_id}/responses", summary="A customer's answers, newest first")
 async def responses(
-    database: Db, caller: Caller, profile_id: UUID, limit: Annotated[PageSize, Query()] = 50
+    database: Db,
+    caller: Caller,
+    profile_id: UUID,
+    unsolicited: bool | None = None,
+    limit: Annotated[PageSize, Query()] = 50,
 ) -> ResponsesOut:
-    """Those that count in no figure, too, with the reason. A merged profile's id still answers."""
+    """Those that count in no figure, too, with the reason, unless `unsolicited` says which are wanted. A merged
+    profile's id still answers.
+    """
     async with database.work() as work:
         await require_customer_or("feedback:read", caller, work, profile_id)
-        rows: list[Any] = list(await service.responses_of(work, profile_id, limit=limit))
+        rows: list[Any] = list(await service.responses_of(work, profile_id, unsolicited=unsolicited, limit=limit))
     return ResponsesOut(responses=rows)
+
+
+@router.get("/responses/unsolicited", dependencies=[requires("feedback:read")], summary="Answers that nobody asked for")
+async def unsolicited_responses(
+    database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50
+) -> UnsolicitedPage:
+    """Newest first, each with the reason why it counts in no figure; pass `next` as `cursor` for the page after."""
+    after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
+    async with database.work() as work:
+        rows: list[Any] = list(await service.unsolicited_page(work, after=after, limit=limit))
+    last = rows[-1] if len(rows) == limit else None
+    return UnsolicitedPage(responses=rows, next=encode_cursor(last["received_at"], last["id"]) if last else None)
 
 
 @router.get("/cases", dependencies=[requires("feedback:read")], summary="Cases, newest first")

@@ -22,6 +22,7 @@ class Response(Base):
     __table_args__ = (
         Index("responses_survey_occurred_at", "survey", "occurred_at"),
         Index("responses_profile_id", "profile_id"),
+        Index("responses_unsolicited", "received_at", "id", postgresql_where=text("unsolicited IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)

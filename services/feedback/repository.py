@@ -151,17 +151,42 @@ async def cases(
     return [row._mapping for row in rows]
 
 
-async def responses_of(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Mapping[str, Any]]:
-    """The answers given under any of a customer's ids, newest first."""
+async def responses_of(
+    work: Work, profile_ids: Sequence[UUID], *, unsolicited: bool | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """The answers given under any of a customer's ids, newest first: all, or those that count in nothing, or do."""
     rows = await work.rows(
         """
         SELECT id, survey, rating, text, order_id, profile_id, occurred_at, unsolicited
         FROM responses
         WHERE profile_id = ANY(CAST(:profile_ids AS uuid[]))
+            AND (CAST(:unsolicited AS boolean) IS NULL OR (unsolicited IS NOT NULL) = :unsolicited)
         ORDER BY occurred_at DESC, id DESC
         LIMIT :limit
         """,
+        unsolicited=unsolicited,
         profile_ids=profile_ids,
+        limit=limit,
+    )
+    return [row._mapping for row in rows]
+
+
+async def unsolicited_page(
+    work: Work, *, after: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Answers that count in nothing, as they were received, newest first, behind a position."""
+    received_at, response_id = after or (None, None)
+    rows = await work.rows(
+        """
+        SELECT id, survey, rating, text, order_id, profile_id, occurred_at, received_at, unsolicited
+        FROM responses
+        WHERE unsolicited IS NOT NULL
+            AND (CAST(:received_at AS timestamptz) IS NULL OR (received_at, id) < (:received_at, CAST(:id AS uuid)))
+        ORDER BY received_at DESC, id DESC
+        LIMIT :limit
+        """,
+        received_at=received_at,
+        id=response_id,
         limit=limit,
     )
     return [row._mapping for row in rows]

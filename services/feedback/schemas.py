@@ -80,6 +80,19 @@ class ResponsesOut(BaseModel):
     responses: list[ResponseOut]
 
 
+class UnsolicitedOut(ResponseOut):
+    """One answer that nobody asked for. What it was given as is its sender's word; when it was received is ours."""
+
+    received_at: datetime
+
+
+class UnsolicitedPage(BaseModel):
+    """A page of answers that nobody asked for; `next` is the cursor of the page after it, if there is one."""
+
+    responses: list[UnsolicitedOut]
+    next: str | None
+
+
 class FiguresOut(BaseModel):
     """A survey's result: NPS from -100 to 100, CSAT in percent of satisfied answers."""
 

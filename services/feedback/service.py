@@ -151,9 +151,19 @@ async def cases(
     return await repository.cases(work, status=status, after=after, limit=limit)
 
 
-async def responses_of(work: Work, profile_id: UUID, *, limit: int) -> Sequence[Mapping[str, Any]]:
-    """A customer's answers, newest first; a merged id still answers."""
-    return await repository.responses_of(work, await aliases.names(work, profile_id), limit=limit)
+async def responses_of(
+    work: Work, profile_id: UUID, *, unsolicited: bool | None = None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """A customer's answers, newest first: all, or those that count in nothing, or do. A merged id still answers."""
+    names = await aliases.names(work, profile_id)
+    return await repository.responses_of(work, names, unsolicited=unsolicited, limit=limit)
+
+
+async def unsolicited_page(
+    work: Work, *, after: tuple[datetime, UUID] | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """A page of answers that count in nothing, newest first."""
+    return await repository.unsolicited_page(work, after=after, limit=limit)
 
 
 async def close_case(work: Work, case_id: UUID, *, by: Actor, note: str) -> Mapping[str, Any]:

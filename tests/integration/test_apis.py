@@ -52,6 +52,7 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "state": ("nonsense", NUL),
     "status": ("nonsense", NUL),
     "survey": ("nonsense", NUL),
+    "unsolicited": ("nonsense", NUL, "2"),
     "reason": ("nonsense", NUL),
     "limit": ("0", "10000", "-1", "many", "1e999", NUL),
     "min_orders": ("-1", "many", "9" * 5_000),
@@ -610,6 +611,15 @@ async def test_a_customer_hears_that_a_second_answer_of_the_day_counts_in_nothin
         listed = (await client.get(f"/v1/profiles/{SOMEBODY}/responses")).json()["responses"]
         assert sorted(one["unsolicited"] or "" for one in listed) == sorted(why or "" for why in answers)
         staff = token(scope="feedback:read")
+        for wanted, ratings in (("true", 2), ("false", 1)):
+            some = await client.get(f"/v1/profiles/{SOMEBODY}/responses?unsolicited={wanted}")
+            assert len(some.json()["responses"]) == ratings
+        first = (await client.get("/v1/responses/unsolicited?limit=1", headers=staff)).json()
+        after = {"cursor": first["next"], "limit": "1"}
+        second = (await client.get("/v1/responses/unsolicited", params=after, headers=staff)).json()
+        found = [one for page in (first, second) for one in page["responses"]]
+        assert {one["id"] for one in found} == {one["id"] for one in listed if one["unsolicited"]}
+        assert (await client.get("/v1/responses/unsolicited")).status_code == 403
         figures = (await client.get("/v1/figures", headers=staff)).json()
         assert (figures["responses"], figures["unsolicited"], figures["score"]) == (1, 2, -100.0)
         assert len((await client.get("/v1/cases", headers=staff)).json()["cases"]) == 1

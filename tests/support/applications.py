@@ -112,6 +112,7 @@ ROUTES: Final = (
     Route("feedback", "POST", "/v1/feedback", "feedback:write", customer=True, body=ANSWER),
     Route("feedback", "GET", "/v1/figures", "feedback:read"),
     Route("feedback", "GET", "/v1/profiles/{profile_id}/responses", "feedback:read", customer=True),
+    Route("feedback", "GET", "/v1/responses/unsolicited", "feedback:read"),
     Route("feedback", "GET", "/v1/cases", "feedback:read"),
     Route("feedback", "POST", "/v1/cases/{case_id}/close", "feedback:write", body={"note": "called"}),
     *(Route(service, "GET", "/v1/audit", f"{service}:admin") for service in SERVICES),

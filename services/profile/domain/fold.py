@@ -19,7 +19,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from shared.contracts.envelope import Event, SourceKind, Stamp
+from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
 from shared.contracts.events import (
     CustomerIdentified,
     FeedbackSubmitted,
@@ -87,7 +87,7 @@ def state_of(event: Event) -> ProfileState:
                 feedback = {answer.survey: Tally(1, answer.rating)}
             case PageViewed():
                 page_views = 1
-    public = event.source_kind is SourceKind.PUBLIC
+    public = _is_public(event)
     return ProfileState(
         first_seen=event.occurred_at,
         last_seen=event.occurred_at,
@@ -146,7 +146,7 @@ def left_out(event: Event, before: ProfileState, after: ProfileState, *, added: 
     if not isinstance(event.body, CustomerIdentified) or event.claim:
         return 0
     said = sum(value is not None for value in event.body.traits.values())
-    if event.source_kind is SourceKind.PUBLIC:
+    if _is_public(event):
         known, new, now = before.public_traits, added.public_traits, after.public_traits
     else:
         known, new, now = before.traits, added.traits, after.traits
@@ -177,14 +177,19 @@ def plain(said: Mapping[str, Trait], limit: int) -> dict[str, Any]:
 
 def _kept(event: Event) -> list[tuple[str, Any]]:
     """The traits that an event says, but those too large to be kept."""
-    most = MAX_PUBLIC_TRAIT_BYTES if event.source_kind is SourceKind.PUBLIC else MAX_TRAIT_BYTES
+    most = MAX_PUBLIC_TRAIT_BYTES if _is_public(event) else MAX_TRAIT_BYTES
     body = event.body
     assert isinstance(body, CustomerIdentified)
     return [item for item in body.traits.items() if item[1] is not None and len(msgspec.json.encode(item)) <= most]
 
 
 def _most(event: Event) -> int:
-    return MAX_PUBLIC_TRAITS if event.source_kind is SourceKind.PUBLIC else MAX_TRAITS
+    return MAX_PUBLIC_TRAITS if _is_public(event) else MAX_TRAITS
+
+
+def _is_public(event: Event) -> bool:
+    """Whether what an event says has the least trust: then it must not push out what has more."""
+    return event.stamp.trust == TRUST[SourceKind.PUBLIC]
 
 
 def _newest(traits: dict[str, Trait], most: int) -> dict[str, Trait]:

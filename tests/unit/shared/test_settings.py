@@ -38,6 +38,8 @@ def test_settings_come_from_the_environment() -> None:
         ("KAFKA_REPLICATION", "0"),
         ("KAFKA_BATCH_RECORDS", "many"),
         ("DRAIN_SECONDS", "0"),
+        ("HTTP_TRUSTED_PROXIES", "10.0.0.0/33"),
+        ("HTTP_TRUSTED_PROXIES", "the proxy"),
         ("AUTH_JWKS_SECONDS", "0"),
         ("AUTH_TOKEN_DAYS", "0"),
         ("PARTITION_SECRET", "rapport-local"),

@@ -126,7 +126,7 @@ def _resource(found: Parts) -> str | None:
     if "order_id" in found:
         if has_any(found, _OF_REFUNDS):
             return "Refund"
-        return "Fulfillment" if has_any(found, _OF_FULFILLMENTS) else None
+        return "Fulfillment" if has_any(found, _OF_FULFILLMENTS) and not has_any(found, _OF_PAYMENTS) else None
     if "line_items" in found:
         return None if has_any(found, _OF_CHECKOUTS) else "Order"
     return "Customer" if has_any(found, _OF_CUSTOMERS) and not has_any(found, _OF_PRODUCTS) else None
@@ -254,7 +254,8 @@ _TOPICS: Final[Mapping[str, str]] = {
 
 # Fields that tell resources apart where a shop leaves the GraphQL id out.
 _OF_REFUNDS: Final = ("transactions", "refund_line_items")
-_OF_FULFILLMENTS: Final = ("tracking_company", "tracking_number", "tracking_numbers", "shipment_status")
+_OF_FULFILLMENTS: Final = ("status", "tracking_company", "tracking_number", "tracking_numbers", "shipment_status")
+_OF_PAYMENTS: Final = ("kind", "gateway", "amount", "assigned_location", "fulfill_at")  # and orders to fulfill
 _OF_CHECKOUTS: Final = ("abandoned_checkout_url", "invoice_url")  # and drafts of orders
 _OF_CUSTOMERS: Final = ("email", "phone", "first_name", "last_name", "default_address", "addresses", "orders_count")
 _OF_PRODUCTS: Final = ("title", "handle", "vendor", "variants", "domain")  # and collections, and the shop itself
