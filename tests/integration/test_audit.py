@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import os
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -16,9 +18,11 @@ from shared.audit import command, log
 from shared.audit.chain import Head
 from shared.clock import SystemClock
 from shared.db import Database
+from shared.migrate import ROOT
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
 from tests.support.applications import SERVICES, asking, build, token
+from tests.support.events import SECRET as SECRET_OF_TESTS
 from tests.support.ingest import bearer, ingesting
 
 SECRET: Final = "whsec_c2VjcmV0LWNhbmFyeS1zZWNyZXQtY2FuYXJ5"
@@ -146,6 +150,38 @@ async def test_the_command_says_whether_the_chain_holds(
     with pytest.raises(SystemExit):
         await command.run("segment", database, ["verify", "--head", "nonsense"])
     await database.close()
+
+
+async def test_a_command_leaves_an_entry_with_the_user_who_ran_it(database_factory: DatabaseFactory) -> None:
+    database = await opened(database_factory)
+    assert await _command(database, "resume", "--accept", "3") == (0, "")
+    status, printed = await _command(database, "audit", "verify")
+    assert (status, printed.split(",")[0]) == (0, "1 entries")
+    async with database.work() as work:
+        (entry,) = await log.page(work, before=None, limit=10)
+    assert (entry.action, entry.object_id, entry.scopes) == ("partitions.resumed", "segment", "command line")
+    assert entry.subject == command.user().subject
+    await database.close()
+
+
+async def _command(database: Database, *arguments: str) -> tuple[int, str]:
+    """A command of segment in a process of its own: its exit status, and what it printed to standard output."""
+    environment = {
+        "DATABASE_URL": database.engine.url.render_as_string(hide_password=False),
+        "KAFKA_BOOTSTRAP": "nowhere.invalid:9092",
+        "PARTITION_SECRET": SECRET_OF_TESTS.decode(),
+        "HTTP_PORT": "1",
+    }
+    started = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "services.segment", *arguments),
+        cwd=ROOT,
+        env={**os.environ, **environment},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.DEVNULL,
+    )
+    printed, _ = await started.communicate()
+    assert started.returncode is not None
+    return started.returncode, printed.decode()
 
 
 # What leaves an entry

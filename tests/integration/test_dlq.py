@@ -16,6 +16,7 @@ from services.feedback.settings import FeedbackSettings
 from services.profile.main import build as build_profile
 from services.profile.settings import ProfileSettings
 from shared import process
+from shared.audit import log as audit_log
 from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
@@ -153,6 +154,12 @@ async def test_a_letter_that_was_written_several_times_is_listed_once(bench: Ben
     assert any(line.split() == ["1", *REFUSED.split()] for line in printed.splitlines()), "counts by reason"
 
 
+async def audited(bench: Bench) -> list[str]:
+    """What the audit log says was done."""
+    async with bench.database.work() as work:
+        return [entry.action for entry in await audit_log.page(work, before=None, limit=10)]
+
+
 async def test_letters_are_listed_by_reason_and_by_topic(bench: Bench, desk: Desk) -> None:
     await die(bench, message(bench.topic, bad()), message(bench.topic, event(CustomEvent(name="x" * 41), user(2))))
     assert len(await desk.places()) == 2
@@ -171,6 +178,7 @@ async def test_poison_that_is_no_event_can_be_shown_and_dropped(bench: Bench, de
     assert "header ce_type: missing" in printed
     assert (await desk("drop", place, "--note", "noise of a test"))[0] == 0
     assert await desk.places() == []
+    assert await audited(bench) == ["dead_letter.dropped"]
     assert "noise of a test" in (await desk("show", place))[1]
 
 
@@ -211,6 +219,7 @@ async def test_a_letter_is_applied_once_however_often_it_is_retried(bench: Bench
     assert await bench.times() == {1: 1}
     assert await desk.places() == []
     assert "retried" in (await desk("list", "--all"))[1]
+    assert await audited(bench) == ["dead_letter.retried"]
 
 
 async def test_a_dry_run_changes_nothing(bench: Bench, desk: Desk) -> None:

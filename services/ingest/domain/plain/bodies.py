@@ -173,6 +173,8 @@ def _items(products: Any, code: str) -> tuple[Item, ...] | None:
         return () if products == () else None
     items: list[Item] = []
     for said in products:
+        if type(said) is not dict:
+            return None
         more: Said = {}
         by_sku = "sku" in said and "product_id" in said
         if by_sku or not _LINE.issuperset(said):
