@@ -5,13 +5,16 @@ import math
 import statistics
 import time
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.domain.source import Source
 from services.ingest.domain.write_key import text_without_write_keys, without_write_keys
 from services.ingest.service.sources import new_key
+from shared.contracts.envelope import SourceKind
 
 KEY: Final = new_key()
 ESCAPED: Final = "".join(f"\\u{ord(character):04x}" for character in KEY)
@@ -86,3 +89,8 @@ def test_the_work_is_linear_in_the_size(token: bytes) -> None:
         [math.log(size) for size in sizes], [math.log(max(seconds(size), 1e-6)) for size in sizes]
     )
     assert growth.slope <= 1.5
+
+
+def test_a_source_does_not_show_what_its_webhooks_are_signed_with() -> None:
+    source = Source(id=uuid4(), name="shop", kind=SourceKind.SERVER, secret=b"whsec_canary")
+    assert "canary" not in repr(source)
