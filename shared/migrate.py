@@ -22,6 +22,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSON
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
@@ -40,8 +41,17 @@ def configuration(service: str) -> Config:
     return config
 
 
-async def upgrade(service: str, database_url: str) -> None:
-    """Brings a service's database to the newest version. Idempotent."""
+def role_of(database_url: str) -> str:
+    """The role that a URL logs in as."""
+    return make_url(database_url).username or ""
+
+
+async def upgrade(service: str, database_url: str, *, user: str = "") -> None:
+    """Brings a service's database to the newest version. Idempotent.
+
+    Where `user`, the role that the service runs as, is another than the URL's, it may read and write all tables
+    afterwards, of this version and of later ones, and change none.
+    """
     engine = create_async_engine(
         database_url,
         poolclass=NullPool,
@@ -54,10 +64,25 @@ async def upgrade(service: str, database_url: str) -> None:
             await connection.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
             await connection.commit()
             await connection.run_sync(_upgrade, service)
+            if user and user != role_of(database_url):
+                await connection.run_sync(_grant, user)
             await connection.commit()
             failpoint("migrate.after_upgrade")
     finally:
         await engine.dispose()
+
+
+def _grant(connection: Connection, user: str) -> None:
+    role = connection.dialect.identifier_preparer.quote(user)
+    for statement in (
+        "GRANT USAGE ON SCHEMA public TO {role}",
+        "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
+        "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",
+        "GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
+        "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {role}",
+    ):
+        connection.execute(text(statement.format(role=role)))
 
 
 def _upgrade(connection: Connection, service: str) -> None:

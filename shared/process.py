@@ -279,7 +279,8 @@ def main(
     if arguments.command in extra:
         return uvloop.run(extra[arguments.command](settings, rest))
     if arguments.command == "migrate":
-        uvloop.run(migrate.upgrade(name, settings.database_url.get_secret_value()))
+        user = migrate.role_of(settings.database_url.get_secret_value())
+        uvloop.run(migrate.upgrade(name, settings.owner_database_url(), user=user))
         return 0
     return uvloop.run(_serve(build(settings), roles))
 

@@ -22,6 +22,11 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
     database_url: SecretStr = Field(description="postgresql+asyncpg://… of this service's own database")
+    migration_database_url: SecretStr = Field(
+        SecretStr(""),
+        description="the same database as the role that owns its tables, for `migrate` and `rebuild` alone; then the "
+        "role of DATABASE_URL is granted to read and write them, and nothing more. Empty: DATABASE_URL",
+    )
     database_pool_size: int = Field(12, ge=2, description="connections to PostgreSQL at most")
     kafka_bootstrap: str = Field(description="host:port of a broker; several separated by commas")
     kafka_replication: int = Field(1, ge=1, description="replication factor of topics that this service creates")
@@ -98,6 +103,10 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: str) -> str:
         networks(value)  # raises ValueError
         return value
+
+    def owner_database_url(self) -> str:
+        """The URL as the role that may change tables."""
+        return self.migration_database_url.get_secret_value() or self.database_url.get_secret_value()
 
     def connection_limits(self, larger_bodies: Mapping[str, int]) -> ConnectionLimits:
         """What one HTTP connection may send and hold."""

@@ -45,8 +45,8 @@ SETTINGS: Mapping[str, str] = {
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
 }
-# Five services share `max_connections`, and none may take another's: two processes of 12 each, and commands beside.
-ROLE_CONNECTIONS = 36
+# Of `max_connections`, so that no service takes what the others need: five processes of 12 each.
+ROLE_CONNECTIONS = 60
 ROLE_SETTINGS: Mapping[str, str] = {
     "statement_timeout": "60s",  # a session that needs longer says so
     "idle_in_transaction_session_timeout": "60s",

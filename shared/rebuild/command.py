@@ -82,7 +82,7 @@ async def _run(
     search_path: str,
 ) -> int:
     database = Database(
-        settings.database_url.get_secret_value(),
+        settings.owner_database_url(),
         application=f"rapport-{service}-rebuild",
         clock=clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
         pool_size=2,

@@ -295,7 +295,9 @@ class BoundedProtocol(HttpToolsProtocol):
         self._ends_at = self._register.now + FAREWELL_SECONDS
         self.flow.resume_reading()
         self.transport.write(refusal.answer)
-        if self.transport.can_write_eof():
+        if not self._register.may_linger(self, is_proxy=self._is_proxy):
+            self.transport.close()
+        elif self.transport.can_write_eof():
             self.transport.write_eof()
 
     def _silences_application(self) -> bool:

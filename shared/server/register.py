@@ -4,11 +4,13 @@ import asyncio
 import ipaddress
 from collections import Counter, defaultdict
 from enum import Enum
-from typing import Protocol
+from typing import Final, Protocol
 
 from shared import metrics
 from shared.server.limits import PROBE_CONNECTIONS, ConnectionLimits, Network, address_group, networks
 from shared.server.refusals import ADDRESS_CONNECTIONS, ALL_CONNECTIONS, Refusal, Refused
+
+REFUSED_FACTOR: Final = 2  # connections of one address, with those that are told that they are too many
 
 
 class Connection(Protocol):
@@ -72,6 +74,13 @@ class ConnectionRegister:
         if len(self._open) > self.limits.connections + PROBE_CONNECTIONS:
             self._make_way(None, ALL_CONNECTIONS)
         return Admission.OPEN if len(self._open) <= self.limits.connections or self._freed(None) else Admission.PROBES
+
+    def may_linger(self, connection: Connection, *, is_proxy: bool) -> bool:
+        """Whether a refused connection may stay until its client has read why: a flood of them would take all files."""
+        address, limits = self._open.get(connection, ""), self.limits
+        if len(self._open) > limits.connections + PROBE_CONNECTIONS:
+            return False
+        return is_proxy or self._per_address[address] <= REFUSED_FACTOR * limits.connections_per_address
 
     def leave(self, connection: Connection) -> None:
         """Forgets a connection that has ended."""

@@ -104,7 +104,8 @@ class Run:
 
     async def _start_ours(self, **more: str) -> None:
         port = free_port()
-        env = {**self._stack.environment("ingest"), "HTTP_PORT": str(port), "LOG_LEVEL": "WARNING", **more}
+        own = {"HTTP_PORT": str(port), "LOG_LEVEL": "WARNING", "HTTP_CONNECTIONS_PER_ADDRESS": str(IDLE_CONNECTIONS)}
+        env = {**self._stack.environment("ingest"), **own, **more}
         command = [sys.executable, "-m", "services.ingest", "serve", "--role", "api"]
         log = self._stack.home / "logs" / f"ingest-{len(self._ours)}.log"
         child = await bench.spawn("ingest", command, log=log, env=env, cwd=CHECKOUT)

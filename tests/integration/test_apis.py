@@ -705,3 +705,28 @@ async def test_a_source_is_made_once_under_its_key_and_its_write_key_is_shown_on
         assert (taken.status_code, fault_in(taken)) == (409, None)
         disabled = (await client.post(f"/v1/sources/{first['id']}/disable")).json()
         assert (await client.post(f"/v1/sources/{first['id']}/disable")).json() == disabled
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_no_answer_is_kept_by_a_cache_or_taken_for_what_it_is_not(
+    service: str, database_factory: DatabaseFactory
+) -> None:
+    async with asking(build(service, await database_factory(service)), token(scope=f"{service}:read")) as client:
+        for path in (*(route.url() for route in ROUTES if route.service == service), "/health/ready", "/nowhere"):
+            answer = await client.get(path)
+            assert answer.headers["cache-control"] == "no-store", path
+            assert answer.headers["x-content-type-options"] == "nosniff", path
+
+
+async def test_the_script_of_a_page_may_be_kept(database_factory: DatabaseFactory) -> None:
+    async with asking(build("ingest", await database_factory("ingest"))) as client:
+        answer = await client.get("/v1/rapport.js")
+    assert answer.headers.get_list("cache-control") == ["public, max-age=3600"]
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_an_address_with_a_slash_too_many_leads_nowhere(database_factory: DatabaseFactory) -> None:
+    async with asking(build("ingest", await database_factory("ingest")), token(scope="ingest:read")) as client:
+        answer = await client.get("/v1/sources/", headers={"Host": "evil.example"})
+    assert answer.status_code == httpx2.codes.NOT_FOUND
+    assert "evil.example" not in answer.text

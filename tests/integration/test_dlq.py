@@ -35,7 +35,7 @@ from shared.migrate import ROOT
 from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, tally
 from tests.support.events import SECRET, event, message, order, user
-from tests.support.running import eventually, running, session_milliseconds
+from tests.support.running import environment_of, eventually, running, session_milliseconds
 
 REFUSED: Final = "asked to be refused"
 BLOCKED_SECONDS: Final = 2  # longer than the command takes with nobody in its way
@@ -414,7 +414,7 @@ async def _process(bench: Bench, service: str, *arguments: str, failpoint: str =
     settings = FeedbackSettings(
         database_url=bench.url, kafka_bootstrap=bench.bootstrap, partition_secret=SECRET.decode(), http_port=1
     )
-    environment = {name.upper(): str(value) for name, value in settings.model_dump().items()}
+    environment = environment_of(settings)
     started = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", f"services.{service}", "dlq", *arguments),
         cwd=ROOT,

@@ -7,8 +7,10 @@ from dataclasses import replace
 from typing import Final
 
 import httpx2
+import pytest
 
 from deploy.local.process import LOOPBACK
+from shared.server import protocol
 from shared.server.limits import PROBE_CONNECTIONS
 from tests.support.connections import (
     GET,
@@ -169,6 +171,18 @@ async def test_beyond_the_connections_of_probes_a_connection_is_refused_at_once(
         for _ in range(5 + PROBE_CONNECTIONS):
             await (await stack.enter_async_context(connected(port))).send(GET[:10])
         assert_problem(await (await stack.enter_async_context(connected(port))).answer(), 503)
+
+
+async def test_a_flood_of_refused_connections_holds_no_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "FAREWELL_SECONDS", 600)  # as if those that stay to read why stayed for ever
+    limits = replace(PATIENT, connections_per_address=5)
+    async with served(limits) as port, contextlib.AsyncExitStack() as stack:
+        for _ in range(200):
+            await stack.enter_async_context(connected(port))
+        await eventually(_connections, lambda found: found <= 10)
+        other = await stack.enter_async_context(connected(port, OTHER_ADDRESS))
+        await other.send(GET)
+        assert (await other.answer())[0] == 200
 
 
 # All of it at once

@@ -5,8 +5,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, TypeVar
 
+from pydantic import SecretStr
+
 from deploy.local.broker import Broker, EmbeddedBroker
 from shared import process
+from shared.settings import Settings
 
 DEADLINE_SECONDS: Final = 30.0
 LONGEST_DEADLINES: Final = 20
@@ -64,3 +67,9 @@ async def eventually(
         if working is None and now - changed > deadline_seconds:
             raise AssertionError(f"for {deadline_seconds:.0f} s the answer was {answer!r}")
         await asyncio.sleep(PAUSE_SECONDS)
+
+
+def environment_of(settings: Settings) -> dict[str, str]:
+    """The environment of a process with these settings, secrets in the clear."""
+    values = settings.model_dump().items()
+    return {name.upper(): str(v.get_secret_value() if isinstance(v, SecretStr) else v) for name, v in values}

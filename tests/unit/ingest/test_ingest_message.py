@@ -1,12 +1,15 @@
 """What SDKs send is read as they mean it."""
 
+import gzip
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain import body, message
+from services.ingest.domain.errors import BadRequest
 from services.ingest.domain.message import NO_CONTEXT, Context
 
 TRAITS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 3))
@@ -73,3 +76,10 @@ def test_a_body_is_the_same_however_it_is_cut(content: dict[str, Any], sizes: li
         reader.feed(document[start : start + size])
         start += size
     assert reader.finish() == document
+
+
+def test_a_body_that_unpacks_to_nothing_is_bounded_as_it_comes_in() -> None:
+    nothing = gzip.compress(b"") * 600
+    reader = body.BodyReader(limit_bytes=10_000)
+    with pytest.raises(BadRequest, match="10000 bytes"):
+        reader.feed(nothing)

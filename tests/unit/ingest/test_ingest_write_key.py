@@ -5,13 +5,16 @@ import math
 import statistics
 import time
 from typing import Any, Final
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.domain.source import Source
 from services.ingest.domain.write_key import text_without_write_keys, without_write_keys
 from services.ingest.service.sources import new_key
+from shared.contracts.envelope import SourceKind
 
 KEY: Final = "rk_" + "0aB-_" * 8 + "xyz"  # as `new_key` makes them, and the same in every process that collects tests
 ESCAPED: Final = "".join(f"\\u{ord(character):04x}" for character in KEY)
@@ -91,3 +94,8 @@ def test_the_work_is_linear_in_the_size(token: bytes) -> None:
 def test_the_key_of_these_tests_has_the_form_of_real_ones() -> None:
     assert len(new_key()) == len(KEY)
     assert new_key().startswith("rk_")
+
+
+def test_a_source_does_not_show_what_its_webhooks_are_signed_with() -> None:
+    source = Source(id=uuid4(), name="shop", kind=SourceKind.SERVER, secret=b"whsec_canary")
+    assert "canary" not in repr(source)
