@@ -26,7 +26,7 @@ from services.ingest.repository import imports as repository
 from services.ingest.service import files, sources, taking
 from services.ingest.service.sources import NotUsable
 from services.ingest.service.taking import Refused, Sorted
-from shared.contracts import wire
+from shared.contracts import keepable, wire
 from shared.db import Work
 from shared.errors import Conflict, NotFound
 
@@ -211,13 +211,15 @@ async def checkpoint(work: Work, import_id: UUID, holder: UUID, source: Source, 
 
 def _reject(one: Refused) -> Row:
     payload, error = one.payload, one.error
-    said = {"reason_code": error.reason.value, "reason": error.text[: taking.MAX_REASON_LENGTH]}
+    said = {"reason_code": error.reason.value, "reason": error.text}
     return {"row": payload.around["row"], "raw": payload.raw, **said}
 
 
 async def end(work: Work, import_id: UUID, holder: UUID, *, error: str = "") -> None:
     """Says that an import is done, or has failed with this error; an uploaded file is thrown away."""
-    await repository.end(work, import_id, holder, state="failed" if error else "done", error=error or None)
+    await repository.end(
+        work, import_id, holder, state="failed" if error else "done", error=keepable.text(error) or None
+    )
     await repository.drop_chunks(work, import_id)
 
 
