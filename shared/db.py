@@ -149,16 +149,25 @@ DATABASE_AWAY: Final = (OSError, TimeoutError, PoolTimeoutError)
 DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError)
 # Data exception, integrity constraint violation, program limit exceeded (a key too long for its index).
 _REFUSED_CLASSES: Final = ("22", "23", "54")
+# Syntax error or access rule violation; a feature that is not there; a function's own error: ours to mend.
+_DEFECT_CLASSES: Final = ("42", "0A", "39", "P0", "XX")
 
 
-def sqlstate(error: DBAPIError) -> str:
+def sqlstate(error: Exception) -> str:
     """PostgreSQL's five-character code for an error; empty when the server gave none."""
-    return str(getattr(error.orig, "sqlstate", None) or "")
+    return str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
 
 
-def refuses_data(error: DBAPIError) -> bool:
+def refuses_data(error: Exception) -> bool:
     """Whether PostgreSQL refused the data itself, so that trying again would change nothing."""
     return sqlstate(error)[:2] in _REFUSED_CLASSES
+
+
+def is_away(error: Exception) -> bool:
+    """Whether PostgreSQL, or the way to it, is away, so that the same may succeed later: no refused data, no defect."""
+    if isinstance(error, DBAPIError):
+        return not sqlstate(error).startswith((*_REFUSED_CLASSES, *_DEFECT_CLASSES))
+    return isinstance(error, DATABASE_AWAY)
 
 
 # An error's text goes to the log, and what it quotes is a customer's: details and hints on lines of their own, a value

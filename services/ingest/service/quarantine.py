@@ -30,7 +30,6 @@ from shared.db import Work
 from shared.errors import Conflict, NotFound
 
 FORGET_AT_ONCE: Final = 1_000  # rows deleted in one transaction
-MAX_REASON_LENGTH: Final = 1_000  # characters
 
 Row = Mapping[str, Any]
 
@@ -100,7 +99,7 @@ async def release(
     done = await _judged(work, row, source, repair, partition_secret=partition_secret, locate=locate)
     if done.refused:
         error = done.refused[0].error
-        text = text_without_write_keys(error.text)[:MAX_REASON_LENGTH]
+        text = text_without_write_keys(error.text)
         await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
         return Released(row_id, False, reason=text)
     await taking.spool(work, done.accepted)
