@@ -9,13 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.profile.domain.fold import (
+    CLAIMED_USER_ID,
     EMPTY,
+    LinkedIdentity,
     ProfileState,
     Tally,
     counted,
     fold,
     merge,
     plain,
+    public_traits,
     state_of,
     with_identities,
 )
@@ -26,12 +29,15 @@ from shared.contracts.events import (
     PageViewed,
     ProductViewed,
 )
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Namespace
 from tests.support.events import NOON, days, event, user
 from tests.unit.contracts.strategies import believed_or_claimed, sets_of
 
 events_of_one = sets_of(believed_or_claimed())
-owned = st.lists(st.builds(Identity, st.sampled_from(Namespace), st.sampled_from("abc")), max_size=4)
+owned = st.lists(
+    st.builds(LinkedIdentity, st.sampled_from([*Namespace, CLAIMED_USER_ID]), st.sampled_from("abc"), st.booleans()),
+    max_size=4,
+)
 
 
 def all_counts(events: Iterable[Event]) -> Counter[tuple[str, str]]:
@@ -50,7 +56,9 @@ def winners(events: Sequence[Event], part: str) -> dict[str, Any]:
         if isinstance(one.body, CustomerIdentified) and not one.claim:
             for name, value in getattr(one.body, part).items():
                 if value is not None:
-                    key = (TRUST[one.source_kind], one.occurred_at, one.event_id)
+                    anonymous = {who.namespace for who in one.identities} == {Namespace.ANONYMOUS_ID}
+                    trust = TRUST[SourceKind.PUBLIC if anonymous else one.source_kind]
+                    key = (trust, one.occurred_at, one.event_id)
                     said.setdefault(name, []).append((key, value))
     return {name: max(values, key=lambda pair: pair[0])[1] for name, values in said.items()}
 
@@ -87,7 +95,7 @@ def test_merging_two_profiles_gives_the_fold_of_the_union_of_their_events(
 
 @given(events_of_one, events_of_one, events_of_one, owned, owned)
 def test_merge_commutes_and_associates(
-    a: list[Event], b: list[Event], c: list[Event], mine: list[Identity], theirs: list[Identity]
+    a: list[Event], b: list[Event], c: list[Event], mine: list[LinkedIdentity], theirs: list[LinkedIdentity]
 ) -> None:
     one, other, third = with_identities(fold(a), mine), with_identities(fold(b), theirs), fold(c)
 
@@ -96,7 +104,7 @@ def test_merge_commutes_and_associates(
 
 
 @given(events_of_one, owned)
-def test_the_empty_state_is_neutral(events: list[Event], mine: list[Identity]) -> None:
+def test_the_empty_state_is_neutral(events: list[Event], mine: list[LinkedIdentity]) -> None:
     state = with_identities(fold(events), mine)
 
     assert merge(state, EMPTY) == merge(EMPTY, state) == state
@@ -107,7 +115,9 @@ def test_of_what_was_said_of_a_trait_the_greatest_trust_then_time_then_id_wins(e
     state = fold(events)
 
     assert plain(state.traits, 100) == winners(events, "traits")
-    assert plain(state.consent, 100) == winners(events, "consent")
+    assert set(public_traits(state, state.traits)) == {
+        name for name in state.traits if state.traits[name].stamp.trust == TRUST[SourceKind.PUBLIC]
+    }
 
 
 @given(events_of_one)
@@ -130,7 +140,7 @@ def test_a_claim_is_seen_and_believed_in_nothing(events: list[Event]) -> None:
 
 @given(st.lists(owned, max_size=4), st.data())
 def test_identities_are_the_same_set_whatever_the_order_they_came_in(
-    batches: list[list[Identity]], data: st.DataObject
+    batches: list[list[LinkedIdentity]], data: st.DataObject
 ) -> None:
     shuffled = data.draw(st.permutations(batches))
 
