@@ -1,5 +1,6 @@
 """Who says so counts: nobody becomes another customer, reads another's data or gets another's mail by a public key."""
 
+import random
 from collections.abc import AsyncIterator
 from typing import Any
 from uuid import UUID
@@ -9,18 +10,19 @@ import pytest
 from services.campaign.repository import contacts as campaign_contacts
 from services.campaign.service import contacts as campaign
 from services.profile.service import read
+from services.profile.service import rebuild as rebuilding
 from shared import aliases
 from shared.auth import Principal
 from shared.clock import SystemClock
 from shared.contracts import topics
 from shared.contracts.envelope import Event, SourceKind
-from shared.contracts.events import CustomerIdentified, PageViewed
+from shared.contracts.events import CustomerIdentified, FeedbackSubmitted, PageViewed
 from shared.contracts.identity import Identity, Namespace
 from shared.db import Database
 from shared.errors import Forbidden
 from shared.http import require_customer_or
 from tests.conftest import DatabaseFactory
-from tests.integration.test_profile_service import published, take
+from tests.integration.test_profile_service import merged, published, take
 from tests.support.events import NOON, days, event, user
 
 VICTIM, ATTACKER = user("V"), user("ATT")
@@ -192,3 +194,83 @@ async def test_a_stranger_s_name_does_not_stand_in_the_shop_s_mail(
 
     await take(database, [said(VICTIM, first_name="Berta", at=2)])
     assert (await contact_in(campaign_database, database, "user_id:V")).first_name == "Berta"
+
+
+async def test_an_alias_by_a_server_joins_two_users_and_both_tokens_open_what_they_are_now(database: Database) -> None:
+    await take(
+        database, [said(user("old"), OTHER_MAIL, consent=False), said(user("new"), VICTIMS_MAIL, consent=True, at=1)]
+    )
+    old, new = [(await profile_of(database, f"user_id:{name}"))["id"] for name in ("old", "new")]
+    await take(database, [merged(user("new"), user("old"), at=NOON + days(2))])
+
+    found = await profile_of(database, "user_id:new")
+    assert found["identities"]["user_id"] == ("new", "old")
+    assert found["consent"] == {"email": False}
+    assert await opens(database, old, new)
+    assert await opens(database, new, old)
+
+
+async def test_the_id_of_a_visitor_opens_no_customer(database: Database) -> None:
+    await take(database, [browsed(BROWSER, at=-9)])
+    visitor = (await profile_of(database, "anonymous_id:A"))["id"]
+    await take(database, [said(VICTIM, BROWSER)])
+
+    victim = (await profile_of(database, "user_id:V"))["id"]
+    assert (await profile_of(database, str(visitor)))["id"] == victim != visitor
+    assert not await opens(database, visitor, victim)
+    assert await opens(database, victim, visitor)
+
+
+async def test_a_mail_goes_to_the_verified_address_and_else_to_the_newest(
+    database: Database, campaign_database: Database
+) -> None:
+    first, second, third = (Identity(Namespace.EMAIL, f"{name}@example.com") for name in "bca")
+    answer = event(
+        FeedbackSubmitted(survey="nps", rating=9), VICTIM, third, at=NOON + days(9), source_kind=SourceKind.SERVICE
+    )
+    await take(database, [said(VICTIM, first), said(VICTIM, second, at=1), answer])
+    assert (await contact_in(campaign_database, database, "user_id:V")).email == second.value
+
+    await take(database, [said(VICTIM, first, email_verified=True, at=0.5)])
+    assert (await contact_in(campaign_database, database, "user_id:V")).email == first.value
+
+
+async def test_a_refusal_is_written_once_with_who_said_so_and_not_with_each_event(database: Database) -> None:
+    await take(database, [said(user("ann"), BROWSER), said(user("bob"))])
+    for number in range(3):
+        await take(database, [browsed(user("bob"), BROWSER, at=number), said(user("bob"), BROWSER, at=number)])
+
+    async with database.work() as work:
+        log = await read.identity_log(work, "user_id:bob", limit=50)
+    assert sorted(one.provenance for one in log if one.kind == "refuse") == ["public", "server"]
+    assert [one.provenance for one in log if one.kind == "link"] == ["server"]
+
+
+@pytest.mark.parametrize("seed", range(4))
+async def test_a_rebuild_finds_everything_as_servers_and_browsers_made_it(database: Database, seed: int) -> None:
+    chance = random.Random(seed)
+    for batch in range(12):
+        events: list[Event] = []
+        for _ in range(chance.choice([1, 4])):
+            number = chance.randrange(4)
+            names = [user(number), Identity(Namespace.EMAIL, f"{number}@example.com")]
+            device = Identity(Namespace.ANONYMOUS_ID, str(chance.randrange(4)))
+            named = [*chance.sample(names, chance.choice([0, 1, 2])), device][: chance.choice([1, 3])]
+            events.append(
+                chance.choice(
+                    [
+                        said(*named, consent=chance.random() < 0.5, at=batch, first_name=f"N{number}"),
+                        browsed(*named, device, at=batch),
+                        merged(user(number), user(chance.randrange(4)), at=NOON + days(batch)),
+                    ]
+                )
+            )
+        await take(database, events)
+
+    async with database.work() as work:
+        assert await rebuilding.mend_aliases(work) == 0
+        assert await rebuilding.fill_identities(work) == 0
+        assert await rebuilding.correct_identities(work) == 0
+        _, seen, changed = await rebuilding.mend_profiles(work, rebuilding.NOBODY)
+    assert seen > 0
+    assert not +changed

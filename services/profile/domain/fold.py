@@ -130,7 +130,7 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         identities={
             namespace: tuple(sorted({*a, *b})) for namespace, a, b in _both(one.identities, other.identities, ())
         },
-        vouched=tuple(sorted({*one.vouched, *other.vouched})),
+        vouched=tuple(sorted({*one.vouched, *other.vouched})) if other.vouched else one.vouched,
         permissions=permission.merge(one.permissions, other.permissions),
         joined=permission.merge_joined(one.joined, other.joined),
         contact_points=contact.merge(one.contact_points, other.contact_points),

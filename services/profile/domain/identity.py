@@ -101,6 +101,10 @@ class Identities:
 
     def _assign_trusted(self, event: Event, named: tuple[Identity, ...]) -> UUID:
         """Joins whom the event names, as far as nothing speaks against it; it goes to the strongest identity."""
+        known = self._owner(named[0])
+        if known is not None and all(self._settled(known, identity) for identity in named):
+            self._seen(known, event)
+            return known
         meeting = Meeting(self.profiles, self.limits)
         former: list[Identity] = []
         refused: list[tuple[Identity, UUID | None, str]] = []
@@ -125,6 +129,15 @@ class Identities:
         for identity, owner, reason in refused:
             self._decide("refuse", survivor, event, identity=identity, other_id=owner, reason=reason)
         return survivor
+
+    def _settled(self, profile_id: UUID, identity: Identity) -> bool:
+        """Whether a trusted source has linked the identity to this profile: then there is nothing to decide."""
+        if self._owner(identity) != profile_id:
+            return False
+        known = self.profiles[profile_id]
+        if identity.namespace is Namespace.USER_ID:
+            return identity.value in known.users
+        return identity.namespace in CONTACTS or identity.value in known.vouched
 
     def _objection(self, event: Event, meeting: Meeting, identity: Identity, owner: UUID | None) -> str:
         if identity.namespace is Namespace.USER_ID:

@@ -49,7 +49,7 @@ def joined_by(event: Event) -> Joined:
     if len(event.identities) < 2 or event.claim or event.source_kind is SourceKind.PUBLIC:
         return {}
     first, *others = _names(event)
-    return {first: dict.fromkeys(others, event.received_at)} if others else {}
+    return {first: dict.fromkeys(others, event.received_at)}
 
 
 def joined_always(names: Sequence[str]) -> Joined:
@@ -77,13 +77,14 @@ def merge_joined(one: Joined, other: Joined) -> Joined:
     """The union of both, each pair since the first time."""
     if not one or not other:
         return one or other
-    found = dict(one)
+    found = one
     for name, others in other.items():
         mine = found.get(name, {})
-        later = {who: at for who, at in others.items() if who not in mine or at < mine[who]}
-        if later:
-            found[name] = {**mine, **later}
-    return found
+        for who, at in others.items():
+            if who not in mine or at < mine[who]:
+                mine = {**mine, who: at}
+                found = {**found, name: mine}
+    return found  # nearly always what was known
 
 
 def agreed(
@@ -138,7 +139,12 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 def _names(event: Event) -> list[str]:
     """Whom an event names, strongest first; of an explicit merge, an anonymous id may be a former user id."""
-    named = set(event.identities)
+    named = event.identities
     if event.merges:
-        named |= {Identity(Namespace.USER_ID, one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID}
-    return [str(one) for one in sorted(named, key=lambda one: (STRENGTH[one.namespace], one.value))]
+        former = (Identity(Namespace.USER_ID, one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID)
+        named = tuple({*named, *former})
+    return [str(one) for one in sorted(named, key=_by_strength)]
+
+
+def _by_strength(identity: Identity) -> tuple[int, str]:
+    return STRENGTH[identity.namespace], identity.value
