@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import reduce
 from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
 
 import msgspec
 
@@ -26,6 +27,7 @@ from shared.contracts.events import (
 from shared.contracts.identity import Namespace
 
 CLAIMED_USER_ID: Final = "unverified_user_id"  # the namespace of user ids that only public keys name
+NOBODY: Final = UUID(int=0)
 MAX_COUNTED_NAME: Final = 200  # characters of a page path or category that is counted
 
 
@@ -55,7 +57,7 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The part of a profile that is a join of what its events say, and of which identities were linked.
 
     `vouched` are the anonymous ids that a trusted source linked. `permissions` and `joined` are as `permission` has
-    them, `contact_points` as `contact` has them. `consent` is how states of before say it: see `current`.
+    them, `contact_points` as `contact` has them. `consent` is how the release before says it: see `current`, `stored`.
     """
 
     first_seen: datetime | None = None
@@ -155,13 +157,15 @@ def with_identities(state: ProfileState, gained: Iterable[LinkedIdentity]) -> Pr
 
 
 def current(state: ProfileState) -> ProfileState:
-    """A stored state as this code writes it.
+    """A stored state as it is folded.
 
     What states of before keep as consent was said of the profile as it was then: of its strongest identity, to which
     all the others belonged already.
     """
     if not state.consent:
         return state
+    if state.permissions:
+        return msgspec.structs.replace(state, consent={})
     names = [f"{namespace.value}:{one}" for namespace in Namespace for one in state.identities.get(namespace.value, ())]
     trusted = {channel: one for channel, one in state.consent.items() if one.stamp.trust > TRUST[SourceKind.PUBLIC]}
     said = ProfileState(
@@ -171,6 +175,18 @@ def current(state: ProfileState) -> ProfileState:
         joined=permission.joined_always(names),
     )
     return merge(msgspec.structs.replace(state, consent={}), said)
+
+
+def stored(state: ProfileState) -> ProfileState:
+    """A state as it is stored: with consent as the release before reads it, which runs beside this one for a while."""
+    newest = permission.newest(state.permissions)
+    return msgspec.structs.replace(
+        state,
+        consent={
+            channel: Trait(Stamp(TRUST[SourceKind.SERVER], newest[channel], NOBODY), granted)
+            for channel, granted in agreed(state).items()
+        },
+    )
 
 
 def agreed(state: ProfileState) -> dict[str, bool]:

@@ -103,6 +103,17 @@ def agreed(
     return {channel: _stands(said, joined) for channel, said in sorted(by_channel.items())}
 
 
+def newest(permissions: Mapping[str, Mapping[str, Permission]]) -> dict[str, datetime]:
+    """By channel, when somebody said anything of it last."""
+    found: dict[str, datetime] = {}
+    for said in permissions.values():
+        for channel, one in said.items():
+            for moment in (one.granted, one.withdrawn):
+                if moment is not None:
+                    found[channel] = max(moment, found.get(channel, moment))
+    return found
+
+
 def _stands(said: Mapping[str, Permission], joined: Joined) -> bool:
     granted = {name: one.granted for name, one in said.items() if one.granted is not None}
     withdrawn = {name: one.withdrawn for name, one in said.items() if one.withdrawn is not None}

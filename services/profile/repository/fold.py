@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain.fold import ProfileState
+from services.profile.domain.fold import ProfileState, stored
 from shared.contracts.envelope import Event
 from shared.contracts.orders import Order
 from shared.contracts.wire import TYPE_NAMES
@@ -116,9 +116,9 @@ STORE_ORDERS: Final = (
 )
 
 
-def order_columns(stored: Mapping[tuple[UUID, str], Order]) -> dict[str, Any]:
+def order_columns(known: Mapping[tuple[UUID, str], Order]) -> dict[str, Any]:
     """The parameters of STORE_ORDERS."""
-    rows = sorted(stored.items(), key=lambda item: item[0])
+    rows = sorted(known.items(), key=lambda item: item[0])
     return {
         "profiles": [profile_id for (profile_id, _), _ in rows],
         "orders": [order_id for (_, order_id), _ in rows],
@@ -161,7 +161,7 @@ async def save_profiles(work: Work, states: Mapping[UUID, ProfileState]) -> dict
         "ids": [profile_id for profile_id, _ in rows],
         "first": [state.first_seen for _, state in rows],
         "last": [state.last_seen for _, state in rows],
-        "states": [_text(state) for _, state in rows],
+        "states": [_text(stored(state)) for _, state in rows],
     }
     saved = await work.rows(
         "INSERT INTO profiles (id, version, first_seen, last_seen, state) "

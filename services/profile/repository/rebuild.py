@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain.fold import LinkedIdentity
+from services.profile.domain.fold import LinkedIdentity, stored
 from services.profile.domain.identity import Provenance
 from services.profile.domain.record import Folded
 from services.profile.repository.fold import STORE_ORDERS, UPDATE_FIGURES, order_columns
@@ -204,7 +204,7 @@ async def save_profiles(work: Work, made: Mapping[UUID, tuple[int, Folded]]) -> 
         versions=[version for _, (version, _) in rows],
         first=[one.state.first_seen for _, (_, one) in rows],
         last=[one.state.last_seen for _, (_, one) in rows],
-        states=[msgspec.json.encode(one.state).decode() for _, (_, one) in rows],
+        states=[msgspec.json.encode(stored(one.state)).decode() for _, (_, one) in rows],
     )
 
 

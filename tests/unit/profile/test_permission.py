@@ -93,6 +93,19 @@ def test_a_state_of_before_means_what_it_meant() -> None:
     assert agreed(fold.merge(state, stranger))["email"] is False
 
 
+@given(sets_of(believed_or_claimed()), identities)
+def test_the_release_before_reads_the_same_consent_and_what_it_writes_is_read_here(
+    events: list[Event], gained: list[LinkedIdentity]
+) -> None:
+    state = fold.with_identities(fold.fold(events), [*gained, LinkedIdentity("user_id", "1", vouched=True)])
+    written = fold.stored(state)
+    assert {channel: one.value for channel, one in written.consent.items()} == agreed(state)
+    assert current(msgspec.json.decode(msgspec.json.encode(written), type=ProfileState)) == state
+
+    rewritten = ProfileState(consent=written.consent, identities=written.identities)  # it drops what it does not know
+    assert agreed(current(rewritten)) == agreed(state)
+
+
 ANN_EVENT = told(ANN).event_id
 
 
