@@ -7,7 +7,19 @@ from typing import Final
 
 from alembic import command, context
 from alembic.config import Config
-from sqlalchemy import BigInteger, Column, Connection, DateTime, Identity, LargeBinary, MetaData, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    DateTime,
+    Identity,
+    LargeBinary,
+    MetaData,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSON
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
@@ -111,6 +123,20 @@ def create_mechanism_tables(op: ModuleType) -> None:
             f"ALTER TABLE {busy} SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, "
             "autovacuum_vacuum_cost_delay = 0)"
         )
+
+
+def add_verified_aliases(op: ModuleType) -> None:
+    """Which former ids a customer's token may name. Those of before are not known to be any: they open nothing."""
+    op.add_column(
+        "profile_aliases",
+        Column(
+            "verified",
+            Boolean,
+            nullable=False,
+            server_default=text("false"),
+            comment="a customer's token for it opens who stands for it",
+        ),
+    )
 
 
 def create_dead_letter_decisions(op: ModuleType) -> None:

@@ -3,7 +3,20 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Column, DateTime, Identity, Index, LargeBinary, MetaData, Table, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSON
 
 
@@ -56,6 +69,13 @@ def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
         metadata,
         Column[UUID]("profile_id", Uuid, primary_key=True),
         Column[UUID]("canonical_id", Uuid, nullable=False),
+        Column[bool](
+            "verified",
+            Boolean,
+            nullable=False,
+            server_default=text("false"),
+            comment="a customer's token for it opens who stands for it",
+        ),
     )
     keys = Table(
         "idempotency_keys",
