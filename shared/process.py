@@ -239,7 +239,7 @@ async def _serve_http(service: Service, stop: asyncio.Event) -> None:
             port=service.settings.http_port,
             log_config=None,
             access_log=False,
-            forwarded_allow_ips=service.settings.trusted_proxies,
+            forwarded_allow_ips=service.settings.http_trusted_proxies,
             timeout_graceful_shutdown=int(service.settings.drain_seconds),
             timeout_keep_alive=75,
         )

@@ -39,8 +39,8 @@ class Settings(BaseSettings):
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     http_host: str = Field("127.0.0.1", description="address that the API listens on")
     http_port: Port = Field(description="port that the API listens on")
-    trusted_proxies: Annotated[str, AfterValidator(_are_networks)] = Field(
-        "127.0.0.1,::1",
+    http_trusted_proxies: Annotated[str, AfterValidator(_are_networks)] = Field(
+        "",
         description="addresses and networks, by comma, of proxies whose X-Forwarded-For says who the client is",
     )
     auth_public_key: str = Field("", description="PEM key that verifies bearer tokens")

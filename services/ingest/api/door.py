@@ -206,7 +206,7 @@ class Door:
             return host
         if not self._warned_of_proxy:
             self._warned_of_proxy = True
-            log.warning("door.proxy_not_named", address=host, setting="TRUSTED_PROXIES")
+            log.warning("door.proxy_not_named", address=host, setting="HTTP_TRUSTED_PROXIES")
         return ""
 
     def reception(self, source: Source, request: Request, received_at: datetime, **said: Any) -> Reception:
