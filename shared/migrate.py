@@ -156,6 +156,20 @@ def create_mechanism_tables(op: ModuleType) -> None:
         )
 
 
+def add_verified_aliases(op: ModuleType) -> None:
+    """Which former ids a customer's token may name. Those of before are not known to be any: they open nothing."""
+    op.add_column(
+        "profile_aliases",
+        Column(
+            "verified",
+            Boolean,
+            nullable=False,
+            server_default=text("false"),
+            comment="a customer's token for it opens who stands for it",
+        ),
+    )
+
+
 def create_dead_letter_decisions(op: ModuleType) -> None:
     """What became of each dead letter, as each service's second migration creates it. Never changed, likewise."""
     op.create_table(

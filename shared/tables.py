@@ -71,6 +71,13 @@ def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
         metadata,
         Column[UUID]("profile_id", Uuid, primary_key=True),
         Column[UUID]("canonical_id", Uuid, nullable=False),
+        Column[bool](
+            "verified",
+            Boolean,
+            nullable=False,
+            server_default=text("false"),
+            comment="a customer's token for it opens who stands for it",
+        ),
     )
     keys = Table(
         "idempotency_keys",

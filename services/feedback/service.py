@@ -87,7 +87,8 @@ async def follow_merges(work: Work, events: Sequence[Event]) -> None:
     """Notes which profile stands for which; answers are found under every id that a customer ever had."""
     bodies = (event.body for event in events)
     await aliases.lock_merges(work)
-    await aliases.note_merges(work, ((b.loser, b.survivor) for b in bodies if isinstance(b, ProfileMerged)))
+    merges = [body for body in bodies if isinstance(body, ProfileMerged)]
+    await aliases.note_merges(work, (aliases.Merge(one.loser, one.survivor, one.verified) for one in merges))
 
 
 async def note_orders(work: Work, events: Sequence[Event]) -> None:

@@ -1,21 +1,71 @@
-"""`python -m services.profile rebuild`: identities, aliases, profiles, orders and counts from timeline and log."""
+"""The commands of profile.
 
+`python -m services.profile rebuild`: identities, aliases, profiles, orders and counts from timeline and log.
+`python -m services.profile identity suspects`: customers whom a public key made one before it was kept who says so.
+"""
+
+import argparse
+import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 from services.profile.service import rebuild as rebuilding
+from services.profile.service import suspects as looking
 from services.profile.settings import ProfileSettings
-from shared.clock import Clock
-from shared.db import Database, Work
+from shared.clock import Clock, SystemClock
+from shared.db import SESSION, Database, Work
 from shared.failpoints import failpoint
 from shared.rebuild import command
 from shared.rebuild.patience import patiently
 from shared.rebuild.topics import Report
 
+MAX_SUSPECTS: Final = 10_000  # of each kind, unless the command line says otherwise
+SUSPECTS_HEADER: Final = "kind\tprofile_id\tother_id\tnamespace\tvalue\tevent_id\tat"
+
 _T = TypeVar("_T")
+
+
+async def identity(settings: ProfileSettings, arguments: Sequence[str]) -> int:
+    """Runs one command on identities; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m services.profile identity")
+    commands = parser.add_subparsers(dest="command", required=True)
+    listing = commands.add_parser(
+        "suspects", help="list what public keys joined before it was kept who says so, as tab-separated lines"
+    )
+    listing.add_argument("--limit", type=int, default=MAX_SUSPECTS, help="lines of each kind at most")
+    chosen = parser.parse_args(arguments)
+    database = Database(
+        settings.database_url,
+        application="rapport-profile-identity",
+        clock=SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+        pool_size=1,
+        session={**SESSION, **command.PATIENCE},
+        command_timeout_seconds=command.STATEMENT_SECONDS,
+    )
+    try:
+        async with database.work() as work:
+            found = await looking.suspects(work, limit=chosen.limit)
+    finally:
+        await database.close()
+    print(SUSPECTS_HEADER)
+    for one in found:
+        told = (one.kind, one.profile_id, one.other_id, one.namespace, one.value, one.event_id, one.at)
+        print("\t".join("" if part is None else _line(str(part)) for part in told))
+    for kind, count in Counter(one.kind for one in found).items():
+        more = ", and perhaps more" if count == chosen.limit else ""
+        print(f"{kind}: {count}{more} ({looking.MEANINGS[kind]})", file=sys.stderr)
+    if not found:
+        print("nothing to part", file=sys.stderr)
+    return 0
+
+
+def _line(text: str) -> str:
+    """On one line and in one column, whatever a sender wrote."""
+    return "".join(one if one.isprintable() else "?" for one in text)
 
 
 async def rebuild(settings: ProfileSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:

@@ -1,10 +1,17 @@
 """Which events profile listens to: every fact that there is."""
 
+from collections.abc import Mapping
+from functools import partial
+
 from services.profile.service.take_in import take_in
 from shared.contracts.events import FACTS
+from shared.contracts.identity import Namespace
 from shared.contracts.topics import EVENTS
 from shared.kafka.batch import Handlers
 
 TOPICS = (EVENTS,)
 
-HANDLERS: Handlers = dict.fromkeys(FACTS, take_in)
+
+def handlers(identity_limits: Mapping[Namespace, int]) -> Handlers:
+    """All facts are folded by one function, so that a batch is one fold."""
+    return dict.fromkeys(FACTS, partial(take_in, limits=identity_limits))

@@ -18,7 +18,7 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
         settings,
         clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
         reads=consumer.TOPICS,
-        handlers=consumer.HANDLERS,
+        handlers=consumer.handlers(settings.identity_limits),
         swaps=swaps,
     )
     process.add_api(service, description=DESCRIPTION, routers=[router])
@@ -27,4 +27,6 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
 
 def main() -> int:
     """The command line."""
-    return process.main("profile", ProfileSettings, build, commands={"rebuild": commands.rebuild})
+    return process.main(
+        "profile", ProfileSettings, build, commands={"rebuild": commands.rebuild, "identity": commands.identity}
+    )

@@ -47,7 +47,16 @@ class IdentityDecision(Base):
     """RECORD: the identity log. Append only; no rebuild recomputes it."""
 
     __tablename__ = "identity_log"
-    __table_args__ = (Index("identity_log_profile_id", "profile_id", "id"),)
+    __table_args__ = (
+        Index("identity_log_profile_id", "profile_id", "id"),
+        Index(
+            "identity_log_refusals",
+            *("profile_id", "other_id", "namespace", "value", "provenance"),
+            unique=True,
+            postgresql_nulls_not_distinct=True,
+            postgresql_where=text("kind = 'refuse' AND provenance IS NOT NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
@@ -59,6 +68,10 @@ class IdentityDecision(Base):
     event_id: Mapped[UUID] = mapped_column(Uuid, comment="the cause")
     rule_version: Mapped[int] = mapped_column(SmallInteger)
     reason: Mapped[str] = mapped_column(Text)
+    provenance: Mapped[str | None] = mapped_column(Text, comment="public, server, service or verified")
+    verified: Mapped[bool | None] = mapped_column(
+        Boolean, comment="of a merge: whether the id that is gone opens the other"
+    )
 
 
 class TimelineEvent(Base):
@@ -84,6 +97,7 @@ class TimelineEvent(Base):
         DateTime(timezone=True), comment="as its sender's clock said, before any correction"
     )
     context: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="as in shared.contracts.context")
+    merges: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
 
 class CustomerOrder(Base):

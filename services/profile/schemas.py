@@ -97,6 +97,10 @@ class IdentityDecisionOut(BaseModel):
     event_id: UUID
     rule_version: int
     reason: str
+    provenance: str | None = Field(
+        description="who said so: public (a public key), server, service, or verified; null in decisions of before"
+    )
+    verified: bool | None = Field(description="of a merge: whether a customer's token for the former id still counts")
 
 
 class IdentityLogOut(BaseModel):

@@ -7,10 +7,25 @@ from uuid import UUID
 from shared.contracts.events import Body
 
 
+class ContactPoint(Body, frozen=True):
+    """An address or number at which a customer can be reached, by the word of a trusted source.
+
+    `verified`: the shop says that the customer has shown it to be theirs. `stated_at` is when a trusted source named it
+    last; None where that was before the time was kept.
+    """
+
+    namespace: Literal["email", "phone"]
+    value: str
+    verified: bool = False
+    stated_at: datetime | None = None
+
+
 class ProfileChanged(Body, frozen=True):
     """A profile's state after a batch of events. A reader keeps the highest `version` it has seen.
 
-    Bounded: at most 20 values a namespace and 100 traits; money by currency, in minor units.
+    Bounded: at most 20 values a namespace, 20 contact points and 100 traits; money by currency, in minor units.
+    `contact_points` come from trusted sources alone, the one to be used first; `public_traits` names those traits whose
+    value only a public key says. Both are None in a record of a writer that did not tell them apart.
     """
 
     profile_id: UUID
@@ -24,13 +39,21 @@ class ProfileChanged(Body, frozen=True):
     spend_minor: dict[str, int] = {}
     first_order_at: datetime | None = None
     last_order_at: datetime | None = None
+    contact_points: tuple[ContactPoint, ...] | None = None
+    public_traits: tuple[str, ...] | None = None
 
 
 class ProfileMerged(Body, frozen=True):
-    """`loser` is now a name for `survivor`, for ever."""
+    """`loser` is now a name for `survivor`, for ever.
+
+    `verified`: a trusted source joined the two, and one had given the loser a user id, a mail address or a phone number
+    before. Only then does a customer's token for the loser open the survivor. False in a record of a writer that did
+    not tell.
+    """
 
     loser: UUID
     survivor: UUID
+    verified: bool = False
 
 
 class TierChanged(Body, frozen=True):

@@ -77,6 +77,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     clock was corrected. `profile_id`, `origin` and `sequence` are set once a profile
     owns the event: within one (partition, origin) sequences only grow, so a reader skips what is not above the
     highest it has seen. `claim` marks what the source is not believed for: kept, shown, and folded into no figure.
+    `merges` marks an explicit merge: the sender says that all whom the event names are one customer, and that an
+    anonymous id among them may be a former user id.
     """
 
     event_id: UUID
@@ -96,6 +98,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
     stated_at: datetime | None = None
     context: Context | None = None
+    merges: bool = False
 
     @property
     def stamp(self) -> Stamp:

@@ -5,7 +5,7 @@ make two customers of one person.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final
@@ -65,6 +65,13 @@ def stands_for(merges: Mapping[UUID, UUID], profile_id: UUID) -> UUID:
     while profile_id in merges:
         profile_id = merges[profile_id]
     return profile_id
+
+
+def way(merges: Mapping[UUID, UUID], profile_id: UUID) -> Iterator[UUID]:
+    """The losers on the way from this profile to the one that stands for it in the end, itself first."""
+    while profile_id in merges:
+        yield profile_id
+        profile_id = merges[profile_id]
 
 
 def partition_key(identity: str, *, secret: bytes) -> bytes:

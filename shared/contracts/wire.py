@@ -88,6 +88,7 @@ _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 HISTORICAL: Final = ("ce_historical", b"true")
 CLAIM: Final = ("ce_claim", b"true")
+MERGES: Final = ("ce_merges", b"true")
 _TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
 
 
@@ -146,6 +147,8 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(HISTORICAL)
     if event.claim:
         headers.append(CLAIM)
+    if event.merges:
+        headers.append(MERGES)
     if event.profile_id is not None:
         headers.append(("ce_profileid", str(event.profile_id).encode()))
     if event.origin is not None:
@@ -196,6 +199,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
             traceparent=attributes.get("traceparent"),
             stated_at=envelope.stated_at,
             context=envelope.context,
+            merges=attributes.get("ce_merges") == "true",
         )
     except KeyError as error:
         raise Undecodable(f"header {error.args[0]}: missing") from None

@@ -21,7 +21,7 @@ import msgspec
 import pytest
 
 from shared.contracts import events, wire
-from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import ContactPoint, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, Item
@@ -36,7 +36,7 @@ AT: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 STATED: Final = datetime(2026, 3, 1, 11, 59, 58, tzinfo=UTC)
 RECEIVED: Final = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 
-LATER: Final = frozenset({"stated_at", "context"})  # parts of the envelope that the first files do not know
+LATER: Final = frozenset({"stated_at", "context", "merges"})  # parts of the envelope that the first files do not know
 
 _TEA: Final = Item(
     sku="TEA-1", name="龙井 green tea", category="tea", quantity=2, unit_price_minor=12_50, unit_cost_minor=4_00
@@ -53,6 +53,20 @@ CIRCUMSTANCES: Final = Context(
     page=Page(url="https://shop.example/茶?utm_source=mail", path="/茶", title="茶", search="utm_source=mail"),
     campaign=Campaign(source="mail", name="spring"),
     geo=Geo(country="CN", city="杭州"),
+)
+
+_CHANGED: Final = ProfileChanged(
+    profile_id=ANN,
+    version=7,
+    first_seen=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
+    last_seen=AT,
+    identities={"user_id": ("42",), "email": ("ann@example.com", "ann@example.org")},
+    traits={"name": "Ann"},
+    consent={"email": True},
+    orders=2,
+    spend_minor={"USD": 55_00},
+    first_order_at=datetime(2025, 6, 1, tzinfo=UTC),
+    last_order_at=AT,
 )
 
 SAMPLES: Final[tuple[Body, ...]] = (
@@ -80,19 +94,7 @@ SAMPLES: Final[tuple[Body, ...]] = (
         subject="Welcome, Ann",
     ),
     events.CustomEvent(name="Wishlist Shared", properties={"with": ["bob@example.com"], "items": 3, "note": None}),
-    ProfileChanged(
-        profile_id=ANN,
-        version=7,
-        first_seen=datetime(2025, 1, 2, 3, 4, 5, tzinfo=UTC),
-        last_seen=AT,
-        identities={"user_id": ("42",), "email": ("ann@example.com", "ann@example.org")},
-        traits={"name": "Ann"},
-        consent={"email": True},
-        orders=2,
-        spend_minor={"USD": 55_00},
-        first_order_at=datetime(2025, 6, 1, tzinfo=UTC),
-        last_order_at=AT,
-    ),
+    _CHANGED,
     ProfileMerged(loser=ANN_ONCE, survivor=ANN),
     TierChanged(
         profile_id=ANN,
@@ -145,6 +147,25 @@ RECORDS: Final[Mapping[str, Event]] = {
         sample(6, SAMPLES[6]), body=events.PageViewed(title="Basket", screen=True, more={"category": "App"})
     ),
     # What the envelope got later, by the name of the type and of that part.
+    "rapport.custom.v1+merges": msgspec.structs.replace(
+        sample(13, events.CustomEvent(name="Alias")),
+        identities=(Identity(Namespace.USER_ID, "42"), Identity(Namespace.ANONYMOUS_ID, "41")),
+        merges=True,
+    ),
+    "rapport.profile_changed.v1+contacts": msgspec.structs.replace(
+        sample(14, SAMPLES[14]),
+        body=msgspec.structs.replace(
+            _CHANGED,
+            contact_points=(
+                ContactPoint(namespace="email", value="ann@example.com", verified=True, stated_at=AT),
+                ContactPoint(namespace="email", value="ann@example.org"),
+            ),
+            public_traits=("name",),
+        ),
+    ),
+    "rapport.profile_merged.v1+verified": msgspec.structs.replace(
+        sample(15, SAMPLES[15]), body=ProfileMerged(loser=ANN_ONCE, survivor=ANN, verified=True)
+    ),
     "rapport.page_viewed.v1+context": msgspec.structs.replace(
         sample(6, SAMPLES[6]), stated_at=STATED, context=CIRCUMSTANCES
     ),
@@ -159,7 +180,7 @@ def path_of(name: str) -> Path:
 def fields_of(event: Event) -> dict[str, Any]:
     """An event's fields; of those that the envelope got later, only what was said."""
     found: dict[str, Any] = json.loads(msgspec.json.encode(event))
-    return {name: value for name, value in found.items() if value is not None or name not in LATER}
+    return {name: value for name, value in found.items() if value or name not in LATER}
 
 
 def recorded(event: Event) -> str:

@@ -24,7 +24,7 @@ from services.campaign.service.sending import claim as claim_due
 from services.campaign.worker import Sender
 from shared import aliases
 from shared.contracts import wire
-from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import ContactPoint, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, MessageSent
 from shared.db import Database, Work
@@ -215,6 +215,8 @@ def profile(
         identities={"email": (email,)},
         traits={"first_name": "Ann", **traits},
         consent={"email": consent},
+        contact_points=(ContactPoint(namespace="email", value=email),),
+        public_traits=(),
     )
     return event(state, profile_id)
 

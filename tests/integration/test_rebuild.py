@@ -272,7 +272,7 @@ def a_shop(tag: str, people: int = 12) -> list[list[Event]]:
             if chance.random() < 0.4:
                 back = OrderRefunded(order_id=f"{who}-{count}", refund_id="r", currency="USD", amount_minor=50)
                 first.append(event(back, user(who), at=at + days(1)))
-    merge = event(PageViewed(path="/"), user(f"{tag}-0"), user(f"{tag}-1"), at=NOON)
+    merge = event(PageViewed(path="/"), user(f"{tag}-0"), user(f"{tag}-1"), at=NOON, merges=True)
     return [first, [merge], [order(f"{tag}-1", f"{tag}-late", 900_00, at=NOON - days(1))]]
 
 
@@ -451,7 +451,7 @@ async def test_beside_services_that_go_on_nothing_is_lost_and_nothing_doubles(wo
             if number % 20 == 10:
                 one, other = f"{tag}-{number}", f"{tag}-m{number}"
                 batch.append(event(CustomerIdentified(), user(other), at=NOON - days(2)))
-                batch.append(event(PageViewed(path="/"), user(one), user(other), at=NOON))
+                batch.append(event(PageViewed(path="/"), user(one), user(other), at=NOON, merges=True))
             await world.publish(batch)
             await asyncio.sleep(0.03)
 

@@ -68,6 +68,7 @@ def test_the_asyncapi_document_lists_every_header_that_is_written() -> None:
         cause_id=UUID(int=2),
         depth=1,
         traceparent="00-0-0-01",
+        merges=True,
     )
     written = {name for name, _ in encode(full)[0]} - {"content-type"}
     assert written == set(HEADERS)

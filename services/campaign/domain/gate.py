@@ -1,12 +1,13 @@
 """The gate: what every message passes at send time, whatever set it off."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
+from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Outcome
 from services.campaign.domain.journey import Cap, Journey
 
@@ -15,18 +16,6 @@ from services.campaign.domain.journey import Cap, Journey
 PROFILE_PATIENCE: Final = timedelta(seconds=5)
 LOOK_AGAIN: Final = timedelta(seconds=1)
 STOPPED_LOOK_AGAIN: Final = timedelta(seconds=10)
-
-
-class Contact(msgspec.Struct, frozen=True):
-    """What is known of a customer that a message needs."""
-
-    profile_id: UUID
-    email: str | None
-    consent: Mapping[str, bool]
-    first_name: str = ""
-    name: str = ""
-    language: str = ""
-    country: str = ""
 
 
 class SendStop(msgspec.Struct, frozen=True):
@@ -136,27 +125,3 @@ def answerable_from(*, occurred_at: datetime, received_at: datetime, by_time: bo
 
 def _full(cap: Cap, handed: Iterable[Handed], now: datetime) -> bool:
     return sum(one.at > now - cap.window for one in handed) >= cap.messages
-
-
-def contact_of(
-    profile_id: UUID, identities: Mapping[str, tuple[str, ...]], traits: Mapping[str, Any], consent: Mapping[str, bool]
-) -> Contact:
-    """What a profile's state says of the contact."""
-    emails = identities.get("email", ())
-    name = _text(traits, "name")
-    return Contact(
-        profile_id,
-        emails[0] if emails else None,
-        consent,
-        _text(traits, "first_name", "firstName") or name.partition(" ")[0],
-        name,
-        _text(traits, "language", "locale").replace("_", "-").partition("-")[0].lower(),
-        _text(traits, "country"),
-    )
-
-
-def _text(traits: Mapping[str, Any], *names: str) -> str:
-    """The first of these traits that says something, in one printable line."""
-    said = (value for name in names if isinstance(value := traits.get(name), str))
-    lines = (" ".join("".join(c if c.isprintable() else " " for c in value).split()) for value in said)
-    return next(filter(None, lines), "")

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.campaign.domain.gate import Contact
+from services.campaign.domain.contact import Contact
 from shared.contracts.changes import ProfileChanged
 from shared.db import Work
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from services.campaign.domain.gate import contact_of
+from services.campaign.domain.contact import contact_of
 from services.campaign.repository import contacts as repository
 from shared import aliases
 from shared.contracts.changes import ProfileChanged, ProfileMerged
@@ -23,15 +23,11 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
     losers = {merge.loser for merge in merges}
     await repository.lock_contacts(work, losers | states.keys())
     if merges:
-        gone = await aliases.note_merges(work, ((merge.loser, merge.survivor) for merge in merges))
+        gone = await aliases.note_merges(
+            work, (aliases.Merge(merge.loser, merge.survivor, merge.verified) for merge in merges)
+        )
         await repository.forget(work, losers | gone.keys())
-    await repository.upsert_contacts(
-        work,
-        [
-            (state, contact_of(state.profile_id, state.identities, state.traits, state.consent))
-            for state in states.values()
-        ],
-    )
+    await repository.upsert_contacts(work, [(state, contact_of(state)) for state in states.values()])
 
 
 def _newest(events: Sequence[Event]) -> dict[UUID, ProfileChanged]:

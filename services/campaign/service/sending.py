@@ -7,9 +7,10 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.campaign.content import InvalidContent, Templates
+from services.campaign.domain.contact import Contact, as_name
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.domain.delivery import Answer, Mail, State, after
-from services.campaign.domain.gate import Allowed, Candidate, Contact, Handed, Held, Refused, answerable_from, gate
+from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
 from services.campaign.domain.journey import Cap, Journey, Published, TierReached
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import contacts, journeys, messages
@@ -140,7 +141,8 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
     assert contact is not None
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
     standing["tier" if isinstance(journey.trigger, TierReached) else "stage"] = message.reached
-    values = {"first_name": contact.first_name, "unsubscribe": rules.unsubscribe, **standing}
+    # Looked at again: contacts of before were kept as they came.
+    values = {"first_name": as_name(contact.first_name), "unsubscribe": rules.unsubscribe, **standing}
     try:
         filled = rules.templates.render(journey.template, contact.language, values)
     except InvalidContent as error:

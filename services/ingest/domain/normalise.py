@@ -82,6 +82,7 @@ def _judged(said: Understood, reception: Reception, place: int) -> Normal:
         traceparent=reception.traceparent,
         stated_at=stated_at,
         context=said.context,
+        merges=said.merges and reception.trusted,
     )
     return Normal(event, violation, said.name, said.properties)
 

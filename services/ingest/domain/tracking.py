@@ -20,7 +20,10 @@ MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
 
 
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it is meant, before it is judged. `name` and `properties` are what a tracking plan speaks of."""
+    """One event as it is meant, before it is judged. `name` and `properties` are what a tracking plan speaks of.
+
+    `merges`: all whom it names are meant to be one customer.
+    """
 
     name: str
     body: Body
@@ -31,6 +34,7 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     sent_at: Any = None
     context: contract.Context | None = None
     historical: bool | None = None
+    merges: bool = False
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -65,6 +69,7 @@ def understand(raw: bytes, reception: Reception) -> Understood:
         sent_at=said.sent_at,
         context=around.known,
         historical=None if context.historical is None else context.historical is True,
+        merges=kind == "alias",
     )
 
 
@@ -168,7 +173,7 @@ def _consent(context: Context) -> dict[str, bool]:
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     if kind != "alias":
         return identity.identities(call.said, call.context, call.traits, trusted=call.reception.trusted)
-    # The old name of a customer is the one they had before they were known.
+    # The old name of a customer is the one they had before they were known, or a former user id: profile finds out.
     old = identity.named(Namespace.ANONYMOUS_ID, call.said.previous_id, at="previousId")
     new = identity.named(Namespace.USER_ID, call.said.user_id, at="userId")
     if old is None or new is None:

@@ -15,10 +15,14 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import reduce
 from heapq import nsmallest
-from typing import Any, Final, TypeVar
+from typing import Any, Final, NamedTuple, TypeVar
+from uuid import UUID
 
 import msgspec
 
+from services.profile.domain import contact, permission
+from services.profile.domain.contact import Point
+from services.profile.domain.permission import Permission
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
 from shared.contracts.events import (
     CustomerIdentified,
@@ -26,8 +30,10 @@ from shared.contracts.events import (
     PageViewed,
     ProductViewed,
 )
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Namespace
 
+CLAIMED_USER_ID: Final = "unverified_user_id"  # the namespace of user ids that only public keys name
+NOBODY: Final = UUID(int=0)
 MAX_COUNTED_NAME: Final = 200  # characters of a page path or category that is counted
 MAX_PUBLIC_TRAITS: Final = 100  # names said by public keys; the oldest go
 MAX_TRAITS: Final = 1_000  # names said by servers and services, likewise
@@ -51,10 +57,20 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
     total: int = 0
 
 
+class LinkedIdentity(NamedTuple):
+    """An identity that a profile gained; `vouched`: a trusted source linked it."""
+
+    namespace: str
+    value: str
+    vouched: bool
+
+
 class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The part of a profile that is a join of what its events say.
+    """The part of a profile that is a join of what its events say, and of which identities were linked.
 
     `traits` are those that servers and services said; those of before there was `public_traits` may stand there, too.
+    `vouched` are the anonymous ids that a trusted source linked. `permissions` and `joined` are as `permission` has
+    them, `contact_points` as `contact` has them. `consent` is how the release before says it: see `current`, `stored`.
     """
 
     first_seen: datetime | None = None
@@ -66,23 +82,30 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     consent: dict[str, Trait] = {}
     feedback: dict[str, Tally] = {}
     identities: dict[str, tuple[str, ...]] = {}
+    vouched: tuple[str, ...] = ()
+    permissions: dict[str, dict[str, Permission]] = {}
+    joined: dict[str, dict[str, datetime]] = {}
+    contact_points: dict[str, dict[str, Point]] = {}
 
 
 EMPTY: Final = ProfileState()
 
 
 def state_of(event: Event) -> ProfileState:
-    """What one event adds. A claim is seen, and believed in nothing."""
+    """What one event adds. A claim is seen, and believed in nothing.
+
+    Consent and addresses come from trusted sources alone.
+    """
     traits: dict[str, Trait] = {}
-    consent: dict[str, Trait] = {}
+    permissions: dict[str, dict[str, Permission]] = {}
     feedback: dict[str, Tally] = {}
     page_views = 0
     if not event.claim:
         match event.body:
             case CustomerIdentified() as said:
-                stamp = event.stamp
+                stamp = _stamp(event)
                 traits = _newest({name: Trait(stamp, value) for name, value in _kept(event)}, _most(event))
-                consent = {channel: Trait(stamp, granted) for channel, granted in said.consent.items()}
+                permissions = permission.said_by(event, said.consent)
             case FeedbackSubmitted() as answer:
                 feedback = {answer.survey: Tally(1, answer.rating)}
             case PageViewed():
@@ -95,9 +118,19 @@ def state_of(event: Event) -> ProfileState:
         page_views=page_views,
         traits={} if public else traits,
         public_traits=traits if public else {},
-        consent=consent,
         feedback=feedback,
+        permissions=permissions,
+        joined=permission.joined_by(event),
+        contact_points=contact.named_by(event),
     )
+
+
+def _stamp(event: Event) -> Stamp:
+    """As the event's own; but whoever sits at a browser can make a server speak of its anonymous id."""
+    stamp = event.stamp
+    if event.identities and all(one.namespace is Namespace.ANONYMOUS_ID for one in event.identities):
+        return Stamp(TRUST[SourceKind.PUBLIC], stamp.occurred_at, stamp.event_id)
+    return stamp
 
 
 def merge(one: ProfileState, other: ProfileState) -> ProfileState:
@@ -109,7 +142,6 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         page_views=one.page_views + other.page_views,
         traits=_newest(_last_writer_wins(one.traits, other.traits), MAX_TRAITS),
         public_traits=_newest(_last_writer_wins(one.public_traits, other.public_traits), MAX_PUBLIC_TRAITS),
-        consent=_last_writer_wins(one.consent, other.consent),
         feedback={
             survey: Tally(a.answers + b.answers, a.total + b.total)
             for survey, a, b in _both(one.feedback, other.feedback, Tally())
@@ -117,6 +149,10 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         identities={
             namespace: _least_values(namespace, a, b) for namespace, a, b in _both(one.identities, other.identities, ())
         },
+        vouched=tuple(sorted({*one.vouched, *other.vouched})) if other.vouched else one.vouched,
+        permissions=permission.merge(one.permissions, other.permissions),
+        joined=permission.merge_joined(one.joined, other.joined),
+        contact_points=contact.merge(one.contact_points, other.contact_points),
     )
 
 
@@ -125,12 +161,60 @@ def fold(events: Iterable[Event], onto: ProfileState = EMPTY) -> ProfileState:
     return reduce(merge, map(state_of, events), onto)
 
 
-def with_identities(state: ProfileState, gained: Iterable[Identity]) -> ProfileState:
+def with_identities(state: ProfileState, gained: Iterable[LinkedIdentity]) -> ProfileState:
     """The state after these identities were linked."""
     added: dict[str, set[str]] = {}
-    for identity in gained:
-        added.setdefault(identity.namespace.value, set()).add(identity.value)
-    return merge(state, ProfileState(identities={name: tuple(sorted(values)) for name, values in added.items()}))
+    vouched: set[str] = set()
+    for namespace, value, trusted in gained:
+        added.setdefault(namespace, set()).add(value)
+        if trusted and namespace == Namespace.ANONYMOUS_ID:
+            vouched.add(value)
+    identities = {name: tuple(sorted(values)) for name, values in added.items()}
+    return merge(state, ProfileState(identities=identities, vouched=tuple(sorted(vouched))))
+
+
+def current(state: ProfileState) -> ProfileState:
+    """A stored state as it is folded.
+
+    What states of before keep as consent was said of the profile as it was then: of its strongest identity, to which
+    all the others belonged already.
+    """
+    if not state.consent:
+        return state
+    if state.permissions:
+        return msgspec.structs.replace(state, consent={})
+    names = [f"{namespace.value}:{one}" for namespace in Namespace for one in state.identities.get(namespace.value, ())]
+    trusted = {channel: one for channel, one in state.consent.items() if one.stamp.trust > TRUST[SourceKind.PUBLIC]}
+    said = ProfileState(
+        permissions=permission.said_of(
+            names[:1], {name: (one.stamp.occurred_at, one.value) for name, one in trusted.items()}
+        ),
+        joined=permission.joined_always(names),
+    )
+    return merge(msgspec.structs.replace(state, consent={}), said)
+
+
+def stored(state: ProfileState) -> ProfileState:
+    """A state as it is stored: with consent as the release before reads it, which runs beside this one for a while."""
+    newest = permission.newest(state.permissions)
+    return msgspec.structs.replace(
+        state,
+        consent={
+            channel: Trait(Stamp(TRUST[SourceKind.SERVER], newest[channel], NOBODY), granted)
+            for channel, granted in agreed(state).items()
+        },
+    )
+
+
+def agreed(state: ProfileState) -> dict[str, bool]:
+    """By channel, whether the customer agreed; a channel of which nobody said anything is left out."""
+    return permission.agreed(state.permissions, state.joined, state.vouched)
+
+
+def public_traits(state: ProfileState, names: Iterable[str]) -> tuple[str, ...]:
+    """Those of these traits whose value only a public key says, or somebody at a browser."""
+    said = traits_of(state)
+    return tuple(name for name in names if said[name].stamp.trust == TRUST[SourceKind.PUBLIC])
 
 
 def traits_of(state: ProfileState) -> dict[str, Trait]:
@@ -189,7 +273,7 @@ def _most(event: Event) -> int:
 
 def _is_public(event: Event) -> bool:
     """Whether what an event says has the least trust: then it must not push out what has more."""
-    return event.stamp.trust == TRUST[SourceKind.PUBLIC]
+    return _stamp(event).trust == TRUST[SourceKind.PUBLIC]
 
 
 def _newest(traits: dict[str, Trait], most: int) -> dict[str, Trait]:
@@ -201,7 +285,7 @@ def _newest(traits: dict[str, Trait], most: int) -> dict[str, Trait]:
 
 
 def _least_values(namespace: str, one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    most = MAX_ANONYMOUS_IDS if namespace == Namespace.ANONYMOUS_ID else MAX_IDENTITIES
+    most = MAX_ANONYMOUS_IDS if namespace in (Namespace.ANONYMOUS_ID, CLAIMED_USER_ID) else MAX_IDENTITIES
     return tuple(sorted({*one, *other})[:most]) if one and other else (one or other)[:most]
 
 

@@ -1,15 +1,15 @@
 """What the record says when it is read again: who stands for whom, and what a customer's events add up to."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from uuid import UUID
 
 import msgspec
 
 from services.profile.domain import fold
-from services.profile.domain.fold import ProfileState
+from services.profile.domain.fold import LinkedIdentity, ProfileState
 from shared.contracts import orders
 from shared.contracts.envelope import Event
-from shared.contracts.identity import Identity, stands_for
+from shared.contracts.identity import stands_for, way
 from shared.contracts.orders import Order
 
 
@@ -21,7 +21,7 @@ class Folded(msgspec.Struct, frozen=True):
     counts: dict[tuple[str, str], int]
 
 
-def folded(events: Iterable[Event], identities: Iterable[Identity]) -> Folded:
+def folded(events: Iterable[Event], identities: Iterable[LinkedIdentity]) -> Folded:
     """What these events, each given once, in any order, and these linked identities add up to."""
     state = fold.EMPTY
     said: dict[str, Order] = {}
@@ -38,3 +38,8 @@ def folded(events: Iterable[Event], identities: Iterable[Identity]) -> Folded:
 def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
     """For each merged profile the one that stands for it in the end, given into which each was merged."""
     return {loser: stands_for(survivors, loser) for loser in survivors}
+
+
+def verified_ids(survivors: Mapping[UUID, UUID], verified: Collection[UUID]) -> set[UUID]:
+    """Those merged profiles that were verified at each merge on their way, given which of them were at their own."""
+    return {loser for loser in survivors if all(one in verified for one in way(survivors, loser))}

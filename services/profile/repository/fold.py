@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain.fold import ProfileState
+from services.profile.domain.fold import ProfileState, stored
 from shared.contracts.envelope import Event
 from shared.contracts.orders import Order
 from shared.contracts.wire import TYPE_NAMES
@@ -53,16 +53,18 @@ async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) ->
     """Writes events to the timeline; how many were new."""
     return await work.run(
         "INSERT INTO timeline (event_id, profile_id, type, occurred_at, received_at, source_id, source_kind, "
-        "historical, claim, identities, body, cause_id, depth, stated_at, context) SELECT event_id, profile_id, type, "
+        "historical, claim, identities, body, cause_id, depth, stated_at, context, merges) "
+        "SELECT event_id, profile_id, type, "
         "occurred_at, received_at, source_id, source_kind, historical, claim, identities::jsonb, body::jsonb, "
-        "cause_id, depth, stated_at, context::jsonb FROM unnest("
+        "cause_id, depth, stated_at, context::jsonb, merges FROM unnest("
         "CAST(:event_ids AS uuid[]), CAST(:profile_ids AS uuid[]), CAST(:types AS text[]), "
         "CAST(:occurred AS timestamptz[]), CAST(:received AS timestamptz[]), CAST(:sources AS text[]), "
         "CAST(:kinds AS text[]), CAST(:historical AS boolean[]), CAST(:claims AS boolean[]), "
         "CAST(:identities AS text[]), CAST(:bodies AS text[]), CAST(:causes AS uuid[]), CAST(:depths AS smallint[]), "
-        "CAST(:stated AS timestamptz[]), CAST(:contexts AS text[])) AS n(event_id, profile_id, type, occurred_at, "
+        "CAST(:stated AS timestamptz[]), CAST(:contexts AS text[]), CAST(:merges AS boolean[])) "
+        "AS n(event_id, profile_id, type, occurred_at, "
         "received_at, source_id, source_kind, historical, claim, identities, body, cause_id, depth, stated_at, "
-        "context) ORDER BY event_id ON CONFLICT (event_id) DO NOTHING",
+        "context, merges) ORDER BY event_id ON CONFLICT (event_id) DO NOTHING",
         event_ids=[event.event_id for _, event in assigned],
         profile_ids=[profile_id for profile_id, _ in assigned],
         types=[TYPE_NAMES[type(event.body)] for _, event in assigned],
@@ -78,6 +80,7 @@ async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) ->
         depths=[event.depth for _, event in assigned],
         stated=[event.stated_at for _, event in assigned],
         contexts=[None if event.context is None else _text(event.context) for _, event in assigned],
+        merges=[event.merges for _, event in assigned],
     )
 
 
@@ -113,9 +116,9 @@ STORE_ORDERS: Final = (
 )
 
 
-def order_columns(stored: Mapping[tuple[UUID, str], Order]) -> dict[str, Any]:
+def order_columns(known: Mapping[tuple[UUID, str], Order]) -> dict[str, Any]:
     """The parameters of STORE_ORDERS."""
-    rows = sorted(stored.items(), key=lambda item: item[0])
+    rows = sorted(known.items(), key=lambda item: item[0])
     return {
         "profiles": [profile_id for (profile_id, _), _ in rows],
         "orders": [order_id for (_, order_id), _ in rows],
@@ -158,7 +161,7 @@ async def save_profiles(work: Work, states: Mapping[UUID, ProfileState]) -> dict
         "ids": [profile_id for profile_id, _ in rows],
         "first": [state.first_seen for _, state in rows],
         "last": [state.last_seen for _, state in rows],
-        "states": [_text(state) for _, state in rows],
+        "states": [_text(stored(state)) for _, state in rows],
     }
     saved = await work.rows(
         "INSERT INTO profiles (id, version, first_seen, last_seen, state) "

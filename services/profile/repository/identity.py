@@ -6,12 +6,17 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain.fold import ProfileState
+from services.profile.domain.fold import CLAIMED_USER_ID, ProfileState, current
 from services.profile.domain.identity import RULE_VERSION, Decision
 from shared.contracts.identity import Identity, Namespace
 from shared.db import Work
 
-decode_state = msgspec.json.Decoder(ProfileState).decode
+_decode_state = msgspec.json.Decoder(ProfileState).decode
+
+
+def decode_state(text: str) -> ProfileState:
+    """A stored state, whichever version of the code stored it."""
+    return current(_decode_state(text))
 
 
 @dataclass(slots=True)
@@ -22,14 +27,18 @@ class Stored:
     state: ProfileState
 
 
-async def owners(work: Work, identities: Iterable[Identity]) -> dict[Identity, UUID]:
+async def owners(
+    work: Work, identities: Iterable[Identity], claims: Iterable[Identity]
+) -> tuple[dict[Identity, UUID], dict[Identity, UUID]]:
     """Locks these identities, known or new, until the transaction ends; the profiles that own them now.
 
+    `claims` are user ids as public keys name them; the second part of what is returned has their owners.
     New ones are inserted first and all are locked after, each time in one order: two batches that share
     identities wait for each other and do not deadlock.
     """
-    wanted = sorted(set(identities))
-    names = {"namespaces": [one.namespace.value for one in wanted], "values": [one.value for one in wanted]}
+    named = {(one.namespace.value, one.value) for one in identities}
+    wanted = sorted(named | {(CLAIMED_USER_ID, one.value) for one in claims})
+    names = {"namespaces": [namespace for namespace, _ in wanted], "values": [value for _, value in wanted]}
     await work.run(
         "INSERT INTO identities (namespace, value) SELECT * FROM unnest(CAST(:namespaces AS text[]), "
         "CAST(:values AS text[])) ON CONFLICT DO NOTHING",
@@ -42,7 +51,11 @@ async def owners(work: Work, identities: Iterable[Identity]) -> dict[Identity, U
         "ORDER BY i.namespace, i.value FOR UPDATE OF i",
         **names,
     )
-    return {Identity(Namespace(row.namespace), row.value): row.owner for row in rows if row.owner is not None}
+    owned = [row for row in rows if row.owner is not None]
+    return (
+        {Identity(Namespace(one.namespace), one.value): one.owner for one in owned if one.namespace != CLAIMED_USER_ID},
+        {Identity(Namespace.USER_ID, one.value): one.owner for one in owned if one.namespace == CLAIMED_USER_ID},
+    )
 
 
 async def lock_profiles(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Stored]:
@@ -55,39 +68,49 @@ async def lock_profiles(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, S
     return {row.id: Stored(row.version, decode_state(row.state)) for row in rows}
 
 
-async def write_owners(work: Work, owned: Mapping[Identity, UUID]) -> None:
-    """Gives identities their first owner."""
+async def write_owners(work: Work, owned: Mapping[tuple[str, str], UUID]) -> None:
+    """Gives identities, by namespace and value, their first owner."""
     if not owned:
         return
     await work.run(
         "UPDATE identities i SET profile_id = n.profile_id FROM unnest(CAST(:namespaces AS text[]), "
         "CAST(:values AS text[]), CAST(:owners AS uuid[])) AS n(namespace, value, profile_id) "
         "WHERE i.namespace = n.namespace AND i.value = n.value AND i.profile_id IS NULL",
-        namespaces=[one.namespace.value for one in owned],
-        values=[one.value for one in owned],
+        namespaces=[namespace for namespace, _ in owned],
+        values=[value for _, value in owned],
         owners=list(owned.values()),
     )
 
 
 async def write_log(work: Work, decisions: Sequence[Decision]) -> None:
-    """Appends to the identity log."""
+    """Appends to the identity log. A refusal that stands there already is not written again."""
     if not decisions:
         return
+    names = [one.name or (None, None) for one in decisions]
     await work.run(
-        "INSERT INTO identity_log (at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason) "
-        "SELECT :now, kind, profile_id, other_id, namespace, value, event_id, :rule_version, reason FROM unnest("
-        "CAST(:kinds AS text[]), CAST(:profiles AS uuid[]), CAST(:others AS uuid[]), CAST(:namespaces AS text[]), "
-        "CAST(:values AS text[]), CAST(:events AS uuid[]), CAST(:reasons AS text[])) WITH ORDINALITY "
-        "AS n(kind, profile_id, other_id, namespace, value, event_id, reason, line) ORDER BY line",
+        """
+        INSERT INTO identity_log
+               (at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason, provenance, verified)
+        SELECT :now, kind, profile_id, other_id, namespace, value, event_id, :rule_version, reason, provenance, verified
+          FROM unnest(CAST(:kinds AS text[]), CAST(:profiles AS uuid[]), CAST(:others AS uuid[]),
+                      CAST(:namespaces AS text[]), CAST(:values AS text[]), CAST(:events AS uuid[]),
+                      CAST(:reasons AS text[]), CAST(:provenances AS text[]), CAST(:verified AS boolean[]))
+               WITH ORDINALITY AS n(kind, profile_id, other_id, namespace, value, event_id, reason, provenance,
+                                    verified, line)
+         ORDER BY line
+            ON CONFLICT DO NOTHING
+        """,
         now=work.now,
         rule_version=RULE_VERSION,
         kinds=[one.kind for one in decisions],
         profiles=[one.profile_id for one in decisions],
         others=[one.other_id for one in decisions],
-        namespaces=[one.identity.namespace.value if one.identity else None for one in decisions],
-        values=[one.identity.value if one.identity else None for one in decisions],
+        namespaces=[namespace for namespace, _ in names],
+        values=[value for _, value in names],
         events=[one.event_id for one in decisions],
         reasons=[one.reason for one in decisions],
+        provenances=[one.provenance.value for one in decisions],
+        verified=[one.verified if one.kind == "merge" else None for one in decisions],
     )
 
 

@@ -5,19 +5,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.contracts.identity import Identity
 from shared.db import Work
 
 TOP = 10
 
 
-async def owner(work: Work, identity: Identity) -> UUID | None:
+async def owner(work: Work, namespace: str, value: str) -> UUID | None:
     """The profile that owns an identity now."""
     row = await work.row(
         "SELECT coalesce(a.canonical_id, i.profile_id) AS owner FROM identities i "
         "LEFT JOIN profile_aliases a USING (profile_id) WHERE i.namespace = :namespace AND i.value = :value",
-        namespace=identity.namespace.value,
-        value=identity.value,
+        namespace=namespace,
+        value=value,
     )
     return None if row is None else row.owner
 
@@ -110,7 +109,8 @@ async def totals(work: Work) -> Sequence[Any]:
 async def identity_log(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Any]:
     """The decisions about a customer's identity, newest first."""
     return await work.rows(
-        "SELECT id, at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason FROM identity_log "
+        "SELECT id, at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason, "
+        "provenance, verified FROM identity_log "
         "WHERE profile_id = ANY(CAST(:ids AS uuid[])) ORDER BY id DESC LIMIT :limit",
         ids=list(profile_ids),
         limit=limit,

@@ -6,19 +6,23 @@ from uuid import UUID
 
 import msgspec
 
+from services.profile.domain.fold import LinkedIdentity, stored
+from services.profile.domain.identity import Provenance
 from services.profile.domain.record import Folded
 from services.profile.repository.fold import STORE_ORDERS, UPDATE_FIGURES, order_columns
+from shared.aliases import Merge
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Identity
 from shared.db import Work
 
+_decode_identities: Final = msgspec.json.Decoder(tuple[Identity, ...]).decode
 _decoders: Final = {name: msgspec.json.Decoder(body) for name, body in wire.BODIES.items()}
 
-# An identity is linked once; should the log know it twice, the later line is what the service goes by.
+# Of an identity that the log knows twice, as one that was vouched for later, the later line is what counts.
 _LINKED: Final = (
-    "SELECT DISTINCT ON (namespace, value) namespace, value, profile_id FROM identity_log WHERE kind = 'link' "
-    "{}ORDER BY namespace, value, id DESC"
+    "SELECT DISTINCT ON (namespace, value) namespace, value, profile_id FROM identity_log "
+    "WHERE kind IN ('link', 'alias') {}ORDER BY namespace, value, id DESC"
 )
 _OWNERS: Final = (
     f"FROM ({_LINKED.format('')}) s FULL JOIN identities i USING (namespace, value) "
@@ -27,24 +31,32 @@ _OWNERS: Final = (
 )
 
 
-async def merges(work: Work) -> dict[UUID, UUID]:
+async def merges(work: Work) -> list[Merge]:
     """Into which profile each merged one was merged, by the identity log."""
-    rows = await work.rows("SELECT other_id, profile_id FROM identity_log WHERE kind = 'merge' ORDER BY id")
-    return {row.other_id: row.profile_id for row in rows}
+    rows = await work.rows("SELECT other_id, profile_id, verified FROM identity_log WHERE kind = 'merge' ORDER BY id")
+    return [Merge(row.other_id, row.profile_id, row.verified is True) for row in rows]
 
 
-async def save_aliases(work: Work, stand_ins: Mapping[UUID, UUID]) -> int:
+async def save_aliases(work: Work, stand_ins: Sequence[Merge]) -> int:
     """Makes these the aliases; how many were others. The caller holds `lock_merges`."""
-    names = {"losers": list(stand_ins), "roots": list(stand_ins.values())}
+    names = {
+        "losers": [one.loser for one in stand_ins],
+        "roots": [one.survivor for one in stand_ins],
+        "verified": [one.verified for one in stand_ins],
+    }
     gone = await work.run(
         "DELETE FROM profile_aliases a WHERE NOT EXISTS (SELECT 1 FROM unnest(CAST(:losers AS uuid[])) AS n(id) "
         "WHERE n.id = a.profile_id)",
         losers=names["losers"],
     )
     return gone + await work.run(
-        "INSERT INTO profile_aliases AS a (profile_id, canonical_id) SELECT * FROM unnest(CAST(:losers AS uuid[]), "
-        "CAST(:roots AS uuid[])) ON CONFLICT (profile_id) DO UPDATE SET canonical_id = excluded.canonical_id "
-        "WHERE a.canonical_id <> excluded.canonical_id",
+        """
+        INSERT INTO profile_aliases AS a (profile_id, canonical_id, verified)
+        SELECT * FROM unnest(CAST(:losers AS uuid[]), CAST(:roots AS uuid[]), CAST(:verified AS boolean[]))
+            ON CONFLICT (profile_id) DO UPDATE
+           SET canonical_id = excluded.canonical_id, verified = excluded.verified
+         WHERE (a.canonical_id, a.verified) <> (excluded.canonical_id, excluded.verified)
+        """,
         **names,
     )
 
@@ -62,23 +74,23 @@ async def fill_identities(work: Work) -> int:
     )
 
 
-async def doubtful_identities(work: Work, *, limit: int) -> list[Identity]:
-    """Identities that have another owner than the log says, or one though the log knows none."""
+async def doubtful_identities(work: Work, *, limit: int) -> list[tuple[str, str]]:
+    """Identities (namespace and value) that have another owner than the log says, or one though it knows none."""
     rows = await work.rows(
         f"SELECT namespace, value {_OWNERS}WHERE i.profile_id IS NOT NULL AND coalesce(a.canonical_id, i.profile_id) "
         "IS DISTINCT FROM coalesce(b.canonical_id, s.profile_id) ORDER BY namespace, value LIMIT :limit",
         limit=limit,
     )
-    return [Identity(Namespace(row.namespace), row.value) for row in rows]
+    return [(row.namespace, row.value) for row in rows]
 
 
-async def correct_identities(work: Work, doubtful: Sequence[Identity]) -> int:
+async def correct_identities(work: Work, doubtful: Sequence[tuple[str, str]]) -> int:
     """Gives these the owner that the log names, or none; how many had another.
 
     Read again under their locks, which every batch takes before it writes the log. None is deleted, because a batch
     that waits for a row would find it gone and its own link nowhere; a row without an owner says nothing.
     """
-    names = {"namespaces": [one.namespace.value for one in doubtful], "values": [one.value for one in doubtful]}
+    names = {"namespaces": [namespace for namespace, _ in doubtful], "values": [value for _, value in doubtful]}
     wanted = "SELECT * FROM unnest(CAST(:namespaces AS text[]), CAST(:values AS text[])) AS w(namespace, value)"
     await work.run(
         f"SELECT 1 FROM identities i JOIN ({wanted}) w USING (namespace, value) "
@@ -131,8 +143,8 @@ async def created(work: Work, profile_ids: Iterable[UUID]) -> set[UUID]:
 async def events(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[Event]]:
     """What these profiles' timelines hold, in any order; only what folding asks for."""
     rows = await work.rows(
-        "SELECT profile_id, event_id, type, occurred_at, received_at, source_id, source_kind, claim, "
-        "body::text AS body FROM timeline WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+        "SELECT profile_id, event_id, type, occurred_at, received_at, source_id, source_kind, claim, merges, "
+        "identities::text AS identities, body::text AS body FROM timeline WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
         ids=list(profile_ids),
     )
     found: dict[UUID, list[Event]] = {}
@@ -149,22 +161,26 @@ def _event(row: Any) -> Event:
         occurred_at=row.occurred_at,
         received_at=row.received_at,
         claim=row.claim,
+        merges=row.merges,
+        identities=_decode_identities(row.identities),
         body=_decoders[row.type].decode(row.body),
     )
 
 
-async def links(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[Identity]]:
+async def links(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[LinkedIdentity]]:
     """The identities that the log linked to these canonical profiles, and to those that they stand for."""
     rows = await work.rows(
-        "SELECT DISTINCT n.root, g.namespace, g.value FROM (SELECT id, id AS root FROM "
+        "SELECT DISTINCT n.root, g.namespace, g.value, g.provenance FROM (SELECT id, id AS root FROM "
         "unnest(CAST(:ids AS uuid[])) AS w(id) UNION ALL SELECT profile_id, canonical_id FROM profile_aliases "
         "WHERE canonical_id = ANY(CAST(:ids AS uuid[]))) n JOIN identity_log g ON g.profile_id = n.id "
         "WHERE g.kind = 'link'",
         ids=list(profile_ids),
     )
-    found: dict[UUID, list[Identity]] = {}
+    found: dict[UUID, list[LinkedIdentity]] = {}
     for row in rows:
-        found.setdefault(row.root, []).append(Identity(Namespace(row.namespace), row.value))
+        # Who made a link of before is not in the log: an anonymous id of then is vouched for when it is named again.
+        vouched = row.provenance is not None and row.provenance != Provenance.PUBLIC
+        found.setdefault(row.root, []).append(LinkedIdentity(row.namespace, row.value, vouched))
     return found
 
 
@@ -188,7 +204,7 @@ async def save_profiles(work: Work, made: Mapping[UUID, tuple[int, Folded]]) -> 
         versions=[version for _, (version, _) in rows],
         first=[one.state.first_seen for _, (_, one) in rows],
         last=[one.state.last_seen for _, (_, one) in rows],
-        states=[msgspec.json.encode(one.state).decode() for _, (_, one) in rows],
+        states=[msgspec.json.encode(stored(one.state)).decode() for _, (_, one) in rows],
     )
 
 

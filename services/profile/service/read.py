@@ -2,22 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from services.profile.domain import fold
-from services.profile.domain.fold import ProfileState
-from services.profile.repository import read
+from services.profile.repository import identity, read
 from shared import aliases
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Namespace
 from shared.db import Work
 from shared.errors import Invalid, NotFound
 
-MAX_SHOWN = 1000  # traits and consents in one answer
+MAX_SHOWN = 1000  # traits and in one answer
 
-_decode_state = msgspec.json.Decoder(ProfileState).decode
+NAMESPACES: Final = (*(one.value for one in Namespace), fold.CLAIMED_USER_ID)
 
 
 class UnknownProfile(NotFound):
@@ -31,10 +30,10 @@ async def resolve(work: Work, ref: str) -> UUID:
     """
     namespace, colon, value = ref.partition(":")
     if colon:
-        if namespace not in {one.value for one in Namespace}:
-            raise Invalid(f"ref: {namespace!r} is no namespace; there are {', '.join(Namespace)}")
+        if namespace not in NAMESPACES:
+            raise Invalid(f"ref: {namespace!r} is no namespace; there are {', '.join(NAMESPACES)}")
         normal = value.strip().lower() if namespace == Namespace.EMAIL else value.strip()
-        owner = await read.owner(work, Identity(Namespace(namespace), normal))
+        owner = await read.owner(work, namespace, normal)
         if owner is None:
             raise UnknownProfile(f"nobody is known as {ref}")
         return owner
@@ -90,7 +89,7 @@ async def totals(work: Work) -> list[dict[str, Any]]:
 
 
 def _summary(row: Any) -> dict[str, Any]:
-    state = _decode_state(row.state)
+    state = identity.decode_state(row.state)
     return {
         "id": row.id,
         "version": row.version,
@@ -98,7 +97,7 @@ def _summary(row: Any) -> dict[str, Any]:
         "last_seen": row.last_seen,
         "identities": state.identities,
         "traits": fold.plain(fold.traits_of(state), MAX_SHOWN),
-        "consent": fold.plain(state.consent, MAX_SHOWN),
+        "consent": fold.agreed(state),
         "events": state.events,
         "page_views": state.page_views,
         "feedback": {

@@ -8,7 +8,7 @@ from collections import Counter
 from typing import Final
 from uuid import UUID
 
-from services.profile.domain.record import folded, stand_ins
+from services.profile.domain.record import folded, stand_ins, verified_ids
 from services.profile.repository import rebuild as repository
 from shared import aliases
 from shared.db import Work
@@ -26,7 +26,12 @@ async def count(work: Work) -> int:
 async def mend_aliases(work: Work) -> int:
     """Who stands for whom, by the log's merges; how many rows were others."""
     await aliases.lock_merges(work)
-    return await repository.save_aliases(work, stand_ins(await repository.merges(work)))
+    merges = await repository.merges(work)
+    survivors = {one.loser: one.survivor for one in merges}
+    verified = verified_ids(survivors, {one.loser for one in merges if one.verified})
+    return await repository.save_aliases(
+        work, [aliases.Merge(loser, root, loser in verified) for loser, root in stand_ins(survivors).items()]
+    )
 
 
 async def fill_identities(work: Work) -> int:

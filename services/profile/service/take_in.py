@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from functools import partial, reduce
 from typing import Any, Final
 from uuid import UUID
@@ -9,8 +10,10 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain import fold as folding
-from services.profile.domain.fold import EMPTY, ProfileState
-from services.profile.domain.identity import Decision, Identities, Known, linked, linking
+from services.profile.domain.contact import contact_points
+from services.profile.domain.fold import CLAIMED_USER_ID, EMPTY, ProfileState
+from services.profile.domain.identity import Decision, Identities, claiming, linked, linking
+from services.profile.domain.meeting import CONTACTS, DEFAULT_LIMITS, Known
 from services.profile.repository import fold, identity
 from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
@@ -18,7 +21,7 @@ from shared import aliases, metrics
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
-from shared.contracts.identity import Namespace
+from shared.contracts.identity import Identity, Namespace
 from shared.contracts.orders import Order
 from shared.db import Work
 from shared.errors import Refused, TryAgain
@@ -27,10 +30,13 @@ SOURCE: Final = str(service_source("profile"))
 MAX_TRAITS: Final = 100  # published with each change; the rest is in the profile
 MAX_TRAIT_BYTES: Final = 2_000  # of one trait, likewise
 MAX_IDENTITIES: Final = 20  # of one namespace, published with each change
+MAX_CONTACT_POINTS: Final = 20  # likewise
 
 
-async def take_in(work: Work, events: Sequence[Event]) -> None:
+async def take_in(work: Work, events: Sequence[Event], *, limits: Mapping[Namespace, int] = DEFAULT_LIMITS) -> None:
     """Folds events into their profiles, each once for ever, and publishes what changed.
+
+    `limits` says, by namespace, how many other addresses may stand behind a value before it stops linking.
 
     Raises `Refused` for an event that names nobody, and `TryAgain` when another batch folded one of these
     events at the same time.
@@ -39,7 +45,7 @@ async def take_in(work: Work, events: Sequence[Event]) -> None:
     new = list({event.event_id: event for event in reversed(events) if event.event_id not in known}.values())[::-1]
     if not new:
         return
-    decided, stored = await _view(work, new)
+    decided, stored = await _view(work, new, limits)
     assigned = [(_assign(decided, event), event) for event in new]
     assigned = [(decided.resolve(profile_id), event) for profile_id, event in assigned]
     states = {profile_id: one.state for profile_id, one in stored.items()}
@@ -59,7 +65,7 @@ async def take_in(work: Work, events: Sequence[Event]) -> None:
     if await fold.append_timeline(work, assigned) != len(assigned):
         raise TryAgain("another batch folded one of these events at the same time")
     await identity.write_owners(
-        work, {one.identity: decided.resolve(one.profile_id) for one in decided.decisions if one.identity}
+        work, {one.name: decided.resolve(one.profile_id) for one in decided.decisions if one.name and _gives(one)}
     )
     await identity.write_log(work, decided.decisions)
     figures = await fold.save_profiles(work, {profile_id: states[profile_id] for profile_id in touched})
@@ -77,13 +83,23 @@ def _assign(decided: Identities, event: Event) -> UUID:
     return profile_id
 
 
-async def _view(work: Work, events: Sequence[Event]) -> tuple[Identities, dict[UUID, Stored]]:
+def _gives(decision: Decision) -> bool:
+    return decision.kind in ("link", "alias")
+
+
+async def _view(
+    work: Work, events: Sequence[Event], limits: Mapping[Namespace, int]
+) -> tuple[Identities, dict[UUID, Stored]]:
     """What deciding needs, locked: the identities named, who owns them, and those profiles."""
     hinted = {
         event.profile_id for event in events if event.profile_id is not None and event.source_kind is SourceKind.SERVICE
     }
-    owners = await identity.owners(work, (one for event in events for one in linking(event)))
-    wanted, stored = hinted | set(owners.values()), dict[UUID, Stored]()
+    owners, claims = await identity.owners(
+        work,
+        (one for event in events for one in linking(event)),
+        (one for event in events for one in claiming(event)),
+    )
+    wanted, stored = hinted | set(owners.values()) | set(claims.values()), dict[UUID, Stored]()
     moved: dict[UUID, UUID] = {}
     while missing := {profile_id for profile_id in wanted if profile_id not in stored}:
         stored |= await identity.lock_profiles(work, missing)
@@ -94,13 +110,25 @@ async def _view(work: Work, events: Sequence[Event]) -> tuple[Identities, dict[U
         wanted = {
             moved.get(profile_id, profile_id) for profile_id in wanted if profile_id in stored or profile_id in moved
         }
-    profiles = {
-        profile_id: Known(one.state.first_seen or work.now, Namespace.USER_ID in one.state.identities)
-        for profile_id, one in stored.items()
-    }
-    decided = Identities({one: moved.get(owner, owner) for one, owner in owners.items()}, profiles)
+    decided = Identities(
+        {one: moved.get(owner, owner) for one, owner in owners.items()},
+        {profile_id: _known(one.state, work.now) for profile_id, one in stored.items()},
+        {one: moved.get(owner, owner) for one, owner in claims.items()},
+        limits,
+    )
     decided.rename(moved)
     return decided, stored
+
+
+def _known(state: ProfileState, now: datetime) -> Known:
+    return Known(
+        state.first_seen or now,
+        users=set(state.identities.get(Namespace.USER_ID, ())),
+        claimed=set(state.identities.get(CLAIMED_USER_ID, ())),
+        contacts={Identity(one, value) for one in CONTACTS for value in state.identities.get(one, ())},
+        devices=set(state.identities.get(Namespace.ANONYMOUS_ID, ())),
+        vouched=set(state.vouched),
+    )
 
 
 async def _merge(
@@ -118,7 +146,9 @@ async def _merge(
         await identity.move_rows(work, loser=merge.other_id, survivor=survivor)
     if merges:
         await aliases.lock_merges(work)
-        await aliases.note_merges(work, ((one.other_id, one.profile_id) for one in merges if one.other_id))
+        await aliases.note_merges(
+            work, (aliases.Merge(one.other_id, one.profile_id, one.verified) for one in merges if one.other_id)
+        )
     return {key: reduce(orders.merge, found) for key, found in moved.items()}
 
 
@@ -163,7 +193,7 @@ async def _publish(
     by_event = {event.event_id: event for _, event in assigned}
     for merge in merges:
         assert merge.other_id is not None
-        body = ProfileMerged(loser=merge.other_id, survivor=merge.profile_id)
+        body = ProfileMerged(loser=merge.other_id, survivor=merge.profile_id, verified=merge.verified)
         change = _change(by_event[merge.event_id], merge.profile_id, body, str(merge.other_id))
         published.append((topics.PROFILES, merge.profile_id.bytes, change))
     for profile_id, (state, figures) in sorted(profiles.items(), key=lambda item: item[0]):
@@ -176,18 +206,21 @@ async def _publish(
 def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> ProfileChanged:
     assert state.first_seen is not None
     assert state.last_seen is not None
+    traits = _bounded(folding.plain(folding.traits_of(state), MAX_TRAITS))
     return ProfileChanged(
         profile_id=profile_id,
         version=figures.version,
         first_seen=state.first_seen,
         last_seen=state.last_seen,
         identities={namespace: values[:MAX_IDENTITIES] for namespace, values in state.identities.items()},
-        traits=_bounded(folding.plain(folding.traits_of(state), MAX_TRAITS)),
-        consent=folding.plain(state.consent, MAX_TRAITS),
+        traits=traits,
+        consent=folding.agreed(state),
         orders=figures.orders,
         spend_minor=figures.spend_minor,
         first_order_at=figures.first_order_at,
         last_order_at=figures.last_order_at,
+        contact_points=contact_points(state.contact_points, state.identities, limit=MAX_CONTACT_POINTS),
+        public_traits=folding.public_traits(state, traits),
     )
 
 

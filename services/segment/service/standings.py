@@ -89,7 +89,9 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
     called, stored = await _lock(
         work, policy, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))}
     )
-    gone = await aliases.note_merges(work, ((body.loser, body.survivor) for _, body in bodies))
+    gone = await aliases.note_merges(
+        work, (aliases.Merge(body.loser, body.survivor, body.verified) for _, body in bodies)
+    )
     await repository.remove(work, gone)
     said: dict[tuple[UUID, str], Order] = {}
     for (profile_id, order_id), order in (await repository.take_orders(work, gone)).items():

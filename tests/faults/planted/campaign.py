@@ -5,8 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from services.campaign.domain.contact import Contact
 from services.campaign.domain.delivery import State
-from services.campaign.domain.gate import Candidate, Contact
+from services.campaign.domain.gate import Candidate
 from services.campaign.domain.gate import gate as right
 from services.campaign.repository import messages
 from services.campaign.repository.messages import Due, Move

@@ -10,17 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.campaign import content
+from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Outcome
 from services.campaign.domain.gate import (
     PROFILE_PATIENCE,
     Allowed,
     Candidate,
-    Contact,
     Handed,
     Held,
     Refused,
     answerable_from,
-    contact_of,
     gate,
 )
 from services.campaign.domain.journey import Cap, Journey
@@ -180,14 +179,3 @@ def test_an_event_counts_from_when_it_was_received_and_a_change_by_time_from_whe
     late = NOON + timedelta(hours=3)  # told late, or noticed again by a segment that was restored, too
     assert answerable_from(occurred_at=NOON, received_at=late, by_time=False) == late
     assert answerable_from(occurred_at=NOON, received_at=late, by_time=True) == NOON
-
-
-def test_a_contact_is_read_from_what_the_profile_says() -> None:
-    found = contact_of(
-        UUID(int=1),
-        {"email": ("a@example.com", "b@example.com"), "user_id": ("42",)},
-        {"name": "李\n\x00 雷", "locale": "zh_CN", "country": "CN", "first_name": 7},
-        {"email": True},
-    )
-    assert found == Contact(UUID(int=1), "a@example.com", {"email": True}, "李", "李 雷", "zh", "CN")
-    assert contact_of(UUID(int=1), {}, {}, {}) == Contact(UUID(int=1), None, {})

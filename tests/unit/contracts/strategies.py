@@ -94,6 +94,7 @@ def any_event(body: type[Body]) -> st.SearchStrategy[Event]:
         traceparent=st.none() | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),
         stated_at=st.none() | any_moments,
         context=st.none() | struct(Context),
+        merges=st.booleans(),
     )
 
 
@@ -145,13 +146,16 @@ facts: Final[st.SearchStrategy[Body]] = st.one_of(
 def believed_or_claimed(draw: st.DrawFn, bodies: st.SearchStrategy[Body] = facts) -> Event:
     """A fact as ingest lets it through: what its source may not say is a claim."""
     kind, body, at = draw(kinds), draw(bodies), draw(few_moments)
+    named = st.builds(Identity, st.sampled_from(Namespace), st.sampled_from(["1", "2"]))
     return Event(
         event_id=draw(st.uuids()),
         source_id=str(UUID(int=7)),
         source_kind=kind,
         occurred_at=at,
-        received_at=at,
+        received_at=at + timedelta(hours=draw(st.integers(0, 3))),
         body=body,
+        identities=tuple(draw(st.lists(named, max_size=3, unique=True))),
+        merges=draw(st.booleans()),
         claim=not may_say(kind, type(body)),
     )
 

@@ -270,6 +270,16 @@ def test_an_alias_names_a_customer_twice() -> None:
         said(type="alias", previousId="anonymous")
 
 
+def test_an_alias_by_a_server_s_key_is_an_explicit_merge_and_nothing_else_is() -> None:
+    def merges(kind: SourceKind, type_: str) -> bool:
+        return said(kind, type=type_, event="Alias", previousId="41", groupId="g", anonymousId="a").merges
+
+    assert merges(SourceKind.SERVER, "alias")
+    assert not merges(SourceKind.PUBLIC, "alias")
+    for type_ in ("track", "identify", "page", "screen", "group"):
+        assert not merges(SourceKind.SERVER, type_)
+
+
 def test_consent_comes_from_servers_and_is_yes_or_no() -> None:
     def consented(kind: SourceKind, choice: object) -> Body:
         context = {"consent": {"categoryPreferences": {"email": choice}}}

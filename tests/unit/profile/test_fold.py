@@ -17,12 +17,14 @@ from hypothesis import strategies as st
 
 from services.profile.domain import fold as folding
 from services.profile.domain.fold import (
+    CLAIMED_USER_ID,
     EMPTY,
     MAX_ANONYMOUS_IDS,
     MAX_PUBLIC_TRAIT_BYTES,
     MAX_PUBLIC_TRAITS,
     MAX_TRAIT_BYTES,
     MAX_TRAITS,
+    LinkedIdentity,
     ProfileState,
     Tally,
     Trait,
@@ -31,6 +33,7 @@ from services.profile.domain.fold import (
     left_out,
     merge,
     plain,
+    public_traits,
     state_of,
     traits_of,
     with_identities,
@@ -42,12 +45,15 @@ from shared.contracts.events import (
     PageViewed,
     ProductViewed,
 )
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Namespace
 from tests.support.events import NOON, days, event, user
 from tests.unit.contracts.strategies import believed_or_claimed, sets_of
 
 events_of_one = sets_of(believed_or_claimed())
-owned = st.lists(st.builds(Identity, st.sampled_from(Namespace), st.sampled_from("abc")), max_size=4)
+owned = st.lists(
+    st.builds(LinkedIdentity, st.sampled_from([*Namespace, CLAIMED_USER_ID]), st.sampled_from("abc"), st.booleans()),
+    max_size=4,
+)
 
 
 def all_counts(events: Iterable[Event]) -> Counter[tuple[str, str]]:
@@ -66,7 +72,9 @@ def winners(events: Sequence[Event], part: str) -> dict[str, Any]:
         if isinstance(one.body, CustomerIdentified) and not one.claim:
             for name, value in getattr(one.body, part).items():
                 if value is not None:
-                    key = (TRUST[one.source_kind], one.occurred_at, one.event_id)
+                    anonymous = {who.namespace for who in one.identities} == {Namespace.ANONYMOUS_ID}
+                    trust = TRUST[SourceKind.PUBLIC if anonymous else one.source_kind]
+                    key = (trust, one.occurred_at, one.event_id)
                     said.setdefault(name, []).append((key, value))
     return {name: max(values, key=lambda pair: pair[0])[1] for name, values in said.items()}
 
@@ -103,7 +111,7 @@ def test_merging_two_profiles_gives_the_fold_of_the_union_of_their_events(
 
 @given(events_of_one, events_of_one, events_of_one, owned, owned)
 def test_merge_commutes_and_associates(
-    a: list[Event], b: list[Event], c: list[Event], mine: list[Identity], theirs: list[Identity]
+    a: list[Event], b: list[Event], c: list[Event], mine: list[LinkedIdentity], theirs: list[LinkedIdentity]
 ) -> None:
     one, other, third = with_identities(fold(a), mine), with_identities(fold(b), theirs), fold(c)
 
@@ -112,7 +120,7 @@ def test_merge_commutes_and_associates(
 
 
 @given(events_of_one, owned)
-def test_the_empty_state_is_neutral(events: list[Event], mine: list[Identity]) -> None:
+def test_the_empty_state_is_neutral(events: list[Event], mine: list[LinkedIdentity]) -> None:
     state = with_identities(fold(events), mine)
 
     assert merge(state, EMPTY) == merge(EMPTY, state) == state
@@ -122,8 +130,11 @@ def test_the_empty_state_is_neutral(events: list[Event], mine: list[Identity]) -
 def test_of_what_was_said_of_a_trait_the_greatest_trust_then_time_then_id_wins(events: list[Event]) -> None:
     state = fold(events)
 
-    assert plain(traits_of(state), 100) == winners(events, "traits")
-    assert plain(state.consent, 100) == winners(events, "consent")
+    said = traits_of(state)
+    assert plain(said, 100) == winners(events, "traits")
+    assert set(public_traits(state, said)) == {
+        name for name in said if said[name].stamp.trust == TRUST[SourceKind.PUBLIC]
+    }
 
 
 @given(events_of_one)
@@ -146,7 +157,7 @@ def test_a_claim_is_seen_and_believed_in_nothing(events: list[Event]) -> None:
 
 @given(st.lists(owned, max_size=4), st.data())
 def test_identities_are_the_same_set_whatever_the_order_they_came_in(
-    batches: list[list[Identity]], data: st.DataObject
+    batches: list[list[LinkedIdentity]], data: st.DataObject
 ) -> None:
     shuffled = data.draw(st.permutations(batches))
 
@@ -244,7 +255,7 @@ def test_within_bounds_any_order_and_any_batching_give_the_same_state(events: li
 
 @given(many_identified, many_identified, many_identified, owned, owned)
 def test_within_bounds_merge_commutes_and_associates_and_its_joins_are_idempotent(
-    a: list[Event], b: list[Event], c: list[Event], mine: list[Identity], theirs: list[Identity]
+    a: list[Event], b: list[Event], c: list[Event], mine: list[LinkedIdentity], theirs: list[LinkedIdentity]
 ) -> None:
     with small_bounds():
         one, other, third = with_identities(fold(a), mine), with_identities(fold(b), theirs), fold(c)
@@ -271,11 +282,11 @@ def test_what_is_kept_is_the_newest_of_each_kind_told_in_another_way(events: lis
 
 
 @given(st.lists(owned, max_size=4))
-def test_of_identities_the_least_are_kept_whatever_the_order_they_came_in(batches: list[list[Identity]]) -> None:
+def test_of_identities_the_least_are_kept_whatever_the_order_they_came_in(batches: list[list[LinkedIdentity]]) -> None:
     with small_bounds():
         state = reduce(with_identities, batches, EMPTY)
     for namespace, values in state.identities.items():
-        most = 1 if namespace == Namespace.ANONYMOUS_ID else 2
+        most = 1 if namespace in (Namespace.ANONYMOUS_ID, CLAIMED_USER_ID) else 2
         said = {one.value for some in batches for one in some if one.namespace == namespace}
         assert values == tuple(sorted(said)[:most])
 
@@ -327,7 +338,7 @@ def test_what_goes_is_counted() -> None:
 
 
 def test_ten_thousand_anonymous_ids_are_as_many_as_are_kept() -> None:
-    ids = [Identity(Namespace.ANONYMOUS_ID, f"a-{number:05}") for number in range(10_000)]
+    ids = [LinkedIdentity(Namespace.ANONYMOUS_ID, f"a-{number:05}", vouched=False) for number in range(10_000)]
     state = with_identities(EMPTY, ids)
 
     assert state.identities == {"anonymous_id": tuple(one.value for one in ids[:MAX_ANONYMOUS_IDS])}

@@ -1,6 +1,6 @@
-"""Which profile an event belongs to: connected components, and no user lost to another by a browser's word."""
+"""Which profile an event belongs to: connected components, and nobody lost to another by a browser's word."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
@@ -11,9 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from services.profile.domain.identity import Decision, Identities, linked, linking
+from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity
+from services.profile.domain.identity import Decision, Identities, Provenance, linked, linking
+from services.profile.domain.meeting import Known
 from shared.contracts.envelope import Event, SourceKind
-from shared.contracts.events import PageViewed
+from shared.contracts.events import CustomerIdentified, CustomEvent, PageViewed
 from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON, days, event, user
 from tests.support.examples import at_least
@@ -69,9 +71,19 @@ def browser(*named: Identity, **changes: Any) -> Event:
     return seen(*named, source_kind=SourceKind.PUBLIC, **changes)
 
 
-def taken(*events: Event) -> Identities:
+def mail(value: str = "ann@example.com") -> Identity:
+    return Identity(Namespace.EMAIL, value)
+
+
+def merged(new: Identity, old: Identity, **changes: Any) -> Event:
+    """An explicit merge, as `alias` of the tracking API makes it: of what was an anonymous id, or a user id."""
+    former = anonymous(old.value)
+    return event(CustomEvent(name="Alias"), new, former, merges=True, **{"at": NOON, **changes})
+
+
+def taken(*events: Event, limits: Mapping[Namespace, int] | None = None) -> Identities:
     """Everybody after these events."""
-    everybody = Identities({}, {})
+    everybody = Identities({}, {}) if limits is None else Identities({}, {}, limits=limits)
     for one in events:
         everybody.assign(one)
     return everybody
@@ -86,53 +98,88 @@ def owner(everybody: Identities, identity: Identity) -> UUID:
     return everybody.resolve(everybody.owners[identity])
 
 
-trusted_events = st.lists(
-    st.builds(
-        lambda named, at, kind, event_id: seen(*named, at=at, source_kind=kind, event_id=event_id),
-        sets_of_identities,
-        few_moments,
-        st.sampled_from([SourceKind.SERVER, SourceKind.SERVICE]),
-        st.uuids(),
-    ),
-    max_size=10,
-    unique_by=lambda one: one.event_id,
+users = [one for one in pool if one.namespace is Namespace.USER_ID]
+devices = [one for one in pool if one.namespace is Namespace.ANONYMOUS_ID]
+contacts = [one for one in pool if one.namespace in (Namespace.EMAIL, Namespace.PHONE)]
+
+trusted_kinds = st.sampled_from([SourceKind.SERVER, SourceKind.SERVICE])
+told = st.builds(
+    lambda named, at, kind, event_id: seen(*named, at=at, source_kind=kind, event_id=event_id),
+    sets_of_identities,
+    few_moments,
+    trusted_kinds,
+    st.uuids(),
 )
+joined = st.builds(
+    lambda pair, at, event_id: merged(*pair, at=at, event_id=event_id),
+    st.permutations(users).map(lambda some: some[:2]),
+    few_moments,
+    st.uuids(),
+)
+viewed = st.builds(
+    lambda device, at, event_id: browser(device, at=at, event_id=event_id),
+    st.sampled_from(devices),
+    few_moments,
+    st.uuids(),
+)
+# Browsers that name nobody, servers that say who is who, and explicit merges: no public key claims anything here.
+events_without_claims = st.lists(st.one_of(told, told, viewed, joined), max_size=10, unique_by=lambda one: one.event_id)
 
 
-@given(trusted_events, st.data())
-def test_of_trusted_sources_profiles_are_the_connected_components_whatever_the_order(
+def merged_users(events: Iterable[Event]) -> Components:
+    """User ids, as far as explicit merges join them."""
+    found = Components()
+    for one in events:
+        if one.merges:
+            found.join({user(identity.value) for identity in one.identities})
+    return found
+
+
+@given(events_without_claims, st.data())
+def test_where_no_two_users_meet_profiles_are_the_connected_components_whatever_the_order(
     events: list[Event], data: st.DataObject
 ) -> None:
-    components = Components()
+    components, explicit = Components(), merged_users(events)
     for one in events:
-        components.join(one.identities)
+        components.join([*one.identities, *(user(old.value) for old in one.identities if one.merges)])
 
-    assert partition(taken(*data.draw(st.permutations(events)))) == components.sets()
+    found = partition(taken(*data.draw(st.permutations(events))))
+
+    for component in components.sets():
+        if len({explicit.root(one) for one in component if one.namespace is Namespace.USER_ID}) <= 1:
+            assert component in found
+    # Where two users do meet, a profile holds those of one person, and nobody from elsewhere.
+    for profile in found:
+        assert len({components.root(one) for one in profile}) == 1
+        assert len({explicit.root(one) for one in profile if one.namespace is Namespace.USER_ID}) <= 1
 
 
-@given(trusted_events)
-def test_every_event_ends_in_the_profile_of_each_identity_that_it_names(events: list[Event]) -> None:
+@given(events_without_claims)
+def test_an_event_goes_to_the_strongest_identity_that_it_names(events: list[Event]) -> None:
     everybody = Identities({}, {})
     given_to = [(one, everybody.assign(one)) for one in events]
 
     for one, profile_id in given_to:
         assert profile_id is not None
-        assert {owner(everybody, identity) for identity in one.identities} == {everybody.resolve(profile_id)}
+        assert owner(everybody, linking(one)[0]) == everybody.resolve(profile_id)
 
 
-@given(trusted_events, trusted_events)
-def test_the_survivor_of_a_merge_is_the_least_by_first_seen_and_id(before: list[Event], then: list[Event]) -> None:
+@given(events_without_claims, events_without_claims)
+def test_the_survivor_of_a_merge_is_the_least_by_first_seen_and_id_of_those_who_are_somebody(
+    before: list[Event], then: list[Event]
+) -> None:
     everybody = taken(*before)
     for one in then:
-        standing = {profile_id: known.first_seen for profile_id, known in everybody.profiles.items()}
-        meeting = {owner(everybody, identity) for identity in one.identities if identity in everybody.owners}
+        standing = {profile_id: (known.first_seen, known.named) for profile_id, known in everybody.profiles.items()}
         survivor = everybody.assign(one)
-        if meeting:
-            assert survivor == min(meeting, key=lambda profile_id: (standing[profile_id], profile_id))
-            assert meeting - {survivor} == standing.keys() - everybody.profiles.keys()
+        gone = standing.keys() - everybody.profiles.keys()
+        met = gone | ({survivor} & standing.keys())
+        somebody = [profile_id for profile_id in met if profile_id is not None and standing[profile_id][1]]
+        if gone and somebody:
+            assert survivor == min(somebody, key=lambda profile_id: (standing[profile_id][0], profile_id))
 
 
-@given(trusted_events)
+@given(events_without_claims)
 def test_first_seen_of_a_profile_is_that_of_its_first_event(events: list[Event]) -> None:
     everybody = Identities({}, {})
     given_to = [(one, everybody.assign(one)) for one in events]
@@ -142,40 +189,86 @@ def test_first_seen_of_a_profile_is_that_of_its_first_event(events: list[Event])
         assert known.first_seen == min(own)
 
 
-def test_a_login_joins_what_the_device_did_before() -> None:
-    everybody = taken(browser(anonymous("a")), browser(anonymous("a"), user(1)))
+def test_what_a_device_did_before_a_login_is_joined_once_a_server_says_who_it_was() -> None:
+    everybody = taken(browser(anonymous("a")), browser(anonymous("a"), user(1)), seen(anonymous("a"), user(1)))
 
     assert partition(everybody) == {frozenset({anonymous("a"), user(1)})}
+    assert len(everybody.profiles) == 1
+
+
+def test_a_profile_that_was_nothing_but_a_browser_s_does_not_come_to_stand_for_a_customer() -> None:
+    everybody = taken(browser(anonymous("a")))
+    visitor = owner(everybody, anonymous("a"))
+    everybody.assign(seen(anonymous("a"), user(1), at=NOON + days(1)))
+
+    assert owner(everybody, user(1)) == everybody.resolve(visitor) != visitor
+    (merge,) = [one for one in everybody.decisions if one.kind == "merge"]
+    assert (merge.other_id, merge.verified) == (visitor, False)
+
+
+def test_a_user_whom_nobody_knows_is_claimed_by_a_browser_and_stays_apart_from_the_one_that_a_server_names() -> None:
+    everybody = taken(browser(anonymous("a"), user(1)), browser(anonymous("b"), user(1)))
+    assert everybody.owners.keys() == {anonymous("a"), anonymous("b")}
+    assert len(everybody.profiles) == 1
+
+    everybody.assign(seen(user(1), mail()))
+    assert owner(everybody, user(1)) != owner(everybody, anonymous("a"))
+    assert everybody.assign(browser(anonymous("a"), user(1))) == owner(everybody, user(1))
 
 
 def test_a_second_user_on_one_device_is_a_second_customer_and_the_refusal_is_written_down() -> None:
-    everybody = taken(browser(anonymous("a"), user(1)), browser(anonymous("a"), user(2)))
+    for kind in (SourceKind.PUBLIC, SourceKind.SERVER):
+        first, second = (seen(anonymous("a"), user(n), source_kind=kind) for n in (1, 2))
+        everybody = taken(first, second)
 
-    assert owner(everybody, user(1)) != owner(everybody, user(2))
-    assert owner(everybody, anonymous("a")) == owner(everybody, user(1))
-    assert [one.kind for one in everybody.decisions][-3:] == ["create", "refuse", "link"]
+        assert len(everybody.profiles) == 2
+        assert owner(everybody, anonymous("a")) == everybody.assign(first) != everybody.assign(second)
+        refusal = next(one for one in everybody.decisions if one.kind == "refuse")
+        assert (refusal.event_id, refusal.identity, refusal.provenance.value) == (
+            second.event_id,
+            anonymous("a"),
+            kind.value,
+        )
 
 
-def test_a_public_key_never_merges_two_profiles_that_each_have_a_user() -> None:
-    everybody = taken(
-        browser(anonymous("a"), user(1)), browser(anonymous("b"), user(2)), browser(anonymous("a"), user(2))
-    )
+def test_a_public_key_moves_no_device_from_somebody_to_somebody() -> None:
+    everybody = taken(seen(anonymous("a"), user(1)), seen(anonymous("b"), user(2)), browser(anonymous("a"), user(2)))
 
     assert len(everybody.profiles) == 2
+    assert owner(everybody, anonymous("a")) == owner(everybody, user(1))
     assert everybody.decisions[-1].kind == "refuse"
 
 
-@pytest.mark.parametrize(("known", "new"), [(1, 2), (2, 1)])
-def test_a_public_key_gives_no_new_user_to_a_profile_that_has_one(known: int, new: int) -> None:
-    everybody = taken(seen(user(known)), browser(user(known), user(new)), seen(user(new)))
+@pytest.mark.parametrize("known", [(user(1),), (mail(),), (Identity(Namespace.PHONE, "+4912"),), ()])
+def test_a_public_key_claims_no_user_for_whom_a_trusted_source_knows(known: tuple[Identity, ...]) -> None:
+    everybody = taken(seen(anonymous("a"), *known), browser(anonymous("a"), user(2)))
 
-    assert owner(everybody, user(known)) != owner(everybody, user(new))
+    assert len(everybody.profiles) == 2
+    assert not everybody.profiles[owner(everybody, anonymous("a"))].claimed
 
 
 def test_a_public_key_makes_no_one_customer_of_two_new_users() -> None:
     everybody = taken(browser(user(1), user(2)), seen(user(1)), seen(user(2)))
 
     assert owner(everybody, user(1)) != owner(everybody, user(2))
+
+
+@pytest.mark.parametrize("told_of", [(user(2),), (mail(),), (user(2), mail())])
+def test_a_server_brings_nobody_to_a_customer_through_the_link_of_a_browser(told_of: tuple[Identity, ...]) -> None:
+    everybody = taken(seen(user(1)), browser(anonymous("a"), user(1)), seen(anonymous("a"), *told_of))
+
+    assert owner(everybody, anonymous("a")) == owner(everybody, user(1))
+    assert {owner(everybody, one) for one in told_of} & {owner(everybody, user(1))} == set()
+
+
+def test_a_device_that_a_browser_linked_is_vouched_for_when_a_server_names_it_with_its_user() -> None:
+    everybody = taken(seen(user(1)), browser(anonymous("a"), user(1)), seen(anonymous("a")))
+    assert everybody.profiles[owner(everybody, user(1))].vouched == set()
+
+    everybody.assign(seen(anonymous("a"), user(1)))
+    everybody.assign(seen(anonymous("a"), mail()))
+    assert everybody.profiles[owner(everybody, user(1))].vouched == {"a"}
+    assert owner(everybody, mail()) == owner(everybody, user(1))
 
 
 @pytest.mark.parametrize("contact", [Identity(Namespace.EMAIL, "ann@example.com"), Identity(Namespace.PHONE, "+4912")])
@@ -189,6 +282,69 @@ def test_a_mail_address_or_phone_number_from_a_public_key_links_nothing(contact:
     assert contact not in taken(stranger).owners
 
 
+@pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (0, 2, 1), (1, 2, 0)])
+def test_an_alias_joins_two_users_before_or_after_they_are_known(order: tuple[int, ...]) -> None:
+    events = [seen(user("old"), mail()), seen(user("new")), merged(user("new"), user("old"))]
+    everybody = taken(*(events[place] for place in order))
+
+    assert len(everybody.profiles) == 1
+    assert owner(everybody, user("old")) == owner(everybody, user("new")) == owner(everybody, mail())
+
+
+def test_an_alias_by_a_public_key_joins_no_users() -> None:
+    everybody = taken(
+        seen(user("old")), seen(user("new")), merged(user("new"), user("old"), source_kind=SourceKind.PUBLIC)
+    )
+
+    assert owner(everybody, user("old")) != owner(everybody, user("new"))
+
+
+def test_a_former_user_id_is_shown_once_an_event_names_it() -> None:
+    everybody = taken(merged(user("new"), user("old")))
+    (known,) = everybody.profiles.values()
+    assert known.users == {"new"}
+
+    everybody.assign(seen(user("old")))
+    assert known.users == {"new", "old"}
+
+
+def test_behind_a_value_with_too_many_addresses_stand_strangers() -> None:
+    till = Identity(Namespace.PHONE, "+4912")
+    customers = [mail(f"{number}@example.com") for number in range(30)]
+    everybody = taken(*(seen(one, till) for one in customers), limits={Namespace.PHONE: 3})
+
+    sizes = sorted(len(profile) for profile in partition(everybody))
+    assert sizes == [1] * 27 + [4]
+    assert {one.identity for one in everybody.decisions if one.kind == "refuse"} == {till}
+
+
+def test_a_user_may_have_more_addresses_than_the_limit() -> None:
+    everybody = taken(
+        *(seen(user(1), mail(f"{number}@example.com")) for number in range(9)),
+        seen(mail("3@example.com"), anonymous("a")),
+        limits=dict.fromkeys(Namespace, 3),
+    )
+
+    assert len(everybody.profiles) == 1
+
+
+def test_a_link_says_who_made_it() -> None:
+    verified = event(CustomerIdentified(traits={"email_verified": True}), user(1), mail())
+    claimed = event(
+        CustomerIdentified(traits={"email_verified": True}), user(2), anonymous("a"), source_kind=SourceKind.PUBLIC
+    )
+    answered = event(PageViewed(), user(3), source_kind=SourceKind.SERVICE)
+    everybody = taken(verified, claimed, answered)
+
+    assert [(one.name, one.provenance) for one in everybody.decisions if one.kind == "link"] == [
+        (("user_id", "1"), Provenance.SERVER),
+        (("email", "ann@example.com"), Provenance.VERIFIED),
+        (("anonymous_id", "a"), Provenance.PUBLIC),
+        ((CLAIMED_USER_ID, "2"), Provenance.PUBLIC),
+        (("user_id", "3"), Provenance.SERVICE),
+    ]
+
+
 def test_an_event_that_names_nobody_belongs_to_nobody() -> None:
     assert Identities({}, {}).assign(seen()) is None
     assert Identities({}, {}).assign(browser(Identity(Namespace.EMAIL, "ann@example.com"))) is None
@@ -197,7 +353,7 @@ def test_an_event_that_names_nobody_belongs_to_nobody() -> None:
 def test_a_service_names_a_profile_and_a_merged_id_means_its_survivor() -> None:
     everybody = taken(seen(user(1), at=NOON), seen(user(2), at=NOON + days(1)))
     first, second = owner(everybody, user(1)), owner(everybody, user(2))
-    everybody.assign(seen(user(1), user(2)))
+    everybody.assign(merged(user(1), user(2)))
 
     fact = event(PageViewed(), source_kind=SourceKind.SERVICE, profile_id=second)
     assert everybody.assign(fact) == first
@@ -233,21 +389,27 @@ def test_merges_of_before_are_followed() -> None:
 
 
 def test_identities_gained_go_to_the_profile_that_survives() -> None:
-    everybody = taken(seen(user(1), at=NOON), seen(user(2), at=NOON + days(1)), seen(user(1), user(2)))
+    everybody = taken(seen(user(1), at=NOON), seen(user(2), at=NOON + days(1)), merged(user(1), user(2)))
     gained = linked(
         everybody.decisions, {one.profile_id: everybody.resolve(one.profile_id) for one in everybody.decisions}
     )
 
-    assert gained == {owner(everybody, user(1)): [user(1), user(2)]}
+    assert gained == {
+        owner(everybody, user(1)): [
+            LinkedIdentity("user_id", "1", vouched=True),
+            LinkedIdentity("user_id", "2", vouched=True),
+            LinkedIdentity("anonymous_id", "2", vouched=True),
+        ]
+    }
 
 
 def replayed(decisions: Sequence[Decision]) -> set[frozenset[Identity]]:
     """The partition that the log tells, by an independent reading of it."""
     owners: dict[Identity, UUID] = {}
     for one in decisions:
-        if one.kind == "link":
+        if one.kind in ("link", "alias") and not one.claimed:
             assert one.identity is not None
-            assert one.identity not in owners
+            assert owners.get(one.identity, one.profile_id) == one.profile_id
             owners[one.identity] = one.profile_id
         elif one.kind == "merge":
             owners = {who: one.profile_id if owns == one.other_id else owns for who, owns in owners.items()}
@@ -260,7 +422,7 @@ class IdentityMachine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         self.everybody = Identities({}, {})
-        self.refused: list[tuple[UUID, UUID]] = []
+        self.explicit = Components()
         self.arrived = 0
 
     def arrive(self, kind: SourceKind, named: Sequence[Identity], hours: int, **changes: Any) -> UUID | None:
@@ -276,34 +438,40 @@ class IdentityMachine(RuleBasedStateMachine):
 
     @rule(named=sets_of_identities, hours=st.integers(0, 9))
     def server(self, named: list[Identity], hours: int) -> None:
-        assert self.arrive(SourceKind.SERVER, named, hours) is not None
-        assert len({owner(self.everybody, one) for one in named}) == 1
-        self.refused = [
-            (one, other) for one, other in self.refused if self.everybody.resolve(one) != self.everybody.resolve(other)
-        ]  # a trusted source may join what a browser may not
+        profile_id = self.arrive(SourceKind.SERVER, named, hours)
+        assert owner(self.everybody, linking(seen(*named))[0]) == profile_id
+
+    @rule(new=st.sampled_from(users), old=st.sampled_from(users), hours=st.integers(0, 9))
+    def alias(self, new: Identity, old: Identity, hours: int) -> None:
+        self.explicit.join([new, old])
+        self.arrive(SourceKind.SERVER, [new, anonymous(old.value)], hours, merges=True)
+        assert owner(self.everybody, new) == owner(self.everybody, old)
 
     @rule(
-        users=st.lists(st.sampled_from([one for one in pool if one.namespace is Namespace.USER_ID]), max_size=1),
-        device=st.sampled_from([one for one in pool if one.namespace is Namespace.ANONYMOUS_ID]),
-        typed=st.lists(st.sampled_from([one for one in pool if one.namespace is Namespace.EMAIL]), max_size=1),
+        named=st.lists(st.sampled_from(users), max_size=2, unique=True),
+        on=st.lists(st.sampled_from(devices), max_size=2, unique=True),
+        typed=st.lists(st.sampled_from(contacts), max_size=1),
         hours=st.integers(0, 9),
+        merges=st.booleans(),
     )
-    def public(self, users: list[Identity], device: Identity, typed: list[Identity], hours: int) -> None:
-        mails = {one: who for one, who in self.everybody.owners.items() if one.namespace is Namespace.EMAIL}
-        together = self.users_together()
-        decided = len(self.everybody.decisions)
+    def public(
+        self, named: list[Identity], on: list[Identity], typed: list[Identity], hours: int, *, merges: bool
+    ) -> None:
+        before = {one: owner(self.everybody, one) for one in self.everybody.owners}
+        somebody = {one for one, known in self.everybody.profiles.items() if known.owned}
 
-        profile_id = self.arrive(SourceKind.PUBLIC, [*users, device, *typed], hours)
+        profile_id = self.arrive(SourceKind.PUBLIC, [*named, *on, *typed], hours, merges=merges)
 
-        assert profile_id is not None
-        for one in users:
-            assert owner(self.everybody, one) == self.everybody.resolve(profile_id)
-        assert {pair for pair in self.users_together() if pair not in together} == set()
-        assert mails == {one: who for one, who in self.everybody.owners.items() if one.namespace is Namespace.EMAIL}
-        for decision in self.everybody.decisions[decided:]:
-            if decision.kind == "refuse":
-                assert decision.other_id is not None
-                self.refused.append((decision.profile_id, decision.other_id))
+        assert (profile_id is None) == (not named and not on)
+        # Nobody whom a trusted source knows is gone, or new; and of nobody has an identity moved.
+        assert somebody == {one for one, known in self.everybody.profiles.items() if known.owned}
+        gained = self.everybody.owners.keys() - before.keys()
+        assert gained <= set(on)
+        for identity, whose in before.items():
+            if whose in somebody:
+                assert owner(self.everybody, identity) == whose
+        if len(named) == 1 and named[0] in before:
+            assert profile_id == before[named[0]]
 
     @rule(choice=st.integers(0, 99), hours=st.integers(0, 9))
     def service(self, choice: int, hours: int) -> None:
@@ -313,15 +481,17 @@ class IdentityMachine(RuleBasedStateMachine):
             found = self.arrive(SourceKind.SERVICE, (), hours, profile_id=named)
             assert found == self.everybody.resolve(named)
 
-    def users_together(self) -> set[frozenset[Identity]]:
-        """Pairs of users that are one customer."""
-        users = [one for one in self.everybody.owners if one.namespace is Namespace.USER_ID]
-        return {
-            frozenset({one, other})
-            for one in users
-            for other in users
-            if one != other and owner(self.everybody, one) == owner(self.everybody, other)
-        }
+    @invariant()
+    def two_users_are_one_only_by_an_explicit_merge(self) -> None:
+        for profile in partition(self.everybody):
+            held = {one for one in profile if one.namespace is Namespace.USER_ID}
+            assert len({self.explicit.root(one) for one in held}) <= 1
+
+    @invariant()
+    def who_is_claimed_is_nobody_else(self) -> None:
+        for known in self.everybody.profiles.values():
+            unproven = known.claimed - known.users
+            assert not unproven or (len(unproven) == 1 and not known.owned)
 
     @invariant()
     def every_identity_has_one_owner_that_stands(self) -> None:
@@ -333,14 +503,28 @@ class IdentityMachine(RuleBasedStateMachine):
         assert replayed(self.everybody.decisions) == partition(self.everybody)
 
     @invariant()
-    def who_has_a_user_is_known(self) -> None:
-        with_user = {owner(self.everybody, one) for one in self.everybody.owners if one.namespace is Namespace.USER_ID}
-        assert with_user == {who for who, known in self.everybody.profiles.items() if known.has_user}
+    def what_the_log_links_is_what_is_known_of_each_profile(self) -> None:
+        resolve = {one.profile_id: self.everybody.resolve(one.profile_id) for one in self.everybody.decisions}
+        gained = linked(self.everybody.decisions, resolve)
+        for profile_id, known in self.everybody.profiles.items():
+            told = Known(known.first_seen)
+            for namespace, value, vouched in gained.get(profile_id, ()):
+                if namespace == CLAIMED_USER_ID:
+                    told.claimed.add(value)
+                elif namespace == Namespace.USER_ID:
+                    told.users.add(value)
+                elif namespace == Namespace.ANONYMOUS_ID:
+                    told.devices.add(value)
+                    told.vouched |= {value} if vouched else set()
+                else:
+                    told.contacts.add(Identity(Namespace(namespace), value))
+            assert told == known
 
     @invariant()
-    def refused_merges_stay_apart(self) -> None:
-        for one, other in self.refused:
-            assert self.everybody.resolve(one) != self.everybody.resolve(other)
+    def an_alias_opens_a_customer_only_if_it_was_somebody(self) -> None:
+        for one in self.everybody.decisions:
+            if one.kind == "merge" and one.verified:
+                assert one.provenance is not Provenance.PUBLIC
 
 
 TestIdentityMachine = IdentityMachine.TestCase

@@ -1,0 +1,76 @@
+"""What a message needs to know of a customer: where to, in which language, and by which name."""
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from shared.contracts.changes import ProfileChanged
+
+MAX_NAME_LENGTH: Final = 40  # characters
+
+# A name is put into the subject and the text of a mail, where mail programs make links of whatever looks like one.
+_ADDRESS_CHARACTERS: Final = frozenset(":/\\@<>")
+# A dot, or what browsers take for one, between what could be the parts of a host name or of a number.
+_DOMAIN: Final = re.compile(r"\w[.\u3002\uff61](?:[^\W\d_]{2}|\d)")
+
+
+class Contact(msgspec.Struct, frozen=True):
+    """What is known of a customer that a message needs."""
+
+    profile_id: UUID
+    email: str | None
+    consent: Mapping[str, bool]
+    first_name: str = ""
+    name: str = ""
+    language: str = ""
+    country: str = ""
+
+
+def contact_of(state: ProfileChanged) -> Contact:
+    """What a profile's state says of the contact: an address and names that a trusted source gave.
+
+    A record that does not say who gave them has no names, and an address if it is the only one.
+    """
+    trusted = _trusted(state)
+    name = as_name(_text(trusted, "name"))
+    return Contact(
+        state.profile_id,
+        _email(state),
+        state.consent,
+        as_name(_text(trusted, "first_name", "firstName")) or name.partition(" ")[0],
+        name,
+        _text(state.traits, "language", "locale").replace("_", "-").partition("-")[0].lower(),
+        _text(state.traits, "country"),
+    )
+
+
+def as_name(text: str) -> str:
+    """The text, if it may stand as a name in a mail: short, and nothing in it that could become a link; else empty."""
+    plain = unicodedata.normalize("NFKC", text)
+    if len(plain) > MAX_NAME_LENGTH or not _ADDRESS_CHARACTERS.isdisjoint(plain) or _DOMAIN.search(plain):
+        return ""
+    return text
+
+
+def _email(state: ProfileChanged) -> str | None:
+    if state.contact_points is None:
+        emails = state.identities.get("email", ())
+        return emails[0] if len(emails) == 1 else None
+    return next((one.value for one in state.contact_points if one.namespace == "email"), None)
+
+
+def _trusted(state: ProfileChanged) -> dict[str, Any]:
+    if state.public_traits is None:
+        return {}
+    return {name: value for name, value in state.traits.items() if name not in state.public_traits}
+
+
+def _text(traits: Mapping[str, Any], *names: str) -> str:
+    """The first of these traits that says something, in one printable line."""
+    said = (value for name in names if isinstance(value := traits.get(name), str))
+    lines = (" ".join("".join(c if c.isprintable() else " " for c in value).split()) for value in said)
+    return next(filter(None, lines), "")

@@ -1,0 +1,119 @@
+"""Whom one event of a trusted source brings together, and what it does not."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from shared.contracts.identity import Identity, Namespace
+
+CONTACTS: Final = frozenset({Namespace.EMAIL, Namespace.PHONE})
+
+# So many other mail addresses and phone numbers may stand behind one value of somebody without a user id. Behind a
+# value that has more, such as the number of a shop's own till, stand strangers.
+DEFAULT_LIMITS: Final[Mapping[Namespace, int]] = {
+    Namespace.EMAIL: 10,
+    Namespace.PHONE: 10,
+    Namespace.ANONYMOUS_ID: 10,
+}
+
+TWO_USERS: Final = "two user ids are joined by an explicit merge only"
+PUBLIC_LINK: Final = "a public key made the link, to somebody whom a trusted source knows"
+ANOTHER_USER: Final = "a public key says that it is another user's"
+TOO_MANY: Final = "more other mail addresses and phone numbers stand behind this value than its limit"
+
+
+@dataclass(slots=True)
+class Known:
+    """What the rules need to know of a profile.
+
+    `users` and `contacts` come from trusted sources alone; `claimed` are the user ids that only public keys name.
+    `vouched` are those of its anonymous ids, `devices`, that a trusted source linked.
+    """
+
+    first_seen: datetime
+    users: set[str] = field(default_factory=set)
+    claimed: set[str] = field(default_factory=set)
+    contacts: set[Identity] = field(default_factory=set)
+    devices: set[str] = field(default_factory=set)
+    vouched: set[str] = field(default_factory=set)
+
+    @property
+    def named(self) -> bool:
+        """Whether it is somebody: with a user id, a mail address or a phone number."""
+        return bool(self.users or self.contacts)
+
+    @property
+    def owned(self) -> bool:
+        """Whether a trusted source has linked anything to it: then no public key has a say in it."""
+        return bool(self.named or self.vouched)
+
+    def take_in(self, other: "Known") -> None:
+        """Makes this the union of both."""
+        self.first_seen = min(self.first_seen, other.first_seen)
+        self.users |= other.users
+        self.claimed |= other.claimed
+        self.contacts |= other.contacts
+        self.devices |= other.devices
+        self.vouched |= other.vouched
+
+
+@dataclass(slots=True)
+class Meeting:
+    """The profiles and the unowned identities that an event joins, as they are added, strongest first."""
+
+    everybody: Mapping[UUID, Known]
+    limits: Mapping[Namespace, int]
+    profiles: list[UUID] = field(default_factory=list)
+    fresh: list[Identity] = field(default_factory=list)
+    users: set[str] = field(default_factory=set)
+    claimed: set[str] = field(default_factory=set)
+    contacts: set[Identity] = field(default_factory=set)
+    by: Identity | None = None
+
+    def join(self, owner: UUID, identity: Identity) -> None:
+        """Adds the profile that owns an identity."""
+        known = self.everybody[owner]
+        self.by = self.by or identity
+        self.profiles.append(owner)
+        self.users |= known.users
+        if identity.namespace is Namespace.USER_ID:
+            self.users.add(identity.value)
+        self.claimed |= known.claimed
+        self.contacts |= known.contacts
+
+    def add(self, identity: Identity) -> None:
+        """Adds an identity that nobody owns."""
+        self.by = self.by or identity
+        self.fresh.append(identity)
+        if identity.namespace is Namespace.USER_ID:
+            self.users.add(identity.value)
+        elif identity.namespace in CONTACTS:
+            self.contacts.add(identity)
+
+    def objection_to_profile(self, owner: UUID, identity: Identity) -> str:
+        """Why this identity's owner is somebody else than those who met so far; empty if nothing says so."""
+        if self.by is None:
+            return ""
+        known = self.everybody[owner]
+        if self.users and known.users:
+            return TWO_USERS
+        linked_by_public = identity.namespace is Namespace.ANONYMOUS_ID and identity.value not in known.vouched
+        if linked_by_public and known.owned:
+            return PUBLIC_LINK
+        unproven = (self.claimed | known.claimed) - self.users - known.users
+        if len(unproven) > 1 or (unproven and (self.users or self.contacts or known.named)):
+            return ANOTHER_USER
+        behind = known.contacts if self.users else known.contacts | self.contacts
+        return "" if known.users else self._objection_to_many(behind, identity)
+
+    def objection_to_fresh(self, identity: Identity) -> str:
+        """Why an identity that nobody owns is not linked; empty if nothing speaks against it."""
+        if self.by is None or self.users or identity.namespace not in CONTACTS:
+            return ""
+        return self._objection_to_many(self.contacts | {identity}, self.by)
+
+    def _objection_to_many(self, behind: set[Identity], value: Identity) -> str:
+        limit = self.limits.get(value.namespace)
+        return "" if limit is None or len(behind - {value}) <= limit else TOO_MANY

@@ -1,0 +1,161 @@
+"""Consent by channel, so that joining two profiles never makes a yes of a no.
+
+Each statement stays with whom it was made of. A yes lifts an earlier no of somebody else only if a trusted source had
+said, before the customer gave that yes, that the two are one. All of it is a join: any order of the same events gives
+the same.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.identity import STRENGTH, Identity, Namespace
+
+ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)  # of what was joined before it was kept since when
+WHOLE: Final = "profile"  # of whom an event speaks that names a profile, and no identity
+
+Joined = dict[str, dict[str, datetime]]
+
+
+class Permission(msgspec.Struct, frozen=True, array_like=True):
+    """When somebody last agreed to a channel, and when they last refused it; by the customer's time."""
+
+    granted: datetime | None = None
+    withdrawn: datetime | None = None
+
+
+def said_by(event: Event, consent: Mapping[str, bool]) -> dict[str, dict[str, Permission]]:
+    """What an event says of consent: nothing, if a public key says it."""
+    if event.source_kind is SourceKind.PUBLIC or not consent:
+        return {}
+    said = {channel: (event.occurred_at, granted) for channel, granted in consent.items()}
+    return said_of(_names(event) or [WHOLE], said)
+
+
+def said_of(names: Sequence[str], said: Mapping[str, tuple[datetime, bool]]) -> dict[str, dict[str, Permission]]:
+    """These statements, made of whoever has these names, strongest first. A no is kept once, a yes under each name."""
+    found: dict[str, dict[str, Permission]] = {}
+    for channel, (at, granted) in said.items():
+        for name in names if granted else names[:1]:
+            found.setdefault(name, {})[channel] = Permission(at, None) if granted else Permission(None, at)
+    return found
+
+
+def joined_by(event: Event) -> Joined:
+    """Since when a trusted source says that the identities of this event are one customer: since it was received."""
+    if len(event.identities) < 2 or event.claim or event.source_kind is SourceKind.PUBLIC:
+        return {}
+    first, *others = _names(event)
+    return {first: dict.fromkeys(others, event.received_at)}
+
+
+def joined_always(names: Sequence[str]) -> Joined:
+    """What is known of a profile of before: these were one."""
+    return {names[0]: dict.fromkeys(names[1:], ALWAYS)} if len(names) > 1 else {}
+
+
+def merge(
+    one: dict[str, dict[str, Permission]], other: dict[str, dict[str, Permission]]
+) -> dict[str, dict[str, Permission]]:
+    """The union of both."""
+    if not one or not other:
+        return one or other
+    found = dict(one)
+    for name, said in other.items():
+        mine = found.get(name, {})
+        found[name] = {
+            **mine,
+            **{channel: _newest(mine.get(channel, Permission()), two) for channel, two in said.items()},
+        }
+    return found
+
+
+def merge_joined(one: Joined, other: Joined) -> Joined:
+    """The union of both, each pair since the first time."""
+    if not one or not other:
+        return one or other
+    found = one
+    for name, others in other.items():
+        mine = found.get(name, {})
+        for who, at in others.items():
+            if who not in mine or at < mine[who]:
+                mine = {**mine, who: at}
+                found = {**found, name: mine}
+    return found  # nearly always what was known
+
+
+def agreed(
+    permissions: Mapping[str, Mapping[str, Permission]], joined: Joined, vouched: Iterable[str]
+) -> dict[str, bool]:
+    """By channel: False if any no stands, else True if anybody said yes.
+
+    What was said of an anonymous id counts only if a trusted source says whose it is.
+    """
+    known = {f"{Namespace.ANONYMOUS_ID.value}:{value}" for value in vouched}
+    by_channel: dict[str, dict[str, Permission]] = {}
+    for name, said in permissions.items():
+        if name in known or not name.startswith(f"{Namespace.ANONYMOUS_ID.value}:"):
+            for channel, one in said.items():
+                by_channel.setdefault(channel, {})[name] = one
+    return {channel: _stands(said, joined) for channel, said in sorted(by_channel.items())}
+
+
+def newest(permissions: Mapping[str, Mapping[str, Permission]]) -> dict[str, datetime]:
+    """By channel, when somebody said anything of it last."""
+    found: dict[str, datetime] = {}
+    for said in permissions.values():
+        for channel, one in said.items():
+            for moment in (one.granted, one.withdrawn):
+                if moment is not None:
+                    found[channel] = max(moment, found.get(channel, moment))
+    return found
+
+
+def _stands(said: Mapping[str, Permission], joined: Joined) -> bool:
+    granted = {name: one.granted for name, one in said.items() if one.granted is not None}
+    withdrawn = {name: one.withdrawn for name, one in said.items() if one.withdrawn is not None}
+    return all(
+        any(yes > no and (who == name or who in _known_as(name, joined, yes)) for who, yes in granted.items())
+        for name, no in withdrawn.items()
+    )
+
+
+def _known_as(name: str, joined: Joined, at: datetime) -> set[str]:
+    """Every name of which it was known at that time that it means the same customer."""
+    near: dict[str, list[str]] = {}
+    for one, others in joined.items():
+        for other, since in others.items():
+            if since <= at:
+                near.setdefault(one, []).append(other)
+                near.setdefault(other, []).append(one)
+    found, todo = {name}, [name]
+    while todo:
+        for other in near.get(todo.pop(), ()):
+            if other not in found:
+                found.add(other)
+                todo.append(other)
+    return found
+
+
+def _newest(one: Permission, other: Permission) -> Permission:
+    return Permission(_later(one.granted, other.granted), _later(one.withdrawn, other.withdrawn))
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _names(event: Event) -> list[str]:
+    """Whom an event names, strongest first; of an explicit merge, an anonymous id may be a former user id."""
+    named = event.identities
+    if event.merges:
+        former = (Identity(Namespace.USER_ID, one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID)
+        named = tuple({*named, *former})
+    return [str(one) for one in sorted(named, key=_by_strength)]
+
+
+def _by_strength(identity: Identity) -> tuple[int, str]:
+    return STRENGTH[identity.namespace], identity.value

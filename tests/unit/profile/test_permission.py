@@ -1,0 +1,188 @@
+"""Consent: of trusted sources alone, the newest by the customer's time, and no yes made of a no by joining two."""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.profile.domain import fold
+from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity, ProfileState, Trait, agreed, current
+from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
+from shared.contracts.events import CustomerIdentified
+from shared.contracts.identity import Identity, Namespace
+from tests.support.events import NOON, days, event, user
+from tests.unit.contracts.strategies import believed_or_claimed, sets_of
+from tests.unit.profile.test_identity import Components
+
+ANN, MAIL = user("ann"), Identity(Namespace.EMAIL, "ann@example.com")
+DEVICE = Identity(Namespace.ANONYMOUS_ID, "a")
+NOBODY = user("nobody")  # whom an event speaks of that names no identity
+
+identities = st.lists(
+    st.builds(LinkedIdentity, st.sampled_from([*Namespace, CLAIMED_USER_ID]), st.sampled_from("12"), st.booleans())
+)
+
+
+def asked(granted: bool, *named: Identity, at: float = 0, **changes: Any) -> Event:
+    return event(CustomerIdentified(consent={"email": granted}), *named, at=NOON + days(at), **changes)
+
+
+def told(*named: Identity, at: float = 0) -> Event:
+    return event(CustomerIdentified(), *named, at=NOON + days(at))
+
+
+def email(*events: Event) -> bool | None:
+    return agreed(fold.fold(events)).get("email")
+
+
+def test_the_newest_word_of_one_customer_counts() -> None:
+    assert email(asked(False, ANN), asked(True, ANN, at=1)) is True
+    assert email(asked(True, ANN), asked(False, ANN, at=1)) is False
+    assert email(asked(True, ANN), asked(False, ANN)) is False  # a withdrawal wins a tie
+
+
+def test_a_public_key_says_nothing_of_consent() -> None:
+    assert email(asked(True, ANN, source_kind=SourceKind.PUBLIC)) is None
+    assert email(asked(False, ANN), asked(True, ANN, at=1, source_kind=SourceKind.PUBLIC)) is False
+
+
+def test_joining_two_makes_no_yes_of_a_no_but_the_next_yes_does() -> None:
+    apart = [asked(False, ANN), asked(True, MAIL, at=1)]
+    assert email(*apart, told(ANN, MAIL, at=2)) is False
+    assert email(*apart, told(ANN, MAIL, at=2), asked(True, MAIL, at=3)) is True
+    assert email(*apart, told(ANN, MAIL, at=2), asked(True, ANN, at=3)) is True
+
+
+def test_a_yes_of_a_customer_who_was_known_by_both_names_lifts_an_earlier_no_under_the_other() -> None:
+    assert email(told(ANN, MAIL), asked(False, MAIL, at=1), asked(True, ANN, at=2)) is True
+    assert email(asked(False, MAIL), asked(True, ANN, MAIL, at=1)) is True
+
+
+def test_a_link_that_was_told_late_joins_only_from_when_it_was_told() -> None:
+    late = msgspec.structs.replace(told(ANN, MAIL, at=-9), received_at=NOON + days(2))
+    assert email(asked(False, ANN), asked(True, MAIL, at=1), late) is False
+
+
+def test_consent_of_an_anonymous_id_counts_once_a_trusted_source_says_whose_it_is() -> None:
+    state = fold.fold([asked(True, DEVICE)])
+    for vouched, expected in ((False, {}), (True, {"email": True})):
+        linked = fold.with_identities(state, [LinkedIdentity("anonymous_id", "a", vouched)])
+        assert agreed(linked) == expected
+
+
+def test_a_state_of_before_means_what_it_meant() -> None:
+    def stamp(kind: SourceKind, at: datetime) -> Stamp:
+        return Stamp(TRUST[kind], at, ANN_EVENT)
+
+    before = ProfileState(
+        consent={
+            "email": Trait(stamp(SourceKind.SERVER, NOON), False),
+            "sms": Trait(stamp(SourceKind.SERVER, NOON), True),
+            "push": Trait(stamp(SourceKind.PUBLIC, NOON), True),
+        },
+        identities={"user_id": ("ann",), "email": ("ann@example.com",)},
+    )
+    state = current(msgspec.json.decode(msgspec.json.encode(before), type=ProfileState))
+    assert agreed(state) == {"email": False, "sms": True}
+    assert current(state) == state
+    for name in (ANN, MAIL):
+        assert agreed(fold.fold([asked(True, name, at=1)], onto=state))["email"] is True
+    stranger = fold.fold([asked(True, Identity(Namespace.EMAIL, "other@example.com"), at=1)])
+    assert agreed(fold.merge(state, stranger))["email"] is False
+
+
+@given(sets_of(believed_or_claimed()), identities)
+def test_the_release_before_reads_the_same_consent_and_what_it_writes_is_read_here(
+    events: list[Event], gained: list[LinkedIdentity]
+) -> None:
+    state = fold.with_identities(fold.fold(events), [*gained, LinkedIdentity("user_id", "1", vouched=True)])
+    written = fold.stored(state)
+    assert {channel: one.value for channel, one in written.consent.items()} == agreed(state)
+    assert current(msgspec.json.decode(msgspec.json.encode(written), type=ProfileState)) == state
+
+    rewritten = ProfileState(consent=written.consent, identities=written.identities)  # it drops what it does not know
+    assert agreed(current(rewritten)) == agreed(state)
+
+
+ANN_EVENT = told(ANN).event_id
+
+
+@given(sets_of(believed_or_claimed()), identities)
+def test_consent_is_what_a_reading_of_all_events_at_once_says(
+    events: list[Event], gained: list[LinkedIdentity]
+) -> None:
+    state = fold.with_identities(fold.fold(events), gained)
+    vouched = {one.value for one in gained if one.namespace == Namespace.ANONYMOUS_ID and one.vouched}
+    assert agreed(state) == read_at_once(events, vouched)
+
+
+@given(sets_of(believed_or_claimed()), sets_of(believed_or_claimed()), identities, identities)
+def test_merging_two_profiles_never_makes_a_yes_of_a_no(
+    mine: list[Event], theirs: list[Event], my_own: list[LinkedIdentity], their_own: list[LinkedIdentity]
+) -> None:
+    def of(name: str, events: list[Event]) -> list[Event]:
+        """Two profiles share no identity."""
+        return [
+            msgspec.structs.replace(
+                one,
+                identities=tuple(Identity(who.namespace, name + who.value) for who in one.identities)
+                or (Identity(Namespace.USER_ID, name),),
+            )
+            for one in events
+        ]
+
+    one = fold.with_identities(fold.fold(of("x", mine)), my_own)
+    other = fold.with_identities(fold.fold(of("y", theirs)), their_own)
+    both = agreed(fold.merge(one, other))
+
+    for state in (one, other):
+        for channel, granted in agreed(state).items():
+            assert granted or both[channel] is False
+
+
+def read_at_once(events: list[Event], vouched: set[str]) -> dict[str, bool]:
+    """The rule as it is told, on the whole list: for every no, is there a later yes by who was known to be the same?"""
+    trusted = [one for one in events if one.source_kind is not SourceKind.PUBLIC]
+    found: dict[str, bool] = {}
+    for channel in ("email", "sms"):
+        said = [
+            (one, names, one.body.consent[channel])
+            for one in trusted
+            if isinstance(one.body, CustomerIdentified) and not one.claim and channel in one.body.consent
+            if (names := names_of(one))
+        ]
+        yes = [(one, {name for name in names if counts(name, vouched)}) for one, names, granted in said if granted]
+        no = [(one, names[0]) for one, names, granted in said if not granted and counts(names[0], vouched)]
+        yes = [(one, names) for one, names in yes if names]
+        if yes or no:
+            found[channel] = all(
+                any(
+                    agreeing.occurred_at > refusing.occurred_at
+                    and any(known(trusted, agreeing.occurred_at, name, other) for other in names)
+                    for agreeing, names in yes
+                )
+                for refusing, name in no
+            )
+    return found
+
+
+def names_of(one: Event) -> list[Identity]:
+    named = set(one.identities)
+    if one.merges:
+        named |= {user(who.value) for who in named if who.namespace is Namespace.ANONYMOUS_ID}
+    return sorted(named, key=lambda who: (list(Namespace).index(who.namespace), who.value)) or [NOBODY]
+
+
+def counts(name: Identity, vouched: set[str]) -> bool:
+    return name.namespace is not Namespace.ANONYMOUS_ID or name.value in vouched
+
+
+def known(events: list[Event], at: datetime, one: Identity, other: Identity) -> bool:
+    """Whether the two names were known to mean the same customer at that time."""
+    joined = Components()
+    for told_by in events:
+        if told_by.received_at <= at and len(told_by.identities) > 1:
+            joined.join(names_of(told_by))
+    return bool(one == other or joined.root(one) == joined.root(other))
