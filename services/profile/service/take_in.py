@@ -11,8 +11,9 @@ import msgspec
 
 from services.profile.domain import fold as folding
 from services.profile.domain.contact import contact_points
+from services.profile.domain.decision import Decision, linked
 from services.profile.domain.fold import CLAIMED_USER_ID, EMPTY, ProfileState
-from services.profile.domain.identity import Decision, Identities, claiming, linked, linking
+from services.profile.domain.identity import Identities, claiming, linking
 from services.profile.domain.meeting import CONTACTS, DEFAULT_LIMITS, Known
 from services.profile.repository import fold, identity
 from services.profile.repository.fold import Figures
