@@ -217,7 +217,7 @@ def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> Profile
         first_order_at=figures.first_order_at,
         last_order_at=figures.last_order_at,
         contact_points=contact_points(state.contact_points, state.identities, limit=MAX_CONTACT_POINTS),
-        public_traits=folding.public_traits(state, traits),
+        public_traits=folding.public_names(state.traits, traits),
     )
 
 

@@ -18,7 +18,7 @@ from services.profile.domain.fold import (
     fold,
     merge,
     plain,
-    public_traits,
+    public_names,
     state_of,
     with_identities,
 )
@@ -115,7 +115,7 @@ def test_of_what_was_said_of_a_trait_the_greatest_trust_then_time_then_id_wins(e
     state = fold(events)
 
     assert plain(state.traits, 100) == winners(events, "traits")
-    assert set(public_traits(state, state.traits)) == {
+    assert set(public_names(state.traits, state.traits)) == {
         name for name in state.traits if state.traits[name].stamp.trust == TRUST[SourceKind.PUBLIC]
     }
 
