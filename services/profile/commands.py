@@ -39,7 +39,7 @@ async def identity(settings: ProfileSettings, arguments: Sequence[str]) -> int:
     listing.add_argument("--limit", type=int, default=MAX_SUSPECTS, help="lines of each kind at most")
     chosen = parser.parse_args(arguments)
     database = Database(
-        settings.database_url,
+        settings.database_url.get_secret_value(),
         application="rapport-profile-identity",
         clock=SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
         pool_size=1,

@@ -211,10 +211,9 @@ def agreed(state: ProfileState) -> dict[str, bool]:
     return permission.agreed(state.permissions, state.joined, state.vouched)
 
 
-def public_traits(state: ProfileState, names: Iterable[str]) -> tuple[str, ...]:
-    """Those of these traits whose value only a public key says, or somebody at a browser."""
-    said = traits_of(state)
-    return tuple(name for name in names if said[name].stamp.trust == TRUST[SourceKind.PUBLIC])
+def public_names(traits: Mapping[str, Trait], names: Iterable[str]) -> tuple[str, ...]:
+    """Returns those of these traits' names whose value only a public key says, or somebody at a browser."""
+    return tuple(name for name in names if traits[name].stamp.trust == TRUST[SourceKind.PUBLIC])
 
 
 def traits_of(state: ProfileState) -> dict[str, Trait]:

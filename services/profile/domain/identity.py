@@ -7,59 +7,19 @@ of events does not matter. A public key links an anonymous id that belongs to no
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Final, Literal
 from uuid import UUID
 
 from services.profile.domain.contact import verified_contacts
-from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity
+from services.profile.domain.decision import RULE_VERSION, Decision, Provenance
 from services.profile.domain.meeting import ANOTHER_USER, CONTACTS, DEFAULT_LIMITS, TWO_USERS, Known, Meeting
 from shared.contracts.envelope import Event, SourceKind, derived_id
 from shared.contracts.identity import STRENGTH, Identity, Namespace, stands_for
-
-RULE_VERSION: Final = 2
 
 # What a browser says of a mail address or a phone number proves nothing: anyone can type one in.
 PUBLIC_LINKS: Final = frozenset({Namespace.USER_ID, Namespace.ANONYMOUS_ID})
 
 PUBLIC_JOINS_NOBODY: Final = "a public key joins nobody whom a trusted source knows"
-
-
-class Provenance(StrEnum):
-    """Who made a link: a public key, a server, a Rapport service; or a trusted source that verified the address."""
-
-    PUBLIC = "public"
-    SERVER = "server"
-    SERVICE = "service"
-    VERIFIED = "verified"
-
-
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """One line of the identity log.
-
-    For a merge, `profile_id` survives and `other_id` is gone; `verified` says whether the one that is gone was somebody
-    by the word of a trusted source, which joined the two. `alias` gives a former user id, which no event has named yet,
-    to its profile. `claimed` marks a user id that only a public key names: another identity than that which a server
-    names.
-    """
-
-    kind: Literal["create", "link", "alias", "merge", "refuse"]
-    profile_id: UUID
-    event_id: UUID
-    provenance: Provenance
-    other_id: UUID | None = None
-    identity: Identity | None = None
-    claimed: bool = False
-    verified: bool = False
-    reason: str = ""
-
-    @property
-    def name(self) -> tuple[str, str] | None:
-        """Namespace and value of the identity, as they are stored."""
-        if self.identity is None:
-            return None
-        return CLAIMED_USER_ID if self.claimed else self.identity.namespace.value, self.identity.value
 
 
 @dataclass(slots=True)
@@ -317,18 +277,6 @@ def claiming(event: Event) -> tuple[Identity, ...]:
     if event.source_kind is not SourceKind.PUBLIC:
         return ()
     return tuple(one for one in event.identities if one.namespace is Namespace.USER_ID)
-
-
-def linked(decisions: Iterable[Decision], resolve: Mapping[UUID, UUID]) -> dict[UUID, list[LinkedIdentity]]:
-    """The identities that each surviving profile gained by these decisions."""
-    gained: dict[UUID, list[LinkedIdentity]] = {}
-    for decision in decisions:
-        if decision.kind == "link" and decision.name is not None:
-            profile_id = resolve.get(decision.profile_id, decision.profile_id)
-            namespace, value = decision.name
-            vouched = decision.provenance is not Provenance.PUBLIC
-            gained.setdefault(profile_id, []).append(LinkedIdentity(namespace, value, vouched))
-    return gained
 
 
 def _names_somebody(named: Iterable[Identity]) -> bool:

@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from services.profile.domain.decision import RULE_VERSION, Decision
 from services.profile.domain.fold import CLAIMED_USER_ID, ProfileState, current
-from services.profile.domain.identity import RULE_VERSION, Decision
 from shared.contracts.identity import Identity, Namespace
 from shared.db import Work
 

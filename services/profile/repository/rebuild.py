@@ -6,8 +6,8 @@ from uuid import UUID
 
 import msgspec
 
+from services.profile.domain.decision import Provenance
 from services.profile.domain.fold import LinkedIdentity, stored
-from services.profile.domain.identity import Provenance
 from services.profile.domain.record import Folded
 from services.profile.repository.fold import STORE_ORDERS, UPDATE_FIGURES, order_columns
 from shared.aliases import Merge

@@ -11,8 +11,9 @@ import msgspec
 
 from services.profile.domain import fold as folding
 from services.profile.domain.contact import contact_points
+from services.profile.domain.decision import Decision, linked
 from services.profile.domain.fold import CLAIMED_USER_ID, EMPTY, ProfileState
-from services.profile.domain.identity import Decision, Identities, claiming, linked, linking
+from services.profile.domain.identity import Identities, claiming, linking
 from services.profile.domain.meeting import CONTACTS, DEFAULT_LIMITS, Known
 from services.profile.repository import fold, identity
 from services.profile.repository.fold import Figures
@@ -206,7 +207,8 @@ async def _publish(
 def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> ProfileChanged:
     assert state.first_seen is not None
     assert state.last_seen is not None
-    traits = _bounded(folding.plain(folding.traits_of(state), MAX_TRAITS))
+    of_all = folding.traits_of(state)
+    traits = _bounded(folding.plain(of_all, MAX_TRAITS))
     return ProfileChanged(
         profile_id=profile_id,
         version=figures.version,
@@ -220,7 +222,7 @@ def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> Profile
         first_order_at=figures.first_order_at,
         last_order_at=figures.last_order_at,
         contact_points=contact_points(state.contact_points, state.identities, limit=MAX_CONTACT_POINTS),
-        public_traits=folding.public_traits(state, traits),
+        public_traits=folding.public_names(of_all, traits),
     )
 
 

@@ -218,6 +218,13 @@ def test_a_customer_has_traits_and_what_they_agreed_to(topic: str) -> None:
     assert (said.identities, said.occurred_at) == (MINA, PLACED)
 
 
+@pytest.mark.parametrize(("verified", "told"), [(True, True), (False, None), (None, None)])
+def test_an_address_that_the_shop_verified_is_told_as_verified(verified: bool | None, told: bool | None) -> None:
+    [said] = events("customers/update", {**CUSTOMER, "verified_email": verified})
+    assert isinstance(said.body, CustomerIdentified)
+    assert said.body.traits.get("email_verified") is told
+
+
 @pytest.mark.parametrize("state", ["unsubscribed", "not_subscribed", "pending", "redacted", "invalid"])
 def test_only_who_subscribed_consents_and_silence_says_nothing(state: str) -> None:
     [said] = events("customers/update", {**CUSTOMER, "email_marketing_consent": {"state": state},

@@ -33,7 +33,7 @@ from services.profile.domain.fold import (
     left_out,
     merge,
     plain,
-    public_traits,
+    public_names,
     state_of,
     traits_of,
     with_identities,
@@ -132,7 +132,7 @@ def test_of_what_was_said_of_a_trait_the_greatest_trust_then_time_then_id_wins(e
 
     said = traits_of(state)
     assert plain(said, 100) == winners(events, "traits")
-    assert set(public_traits(state, said)) == {
+    assert set(public_names(said, said)) == {
         name for name in said if said[name].stamp.trust == TRUST[SourceKind.PUBLIC]
     }
 

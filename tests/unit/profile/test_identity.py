@@ -11,11 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity
-from services.profile.domain.identity import Decision, Identities, Provenance, linked, linking
+from services.profile.domain import fold
+from services.profile.domain.decision import Decision, Provenance, linked
+from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity, ProfileState
+from services.profile.domain.identity import Identities, linking
 from services.profile.domain.meeting import Known
+from services.profile.domain.record import folded
 from shared.contracts.envelope import Event, SourceKind
-from shared.contracts.events import CustomerIdentified, CustomEvent, PageViewed
+from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
 from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON, days, event, user
 from tests.support.examples import at_least
@@ -57,9 +60,12 @@ def sets(pairs: Iterable[tuple[Key, Hashable]]) -> set[frozenset[Key]]:
     return {frozenset(group) for group in groups.values()}
 
 
-def seen(*named: Identity, at: datetime = NOON, **changes: Any) -> Event:
-    """A page view by whoever these are."""
-    return event(PageViewed(path="/"), *named, at=at, **changes)
+PAGE = PageViewed(path="/")
+
+
+def seen(*named: Identity, at: datetime = NOON, body: Body = PAGE, **changes: Any) -> Event:
+    """A page view by whoever these are, or what else they did."""
+    return event(body, *named, at=at, **changes)
 
 
 def anonymous(value: str) -> Identity:
@@ -424,6 +430,8 @@ class IdentityMachine(RuleBasedStateMachine):
         self.everybody = Identities({}, {})
         self.explicit = Components()
         self.arrived = 0
+        self.states: dict[UUID, ProfileState] = {}
+        self.given: list[tuple[UUID, Event]] = []
 
     def arrive(self, kind: SourceKind, named: Sequence[Identity], hours: int, **changes: Any) -> UUID | None:
         self.arrived += 1
@@ -434,11 +442,29 @@ class IdentityMachine(RuleBasedStateMachine):
             event_id=UUID(int=self.arrived),
             **changes,
         )
-        return self.everybody.assign(said)
+        decided = len(self.everybody.decisions)
+        profile_id = self.everybody.assign(said)
+        if profile_id is not None:
+            self.fold(said, profile_id, self.everybody.decisions[decided:])
+        return profile_id
 
-    @rule(named=sets_of_identities, hours=st.integers(0, 9))
-    def server(self, named: list[Identity], hours: int) -> None:
-        profile_id = self.arrive(SourceKind.SERVER, named, hours)
+    def fold(self, said: Event, profile_id: UUID, decisions: Sequence[Decision]) -> None:
+        """Follows the decisions as the service does, and sees that no merge made a yes of a no."""
+        for one in decisions:
+            if one.kind == "merge" and one.other_id in self.states:
+                apart = [self.states.pop(one.other_id), self.states.get(one.profile_id, fold.EMPTY)]
+                self.states[one.profile_id] = fold.merge(*apart)
+                if any(fold.agreed(state).get("email") is False for state in apart):
+                    assert fold.agreed(self.states[one.profile_id])["email"] is False
+        for whose, gained in linked(decisions, {}).items():
+            self.states[whose] = fold.with_identities(self.states.get(whose, fold.EMPTY), gained)
+        self.states[profile_id] = fold.merge(self.states.get(profile_id, fold.EMPTY), fold.state_of(said))
+        self.given.append((profile_id, said))
+
+    @rule(named=sets_of_identities, hours=st.integers(0, 9), consent=st.none() | st.booleans())
+    def server(self, named: list[Identity], hours: int, consent: bool | None) -> None:
+        body = PageViewed() if consent is None else CustomerIdentified(consent={"email": consent})
+        profile_id = self.arrive(SourceKind.SERVER, named, hours, body=body)
         assert owner(self.everybody, linking(seen(*named))[0]) == profile_id
 
     @rule(new=st.sampled_from(users), old=st.sampled_from(users), hours=st.integers(0, 9))
@@ -519,6 +545,14 @@ class IdentityMachine(RuleBasedStateMachine):
                 else:
                     told.contacts.add(Identity(Namespace(namespace), value))
             assert told == known
+
+    @invariant()
+    def all_events_and_links_of_a_profile_read_again_give_its_state(self) -> None:
+        resolve = {one.profile_id: self.everybody.resolve(one.profile_id) for one in self.everybody.decisions}
+        gained = linked(self.everybody.decisions, resolve)
+        for profile_id, state in self.states.items():
+            own = [one for whose, one in self.given if self.everybody.resolve(whose) == profile_id]
+            assert folded(own, gained.get(profile_id, ())).state == state
 
     @invariant()
     def an_alias_opens_a_customer_only_if_it_was_somebody(self) -> None:

@@ -30,6 +30,7 @@ class _Address(msgspec.Struct, frozen=True, kw_only=True):
 class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     id: Scalar = None
     email: str | None = None
+    verified_email: bool | None = None
     phone: str | None = None
     first_name: str | None = None
     last_name: str | None = None
@@ -217,6 +218,7 @@ def _customer(raw: bytes) -> Messages:
     address = customer.default_address or _Address()
     traits = {
         "email": customer.email,
+        "email_verified": customer.verified_email or None,
         "phone": customer.phone or address.phone,
         "first_name": customer.first_name,
         "last_name": customer.last_name,

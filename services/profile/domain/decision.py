@@ -1,0 +1,61 @@
+"""The lines of the identity log: what was decided, and who said so."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+from uuid import UUID
+
+from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity
+from shared.contracts.identity import Identity
+
+RULE_VERSION: Final = 2
+
+
+class Provenance(StrEnum):
+    """Who made a link: a public key, a server, a Rapport service; or a trusted source that verified the address."""
+
+    PUBLIC = "public"
+    SERVER = "server"
+    SERVICE = "service"
+    VERIFIED = "verified"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One line of the identity log.
+
+    For a merge, `profile_id` survives and `other_id` is gone; `verified` says whether the one that is gone was somebody
+    by the word of a trusted source, which joined the two. `alias` gives a former user id, which no event has named yet,
+    to its profile. `claimed` marks a user id that only a public key names: another identity than that which a server
+    names.
+    """
+
+    kind: Literal["create", "link", "alias", "merge", "refuse"]
+    profile_id: UUID
+    event_id: UUID
+    provenance: Provenance
+    other_id: UUID | None = None
+    identity: Identity | None = None
+    claimed: bool = False
+    verified: bool = False
+    reason: str = ""
+
+    @property
+    def name(self) -> tuple[str, str] | None:
+        """Namespace and value of the identity, as they are stored."""
+        if self.identity is None:
+            return None
+        return CLAIMED_USER_ID if self.claimed else self.identity.namespace.value, self.identity.value
+
+
+def linked(decisions: Iterable[Decision], resolve: Mapping[UUID, UUID]) -> dict[UUID, list[LinkedIdentity]]:
+    """The identities that each surviving profile gained by these decisions."""
+    gained: dict[UUID, list[LinkedIdentity]] = {}
+    for decision in decisions:
+        if decision.kind == "link" and decision.name is not None:
+            profile_id = resolve.get(decision.profile_id, decision.profile_id)
+            namespace, value = decision.name
+            vouched = decision.provenance is not Provenance.PUBLIC
+            gained.setdefault(profile_id, []).append(LinkedIdentity(namespace, value, vouched))
+    return gained
