@@ -1,11 +1,13 @@
 """A transaction's own promises: what is to follow the commit follows it, and follows nothing else."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from shared.clock import SystemClock
-from shared.db import Database, Work
+from shared.db import Database, Work, refuses_data
 from tests.conftest import DatabaseFactory
 
 
@@ -68,3 +70,28 @@ async def test_after_a_single_statement_it_is_called_too(database: Database) -> 
     async with database.statement() as work:
         await note(work, called, "done")
     assert called == ["done"]
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, 0, 0, 5, UTC), datetime.max.replace(tzinfo=UTC)]
+)
+async def test_every_moment_comes_back_aware(database: Database, moment: datetime) -> None:
+    async with database.work() as work:
+        row = await work.row(
+            "SELECT CAST(:one AS timestamptz) AS one, CAST(:some AS timestamptz[]) AS several",
+            one=moment,
+            some=[moment, None],
+        )
+        ends = await work.row("SELECT CAST('-infinity' AS timestamptz) AS first, CAST('20000-01-01' AS timestamptz)")
+    assert row is not None
+    assert (row.one, row.several) == (moment, [moment, None])
+    assert row.one.tzinfo is UTC
+    assert ends is not None
+    assert ends[0] < moment <= ends[1] or moment == ends[0]
+
+
+async def test_a_moment_without_a_zone_is_refused_as_data(database: Database) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        async with database.work() as work:
+            await work.row("SELECT CAST(:one AS timestamptz)", one=datetime(2026, 3, 1))  # noqa: DTZ001 # on purpose
+    assert refuses_data(caught.value)
