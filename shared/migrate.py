@@ -125,3 +125,26 @@ def create_dead_letter_decisions(op: ModuleType) -> None:
         Column("event_id", Uuid, comment="what a retry applied: two letters may hold one event"),
     )
     op.create_index("dead_letter_decisions_event_id", "dead_letter_decisions", ["event_id"], unique=True)
+
+
+def create_blocked_sources(op: ModuleType) -> None:
+    """Whose records a reader refuses, and whose it takes in no more; one migration of each service creates both."""
+    op.create_table(
+        "blocked_sources",
+        Column("source", Text, primary_key=True),
+        Column("at", DateTime(timezone=True), nullable=False),
+        Column("cause", Text, nullable=False, comment="of most of its refusals: unreadable, refused or fault"),
+        Column("reason", Text, nullable=False, comment="of the last one"),
+        Column("refused", BigInteger, nullable=False, comment="refusals that had it blocked"),
+    )
+    op.create_table(
+        "refusal_counts",
+        Column("cluster_id", Text, primary_key=True),
+        Column("topic", Text, primary_key=True),
+        Column("generation", BigInteger, primary_key=True),
+        Column("partition", BigInteger, primary_key=True),
+        Column("source", Text, primary_key=True),
+        Column("cause", Text, primary_key=True),
+        Column("era", BigInteger, nullable=False, comment="the window in which it was counted last"),
+        Column("refused", BigInteger, nullable=False),
+    )

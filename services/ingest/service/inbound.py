@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from services.ingest.domain.circumstances import Locate, nowhere
 from services.ingest.domain.inbound import Inbound
@@ -14,6 +15,8 @@ from services.ingest.service.vault import Vault
 from shared.contracts.envelope import Event
 from shared.db import Work
 from shared.errors import Refused
+
+MAX_NAME: Final = 200  # characters of a source's name that a reason quotes
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,11 @@ class Hearing:
         for name, payloads in heard.items():
             source = known.get(name)
             if source is None:
-                raise Refused(f"no source has the CloudEvents source {name!r}: make one with this ce_source, and retry")
+                raise Refused(
+                    f"no source has the CloudEvents source {name[:MAX_NAME]!r}: make one with this ce_source, "
+                    "and retry",
+                    unattributed=True,
+                )
             reception = taking.reception_of(
                 source, work.now, locate=self.locate, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES
             )

@@ -15,7 +15,7 @@ from shared.clock import wall_milliseconds
 from shared.db import DATABASE_AWAY, Work
 from shared.errors import TryAgain
 from shared.failpoints import failpoint
-from shared.kafka import dead_letters, offsets, rewinds
+from shared.kafka import breaker, offsets, rewinds
 from shared.kafka.batch import Applier, BreakerOpened, Held, PartitionLost
 from shared.kafka.consumer.holdings import Holdings
 from shared.kafka.consumer.subscription import Subscription
@@ -217,7 +217,7 @@ class Session:
             expected=held.stored,
             new=held.expected,
             records=0,
-            window=dead_letters.WINDOW,
+            window=breaker.WINDOW,
         )
         return passed is not None
 
