@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from operator import eq
 from typing import Any
 from uuid import UUID
 
@@ -99,6 +101,24 @@ async def test_refusals_of_most_sources_stop_the_partition_and_accepting_them_op
         await bench.publish([order(1, 1)])
         await bench.until_applied(1)
         assert consumer.stopped() == []
+
+
+async def test_undecodable_records_of_many_sources_stop_the_partition_as_the_fault_drill_has_it(bench: Bench) -> None:
+    key = message(bench.topic, order(1, 0)).key
+    sources_of = [f"/rapport/sources/{UUID(int=1 + n % 8)}".encode() for n in range(260)]
+    flood = [Message(topic=bench.topic, key=key, value=b"flood", headers=[("ce_source", one)]) for one in sources_of]
+    for earlier in (0, len(flood)):  # the operator accepts one flood at a time
+        async with bench.consuming() as consumer:
+            await eventually(lambda: dead(bench, "ce_type"), partial(eq, earlier))
+            await bench.producer.send(flood)
+            await eventually(lambda: stopped(consumer), bool)
+        async with bench.database.work() as work:
+            assert await offsets.resume(work.connection, accept=len(flood)) == 1
+    async with bench.consuming() as consumer:
+        await bench.publish([order(1, 1)])
+        await bench.until_applied(1)
+        assert await dead(bench, "ce_type") == 2 * len(flood)
+        assert (consumer.stopped(), await blocked(bench)) == ([], [])
 
 
 async def test_an_error_of_ours_with_one_record_is_that_record_s_end_alone(bench: Bench) -> None:
