@@ -4,7 +4,7 @@ import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import event
@@ -111,6 +111,7 @@ class Database:
         )
         event.listen(self.engine.sync_engine, "handle_error", _without_data)
 
+        event.listen(self.engine.sync_engine, "connect", _read_moments_aware)
         self._single = self.engine.execution_options(isolation_level="AUTOCOMMIT")  # the same connections
 
     @asynccontextmanager
@@ -141,6 +142,37 @@ class Database:
     async def close(self) -> None:
         """Closes every connection."""
         await self.engine.dispose()
+
+
+_POSTGRESQL_EPOCH: Final = datetime(2000, 1, 1, tzinfo=UTC)
+_FIRST_MOMENT: Final = datetime.min.replace(tzinfo=UTC)
+_LAST_MOMENT: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def _read_moments_aware(connection: Any, _: Any) -> None:
+    """Gives a connection our own codec of `timestamptz`, so that every moment comes back aware and in UTC.
+
+    asyncpg's own takes the ends of Python's calendar for infinity, and gives those back without a zone: what compares
+    them with another moment fails. It raises for what lies beyond, too; here that is the nearest end.
+    """
+    connection.run_async(
+        lambda driver: driver.set_type_codec(
+            "timestamptz", schema="pg_catalog", encoder=_encode_moment, decoder=_decode_moment, format="tuple"
+        )
+    )
+
+
+def _encode_moment(moment: datetime) -> tuple[int]:
+    """Returns microseconds since 2000. Raises TypeError for a moment without a zone; asyncpg makes that a DataError."""
+    since = moment - _POSTGRESQL_EPOCH
+    return ((since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds,)
+
+
+def _decode_moment(value: tuple[int]) -> datetime:
+    try:
+        return _POSTGRESQL_EPOCH + timedelta(microseconds=value[0])
+    except OverflowError:
+        return _LAST_MOMENT if value[0] > 0 else _FIRST_MOMENT
 
 
 # What means "PostgreSQL is away, or the connection is": wait and try again, never blame the data.

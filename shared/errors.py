@@ -77,7 +77,15 @@ class Unavailable(AppError):
 
 
 class Refused(Exception):
-    """An event that can never be taken in as it is. The runtime sends it to the dead letters with this reason."""
+    """An event that can never be taken in as it is. The runtime sends it to the dead letters with this reason.
+
+    `unattributed` says that the event's own word on its source is worth nothing: the refusal counts as one of the
+    unknown source, however many names its sender makes up.
+    """
+
+    def __init__(self, reason: str, *, unattributed: bool = False) -> None:
+        super().__init__(reason)
+        self.unattributed = unattributed
 
 
 class TryAgain(Exception):

@@ -10,6 +10,7 @@
 | rapport_batch_seconds | topic | one partition's batch, from decode to commit |
 | rapport_consumer_lag | topic, partition | records not yet read by this process |
 | rapport_partition_stopped | topic, partition, reason | 1 while a partition waits for an operator |
+| rapport_source_blocked | source | 1 while a reader takes nothing from this source until an operator lets it |
 | rapport_partitions_lost_total | topic | batches given up because another holder took the partition |
 | rapport_database_rewound_total | topic | partitions whose database had lost what it took in before |
 | rapport_cluster_changes_total | | times the broker came back as another cluster |
@@ -43,6 +44,9 @@ consumer_lag: Final = Gauge("rapport_consumer_lag", "Records not yet read", ["to
 partition_stopped: Final = Gauge(
     "rapport_partition_stopped", "Partitions that wait for an operator", ["topic", "partition", "reason"]
 )
+source_blocked: Final = Gauge(
+    "rapport_source_blocked", "Sources whose records go to the dead letters unread", ["source"]
+)
 partitions_lost: Final = Counter("rapport_partitions_lost_total", "Batches given up to another holder", ["topic"])
 database_rewound: Final = Counter(
     "rapport_database_rewound_total", "Partitions whose database had lost what it took in before", ["topic"]
@@ -64,3 +68,17 @@ sending_paused: Final = Gauge("rapport_sending_paused", "1 while no message leav
 accept_to_message: Final = Histogram(
     "rapport_accept_to_message_seconds", "HTTP accept to message handed over", ["journey"], buckets=FAST
 )
+
+_blocked: frozenset[str] = frozenset()
+
+
+def note_blocked(sources: frozenset[str]) -> None:
+    """Sets `rapport_source_blocked` for these sources, and takes it back for those that were let in again."""
+    global _blocked
+    if sources == _blocked:
+        return
+    for gone in _blocked - sources:
+        source_blocked.remove(gone)
+    for source in sources:
+        source_blocked.labels(source).set(1)
+    _blocked = sources

@@ -207,3 +207,26 @@ def create_audit_log(op: ModuleType) -> None:
         CheckConstraint("single", name="audit_head_single_row"),
     )
     op.execute("INSERT INTO audit_head (sequence, hash) VALUES (0, decode(repeat('00', 32), 'hex'))")
+
+
+def create_blocked_sources(op: ModuleType) -> None:
+    """Whose records a reader refuses, and whose it takes in no more; one migration of each service creates both."""
+    op.create_table(
+        "blocked_sources",
+        Column("source", Text, primary_key=True),
+        Column("at", DateTime(timezone=True), nullable=False),
+        Column("cause", Text, nullable=False, comment="of most of its refusals: unreadable, refused or fault"),
+        Column("reason", Text, nullable=False, comment="of the last one"),
+        Column("refused", BigInteger, nullable=False, comment="refusals that had it blocked"),
+    )
+    op.create_table(
+        "refusal_counts",
+        Column("cluster_id", Text, primary_key=True),
+        Column("topic", Text, primary_key=True),
+        Column("generation", BigInteger, primary_key=True),
+        Column("partition", BigInteger, primary_key=True),
+        Column("source", Text, primary_key=True),
+        Column("cause", Text, primary_key=True),
+        Column("era", BigInteger, nullable=False, comment="the window in which it was counted last"),
+        Column("refused", BigInteger, nullable=False),
+    )

@@ -13,6 +13,7 @@ from uuid_utils import uuid7
 from shared import metrics
 from shared.db import DATABASE_ERRORS, Database
 from shared.health import Pulse
+from shared.kafka import sources
 from shared.kafka.consumer import Consumer
 from shared.logging import trace_id
 
@@ -20,12 +21,18 @@ REMEMBERED_ROUTES: Final = 1_024  # with their methods and statuses
 
 
 class Health:
-    """What the health routes tell."""
+    """What the health routes tell.
 
-    def __init__(self, pulse: Pulse, database: Database, consumer: Consumer | None) -> None:
+    `needs_broker` says whether the service is ready only while its consumer is connected.
+    """
+
+    def __init__(
+        self, pulse: Pulse, database: Database, consumer: Consumer | None, *, needs_broker: bool = True
+    ) -> None:
         self.pulse = pulse
         self.database = database
         self.consumer = consumer
+        self.needs_broker = needs_broker
         self.draining = False
 
 
@@ -50,30 +57,42 @@ async def live(request: Request) -> JSONResponse:
     responses={503: {"model": dict[str, Any], "description": "Something that it needs is away, or it drains"}},
 )
 async def ready(request: Request) -> JSONResponse:
-    """200 when PostgreSQL answers, this process's consumer is connected, and it is not draining."""
+    """200 when PostgreSQL answers, this process's consumer is connected, and it is not draining.
+
+    A stopped partition leaves it ready, because it still answers; `stopped` names it, `/health/lag` says why.
+    """
     health: Health = request.app.state.health
     checks = {"serving": not health.draining, "database": await _answers(health.database)}
+    stopped: list[str] = []
     if health.consumer is not None:
-        checks["consumer"] = health.consumer.is_connected() and not health.consumer.stopped()
+        stopped = health.consumer.stopped_partitions()
+        if health.needs_broker:
+            checks["consumer"] = health.consumer.is_connected()
     good = all(checks.values())
-    return JSONResponse({"ready": good, **checks}, 200 if good else 503)
+    return JSONResponse({"ready": good, **checks, "stopped": stopped}, 200 if good else 503)
 
 
 @router.get("/health/lag", summary="What is still to be read and to be published")
 async def lag(request: Request) -> dict[str, Any]:
-    """Records not yet read by this process, outbox rows, and stopped partitions.
+    """Records not yet read by this process, outbox rows, stopped and failing partitions, and blocked sources.
 
     The first is null while it is not known: while the process has no partitions, or some partition is silent. It is
-    about the log of that cluster: a broker that has just been replaced may not have been noticed yet.
+    about the log of that cluster: a broker that has just been replaced may not have been noticed yet. `failing` are
+    partitions whose batches fail again and again and are tried again. A blocked source's records go to the dead
+    letters unread, until `dlq unblock`.
     """
     health: Health = request.app.state.health
+    consumer = health.consumer
     async with health.database.work() as work:
         row = await work.row("SELECT count(*) AS waiting FROM outbox")
+        blocked = await sources.blocked_sources(work)
     return {
-        "lag": health.consumer.lag() if health.consumer else 0,
-        "cluster": health.consumer.cluster_id if health.consumer else None,
+        "lag": consumer.lag() if consumer else 0,
+        "cluster": consumer.cluster_id if consumer else None,
         "outbox": row.waiting if row else 0,
-        "stopped": health.consumer.stopped() if health.consumer else [],
+        "stopped": consumer.stopped() if consumer else [],
+        "failing": consumer.failing() if consumer else [],
+        "blocked": [{"source": one.source, "since": one.at, "cause": one.cause} for one in blocked],
     }
 
 

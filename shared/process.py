@@ -127,7 +127,7 @@ def add_api(
 ) -> FastAPI:
     """Gives a service its API."""
     settings = service.settings
-    service.health = Health(service.pulse, service.database, service.consumer if service.needs_broker else None)
+    service.health = Health(service.pulse, service.database, service.consumer, needs_broker=service.needs_broker)
     service.app = create_app(
         title=service.name,
         description=description,

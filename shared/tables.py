@@ -121,5 +121,26 @@ def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
         Column[bytes]("hash", LargeBinary, nullable=False),
         CheckConstraint("single", name="audit_head_single_row"),
     )
-    tables = (offsets, marks, outbox, lease, aliases, keys, decisions, audit_log, audit_head)
+    blocked = Table(
+        "blocked_sources",
+        metadata,
+        Column[str]("source", Text, primary_key=True),
+        Column[datetime]("at", DateTime(timezone=True), nullable=False),
+        Column[str]("cause", Text, nullable=False, comment="of most of its refusals: unreadable, refused or fault"),
+        Column[str]("reason", Text, nullable=False, comment="of the last one"),
+        Column[int]("refused", BigInteger, nullable=False, comment="refusals that had it blocked"),
+    )
+    refusals = Table(
+        "refusal_counts",
+        metadata,
+        Column[str]("cluster_id", Text, primary_key=True),
+        Column[str]("topic", Text, primary_key=True),
+        Column[int]("generation", BigInteger, primary_key=True),
+        Column[int]("partition", BigInteger, primary_key=True),
+        Column[str]("source", Text, primary_key=True),
+        Column[str]("cause", Text, primary_key=True),
+        Column[int]("era", BigInteger, nullable=False, comment="the window in which it was counted last"),
+        Column[int]("refused", BigInteger, nullable=False),
+    )
+    tables = (offsets, marks, outbox, lease, aliases, keys, decisions, audit_log, audit_head, blocked, refusals)
     return {table.name: table for table in tables}

@@ -74,9 +74,8 @@ class Clerk:
                 await reckoning.forget_tail(work, before=work.now - TAIL_KEPT)
         except DATABASE_ERRORS as error:
             if isinstance(error, DBAPIError) and refuses_data(error):
-                log.exception(
-                    "clerk.figures_refused"
-                )  # put back, they would be refused for ever, and all others with them
+                # It would be refused for ever, and all figures of all sources with it.
+                log.error("clerk.figures_dropped", error=str(error.orig))
                 return
             self.reckoning.put_back(gathered)
             log.warning("clerk.waits_for_postgresql", error=repr(error))

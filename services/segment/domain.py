@@ -5,13 +5,14 @@ names, and without events, a standing does not change (a property test holds it 
 """
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 import msgspec
 
 SCORES: Final = (1, 2, 3, 4, 5)
+END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class Stage(StrEnum):
@@ -144,11 +145,19 @@ def _instants(policy: Policy, purchases: Sequence[Purchase], made: Sequence[Purc
     """Every moment at which passing time alone may change something."""
     for one in purchases:
         yield one.placed_at
-        yield one.placed_at + timedelta(days=policy.tier_window_days)
+        yield _later(one.placed_at, policy.tier_window_days)
     if made:
         last = made[-1].placed_at
         for days in (policy.new_days, policy.at_risk_days, policy.churned_days, *policy.recency_cuts):
-            yield last + timedelta(days=days)
+            yield _later(last, days)
+
+
+def _later(moment: datetime, days: int) -> datetime:
+    """Returns the moment so many days on; the calendar's end where that lies beyond it."""
+    try:
+        return moment + timedelta(days=days)
+    except OverflowError:
+        return END_OF_TIME
 
 
 def _cuts_passed(cuts: Sequence[int], value: int) -> int:

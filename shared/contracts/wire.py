@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, get_args
 from uuid import UUID
 
 import msgspec
@@ -17,13 +17,21 @@ from shared.contracts.context import Context
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import FACTS, Body
 from shared.contracts.identity import Identity
+from shared.contracts.moments import BOUNDS, implausible_field, is_plausible
 
 TYPE_NAMES: Final[Mapping[type[Body], str]] = {**FACTS, **CHANGES}
 BODIES: Final[Mapping[str, type[Body]]] = {name: body for body, name in TYPE_NAMES.items()}
 
 REMEMBERED_SOURCES: Final = 1_024
 
-_VERSIONED: Final = re.compile(r"^rapport\.[a-z_]+\.v[0-9]+$")
+# What a lane can reach: at 1,000 events a second of one origin, 2^40 are 35 years. A mark that is put higher would
+# have everything after it taken for a double.
+MAX_ORIGIN: Final = (1 << 31) - 1  # Kafka's partitions are numbered in 32 bits
+NO_ORIGIN: Final = -1  # of what was published outside a consumer's batch
+MAX_SEQUENCE: Final = 1 << 40
+MAX_DEPTH: Final = (1 << 15) - 1
+
+_VERSIONED: Final = re.compile(r"rapport\.[a-z_]+\.v[0-9]+")
 
 Headers = Sequence[tuple[str, bytes]]
 Decode = Callable[[Iterable[tuple[str, bytes]], bytes | None], Event]
@@ -63,10 +71,22 @@ class _Written(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     context: Context | msgspec.Raw | None = None
 
 
+def _moments_of(body: type[Body]) -> tuple[str, ...]:
+    """Returns the names of the fields that may hold a moment."""
+    return tuple(one.name for one in msgspec.structs.fields(body) if _is_moment(one.type))
+
+
+def _is_moment(annotation: Any) -> bool:
+    return annotation is datetime or any(_is_moment(part) for part in get_args(annotation))
+
+
 _encode: Final = msgspec.json.Encoder().encode
 _decode_value: Final = msgspec.json.Decoder(_Value).decode
 _decoders: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
     name: msgspec.json.Decoder(body) for name, body in BODIES.items()
+}
+_MOMENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    name: moments for name, body in BODIES.items() if (moments := _moments_of(body))
 }
 
 
@@ -175,27 +195,32 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
         type_name = attributes["ce_type"]
         decoder = _decoders.get(type_name)
         if decoder is None:
-            if _VERSIONED.match(type_name):
+            if _VERSIONED.fullmatch(type_name):
                 raise NewerThanCode(type_name)
             raise Undecodable(f"header ce_type: {type_name!r} is no event type of this bus")
         if value is None:
             raise Undecodable("value: empty")
         envelope = _decode_value(value)
+        body = decoder.decode(envelope.data)
+        if (names := _MOMENTS.get(type_name)) and (wrong := implausible_field(body, names)):
+            raise Undecodable(f"value: data.{wrong} is no moment with a zone {BOUNDS}")
+        if envelope.stated_at is not None and implausible_field(envelope, ("stated_at",)):
+            raise Undecodable(f"value: stated_at is no moment with a zone {BOUNDS}")
         return Event(
             event_id=UUID(attributes["ce_id"]),
             source_id=attributes["ce_source"].rpartition("/")[2],
             source_kind=SourceKind(attributes["ce_sourcekind"]),
             occurred_at=_moment(attributes["ce_time"]),
             received_at=_moment(attributes["ce_receivedat"]),
-            body=decoder.decode(envelope.data),
+            body=body,
             identities=envelope.identities,
             historical=attributes.get("ce_historical") == "true",
             claim=attributes.get("ce_claim") == "true",
             profile_id=_optional_uuid(attributes.get("ce_profileid")),
-            origin=_optional_int(attributes.get("ce_origin")),
-            sequence=_optional_int(attributes.get("ce_sequence")),
+            origin=_optional_number(attributes, "ce_origin", NO_ORIGIN, MAX_ORIGIN),
+            sequence=_optional_number(attributes, "ce_sequence", 0, MAX_SEQUENCE),
             cause_id=_optional_uuid(attributes.get("ce_causeid")),
-            depth=int(attributes.get("ce_depth", "0")),
+            depth=_optional_number(attributes, "ce_depth", 0, MAX_DEPTH) or 0,
             traceparent=attributes.get("traceparent"),
             stated_at=envelope.stated_at,
             context=envelope.context,
@@ -217,12 +242,21 @@ def _moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise Undecodable(f"header ce_time or ce_receivedat: {text!r} has no time zone")
-    return moment.astimezone(UTC)
+    moment = moment.astimezone(UTC)
+    if not is_plausible(moment):
+        raise Undecodable(f"header ce_time or ce_receivedat: {text!r} is no moment {BOUNDS}")
+    return moment
 
 
 def _optional_uuid(text: str | None) -> UUID | None:
     return None if text is None else UUID(text)
 
 
-def _optional_int(text: str | None) -> int | None:
-    return None if text is None else int(text)
+def _optional_number(attributes: Mapping[str, str], name: str, least: int, most: int) -> int | None:
+    text = attributes.get(name)
+    if text is None:
+        return None
+    number = int(text)
+    if not least <= number <= most:
+        raise Undecodable(f"header {name}: {number} is not from {least} to {most}")
+    return number

@@ -1,4 +1,4 @@
-"""`python -m services.<name> dlq list|show|retry|drop`."""
+"""`python -m services.<name> dlq list|show|retry|drop|unblock`."""
 
 import argparse
 import sys
@@ -15,6 +15,7 @@ from shared.dlq import decide, view
 from shared.dlq.decide import Outcome
 from shared.dlq.letters import Entry, Letters, read
 from shared.errors import AppError
+from shared.kafka import sources
 from shared.kafka.consumer import Subscription
 from shared.kafka.producer import BrokerAway
 
@@ -32,6 +33,8 @@ async def run(subscription: Subscription, arguments: Sequence[str]) -> int:
     chosen = _parse(subscription.service, arguments)
     out = view.console()
     try:
+        if chosen.command == "unblock":
+            return await _unblock(subscription, chosen.source, out)
         return await _dispatch(subscription, chosen, await read(subscription), out)
     except AppError as error:
         problem = f"{error.title()} {error.detail}"
@@ -49,6 +52,8 @@ async def _dispatch(subscription: Subscription, chosen: argparse.Namespace, lett
     match chosen.command:
         case "list":
             view.show_list(out, letters.chosen(lambda entry: _listed(entry, chosen)))
+            async with subscription.database.work() as work:
+                view.show_blocked(out, await sources.blocked_sources(work))
             return 0
         case "show":
             view.show_one(out, letters.find(chosen.place))
@@ -67,6 +72,20 @@ async def _dispatch(subscription: Subscription, chosen: argparse.Namespace, lett
                     subscription.database, entry, by=user(), note=chosen.note, dry_run=chosen.dry_run
                 ),
             )
+
+
+async def _unblock(subscription: Subscription, source: str, out: Console) -> int:
+    """Takes a source in again; what lies in the dead letters meanwhile stays there, to be retried."""
+    async with subscription.database.work() as work:
+        known = await sources.unblock(work, source)
+        left = await sources.blocked_sources(work)
+    if known:
+        text = f"{source} is taken in again from its next record; retry what came meanwhile, with --reason {source}"
+        out.print(view.printable(text), markup=False, soft_wrap=True)
+        return 0
+    out.print(view.printable(f"{source} is not blocked"), markup=False, soft_wrap=True)
+    view.show_blocked(out, left)
+    return 1
 
 
 async def _each(out: Console, entries: Sequence[Entry], act: Act) -> int:
@@ -106,6 +125,8 @@ def _parse(service: str, arguments: Sequence[str]) -> argparse.Namespace:
     listing.add_argument("--all", action="store_true", help="decided ones, too, and those of batches rolled back")
     showing = commands.add_parser("show", help="print everything that is known of one letter")
     showing.add_argument("place", metavar="PLACE", help=_PLACE)
+    unblocking = commands.add_parser("unblock", help="take a source in again that was blocked for its refusals")
+    unblocking.add_argument("source", metavar="SOURCE", help="as `dlq list` and /health/lag name it")
     retrying = commands.add_parser("retry", help="apply letters again, here, with this release's code")
     dropping = commands.add_parser("drop", help="give letters up")
     dropping.add_argument("--note", required=True, metavar="TEXT", help="why; kept with the decision")

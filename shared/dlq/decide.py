@@ -10,15 +10,16 @@ from shared import audit
 from shared.audit import Actor
 from shared.contracts import wire
 from shared.contracts.envelope import Event
-from shared.db import Database, Work, refuses_data, sqlstate
+from shared.db import Database, Work, sqlstate
 from shared.dlq.letters import Entry
-from shared.errors import Refused, TryAgain
+from shared.errors import TryAgain
 from shared.failpoints import failpoint
-from shared.kafka import decisions, offsets
-from shared.kafka.batch import Handler, trace_of
+from shared.kafka import decisions, isolation, offsets
+from shared.kafka.batch import trace_of
 from shared.kafka.consumer import Subscription
-from shared.kafka.dead_letters import Letter
+from shared.kafka.dead_letters import DeadLetter, Letter
 from shared.kafka.decisions import Decision, Verdict
+from shared.kafka.isolation import Failed, Handler
 from shared.logging import trace_id
 
 PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 2.0)  # between attempts, when a concurrent writer came first
@@ -51,11 +52,11 @@ async def retry(subscription: Subscription, entry: Entry, *, by: Actor, dry_run:
     if letter is None:
         return Outcome(False, "is no longer in the topic: all that can be done is to drop it")
     try:
-        event = subscription.decode(letter.record.headers, letter.record.value)
+        event = isolation.read(subscription.decode, letter.record)
     except wire.NewerThanCode as error:
         return Outcome(False, f"stays open: {error} is newer than this release; upgrade it")
-    except wire.Undecodable as error:
-        return await _stays_open(subscription.database, letter, str(error), by=by, dry_run=dry_run)
+    if isinstance(event, DeadLetter):
+        return await _stays_open(subscription.database, letter, event.reason, by=by, dry_run=dry_run)
     handler = subscription.handlers.get(type(event.body))
     if handler is None:
         return Outcome(
@@ -63,12 +64,8 @@ async def retry(subscription: Subscription, entry: Entry, *, by: Actor, dry_run:
         )
     try:
         return await _patiently(subscription.database, handler, letter, event, by=by, dry_run=dry_run)
-    except Refused as error:
-        reason = str(error)
-    except DBAPIError as error:
-        if not refuses_data(error):
-            raise
-        reason = str(error.orig)
+    except Failed as failed:
+        reason = str(failed)
     return await _stays_open(subscription.database, letter, reason, by=by, dry_run=dry_run)
 
 
@@ -120,7 +117,7 @@ async def _apply(
             # Two letters may hold one event: a relay publishes at least once, and what nobody could decode has no mark.
             twin = await decisions.applied(work, event.event_id)
             if twin is None:
-                await handler(work, [event])
+                await isolation.attempt(handler, work, [event])
                 await decisions.decide(work, letter.name, Verdict.RETRIED, by=by.subject, event_id=event.event_id)
             else:
                 done = Outcome(True, f"holds the same event as {twin}, which was applied")

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from shared.dlq.letters import Entry
 from shared.kafka.dead_letters import Letter
+from shared.kafka.sources import BlockedSource
 
 MIN_WIDTH: Final = 200  # columns; a narrower terminal breaks the line, where a table would cut the place
 MAX_REASONS: Final = 20
@@ -41,6 +42,17 @@ def show_list(out: Console, entries: Sequence[Entry]) -> None:
     out.print(reasons)
     if len(counted) > MAX_REASONS:
         out.print(f"and {len(counted) - MAX_REASONS} more reasons")
+
+
+def show_blocked(out: Console, blocked: Sequence[BlockedSource]) -> None:
+    """One line a source from which nothing is taken in; nothing if there is none."""
+    if not blocked:
+        return
+    table = _table("blocked source", "since", "refused", "cause", "the last reason")
+    for one in blocked:
+        since = f"{one.at:%Y-%m-%d %H:%M:%S}"
+        table.add_row(*map(_text, (one.source, since, str(one.refused), one.cause, one.reason)))
+    out.print(table)
 
 
 def show_one(out: Console, entry: Entry) -> None:

@@ -1,28 +1,34 @@
 """Applying one partition's batch: one transaction, from the swap of the offset to the dead letters."""
 
 import itertools
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from typing import Protocol
-
-from sqlalchemy.exc import DBAPIError
 
 from shared import metrics
 from shared.contracts import wire
 from shared.contracts.envelope import Event
-from shared.contracts.events import Body
-from shared.db import Database, Work, refuses_data
-from shared.errors import Refused
+from shared.db import Database, Work
 from shared.failpoints import failpoint
-from shared.kafka import dead_letters, decisions, offsets
-from shared.kafka.dead_letters import DeadLetter, Record
-from shared.kafka.offsets import Place
+from shared.kafka import breaker, dead_letters, decisions, isolation, offsets, sources
+from shared.kafka.breaker import Recent
+from shared.kafka.dead_letters import DeadLetter, Record, storable
+from shared.kafka.isolation import Failed, Handler, Handlers, Run
+from shared.kafka.offsets import Doubtful, Place, Swapped
 from shared.kafka.producer import Producer
-from shared.logging import trace_id
+from shared.kafka.sources import OURS, BlockedSource, Cause, source_of
+from shared.logging import get_logger, trace_id
 
-Handler = Callable[[Work, Sequence[Event]], Awaitable[None]]
-Handlers = Mapping[type[Body], Handler]
+__all__ = ["Applier", "Batches", "BreakerOpened", "Handler", "Handlers", "Held", "PartitionLost", "trace_of"]
+
+# A batch with something to refuse is applied in pieces, each a transaction: to find one record takes a dozen
+# savepoints, and a transaction that finds a thousand would outlive its time.
+CAREFUL_RECORDS = 100
+
+log = get_logger(__name__)
 
 
 class PartitionLost(Exception):
@@ -47,6 +53,26 @@ class Held:
     stored: int
     stopped: str | None = None
     last_record_at: datetime | None = None
+    recent: Recent = field(default_factory=Recent)
+
+
+@dataclass(slots=True)
+class _Read:
+    """What a batch holds: events, letters, the offset behind them, and what this code is too old for."""
+
+    events: list[tuple[Record, Event]] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    upto: int | None = None
+    newer: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Tally:
+    """What became of a batch's events: those applied, by source, and how many faults came without one between."""
+
+    applied: Counter[str]
+    most_faults_in_a_row: int
+    faults_in_a_row: int
 
 
 class Applier(Protocol):
@@ -71,110 +97,191 @@ class Batches:
         """Applies a batch up to the first record that this code is too old for; returns why it stopped there.
 
         Nearly every batch has nothing to refuse, so it is first tried without savepoints, which cost two round
-        trips each; one that is refused is rolled back whole and applied again with care.
+        trips each; one in which something fails is rolled back whole and applied again with care.
         """
         try:
             return await self._transact(held, batch, careful=False)
-        except Refused:
-            return await self._transact(held, batch, careful=True)
-        except DBAPIError as error:
-            if not refuses_data(error):
-                raise
-            return await self._transact(held, batch, careful=True)
+        except Failed:
+            pass
+        for piece in _pieces(batch):
+            if (stopped := await self._transact(held, piece, careful=True)) is not None:
+                return stopped
+        return None
 
     async def _transact(self, held: Held, batch: Sequence[Record], *, careful: bool) -> str | None:
-        letters: list[DeadLetter] = []
-        events: list[tuple[Record, Event]] = []
-        newer: str | None = None
-        upto = held.expected
-        for record in batch:
-            try:
-                events.append((record, self.decode(record.headers, record.value)))
-            except wire.NewerThanCode as error:
-                newer = f"offset {record.offset} is {error}, which this release does not know: upgrade it"
-                break
-            except wire.Undecodable as error:
-                letters.append(DeadLetter(record, str(error)))
-            upto = record.offset + 1
-        if upto == held.expected:
-            return newer
+        read = self._read(batch)
+        upto = read.upto
+        if upto is None:
+            return read.newer
         topic = held.place.topic
-        held.last_record_at = _moment(batch[-1].timestamp_ms)
-        if not letters and not any(type(event.body) in self.handlers for _, event in events):
+        held.last_record_at = batch[-1].produced_at or held.last_record_at
+        if not read.letters and not any(type(event.body) in self.handlers for _, event in read.events):
             held.expected = upto
-            metrics.records.labels(topic, "unhandled").inc(len(events))
-            return newer
+            metrics.records.labels(topic, "unhandled").inc(len(read.events))
+            return read.newer
         async with self.database.work() as work:
             work.origin = held.place.partition
-            counts = await offsets.swap(
+            swapped = await offsets.swap(
                 work.connection,
                 held.place,
                 epoch=held.epoch,
                 expected=held.stored,
                 new=upto,
-                records=len(events) + len(letters),
-                window=dead_letters.WINDOW,
+                records=len(read.events) + len(read.letters),
+                window=breaker.WINDOW,
             )
-            if counts is None and self.swaps:
+            if swapped is None and self.swaps:
                 raise PartitionLost
-            repeated: set[int] = set()
+            doubtful = Doubtful()
             if self.swaps:
-                repeated = await offsets.repeated(work.connection, held.place, (event for _, event in events))
-            new = [pair for n, pair in enumerate(events) if n not in repeated]
-            wanted = [pair for pair in new if type(pair[1].body) in self.handlers]
+                doubtful = await offsets.doubtful(work.connection, held.place, (event for _, event in read.events))
+            blocked = frozenset(swapped.blocked) if swapped else frozenset[str]()
+            letters, wanted = [*read.letters], list[tuple[Record, Event]]()
+            for n, (record, event) in enumerate(read.events):
+                if n in doubtful.repeated or type(event.body) not in self.handlers:
+                    continue
+                if n in doubtful.implausible:
+                    letters.append(_lane_leaps(record, event))
+                elif blocked and source_of(event) in blocked:
+                    letters.append(_is_blocked(record, event))
+                else:
+                    wanted.append((record, event))
             for handler, pairs in itertools.groupby(wanted, key=lambda pair: self.handlers[type(pair[1].body)]):
                 run = list(pairs)
                 trace_id.set(trace_of(run[0][1]))
                 if careful:
-                    await self._with_care(work, handler, run, letters)
+                    await isolation.apply_carefully(work, handler, run, letters)
                 else:
-                    await handler(work, [event for _, event in run])
+                    await isolation.attempt(handler, work, [event for _, event in run])
             failpoint("batch.after_effects")
+            tally = _tally(held, wanted, letters)
             if letters:
-                if counts is not None and dead_letters.too_many(seen=counts.seen, dead=counts.dead + len(letters)):
-                    refused = f"{counts.dead + len(letters)} of {counts.seen} records refused"
-                    raise BreakerOpened(f"{refused}; the last: {letters[-1].reason}")
-                await offsets.count_dead(work.connection, held.place, len(letters))
+                newly = await self._judge(work, held, swapped, letters, blocked, tally)
                 await decisions.refuse(
                     work, {dead_letters.place_text(held.place, one.record.offset): one.reason for one in letters}
                 )
                 await dead_letters.write(self.producer, self.service, held.place, letters, now=work.now)
                 failpoint("batch.after_dead_letters")
+                work.afterwards.append(partial(_tell, newly))
+                blocked |= {one.source for one in newly}
         failpoint("batch.after_commit")
         held.expected = held.stored = upto
-        metrics.records.labels(topic, "duplicate").inc(len(repeated))
+        held.recent.note(tally.applied, tally.faults_in_a_row)
+        metrics.records.labels(topic, "duplicate").inc(len(doubtful.repeated))
         metrics.records.labels(topic, "dead").inc(len(letters))
-        metrics.records.labels(topic, "applied").inc(len(wanted))
-        metrics.records.labels(topic, "unhandled").inc(len(new) - len(wanted))
-        return newer
+        metrics.records.labels(topic, "applied").inc(tally.applied.total())
+        metrics.records.labels(topic, "unhandled").inc(
+            len(read.events) + len(read.letters) - len(doubtful.repeated) - len(letters) - tally.applied.total()
+        )
+        metrics.note_blocked(blocked)
+        return read.newer
 
-    async def _with_care(
-        self, work: Work, handler: Handler, run: Sequence[tuple[Record, Event]], letters: list[DeadLetter]
-    ) -> None:
-        """Applies a run of events under a savepoint, halving it to find what is refused."""
-        try:
-            async with work.savepoint():
-                await handler(work, [event for _, event in run])
-            return
-        except Refused as error:
-            reason = str(error)
-        except DBAPIError as error:
-            if not refuses_data(error):
-                raise
-            reason = str(error.orig)
-        if len(run) == 1:
-            letters.append(DeadLetter(run[0][0], reason))
-            return
-        half = len(run) // 2
-        await self._with_care(work, handler, run[:half], letters)
-        await self._with_care(work, handler, run[half:], letters)
+    def _read(self, batch: Sequence[Record]) -> _Read:
+        """Decodes a batch up to the first record that this code is too old for."""
+        read = _Read()
+        for record in batch:
+            try:
+                found = isolation.read(self.decode, record)
+            except wire.NewerThanCode as error:
+                read.newer = f"offset {record.offset} is {error}, which this release does not know: upgrade it"
+                break
+            if isinstance(found, DeadLetter):
+                read.letters.append(found)
+            else:
+                read.events.append((record, found))
+            read.upto = record.offset + 1
+        return read
 
+    async def _judge(
+        self,
+        work: Work,
+        held: Held,
+        swapped: Swapped | None,
+        letters: Sequence[DeadLetter],
+        blocked: frozenset[str],
+        tally: _Tally,
+    ) -> Sequence[BlockedSource]:
+        """Counts a batch's letters; returns the sources that are blocked for them. Raises `BreakerOpened`.
 
-def _moment(milliseconds: int) -> datetime:
-    return datetime.fromtimestamp(milliseconds / 1000, UTC)
+        Letters of a source that is blocked already count for nothing, nor were their records seen.
+        """
+        if swapped is None:
+            return ()
+        counted = [letter for letter in letters if letter.source not in blocked]
+        uncounted = len(letters) - len(counted)
+        seen, dead = swapped.seen - uncounted, swapped.dead + len(counted)
+        if tally.most_faults_in_a_row >= breaker.MIN_SAMPLE and dead > 0:
+            raise BreakerOpened(
+                storable(f"{tally.most_faults_in_a_row} records in a row failed: {_last(counted, Cause.FAULT)}")
+            )
+        era = held.expected // breaker.WINDOW
+        await offsets.count_dead(work.connection, held.place, len(counted), uncounted=uncounted)
+        if not counted:
+            return ()
+        by_cause = Counter((letter.source, letter.cause) for letter in counted)
+        await sources.count_refusals(work.connection, held.place, by_cause, era=era)
+        if not breaker.too_many(seen=seen, dead=dead):
+            return ()
+        refused = await sources.refusals(work.connection, held.place, era=era)
+        by_source = Counter[str]()
+        for (source, _), count in refused.items():
+            by_source[source] += count
+        verdict = breaker.judge(seen=seen, dead=dead, refused=by_source, applied=held.recent.applied + tally.applied)
+        if verdict.stop is not None:
+            raise BreakerOpened(storable(f"{dead} of {seen} records refused, {verdict.stop}; {_last(counted)}"))
+        newly = [_blocked(source, refused, counted, work.now) for source in verdict.block]
+        forgiven = sum(one.refused for one in newly)
+        await sources.block(work, newly)
+        await sources.forget_refusals(work.connection, held.place, verdict.block)
+        await offsets.count_dead(work.connection, held.place, -min(forgiven, dead), uncounted=min(forgiven, seen))
+        return newly
 
 
 def trace_of(event: Event) -> str | None:
     """The id of the trace that an event belongs to."""
     parts = (event.traceparent or "").split("-")
     return parts[1] if len(parts) == 4 else None
+
+
+def _pieces(batch: Sequence[Record]) -> Iterator[Sequence[Record]]:
+    return (batch[start : start + CAREFUL_RECORDS] for start in range(0, len(batch), CAREFUL_RECORDS))
+
+
+def _tally(held: Held, wanted: Run, letters: Sequence[DeadLetter]) -> _Tally:
+    """Returns what became of these events, in the order of their offsets."""
+    dead = {letter.record.offset: letter.cause is Cause.FAULT for letter in letters}
+    applied = Counter(source_of(event) for record, event in wanted if record.offset not in dead)
+    faulted = [*(dead.get(record.offset, False) for record, _ in wanted)]
+    longest, last = breaker.longest_run(held.recent.faults_in_a_row, faulted)
+    return _Tally(applied, longest, last)
+
+
+def _lane_leaps(record: Record, event: Event) -> DeadLetter:
+    reason = (
+        f"header ce_sequence: {event.sequence} lies more than {offsets.MAX_GAP} above what origin {event.origin} "
+        "had reached in this partition"
+    )
+    return DeadLetter(record, reason, Cause.UNREADABLE, OURS)  # no sender numbers its events
+
+
+def _is_blocked(record: Record, event: Event) -> DeadLetter:
+    source = source_of(event)
+    return DeadLetter(record, f"its source {source} is blocked", Cause.REFUSED, source)
+
+
+def _last(letters: Sequence[DeadLetter], cause: Cause | None = None) -> str:
+    return next(f"the last: {one.reason}" for one in reversed(letters) if cause in (None, one.cause))
+
+
+def _blocked(
+    source: str, refused: Mapping[tuple[str, Cause], int], letters: Sequence[DeadLetter], now: datetime
+) -> BlockedSource:
+    """Returns the row that says why a source is blocked: its most frequent cause, and the last reason."""
+    causes = {cause: count for (name, cause), count in refused.items() if name == source}
+    reason = next((one.reason for one in reversed(letters) if one.source == source), "")
+    return BlockedSource(source, now, max(causes, key=causes.__getitem__), storable(reason), sum(causes.values()))
+
+
+def _tell(newly: Sequence[BlockedSource]) -> None:
+    for one in newly:
+        log.error("consumer.source_blocked", source=one.source, cause=one.cause, refused=one.refused)

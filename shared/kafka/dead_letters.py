@@ -1,21 +1,21 @@
 """The dead letters: what could not be taken in, with its bytes, its place and the reason."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
 
 from shared.contracts import wire
+from shared.contracts.moments import is_plausible
 from shared.contracts.topics import MAX_LETTER_BYTES, dead_letters
 from shared.contracts.wire import Message
 from shared.kafka.offsets import Place
 from shared.kafka.producer import Producer
+from shared.kafka.sources import UNKNOWN, Cause
 
-# A bad deploy must stop, not drain a topic into its dead letters.
-MAX_DEAD_RATIO: Final = 0.1
-MIN_SAMPLE: Final = 200  # records; below this a ratio says little
-WINDOW: Final = 10_000  # records that the ratio speaks of
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_REASON_CHARACTERS: Final = 500  # a reason may quote the record, and a list of letters is for people
 
 
 def producer(bootstrap: str, *, client_id: str) -> Producer:
@@ -32,12 +32,25 @@ class Record(msgspec.Struct, frozen=True):
     value: bytes | None
     timestamp_ms: int
 
+    @property
+    def produced_at(self) -> datetime | None:
+        """When it was produced, as its producer or broker says; None for what is no moment, such as microseconds."""
+        if self.timestamp_ms <= 0:  # -1 is Kafka's word for none
+            return None
+        try:
+            moment = _EPOCH + timedelta(milliseconds=self.timestamp_ms)
+        except OverflowError:
+            return None
+        return moment if is_plausible(moment) else None
+
 
 class DeadLetter(msgspec.Struct, frozen=True):
-    """A record and why it could not be taken in."""
+    """A record, why it could not be taken in, and whose it is."""
 
     record: Record
     reason: str
+    cause: Cause = Cause.REFUSED
+    source: str = UNKNOWN
 
 
 class Letter(msgspec.Struct, frozen=True):
@@ -70,9 +83,10 @@ def place_of(text: str) -> tuple[Place, int]:
     return Place(cluster_id, int(generation or "1"), topic, int(partition)), int(offset)
 
 
-def too_many(*, seen: int, dead: int) -> bool:
-    """Whether this many dead letters mean that the reader is wrong, not the records."""
-    return seen >= MIN_SAMPLE and dead / seen > MAX_DEAD_RATIO
+def storable(reason: str) -> str:
+    """Returns a reason as a header and PostgreSQL can keep it: bounded, without NUL, and a text in UTF-8."""
+    cut = reason if len(reason) <= MAX_REASON_CHARACTERS else f"{reason[: MAX_REASON_CHARACTERS - 1]}…"
+    return cut.encode(errors="backslashreplace").decode().replace("\0", "\\0")
 
 
 async def write(
@@ -92,7 +106,7 @@ async def write(
                     ("dlq_offset", str(letter.record.offset).encode()),
                     ("dlq_cluster", place.cluster_id.encode()),
                     ("dlq_key", letter.record.key or b""),
-                    ("dlq_reason", letter.reason.encode()),
+                    ("dlq_reason", storable(letter.reason).encode()),
                     ("dlq_at", wire.iso(now).encode()),
                 ],
             )

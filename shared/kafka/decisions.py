@@ -14,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from shared.db import Work
+from shared.kafka.dead_letters import storable
 
 READER: Final = "consumer"  # who refuses; the other decisions are people's
 
@@ -48,7 +49,7 @@ async def refuse(work: Work, reasons: Mapping[str, str]) -> None:
         "AS t(place, note) ON CONFLICT (place) DO UPDATE SET at = excluded.at, by = excluded.by, note = excluded.note "
         "WHERE d.decision = 'refused'",
         places=places,
-        notes=[_storable(reasons[place]) for place in places],
+        notes=[storable(reasons[place]) for place in places],
         now=work.now,
         by=READER,
     )
@@ -65,7 +66,7 @@ async def decide(
         decision=verdict.value,
         now=work.now,
         by=by,
-        note=_storable(note),
+        note=storable(note),
         event_id=event_id,
     )
 
@@ -90,8 +91,3 @@ async def applied(work: Work, event_id: UUID) -> str | None:
 
 def _decision(row: Any) -> Decision:
     return Decision(row.place, Verdict(row.decision), row.at, row.by, row.note)
-
-
-def _storable(text: str) -> str:
-    """PostgreSQL keeps every text but one with a NUL, and a reason may quote the record."""
-    return text.replace("\0", "\\0")

@@ -7,13 +7,17 @@ Keyed by cluster id and topic generation: offsets mean nothing in another log.
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.envelope import Event
+
+# Between two events of one origin in one partition lie those that the origin sent to the others: a few, or those of one
+# customer's import. Records that were lost leave larger gaps, and then an operator goes on by hand.
+MAX_GAP: Final = 1_000_000
 
 
 class Place(msgspec.Struct, frozen=True, order=True):
@@ -38,10 +42,18 @@ class Taken(msgspec.Struct, frozen=True):
 
 
 class Swapped(msgspec.Struct, frozen=True):
-    """The partition's running counts after a swap, for the dead-letter breaker."""
+    """The partition's running counts after a swap, for the dead-letter breaker, and the sources that are blocked."""
 
     seen: int
     dead: int
+    blocked: tuple[str, ...] = ()
+
+
+class Doubtful(msgspec.Struct, frozen=True):
+    """Positions in a batch: of events that were seen before, and of those whose sequence no origin can have reached."""
+
+    repeated: frozenset[int] = frozenset()
+    implausible: frozenset[int] = frozenset()
 
 
 _KEY = "cluster_id = :cluster_id AND generation = :generation AND topic = :topic AND partition = :partition"
@@ -76,12 +88,13 @@ async def swap(
                 "UPDATE consumer_offsets SET next_offset = :new, "
                 "seen = CASE WHEN seen > :window THEN seen / 2 ELSE seen END + :records, "
                 "dead = CASE WHEN seen > :window THEN dead / 2 ELSE dead END "
-                f"WHERE {_KEY} AND epoch = :epoch AND next_offset = :expected RETURNING seen, dead"
+                f"WHERE {_KEY} AND epoch = :epoch AND next_offset = :expected RETURNING seen, dead, "
+                "ARRAY(SELECT source FROM blocked_sources) AS blocked"
             ),
             {**place.key(), "epoch": epoch, "expected": expected, "new": new, "records": records, "window": window},
         )
     ).first()
-    return None if row is None else Swapped(row.seen, row.dead)
+    return None if row is None else Swapped(row.seen, row.dead, tuple(row.blocked))
 
 
 async def lock(connection: AsyncConnection, *, topic: str, partition: int) -> None:
@@ -98,10 +111,11 @@ async def lock(connection: AsyncConnection, *, topic: str, partition: int) -> No
     )
 
 
-async def count_dead(connection: AsyncConnection, place: Place, dead: int) -> None:
-    """Adds to the partition's count of dead letters."""
+async def count_dead(connection: AsyncConnection, place: Place, dead: int, *, uncounted: int = 0) -> None:
+    """Adds to the partition's count of dead letters; `uncounted` records are taken out of those that were seen."""
     await connection.execute(
-        text(f"UPDATE consumer_offsets SET dead = dead + :dead WHERE {_KEY}"), {**place.key(), "dead": dead}
+        text(f"UPDATE consumer_offsets SET dead = dead + :dead, seen = seen - :uncounted WHERE {_KEY}"),
+        {**place.key(), "dead": dead, "uncounted": uncounted},
     )
 
 
@@ -119,6 +133,13 @@ async def resume(connection: AsyncConnection, *, accept: int = 0) -> int:
     `accept` more dead letters of each may come before the breaker counts again: when the records are wrong and not
     their reader, it would open at the same place for ever.
     """
+    await connection.execute(
+        text(
+            "DELETE FROM refusal_counts r USING consumer_offsets o WHERE o.stopped IS NOT NULL "
+            "AND (r.cluster_id, r.topic, r.generation, r.partition) "
+            "= (o.cluster_id, o.topic, o.generation, o.partition)"
+        )
+    )
     result = await connection.execute(
         text(
             "UPDATE consumer_offsets SET stopped = NULL, seen = 0, dead = -CAST(:accept AS bigint) "
@@ -198,17 +219,18 @@ async def read_elsewhere(
     return [Place(row.cluster_id, row.generation, row.topic, row.partition) for row in rows]
 
 
-async def repeated(connection: AsyncConnection, place: Place, events: Iterable[Event]) -> set[int]:
-    """Marks the stamped events of a batch and returns the positions of those seen before.
+async def doubtful(connection: AsyncConnection, place: Place, events: Iterable[Event]) -> Doubtful:
+    """Marks the stamped events of a batch; returns which were seen before, and which can't be believed.
 
-    A reader keeps, per (its partition, origin), the highest sequence it has taken in. Must run in the
+    A reader keeps, per (its partition, origin), the highest sequence it has taken in. One that lies more than
+    `MAX_GAP` above it moves no mark: it would have everything after it taken for a double, in silence. Must run in the
     transaction that swapped the partition's offset.
     """
     stamped = [
         (n, e.origin, e.sequence) for n, e in enumerate(events) if e.origin is not None and e.sequence is not None
     ]
     if not stamped:
-        return set()
+        return Doubtful()
     rows = await connection.execute(
         text("SELECT origin, sequence FROM stream_marks WHERE topic = :topic AND partition = :partition"),
         {"topic": place.topic, "partition": place.partition},
@@ -216,9 +238,13 @@ async def repeated(connection: AsyncConnection, place: Place, events: Iterable[E
     marks: dict[int, int] = {row.origin: row.sequence for row in rows}
     before = dict(marks)
     seen: set[int] = set()
+    implausible: set[int] = set()
     for position, origin, sequence in stamped:
-        if sequence <= marks.get(origin, -1):
+        mark = marks.get(origin)
+        if mark is not None and sequence <= mark:
             seen.add(position)
+        elif mark is not None and sequence - mark > MAX_GAP:
+            implausible.add(position)
         else:
             marks[origin] = sequence
     moved = sorted((origin, sequence) for origin, sequence in marks.items() if before.get(origin) != sequence)
@@ -236,4 +262,4 @@ async def repeated(connection: AsyncConnection, place: Place, events: Iterable[E
                 "sequences": [sequence for _, sequence in moved],
             },
         )
-    return seen
+    return Doubtful(frozenset(seen), frozenset(implausible))

@@ -191,10 +191,11 @@ class Rebuild:
                 continue
             except wire.NewerThanCode as error:
                 raise NotPossible(f"{name} is {error}, which this release does not know: upgrade it") from error
-        repeated = await offsets.repeated(work.connection, part.place, (event for _, event in events))
+        doubtful = await offsets.doubtful(work.connection, part.place, (event for _, event in events))
+        passed_over = doubtful.repeated | doubtful.implausible
         dead = self._letters.keys() - _applied(self._letters)
         await self._apply(
-            work, [event for n, (name, event) in enumerate(events) if n not in repeated and name not in dead]
+            work, [event for n, (name, event) in enumerate(events) if n not in passed_over and name not in dead]
         )
 
     async def _apply(self, work: Work, events: Sequence[Event]) -> None:

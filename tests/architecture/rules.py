@@ -19,7 +19,11 @@ REQUIRED_ROOMS: Final = frozenset(
 OPTIONAL_ROOMS: Final = frozenset({"worker", "channels", "commands", "content", "journeys", "templates", "static"})
 PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "templates", "static"})  # read, never imported
 
-PROCESS_EDGES: Final = frozenset({"shared/process.py", "shared/internal_errors.py", "deploy/local/cli.py"})
+# Of these the last is one within a process: what one record brings about ends there, with that record
+# (docs/decisions/0024).
+PROCESS_EDGES: Final = frozenset(
+    {"shared/process.py", "shared/internal_errors.py", "deploy/local/cli.py", "shared/kafka/isolation.py"}
+)
 TABLE_MARKS: Final = ("RECORD", "PROJECTION")
 
 

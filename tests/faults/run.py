@@ -8,6 +8,7 @@ from math import inf
 from random import Random
 from statistics import quantiles
 from typing import Any, Final
+from uuid import UUID
 
 from aiokafka import AIOKafkaProducer
 from rich.console import Console
@@ -148,14 +149,20 @@ async def poison(world: World, ledger: Ledger, round_: int) -> None:
         await flood(world, ledger, topic, 1, said=f"poison {round_}")
 
 
-async def flood(world: World, ledger: Ledger, topic: str, records: int, *, said: str = "flood") -> None:
-    """Puts records that are no events into one partition of a topic, and notes where they lie."""
+async def flood(
+    world: World, ledger: Ledger, topic: str, records: int, *, said: str = "flood", sources: int = 0
+) -> None:
+    """Puts records that are no events into one partition of a topic, and notes where they lie.
+
+    They are nobody's, which blocks nobody but nobody; as of several `sources`, they are what a bad deploy would make.
+    """
     producer = AIOKafkaProducer(bootstrap_servers=world.direct, acks="all")
     await producer.start()
     try:
         for n in range(records):
             value = f"{said} {n}"
-            there = await producer.send_and_wait(topic, value.encode(), key=b"p")
+            headers = [("ce_source", f"/rapport/sources/{UUID(int=1 + n % sources)}".encode())] if sources else []
+            there = await producer.send_and_wait(topic, value.encode(), key=b"p", headers=headers)
             ledger.note("poison", topic=topic, place=f"{topic}/{there.partition}/{there.offset}", value=value)
     finally:
         await producer.stop()

@@ -29,6 +29,7 @@ SEED = int(os.environ.get("SEED", "11"))
 FILED = 30  # customers of a file that is imported
 IMPORT = ("import", "{home}/import.ndjson", "--source", "demo", "--preset", "tracking", "--live")
 FLOOD = 260  # poisoned records in one partition: more than the breaker's sample
+FLOOD_SOURCES = 8  # that they are of: so many, each with more than a few, that the reader is to blame
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ async def _flood(ground: Ground) -> None:
         lambda dead: dead >= earlier,
         deadline_seconds=DEATH_SECONDS,
     )
-    await flood(ground.world, ground.ledger, topics.SEGMENTS, FLOOD)
+    await flood(ground.world, ground.ledger, topics.SEGMENTS, FLOOD, sources=FLOOD_SOURCES)
 
 
 async def _silent(ground: Ground) -> None:

@@ -356,7 +356,7 @@ async def test_a_service_tells_whether_it_lives_and_whether_it_can_work(
         ready = await client.get("/health/ready")
         # ingest spools, and is ready without its consumer; the others' does not run here
         expected = {"ready": True} if service == "ingest" else {"ready": False, "consumer": False}
-        assert ready.json() == {"serving": True, "database": True, **expected}
+        assert ready.json() == {"serving": True, "database": True, "stopped": [], **expected}
         assert ready.status_code == (200 if service == "ingest" else 503)
         await client.get("/v1/nothing")
         metrics = await client.get("/metrics")

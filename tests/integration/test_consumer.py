@@ -21,7 +21,7 @@ from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.wire import Message
 from shared.db import Work
 from shared.errors import TryAgain
-from shared.kafka import dead_letters, log, offsets
+from shared.kafka import breaker, log, offsets
 from shared.kafka.batch import Held
 from shared.kafka.consumer import Consumer, Stuck
 from shared.kafka.consumer.holdings import Holdings
@@ -161,10 +161,10 @@ async def test_poison_as_large_as_the_broker_takes_goes_to_the_dead_letters_whol
 
 
 async def test_a_bad_deploy_stops_instead_of_draining_into_the_dead_letters(bench: Bench) -> None:
-    await bench.publish([order(1, n) for n in range(dead_letters.MIN_SAMPLE)])
+    await bench.publish([order(1, n) for n in range(breaker.MIN_SAMPLE)])
     async with bench.consuming():
-        await bench.until_applied(dead_letters.MIN_SAMPLE)
-        await bench.publish([event(CustomEvent(name="refuse"), user(1)) for _ in range(100)])
+        await bench.until_applied(breaker.MIN_SAMPLE)
+        await bench.publish(refused_of_many_sources(100))
         await eventually(lambda: _stopped(bench), lambda stopped: len(stopped) == 1)
     async with bench.consuming() as again:
         await eventually(lambda: _now(again.stopped()), lambda stopped: len(stopped) == 1)
@@ -172,14 +172,14 @@ async def test_a_bad_deploy_stops_instead_of_draining_into_the_dead_letters(benc
         assert await offsets.resume(work.connection) == 1
     async with bench.consuming():
         await eventually(lambda: _dead_letters(bench), lambda found: len(found) >= 100)
-    assert await bench.times() == {1: dead_letters.MIN_SAMPLE}
+    assert await bench.times() == {1: breaker.MIN_SAMPLE}
 
 
 async def test_what_waits_for_an_operator_counts_as_lag_and_not_as_work_undone(bench: Bench) -> None:
-    await bench.publish([order(1, n) for n in range(dead_letters.MIN_SAMPLE)])
+    await bench.publish([order(1, n) for n in range(breaker.MIN_SAMPLE)])
     async with bench.consuming() as consumer:
-        await bench.until_applied(dead_letters.MIN_SAMPLE)
-        await bench.publish([event(CustomEvent(name="refuse"), user(1)) for _ in range(100)])
+        await bench.until_applied(breaker.MIN_SAMPLE)
+        await bench.publish(refused_of_many_sources(100))
         await eventually(lambda: _now(consumer.stopped()), lambda stopped: len(stopped) == 1)
         assert consumer.lag() == 100
         assert not consumer.is_behind(), "a process that ends for it would only come back to the same"
@@ -426,6 +426,11 @@ async def test_a_holder_frozen_inside_its_transaction_does_not_block_its_success
         async with bench.consuming():
             await bench.until_applied(100, deadline_seconds=45)
         await frozen.invalidate()
+
+
+def refused_of_many_sources(count: int) -> list[Event]:
+    """Events that the handler refuses, of as many sources as make it the reader's fault."""
+    return [event(CustomEvent(name="refuse"), user(1), source_id=str(UUID(int=100 + n % 5))) for n in range(count)]
 
 
 def replace_stamp(one: Any, **changes: Any) -> Any:

@@ -2,6 +2,7 @@
 
 import traceback
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import pytest
@@ -106,3 +107,28 @@ async def test_an_error_says_what_was_wrong(database: Database) -> None:
             await work.run(statement, **parameters)
     assert sqlstate(raised.value) == "23505"
     assert refuses_data(raised.value)
+
+
+@pytest.mark.parametrize(
+    "moment", [datetime(1, 1, 1, tzinfo=UTC), datetime(2026, 3, 1, 12, 0, 0, 5, UTC), datetime.max.replace(tzinfo=UTC)]
+)
+async def test_every_moment_comes_back_aware(database: Database, moment: datetime) -> None:
+    async with database.work() as work:
+        row = await work.row(
+            "SELECT CAST(:one AS timestamptz) AS one, CAST(:some AS timestamptz[]) AS several",
+            one=moment,
+            some=[moment, None],
+        )
+        ends = await work.row("SELECT CAST('-infinity' AS timestamptz) AS first, CAST('20000-01-01' AS timestamptz)")
+    assert row is not None
+    assert (row.one, row.several) == (moment, [moment, None])
+    assert row.one.tzinfo is UTC
+    assert ends is not None
+    assert ends[0] < moment <= ends[1] or moment == ends[0]
+
+
+async def test_a_moment_without_a_zone_is_refused_as_data(database: Database) -> None:
+    with pytest.raises(DBAPIError) as caught:
+        async with database.work() as work:
+            await work.row("SELECT CAST(:one AS timestamptz)", one=datetime(2026, 3, 1))  # noqa: DTZ001 # on purpose
+    assert refuses_data(caught.value)

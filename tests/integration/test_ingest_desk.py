@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from random import Random
 from typing import Any
 
 import httpx2
@@ -437,3 +438,12 @@ async def test_while_postgresql_is_away_known_keys_work_on(ingest: Ingest, monke
     for minutes, status in ((1, 200), (8, 200), (2, 503)):
         ingest.clock.moment += timedelta(minutes=minutes)
         assert (await ingest.post("track", track(size=1))).status_code == status
+
+
+async def test_a_name_that_is_too_long_for_an_index_costs_nobody_the_figures(ingest: Ingest) -> None:
+    name = "".join(Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=20_000))  # so that it can't be packed
+    await ingest.post("track", track(name))
+    await ingest.post("track", track(message_id="m-2", size=5))
+    await write_down(ingest)
+    figures = await asked(ingest, "GET", f"sources/{ingest.ids['server']}/figures")
+    assert sum(day.get("events", 0) for day in figures["figures"]) == 2, figures

@@ -4,7 +4,9 @@ import json
 from typing import Any
 from uuid import uuid4
 
+import httpx2
 import pytest
+from aiokafka import AIOKafkaProducer
 
 from deploy.local.broker import Broker
 from services.ingest.domain.cloudevents import message_id_of
@@ -15,9 +17,11 @@ from shared.contracts.envelope import Event, event_id
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.wire import Message
 from shared.dlq import command as dlq
-from shared.kafka import log
+from shared.kafka import log, offsets
+from shared.kafka.offsets import Place
 from shared.kafka.producer import Producer
-from shared.kafka.topics import ensure_topics
+from shared.kafka.sources import UNKNOWN, blocked_sources
+from shared.kafka.topics import admin, cluster_id, ensure_topics
 from shared.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.events import SECRET
@@ -130,3 +134,70 @@ async def test_an_event_of_no_known_source_is_a_dead_letter_until_the_source_is_
     async with running(again, ("relay",)):
         [event] = await eventually(lambda: published(again, source_id), lambda events: len(events) == 1)
     assert event.body == CustomEvent(name="Parcel Weighed", properties={"grams": 7})
+
+
+async def test_a_header_without_a_value_and_a_timestamp_of_no_time_are_no_obstacle(service: Service) -> None:
+    name = f"/erp/{uuid4()}"
+    source_id, _ = await made_source(service.database, name, ce_source=name)
+    good = binary(name, 1, {"customer": {"user_id": "42"}})
+    producer = AIOKafkaProducer(bootstrap_servers=service.settings.kafka_bootstrap)
+    await producer.start()
+    try:
+        for timestamp_ms in (1_772_366_400_000_000, 2**62, 0):
+            headers = [*good.headers, ("ce_subject", None)]
+            await producer.send_and_wait(good.topic, good.value, b"k", timestamp_ms=timestamp_ms, headers=headers)
+    finally:
+        await producer.stop()
+    async with running(service):
+        [arrived] = await eventually(lambda: published(service, source_id), bool)
+    assert arrived.body == CustomEvent(name="Parcel Weighed", properties={})
+
+
+async def test_names_that_no_source_has_are_one_source_however_many_they_are(service: Service) -> None:
+    name = f"/erp/{uuid4()}"
+    source_id, _ = await made_source(service.database, name, ce_source=name)
+    strangers = [binary(f"/stranger/{uuid4()}", n, {"customer": {"user_id": "42"}}) for n in range(300)]
+    async with running(service):
+        assert service.consumer is not None
+        await produce(service, *strangers)
+        await eventually(lambda: _blocked(service), lambda blocked: blocked == [UNKNOWN])
+        await produce(service, binary(name, 1, {"customer": {"user_id": "42"}}))
+        await eventually(lambda: published(service, source_id), bool)
+        async with _asking(service) as client:
+            told = (await client.get("/health/lag")).json()
+            assert (told["stopped"], told["failing"]) == ([], [])
+            assert [one["source"] for one in told["blocked"]] == [UNKNOWN]
+            assert told["cluster"] == service.consumer.cluster_id
+
+
+async def test_a_stopped_partition_of_ingest_is_told_and_leaves_it_ready(service: Service) -> None:
+    async with service.database.work() as work:
+        for partition in range(topics.PARTITIONS):
+            place = Place(await _cluster_id(service), 1, topics.INBOUND, partition)
+            taken = await offsets.take(work.connection, place, beginning=0)
+            await offsets.stop(work.connection, place, epoch=taken.epoch, reason="a test of ours")
+    async with running(service), _asking(service) as client:
+        told = await eventually(lambda: _told(client), lambda told: len(told["stopped"]) == topics.PARTITIONS)
+        assert told["stopped"][0] == f"{topics.INBOUND}/0: a test of ours"
+        ready = await client.get("/health/ready")
+        assert ready.status_code == 200
+        assert ready.json()["stopped"][0] == f"{topics.INBOUND}/0"
+
+
+def _asking(service: Service) -> httpx2.AsyncClient:
+    assert service.app is not None
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(service.app), base_url="http://ingest")
+
+
+async def _told(client: httpx2.AsyncClient) -> Any:
+    return (await client.get("/health/lag")).json()
+
+
+async def _cluster_id(service: Service) -> str:
+    async with admin(service.settings.kafka_bootstrap) as client:
+        return await cluster_id(client)
+
+
+async def _blocked(service: Service) -> list[str]:
+    async with service.database.work() as work:
+        return [one.source for one in await blocked_sources(work)]

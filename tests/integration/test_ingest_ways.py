@@ -9,6 +9,7 @@ import pytest
 
 from services.ingest.api.examples import TYPED
 from services.ingest.domain import cloudevents
+from services.ingest.domain.errors import Reason
 from services.ingest.domain.typed import KINDS
 from shared.contracts.events import CustomEvent, OrderPlaced
 from tests.conftest import DatabaseFactory
@@ -237,3 +238,18 @@ async def test_the_description_shows_every_fact_with_its_schema_and_an_example(i
         assert content["example"] == TYPED[kind]
         assert content["schema"]["additionalProperties"] is False
         assert set(content["schema"]["properties"]) >= {"customer", "occurred_at", "historical"}
+
+
+@pytest.mark.parametrize("year", ["0001", "1601", "2200", "9999"])
+async def test_an_order_of_a_year_that_nobody_can_mean_reaches_no_reader(ingest: Ingest, year: str) -> None:
+    moment = f"{year}-01-01T00:00:00Z"
+    await ingest.post("orders", {**TYPED["orders"], "placed_at": moment})
+    await ingest.post("track", track_order(placed_at=moment))
+    await ingest.post("track", {**track_order(), "timestamp": moment}, key="public")
+    assert ingest.publisher.messages == []
+    assert {one["reason_code"] for one in await ingest.quarantined()} == {Reason.TIME.value}
+
+
+def track_order(**more: Any) -> dict[str, Any]:
+    properties = {"order_id": "o-1", "currency": "EUR", "total": "5.00", **more}
+    return {"type": "track", "event": "Order Completed", "userId": "42", "properties": properties}

@@ -11,6 +11,7 @@ from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.money import MAX_MINOR
 from services.ingest.domain.vocabulary import MAX_ID_LENGTH, MAX_QUANTITY
 from shared.contracts.events import SURVEY_SCALES, FeedbackSubmitted, ProductViewed
+from shared.contracts.moments import BOUNDS, is_plausible
 
 MAY_BE_EMPTY: Final[Mapping[type, tuple[str, ...]]] = {ProductViewed: ("currency",)}
 
@@ -43,6 +44,8 @@ def _check(name: str, value: Any, at: str) -> None:
     elif isinstance(value, datetime):
         if value.tzinfo is None:
             raise BadEvent(Reason.TIME, f"{at}: not a time with a zone; send RFC 3339")
+        if not is_plausible(value):
+            raise BadEvent(Reason.TIME, f"{at}: year {value.year:04}; send a time {BOUNDS}")
     elif name.endswith("_minor"):
         if not 0 <= value <= MAX_MINOR:
             raise BadEvent(Reason.AMOUNT, f"{at}: {value}; send minor units from 0 to {MAX_MINOR}")

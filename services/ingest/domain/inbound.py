@@ -33,9 +33,13 @@ class _Named(msgspec.Struct, frozen=True, kw_only=True):
 _decode_named: Final = msgspec.json.Decoder(_Named).decode
 
 
-def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
-    """A record as the consumer runtime handles it. Never raises: what is wrong with it is for its handler to say."""
-    said = {name: raw.decode(errors="replace") for name, raw in headers}
+def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Event:
+    """A record as the consumer runtime handles it. Never raises: what is wrong with it is for its handler to say.
+
+    The event's source is the name that the record gives; whether there is such a source is for the handler to say, too.
+    """
+    # Kafka allows a header without a value: it says nothing.
+    said = {name: raw.decode(errors="replace") for name, raw in headers if raw is not None}
     content_type = said.get("content-type", "")
     raw = value or b""
     if not content_type.lower().startswith(cloudevents.MEDIA_TYPE):
@@ -48,7 +52,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
         named = _Named()
     return Event(
         event_id=uuid5(_RECORDS, f"{named.source}\n{named.id}" if named.id else raw.hex()),
-        source_id="",
+        source_id=named.source,
         source_kind=SourceKind.SERVER,
         occurred_at=_EPOCH,
         received_at=_EPOCH,

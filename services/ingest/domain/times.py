@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from services.ingest.domain.errors import BadEvent, Reason
+from shared.contracts.moments import BOUNDS, EARLIEST, is_plausible
 
 
 def moment(value: Any) -> datetime | None:
@@ -39,12 +40,20 @@ def occurred_at(
 
 
 def corrected(stamped: datetime, sent_at: datetime | None, received_at: datetime, *, historical: bool) -> datetime:
-    """When an event happened that its sender stamped so. Raises `BadEvent`."""
+    """When an event happened that its sender stamped so.
+
+    Raises `BadEvent` where that, or the stamp itself, is none of the moments that events may speak of.
+    """
+    if not is_plausible(stamped):
+        raise BadEvent(Reason.TIME, f"timestamp: {stamped.year:04} is no year that it can be of; send a time {BOUNDS}")
     if sent_at is None or historical:
         return min(stamped, received_at)
     if sent_at <= stamped:
         return received_at
     try:
-        return received_at - (sent_at - stamped)
+        happened_at = received_at - (sent_at - stamped)
     except OverflowError:
-        raise BadEvent(Reason.TIME, "timestamp, sentAt: too far apart; check the sender's clock") from None
+        happened_at = None
+    if happened_at is None or happened_at < EARLIEST:
+        raise BadEvent(Reason.TIME, "timestamp, sentAt: too far apart; check the sender's clock")
+    return happened_at

@@ -32,6 +32,7 @@ from shared.contracts.events import (
     ProductViewed,
     Told,
 )
+from shared.contracts.moments import BOUNDS, is_plausible
 
 MAX_QUANTITY: Final = 1_000_000
 
@@ -125,6 +126,8 @@ def _placed_at(value: Scalar) -> datetime | None:
     moment = times.moment(found)
     if moment is None:
         raise BadEvent(Reason.TIME, "properties.placed_at: not a time with a zone; send ISO 8601")
+    if not is_plausible(moment):
+        raise BadEvent(Reason.TIME, f"properties.placed_at: {found[:40]!r} is no such time; send one {BOUNDS}")
     return moment
 
 

@@ -44,7 +44,8 @@ class Hearing:
             if source is None:
                 known_as = keepable.text(name, limit=MAX_NAMED)
                 raise Refused(
-                    f"no source has the CloudEvents source {known_as!r}: make one with this ce_source, and retry"
+                    f"no source has the CloudEvents source {known_as!r}: make one with this ce_source, and retry",
+                    unattributed=True,
                 )
             reception = taking.reception_of(
                 source, work.now, locate=self.locate, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES

@@ -7,6 +7,7 @@ from aiokafka import TopicPartition
 
 from shared.kafka.batch import Held
 
+FAILING: Final = 3  # batches in a row, after which it is told: one or two fail of a deadlock, or of a new holder
 PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
 
 End = Callable[[TopicPartition], int | None]
@@ -64,6 +65,7 @@ class Holdings:
         for partition in partitions:
             self.held.pop(partition, None)
             self._given_up.pop(partition, None)
+            self._failures.pop(partition, None)
 
     def missing(self, assigned: Collection[TopicPartition], *, now: float) -> list[TopicPartition]:
         """The assigned ones that are to be taken now. What is assigned no more is let go."""
@@ -105,6 +107,18 @@ class Holdings:
         """The partitions that wait for an operator, each with its reason."""
         return sorted(
             f"{held.place.topic}/{held.place.partition}: {held.stopped}" for held in self.held.values() if held.stopped
+        )
+
+    def stopped_partitions(self) -> list[str]:
+        """The partitions that wait for an operator, by name alone."""
+        return sorted(f"{held.place.topic}/{held.place.partition}" for held in self.held.values() if held.stopped)
+
+    def failing(self) -> list[str]:
+        """The partitions whose batches fail again and again, each with how often in a row."""
+        return sorted(
+            f"{partition.topic}/{partition.partition}: {failures} batches in a row failed"
+            for partition, failures in self._failures.items()
+            if failures >= FAILING
         )
 
 

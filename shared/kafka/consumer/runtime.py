@@ -83,6 +83,14 @@ class Consumer:
         """The partitions that wait for an operator, each with its reason."""
         return self.holdings.stopped()
 
+    def stopped_partitions(self) -> list[str]:
+        """The partitions that wait for an operator, by name alone."""
+        return self.holdings.stopped_partitions()
+
+    def failing(self) -> list[str]:
+        """The partitions whose batches fail again and again, each with how often."""
+        return self.holdings.failing()
+
     async def read_until(self, work: Work) -> datetime | None:
         """How far timers may run: the moment up to which every partition has been read. None if not known yet."""
         if not self.holdings.cluster_id:

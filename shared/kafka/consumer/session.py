@@ -15,8 +15,9 @@ from shared.clock import wall_milliseconds
 from shared.db import DATABASE_AWAY, Work
 from shared.errors import TryAgain
 from shared.failpoints import failpoint
-from shared.kafka import dead_letters, offsets, rewinds
+from shared.kafka import breaker, offsets, rewinds
 from shared.kafka.batch import Applier, BreakerOpened, Held, PartitionLost
+from shared.kafka.consumer import unreadable
 from shared.kafka.consumer.holdings import Holdings
 from shared.kafka.consumer.subscription import Subscription
 from shared.kafka.consumer.taking import Taking
@@ -84,6 +85,9 @@ class Session:
             except NoOffsetForPartitionError as error:
                 # The client looked for a position before ours was set: take that partition again.
                 self._holdings.drop(error.args[0])
+                continue
+            except UnicodeDecodeError:
+                await unreadable.step_over(self.client, self._holdings.held, self._apply_all)
                 continue
             except OffsetOutOfRangeError as error:
                 await self.watch.check_cluster()  # in another cluster's log no position means anything
@@ -217,7 +221,7 @@ class Session:
             expected=held.stored,
             new=held.expected,
             records=0,
-            window=dead_letters.WINDOW,
+            window=breaker.WINDOW,
         )
         return passed is not None
 

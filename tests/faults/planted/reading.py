@@ -13,7 +13,7 @@ from shared.failpoints import failpoint
 from shared.kafka import dead_letters, offsets
 from shared.kafka.batch import Held
 from shared.kafka.dead_letters import Record
-from shared.kafka.offsets import Place
+from shared.kafka.offsets import Doubtful, Place
 from shared.process import Service
 from tests.faults import tally
 from tests.faults.planted.patching import patch
@@ -34,7 +34,7 @@ class _TwoTransactions:
             failpoint("planted.between")
         async with self._database.work() as work:
             events = [wire.decode(one.headers, one.value) for one in records]
-            seen = await offsets.repeated(work.connection, held.place, events)
+            seen = (await offsets.doubtful(work.connection, held.place, events)).repeated
             await tally.add(work, [event for n, event in enumerate(events) if n not in seen])
             if not self._offset_first:  # so that a second reading is not hidden by the marks
                 await work.run("DELETE FROM stream_marks")
@@ -72,11 +72,11 @@ def unchecked_epoch(service: Service) -> None:
 def no_marks(_: Service) -> None:
     """What a relay sends again is applied again."""
 
-    async def repeated(connection: AsyncConnection, place: Place, events: Iterable[Event]) -> set[int]:
+    async def doubtful(connection: AsyncConnection, place: Place, events: Iterable[Event]) -> Doubtful:
         del connection, place, events
-        return set()
+        return Doubtful()
 
-    patch(offsets, repeated=repeated)
+    patch(offsets, doubtful=doubtful)
 
 
 def no_letters(_: Service) -> None:

@@ -88,7 +88,7 @@ def any_event(body: type[Body]) -> st.SearchStrategy[Event]:
         claim=st.booleans(),
         profile_id=st.none() | st.uuids(),
         origin=st.none() | st.integers(-1, 100),
-        sequence=st.none() | st.integers(0, 2**62),
+        sequence=st.none() | st.integers(0, wire.MAX_SEQUENCE),
         cause_id=st.none() | st.uuids(),
         depth=st.integers(0, 8),
         traceparent=st.none() | st.just("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),

@@ -3,7 +3,9 @@
 import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import CustomEvent, OrderPlaced, PageViewed
 from tests.support.events import event, user
 from tests.support.examples import at_least
-from tests.unit.contracts.strategies import any_event, any_events
+from tests.unit.contracts.strategies import START, any_event, any_events
 
 Pairs = list[tuple[str, bytes]]
 
@@ -172,6 +174,21 @@ def test_times_are_read_in_utc_whatever_their_offset() -> None:
 
     assert decoded.occurred_at == datetime(2026, 3, 1, 12, 0, 0, 500_000, tzinfo=UTC)
     assert decoded.occurred_at.tzinfo is UTC
+
+
+@pytest.mark.parametrize("moment", ["0001-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "2026-03-01T12:00:00", 5])
+@pytest.mark.parametrize("where", ["placed_at", "stated_at", "ce_time", "ce_receivedat"])
+def test_a_moment_that_nobody_can_mean_is_read_by_nobody(where: str, moment: Any) -> None:
+    placed = OrderPlaced(order_id="o", currency="EUR", total_minor=5, placed_at=START)
+    headers, value = wire.encode(event(placed, user(1), stated_at=START))
+    if where.startswith("ce_"):
+        headers = [(name, str(moment).encode() if name == where else text) for name, text in headers]
+    else:
+        said = msgspec.json.decode(value)
+        (said["data"] if where == "placed_at" else said)[where] = moment
+        value = msgspec.json.encode(said)
+    with pytest.raises(wire.Undecodable, match=r"ce_time or ce_receivedat|headers|data|stated_at|Expected"):
+        wire.decode(headers, value)
 
 
 def test_what_a_field_means_to_a_newer_release_is_ignored_by_this_one() -> None:

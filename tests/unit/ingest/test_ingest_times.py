@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain import times
 from services.ingest.domain.errors import BadEvent
+from shared.contracts.moments import is_plausible
 
 RECEIVED = datetime(2026, 1, 31, 12, tzinfo=UTC)
 SKEWS = st.timedeltas(timedelta(days=-4000), timedelta(days=4000))
@@ -31,6 +32,36 @@ def test_nothing_happened_after_it_was_received(timestamp: datetime, sent_at: da
     except BadEvent:
         return  # the two are further apart than time itself is long
     assert found <= RECEIVED
+
+
+@pytest.mark.parametrize(
+    "timestamp",
+    [
+        "0001-01-01T00:00:00Z",
+        "1601-01-01T00:00:00Z",
+        "1899-12-31T23:59:59Z",
+        "2200-01-01T00:00:00Z",
+        "9999-12-31T23:59:59.999999Z",
+    ],
+)
+@pytest.mark.parametrize("historical", [False, True])
+def test_what_no_event_can_be_of_is_refused(timestamp: str, historical: bool) -> None:
+    for sent_at in (None, RECEIVED):
+        with pytest.raises(BadEvent, match="from 1900-01-01 to before 2200-01-01"):
+            occurred(timestamp, sent_at, historical=historical)
+
+
+@given(timestamp=st.datetimes(timezones=st.just(UTC)), sent_at=st.none() | st.datetimes(timezones=st.just(UTC)))
+def test_whatever_is_taken_in_can_be_read_by_everybody(timestamp: datetime, sent_at: datetime | None) -> None:
+    try:
+        stated_at, occurred_at = times.occurred_at(
+            timestamp.isoformat(), sent_at=sent_at, received_at=RECEIVED, historical=False
+        )
+    except BadEvent:
+        return
+    assert is_plausible(occurred_at)
+    assert stated_at is not None
+    assert is_plausible(stated_at)
 
 
 @given(

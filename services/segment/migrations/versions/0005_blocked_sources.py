@@ -1,0 +1,13 @@
+"""Whose records are refused, and whose are taken in no more."""
+
+from alembic import op
+
+from shared.migrate import create_blocked_sources
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Creates the mechanism's tables."""
+    create_blocked_sources(op)
