@@ -5,11 +5,12 @@ import pytest
 from services.profile.settings import ProfileSettings
 from shared.contracts.identity import Namespace
 from shared.settings import load
+from tests.support.events import SECRET
 
 NEEDED = {
     "DATABASE_URL": "postgresql+asyncpg://nowhere",
     "KAFKA_BOOTSTRAP": "nowhere:9092",
-    "PARTITION_SECRET": "0" * 64,
+    "PARTITION_SECRET": SECRET.decode(),
     "HTTP_PORT": "8002",
 }
 
