@@ -142,8 +142,13 @@ class Database:
 DATABASE_AWAY: Final = (OSError, TimeoutError, PoolTimeoutError)
 # Whatever PostgreSQL or the way to it may raise, for a caller that has one answer to all of it.
 DATABASE_ERRORS: Final = (SQLAlchemyError, OSError, TimeoutError)
+# What PostgreSQL said no with, for rooms that import no sqlalchemy.
+DatabaseError = DBAPIError
+
 # Data exception, integrity constraint violation, program limit exceeded (a key too long for its index).
 _REFUSED_CLASSES: Final = ("22", "23", "54")
+# Syntax error or access rule violation; a feature that is not there; a function's own error: ours to mend.
+_DEFECT_CLASSES: Final = ("42", "0A", "39", "P0", "XX")
 
 
 def sqlstate(error: DBAPIError) -> str:
@@ -154,3 +159,10 @@ def sqlstate(error: DBAPIError) -> str:
 def refuses_data(error: DBAPIError) -> bool:
     """Whether PostgreSQL refused the data itself, so that trying again would change nothing."""
     return sqlstate(error)[:2] in _REFUSED_CLASSES
+
+
+def is_away(error: Exception) -> bool:
+    """Whether PostgreSQL, or the way to it, is away, so that the same may succeed later: no refused data, no defect."""
+    if isinstance(error, DBAPIError):
+        return not sqlstate(error).startswith((*_REFUSED_CLASSES, *_DEFECT_CLASSES))
+    return isinstance(error, DATABASE_AWAY)

@@ -22,16 +22,20 @@ from starlette.types import Receive, Scope, Send
 
 from shared import aliases, operations
 from shared.auth import Principal, Verifier
-from shared.db import DATABASE_AWAY, Database, Work, refuses_data, sqlstate
+from shared.contracts import keepable
+from shared.db import DATABASE_AWAY, Database, Work, is_away, refuses_data
 from shared.direct import Answer, Direct
 from shared.errors import AppError, Forbidden, Invalid, PreconditionFailed, PreconditionRequired, Unauthorized
+from shared.internal_errors import InternalErrors
 from shared.logging import get_logger
 from shared.openapi import PROBLEM, completed
 
 PROBLEM_BASE: Final = "https://rapport.example/problems/"
 RETRY_AFTER_SECONDS: Final = 2
 MAX_PAGE: Final = 200
-DEFECT: Final = "42"  # SQLSTATE class: syntax error or access rule violation
+MAX_DETAIL_LENGTH: Final = 4_000  # characters: details repeat what was wrong
+MAX_VERSION_DIGITS: Final = 18  # of a version in an ETag; what PostgreSQL counts in has 19
+MAX_TOLD: Final = 20  # errors of one request that are listed
 
 log = get_logger(__name__)
 bearer: Final = HTTPBearer(auto_error=False, description="A JWT with audience `rapport`")
@@ -50,6 +54,7 @@ class Problem(BaseModel):
 def problem(status: int, slug: str, title: str, detail: str, **extra: Any) -> JSONResponse:
     """An answer in `application/problem+json`."""
     headers = extra.pop("headers", None)
+    detail = keepable.text(detail, limit=MAX_DETAIL_LENGTH)
     body = {"type": PROBLEM_BASE + slug, "title": title, "status": status, "detail": detail, **extra}
     return JSONResponse(body, status, headers, media_type=PROBLEM)
 
@@ -59,7 +64,7 @@ class _Application(FastAPI):
 
     def __init__(self, direct: Mapping[str, Answer], **settings: Any) -> None:
         super().__init__(**settings)
-        self._outermost = operations.Observed(Direct(self, super().__call__, direct))
+        self._outermost = operations.Observed(InternalErrors(Direct(self, super().__call__, direct), _internal_error))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -70,6 +75,15 @@ class _Application(FastAPI):
         if self.openapi_schema is None:
             self.openapi_schema = completed(super().openapi())
         return self.openapi_schema
+
+
+def _internal_error() -> Response:
+    return problem(
+        HTTPStatus.INTERNAL_SERVER_ERROR,
+        "internal-error",
+        "Something went wrong here.",
+        "an error of this service, not of the request; it is logged under this answer's Trace-Id",
+    )
 
 
 def create_app(
@@ -102,6 +116,7 @@ def create_app(
     app.add_exception_handler(RequestValidationError, _on_invalid)
     app.add_exception_handler(HTTPException, _on_http_exception)
     app.add_exception_handler(DBAPIError, _on_database_error)
+    app.add_exception_handler(Exception, _on_unexpected)
     for away in DATABASE_AWAY:
         app.add_exception_handler(away, _on_away)
     return app
@@ -117,7 +132,10 @@ async def _on_app_error(_: Request, error: Exception) -> Response:
 
 async def _on_invalid(_: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
-    errors = [{"at": "/".join(map(str, e["loc"])), "message": e["msg"]} for e in error.errors()]
+    errors = [
+        {"at": keepable.text("/".join(map(str, one["loc"]))), "message": keepable.text(one["msg"])}
+        for one in error.errors()[:MAX_TOLD]
+    ]
     where = "; ".join(f"{e['at']}: {e['message']}" for e in errors)
     return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", Invalid.title(), where, errors=errors)
 
@@ -138,13 +156,17 @@ def _methods_at(request: Request) -> str:
     return ", ".join(sorted({method for route in routes for method in route.methods}))
 
 
+async def _on_unexpected(_: Request, __: Exception) -> Response:
+    return _internal_error()  # the framework raises the error again afterwards, and `InternalErrors` logs it
+
+
 async def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)
     if refuses_data(error):
         return problem(
             HTTPStatus.UNPROCESSABLE_ENTITY, "invalid", Invalid.title(), "a value can't be stored or compared"
         )
-    if sqlstate(error).startswith(DEFECT):
+    if not is_away(error):
         raise error  # ours to mend: no client should be told to try again
     return await _on_away(request, error)
 
@@ -206,6 +228,13 @@ async def _storable(request: Request) -> None:  # async: anything else would go 
     for name, value in (*request.path_params.items(), *request.query_params.multi_items()):
         if "\x00" in f"{name}{value}":
             raise Invalid(f"{name}: must not contain U+0000")
+    if getattr(request.scope.get("route"), "body_field", None) is None:
+        return  # it has none, or reads it by itself, as it streams in
+    if raw := await request.body():
+        try:
+            keepable.decode(raw)
+        except keepable.NotKeepable as error:
+            raise Invalid(f"body: {error}") from None
 
 
 # Who calls
@@ -271,7 +300,7 @@ def decode_cursor(cursor: str, shape: Any) -> Any:
     try:
         position = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=shape)
         return tuple(utc(part) if isinstance(part, datetime) else part for part in position)
-    except (ValueError, msgspec.MsgspecError, Invalid):
+    except (ValueError, RecursionError, msgspec.MsgspecError, Invalid):
         raise Invalid("cursor: not one that this API gave") from None
 
 
@@ -300,8 +329,8 @@ def if_match(
     if header is None:
         raise PreconditionRequired("read it first, and send its ETag as If-Match")
     text = header.strip().removeprefix("W/").strip('"')
-    if not text.isdecimal():
-        raise PreconditionFailed(f"If-Match: {header} is no ETag that this API gave")
+    if not text.isdecimal() or len(text) > MAX_VERSION_DIGITS:
+        raise PreconditionFailed("If-Match: no ETag that this API gave")
     return int(text)
 
 

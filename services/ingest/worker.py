@@ -10,6 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from sqlalchemy.exc import DBAPIError
+
 from services.ingest.domain.file import Options
 from services.ingest.domain.source import Source
 from services.ingest.service import imports, quarantine, reckoning, sources
@@ -19,7 +21,7 @@ from services.ingest.service.reckoning import Reckoning
 from services.ingest.service.taking import Publisher
 from services.ingest.service.vault import Vault
 from shared.clock import Clock
-from shared.db import DATABASE_ERRORS, Database
+from shared.db import DATABASE_ERRORS, Database, refuses_data
 from shared.failpoints import failpoint
 from shared.kafka.producer import BrokerAway
 from shared.logging import get_logger
@@ -71,6 +73,11 @@ class Clerk:
                 self.reckoning.watched = await reckoning.watched(work)
                 await reckoning.forget_tail(work, before=work.now - TAIL_KEPT)
         except DATABASE_ERRORS as error:
+            if isinstance(error, DBAPIError) and refuses_data(error):
+                log.exception(
+                    "clerk.figures_refused"
+                )  # put back, they would be refused for ever, and all others with them
+                return
             self.reckoning.put_back(gathered)
             log.warning("clerk.waits_for_postgresql", error=repr(error))
 

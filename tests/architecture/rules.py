@@ -19,7 +19,7 @@ REQUIRED_ROOMS: Final = frozenset(
 OPTIONAL_ROOMS: Final = frozenset({"worker", "channels", "commands", "content", "journeys", "templates", "static"})
 PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "templates", "static"})  # read, never imported
 
-PROCESS_EDGES: Final = frozenset({"shared/process.py", "deploy/local/cli.py"})
+PROCESS_EDGES: Final = frozenset({"shared/process.py", "shared/internal_errors.py", "deploy/local/cli.py"})
 TABLE_MARKS: Final = ("RECORD", "PROJECTION")
 
 

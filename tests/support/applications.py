@@ -72,7 +72,7 @@ ROUTES: Final = (
     Route("ingest", "POST", "/v1/sources/{source_id}/enable", "ingest:admin"),
     Route("ingest", "GET", "/v1/sources/{source_id}/figures", "ingest:read"),
     Route("ingest", "GET", "/v1/sources/{source_id}/tail", "ingest:read"),
-    Route("ingest", "POST", "/v1/sources/{source_id}/mapping/preview", "ingest:read", body={"payload": {}}),
+    Route("ingest", "POST", "/v1/sources/{source_id}/mapping/preview", "ingest:write", body={"payload": {}}),
     Route("ingest", "PUT", "/v1/sources/{source_id}/plan", "ingest:admin", body={"events": {}}),
     Route("ingest", "GET", "/v1/sources/{source_id}/plan", "ingest:read"),
     Route("ingest", "GET", "/v1/sources/{source_id}/plan/versions", "ingest:read"),

@@ -30,7 +30,7 @@ from shared import metrics
 from shared.clock import Clock
 from shared.contracts.envelope import SourceKind
 from shared.contracts.wire import Message
-from shared.db import DATABASE_ERRORS, Database, Work
+from shared.db import DATABASE_ERRORS, Database, DatabaseError, Work, is_away, refuses_data, sqlstate
 from shared.errors import AppError
 from shared.failpoints import failpoint
 from shared.http import RETRY_AFTER_SECONDS
@@ -94,6 +94,20 @@ def busy() -> Busy:
     return Busy("unavailable", "send it again later", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
+def database_refusal(error: Exception) -> TrackingError:
+    """Returns what a sender is answered after this error of `DATABASE_ERRORS`; raises it, if it is a defect of ours.
+
+    Data that PostgreSQL refuses is refused for good: sent again it would be refused again.
+    """
+    if isinstance(error, DatabaseError) and refuses_data(error):
+        log.warning("door.data_refused", sqlstate=sqlstate(error))
+        return NotUnderstood("invalid", "a value can't be stored; send it differently")
+    if not is_away(error):
+        raise error
+    log.warning("door.postgresql_away", error=repr(error))
+    return busy()
+
+
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What the spool may hold, and how long the broker may take before events go there."""
@@ -153,7 +167,7 @@ class Door:
             async with self.database.work() as work:
                 found = await look_up(work)
         except DATABASE_ERRORS as error:
-            if source is None or age is None or age > timedelta(seconds=STALE_SECONDS):
+            if not is_away(error) or source is None or age is None or age > timedelta(seconds=STALE_SECONDS):
                 raise
             log.warning("door.old_source_used", source=str(source.id), error=repr(error))
             return source
@@ -260,8 +274,7 @@ class Door:
                     raise busy()
                 await taking.spool(work, accepted)
         except DATABASE_ERRORS as error:
-            log.warning("door.spool_away", error=repr(error))
-            raise busy() from None
+            raise database_refusal(error) from None
         self._spool_bytes += sum(len(message.value) for message in accepted)
         failpoint("ingest.after_spool")
         metrics.spooled.inc(len(accepted))

@@ -14,7 +14,7 @@ from fastapi import APIRouter, Header, Request
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
-from services.ingest.api.door import Door, TrackingError, busy, door_of
+from services.ingest.api.door import Door, TrackingError, database_refusal, door_of
 from services.ingest.api.examples import TYPED
 from services.ingest.api.tracking import keys_of
 from services.ingest.domain import body, cloudevents, typed
@@ -78,16 +78,16 @@ async def _take(request: Request, source: Source, payloads: Sequence[Payload]) -
     door, reception = door_of(request), _reception(request, source, len(payloads))
     try:
         return await door.take(source, payloads, reception)
-    except DATABASE_ERRORS:
-        raise busy() from None
+    except DATABASE_ERRORS as error:
+        raise database_refusal(error) from None
 
 
 async def _take_delivery(request: Request, source: Source, payload: Payload) -> Sorted:
     door, reception = door_of(request), _reception(request, source, 1)
     try:
         return await door.take_webhook(source, payload, reception)
-    except DATABASE_ERRORS:
-        raise busy() from None
+    except DATABASE_ERRORS as error:
+        raise database_refusal(error) from None
 
 
 def _reception(request: Request, source: Source, events: int) -> Reception:
@@ -264,8 +264,8 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
 async def _webhook_source(door: Door, source_id: UUID) -> Source:
     try:
         source = await door.source_by_id(source_id)
-    except DATABASE_ERRORS:
-        raise busy() from None
+    except DATABASE_ERRORS as error:
+        raise database_refusal(error) from None
     if source is None or source.format not in WEBHOOKS:
         raise UnknownSource(f"no source of webhooks {source_id}")
     return source

@@ -207,15 +207,17 @@ async def _events(request: Request, database: Database, source_id: UUID, positio
 
 
 @router.post(
-    "/{source_id}/mapping/preview", dependencies=[requires("ingest:read")], summary="Try a mapping on a payload"
+    "/{source_id}/mapping/preview", dependencies=[requires("ingest:write")], summary="Try a mapping on a payload"
 )
 async def preview(database: Db, door: At, source_id: UUID, said: MappingTried) -> MappingResult:
-    """Says which events would come of it, and changes nothing."""
+    """Says which events would come of it, and changes nothing. It works as hard as a delivery would: whoever may only
+    read may not have it done.
+    """
     async with database.work() as work:
         row = await sources.one(work, source_id)
         now = work.now
-    source = sources.compiled({**row, "mapping": said.mapping or row["mapping"]}, door.vault)
-    messages, done = previewing.try_mapping(source, said.payload, now)
+    tried = {**row, "mapping": said.mapping or row["mapping"]}
+    messages, done = await previewing.preview(tried, door.vault, said.payload, now)
     events = [wire.decode(one.headers, one.value) for one in done.accepted]
     return MappingResult(
         messages=messages,

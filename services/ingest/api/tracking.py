@@ -5,7 +5,6 @@ These routes authenticate by write key, answer exactly `200 {"success": true}`, 
 """
 
 import base64
-import binascii
 from datetime import datetime
 from typing import Any, Final
 
@@ -14,14 +13,17 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from services.ingest.api.door import Door, NotUnderstood, TrackingError, WrongMethod, busy, door_of
+from services.ingest.api.door import Door, NotUnderstood, TrackingError, WrongMethod, database_refusal, door_of
 from services.ingest.api.examples import EXAMPLES
 from services.ingest.domain import body, times
-from services.ingest.domain.errors import BadRequest
+from services.ingest.domain.errors import BadEvent, BadRequest, Reason
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Source
 from services.ingest.schemas.tracking import Accepted, TrackingProblem
+from services.ingest.service import taking
 from services.ingest.service.taking import Sorted
+from shared.contracts import keepable
+from shared.contracts.keepable import NotKeepable
 from shared.db import DATABASE_ERRORS
 from shared.direct import Answer
 from shared.logging import get_logger, traceparent
@@ -63,7 +65,7 @@ def _sdk(answer: Answer) -> Answer:
         try:
             return await answer(request)
         except TrackingError as error:
-            said = {"code": error.code, "message": error.detail}
+            said = {"code": error.code, "message": keepable.text(error.detail)}
             return JSONResponse(said, error.status, {**error.headers, **CORS})
 
     return answered
@@ -78,8 +80,7 @@ def _takes(type_: str | None) -> Answer:
         except ClientDisconnect:
             raise NotUnderstood("disconnected", "body: the connection ended before it was complete") from None
         except DATABASE_ERRORS as error:
-            log.warning("tracking.dependency_away", error=repr(error))
-            raise busy() from None
+            raise database_refusal(error) from None
         return SUCCESS
 
     return _sdk(take)
@@ -102,28 +103,32 @@ async def _sorted(door: Door, request: Request, type_: str | None, received_at: 
     source = await door.source_of(keys_of(request, envelope.write_key))
     raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
     door.admit(source, len(raws), request.headers.get("origin", ""))
-    reception = door.reception(
-        source,
-        request,
-        received_at,
-        sent_at=times.moment(envelope.sent_at),
-        context=body.context_of(envelope),
-        historical=envelope.historical is True,
-        type=type_,
-        traceparent=traceparent(),
-    )
-    return source, door.sort(source, raws, reception, lambda: _around(envelope, reception))
+    said: dict[str, Any] = {
+        "sent_at": times.moment(envelope.sent_at),
+        "historical": envelope.historical is True,
+        "type": type_,
+        "traceparent": traceparent(),
+    }
+    try:
+        context = body.context_of(envelope)
+    except NotKeepable as error:
+        reception = door.reception(source, request, received_at, **said)
+        text = f"context: {error}; it is the batch's own, and its events are kept without it"
+        refusal = BadEvent(Reason.MALFORMED, text)
+        return source, taking.refuse(raws, refusal, _around(reception, None))
+    reception = door.reception(source, request, received_at, context=context, **said)
+    return source, door.sort(source, raws, reception, lambda: _around(reception, envelope.context))
 
 
-def _around(envelope: body.Envelope, reception: Reception) -> dict[str, Any]:
+def _around(reception: Reception, context: msgspec.Raw | None) -> dict[str, Any]:
     """What a refused event needs to be judged again as it was."""
     said = {
         "type": reception.type,
-        "sent_at": envelope.sent_at,
+        "sent_at": reception.sent_at,
         "historical": reception.historical,
         "address": reception.address,
         "user_agent": reception.user_agent,
-        "context": msgspec.json.decode(envelope.context) if bytes(envelope.context) else None,
+        "context": msgspec.json.decode(context) if context else None,
     }
     return {name: value for name, value in said.items() if value}
 
@@ -141,7 +146,7 @@ def _basic_user(header: str) -> str:
         return ""
     try:
         return base64.b64decode(credentials.strip() + "==").decode().partition(":")[0]
-    except (binascii.Error, UnicodeDecodeError):
+    except ValueError:  # no base64, not even ASCII, or no text in it
         return ""
 
 
@@ -157,8 +162,8 @@ async def sdk_settings(request: Request) -> Response:
     key = request.path_params["write_key"]
     try:
         await door_of(request).source_of([key])
-    except DATABASE_ERRORS:
-        raise busy() from None
+    except DATABASE_ERRORS as error:
+        raise database_refusal(error) from None
     host = request.app.state.public_host or request.headers.get("host", "")
     return JSONResponse({"integrations": {"Segment.io": {"apiKey": key, "apiHost": f"{host}/v1"}}}, headers=CORS)
 

@@ -12,12 +12,14 @@ import msgspec
 
 from services.ingest.domain.errors import BadRequest
 from services.ingest.domain.message import Context, context_in
+from shared.contracts.keepable import decode
 
 MAX_BODY_BYTES: Final = 512_000  # after unpacking
 MAX_BATCH_EVENTS: Final = 2_500
 MAX_EVENT_BYTES: Final = 32_768
 
 GZIP_MAGIC: Final = b"\x1f\x8b"  # RFC 1952, section 2.3.1; no JSON text begins like this
+_SLICE_BYTES: Final = 4_096  # of packed bytes, unpacked at a time
 _GZIP_WINDOW_BITS: Final = 31  # zlib's way to say: with a gzip header
 
 
@@ -49,7 +51,12 @@ class BodyReader:
             raise BadRequest("invalid_gzip", "body: the gzip stream is cut off; send it again")
         return bytes(self._body)
 
-    def _unpack(self, chunk: bytes) -> None:
+    def _unpack(self, packed: bytes) -> None:
+        # In slices: what is behind the end of one of many short streams is copied, each time.
+        for at in range(0, len(packed), _SLICE_BYTES):
+            self._unpack_slice(packed[at : at + _SLICE_BYTES])
+
+    def _unpack_slice(self, chunk: bytes) -> None:
         while chunk:
             if self._gzip.eof:  # gzip files may follow each other: RFC 1952, section 2.2
                 self._gzip = zlib.decompressobj(_GZIP_WINDOW_BITS)
@@ -78,12 +85,16 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 _decode: Final = msgspec.json.Decoder(Envelope).decode
 
-# A string, or one of the numbers that Python and others write and JSON does not have.
-_TOKENS: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+# A string, or one of the numbers that Python and others write and JSON does not have. A string that is not closed
+# reaches to the end, so that it is looked for once, and not again from each quote within it.
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?\b(?:NaN|Infinity)\b', re.DOTALL)
 
-# One escape of a JSON string; what is no whole pair of surrogates is what is left of a cut emoji.
-_ESCAPES: Final = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(?P<half>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
+# What is right in a JSON string, as far as it goes, and half a pair of surrogates: what is left of a cut emoji.
+_HALVES: Final = re.compile(
+    rb"(?P<right>(?:[^\\]++"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|\\(?!u[dD][89a-fA-F][0-9a-fA-F]{2}).)*+)"
+    rb"(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})?+",
     re.DOTALL,
 )
 
@@ -109,15 +120,23 @@ def parse(body: bytes) -> tuple[Envelope, bytes]:
 
 
 def _repaired(token: re.Match[bytes]) -> bytes:
-    if token[0].startswith(b'"'):
-        return _ESCAPES.sub(lambda found: rb"\ufffd" if found["half"] else found[0], token[0])
-    return b"null"
+    text = token[0]
+    if not text.startswith(b'"'):
+        return b"null"
+    if b"\\ud" not in text and b"\\uD" not in text:
+        return text
+    return _HALVES.sub(lambda found: found["right"] + (rb"\ufffd" if found["half"] else b""), text)
 
 
 def context_of(envelope: Envelope) -> Context:
-    """The context that all events of a batch share; raises `BadRequest` if it is none."""
+    """The context that all events of a batch share; raises `BadRequest` if it is none, `NotKeepable` if it can't be
+    kept.
+    """
+    raw = bytes(envelope.context)
+    if raw:
+        decode(raw)
     try:
-        return context_in(bytes(envelope.context))
+        return context_in(raw)
     except msgspec.ValidationError as error:
         raise BadRequest("invalid_context", f"context: {error}") from None
 

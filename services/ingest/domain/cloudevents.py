@@ -17,7 +17,6 @@ import msgspec
 from services.ingest.domain import contract, identity, times, vocabulary
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import NO_CONTEXT, Message, Scalar, as_dict, keepable
-from services.ingest.domain.normalise import MAX_DEPTH, too_deep
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import Understood
 from shared.contracts.events import FACTS, Body, CustomerIdentified, CustomEvent, MessageSent
@@ -145,9 +144,7 @@ def _data(event: CloudEvent) -> bytes:
         raw = base64.b64decode(event.data_base64, validate=True)
     except ValueError:
         raise BadEvent(Reason.FORMAT, "data_base64: not base64") from None
-    if too_deep(raw):
-        raise BadEvent(Reason.MALFORMED, f"data: nested deeper than {MAX_DEPTH} levels; send it flatter")
-    return keepable(raw) or b"{}"
+    return keepable(raw, at="data") or b"{}"
 
 
 def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes]:

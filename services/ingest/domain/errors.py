@@ -2,6 +2,8 @@
 
 from enum import StrEnum
 
+from shared.contracts import keepable
+
 
 class Reason(StrEnum):
     """The reasons why an event is quarantined; few, because each is a label of a metric."""
@@ -23,12 +25,12 @@ class Reason(StrEnum):
 
 
 class BadEvent(Exception):
-    """One event is refused. The text says what, where, and what to do."""
+    """One event is refused. The text says what, where, and what to do; it can be kept, whatever it repeats."""
 
     def __init__(self, reason: Reason, text: str) -> None:
-        super().__init__(text)
         self.reason = reason
-        self.text = text
+        self.text = keepable.text(text)
+        super().__init__(self.text)
 
     def to_keep(self) -> "BadEvent":
         """The same, without the frames that it was raised in: they hold all that their request did."""

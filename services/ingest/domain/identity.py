@@ -17,7 +17,7 @@ REMEMBERED: Final = 4_096  # checked domains and numbers; one check costs as muc
 MAX_NAME_LENGTH: Final = 64  # characters before the @; RFC 5321, section 4.5.3.1.1
 MAX_EMAIL_LENGTH: Final = 254  # characters; RFC 5321, section 4.5.3.1.3, less its angle brackets
 
-_PLAIN_NAME: Final = re.compile(r"([A-Za-z0-9]+(?:[._+-][A-Za-z0-9]+)*)@", re.ASCII)
+_PLAIN_NAME: Final = re.compile(r"([A-Za-z0-9]++(?:[._+-][A-Za-z0-9]++)*+)@", re.ASCII)
 
 
 def email(value: str) -> str | None:

@@ -19,21 +19,24 @@ be read. Targets are the tracking API's names, with dots for what lies inside: `
     }]}
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
+from services.ingest.domain.budget import Budget
 from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
 from services.ingest.domain.expression import Finder, finder
 from shared.contracts import wire
 
 MAX_RULES: Final = 50
 MAX_FIELDS: Final = 200  # of a rule, nested ones among them
+MAX_TIME_LENGTH: Final = 100  # characters of a time; what reads it by a form tries many ways
 MAX_MADE: Final = 2_500  # messages of one payload
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TRUE: Final = frozenset({"true", "yes", "y", "1", "on", "t"})
@@ -89,8 +92,9 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     rules: list[Rule]
 
 
-Reader = Callable[[Any], Any]
-Maker = Callable[[Any], list[dict[str, Any]]]
+Reader = Callable[[Any, Budget], Any]
+Convert = Callable[[Any], Any]
+Maker = Callable[[Any, Budget], Iterator[dict[str, Any]]]
 
 
 class Mapper:
@@ -104,9 +108,10 @@ class Mapper:
 
     def apply(self, payload: Any) -> list[dict[str, Any]]:
         """The messages that a payload makes; none if no rule applies. Raises `BadEvent`."""
-        made = [message for make in self._rules for message in make(payload)]
+        budget = Budget()
+        made = list(islice((message for make in self._rules for message in make(payload, budget)), MAX_MADE + 1))
         if len(made) > MAX_MADE:
-            raise BadEvent(Reason.TOO_LARGE, f"mapping: makes {len(made)} events of one payload; at most {MAX_MADE}")
+            raise BadEvent(Reason.TOO_LARGE, f"mapping: makes more than {MAX_MADE} events of one payload")
         return made
 
 
@@ -129,27 +134,25 @@ def _maker(at: str, rule: Rule) -> Maker:
     if rule.type == "track" and not rule.event:
         raise BadDefinition(f"{at}.event: required; say the name of what happened")
 
-    def make(payload: Any) -> list[dict[str, Any]]:
-        if not applies(payload):
-            return []
-        found = elements(payload)
-        made = []
+    def make(payload: Any, budget: Budget) -> Iterator[dict[str, Any]]:
+        if not applies(payload, budget):
+            return
+        found = elements(payload, budget)
         for element in found if isinstance(found, list) else [found]:
-            message = read(element)
+            message = read(element, budget)
             message["type"] = rule.type
             if rule.type == "track":
-                message["event"] = event(element)
-            made.append(message)
-        return made
+                message["event"] = event(element, budget)
+            yield message
 
     return make
 
 
-def _always(_: Any) -> bool:
+def _always(_: Any, __: Budget) -> bool:
     return True
 
 
-def _itself(payload: Any) -> Any:
+def _itself(payload: Any, _: Budget) -> Any:
     return [payload]
 
 
@@ -157,7 +160,7 @@ def _count(fields: Mapping[str, str | Field]) -> int:
     return sum(1 + (_count(one.fields) if isinstance(one, Field) else 0) for one in fields.values())
 
 
-def fields_reader(at: str, fields: Mapping[str, str | Field]) -> Callable[[Any], dict[str, Any]]:
+def fields_reader(at: str, fields: Mapping[str, str | Field]) -> Callable[[Any, Budget], dict[str, Any]]:
     """Reads an object with these fields; what is absent is left out. Raises `BadDefinition`, naming `at`."""
     readers = [
         (target.split("."), _reader(f"{at}.{target}", Field(from_=one) if isinstance(one, str) else one))
@@ -167,10 +170,11 @@ def fields_reader(at: str, fields: Mapping[str, str | Field]) -> Callable[[Any],
     if any(one != other and one == other[: len(one)] for one in paths for other in paths):
         raise BadDefinition(f"{at}: a field can't be both a value and what lies in it")
 
-    def read(payload: Any) -> dict[str, Any]:
+    def read(payload: Any, budget: Budget) -> dict[str, Any]:
         made: dict[str, Any] = {}
+        budget.step(1 + len(readers))
         for path, reader in readers:
-            value = reader(payload)
+            value = reader(payload, budget)
             if value is None:
                 continue
             inner = made
@@ -189,13 +193,13 @@ def _reader(at: str, field: Field) -> Reader:
     if len(said) != 1:
         raise BadDefinition(f"{at}: give one of from, value and each")
     if field.value is not msgspec.UNSET:
-        return lambda _: field.value
+        return lambda _, __: field.value
     if field.each:
         return _lines(at, field)
     find, cast = finder(at, field.from_), _caster(at, field)
 
-    def read(payload: Any) -> Any:
-        value = find(payload)
+    def read(payload: Any, budget: Budget) -> Any:
+        value = find(payload, budget)
         if value is None or value == "":
             return field.default
         return value if cast is None else cast(value)
@@ -207,9 +211,11 @@ def _lines(at: str, field: Field) -> Reader:
     elements: Finder = finder(at, field.each)
     read = fields_reader(f"{at}.fields", field.fields)
 
-    def lines(payload: Any) -> Any:
-        found = elements(payload)
-        return None if found is None else [read(one) for one in (found if isinstance(found, list) else [found])]
+    def lines(payload: Any, budget: Budget) -> Any:
+        found = elements(payload, budget)
+        if found is None:
+            return None
+        return [read(one, budget) for one in (found if isinstance(found, list) else [found])]
 
     return lines
 
@@ -217,7 +223,7 @@ def _lines(at: str, field: Field) -> Reader:
 # Reading values
 
 
-def _caster(at: str, field: Field) -> Reader | None:
+def _caster(at: str, field: Field) -> Convert | None:
     match field.as_:
         case Cast.TEXT:
             return lambda value: _text(value, at)
@@ -265,7 +271,7 @@ def _boolean(value: Any, at: str) -> bool:
     raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is neither true nor false")
 
 
-def _timer(at: str, field: Field) -> Reader:
+def _timer(at: str, field: Field) -> Convert:
     try:
         zone = ZoneInfo(field.zone)
     except (ZoneInfoNotFoundError, ValueError):
@@ -274,7 +280,10 @@ def _timer(at: str, field: Field) -> Reader:
 
     def read(value: Any) -> str:
         try:
-            moment = value if isinstance(value, datetime) else parse_time(str(value).strip())
+            text = str(value).strip()
+            if len(text) > MAX_TIME_LENGTH:
+                raise ValueError
+            moment = value if isinstance(value, datetime) else parse_time(text)
             return wire.iso(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
         except (ValueError, OverflowError):
             raise BadEvent(

@@ -1,16 +1,16 @@
 """An event as SDKs send it: names in camel case, ids that may be null or numbers, empty objects that may be `[]`."""
 
-import re
 from typing import Any, Final
 
 import msgspec
 
 from services.ingest.domain.errors import BadEvent, Reason
+from shared.contracts.keepable import NotKeepable, check
+from shared.contracts.keepable import text as keepable_text
 
 Scalar = str | int | float | None  # what senders mean as text, and often send as a number
 
 _EMPTY: Final = (b"", b"null", b"[]")  # PHP writes an empty object as []
-_NUL: Final = re.compile(rb"(?<!\\)(?:\\\\)*\\u0000")
 
 
 class Consent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -74,11 +74,12 @@ def parse(raw: bytes) -> Message:
     return _decode(keepable(raw))
 
 
-def keepable(raw: bytes) -> bytes:
-    """The bytes, if a database can keep the texts in them; raises `BadEvent`."""
-    # The first is there for speed alone: one byte is found ten times as fast as six.
-    if b"\\" in raw and b"\\u0000" in raw and _NUL.search(raw):
-        raise BadEvent(Reason.MALFORMED, "event: a text contains the character U+0000; remove it")
+def keepable(raw: bytes, *, at: str = "event") -> bytes:
+    """Returns the bytes, if everybody who reads them later can keep what they say; raises `BadEvent`, naming `at`."""
+    try:
+        check(raw)
+    except NotKeepable as error:
+        raise BadEvent(Reason.MALFORMED, f"{at}: {error}") from None
     return raw
 
 
@@ -137,7 +138,7 @@ def message_id_in(raw: bytes) -> str | None:
         found = msgspec.json.decode(_decode_parts(raw)["messageId"], type=str)
     except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):
         return None
-    return found.replace("\x00", "")
+    return keepable_text(found)
 
 
 def without_write_key(raw: bytes) -> bytes:

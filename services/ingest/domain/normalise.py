@@ -1,6 +1,5 @@
 """One event as its sender means it becomes one event of the bus, or is refused with the reason."""
 
-import re
 from datetime import timedelta
 from typing import Final
 
@@ -13,9 +12,7 @@ from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import Understood
 from shared.contracts.envelope import Event, as_uuid, may_say
 
-MAX_DEPTH: Final = 64  # levels; JSON readers recurse, and each has a limit of its own
-# Strings are tokens, too, so that the brackets in them are not counted.
-_STRUCTURE: Final = re.compile(rb'"(?:[^"\\]|\\.)*"|[{}\[\]]', re.DOTALL)
+MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
 # What msgspec, arithmetic and text raise on data that is not as it should be.
 NOT_RIGHT: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
@@ -39,8 +36,6 @@ def normalise(raw: bytes, reception: Reception, *, place: int = 0) -> Normal:
     if len(raw) > reception.max_event_bytes:
         limit = reception.max_event_bytes
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
-    if too_deep(raw):
-        raise BadEvent(Reason.MALFORMED, f"event: nested deeper than {MAX_DEPTH} levels; send it flatter")
     try:
         return _judged(tracking.understand(raw, reception), reception, place)
     except NOT_RIGHT as error:
@@ -59,6 +54,10 @@ def judged(said: Understood, reception: Reception, *, place: int = 0) -> Normal:
 
 
 def _judged(said: Understood, reception: Reception, place: int) -> Normal:
+    if len(said.name) > MAX_NAME_LENGTH:
+        raise BadEvent(
+            Reason.TOO_LARGE, f"event: its name is longer than {MAX_NAME_LENGTH} characters; send a short one"
+        )
     violation = reception.plan.judge(said.name, said.properties) if reception.plan else None
     if violation is not None and violation.mode is Mode.ENFORCE:
         raise BadEvent(Reason.PLAN, f"{violation.text}; send what the plan says, or change the plan")
@@ -85,14 +84,3 @@ def _judged(said: Understood, reception: Reception, place: int) -> Normal:
         context=said.context,
     )
     return Normal(event, violation, said.name, said.properties)
-
-
-def too_deep(raw: bytes) -> bool:
-    """Whether JSON is nested deeper than every reader behind can be relied on to follow."""
-    if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
-        return False  # so it is with nearly every event, and cheap to see
-    depth = deepest = 0
-    for token in _STRUCTURE.findall(raw):
-        depth += (token in b"{[") - (token in b"}]")
-        deepest = max(deepest, depth)
-    return deepest > MAX_DEPTH

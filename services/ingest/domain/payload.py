@@ -15,8 +15,8 @@ from services.ingest.domain import cloudevents, typed
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.file import BEYOND
 from services.ingest.domain.mapping import Mapper
-from services.ingest.domain.message import text
-from services.ingest.domain.normalise import NOT_RIGHT, too_deep
+from services.ingest.domain.message import keepable, text
+from services.ingest.domain.normalise import NOT_RIGHT
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Format
 from services.ingest.domain.tracking import Understood
@@ -35,6 +35,8 @@ class Way(StrEnum):
     WEBHOOK = "webhook"
     FILE = "file"
 
+
+_EVENTS: Final = (Way.TRACKING, Way.CLOUDEVENTS)  # whose payload is one event
 
 # What stands around a payload and tells it from another of the same bytes. The rest differs from one try to the next.
 _TELLING: Final = ("kind", "idempotency_key", "type", "file", "row")
@@ -70,8 +72,7 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
 
 def meaning(payload: Payload, reception: Reception, form: Format, mapper: Mapper | None) -> Meaning:
     """What a payload means, by the rules of its source; raises `BadEvent` and nothing else."""
-    if too_deep(payload.raw):
-        raise BadEvent(Reason.MALFORMED, "body: nested deeper than 64 levels; send it flatter")
+    keepable(payload.raw, at="event" if payload.way in _EVENTS else "body")
     try:
         return _WAYS[payload.way](payload, reception, form, mapper)
     except NOT_RIGHT as error:

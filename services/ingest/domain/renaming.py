@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.ingest.domain.budget import Budget
 from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.expression import Finder, finder
 
@@ -43,8 +44,8 @@ class Renaming:
         event, expressions = known
         if not expressions:
             return event, properties
-        said = _decode(properties)
-        return event, _encode(said | {target: find(said) for target, find in expressions})
+        said, budget = _decode(properties), Budget.of_event(properties)
+        return event, _encode(said | {target: find(said, budget) for target, find in expressions})
 
     def __bool__(self) -> bool:
         return bool(self._events)

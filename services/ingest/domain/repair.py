@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.ingest.domain.budget import Budget
 from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
 from services.ingest.domain.mapping import Field, fields_reader
 
@@ -43,7 +44,7 @@ class Repair:
             payload = _decode(raw)
         except (msgspec.MsgspecError, RecursionError) as error:
             raise BadEvent(Reason.MALFORMED, f"body: {error}; only a JSON object can be repaired") from None
-        found = self._read(payload)
+        found = self._read(payload, Budget())
         for path in self._remove:
             _remove(payload, path)
         return _encode(_merged(payload, found))

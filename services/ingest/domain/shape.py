@@ -57,6 +57,10 @@ def shape_of(value: Any, depth: int = 0) -> Shape:
 
 def merge(one: Shape, other: Shape) -> Shape:
     """What was seen by both."""
+    if other is NOTHING:
+        return one  # all that lies in it stays as it is: each of many elements touches only what it has itself
+    if one is NOTHING:
+        return other
     names = sorted({*one.properties, *other.properties})[:MAX_PROPERTIES]
     return Shape(
         seen=one.seen + other.seen,

@@ -5,8 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import msgspec
-
+from shared.contracts import keepable
 from shared.db import Work
 
 _COLUMNS = (
@@ -45,7 +44,7 @@ async def insert(work: Work, source_id: UUID, rows: Sequence[Row], *, import_id:
         raws=[row["raw"] for row in rows],
         message_ids=[row["message_id"] for row in rows],
         ways=[row["way"] for row in rows],
-        arounds=[msgspec.json.encode(row["around"]).decode() for row in rows],
+        arounds=[keepable.encode(row["around"]) for row in rows],
         rows=[row.get("import_row") for row in rows],
     )
 

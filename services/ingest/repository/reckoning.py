@@ -9,6 +9,7 @@ import msgspec
 
 from services.ingest.domain.plan import Violation
 from services.ingest.domain.shape import Shape
+from shared.contracts import keepable
 from shared.db import Work
 
 MAX_TAIL = 200  # watched events read at a time
@@ -147,7 +148,7 @@ async def add_tail(work: Work, found: Sequence[tuple[UUID, datetime, dict[str, A
         "AS t(source_id, at, said)",
         sources=[source_id for source_id, _, _ in found],
         moments=[at for _, at, _ in found],
-        texts=[msgspec.json.encode(said).decode().replace("\\u0000", "\\ufffd") for _, _, said in found],
+        texts=[keepable.encode(said) for _, _, said in found],
     )
 
 

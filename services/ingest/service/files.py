@@ -13,6 +13,7 @@ import msgspec
 from services.ingest.domain.file import BEYOND, MAX_GROUP_ROWS, NUMBER, FileFormat, Options
 from shared.errors import Invalid
 
+MAX_COLUMNS: Final = 2_000  # of a CSV file: each row costs as much as there are columns, however short it is
 PARQUET_ROWS: Final = 5_000  # read at a time
 HASHED_BYTES: Final = 1 << 20
 
@@ -103,6 +104,8 @@ def _csv(path: Path, options: Options) -> Iterator[Row]:
             reader = csv.DictReader(
                 file, options.columns or None, restkey=BEYOND, delimiter=options.delimiter, skipinitialspace=True
             )
+            if len(reader.fieldnames or ()) > MAX_COLUMNS:
+                raise NotReadable(f"columns: {len(reader.fieldnames or ())}; at most {MAX_COLUMNS}")
             for row in reader:
                 line += 1
                 row.pop("", None)  # a column without a name

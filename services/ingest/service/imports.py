@@ -28,7 +28,7 @@ from services.ingest.service.sources import NotUsable
 from services.ingest.service.taking import Refused, Sorted
 from shared import audit
 from shared.audit import Actor
-from shared.contracts import wire
+from shared.contracts import keepable, wire
 from shared.db import Work
 from shared.errors import Conflict, NotFound
 
@@ -225,13 +225,15 @@ async def checkpoint(work: Work, import_id: UUID, holder: UUID, source: Source, 
 
 def _reject(one: Refused) -> Row:
     payload, error = one.payload, one.error
-    said = {"reason_code": error.reason.value, "reason": error.text[: taking.MAX_REASON_LENGTH]}
+    said = {"reason_code": error.reason.value, "reason": error.text}
     return {"row": payload.around["row"], "raw": payload.raw, **said}
 
 
 async def end(work: Work, import_id: UUID, holder: UUID, *, error: str = "") -> None:
     """Says that an import is done, or has failed with this error; an uploaded file is thrown away."""
-    await repository.end(work, import_id, holder, state="failed" if error else "done", error=error or None)
+    await repository.end(
+        work, import_id, holder, state="failed" if error else "done", error=keepable.text(error) or None
+    )
     await repository.drop_chunks(work, import_id)
 
 

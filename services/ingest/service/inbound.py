@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 from services.ingest.domain.circumstances import Locate, nowhere
 from services.ingest.domain.inbound import Inbound
@@ -11,9 +12,12 @@ from services.ingest.domain.payload import Payload, Way
 from services.ingest.service import sources, taking
 from services.ingest.service.reckoning import Reckoning
 from services.ingest.service.vault import Vault
+from shared.contracts import keepable
 from shared.contracts.envelope import Event
 from shared.db import Work
 from shared.errors import Refused
+
+MAX_NAMED: Final = 300  # characters of a CloudEvents source, as a dead letter names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,10 @@ class Hearing:
         for name, payloads in heard.items():
             source = known.get(name)
             if source is None:
-                raise Refused(f"no source has the CloudEvents source {name!r}: make one with this ce_source, and retry")
+                known_as = keepable.text(name, limit=MAX_NAMED)
+                raise Refused(
+                    f"no source has the CloudEvents source {known_as!r}: make one with this ce_source, and retry"
+                )
             reception = taking.reception_of(
                 source, work.now, locate=self.locate, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES
             )

@@ -5,6 +5,7 @@ from services.ingest.domain.owners import NOBODYS, Owner, Owners, orders_of_nobo
 from services.ingest.domain.payload import Payload, meaning
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.source import Source
+from services.ingest.domain.vocabulary import MAX_ID_LENGTH
 from services.ingest.repository import owners as repository
 from services.ingest.service.taking import Sorted
 from shared.contracts import wire
@@ -29,7 +30,8 @@ def told(done: Sorted) -> Owners:
         for event in events
         if isinstance(event.body, OrderPlaced)
     }
-    return {**{name: placed[order] for name, order in done.also_known.items() if order in placed}, **placed}
+    also_known = {name: order for name, order in done.also_known.items() if len(name) <= MAX_ID_LENGTH}
+    return {**{name: placed[order] for name, order in also_known.items() if order in placed}, **placed}
 
 
 async def remember(work: Work, source: Source, owners: Owners) -> None:

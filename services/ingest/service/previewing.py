@@ -1,5 +1,6 @@
 """Trying a definition out: what would come of it, without anything coming of it."""
 
+import asyncio
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final
@@ -8,16 +9,33 @@ import msgspec
 
 from services.ingest.domain.errors import BadEvent
 from services.ingest.domain.payload import Payload, Way, meaning
-from services.ingest.domain.source import Format, Source
-from services.ingest.service import taking
-from services.ingest.service.sources import NotUsable
+from services.ingest.domain.source import Format
+from services.ingest.service import sources, taking
+from services.ingest.service.sources import NotUsable, Row
 from services.ingest.service.taking import Sorted
+from services.ingest.service.vault import Vault
+from shared.errors import Invalid
 
+PREVIEW_SECONDS: Final = 5  # a budget ends most of them within one
 _SECRET: Final = b"preview"  # of the partition key, which nobody sees
 
 
-def try_mapping(source: Source, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], Sorted]:
+class TookTooLong(Invalid):
+    """This mapping takes too long on this payload."""
+
+
+async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], Sorted]:
+    """`try_mapping` in a thread, beside the process's other work. Raises `NotUsable` or `TookTooLong`."""
+    try:
+        async with asyncio.timeout(PREVIEW_SECONDS):
+            return await asyncio.to_thread(try_mapping, row, vault, payload, now)
+    except TimeoutError:  # the thread ends by its budget
+        raise TookTooLong(f"mapping: longer than {PREVIEW_SECONDS} s; simplify its expressions") from None
+
+
+def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], Sorted]:
     """The messages that a source's mapping makes of a payload, and what they come to. Raises `NotUsable`."""
+    source = sources.compiled(row, vault)
     if source.mapper is None:
         raise NotUsable("mapping: give one to try, or give the source one")
     tried = Payload(way=Way.WEBHOOK, raw=msgspec.json.encode(payload))

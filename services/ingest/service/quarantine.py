@@ -29,7 +29,6 @@ from shared.db import Work
 from shared.errors import Conflict, NotFound
 
 FORGET_AT_ONCE: Final = 1_000  # rows deleted in one transaction
-MAX_REASON_LENGTH: Final = 1_000  # characters
 
 Row = Mapping[str, Any]
 
@@ -99,9 +98,8 @@ async def release(
     done = await _judged(work, row, source, repair, partition_secret=partition_secret, locate=locate)
     if done.refused:
         error = done.refused[0].error
-        text = error.text[:MAX_REASON_LENGTH]
-        await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
-        return Released(row_id, False, reason=text)
+        await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=error.text)
+        return Released(row_id, False, reason=error.text)
     await taking.spool(work, done.accepted)
     if Way(row["way"]) is Way.WEBHOOK and (told := owners.told(done)):
         await owners.remember(work, source, told)

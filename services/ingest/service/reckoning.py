@@ -18,12 +18,13 @@ from services.ingest.domain.plan import Violation
 from services.ingest.domain.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.repository import reckoning as repository
 from services.ingest.service.taking import Sorted, warned
-from shared.contracts import wire
+from shared.contracts import keepable, wire
 from shared.db import Work
 
 SAMPLES: Final = 5  # of each event of a source, between two writings
 RECENT_IDS: Final = 20_000  # events by which this process knows that one came again
 TAILED: Final = 500  # watched events kept between two writings
+MAX_IGNORED: Final = 200  # characters of what was ignored, which the sender may have made up
 MAX_RAW: Final = 4_000  # characters of a watched event's bytes
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -86,7 +87,7 @@ class Reckoning:
             if source_id in self.watched:
                 self.tail(source_id, now, one.payload.raw, outcome="quarantined", reason=one.error.text)
         for why in done.ignored:
-            gathered.figures[source_id, "ignored", why] += 1
+            gathered.figures[source_id, "ignored", keepable.text(why, limit=MAX_IGNORED)] += 1
         by_rule: dict[tuple[str, str], list[Violation]] = defaultdict(list)
         for violation in warned(done):
             by_rule[violation.event, violation.rule].append(violation)

@@ -35,7 +35,6 @@ from shared.contracts.identity import best, partition_key
 from shared.contracts.wire import Message
 from shared.db import Work
 
-MAX_REASON_LENGTH: Final = 1_000  # characters
 MAX_KEPT_MESSAGE_ID: Final = 100  # characters
 MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of what a webhook, a file or a back office says at once
 
@@ -138,6 +137,11 @@ def sort(
     return done
 
 
+def refuse(raws: Iterable[bytes], error: BadEvent, around: dict[str, Any]) -> Sorted:
+    """Returns messages of the tracking API that are all refused for one reason."""
+    return Sorted(refused=[Refused(Payload(way=Way.TRACKING, raw=raw, around=around), error) for raw in raws])
+
+
 def sort_payloads(
     payloads: Iterable[Payload],
     source: Source,
@@ -211,7 +215,7 @@ async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, impor
         rows[row_id] = {
             "id": row_id,
             "reason_code": one.error.reason.value,
-            "reason": one.error.text[:MAX_REASON_LENGTH],
+            "reason": one.error.text,
             "raw": payload.raw,
             "message_id": found and found[:MAX_KEPT_MESSAGE_ID],
             "way": payload.way.value,

@@ -223,7 +223,7 @@ def test_a_body_that_is_no_object_or_about_nobody_says_so(kind: str) -> None:
         ("cancellations", {"order_id": "x" * 257}, "order_id: 257 characters; send at most 256"),
         ("customers", {"consent": {"email": "yes"}}, "body: Expected `bool`, got `str` - at `consent[...]`"),
         ("events", {"customer": {"user_id": "x" * 257}}, "customer.user_id: longer than 256 characters"),
-        ("events", {"properties": {"text": "a\x00b"}}, "event: a text contains the character U+0000; remove it"),
+        ("events", {"properties": {"text": "a\x00b"}}, "body: a text contains the character U+0000; remove it"),
     ],
 )
 def test_an_error_is_told_in_the_words_of_the_body(kind: str, changes: dict[str, Any], reason: str) -> None:

@@ -12,7 +12,7 @@ from services.ingest.domain.body import MAX_BATCH_EVENTS
 from services.ingest.domain.circumstances import short
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Sent, as_dict
-from services.ingest.domain.normalise import MAX_DEPTH, NOT_RIGHT
+from services.ingest.domain.normalise import MAX_NAME_LENGTH, NOT_RIGHT
 from services.ingest.domain.plain import bodies
 from services.ingest.domain.plain.bodies import Page, Said
 from services.ingest.domain.plan import Mode, Violation
@@ -22,6 +22,7 @@ from shared.contracts import topics, wire
 from shared.contracts.envelope import may_say
 from shared.contracts.events import Body, CustomerIdentified
 from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, partition_key
+from shared.contracts.keepable import LONG_BYTES, MAX_DEPTH, check, may_hold_long
 
 REMEMBERED_CUSTOMERS: Final = 8_192  # in 6 MB: those of whom events speak one after the other are mostly few
 REMEMBERED_SECRETS: Final = 4  # a process has one
@@ -85,7 +86,7 @@ def _meaning(kind: str | None, said: _Message, customer: Customer, around: Aroun
     if kind == "track":
         name = _text(said.event)
         make = bodies.TRACKS.get(name.lower(), bodies.custom)
-        if make is None or not name:
+        if make is None or not 0 < len(name) <= MAX_NAME_LENGTH:
             return None
         body = make(name, properties)
         return None if body is None else (name, properties, body, customer.written)
@@ -134,7 +135,7 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
     trace = () if reception.traceparent is None else (("traceparent", reception.traceparent.encode()),)
 
     def read(raw: bytes, place: int) -> Ready | None:
-        # As `normalise`, `too_deep` and `keepable` have it; calls would cost some hundredths more.
+        # As `normalise` and `keepable.check` have it; calls would cost some hundredths more.
         if (
             len(raw) > max_event_bytes
             or raw.count(b"{") + (raw.count(b"[") if _BRACKET in raw else 0) > MAX_DEPTH
@@ -142,6 +143,8 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
         ):
             return None
         try:
+            if len(raw) > LONG_BYTES and may_hold_long(raw):
+                check(raw)
             said = _decode(raw)
             names = (said.user_id, said.anonymous_id)
             customer = known.get(names) or remember(names)
