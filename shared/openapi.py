@@ -100,6 +100,8 @@ def _inlined(schema: Any, definitions: Mapping[str, Any], inside: frozenset[str]
         return [_inlined(one, definitions, inside) for one in schema]
     if not isinstance(schema, dict):
         return schema
+    if schema.get("format") == "decimal":  # msgspec reads one from a number, too, and does not tell
+        return {**schema, "type": ["string", "number"]}
     if "$ref" in schema:
         name = schema["$ref"].rpartition("/")[2]
         return {"type": "object"} if name in inside else _inlined(definitions[name], definitions, inside | {name})

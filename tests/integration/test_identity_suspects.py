@@ -17,7 +17,7 @@ from shared.db import Database
 from tests.conftest import DatabaseFactory
 from tests.integration.test_identity_trust import BROWSER, OTHER_MAIL, VICTIM, VICTIMS_MAIL, browsed, profile_of, said
 from tests.integration.test_profile_service import merged, take
-from tests.support.events import user
+from tests.support.events import SECRET, user
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ async def database(url: str) -> AsyncIterator[Database]:
 async def listed(url: str, capsys: pytest.CaptureFixture[str]) -> list[dict[str, Any]]:
     """What the command prints."""
     settings = ProfileSettings(
-        database_url=url, kafka_bootstrap="nowhere:9092", partition_secret="0" * 64, http_port=8002
+        database_url=url, kafka_bootstrap="nowhere:9092", partition_secret=SECRET.decode(), http_port=8002
     )
     assert await commands.identity(settings, ["suspects"]) == 0
     return list(csv.DictReader(io.StringIO(capsys.readouterr().out), delimiter="\t"))

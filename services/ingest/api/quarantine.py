@@ -66,6 +66,7 @@ async def one(database: Db, payload_id: UUID) -> QuarantinedOut:
 @router.post("/release", dependencies=[requires("ingest:write")], summary="Release many, by source, reason or import")
 async def release_many(database: Db, door: At, caller: Caller, said: ReleaseManyIn) -> ReleasedManyOut:
     """The oldest held ones, each in a transaction of its own. Those that are still refused stay, with their reason."""
+    quarantine.repair_of(said.repair)  # a wrong one is refused, also where there is nothing to release
     async with database.work() as work:
         chosen = await quarantine.chosen(
             work, source_id=said.source_id, reason_code=said.reason, import_id=said.import_id, limit=said.limit
