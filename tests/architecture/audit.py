@@ -8,6 +8,7 @@ import ast
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -37,13 +38,14 @@ class _Module:
 
 def unaudited_routes(root: Path) -> Iterator[tuple[str, int, str]]:
     """(path, line, what to do) of each route that may change a definition and leaves no entry."""
-    modules = {_dotted(path, root): _read(path) for path in sorted((root / "services").rglob("*.py"))}
+    sources = {path: path.read_text(encoding="utf-8") for path in sorted((root / "services").rglob("*.py"))}
+    modules = {_dotted(path, root): _read(source) for path, source in sources.items()}
     listed = set(NO_DEFINITIONS)
-    for path in sorted((root / "services").rglob("*.py")):
+    for path, source in sources.items():
         name = path.relative_to(root).as_posix()
         if not _API.fullmatch(name):
             continue
-        for line, function in _changing_routes(ast.parse(path.read_text(encoding="utf-8"))):
+        for line, function in _changing_routes(source):
             if f"{name}::{function}" in NO_DEFINITIONS:
                 listed.discard(f"{name}::{function}")
             elif not _records(modules, f"{_dotted(path, root)}.{function}", set()):
@@ -61,8 +63,13 @@ def unaudited_routes(root: Path) -> Iterator[tuple[str, int, str]]:
             yield file, 1, f"{function} is listed in tests/architecture/audit.py, and is no such route: take it out"
 
 
-def _changing_routes(tree: ast.Module) -> Iterator[tuple[int, str]]:
+@cache  # the tests judge many copies that differ by one file
+def _changing_routes(source: str) -> tuple[tuple[int, str], ...]:
     """The line and handler of each route that is not read-only; of `add_api_route`, the function that calls it."""
+    return tuple(_found_routes(ast.parse(source)))
+
+
+def _found_routes(tree: ast.Module) -> Iterator[tuple[int, str]]:
     for function in ast.walk(tree):
         if not isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
             continue
@@ -114,9 +121,10 @@ def _resolved(node: ast.AST, module_name: str, module: _Module) -> str:
     return ""
 
 
-def _read(path: Path) -> _Module:
+@cache  # likewise
+def _read(source: str) -> _Module:
     module = _Module()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             module.functions.setdefault(node.name, node)
         elif isinstance(node, ast.ImportFrom):
