@@ -21,7 +21,8 @@ from tests.support import orders
 from tests.support.logs import log_end
 from tests.support.running import eventually
 
-ORDERS = int(os.environ.get("RAPPORT_TEST_ORDERS", "5000"))  # 69659 is the whole file
+ORDERS = int(os.environ.get("RAPPORT_TEST_ORDERS", "3000"))  # 69659 is the whole file
+FROZEN_ORDERS = 1200
 BATCH_EVENTS = 100
 READS = {
     "profile": (topics.EVENTS,),
@@ -69,7 +70,7 @@ async def test_each_service_killed_while_it_has_lag_and_each_figure_equals_the_f
 
 
 async def test_a_frozen_holder_is_replaced_and_when_it_wakes_nothing_doubles(stack: Stack) -> None:
-    plan = _all_history(2000)
+    plan = _all_history(FROZEN_ORDERS)
     events = list(history(plan))
     half = len(events) // 2
     async with Client(stack) as client:

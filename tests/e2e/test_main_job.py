@@ -18,8 +18,7 @@ from tests.conftest import broker_of_tests
 from tests.support import orders
 from tests.support.running import eventually
 
-SLICE = 2000
-INTERRUPTED = 1000  # orders: enough for an import that can be interrupted
+SLICE = 1000  # orders: enough for both journeys, and for an import that can be interrupted
 DRAIN_SECONDS = 30
 
 
@@ -52,7 +51,7 @@ async def test_the_live_part_sends_each_message_once_and_the_history_none(first_
 
 async def test_an_interrupted_import_goes_on_with_another_broker_after_it_was_drained(stack: Stack) -> None:
     file = stack.home / "demo" / "state.json"
-    interrupted = asyncio.ensure_future(run_demo(stack, INTERRUPTED, Console(file=StringIO())))  # noqa: TID251 - to be cancelled
+    interrupted = asyncio.ensure_future(run_demo(stack, SLICE, Console(file=StringIO())))  # noqa: TID251 - to be cancelled
     await eventually(lambda: _sent(file), lambda sent: sent > 0, working=interrupted)
     interrupted.cancel()
     await asyncio.gather(interrupted, return_exceptions=True)
@@ -64,7 +63,7 @@ async def test_an_interrupted_import_goes_on_with_another_broker_after_it_was_dr
         await client.until_idle(deadline_seconds=DRAIN_SECONDS)  # as make stop does
     await stack.broker.kill()
     await stack.broker.start()
-    await run_demo(stack, INTERRUPTED, Console(file=StringIO()))  # raises if a total is not the file's
+    await run_demo(stack, SLICE, Console(file=StringIO()))  # raises if a total is not the file's
 
 
 async def _sent(file: Path) -> int:

@@ -47,7 +47,9 @@ class Struck:
 class Nemesis:
     """Injects one fault at a time."""
 
-    def __init__(self, world: World, ledger: Ledger, clients: Clients, seed: int) -> None:
+    def __init__(self, world: World, ledger: Ledger, clients: Clients, seed: int, *, hold: float = 1.0) -> None:
+        """`hold` is the share of its usual time for which a fault lasts."""
+        self._hold_ratio = hold
         self._world = world
         self._ledger = ledger
         self._clients = clients
@@ -280,7 +282,7 @@ class Nemesis:
         return {"off_seconds": round(off, 1)} if abs(off) > JUMP_SECONDS / 2 else {}
 
     async def _hold(self, least: float, most: float) -> None:
-        await asyncio.sleep(self._random.uniform(least, most))
+        await asyncio.sleep(self._random.uniform(least, most) * self._hold_ratio)
 
 
 def catalogue(world: World) -> list[str]:

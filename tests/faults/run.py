@@ -44,6 +44,7 @@ class Script:
     kills_while_sending: int
     pause_seconds: float = 1.0  # between one client's batches, while faults go on
     minutes: float = inf  # after these no new fault begins
+    hold: float = 1.0  # the share of its usual time for which a fault lasts
 
 
 @dataclass(kw_only=True)
@@ -113,7 +114,7 @@ async def run(world: World, ledger: Ledger, script: Script) -> Report:
 
 
 async def _under_load(world: World, ledger: Ledger, script: Script, report: Report, clients: Clients) -> None:
-    nemesis = Nemesis(world, ledger, clients, script.seed)
+    nemesis = Nemesis(world, ledger, clients, script.seed, hold=script.hold)
     calm, now = asyncio.Event(), asyncio.get_running_loop().time
     end = now() + script.minutes * 60
     async with asyncio.TaskGroup() as tasks:

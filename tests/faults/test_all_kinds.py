@@ -14,6 +14,7 @@ from tests.faults.world import World
 SEED = int(os.environ.get("SEED", "20261122"))
 WHOLE = Script(seed=SEED, shape=Shape(1000, silent=6), faults=25, kills_while_sending=30)
 SHORT_KILLS = 4
+SHORT_HOLD = 0.6  # so that most holes and freezes last longer than a consumer's session still
 LEAST_SEEN = 0.8  # of the kinds: a fault on a wire without traffic has no effect
 
 
@@ -24,7 +25,9 @@ async def test_faults_of_every_kind_break_no_promise(world: World, ledger: Ledge
     kinds = {kind(fault) for fault in catalogue(world)}
     script = WHOLE
     if draw.is_short():
-        script = Script(seed=SEED, shape=Shape(200, silent=6), faults=len(kinds), kills_while_sending=SHORT_KILLS)
+        script = Script(
+            seed=SEED, shape=Shape(200, silent=6), faults=len(kinds), kills_while_sending=SHORT_KILLS, hold=SHORT_HOLD
+        )
     report = await run(world, ledger, script)
     show(report, Console(width=140))
     assert report.broken == []

@@ -1,12 +1,14 @@
 """What upstream systems produce to Kafka themselves arrives on the bus, by the same rules as over HTTP."""
 
 import json
+from contextlib import suppress
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import InvalidTimestampError
 
 from deploy.local.broker import Broker
 from services.ingest.domain.cloudevents import message_id_of
@@ -145,7 +147,8 @@ async def test_a_header_without_a_value_and_a_timestamp_of_no_time_are_no_obstac
     try:
         for timestamp_ms in (1_772_366_400_000_000, 2**62, 0):
             headers = [*good.headers, ("ce_subject", None)]
-            await producer.send_and_wait(good.topic, good.value, b"k", timestamp_ms=timestamp_ms, headers=headers)
+            with suppress(InvalidTimestampError):  # Apache Kafka takes what lies ahead only where a topic allows it
+                await producer.send_and_wait(good.topic, good.value, b"k", timestamp_ms=timestamp_ms, headers=headers)
     finally:
         await producer.stop()
     async with running(service):
