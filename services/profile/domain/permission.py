@@ -49,7 +49,7 @@ def joined_by(event: Event) -> Joined:
     if len(event.identities) < 2 or event.claim or event.source_kind is SourceKind.PUBLIC:
         return {}
     first, *others = _names(event)
-    return {first: dict.fromkeys(others, event.received_at)}
+    return {first: dict.fromkeys(others, event.received_at)} if others else {}
 
 
 def joined_always(names: Sequence[str]) -> Joined:
@@ -124,20 +124,50 @@ def _stands(said: Mapping[str, Permission], joined: Joined) -> bool:
 
 
 def _known_as(name: str, joined: Joined, at: datetime) -> set[str]:
-    """Every name of which it was known at that time that it means the same customer."""
-    near: dict[str, list[str]] = {}
+    """Every name of which it was known at that time that it means the same customer.
+
+    What two users share, then or since, joins them no more here than it does profiles: only an explicit merge, which
+    names both, does.
+    """
+    shared = _shared(joined)
+    return _reached(name, _neighbours(joined, at=at, but=shared))
+
+
+def _shared(joined: Joined) -> frozenset[str]:
+    """The names that stand with users whom no explicit merge made one."""
+    near = _neighbours(joined)
+    users = {one: {other for other in others if _is_user(other)} for one, others in near.items()}
+    explicit = {one: others for one, others in users.items() if _is_user(one)}
+    return frozenset(
+        one
+        for one, whose in users.items()
+        if not _is_user(one) and len(whose) > 1 and not whose <= _reached(min(whose), explicit)
+    )
+
+
+def _neighbours(
+    joined: Joined, *, at: datetime | None = None, but: frozenset[str] = frozenset()
+) -> dict[str, set[str]]:
+    near: dict[str, set[str]] = {}
     for one, others in joined.items():
         for other, since in others.items():
-            if since <= at:
-                near.setdefault(one, []).append(other)
-                near.setdefault(other, []).append(one)
+            if (at is None or since <= at) and one not in but and other not in but:
+                near.setdefault(one, set()).add(other)
+                near.setdefault(other, set()).add(one)
+    return near
+
+
+def _reached(name: str, near: Mapping[str, set[str]]) -> set[str]:
     found, todo = {name}, [name]
     while todo:
-        for other in near.get(todo.pop(), ()):
-            if other not in found:
-                found.add(other)
-                todo.append(other)
+        new = near.get(todo.pop(), set()) - found
+        found |= new
+        todo += new
     return found
+
+
+def _is_user(name: str) -> bool:
+    return name.startswith(f"{Namespace.USER_ID.value}:")
 
 
 def _newest(one: Permission, other: Permission) -> Permission:
@@ -149,12 +179,17 @@ def _later(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _names(event: Event) -> list[str]:
-    """Whom an event names, strongest first; of an explicit merge, an anonymous id may be a former user id."""
+    """Whom an event is about, strongest first.
+
+    Of an explicit merge, an anonymous id may be a former user id. Any other event that names several user ids is about
+    the first alone: it joins them to nobody, and what it says is not theirs.
+    """
     named = event.identities
     if event.merges:
         former = (Identity(Namespace.USER_ID, one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID)
-        named = tuple({*named, *former})
-    return [str(one) for one in sorted(named, key=_by_strength)]
+        return [str(one) for one in sorted({*named, *former}, key=_by_strength)]
+    ordered = sorted(named, key=_by_strength)
+    return [str(one) for n, one in enumerate(ordered) if n == 0 or one.namespace is not Namespace.USER_ID]
 
 
 def _by_strength(identity: Identity) -> tuple[int, str]:

@@ -186,3 +186,13 @@ def known(events: list[Event], at: datetime, one: Identity, other: Identity) -> 
         if told_by.received_at <= at and len(told_by.identities) > 1:
             joined.join(names_of(told_by))
     return bool(one == other or joined.root(one) == joined.root(other))
+
+
+def test_a_yes_of_an_event_that_names_several_users_is_that_of_the_first() -> None:
+    assert email(asked(False, user("3")), asked(True, user("1"), user("2"), user("3"), at=1)) is False
+    assert email(asked(False, user("1")), asked(True, user("1"), user("3"), at=1)) is True
+
+
+def test_a_device_that_two_users_share_makes_no_yes_of_a_no() -> None:
+    shared = [asked(False, user("3")), told(user("3"), DEVICE), told(user("1"), DEVICE), asked(True, user("1"), at=1)]
+    assert email(*shared) is False
