@@ -136,12 +136,15 @@ NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
 NO_STORE: Final = (b"cache-control", b"no-store")
 
 
-def private(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def private(headers: list[tuple[bytes, bytes]], method: str) -> list[tuple[bytes, bytes]]:
     """Returns an answer's headers with those that keep it out of caches, unless the route says how to cache it, and
     browsers from guessing its type.
+
+    No cache keeps what answers a POST and does not say for how long; and Chromium takes a `no-store` answer that a page
+    does not read, as SDKs don't, for unfinished as long as the page lives.
     """
-    cached = any(name == b"cache-control" for name, _ in headers)
-    return [*headers, NOSNIFF] if cached else [*headers, NOSNIFF, NO_STORE]
+    kept_out = method != "POST" and all(name != b"cache-control" for name, _ in headers)
+    return [*headers, NOSNIFF, NO_STORE] if kept_out else [*headers, NOSNIFF]
 
 
 # Looked up once: a metric takes a lock to find that of its labels.
@@ -170,7 +173,7 @@ class Observed:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"] = private([*message["headers"], (b"trace-id", trace.encode())])
+                message["headers"] = private([*message["headers"], (b"trace-id", trace.encode())], scope["method"])
             await send(message)
 
         try:
