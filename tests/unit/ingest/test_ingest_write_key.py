@@ -1,9 +1,6 @@
 """Write keys are cut out of what is kept."""
 
 import json
-import math
-import statistics
-import time
 from typing import Any, Final
 from uuid import uuid4
 
@@ -15,8 +12,10 @@ from services.ingest.domain.source import Source
 from services.ingest.domain.write_key import text_without_write_keys, without_write_keys
 from services.ingest.service.sources import new_key
 from shared.contracts.envelope import SourceKind
+from tests.support.growth import LINEAR, exponent
 
 KEY: Final = "rk_" + "0aB-_" * 8 + "xyz"  # as `new_key` makes them, and the same in every process that collects tests
+SIZES: Final = (16_384, 32_768, 65_536, 131_072)  # bytes
 ESCAPED: Final = "".join(f"\\u{ord(character):04x}" for character in KEY)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
@@ -76,19 +75,8 @@ def test_a_reason_that_quotes_a_key_does_not_say_it() -> None:
 
 @pytest.mark.parametrize("token", [b'\\"', b'"', b"\\", b'"writeKey":', b"rk_", b"\\u0072"])
 def test_the_work_is_linear_in_the_size(token: bytes) -> None:
-    sizes = [2**n for n in range(14, 18)]
-
-    def seconds(size: int) -> float:
-        raw = b'{"a":"' + token * (size // len(token))
-        started = time.process_time()
-        for _ in range(3):
-            without_write_keys(raw)
-        return time.process_time() - started
-
-    growth = statistics.linear_regression(
-        [math.log(size) for size in sizes], [math.log(max(seconds(size), 1e-6)) for size in sizes]
-    )
-    assert growth.slope <= 1.5
+    grown = exponent(without_write_keys, lambda size: b'{"a":"' + token * (size // len(token)), sizes=SIZES)
+    assert grown <= LINEAR
 
 
 def test_the_key_of_these_tests_has_the_form_of_real_ones() -> None:
