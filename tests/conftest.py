@@ -1,7 +1,7 @@
 """The real things that tests share: one PostgreSQL and one broker a session, a fresh database a test."""
 
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from deploy.local.process import free_port
 from deploy.local.settings import BrokerKind, broker_kind
 from tests.support.databases import Databases
 from tests.support.examples import EXAMPLES
+from tests.support.nursery import Nursery
 
 # A busy machine is no defect: no law is judged by the time that its examples take, or take to be made.
 settings.register_profile("untimed", deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
@@ -61,6 +62,16 @@ def new_broker(home: Path) -> Broker:
 
 
 DatabaseFactory = Callable[[str], Awaitable[str]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prepared_processes() -> Iterator[None]:
+    """The services' processes of this session are forked from one that has imported what they need."""
+    nursery = Nursery()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(process, "start", nursery.start)
+        yield
+    nursery.close()
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
-from typing import IO
+from typing import IO, Protocol
 
 LAUNCHER = Path(__file__).with_name("launch.py")
 LOOPBACK = "127.0.0.1"
@@ -39,13 +39,34 @@ class User:
     gid: int
 
 
+class Running(Protocol):
+    """A process that was started: what is used of `asyncio.subprocess.Process`."""
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+
+    @property
+    def returncode(self) -> int | None:
+        """None while it runs; minus the signal's number if a signal ended it."""
+
+    def send_signal(self, number: Signals, /) -> None:
+        """Signals the process."""
+
+    async def wait(self) -> int:
+        """Its exit status, when it has ended."""
+
+    async def communicate(self) -> tuple[bytes, None] | tuple[bytes, bytes]:
+        """All that it writes to its standard output, once it has ended."""
+
+
 class Child:
     """One supervised process, in a session of its own, logging to a file.
 
     On Linux the kernel sends it `death_signal` when the supervisor dies, even by SIGKILL.
     """
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
+    def __init__(self, name: str, process: Running, log: Path) -> None:
         self.name = name
         self.log = log
         self._process = process
@@ -64,14 +85,14 @@ class Child:
     ) -> "Child":
         """Start `command`, appending its output to `log`. `env` replaces the whole environment."""
         with open_log(log) as output:
-            process = await asyncio.create_subprocess_exec(
-                *wrapped(command, user, death_signal),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
+            process = await start(
+                command,
+                output=output,
+                returns_output=False,
                 env=env,
                 cwd=cwd,
-                start_new_session=True,
+                user=user,
+                death_signal=death_signal,
             )
         return cls(name, process, log)
 
@@ -139,14 +160,8 @@ async def run_to_end(
     Raises StackError if it fails or takes longer than `deadline_seconds`; it is then dead.
     """
     with open_log(log) as output:
-        process = await asyncio.create_subprocess_exec(
-            *wrapped(command, user, SIGKILL),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=output,
-            env=env,
-            cwd=cwd,
-            start_new_session=True,
+        process = await start(
+            command, output=output, returns_output=True, env=env, cwd=cwd, user=user, death_signal=SIGKILL
         )
     child = Child(name, process, log)
     try:
@@ -160,6 +175,28 @@ async def run_to_end(
     if child.returncode != 0:
         raise StackError(child.ending())
     return stdout.decode(errors="replace")
+
+
+async def start(
+    command: Sequence[str],
+    *,
+    output: IO[bytes],
+    returns_output: bool,
+    env: Mapping[str, str] | None,
+    cwd: Path | None,
+    user: User | None,
+    death_signal: Signals,
+) -> Running:
+    """Starts a process that writes to `output`; its standard output goes to `communicate` if that is asked for."""
+    return await asyncio.create_subprocess_exec(
+        *wrapped(command, user, death_signal),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE if returns_output else output,
+        stderr=output,
+        env=env,
+        cwd=cwd,
+        start_new_session=True,
+    )
 
 
 def wrapped(command: Sequence[str], user: User | None, death_signal: Signals) -> list[str]:
