@@ -1,6 +1,6 @@
 """Every route, found from the applications, under every bad credential: nothing is answered but a refusal."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
@@ -132,8 +132,9 @@ async def test_who_may_not_call_a_route_learns_nothing_of_what_was_sent(service:
     """Asked of a database that does not answer: the credential comes before the body, the query and the path."""
     wrong: dict[str, int] = {}
     json = {"Content-Type": "application/json"}
-    callers: Sequence[tuple[str, dict[str, str], int]] = (
-        ("nobody", {}, 401),
+    nobody: dict[str, str] = {}
+    callers = (
+        ("nobody", nobody, 401),
         ("another", token(scope="other:admin"), 403),
     )
     async with asking(build(service, NOWHERE)) as client:
