@@ -1,6 +1,9 @@
 PYTHON ?= python3
 ARGS ?=
 SEED ?= 1
+FUZZ_SECONDS ?= 330
+FUZZ_BODIES ?= 12000
+FUZZ_RECORDS ?= 10000
 MINUTES ?= 5
 REPORTS ?=
 DRAW ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
@@ -56,9 +59,9 @@ test-badinput: ready-dev ## bad credentials, bodies, requests and records, to al
 	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/badinput $(IN_FOUR) $(call report,test-badinput) $(ARGS)
 
 fuzz: ready-dev ## the same for half an hour, and 10,000 malformed records; prints the figures of docs/security.md
-	RAPPORT_TEST_BROKER=embedded RAPPORT_FUZZ_SEED=$(SEED) RAPPORT_FUZZ_DOCUMENT_SECONDS=330 RAPPORT_FUZZ_BODIES=12000 \
+	RAPPORT_TEST_BROKER=embedded RAPPORT_FUZZ_SEED=$(SEED) RAPPORT_FUZZ_DOCUMENT_SECONDS=$(FUZZ_SECONDS) RAPPORT_FUZZ_BODIES=$(FUZZ_BODIES) \
 	  $(VENV)/pytest tests/badinput --ignore=tests/badinput/test_bus_fuzz.py $(IN_FOUR) $(call report,fuzz) $(ARGS)
-	RAPPORT_TEST_BROKER=embedded FUZZ_SEED=$(SEED) FUZZ_RECORDS=10000 \
+	RAPPORT_TEST_BROKER=embedded FUZZ_SEED=$(SEED) FUZZ_RECORDS=$(FUZZ_RECORDS) \
 	  $(VENV)/pytest -s tests/badinput/test_bus_fuzz.py $(call report,fuzz-records)
 
 test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a browser (needs Chromium and npm)

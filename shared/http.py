@@ -250,24 +250,36 @@ async def _storable(request: Request) -> None:  # async: anything else would go 
 async def principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ) -> Principal:
-    """The caller, from the bearer token; raises `Unauthorized`."""
+    """The caller, from the bearer token, which is verified once a request; raises `Unauthorized`."""
+    known: Principal | None = getattr(request.state, "principal", None)
+    if known is not None:
+        return known
     if credentials is None:
         raise Unauthorized("send Authorization: Bearer <token>", challenge="Bearer")
     verifier: Verifier = request.app.state.verifier
-    return await verifier.verify(credentials.credentials)
+    request.state.principal = await verifier.verify(credentials.credentials)
+    found: Principal = request.state.principal
+    return found
 
 
 Caller = Annotated[Principal, Depends(principal)]
 
 
-def requires(scope: str) -> Any:
-    """A route dependency: the caller's token must have this scope."""
+class RequiredScope:
+    """A check that the caller's token has a scope."""
 
-    def check(caller: Caller) -> Principal:
-        caller.require(scope)
+    def __init__(self, scope: str) -> None:
+        self._scope = scope
+
+    async def __call__(self, caller: Caller) -> Principal:  # async: anything else would go through a thread
+        """Returns the caller; raises `Forbidden`."""
+        caller.require(self._scope)
         return caller
 
-    return Depends(check)
+
+def requires(scope: str) -> Any:
+    """A route dependency: the caller's token must have this scope."""
+    return Depends(RequiredScope(scope))
 
 
 async def require_customer_or(scope: str, caller: Principal, work: Work, profile_id: UUID) -> None:

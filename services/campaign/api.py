@@ -22,9 +22,10 @@ from services.campaign.service import floor as floors
 from services.campaign.service import operations
 from shared.audit import Actor
 from shared.failpoints import failpoint
+from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
 
-router = APIRouter(prefix="/v1", tags=["campaign"])
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["campaign"])
 
 
 @router.get("/journeys", dependencies=[requires("campaign:read")], summary="Journeys, and whether they run")

@@ -23,6 +23,7 @@ from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, Namespace
 from shared.errors import Forbidden
 from shared.failpoints import failpoint
+from shared.guarded import GuardedRoute
 from shared.http import (
     Caller,
     Db,
@@ -37,7 +38,7 @@ from shared.http import (
     utc,
 )
 
-router = APIRouter(prefix="/v1", tags=["feedback"])
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["feedback"])
 
 DEFAULT_PERIOD = timedelta(days=30)
 EARLIEST = datetime.min.replace(tzinfo=UTC)

@@ -18,9 +18,10 @@ from shared.auth import Principal
 from shared.contracts.identity import Namespace
 from shared.db import Work
 from shared.errors import Forbidden, Invalid
+from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
 
-router = APIRouter(prefix="/v1", tags=["profiles"])
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["profiles"])
 
 _NAMESPACES = "|".join(Namespace)
 REF = rf"^([0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}|({_NAMESPACES}):.+)$"  # told, and not enforced

@@ -6,9 +6,10 @@ from fastapi import APIRouter
 
 from services.segment.schemas import CountsOut, StandingOut, TierOut, TiersOut
 from services.segment.service import standings
+from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, require_customer_or, requires
 
-router = APIRouter(prefix="/v1", tags=["segments"])
+router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["segments"])
 
 
 @router.get("/profiles/{profile_id}/standing", summary="Where a customer stands")

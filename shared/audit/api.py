@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from shared.audit import log
 from shared.audit.chain import Entry
+from shared.guarded import GuardedRoute
 from shared.http import Db, PageSize, decode_cursor, encode_cursor, requires
 
 
@@ -52,7 +53,7 @@ class AuditOut(BaseModel):
 
 def router_of(service: str) -> APIRouter:
     """Returns the route, under the service's admin scope."""
-    router = APIRouter(prefix="/v1", tags=["operations"])
+    router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["operations"])
 
     @router.get("/audit", dependencies=[requires(f"{service}:admin")], summary="Who changed what, newest first")
     async def audit(database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50) -> AuditOut:

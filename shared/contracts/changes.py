@@ -1,10 +1,17 @@
 """What services publish about a customer's state: profiles and standings. Keyed by profile id."""
 
 from datetime import datetime
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
+from msgspec import Meta
+
 from shared.contracts.events import Body
+
+# What a customer can reach: a version counts the events of one, and 2^40 are 35 years at 1,000 a second. One that is
+# put higher would have everything after it taken for old.
+MAX_VERSION: Final = 1 << 40
+Version = Annotated[int, Meta(ge=0, le=MAX_VERSION)]
 
 
 class ContactPoint(Body, frozen=True):
@@ -29,7 +36,7 @@ class ProfileChanged(Body, frozen=True):
     """
 
     profile_id: UUID
-    version: int
+    version: Version
     first_seen: datetime
     last_seen: datetime
     identities: dict[str, tuple[str, ...]] = {}
@@ -60,7 +67,7 @@ class TierChanged(Body, frozen=True):
     """A customer's tier changed. `version` counts this customer's standing; a reader keeps the highest."""
 
     profile_id: UUID
-    version: int
+    version: Version
     previous: str | None
     current: str
     direction: Literal["up", "down"]
@@ -71,7 +78,7 @@ class StageChanged(Body, frozen=True):
     """A customer's lifecycle stage changed. `version` as in `TierChanged`."""
 
     profile_id: UUID
-    version: int
+    version: Version
     previous: str | None
     current: str
     reason: str

@@ -15,7 +15,7 @@ from shared.db import Database, Work
 from shared.failpoints import failpoint
 from shared.kafka import breaker, dead_letters, decisions, isolation, offsets, sources
 from shared.kafka.breaker import Recent
-from shared.kafka.dead_letters import DeadLetter, Record, storable
+from shared.kafka.dead_letters import DeadLetter, Record, reason_text
 from shared.kafka.isolation import Failed, Handler, Handlers, Run
 from shared.kafka.offsets import Doubtful, Place, Swapped
 from shared.kafka.producer import Producer
@@ -212,7 +212,7 @@ class Batches:
         seen, dead = swapped.seen - uncounted, swapped.dead + len(counted)
         if tally.most_faults_in_a_row >= breaker.MIN_SAMPLE and dead > 0:
             raise BreakerOpened(
-                storable(f"{tally.most_faults_in_a_row} records in a row failed: {_last(counted, Cause.FAULT)}")
+                reason_text(f"{tally.most_faults_in_a_row} records in a row failed: {_last(counted, Cause.FAULT)}")
             )
         era = held.expected // breaker.WINDOW
         await offsets.count_dead(work.connection, held.place, len(counted), uncounted=uncounted)
@@ -228,7 +228,7 @@ class Batches:
             by_source[source] += count
         verdict = breaker.judge(seen=seen, dead=dead, refused=by_source, applied=held.recent.applied + tally.applied)
         if verdict.stop is not None:
-            raise BreakerOpened(storable(f"{dead} of {seen} records refused, {verdict.stop}; {_last(counted)}"))
+            raise BreakerOpened(reason_text(f"{dead} of {seen} records refused, {verdict.stop}; {_last(counted)}"))
         newly = [_blocked(source, refused, counted, work.now) for source in verdict.block]
         forgiven = sum(one.refused for one in newly)
         await sources.block(work, newly)
@@ -279,7 +279,7 @@ def _blocked(
     """Returns the row that says why a source is blocked: its most frequent cause, and the last reason."""
     causes = {cause: count for (name, cause), count in refused.items() if name == source}
     reason = next((one.reason for one in reversed(letters) if one.source == source), "")
-    return BlockedSource(source, now, max(causes, key=causes.__getitem__), storable(reason), sum(causes.values()))
+    return BlockedSource(source, now, max(causes, key=causes.__getitem__), reason_text(reason), sum(causes.values()))
 
 
 def _tell(newly: Sequence[BlockedSource]) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 
 import msgspec
 
-from shared.contracts import wire
+from shared.contracts import keepable, wire
 from shared.contracts.moments import is_plausible
 from shared.contracts.topics import MAX_LETTER_BYTES, dead_letters
 from shared.contracts.wire import Message
@@ -83,10 +83,9 @@ def place_of(text: str) -> tuple[Place, int]:
     return Place(cluster_id, int(generation or "1"), topic, int(partition)), int(offset)
 
 
-def storable(reason: str) -> str:
-    """Returns a reason as a header and PostgreSQL can keep it: bounded, without NUL, and a text in UTF-8."""
-    cut = reason if len(reason) <= MAX_REASON_CHARACTERS else f"{reason[: MAX_REASON_CHARACTERS - 1]}…"
-    return cut.encode(errors="backslashreplace").decode().replace("\0", "\\0")
+def reason_text(reason: str) -> str:
+    """Returns a reason as a header and PostgreSQL can keep it."""
+    return keepable.text(reason, limit=MAX_REASON_CHARACTERS)
 
 
 async def write(
@@ -106,7 +105,7 @@ async def write(
                     ("dlq_offset", str(letter.record.offset).encode()),
                     ("dlq_cluster", place.cluster_id.encode()),
                     ("dlq_key", letter.record.key or b""),
-                    ("dlq_reason", storable(letter.reason).encode()),
+                    ("dlq_reason", reason_text(letter.reason).encode()),
                     ("dlq_at", wire.iso(now).encode()),
                 ],
             )

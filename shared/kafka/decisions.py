@@ -14,7 +14,7 @@ from uuid import UUID
 import msgspec
 
 from shared.db import Work
-from shared.kafka.dead_letters import storable
+from shared.kafka.dead_letters import reason_text
 
 READER: Final = "consumer"  # who refuses; the other decisions are people's
 
@@ -49,7 +49,7 @@ async def refuse(work: Work, reasons: Mapping[str, str]) -> None:
         "AS t(place, note) ON CONFLICT (place) DO UPDATE SET at = excluded.at, by = excluded.by, note = excluded.note "
         "WHERE d.decision = 'refused'",
         places=places,
-        notes=[storable(reasons[place]) for place in places],
+        notes=[reason_text(reasons[place]) for place in places],
         now=work.now,
         by=READER,
     )
@@ -66,7 +66,7 @@ async def decide(
         decision=verdict.value,
         now=work.now,
         by=by,
-        note=storable(note),
+        note=reason_text(note),
         event_id=event_id,
     )
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -12,6 +13,7 @@ from aiokafka.errors import KafkaError
 
 from shared.contracts import topics
 from shared.kafka import topics as cluster
+from shared.kafka import unreadable
 from shared.kafka.answers import Answers
 from shared.kafka.dead_letters import Record
 from shared.kafka.failures import failures_raise
@@ -69,19 +71,25 @@ class LogReader:
         if not left:
             return
         self._client.assign(list(left))
-        for partition, place in left.items():
-            self._client.seek(partition, begin[place])
+        position = {partition: begin[place] for partition, place in left.items()}
+        for partition, offset in position.items():
+            self._client.seek(partition, offset)
+
+        def next_offset(partition: TopicPartition) -> int | None:
+            to = end[left[partition]]
+            return position[partition] if to is None or position[partition] < to else None
+
         now = asyncio.get_running_loop().time
         heard = now()
         answers = Answers()
         while left:
-            with _away("reading"):
-                found = await self._client.getmany(*left, timeout_ms=POLL_MILLISECONDS, max_records=self._batch_records)
-            for partition, records in found.items():
-                yield _part(left[partition], records, end[left[partition]])
+            async for partition, records in self._ask(list(left), next_offset):
+                part = _part(left[partition], records, end[left[partition]])
+                position[partition] = part.next_offset
+                yield part
                 heard = now()
             for partition, place in list(left.items()):
-                if (reached := await self._reached(partition, end[place], answers)) is not None:
+                if (reached := await self._reached(partition, position[partition], end[place], answers)) is not None:
                     del left[partition]
                     self._client.pause(partition)
                     yield Part(place, (), reached)
@@ -89,9 +97,32 @@ class LogReader:
             if now() - heard > SILENT_SECONDS:
                 raise BrokerAway(f"no more records of {', '.join(f'{p.topic}/{p.partition}' for p in left)}")
 
-    async def _reached(self, partition: TopicPartition, end: int | None, answers: Answers) -> int | None:
-        """The end, if it is reached. Markers and compaction leave gaps, so it is the position that counts."""
-        position: int = await self._client.position(partition)
+    async def _ask(
+        self, partitions: Sequence[TopicPartition], next_offset: Callable[[TopicPartition], int | None]
+    ) -> AsyncIterator[tuple[TopicPartition, Sequence[Any]]]:
+        """Gives what has come; with an `Unreadable` for each record that the client can't read."""
+        with _away("reading"):
+            try:
+                found = await self._client.getmany(
+                    *partitions, timeout_ms=POLL_MILLISECONDS, max_records=self._batch_records
+                )
+            except UnicodeDecodeError:
+                found = None
+            if found is None:
+                for partition in partitions:
+                    steps = unreadable.step_over(self._client, partition, partial(next_offset, partition))
+                    async with contextlib.aclosing(steps):
+                        async for records in steps:
+                            yield partition, records
+        for partition, records in (found or {}).items():
+            yield partition, records
+
+    async def _reached(self, partition: TopicPartition, read: int, end: int | None, answers: Answers) -> int | None:
+        """The end, if it is reached. Markers and compaction leave gaps, so it is the client's position that counts.
+
+        It stays before what the client can't read: `read` is what was read with that.
+        """
+        position: int = max(read, await self._client.position(partition))
         if end is not None:
             return end if position >= end else None
         # Ends are read off fetches: the embedded broker gives another "latest offset".

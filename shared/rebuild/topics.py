@@ -19,7 +19,7 @@ from shared.contracts.envelope import Event
 from shared.db import Database, Work, refuses_data
 from shared.errors import Refused
 from shared.failpoints import failpoint
-from shared.kafka import dead_letters, decisions, offsets
+from shared.kafka import dead_letters, decisions, isolation, offsets
 from shared.kafka.batch import Handler, Handlers
 from shared.kafka.decisions import Verdict
 from shared.kafka.log import LogReader, Part
@@ -186,11 +186,11 @@ class Rebuild:
         for record in part.records:
             name = dead_letters.place_text(part.place, record.offset)
             try:
-                events.append((name, wire.decode(record.headers, record.value)))
-            except wire.Undecodable:
-                continue
+                found = isolation.read(wire.decode, record)
             except wire.NewerThanCode as error:
                 raise NotPossible(f"{name} is {error}, which this release does not know: upgrade it") from error
+            if isinstance(found, Event):
+                events.append((name, found))
         doubtful = await offsets.doubtful(work.connection, part.place, (event for _, event in events))
         passed_over = doubtful.repeated | doubtful.implausible
         dead = self._letters.keys() - _applied(self._letters)

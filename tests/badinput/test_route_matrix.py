@@ -8,6 +8,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 
+from services.ingest.domain import typed
 from services.profile.service.take_in import take_in
 from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
@@ -57,9 +58,10 @@ class Probe:
         self.failed = 0
 
     async def ask(self, route: Route, headers: Mapping[str, str], **changes: Any) -> httpx2.Response:
-        body = changes.pop("json", dict(route.body) if route.body else None)
+        if "content" not in changes:
+            changes.setdefault("json", dict(route.body) if route.body else None)
         url = changes.pop("url", None) or route.url()
-        answer = await self.client.request(route.method, url, headers={"If-Match": '"1"', **headers}, json=body)
+        answer = await self.client.request(route.method, url, headers={"If-Match": '"1"', **headers}, **changes)
         self.tried += 1
         self.failed += answer.status_code >= 500
         return answer
@@ -118,6 +120,35 @@ async def test_no_other_scope_opens_a_route_whatever_the_body(database_factory: 
                 answer = await probe.ask(route, token(scope=scopes[-1]), json=["nonsense"])
                 if answer.status_code != 403:
                     wrong[f"{route} with nonsense in its body"] = answer.status_code
+        probe.counted()
+    assert wrong == {}
+
+
+UNFIT: Final = (b"{", b'{"a": "\\u0000"}', b"\xff", b"[" * 500 + b"]" * 500, b"nonsense")
+
+
+@every_service
+async def test_who_may_not_call_a_route_learns_nothing_of_what_was_sent(service: str) -> None:
+    """Asked of a database that does not answer: the credential comes before the body, the query and the path."""
+    wrong: dict[str, int] = {}
+    json = {"Content-Type": "application/json"}
+    nobody: dict[str, str] = {}
+    callers = (
+        ("nobody", nobody, 401),
+        ("another", token(scope="other:admin"), 403),
+    )
+    async with asking(build(service, NOWHERE)) as client:
+        probe = Probe(client)
+        for route in of(service):
+            urls = [route.url(), f"{route.url()}?x=%00", *([route.url(ref="%00")] if "{ref}" in route.path else [])]
+            sent = [(url, b"") for url in urls] + [(route.url(), raw) for raw in UNFIT if route.body is not None]
+            for caller, headers, status in callers:
+                if caller == "another" and route.customer:
+                    continue  # of these the caller may be the customer, whom the body or the database knows
+                for url, raw in sent:
+                    answer = await probe.ask(route, {**headers, **json}, url=url, content=raw)
+                    if answer.status_code != status:
+                        wrong[f"{route} as {caller} with {raw[:20]!r} at {url}"] = answer.status_code
         probe.counted()
     assert wrong == {}
 
@@ -248,6 +279,18 @@ async def test_no_bad_credential_writes_an_event(database_factory: DatabaseFacto
                 if answer.status_code != 401:
                     wrong[f"{method} {path} with {what}"] = answer.status_code
         figures.count(KIND, tried, failed)
+    assert wrong == {}
+
+
+async def test_a_fact_without_a_key_is_401_whatever_its_body(database_factory: DatabaseFactory) -> None:
+    """Tracking calls are read first, as their key may stand in the body; so are webhooks, whose signature is of it."""
+    wrong: dict[str, int] = {}
+    async with asking(build("ingest", await database_factory("ingest"))) as client:
+        for path in (*typed.KINDS, "cloudevents"):
+            for raw in (*UNFIT, b"\0" * 600_000):
+                answer = await client.post(f"/v1/{path}", content=raw, headers={"Content-Type": "application/json"})
+                if answer.status_code != 401:
+                    wrong[f"{path} with {raw[:20]!r}"] = answer.status_code
     assert wrong == {}
 
 

@@ -9,8 +9,6 @@ from uuid import UUID
 
 import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
-from aiokafka.record.util import calc_crc32c
 
 from deploy.local.broker import Broker
 from shared.contracts.envelope import Event
@@ -24,10 +22,10 @@ from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, tally
 from tests.support.events import event, message, order, user
 from tests.support.running import eventually, session_milliseconds
+from tests.support.unreadable import produce_with_a_bad_name
 
 SHOP, PAGE = str(UUID(int=7)), str(UUID(int=8))  # a source that is well, and one in a stranger's hands
 FLOOD = 400
-CRC_AT, CRC_FROM = 17, 21  # bytes of a batch: where its checksum stands, and what it is of (KIP-98)
 
 
 @pytest.fixture
@@ -186,9 +184,9 @@ async def test_a_sequence_that_leaps_is_refused_and_what_follows_is_no_double(be
 async def test_a_header_whose_name_is_no_text_ends_nothing(bench: Bench) -> None:
     async with bench.consuming() as consumer:
         await bench.publish([order(n, n) for n in range(300)])
-        await produce_with_a_bad_name(bench)
+        await produce_with_a_bad_name(bench.bootstrap, bench.topic)
         await bench.publish([order(n, n) for n in range(300, 600)])
-        await produce_with_a_bad_name(bench)
+        await produce_with_a_bad_name(bench.bootstrap, bench.topic)
         await bench.publish([order(n, n) for n in range(600, 700)])
         await bench.until_applied(700)
         await eventually(lambda: dead(bench, "the client can't read a header's name"), lambda letters: letters == 2)
@@ -196,28 +194,6 @@ async def test_a_header_whose_name_is_no_text_ends_nothing(bench: Bench) -> None
     async with bench.consuming():
         await bench.publish([order(1, "after")])
         await bench.until_applied(701)
-
-
-async def produce_with_a_bad_name(bench: Bench) -> None:
-    """What librdkafka lets its callers do, and aiokafka does not: so a good batch is changed on its way out."""
-    producer = AIOKafkaProducer(bootstrap_servers=bench.bootstrap)
-    await producer.start()
-    try:
-        batch = producer.create_batch()
-        batch.append(key=b"k", value=b"{}", timestamp=None, headers=[("name", b"v")])
-        good = batch._build
-
-        def bad() -> bytearray:
-            data = bytearray(good())
-            place = data.index(b"name")
-            data[place : place + 4] = b"\xff\xfe\xff\xfe"
-            data[CRC_AT:CRC_FROM] = calc_crc32c(bytes(data[CRC_FROM:])).to_bytes(4, "big")
-            return data
-
-        batch._build = bad
-        await (await producer.send_batch(batch, bench.topic, partition=0))
-    finally:
-        await producer.stop()
 
 
 def stamped(sequence: int) -> Event:

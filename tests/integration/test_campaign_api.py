@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx2
-import jwt
 import pytest
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from deploy.local.broker import Broker
 from deploy.local.mail_sink import MailSink
@@ -26,21 +23,11 @@ from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body
 from shared.kafka.producer import Producer
 from tests.conftest import DatabaseFactory
+from tests.support.applications import PUBLIC_KEY, token
 from tests.support.events import SECRET, message
 from tests.support.running import eventually, running
 
-KEY: Final = Ed25519PrivateKey.generate()
-
-
-def token(subject: str = "operator", scope: str = "campaign:admin") -> dict[str, str]:
-    claims = {
-        "sub": subject,
-        "scope": scope,
-        "iss": "rapport",
-        "aud": "rapport",
-        "exp": datetime.now(UTC) + timedelta(minutes=5),  # noqa: TID251 - PyJWT reads the machine's clock, too
-    }
-    return {"Authorization": f"Bearer {jwt.encode(claims, KEY, algorithm='EdDSA')}"}
+ADMIN: Final = "campaign:admin"
 
 
 def settings(url: str, bootstrap: str, smtp_port: int) -> CampaignSettings:
@@ -49,7 +36,7 @@ def settings(url: str, bootstrap: str, smtp_port: int) -> CampaignSettings:
         kafka_bootstrap=bootstrap,
         partition_secret=SECRET.decode(),
         http_port=8004,
-        auth_public_key=KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode(),
+        auth_public_key=PUBLIC_KEY,
         mail_from="hello@shop.example",
         smtp_host=LOOPBACK,
         smtp_port=smtp_port,
@@ -59,7 +46,7 @@ def settings(url: str, bootstrap: str, smtp_port: int) -> CampaignSettings:
 def client_of(service: process.Service) -> httpx2.AsyncClient:
     assert service.app is not None
     return httpx2.AsyncClient(
-        transport=httpx2.ASGITransport(app=service.app), base_url="http://campaign/v1", headers=token()
+        transport=httpx2.ASGITransport(app=service.app), base_url="http://campaign/v1", headers=token(scope=ADMIN)
     )
 
 
@@ -185,7 +172,7 @@ async def test_each_route_asks_for_its_scope(client: httpx2.AsyncClient) -> None
 async def test_the_send_stop_is_set_once_and_lifted(client: httpx2.AsyncClient) -> None:
     first = (await client.post("/send-stop")).json()
     assert first["stopped_by"] == "operator"
-    assert (await client.post("/send-stop", headers=token("somebody else"))).json() == first
+    assert (await client.post("/send-stop", headers=token("somebody else", ADMIN))).json() == first
     assert (await client.delete("/send-stop")).status_code == 204
     assert (await client.delete("/send-stop")).status_code == 204
 

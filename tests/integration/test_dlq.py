@@ -36,6 +36,7 @@ from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, tally
 from tests.support.events import SECRET, event, message, order, user
 from tests.support.running import environment_of, eventually, running, session_milliseconds
+from tests.support.unreadable import produce_with_a_bad_name
 
 REFUSED: Final = "asked to be refused"
 BLOCKED_SECONDS: Final = 2  # longer than the command takes with nobody in its way
@@ -246,7 +247,7 @@ async def test_a_letter_that_is_still_refused_stays_open_with_its_new_reason(ben
     assert "stays open" in printed
     assert "too long" in printed
     _, printed = await desk("list")
-    assert "a new\\0reason" in printed
+    assert "a new\ufffdreason" in printed
     assert REFUSED not in printed
     assert (await desk("retry", "--reason", "a new"))[0] == 0
     assert await bench.times() == {1: 1}
@@ -392,6 +393,19 @@ async def test_a_log_is_read_to_its_end(bench: Bench) -> None:
     await bench.publish(events)
     read = [wire.decode(one.headers, one.value).event_id for one in await log.read(bench.bootstrap, bench.topic)]
     assert sorted(read) == sorted(one.event_id for one in events)
+
+
+async def test_a_log_is_read_past_what_the_client_can_not_read(bench: Bench) -> None:
+    events = [order(n % 50, n) for n in range(700)]
+    await produce_with_a_bad_name(bench.bootstrap, bench.topic)
+    await bench.publish(events[:600])
+    await produce_with_a_bad_name(bench.bootstrap, bench.topic)
+    await bench.publish(events[600:])
+    await produce_with_a_bad_name(bench.bootstrap, bench.topic)
+    found = await log.read(bench.bootstrap, bench.topic)
+    read = [wire.decode(one.headers, one.value).event_id for one in found if one.value is not None]
+    assert sorted(read) == sorted(one.event_id for one in events)
+    assert len(found) == len(events) + 3
 
 
 async def _refusals(url: str) -> int:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import msgspec
 import pytest
@@ -503,3 +503,13 @@ async def test_a_customer_of_many_devices_is_found_by_each_though_not_all_are_ke
         customer = await read.resolve(work, "user_id:1")
         assert len((await read.profile(work, customer))["identities"]["anonymous_id"]) == MAX_ANONYMOUS_IDS
         assert {await read.resolve(work, str(one)) for one in ids} == {customer}
+
+
+async def test_an_answer_for_a_profile_that_is_none_is_not_held_against_the_service_that_passed_it_on(
+    database: Database,
+) -> None:
+    """Else one customer whom profile does not know could have everybody's answers blocked."""
+    answer = event(FeedbackSubmitted(survey="nps", rating=9), profile_id=uuid4(), source_kind=SourceKind.SERVICE)
+    with pytest.raises(Refused, match="is no profile") as refused:
+        await take(database, [answer])
+    assert refused.value.unattributed

@@ -51,6 +51,7 @@ from tests.support.databases import Databases
 from tests.support.events import NOON, SECRET, days, event, message, order, person, user
 from tests.support.logs import log_end
 from tests.support.running import eventually, running, session_milliseconds
+from tests.support.unreadable import produce_with_a_bad_name
 
 TABLES: Final = {
     "profile": ("profiles", "orders", "counts", "profile_aliases"),
@@ -528,6 +529,7 @@ async def test_refused_records_are_passed_over_as_the_service_did(world: World) 
                 Message(topic=PROFILE_EVENTS, key=b"x", value=b"garbage", headers=headers),
             ]
         )
+        await produce_with_a_bad_name(world.bootstrap, PROFILE_EVENTS)
         await world.until_drained()
     exact = await world.dump()
 

@@ -126,7 +126,7 @@ def token(subject: str = "operator", scope: str = "") -> dict[str, str]:
         "scope": scope,
         "iss": "rapport",
         "aud": "rapport",
-        "exp": datetime.now(UTC) + timedelta(minutes=5),  # noqa: TID251 - PyJWT reads the machine's clock, too
+        "exp": datetime.now(UTC) + timedelta(days=1),  # noqa: TID251 - PyJWT reads the machine's clock, too
     }
     return {"Authorization": f"Bearer {jwt.encode(claims, KEY, algorithm='EdDSA')}"}
 

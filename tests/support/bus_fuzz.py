@@ -161,7 +161,7 @@ def _key(random: Random) -> bytes | None:
 def _right(random: Random, annotation: Any) -> Any:
     """Returns what a field of this type may well hold."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (types.UnionType, typing.Union):
+    if origin in (types.UnionType, typing.Union, typing.Annotated):
         return _right(random, arguments[0])
     if origin is typing.Literal:
         return random.choice(arguments)
@@ -181,7 +181,7 @@ def _edge(random: Random, annotation: Any) -> Any:
     if random.random() < 0.15:
         return random.choice(STRANGE)
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (types.UnionType, typing.Union):
+    if origin in (types.UnionType, typing.Union, typing.Annotated):
         return _edge(random, arguments[0])
     if origin is tuple:
         return random.choice(([], [_edge(random, arguments[0])], [_right(random, arguments[0])] * 2_000))

@@ -3,14 +3,11 @@
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import httpx2
-import jwt
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from services.ingest.api.door import Door
 from services.ingest.main import build
@@ -20,11 +17,11 @@ from shared.contracts.envelope import Event
 from shared.contracts.wire import Message
 from shared.kafka.producer import BrokerAway
 from shared.process import Service
+from tests.support.applications import PUBLIC_KEY, token
 from tests.support.events import SECRET
 from tests.support.sources import SECRETS_KEY, made_source
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
-PRIVATE_KEY = Ed25519PrivateKey.generate()
 
 
 class StoppedClock:
@@ -97,26 +94,19 @@ class Ingest:
 
 
 def bearer(*scopes: str) -> dict[str, str]:
-    claims = {
-        "iss": "rapport",
-        "aud": "rapport",
-        "sub": "operator",
-        "scope": " ".join(scopes),
-        "exp": datetime.now(UTC) + timedelta(days=1),  # noqa: TID251 - PyJWT reads the machine's clock, too
-    }
-    return {"Authorization": f"Bearer {jwt.encode(claims, PRIVATE_KEY, algorithm='EdDSA')}"}
+    """An operator's token with these scopes."""
+    return token(scope=" ".join(scopes))
 
 
 @asynccontextmanager
 async def ingesting(database_url: str, **settings: Any) -> AsyncIterator[Ingest]:
     """The service on this database, with a server's source and a public one."""
-    public = PRIVATE_KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     said: Mapping[str, Any] = {
         "database_url": database_url,
         "kafka_bootstrap": "nowhere.invalid:9092",
         "partition_secret": SECRET.decode(),
         "http_port": 8001,
-        "auth_public_key": public,
+        "auth_public_key": PUBLIC_KEY,
         "secrets_key": SECRETS_KEY,
         **settings,
     }

@@ -72,3 +72,14 @@ def test_the_asyncapi_document_lists_every_header_that_is_written() -> None:
     )
     written = {name for name, _ in encode(full)[0]} - {"content-type"}
     assert written == set(HEADERS)
+
+
+def test_every_test_that_the_security_page_names_is_there() -> None:
+    """Each cell says `file`: `test`, `test`; `file`: …"""
+    page = (ROOT / "docs" / "security.md").read_text().partition("## What holds each kind")[2]
+    named = re.findall(r"`([a-z0-9_/]+\.py)`: ((?:`test_\w+`(?:, )?)+)", page)
+    assert len(named) > len(SERVICES)
+    for file, tests in named:
+        source = (ROOT / "tests" / file).read_text()
+        for test in re.findall(r"`(test_\w+)`", tests):
+            assert f"def {test}(" in source, f"{file}: {test}"

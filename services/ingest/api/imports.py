@@ -15,12 +15,13 @@ from services.ingest.service import imports
 from shared.audit import Actor
 from shared.db import Database
 from shared.errors import AppError
+from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
 
 CHUNK_BYTES: Final = 1 << 20
 REJECTS_AT_ONCE: Final = 500
 
-router = APIRouter(prefix="/v1/imports", tags=["imports"])
+router = APIRouter(route_class=GuardedRoute, prefix="/v1/imports", tags=["imports"])
 
 
 class TooLarge(AppError):

@@ -36,6 +36,7 @@ from services.ingest.service import plans, previewing, reckoning, sources
 from shared.audit import Actor
 from shared.contracts import wire
 from shared.db import Database, Work
+from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires, scoped_key
 
 TAIL_SECONDS: Final = 600  # a watch ends by itself; whoever still looks asks again
@@ -44,7 +45,7 @@ TAIL_POLL_SECONDS: Final = 0.5
 DAYS: Final = 30
 MAX_VERSION: Final = 2**31 - 1
 
-router = APIRouter(prefix="/v1/sources", tags=["sources"])
+router = APIRouter(route_class=GuardedRoute, prefix="/v1/sources", tags=["sources"])
 At = Annotated[Door, Depends(door_of)]
 Days = Annotated[int, Query(ge=1, le=366, description="how far back, in days (UTC)")]
 

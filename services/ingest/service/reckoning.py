@@ -13,7 +13,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.domain.normalise import Normal
+from services.ingest.domain.normalise import MAX_NAME_LENGTH, Normal
 from services.ingest.domain.plan import Violation
 from services.ingest.domain.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.repository import reckoning as repository
@@ -26,7 +26,6 @@ RECENT_IDS: Final = 20_000  # events by which this process knows that one came a
 TAILED: Final = 500  # watched events kept between two writings
 MAX_IGNORED: Final = 200  # characters of what was ignored, which the sender may have made up
 MAX_RAW: Final = 4_000  # characters of a watched event's bytes
-MAX_NAME: Final = 256  # characters of an event's name under which it is counted: names are keys, and senders make them
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
@@ -91,7 +90,7 @@ class Reckoning:
             gathered.figures[source_id, "ignored", keepable.text(why, limit=MAX_IGNORED)] += 1
         by_rule: dict[tuple[str, str], list[Violation]] = defaultdict(list)
         for violation in warned(done):
-            by_rule[violation.event[:MAX_NAME], violation.rule].append(violation)
+            by_rule[violation.event[:MAX_NAME_LENGTH], violation.rule].append(violation)
         for (event, rule), violations in by_rule.items():
             before, _ = gathered.violations.get((source_id, event, rule), (0, None))
             gathered.violations[source_id, event, rule] = (before + len(violations), violations[-1])
@@ -109,7 +108,7 @@ class Reckoning:
 
     def sample(self, source_id: UUID, name: str, properties: bytes) -> None:
         """Adds what an event looks like, if few of its name were seen since the last writing."""
-        enough, name = self._now.enough[source_id], name[:MAX_NAME]
+        enough, name = self._now.enough[source_id], name[:MAX_NAME_LENGTH]
         if name in enough:
             return
         shape = merge(self._now.shapes.get((source_id, name), NOTHING), shape_of(_decode(properties)))

@@ -49,8 +49,13 @@ def named_by(event: Event) -> dict[str, dict[str, Point]]:
     return found
 
 
-def merge(one: dict[str, dict[str, Point]], other: dict[str, dict[str, Point]]) -> dict[str, dict[str, Point]]:
-    """The union of both."""
+def merge(
+    one: dict[str, dict[str, Point]], other: dict[str, dict[str, Point]], *, most: int
+) -> dict[str, dict[str, Point]]:
+    """The union of both: of each namespace at most so many addresses, the least, as of identities.
+
+    The least, and not the best: only so is it the same whatever the order in which they came.
+    """
     if not one or not other:
         return one or other
     found = {namespace: dict(points) for namespace, points in one.items()}
@@ -59,6 +64,8 @@ def merge(one: dict[str, dict[str, Point]], other: dict[str, dict[str, Point]]) 
         for value, point in points.items():
             known = mine.get(value, point)
             mine[value] = Point(max(known.stated_at, point.stated_at), known.verified or point.verified)
+        if len(mine) > most:
+            found[namespace] = {value: mine[value] for value in sorted(mine)[:most]}
     return found
 
 

@@ -152,7 +152,7 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         vouched=tuple(sorted({*one.vouched, *other.vouched})) if other.vouched else one.vouched,
         permissions=permission.merge(one.permissions, other.permissions),
         joined=permission.merge_joined(one.joined, other.joined),
-        contact_points=contact.merge(one.contact_points, other.contact_points),
+        contact_points=contact.merge(one.contact_points, other.contact_points, most=MAX_IDENTITIES),
     )
 
 

@@ -79,7 +79,8 @@ def _assign(decided: Identities, event: Event) -> UUID:
     profile_id = decided.assign(event)
     if profile_id is None:
         if event.profile_id is not None:
-            raise Refused(f"profile_id: {event.profile_id} is no profile")
+            # The service passed on an id that its caller gave: one caller's must not have all its events blocked.
+            raise Refused(f"profile_id: {event.profile_id} is no profile", unattributed=True)
         raise Refused("identities: the event names nobody that its source may speak of")
     return profile_id
 

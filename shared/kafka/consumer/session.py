@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, Final
 
 from aiokafka import TopicPartition
@@ -15,9 +16,8 @@ from shared.clock import wall_milliseconds
 from shared.db import DATABASE_AWAY, Work
 from shared.errors import TryAgain
 from shared.failpoints import failpoint
-from shared.kafka import breaker, offsets, rewinds
+from shared.kafka import breaker, offsets, rewinds, unreadable
 from shared.kafka.batch import Applier, BreakerOpened, Held, PartitionLost
-from shared.kafka.consumer import unreadable
 from shared.kafka.consumer.holdings import Holdings
 from shared.kafka.consumer.subscription import Subscription
 from shared.kafka.consumer.taking import Taking
@@ -87,7 +87,7 @@ class Session:
                 self._holdings.drop(error.args[0])
                 continue
             except UnicodeDecodeError:
-                await unreadable.step_over(self.client, self._holdings.held, self._apply_all)
+                await self._step_over_unreadable()
                 continue
             except OffsetOutOfRangeError as error:
                 await self.watch.check_cluster()  # in another cluster's log no position means anything
@@ -111,6 +111,19 @@ class Session:
         finally:
             self._asking = False
         return found
+
+    async def _step_over_unreadable(self) -> None:
+        """Reads each partition alone, past a record that the client can't read if it has one among the next."""
+
+        def next_offset(partition: TopicPartition, one: Held) -> int | None:
+            here = self._holdings.held.get(partition) is one and not one.stopped
+            return one.expected if here else None
+
+        for partition, one in list(self._holdings.held.items()):
+            steps = unreadable.step_over(self.client, partition, partial(next_offset, partition, one))
+            async with contextlib.aclosing(steps):
+                async for records in steps:
+                    await self._apply_all({partition: records})
 
     async def _apply_all(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
         async with self._in_hand, asyncio.TaskGroup() as tasks:

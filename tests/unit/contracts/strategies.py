@@ -10,6 +10,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from shared.contracts import wire
+from shared.contracts.changes import MAX_VERSION, Version
 from shared.contracts.context import Context
 from shared.contracts.envelope import Event, SourceKind, may_say
 from shared.contracts.events import (
@@ -53,6 +54,7 @@ def of_type(annotation: Any) -> st.SearchStrategy[Any]:
         UUID: st.uuids(),
         datetime: any_moments,
         types.NoneType: st.none(),
+        Version: st.integers(0, MAX_VERSION),
     }
     if annotation in simple:
         return simple[annotation]

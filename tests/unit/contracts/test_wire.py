@@ -4,6 +4,7 @@ import contextlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import msgspec
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.contracts import wire
+from shared.contracts.changes import ProfileChanged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import CustomEvent, OrderPlaced, PageViewed
 from tests.support.events import event, user
@@ -189,6 +191,20 @@ def test_a_moment_that_nobody_can_mean_is_read_by_nobody(where: str, moment: Any
         value = msgspec.json.encode(said)
     with pytest.raises(wire.Undecodable, match=r"ce_time or ce_receivedat|headers|data|stated_at|Expected"):
         wire.decode(headers, value)
+
+
+@pytest.mark.parametrize("version", [-1, 2**40 + 1, 2**53, 2**63 - 1, 2**64 - 1])
+@pytest.mark.parametrize("body", [ProfileChanged, TierChanged, StageChanged])
+def test_a_version_that_no_customer_can_reach_is_read_by_nobody(body: type, version: int) -> None:
+    """A reader keeps the highest one: after this, that customer's changes would be old news for ever."""
+    named: dict[type, dict[str, Any]] = {
+        ProfileChanged: {"first_seen": START, "last_seen": START},
+        TierChanged: {"previous": None, "current": "gold", "direction": "up", "reason": "spend"},
+        StageChanged: {"previous": None, "current": "loyal", "reason": "orders"},
+    }
+    made = body(profile_id=UUID(int=1), version=version, **named[body])
+    with pytest.raises(wire.Undecodable, match=r"value: Expected `int`.*version"):
+        wire.decode(*wire.encode(event(made, user(1))))
 
 
 def test_what_a_field_means_to_a_newer_release_is_ignored_by_this_one() -> None:

@@ -42,7 +42,7 @@ from shared.contracts.events import (
     PageViewed,
     ProductViewed,
 )
-from shared.contracts.identity import Namespace
+from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON, days, event, user
 from tests.support.growth import LINEAR, exponent
 from tests.unit.contracts.strategies import believed_or_claimed, sets_of
@@ -340,6 +340,26 @@ def test_ten_thousand_anonymous_ids_are_as_many_as_are_kept() -> None:
     state = with_identities(EMPTY, ids)
 
     assert state.identities == {"anonymous_id": tuple(one.value for one in ids[:MAX_ANONYMOUS_IDS])}
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 5), st.booleans()), max_size=10), st.data())
+def test_of_addresses_as_many_are_kept_as_of_identities_whatever_the_order(
+    said: list[tuple[str, int, bool]], data: st.DataObject
+) -> None:
+    events = [
+        event(
+            CustomerIdentified(traits={"email_verified": verified}),
+            Identity(Namespace.EMAIL, f"{name}@example.com"),
+            at=NOON + days(day),
+        )
+        for name, day, verified in said
+    ]
+    shuffled = data.draw(st.permutations(events))
+    with small_bounds():
+        state = fold(events)
+        assert fold(shuffled) == state
+    names = sorted({f"{name}@example.com" for name, _, _ in said})[:2]
+    assert sorted(state.contact_points.get("email", {})) == names
 
 
 def test_a_state_of_before_there_were_bounds_is_cut_and_says_the_same_of_what_is_left() -> None:

@@ -2,23 +2,19 @@
 
 It raises for all that it has fetched, of whichever partition, and its position stays before them: asked again, it
 raises again. So each partition is read alone and in ever smaller steps, up to that record, and in ever larger ones
-behind it. What the client does not give can't be kept; the letter has the record's place, and the log has the record.
+after it. What the client does not give can't be kept; a letter has the record's place, and the log has the record.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Any, Final
 
 import msgspec
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from shared.kafka.batch import Held
-
 POLL_MILLISECONDS: Final = 200
 STEP_RECORDS: Final = 512
 NO_TIMESTAMP: Final = -1  # as Kafka has it
-
-Apply = Callable[[Mapping[TopicPartition, Sequence[Any]]], Awaitable[None]]
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -31,20 +27,17 @@ class Unreadable(msgspec.Struct, frozen=True):
     timestamp: int = NO_TIMESTAMP
 
 
-async def step_over(client: Any, held: Mapping[TopicPartition, Held], apply: Apply) -> None:
-    """Reads each partition alone, past a record that can't be read if it has one among the next."""
-    for partition, one in list(held.items()):
-        if not one.stopped:
-            await _step_over(client, partition, one, held, apply)
+async def step_over(
+    client: Any, partition: TopicPartition, position: Callable[[], int | None]
+) -> AsyncGenerator[Sequence[Any], None]:
+    """Reads a partition alone, past a record that can't be read if it has one among the next.
 
-
-async def _step_over(
-    client: Any, partition: TopicPartition, one: Held, held: Mapping[TopicPartition, Held], apply: Apply
-) -> None:
+    `position` says where each step begins: after what was given before, or None to end.
+    """
     step = STEP_RECORDS
-    while held.get(partition) is one and not one.stopped:
+    while (offset := position()) is not None:
         try:
-            client.seek(partition, one.expected)
+            client.seek(partition, offset)
             found = await client.getmany(partition, timeout_ms=POLL_MILLISECONDS, max_records=step)
         except IllegalStateError:
             return  # revoked meanwhile
@@ -52,10 +45,11 @@ async def _step_over(
             if step > 1:
                 step //= 2
             else:
-                await apply({partition: [Unreadable(one.expected)]})
+                yield [Unreadable(offset)]
             continue
-        if found:
-            await apply(found)
-        if not found or step == STEP_RECORDS:
+        records: Sequence[Any] = found.get(partition, ())
+        if records:
+            yield records
+        if not records or step == STEP_RECORDS:
             return
         step *= 2
