@@ -41,7 +41,11 @@ HTTP_TIMEOUT_SECONDS = 5.0
 MAIL_FROM = "hello@rapport.example"
 # The embedded broker lets a group form only after half a session's silence, and takes shorter sessions than Kafka;
 # it keeps a fetch for its whole wait even when records come, and works all the while.
-EMBEDDED_BROKER = {"KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000", "KAFKA_FETCH_WAIT_MILLISECONDS": "20"}
+EMBEDDED_BROKER = {
+    "KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000",
+    "KAFKA_FETCH_WAIT_MILLISECONDS": "20",
+    "KAFKA_VOLATILE": "true",
+}
 # Facts hop between services, and no reading of all of them is one instant: drained twice is drained.
 QUIET_ROUNDS = 2
 QUIET_PAUSE_SECONDS = 0.1
@@ -340,6 +344,8 @@ def still_to_do(said: Mapping[str, Any], cluster_id: str) -> int:
     none.
     """
     if said["lag"] is None or said["cluster"] not in (None, cluster_id):
+        return 1
+    if said.get("publishes_to", cluster_id) != cluster_id:
         return 1
     return int(said["lag"]) + int(said["outbox"])
 
