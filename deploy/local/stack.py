@@ -28,6 +28,7 @@ from deploy.local.process import (
     together,
 )
 from deploy.local.settings import CHECKOUT, SERVICES, BrokerKind, Ports
+from deploy.local.supervisor import Part, Supervisor
 from shared import migrate
 
 FREE_BYTES_NEEDED = 1024**3
@@ -36,7 +37,6 @@ READY_DEADLINE_SECONDS = 60.0
 DRAIN_DEADLINE_SECONDS = 20.0
 SERVICE_GRACE_SECONDS = 15.0
 MAIL_GRACE_SECONDS = 5.0
-WATCH_SECONDS = 0.2
 HTTP_TIMEOUT_SECONDS = 5.0
 MAIL_FROM = "hello@rapport.example"
 # The embedded broker lets a group form only after half a session's silence, and takes shorter sessions than Kafka;
@@ -128,6 +128,9 @@ class Stack:
 
     async def start_service(self, name: str) -> None:
         """Start one service and return once it is ready."""
+        await self._wait_until_ready(self.url(name), await self._spawn_service(name))
+
+    async def _spawn_service(self, name: str) -> Child:
         child = self._services[name] = await Child.spawn(
             f"the service {name}",
             self._command(name, "serve"),
@@ -135,7 +138,7 @@ class Stack:
             env=self.environment(name),
             cwd=CHECKOUT,
         )
-        await self._wait_until_ready(self.url(name), child)
+        return child
 
     async def kill_service(self, name: str, signal: Signals = Signals.SIGKILL) -> None:
         """End one service with `signal`; it is not missed until it is started again."""
@@ -170,12 +173,35 @@ class Stack:
             await child.kill()
 
     async def watch(self) -> None:
-        """Never return; raise StackError, naming it, when a part that should run has ended."""
-        while True:
-            for child in self._children():
-                if not child.alive:
-                    raise StackError(child.ending())
-            await asyncio.sleep(WATCH_SECONDS)
+        """Never return; start parts again that have ended, and raise StackError when one has too often."""
+        await Supervisor(self._parts(), report=self._report).run()
+
+    def _parts(self) -> list[Part]:
+        def service(name: str) -> Part:
+            async def start() -> None:
+                if name in self._services and not self._services[name].alive:
+                    await self._spawn_service(name)
+
+            return Part(f"the service {name}", lambda: [self._services[name]] if name in self._services else [], start)
+
+        async def start_broker() -> None:
+            await self.broker.kill()
+            await self.broker.start()
+
+        async def start_postgres() -> None:
+            await self.postgres.kill()
+            await self.postgres.start()
+
+        async def start_mail() -> None:
+            if self._mail is not None and not self._mail.alive:
+                await self.start_mail()
+
+        return [
+            Part("PostgreSQL", lambda: self.postgres.children, start_postgres),
+            Part("the broker", lambda: self.broker.children, start_broker),
+            Part("the mail sink", lambda: [self._mail] if self._mail else [], start_mail),
+            *[service(name) for name in self._started],
+        ]
 
     async def stop(self, *, drain: bool = True) -> None:
         """Stop everything. With `drain`, take no more events in, and let what is on its way arrive first."""
