@@ -174,9 +174,11 @@ class Stack:
 
     async def watch(self) -> None:
         """Never return; start parts again that have ended, and raise StackError when one has too often."""
-        await Supervisor(self._parts(), report=self._report).run()
+        await Supervisor(self.parts(), report=self._report).run()
 
-    def _parts(self) -> list[Part]:
+    def parts(self) -> list[Part]:
+        """What the supervisor watches."""
+
         def service(name: str) -> Part:
             async def start() -> None:
                 if name in self._services and not self._services[name].alive:
