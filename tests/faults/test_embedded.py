@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator
+from functools import partial
 from typing import Any, Final
 
 import httpx2
@@ -63,7 +64,7 @@ async def _kill_each(world: LocalWorld, clients: Clients) -> None:
         before, share = clients.acknowledged, batches[number :: len(parts)]
         async with asyncio.TaskGroup() as tasks:
             sending = tasks.create_task(clients.send_all(share, pause=lambda: PAUSE_SECONDS))
-            await eventually(lambda: _now(clients.acknowledged), lambda count, least=before: count > least)
+            await eventually(partial(_since, clients, before), lambda events: events > 0)
             assert not sending.done(), "all was sent before the kill: nothing was shown"
             await world.kill(part)
     assert set(world.kills.values()) == {1}
@@ -118,5 +119,5 @@ async def _state(stack: Stack, import_id: str) -> str:
     return str((await _import(stack, import_id))["state"])
 
 
-async def _now(value: int) -> int:
-    return value
+async def _since(clients: Clients, before: int) -> int:
+    return clients.acknowledged - before
