@@ -13,7 +13,7 @@ IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-receipts python
+.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak soak-local ready ready-dev ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ faults-full: ready-dev ## the long fault run on three brokers; writes docs/relia
 
 soak: ready-dev ## an hour on three brokers, every service restarted 50 times, memory watched
 	$(VENV)/python -m tests.faults soak $(ARGS)
+
+soak-local: ready-dev ## the local stack for some MINUTES (60), 100 events/s, each process killed in turn; ARGS='--every 60'
+	$(VENV)/python -m tests.faults local --seed $(SEED) --minutes $(if $(filter file,$(origin MINUTES)),60,$(MINUTES)) $(ARGS)
 
 # The environment is made by the first target that needs it, and again when uv.lock has changed.
 ready: python

@@ -16,6 +16,8 @@
 | rapport_cluster_changes_total | | times the broker came back as another cluster |
 | rapport_relayed_total | topic | outbox rows acknowledged by the broker |
 | rapport_outbox_rows | | outbox rows waiting at the last look |
+| rapport_kept_bytes | | with KAFKA_VOLATILE: what waits to be published or to be read, at the last look |
+| rapport_published_again_total | | records sent again to a new cluster: not all readers had them |
 | rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored, limited |
 | rapport_quarantined_total | reason | events refused, by reason code |
 | rapport_plan_violations_total | mode | events that are not as their source's tracking plan says |
@@ -54,6 +56,8 @@ database_rewound: Final = Counter(
 cluster_changes: Final = Counter("rapport_cluster_changes_total", "Times the broker came back as another cluster")
 relayed: Final = Counter("rapport_relayed_total", "Outbox rows acknowledged", ["topic"])
 outbox_rows: Final = Gauge("rapport_outbox_rows", "Outbox rows waiting")
+kept_bytes: Final = Gauge("rapport_kept_bytes", "Records that wait to be published or to be read by all")
+published_again: Final = Counter("rapport_published_again_total", "Records sent again to a new cluster")
 ingested: Final = Counter("rapport_ingested_total", "Events received", ["outcome"])
 quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["reason"])
 plan_violations: Final = Counter("rapport_plan_violations_total", "Events against their source's plan", ["mode"])

@@ -209,6 +209,26 @@ def create_audit_log(op: ModuleType) -> None:
     op.execute("INSERT INTO audit_head (sequence, hash) VALUES (0, decode(repeat('00', 32), 'hex'))")
 
 
+def create_published(op: ModuleType) -> None:
+    """What a broker that keeps nothing has acknowledged, until its readers have it. Never changed, likewise."""
+    op.create_table(
+        "published",
+        Column("id", BigInteger, primary_key=True, autoincrement=False, comment="that it had in the outbox"),
+        Column("number", BigInteger, Identity(always=True), nullable=False, comment="rises with each mark"),
+        Column("cluster_id", Text, nullable=False, comment="of the broker that acknowledged it"),
+        Column("topic", Text, nullable=False),
+        Column("partition", BigInteger, nullable=False),
+        Column("record_offset", BigInteger, nullable=False),
+        Column("key", LargeBinary, nullable=False),
+        Column("headers", JSON, nullable=False),
+        Column("value", LargeBinary, nullable=False),
+    )
+    op.execute(
+        "ALTER TABLE published SET (autovacuum_vacuum_scale_factor = 0.0, autovacuum_vacuum_threshold = 5000, "
+        "autovacuum_vacuum_cost_delay = 0)"
+    )
+
+
 def create_blocked_sources(op: ModuleType) -> None:
     """Whose records a reader refuses, and whose it takes in no more; one migration of each service creates both."""
     op.create_table(

@@ -15,6 +15,7 @@ from shared.db import DATABASE_ERRORS, Database
 from shared.health import Pulse
 from shared.kafka import sources
 from shared.kafka.consumer import Consumer
+from shared.keeper import Keeper
 from shared.logging import trace_id
 
 REMEMBERED_ROUTES: Final = 1_024  # with their methods and statuses
@@ -34,6 +35,7 @@ class Health:
         self.consumer = consumer
         self.needs_broker = needs_broker
         self.draining = False
+        self.keeper: Keeper | None = None
 
 
 router = APIRouter(tags=["operations"])
@@ -79,7 +81,8 @@ async def lag(request: Request) -> dict[str, Any]:
     The first is null while it is not known: while the process has no partitions, or some partition is silent. It is
     about the log of that cluster: a broker that has just been replaced may not have been noticed yet. `failing` are
     partitions whose batches fail again and again and are tried again. A blocked source's records go to the dead
-    letters unread, until `dlq unblock`.
+    letters unread, until `dlq unblock`. With a broker that keeps nothing, `publishes_to` is the cluster that has all
+    that is not in the outbox and that some reader may lack; null while there is none.
     """
     health: Health = request.app.state.health
     consumer = health.consumer
@@ -90,6 +93,7 @@ async def lag(request: Request) -> dict[str, Any]:
         "lag": consumer.lag() if consumer else 0,
         "cluster": consumer.cluster_id if consumer else None,
         "outbox": row.waiting if row else 0,
+        **({"publishes_to": health.keeper.cluster_id} if health.keeper else {}),
         "stopped": consumer.stopped() if consumer else [],
         "failing": consumer.failing() if consumer else [],
         "blocked": [{"source": one.source, "since": one.at, "cause": one.cause} for one in blocked],

@@ -31,9 +31,11 @@ from shared.http import create_app
 from shared.kafka import dead_letters, offsets
 from shared.kafka.batch import Handlers
 from shared.kafka.consumer import Consumer, Subscription
+from shared.kafka.pinned import Prepare, standing
 from shared.kafka.producer import Producer
 from shared.kafka.rewinds import OnRewound
 from shared.kafka.topics import ensure_topics
+from shared.keeper import Keeper
 from shared.operations import Farewell, Health
 from shared.relay import Relay
 from shared.server.serving import Drain, serve
@@ -44,6 +46,7 @@ ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 50_000
 COLLECTION_SECONDS: Final = 60.0  # at the latest: a process with little to do must not keep its cycles for hours
 BROKER_PATIENCE_SECONDS: Final = 60
 TOPICS_PAUSE_SECONDS: Final = 2
+MEBIBYTE: Final = 1 << 20
 
 log = logging.get_logger(__name__)
 
@@ -94,13 +97,25 @@ def assemble(
         clock=clock,
         pool_size=settings.database_pool_size,
     )
-    service = Service(name, settings, clock, database, Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}"))
+
+    def prepare(names: Sequence[str]) -> Prepare | None:
+        """What has these topics stand in a broker that keeps nothing, before anything is sent to it."""
+        if not settings.kafka_volatile:
+            return None
+        return standing(settings.kafka_bootstrap, names, replication=settings.kafka_replication)
+
+    producer = Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}", prepare=prepare(topics.ALL))
+    service = Service(name, settings, clock, database, producer)
     if reads:
         subscription = Subscription(
             service=name,
             bootstrap=settings.kafka_bootstrap,
             database=database,
-            producer=dead_letters.producer(settings.kafka_bootstrap, client_id=f"rapport-{name}-dlq"),
+            producer=dead_letters.producer(
+                settings.kafka_bootstrap,
+                client_id=f"rapport-{name}-dlq",
+                prepare=prepare([topics.dead_letters(name)]),
+            ),
             clock=clock,
             topics=reads,
             handlers=handlers or {},
@@ -114,7 +129,11 @@ def assemble(
             on_rewound=on_rewound,
         )
         service.consumer = Consumer(subscription, tick=service.pulse.loop("consumer"))
-    service.relay = Relay(database, service.producer, tick=service.pulse.loop("relay"))
+    keeper = None
+    if settings.kafka_volatile:
+        alarm_bytes = settings.kafka_kept_megabytes * MEBIBYTE
+        keeper = Keeper(database, producer, settings.kafka_bootstrap, alarm_bytes=alarm_bytes)
+    service.relay = Relay(database, producer, tick=service.pulse.loop("relay"), keeper=keeper)
     return service
 
 
@@ -128,6 +147,7 @@ def add_api(
     """Gives a service its API."""
     settings = service.settings
     service.health = Health(service.pulse, service.database, service.consumer, needs_broker=service.needs_broker)
+    service.health.keeper = service.relay.keeper if service.relay is not None else None
     service.app = create_app(
         title=service.name,
         description=description,

@@ -3,13 +3,14 @@
 Guarantee: at least once, and in order for each key and for each (origin) lane whose rows were written one
 transaction after the other. How: rows are sent in the order of their ids, one batch of a partition at a time, and
 deleted only when the broker has acknowledged them; a batch whose fate is unknown is sent again before anything
-behind it. Rows are never found by `id > cursor`, because ids commit out of order.
+behind it. What a broker that keeps nothing has acknowledged is not deleted but kept (`shared.keeper`). Rows are never
+found by `id > cursor`, because ids commit out of order.
 """
 
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -20,8 +21,10 @@ from shared import metrics
 from shared.contracts.wire import Message
 from shared.db import DATABASE_AWAY, Database
 from shared.failpoints import failpoint
-from shared.kafka.producer import BrokerAway, Producer
+from shared.kafka.producer import BrokerAway, LogPosition, Producer
+from shared.keeper import Keeper
 from shared.logging import get_logger
+from shared.published import LeaseLost
 from shared.sql import sql
 
 RELAY_ROWS: Final = 4000  # rows read at a time
@@ -38,7 +41,11 @@ class Relay:
     there: whatever a late one sends again lies below what readers have already marked.
     """
 
-    def __init__(self, database: Database, producer: Producer, *, tick: Callable[[], None]) -> None:
+    def __init__(
+        self, database: Database, producer: Producer, *, tick: Callable[[], None], keeper: Keeper | None = None
+    ) -> None:
+        """`keeper` is given for a broker that keeps nothing."""
+        self.keeper = keeper
         self._database = database
         self._producer = producer
         self._tick = tick
@@ -49,7 +56,13 @@ class Relay:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relays until `stop` is set and the outbox is empty; then lets go of the lease, for a successor."""
-        await self._relay_until(stop)
+        if self.keeper is None:
+            await self._relay_until(stop)
+        else:
+            async with asyncio.TaskGroup() as tasks:
+                sweeping = tasks.create_task(self.keeper.sweep_for_ever(self._holder))
+                await self._relay_until(stop)
+                sweeping.cancel()
         failpoint("relay.before_release")
         with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
             async with self._database.engine.begin() as connection:
@@ -63,8 +76,10 @@ class Relay:
             self._wake.clear()
             try:
                 more = await self._round()
-            except (BrokerAway, DBAPIError, *DATABASE_AWAY) as error:
+            except (BrokerAway, LeaseLost, DBAPIError, *DATABASE_AWAY) as error:
                 log.warning("relay.waits", error=repr(error))
+                if self.keeper is not None and not isinstance(error, BrokerAway):
+                    self.keeper.doubt()
                 if stop.is_set():
                     return
                 await _either(stop.wait, POLL_SECONDS)
@@ -82,6 +97,7 @@ class Relay:
         """Relays what lies there; whether there may be more."""
         if not await self._hold():
             return False
+        cluster_id = "" if self.keeper is None else await self.keeper.prepare(self._holder)
         async with self._database.engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             rows = (
@@ -103,14 +119,14 @@ class Relay:
             )
             for row in rows
         ]
-        acknowledged = await self._producer.send_in_order(messages)
+        acknowledged = await self._producer.send_in_order(messages, cluster_id=cluster_id)
         failpoint("relay.after_send")
         if acknowledged:
-            async with self._database.engine.connect() as connection:
-                await connection.execution_options(isolation_level="AUTOCOMMIT")
-                await connection.execute(
-                    sql("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": sorted(acknowledged)}
-                )
+            if self.keeper is None:
+                await self._delete(acknowledged)
+            else:
+                names = {message.topic for message in messages}
+                await self.keeper.keep(self._holder, cluster_id, names, acknowledged)
             failpoint("relay.after_delete")
             by_topic: dict[str, int] = defaultdict(int)
             for message in messages:
@@ -120,6 +136,13 @@ class Relay:
         if len(acknowledged) < len(messages):
             raise BrokerAway(f"{len(messages) - len(acknowledged)} rows not acknowledged")
         return len(rows) == RELAY_ROWS
+
+    async def _delete(self, acknowledged: Mapping[int, LogPosition]) -> None:
+        async with self._database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            await connection.execute(
+                sql("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": sorted(acknowledged)}
+            )
 
     async def _hold(self) -> bool:
         """Whether this relay has the lease, which it renews at half time."""

@@ -40,6 +40,14 @@ class Settings(BaseSettings):
         500, description="how long the broker may keep a fetch that finds nothing; the embedded one always does"
     )
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
+    kafka_volatile: bool = Field(
+        False,
+        description="whether the broker forgets everything when it ends, as the embedded one does: then what is "
+        "published stays in PostgreSQL until all readers have it, and goes out again to the next broker",
+    )
+    kafka_kept_megabytes: int = Field(
+        512, ge=1, description="with KAFKA_VOLATILE, what PostgreSQL may keep of it before the log says so"
+    )
     http_host: str = Field("127.0.0.1", description="address that the API listens on")
     http_port: Port = Field(description="port that the API listens on")
     http_request_line_bytes: int = Field(16_384, ge=256, description="longest target of a request; longer: 414")

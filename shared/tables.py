@@ -25,8 +25,8 @@ from sqlalchemy.dialects.postgresql import JSON
 def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
     """Adds the mechanisms' tables to a service's metadata: RECORD, with two exceptions.
 
-    `outbox` empties itself. `profile_aliases` is a PROJECTION: of the identity log at profile, of the topic of profiles
-    elsewhere.
+    `outbox` and `published` empty themselves. `profile_aliases` is a PROJECTION: of the identity log at profile, of
+    the topic of profiles elsewhere.
     """
     offsets = Table(
         "consumer_offsets",
@@ -55,6 +55,19 @@ def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
         metadata,
         Column[int]("id", BigInteger, Identity(always=True), primary_key=True),
         Column[str]("topic", Text, nullable=False),
+        Column[bytes]("key", LargeBinary, nullable=False),
+        Column[dict[str, str]]("headers", JSON, nullable=False),
+        Column[bytes]("value", LargeBinary, nullable=False),
+    )
+    published = Table(
+        "published",
+        metadata,
+        Column[int]("id", BigInteger, primary_key=True, autoincrement=False, comment="that it had in the outbox"),
+        Column[int]("number", BigInteger, Identity(always=True), nullable=False, comment="rises with each mark"),
+        Column[str]("cluster_id", Text, nullable=False, comment="of the broker that acknowledged it"),
+        Column[str]("topic", Text, nullable=False),
+        Column[int]("partition", BigInteger, nullable=False),
+        Column[int]("record_offset", BigInteger, nullable=False),
         Column[bytes]("key", LargeBinary, nullable=False),
         Column[dict[str, str]]("headers", JSON, nullable=False),
         Column[bytes]("value", LargeBinary, nullable=False),
@@ -142,5 +155,18 @@ def mechanism_tables(metadata: MetaData) -> dict[str, Table]:
         Column[int]("era", BigInteger, nullable=False, comment="the window in which it was counted last"),
         Column[int]("refused", BigInteger, nullable=False),
     )
-    tables = (offsets, marks, outbox, lease, aliases, keys, decisions, audit_log, audit_head, blocked, refusals)
+    tables = (
+        offsets,
+        marks,
+        outbox,
+        published,
+        lease,
+        aliases,
+        keys,
+        decisions,
+        audit_log,
+        audit_head,
+        blocked,
+        refusals,
+    )
     return {table.name: table for table in tables}

@@ -13,11 +13,14 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM, Signals
 from typing import IO, Protocol
 
+from deploy.local import endings
+
 LAUNCHER = Path(__file__).with_name("launch.py")
 LOOPBACK = "127.0.0.1"
 POLL_SECONDS = 0.05
 KILL_WAIT_SECONDS = 10.0
 TAIL_BYTES = 16_384
+ENDING_LINES = 40
 PRIVATE_FOLDER = 0o700
 PRIVATE_FILE = 0o600
 # Below the kernel's ephemeral range, so that no outgoing connection takes a port between choice and use.
@@ -66,10 +69,12 @@ class Child:
     On Linux the kernel sends it `death_signal` when the supervisor dies, even by SIGKILL.
     """
 
-    def __init__(self, name: str, process: Running, log: Path) -> None:
+    def __init__(self, name: str, process: Running, log: Path, *, log_start: int = 0) -> None:
+        """`log_start` is the length that the log had before."""
         self.name = name
         self.log = log
         self._process = process
+        self._log_start = log_start
 
     @classmethod
     async def spawn(
@@ -85,6 +90,7 @@ class Child:
     ) -> "Child":
         """Start `command`, appending its output to `log`. `env` replaces the whole environment."""
         with open_log(log) as output:
+            log_start = output.seek(0, os.SEEK_END)
             process = await start(
                 command,
                 output=output,
@@ -94,7 +100,7 @@ class Child:
                 user=user,
                 death_signal=death_signal,
             )
-        return cls(name, process, log)
+        return cls(name, process, log, log_start=log_start)
 
     @property
     def pid(self) -> int:
@@ -138,11 +144,13 @@ class Child:
         return tail(self.log, lines)
 
     def ending(self) -> str:
-        """How it ended, with its last word and where to read more: one line."""
+        """How it ended, the error that it wrote last, and where to read more: one line.
+
+        Of one that was killed nothing is told but that: it had no time to write why.
+        """
         code = self.returncode or 0
-        how = f"was ended by {Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-        last = tail(self.log, 1).strip()
-        return f"{self.name} {how}" + (f": {last[:300]}" if last else "") + f" (log: {self.log})"
+        why = "" if code == -SIGKILL else endings.why(tail(self.log, ENDING_LINES, self._log_start).splitlines())
+        return f"{self.name} {endings.how(code)}" + (f": {why}" if why else "") + f" (log: {self.log})"
 
 
 async def run_to_end(
@@ -160,10 +168,11 @@ async def run_to_end(
     Raises StackError if it fails or takes longer than `deadline_seconds`; it is then dead.
     """
     with open_log(log) as output:
+        log_start = output.seek(0, os.SEEK_END)
         process = await start(
             command, output=output, returns_output=True, env=env, cwd=cwd, user=user, death_signal=SIGKILL
         )
-    child = Child(name, process, log)
+    child = Child(name, process, log, log_start=log_start)
     try:
         async with asyncio.timeout(deadline_seconds):
             stdout, _ = await process.communicate()
@@ -218,12 +227,12 @@ def open_log(log: Path) -> IO[bytes]:
     return os.fdopen(os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, PRIVATE_FILE), "ab")
 
 
-def tail(log: Path, lines: int) -> str:
-    """The last lines of a log that say something."""
+def tail(log: Path, lines: int, start: int = 0) -> str:
+    """The last lines of a log that say something, of what was written from byte `start` on."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, os.SEEK_END)
-            file.seek(max(0, size - TAIL_BYTES))
+            file.seek(max(start, size - TAIL_BYTES))
             text = file.read().decode(errors="replace")
     except FileNotFoundError:
         return ""

@@ -28,20 +28,25 @@ from deploy.local.process import (
     together,
 )
 from deploy.local.settings import CHECKOUT, SERVICES, BrokerKind, Ports
+from deploy.local.supervisor import Part, Supervisor
 from shared import migrate
 
 FREE_BYTES_NEEDED = 1024**3
 MIGRATE_DEADLINE_SECONDS = 120.0
 READY_DEADLINE_SECONDS = 60.0
 DRAIN_DEADLINE_SECONDS = 20.0
+VOLATILE_DRAIN_SECONDS = 3.0  # what is on its way then lies in PostgreSQL, and goes on at the next start
 SERVICE_GRACE_SECONDS = 15.0
 MAIL_GRACE_SECONDS = 5.0
-WATCH_SECONDS = 0.2
 HTTP_TIMEOUT_SECONDS = 5.0
 MAIL_FROM = "hello@rapport.example"
 # The embedded broker lets a group form only after half a session's silence, and takes shorter sessions than Kafka;
 # it keeps a fetch for its whole wait even when records come, and works all the while.
-EMBEDDED_BROKER = {"KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000", "KAFKA_FETCH_WAIT_MILLISECONDS": "20"}
+EMBEDDED_BROKER = {
+    "KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000",
+    "KAFKA_FETCH_WAIT_MILLISECONDS": "20",
+    "KAFKA_VOLATILE": "true",
+}
 # Facts hop between services, and no reading of all of them is one instant: drained twice is drained.
 QUIET_ROUNDS = 2
 QUIET_PAUSE_SECONDS = 0.1
@@ -124,6 +129,9 @@ class Stack:
 
     async def start_service(self, name: str) -> None:
         """Start one service and return once it is ready."""
+        await self._wait_until_ready(self.url(name), await self._spawn_service(name))
+
+    async def _spawn_service(self, name: str) -> Child:
         child = self._services[name] = await Child.spawn(
             f"the service {name}",
             self._command(name, "serve"),
@@ -131,7 +139,7 @@ class Stack:
             env=self.environment(name),
             cwd=CHECKOUT,
         )
-        await self._wait_until_ready(self.url(name), child)
+        return child
 
     async def kill_service(self, name: str, signal: Signals = Signals.SIGKILL) -> None:
         """End one service with `signal`; it is not missed until it is started again."""
@@ -166,12 +174,37 @@ class Stack:
             await child.kill()
 
     async def watch(self) -> None:
-        """Never return; raise StackError, naming it, when a part that should run has ended."""
-        while True:
-            for child in self._children():
-                if not child.alive:
-                    raise StackError(child.ending())
-            await asyncio.sleep(WATCH_SECONDS)
+        """Never return; start parts again that have ended, and raise StackError when one has too often."""
+        await Supervisor(self.parts(), report=self._report).run()
+
+    def parts(self) -> list[Part]:
+        """What the supervisor watches."""
+
+        def service(name: str) -> Part:
+            async def start() -> None:
+                if name in self._services and not self._services[name].alive:
+                    await self._spawn_service(name)
+
+            return Part(f"the service {name}", lambda: [self._services[name]] if name in self._services else [], start)
+
+        async def start_broker() -> None:
+            await self.broker.kill()
+            await self.broker.start()
+
+        async def start_postgres() -> None:
+            await self.postgres.kill()
+            await self.postgres.start()
+
+        async def start_mail() -> None:
+            if self._mail is not None and not self._mail.alive:
+                await self.start_mail()
+
+        return [
+            Part("PostgreSQL", lambda: self.postgres.children, start_postgres),
+            Part("the broker", lambda: self.broker.children, start_broker),
+            Part("the mail sink", lambda: [self._mail] if self._mail else [], start_mail),
+            *[service(name) for name in self._started],
+        ]
 
     async def stop(self, *, drain: bool = True) -> None:
         """Stop everything. With `drain`, take no more events in, and let what is on its way arrive first."""
@@ -302,9 +335,10 @@ class Stack:
     async def _drain(self) -> None:
         """Wait until no service has anything left to read or to publish, for a bounded time."""
         quiet = 0
+        seconds = VOLATILE_DRAIN_SECONDS if isinstance(self.broker, EmbeddedBroker) else DRAIN_DEADLINE_SECONDS
         try:
             async with (
-                asyncio.timeout(DRAIN_DEADLINE_SECONDS),
+                asyncio.timeout(seconds),
                 httpx2.AsyncClient(timeout=HTTP_TIMEOUT_SECONDS, trust_env=False) as client,
             ):
                 while True:
@@ -315,7 +349,7 @@ class Stack:
                         return
                     await asyncio.sleep(QUIET_PAUSE_SECONDS)
         except TimeoutError:
-            self._report(f"Not drained within {DRAIN_DEADLINE_SECONDS:.0f} s; a durable broker keeps the rest")
+            self._report("What is on its way goes on at the next start")
 
 
 def _broker(broker: BrokerKind | Broker, home: Path, ports: Ports, *, quick: bool) -> Broker:
@@ -340,6 +374,8 @@ def still_to_do(said: Mapping[str, Any], cluster_id: str) -> int:
     none.
     """
     if said["lag"] is None or said["cluster"] not in (None, cluster_id):
+        return 1
+    if said.get("publishes_to", cluster_id) != cluster_id:
         return 1
     return int(said["lag"]) + int(said["outbox"])
 

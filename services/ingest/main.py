@@ -63,6 +63,7 @@ def build(
             spool_bytes=settings.spool_megabytes * MEBIBYTE,
             produce_seconds=settings.produce_seconds,
             public_per_second=settings.public_events_per_second,
+            outbox_first=settings.kafka_volatile,
         ),
         by_address=AddressLimiter(settings.address_events_per_second),
         partition_secret=secret,
@@ -82,7 +83,14 @@ def build(
 def importer(settings: IngestSettings, service: process.Service, vault: Vault) -> Importer:
     """What works on files."""
     secret = settings.partition_secret.get_secret_value().encode()
-    return Importer(service.database, service.producer, service.clock, vault, secret)
+    return Importer(
+        service.database,
+        service.producer,
+        service.clock,
+        vault,
+        secret,
+        outbox_bytes=settings.spool_megabytes * MEBIBYTE if settings.kafka_volatile else None,
+    )
 
 
 def vault_of(settings: IngestSettings) -> Vault:

@@ -1,8 +1,10 @@
 """The configuration of ingest."""
 
+from typing import Self
+
 import maxminddb
 from cryptography.fernet import Fernet
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from shared.settings import Settings
 
@@ -33,6 +35,12 @@ class IngestSettings(Settings):
     )
     quarantine_days: int = Field(90, ge=1, description="how long refused payloads are kept")
     import_megabytes: int = Field(1024, ge=1, description="the largest file that may be uploaded")
+
+    @model_validator(mode="after")
+    def _keeps_what_the_broker_forgets(self) -> Self:
+        if self.kafka_volatile and not self.spool_megabytes:
+            raise ValueError("SPOOL_MEGABYTES: must be above 0 with KAFKA_VOLATILE")
+        return self
 
     def secrets_keys(self) -> list[str]:
         """The keys, the one that encrypts first."""

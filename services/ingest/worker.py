@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.ingest.domain.file import Options
 from services.ingest.domain.source import Source
-from services.ingest.service import fact_keys, imports, quarantine, reckoning, sources
+from services.ingest.service import fact_keys, imports, quarantine, reckoning, sources, taking
 from services.ingest.service.files import NotReadable
 from services.ingest.service.imports import Batch, ImportHeld
 from services.ingest.service.reckoning import Reckoning
@@ -96,6 +96,8 @@ class Importer:
     """Imports files: those that were uploaded, in a loop, and any other by hand.
 
     Guarantee: an event of the file is published under the same id however often its import is cut off and goes on.
+    With `outbox_bytes` events go to the outbox, in the transaction that notes how far the file is read, as long as less
+    than that is there: so it is for a broker that keeps nothing.
     """
 
     database: Database
@@ -103,6 +105,7 @@ class Importer:
     clock: Clock
     vault: Vault
     partition_secret: bytes
+    outbox_bytes: int | None = None
     holder: UUID = field(default_factory=uuid4)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -140,6 +143,8 @@ class Importer:
         error = ""
         try:
             for batch in self._batches(row, path, options, source):
+                if not await self._has_room(row, stop):
+                    return False
                 await self._take(row, options, source, batch)
                 progress(batch)
                 if stop.is_set():
@@ -162,10 +167,25 @@ class Importer:
             received_at=self.clock.now(),
         )
 
+    async def _has_room(self, row: Any, stop: asyncio.Event) -> bool:
+        """Waits until the outbox takes more, holding the import meanwhile; False if it was stopped before."""
+        while self.outbox_bytes is not None:
+            async with self.database.work() as work:
+                if await taking.spooled_bytes(work, enough=self.outbox_bytes) < self.outbox_bytes:
+                    break
+                await imports.hold(work, row["id"], self.holder)
+            await _pause(stop, BACKOFF_SECONDS)
+            if stop.is_set():
+                return False
+        return True
+
     async def _take(self, row: Any, options: Options, source: Source, batch: Batch) -> None:
-        if batch.done.accepted and not options.dry_run:
-            await self.publisher.send(batch.done.accepted)
+        accepted = [] if options.dry_run else batch.done.accepted
+        if accepted and self.outbox_bytes is None:
+            await self.publisher.send(accepted)
             failpoint("import.after_publish")
         async with self.database.work() as work:
+            if self.outbox_bytes is not None:
+                await taking.spool(work, accepted)
             await imports.checkpoint(work, row["id"], self.holder, source, batch, dry=options.dry_run)
         failpoint("import.after_checkpoint")

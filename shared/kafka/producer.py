@@ -10,7 +10,7 @@ import contextlib
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
@@ -19,6 +19,7 @@ from aiokafka.partitioner import murmur2
 from shared.contracts.wire import Message
 from shared.failpoints import failpoint
 from shared.kafka.failures import failures_raise
+from shared.kafka.pinned import Pinned, Prepare, pin
 from shared.logging import get_logger
 
 SEND_SECONDS: Final = 10
@@ -33,6 +34,13 @@ ENOUGH_RECORDS: Final = 1_000  # a round with so many leaves at once: the broker
 REMEMBERED_KEYS: Final = 8_192  # whose partitions are known, in 2 MB: one hash in Python costs a tenth of an event
 
 log = get_logger(__name__)
+
+
+class LogPosition(NamedTuple):
+    """Where a record lies in its topic."""
+
+    partition: int
+    offset: int
 
 
 class BrokerAway(Exception):
@@ -85,7 +93,11 @@ class Producer:
         client_id: str,
         linger_milliseconds: int = 0,
         max_request_bytes: int = MAX_REQUEST_BYTES,
+        prepare: Prepare | None = None,
     ) -> None:
+        """`prepare` is given for a broker that keeps nothing: then all is sent to the one cluster that it prepared."""
+        self._prepare = prepare
+        self._pinned: Pinned | None = None
         self._bootstrap = bootstrap
         self._client_id = client_id
         self._linger_milliseconds = linger_milliseconds
@@ -185,15 +197,27 @@ class Producer:
         if self._gathering.get(one.node) is one:
             del self._gathering[one.node]
 
-    async def send_in_order(self, messages: Sequence[Message]) -> set[int]:
+    async def cluster_id(self) -> str:
+        """The cluster to which everything goes until the next failure; of a producer that prepares clusters only.
+
+        Raises `BrokerAway` if none can be prepared.
+        """
+        await self._connected()
+        if self._pinned is None:
+            raise BrokerAway("the client failed just now")
+        return self._pinned.cluster_id
+
+    async def send_in_order(self, messages: Sequence[Message], *, cluster_id: str = "") -> dict[int, LogPosition]:
         """Publishes messages so that, in each partition, none is sent before all earlier ones are acknowledged.
 
-        Returns the tags of those acknowledged: in each partition an unbroken run from its first. Raises
-        `BrokerAway` if the broker can't be reached at all.
+        Returns the tags of those acknowledged, each with where it lies: in each partition an unbroken run from its
+        first. Raises `BrokerAway` if the broker can't be reached at all, or is not the cluster that is asked for.
         """
         client = await self._connected()
+        if cluster_id and (self._pinned is None or self._pinned.cluster_id != cluster_id):
+            raise BrokerAway(f"cluster {cluster_id} is gone")
         lanes: dict[tuple[str, int], list[Message]] = defaultdict(list)
-        acknowledged: set[int] = set()
+        acknowledged: dict[int, LogPosition] = {}
         await self._know_partitions(client, messages)
         for message in messages:
             lanes[message.topic, partition_of(message.key, self._partitions[message.topic])].append(message)
@@ -222,7 +246,12 @@ class Producer:
             raise BrokerAway(repr(error)) from error
 
     async def _send_lane(
-        self, client: AIOKafkaProducer, topic: str, partition: int, lane: Sequence[Message], acknowledged: set[int]
+        self,
+        client: AIOKafkaProducer,
+        topic: str,
+        partition: int,
+        lane: Sequence[Message],
+        acknowledged: dict[int, LogPosition],
     ) -> bool:
         try:
             start = 0
@@ -235,9 +264,10 @@ class Producer:
                 ):
                     end += 1
                 assert end > start, "a batch takes its first record whatever its size"
-                await _acknowledged(client, {(topic, partition): batch})
+                offset = (await _acknowledged(client, {(topic, partition): batch}))[topic, partition]
                 failpoint("producer.after_batch")
-                acknowledged.update(message.tag for message in lane[start:end])
+                for number, message in enumerate(lane[start:end]):
+                    acknowledged[message.tag] = LogPosition(partition, offset + number)
                 start = end
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("producer.failed", topic=topic, partition=partition, error=repr(error))
@@ -246,6 +276,10 @@ class Producer:
 
     async def _connected(self) -> AIOKafkaProducer:
         async with self._changing:
+            lost = self._client if self._pinned is not None and not self._pinned.is_open() else None
+            if lost is not None:
+                self._client = self._pinned = None
+                await _stop(lost)
             if self._client is None:
                 client = AIOKafkaProducer(
                     bootstrap_servers=self._bootstrap,
@@ -261,7 +295,11 @@ class Producer:
                     with failures_raise():
                         async with asyncio.timeout(START_SECONDS):
                             await client.start()
+                            if self._prepare is not None:
+                                self._pinned = await pin(client)
+                                await self._prepare(self._pinned.cluster_id)
                 except (KafkaError, OSError, TimeoutError) as error:
+                    self._pinned = None
                     await _stop(client)
                     raise BrokerAway(repr(error)) from error
                 self._client = client
@@ -272,18 +310,22 @@ class Producer:
     async def _discard(self, client: AIOKafkaProducer) -> None:
         async with self._changing:
             if self._client is client:
-                self._client = None
+                self._client = self._pinned = None
         await _stop(client)
 
     async def close(self) -> None:
         """Sends what is buffered, for a moment at most, and disconnects."""
         client, self._client = self._client, None
+        self._pinned = None
         if client is not None:
             await _stop(client)
 
 
-async def _acknowledged(client: AIOKafkaProducer, batches: Mapping[Place, Any]) -> None:
-    """Sends batches and returns once the broker has all; raises what the client raises, or `TimeoutError`."""
+async def _acknowledged(client: AIOKafkaProducer, batches: Mapping[Place, Any]) -> dict[Place, int]:
+    """Sends batches and returns, once the broker has all, the offset of each one's first record.
+
+    Raises what the client raises, or `TimeoutError`.
+    """
     async with asyncio.timeout(SEND_SECONDS):
         with failures_raise():
             answers: list[asyncio.Future[Any]] = []
@@ -291,8 +333,9 @@ async def _acknowledged(client: AIOKafkaProducer, batches: Mapping[Place, Any]) 
                 answer = await client.send_batch(batch, topic, partition=partition)
                 answer.add_done_callback(_heard)  # a client that is given up may yet answer, to nobody
                 answers.append(answer)
-            for answer in answers:
-                await asyncio.shield(answer)
+            return {
+                place: (await asyncio.shield(answer)).offset for place, answer in zip(batches, answers, strict=True)
+            }
 
 
 def _heard(answer: asyncio.Future[Any]) -> None:

@@ -1,7 +1,7 @@
 """What the cluster is, and that the topics stand in it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,9 +15,23 @@ STANDING_SECONDS: Final = 5  # until every broker knows of a topic that one has 
 TOPIC_ALREADY_EXISTS: Final = 36  # Kafka protocol error code
 KEEP_FOR_EVER: Final = "-1"
 
+# Who reads what. A broker that keeps nothing makes a writer keep each record until all of these have it. What is not
+# here, dead letters and the topic of upstream systems, is kept for nobody.
+READERS: Final[Mapping[str, tuple[str, ...]]] = {
+    topics.EVENTS: ("profile",),
+    topics.PROFILE_EVENTS: ("segment", "feedback"),
+    topics.PROFILES: ("segment", "campaign", "feedback"),
+    topics.SEGMENTS: ("campaign",),
+}
+
 
 class WrongPartitions(RuntimeError):
     """A topic has another number of partitions than Rapport gives it: keys would move between them."""
+
+
+def group_of(service: str) -> str:
+    """The consumer group of a service, the same for every process of it."""
+    return f"rapport-{service}"
 
 
 @asynccontextmanager

@@ -19,7 +19,6 @@ from tests.support import orders
 from tests.support.running import eventually
 
 SLICE = 1000  # orders: enough for both journeys, and for an import that can be interrupted
-DRAIN_SECONDS = 30
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +48,7 @@ async def test_the_live_part_sends_each_message_once_and_the_history_none(first_
     assert "Mails while importing history: 0" in printed
 
 
-async def test_an_interrupted_import_goes_on_with_another_broker_after_it_was_drained(stack: Stack) -> None:
+async def test_an_import_that_was_interrupted_in_the_middle_goes_on_with_another_broker(stack: Stack) -> None:
     file = stack.home / "demo" / "state.json"
     interrupted = asyncio.ensure_future(run_demo(stack, SLICE, Console(file=StringIO())))  # noqa: TID251 - to be cancelled
     await eventually(lambda: _sent(file), lambda sent: sent > 0, working=interrupted)
@@ -59,8 +58,6 @@ async def test_an_interrupted_import_goes_on_with_another_broker_after_it_was_dr
     assert state is not None
     assert not state.imported, "the import was over before it could be interrupted"
 
-    async with Client(stack) as client:
-        await client.until_idle(deadline_seconds=DRAIN_SECONDS)  # as make stop does
     await stack.broker.kill()
     await stack.broker.start()
     await run_demo(stack, SLICE, Console(file=StringIO()))  # raises if a total is not the file's

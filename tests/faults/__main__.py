@@ -1,4 +1,4 @@
-"""`python -m tests.faults run|full|soak`: longer runs than a test may take. See docs/reliability.md."""
+"""`python -m tests.faults run|full|soak|local`: longer runs than a test may take. See docs/reliability.md."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from rich.console import Console
 
 from tests.faults.ledger import Ledger
 from tests.faults.load import Shape
+from tests.faults.local_soak import soak_local
 from tests.faults.run import Report, Script, run, show
 from tests.faults.soak import FIGURES, soak
 from tests.faults.world import World
@@ -23,11 +24,13 @@ FULL: Final = Script(seed=0, shape=Shape(5800, silent=20), faults=66, kills_whil
 def main() -> int:
     """The command line; exit status 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults")
-    parser.add_argument("what", choices=["run", "full", "soak"])
+    parser.add_argument("what", choices=["run", "full", "soak", "local"])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--minutes", type=float, help="of faults (5) or of the soak (62)")
+    parser.add_argument("--minutes", type=float, help="of faults (5), of the soak (62), of the local stack (60)")
     parser.add_argument("--nodes", type=int, default=0, help="Kafka brokers: 1 or 3")
     parser.add_argument("--restarts", type=int, default=50, help="of each service, in the soak")
+    parser.add_argument("--every", type=float, default=7.5, help="seconds from one kill of the local stack to the next")
+    parser.add_argument("--rate", type=float, default=100, help="events a second, for the local stack")
     said = parser.parse_args()
     console = Console(width=150)
     folder = Path(tempfile.mkdtemp(prefix="rapport-faults-"))
@@ -35,6 +38,17 @@ def main() -> int:
     if said.what == "soak":
         return asyncio.run(
             soak(folder, console, minutes=said.minutes or 62, restarts=said.restarts, nodes=said.nodes or 3)
+        )
+    if said.what == "local":
+        return asyncio.run(
+            soak_local(
+                folder,
+                console,
+                minutes=said.minutes or 60,
+                every_seconds=said.every,
+                per_second=said.rate,
+                seed=said.seed,
+            )
         )
     if said.what == "full":
         script = replace(FULL, seed=said.seed)

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID, uuid5
 
 import asyncpg
@@ -15,13 +15,34 @@ from shared.contracts import topics
 from tests.faults import ledger, provider
 from tests.faults.evidence import Decision, Evidence, Folded, Handed, Letter, Message, Profile, Rebuilt, Record, Sent
 from tests.faults.ledger import Outcome
-from tests.faults.world import READS, World, moment
+from tests.faults.world import READS, Connected, moment
 from tests.support.logs import log_ends
+
+
+class Settled(Protocol):
+    """A system that is at rest, as far as evidence is taken of it.
+
+    `whole_logs` says whether its topics hold all that was ever published.
+    """
+
+    home: Path
+    whole_logs: bool
+
+    @property
+    def running(self) -> set[str]: ...
+
+    @property
+    def direct(self) -> str: ...
+
+    def database(self, name: str) -> Connected: ...
+
+    async def lag(self) -> dict[str, Any]: ...
+
 
 _RANK = {Outcome.FAILED: 0, Outcome.UNKNOWN: 1, Outcome.OK: 2}
 
 
-async def gather(world: World, history: Path) -> Evidence:
+async def gather(world: Settled, history: Path) -> Evidence:
     """Reads everything; the world must be idle."""
     lines = list(ledger.read(history))
     running = world.running
@@ -42,6 +63,7 @@ async def gather(world: World, history: Path) -> Evidence:
             for line in lines
             if line["kind"] == "rebuilt"
         },
+        whole_logs=world.whole_logs,
         logs={name: [_record(one) for one in found] for name, found in logs.items()},
         poison=_poison(lines, running),
         dead=await _dead(world, running),
@@ -90,7 +112,7 @@ def _poison(lines: Sequence[Mapping[str, Any]], running: set[str]) -> dict[str, 
     return found
 
 
-async def _profile(world: World) -> dict[str, Any]:
+async def _profile(world: Settled) -> dict[str, Any]:
     async with world.database("profile") as connection:
         timeline = await connection.fetch("SELECT event_id, profile_id, type, source_id, claim FROM timeline")
         profiles = await connection.fetch(
@@ -119,12 +141,12 @@ async def _orders(connection: asyncpg.Connection) -> dict[tuple[UUID, str], tupl
     return {(row["profile_id"], row["order_id"]): (row["counts"], row["net_minor"]) for row in rows}
 
 
-async def _segment(world: World) -> dict[str, Any]:
+async def _segment(world: Settled) -> dict[str, Any]:
     async with world.database("segment") as connection:
         return {"segment_orders": await _orders(connection)}
 
 
-async def _campaign(world: World) -> dict[str, Any]:
+async def _campaign(world: Settled) -> dict[str, Any]:
     async with world.database("campaign") as connection:
         messages = await connection.fetch("SELECT id, profile_id, journey_id, trigger_id, state FROM messages")
         decisions = await connection.fetch("SELECT trigger_id, outcome FROM decisions")
@@ -137,18 +159,18 @@ async def _campaign(world: World) -> dict[str, Any]:
     }
 
 
-async def _feedback(world: World) -> dict[str, Any]:
+async def _feedback(world: Settled) -> dict[str, Any]:
     async with world.database("feedback") as connection:
         rows = await connection.fetch("SELECT text FROM responses WHERE published_here")
     return {"responses": [row["text"] for row in rows]}
 
 
-async def _tally(world: World) -> dict[str, Any]:
+async def _tally(world: Settled) -> dict[str, Any]:
     async with world.database("tally") as connection:
         return {"tally": {row["event_id"]: row["times"] for row in await connection.fetch("SELECT * FROM tally")}}
 
 
-async def _dead(world: World, running: set[str]) -> dict[str, list[Letter]]:
+async def _dead(world: Settled, running: set[str]) -> dict[str, list[Letter]]:
     found: dict[str, list[Letter]] = {}
     for name in READS:
         if name in running:

@@ -9,7 +9,7 @@ from tests.faults import draw
 from tests.faults.ledger import Ledger
 from tests.faults.world import World
 
-ALONE = ("test_disk.py", "test_embedded.py", "test_rolling.py")
+ALONE = ("test_disk.py", "test_rolling.py")
 
 
 def pytest_report_header() -> str:

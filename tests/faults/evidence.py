@@ -133,6 +133,7 @@ class Evidence:
     withdrawn: Mapping[str, datetime] = field(default_factory=dict)
     sending_at_kills: frozenset[UUID] = frozenset()
     logs: Mapping[str, Sequence[Record]] = field(default_factory=dict)
+    whole_logs: bool = True
     dead: Mapping[str, Sequence[Letter]] = field(default_factory=dict)
     poison: Mapping[str, Mapping[str, bytes]] = field(default_factory=dict)
     rebuilt: Mapping[str, Rebuilt] = field(default_factory=dict)

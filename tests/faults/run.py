@@ -17,7 +17,7 @@ from rich.table import Table
 from shared.clock import SystemClock
 from shared.contracts import topics
 from tests.faults.checker import Broken, check
-from tests.faults.collect import gather
+from tests.faults.collect import Settled, gather
 from tests.faults.evidence import Evidence
 from tests.faults.ledger import Ledger, Outcome
 from tests.faults.load import Batch, Clients, Shape, endless, plan
@@ -209,7 +209,7 @@ async def rebuild_all(world: World, ledger: Ledger) -> None:
             )
 
 
-async def judge(world: World, ledger: Ledger, report: Report) -> Evidence:
+async def judge(world: Settled, ledger: Ledger, report: Report) -> Evidence:
     """Gathers the evidence, and notes what the checker says of it."""
     evidence = await gather(world, ledger.path)
     report.broken = check(evidence)

@@ -224,6 +224,8 @@ WAYS: dict[str, Way] = {
     "rebuild.after_identities": Way("profile", "command", command=("rebuild",)),
     "rebuild.after_profiles": Way("profile", "command", command=("rebuild",)),
     "rebuild.after_shadow": Way("segment", "command", command=("rebuild",)),
+    "relay.after_again": Way("feedback", env={"KAFKA_VOLATILE": "true"}),
+    "relay.after_forget": Way("profile", env={"KAFKA_VOLATILE": "true"}),
     "rebuild.after_batch": Way("segment", "command", command=("rebuild",)),
     "rebuild.after_cut_over": Way("segment", "command", command=("rebuild",)),
     "consumer.before_stop": Way("campaign", bring=_flood, mend=_accepted),

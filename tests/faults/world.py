@@ -77,6 +77,8 @@ class Instance:
 class World:
     """Starts, ends and asks everything that a run is about; `async with` it."""
 
+    whole_logs = True
+
     def __init__(self, home: Path, *, nodes: int = 1, removes_data: bool = True) -> None:
         self.home = home
         self._removes_data = removes_data

@@ -388,6 +388,9 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: 
         ({"lag": 0, "cluster": None, "outbox": 0}, 0),
         ({"lag": None, "cluster": "now", "outbox": 0}, 1),
         ({"lag": 0, "cluster": "before", "outbox": 0}, 1),
+        ({"lag": 0, "cluster": "now", "outbox": 0, "publishes_to": "now"}, 0),
+        ({"lag": 0, "cluster": None, "outbox": 0, "publishes_to": "before"}, 1),
+        ({"lag": 0, "cluster": "now", "outbox": 0, "publishes_to": None}, 1),
         ({}, 1),
     ],
 )
@@ -428,17 +431,39 @@ async def test_the_stack_ends_with_one_line_when_a_service_dies(checkout: Path, 
     await nothing_listens(ports)
 
 
-async def test_the_stack_ends_with_one_line_when_a_running_part_is_killed(checkout: Path, ports: Ports) -> None:
+async def test_a_part_that_is_killed_is_started_again_while_the_others_stay(checkout: Path, ports: Ports) -> None:
     stack = await rapport(checkout, ports, "run", "--no-demo")
     assert stack.stdout is not None
     await until_printed(stack.stdout, "Rapport is running")
-    owner = port_owner(ports.profile)
-    os.kill(int(owner.rpartition("pid ")[2].rstrip(")")), signal.SIGKILL)
+    parts = {"the service profile": ports.profile, "the embedded broker": ports.kafka, "the mail sink": ports.smtp}
+    parts["PostgreSQL"] = ports.postgres
+    first = {name: owner(port) for name, port in parts.items()}
+
+    for name, port in parts.items():
+        others = {one: owner(parts[one]) for one in parts if one != name}
+        os.kill(first[name], signal.SIGKILL)
+        await until_printed(stack.stdout, f"{name[:1].upper()}{name[1:]} was ended by SIGKILL")
+        await until_another_listens(port, first[name])
+        assert {one: owner(parts[one]) for one in others} == others
+
+    assert stack.returncode is None
+    stopped = await finished(await rapport(checkout, ports, "stop"))
+    assert (stopped.returncode, (await finished(stack)).returncode) == (0, 0)
+    await nothing_listens(ports)
+
+
+async def test_a_part_that_ends_again_and_again_ends_the_stack_with_its_reason(checkout: Path, ports: Ports) -> None:
+    stack = await rapport(checkout, ports, "run", "--no-demo")
+    assert stack.stdout is not None
+    await until_printed(stack.stdout, "Rapport is running")
+    (checkout / "services" / "profile" / "__main__.py").write_text(FAILING_SERVICE)
+    os.kill(owner(ports.profile), signal.SIGKILL)
 
     ended = await finished(stack)
 
     assert ended.returncode == 1
-    assert ended.stderr.startswith("rapport: the service profile was ended by SIGKILL")
+    assert ended.stderr.startswith("rapport: the service profile ended 5 times within 60 s, and is not started again.")
+    assert "ended with exit code 1: the coffee machine is on fire" in ended.stderr
     assert ended.stderr.count("\n") == 1
     await nothing_listens(ports)
 
@@ -525,6 +550,19 @@ async def until_gone(pid: int) -> None:
             while True:
                 os.kill(pid, 0)
                 await asyncio.sleep(0.01)
+
+
+def owner(port: int) -> int:
+    """The process that listens there; 0 if none does."""
+    return int("".join(filter(str.isdigit, port_owner(port).rpartition("pid ")[2])) or 0)
+
+
+async def until_another_listens(port: int, before: int) -> None:
+    async with asyncio.timeout(DEADLINE_SECONDS):
+        while True:
+            if owner(port) not in (0, before):
+                return
+            await asyncio.sleep(0.05)
 
 
 async def nothing_listens(ports: Ports) -> None:

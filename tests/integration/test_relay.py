@@ -24,7 +24,7 @@ from shared.db import Database
 from shared.errors import Refused
 from shared.kafka import offsets
 from shared.kafka.offsets import Place
-from shared.kafka.producer import BATCH_BYTES, Producer
+from shared.kafka.producer import BATCH_BYTES, LogPosition, Producer
 from shared.kafka.topics import admin, ensure
 from shared.outbox import MAX_RECORD_BYTES
 from shared.relay import Relay
@@ -47,10 +47,10 @@ class Noting(Producer):
         self.acknowledged_at = asyncio.Event()
         self.passing = asyncio.Lock()
 
-    async def send_in_order(self, messages: Sequence[Message]) -> set[int]:
+    async def send_in_order(self, messages: Sequence[Message], *, cluster_id: str = "") -> dict[int, LogPosition]:
         async with self.passing:
             self.asked.append(list(messages))
-            acknowledged = await super().send_in_order(messages)
+            acknowledged = await super().send_in_order(messages, cluster_id=cluster_id)
         if acknowledged:
             self.acknowledged_at.set()
         return acknowledged

@@ -1,7 +1,7 @@
 """The demo's side of the APIs: a storefront's server that sends, and a person who looks."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import httpx2
@@ -52,20 +52,33 @@ class Client:
 
     async def submit_feedback(self, body: dict[str, Any], *, key: str) -> None:
         """Answers a survey, once per key."""
-        answer = await self._http.post(
-            f"{self.stack.url('feedback')}/v1/feedback",
-            json=body,
-            headers={**self._bearer, "Idempotency-Key": key},
-        )
+        url, headers = f"{self.stack.url('feedback')}/v1/feedback", {**self._bearer, "Idempotency-Key": key}
+        answer = await self._answer(lambda: self._http.post(url, json=body, headers=headers))
         if answer.is_error:
             raise StackError(f"feedback was not taken: {answer.status_code} {answer.text[:200]}")
 
     async def get(self, service: str, path: str, **parameters: Any) -> Any:
         """Reads from a service's API."""
-        answer = await self._http.get(f"{self.stack.url(service)}{path}", params=parameters, headers=self._bearer)
+        url = f"{self.stack.url(service)}{path}"
+        answer = await self._answer(lambda: self._http.get(url, params=parameters, headers=self._bearer))
         if answer.is_error:
             raise StackError(f"{service} answered {answer.status_code} to {path}: {answer.text[:200]}")
         return answer.json()
+
+    async def _answer(self, ask: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+        """Asks again while the service is being started; after the last attempt its answer is what it is."""
+        for attempt in range(RETRIES):
+            try:
+                answer = await ask()
+                if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
+                    return answer
+            except httpx2.TransportError:
+                pass
+            await asyncio.sleep(RETRY_SECONDS * min(attempt + 1, 5))
+        try:
+            return await ask()
+        except httpx2.TransportError as error:
+            raise StackError(f"a service does not answer: {error!r}") from None
 
     async def waiting(self) -> int:
         """Records and outbox rows that some service has still to handle, at least 1 while that is not known.
@@ -74,7 +87,7 @@ class Client:
         """
         total = 0
         for service in SERVICES:
-            said = await self._try_get(service, "/health/lag")
+            said = await self._lag(service)
             if said is None:
                 return 1
             if said["stopped"]:
@@ -82,11 +95,12 @@ class Client:
             total += still_to_do(said, self.stack.broker.cluster_id)
         return total
 
-    async def _try_get(self, service: str, path: str) -> Any:
+    async def _lag(self, service: str) -> Any:
         try:
-            return await self.get(service, path)
-        except (StackError, httpx2.TransportError):
+            answer = await self._http.get(f"{self.stack.url(service)}/health/lag")
+        except httpx2.TransportError:
             return None
+        return answer.json() if answer.is_success else None
 
     async def until_idle(self, *, deadline_seconds: float) -> None:
         """Returns when nothing is left to read or to publish; raises if for so long as much is left as before."""

@@ -114,12 +114,14 @@ def database_refusal(error: Exception) -> TrackingError:
 class Limits:
     """What the spool may hold, how long the broker may take before events go there, and what public keys may send.
 
-    `public_per_second` is of each public source that has no limit of its own; 0 is none.
+    `public_per_second` is of each public source that has no limit of its own; 0 is none. With `outbox_first` nothing
+    goes to the broker but by way of the outbox: it keeps nothing, and the outbox does.
     """
 
     spool_bytes: int
     produce_seconds: float
     public_per_second: int = 0
+    outbox_first: bool = False
 
 
 @dataclass
@@ -297,6 +299,9 @@ class Door:
 
     async def _publish(self, accepted: Sequence[Message]) -> None:
         """To the broker, or to the spool while the broker is away; raises `Busy` if neither takes them."""
+        if self.limits.outbox_first:
+            await self._spool(accepted)
+            return
         route = self.breaker.route(self.clock.now())
         if route is not Route.SPOOL:
             try:
@@ -311,6 +316,7 @@ class Door:
                 self._broker(route, acknowledged=False)  # a probe that was cancelled must not be waited for
                 raise
         await self._spool(accepted)
+        metrics.spooled.inc(len(accepted))
 
     def _broker(self, route: Route, *, acknowledged: bool) -> None:
         if acknowledged:
@@ -330,12 +336,11 @@ class Door:
             raise database_refusal(error) from None
         self._spool_bytes += sum(len(message.value) for message in accepted)
         failpoint("ingest.after_spool")
-        metrics.spooled.inc(len(accepted))
 
     async def _spool_is_full(self, work: Work) -> bool:
         """Looked up once a second at most: the mark may be passed by what comes within one."""
         if self._peeked_at is None or work.now - self._peeked_at > timedelta(seconds=PEEK_SECONDS):
-            self._spool_bytes = await taking.spooled_bytes(work)
+            self._spool_bytes = await taking.spooled_bytes(work, enough=self.limits.spool_bytes)
             self._peeked_at = work.now
         return self._spool_bytes >= self.limits.spool_bytes
 

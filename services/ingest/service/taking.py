@@ -29,7 +29,7 @@ from services.ingest.domain.source import Source
 from services.ingest.domain.tracking import Understood
 from services.ingest.domain.write_key import text_without_write_keys, without_write_keys
 from services.ingest.repository import quarantine as kept
-from shared import metrics
+from shared import metrics, published
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.identity import best, partition_key
@@ -238,9 +238,9 @@ async def spool(work: Work, accepted: Sequence[Message]) -> None:
     await work.outbox.add_records(accepted)
 
 
-async def spooled_bytes(work: Work) -> int:
-    """What waits in the outbox."""
-    return await work.outbox.waiting_bytes()
+async def spooled_bytes(work: Work, *, enough: int) -> int:
+    """What waits in the outbox, and what is kept of it until it was read; known to be less than `enough`, or exact."""
+    return await published.kept_bytes(work.connection, enough=enough)
 
 
 _accepted: Final = metrics.ingested.labels("accepted")

@@ -12,6 +12,7 @@ from shared.kafka.batch import Batches, Handlers
 from shared.kafka.offsets import Place
 from shared.kafka.producer import Producer
 from shared.kafka.rewinds import OnRewound
+from shared.kafka.topics import group_of
 
 STUCK_SECONDS: Final = 120
 WATCH_SECONDS: Final = 2.0  # a broker that comes back as another cluster must be seen within 10 s
@@ -50,7 +51,7 @@ class Subscription:
     @property
     def group_id(self) -> str:
         """The consumer group, the same for every process of the service."""
-        return self.group or f"rapport-{self.service}"
+        return self.group or group_of(self.service)
 
     def batches(self) -> Batches:
         """What applies its batches."""
