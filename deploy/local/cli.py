@@ -1,4 +1,4 @@
-"""The commands behind `make run`, `stop`, `reset` and `logs`."""
+"""The commands behind `make run`, `stop`, `reset`, `logs` and `do`."""
 
 import argparse
 import asyncio
@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from deploy.local import environment
 from deploy.local.lock import running_pid
 from deploy.local.placement import remove_data
 from deploy.local.process import StackError, open_log
@@ -29,6 +30,7 @@ DATA = (
     "mail",
     "demo",
     "kafka-data",
+    "env",
     "logs",
     "auth-key.pem",
     "admin-token",
@@ -71,6 +73,8 @@ def _carry_out(options: argparse.Namespace, settings: Settings) -> None:
         _stop(settings, console)
     elif options.command == "reset":
         _reset(settings, console, confirmed=options.yes)
+    elif options.command == "do":
+        _do(settings, options.service, options.arguments)
     else:
         _logs(settings, options.service)
 
@@ -92,6 +96,9 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("--yes", action="store_true", help="do not ask")
     logs = commands.add_parser("logs", help="follow the logs")
     logs.add_argument("service", nargs="?", help="a service, postgres, broker or mail; all if absent")
+    do = commands.add_parser("do", help="run a command of a service with the settings of the running stack")
+    do.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))
+    do.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND …", help="such as: import --help")
     return parser
 
 
@@ -205,6 +212,14 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _do(settings: Settings, service: str, arguments: Sequence[str]) -> None:
+    """Become the service's command. What the stack has set wins over the user's own environment."""
+    helps = not arguments or not {"-h", "--help"}.isdisjoint(arguments)
+    variables = {} if helps else environment.read(settings.home, service)
+    command = [sys.executable, "-m", f"services.{service}", *(arguments or ["--help"])]
+    os.execve(command[0], command, {**os.environ, **variables})  # noqa: S606
 
 
 def _logs(settings: Settings, name: str | None) -> None:

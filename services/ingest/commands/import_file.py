@@ -47,7 +47,7 @@ class Imports(Protocol):
 
 async def run(database: Database, importer: Imports, arguments: Sequence[str]) -> int:
     """Imports one file; the exit status is 0 if all of it was taken in, 3 if rows were refused, 1 if it failed."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     console = Console(stderr=True)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -142,7 +142,8 @@ async def _write_rejects(database: Database, import_id: UUID, to: Path) -> None:
             after = rows[-1]["row"]
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What may stand behind `import`."""
     parser = argparse.ArgumentParser(prog="python -m services.ingest import")
     parser.add_argument("file", type=_file, help="CSV, NDJSON or Parquet")
     parser.add_argument("--source", required=True, help="the name of the source that it is from")
