@@ -25,6 +25,7 @@ from deploy.local.stack import Stack
 STOP_DEADLINE_SECONDS = 90.0
 STOP_POLL_SECONDS = 0.1
 LOG_LINES = 40
+PLAIN_WIDTH = 120  # characters of a line in a file or a pipe
 # What a reset deletes; the bootstrap and the jars' class path are no data.
 DATA = (
     "mail",
@@ -66,7 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _carry_out(options: argparse.Namespace, settings: Settings) -> None:
     # Like a plain print where nobody watches: no colours, no cut lines.
-    console = Console(soft_wrap=True, highlight=False)
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    console = Console(soft_wrap=True, highlight=False, width=width)
     if options.command == "run":
         asyncio.run(_run(settings, console, options))
     elif options.command == "stop":
@@ -141,11 +143,17 @@ async def _run(settings: Settings, console: Console, options: argparse.Namespace
 async def _serve(stack: Stack, console: Console, options: argparse.Namespace, stop: asyncio.Event) -> bool:
     """Show the demo and stay up until told to stop. Returning means that all was well, so drain."""
     if not options.no_demo:
-        from deploy.local.demo import run_demo
+        from deploy.local.demo import NotShown, run_demo
 
         demo = run_demo(stack, options.slice, console)
-        if await _first_of(stop.wait(), stack.watch(), demo) == 0:
-            return True
+        try:
+            if await _first_of(stop.wait(), stack.watch(), demo) == 0:
+                return True
+        except NotShown as error:
+            if options.exit:
+                raise
+            console.print()
+            _failed(f"{error}; the stack stays up, and make reset begins anew")
     if not options.exit:
         _show_addresses(stack, console)
         await _first_of(stop.wait(), stack.watch())
