@@ -45,7 +45,7 @@ FAILED = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; its exit code. Whatever fails is told in one line on stderr."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         settings = Settings.from_env()
     except StackError as error:
@@ -86,9 +86,10 @@ def _failed(message: str) -> int:
     return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rapport", description="Rapport on this machine")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """What `python -m deploy.local` takes."""
+    made = argparse.ArgumentParser(prog="rapport", description="Rapport on this machine")
+    commands = made.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start everything and show the demo")
     run.add_argument("--slice", type=_positive, metavar="N", help="use N orders only, those that show most first")
     run.add_argument("--exit", action="store_true", help="stop when the demo has ended")
@@ -101,7 +102,7 @@ def _parser() -> argparse.ArgumentParser:
     do = commands.add_parser("do", help="run a command of a service with the settings of the running stack")
     do.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))
     do.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND …", help="such as: import --help")
-    return parser
+    return made
 
 
 def _positive(text: str) -> int:

@@ -304,7 +304,7 @@ async def test_a_file_that_cant_be_read_says_why(
     path = desk.folder / "file.csv"
     path.write_bytes(content)
     assert await desk.run(str(path), "--source", "till", *arguments) == 1
-    assert said in capsys.readouterr().err.replace("\n", " ")
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 async def test_an_uploaded_file_is_imported_by_the_service(database_factory: DatabaseFactory, tmp_path: Path) -> None:

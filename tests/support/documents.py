@@ -15,6 +15,10 @@ README_HEADING: Final = "## Sending events"
 DEADLINE_SECONDS: Final = 120.0
 
 _BLOCK: Final = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
+_OURS: Final = re.compile(
+    r"(make|curl|python -m (services|deploy)\S*|\.venv/bin/python|dlq|source|floor|audit verify|identity|resume|rebuild"
+    r"|import|serve) "
+)
 _INLINE: Final = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 
 
@@ -42,7 +46,7 @@ def command_lines(page: Path) -> Iterator[Told]:
             if line and not line.startswith("#"):
                 yield Told(name, line)
     for text in _INLINE.findall(_BLOCK.sub("", page.read_text())):
-        if re.match(r"(make|curl|\./rapport|python -m (services|deploy)\S*|\.venv/bin/python) ", text):
+        if _OURS.match(text):
             yield Told(name, " ".join(text.split()))
 
 

@@ -58,7 +58,7 @@ async def run(database: Database, importer: Imports, arguments: Sequence[str]) -
     try:
         return await _import(database, importer, chosen, console, stop)
     except AppError as error:
-        console.print(f"{error.title()} {error.detail}", markup=False)
+        console.print(f"{error.title()} {error.detail}", markup=False, soft_wrap=True)
     except BrokerAway as error:
         console.print(f"the broker is away: {error}; run it again to go on", markup=False)
     return 1
