@@ -115,7 +115,7 @@ async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them
     assert figures_of(printed) == figures_of(first)
     assert "And 4 orders of yours, EUR 12.50 and JPY 1,500 and USD 188.90, of 3 customers." in printed
     assert "joined 1 customer of the demo with another" in printed
-    assert "not 2 customers of yours" in printed
+    assert "beside them are 2 customers of yours, and 0 messages to them." in printed
 
 
 async def test_an_order_of_the_demo_that_is_not_as_it_was_sent_is_told(first_run: tuple[Stack, str]) -> None:

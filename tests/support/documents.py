@@ -1,6 +1,7 @@
 """The commands that README.md and docs tell their readers to type."""
 
 import asyncio
+import os
 import re
 import sys
 from collections.abc import Iterator
@@ -84,7 +85,7 @@ async def run_readme(stack: Stack, folder: Path) -> str:
         *("bash", "-c", script),
         cwd=folder,
         env={
-            "PATH": "/usr/bin:/bin",
+            "PATH": os.environ["PATH"],
             "RAPPORT_HOME": str(stack.home),
             "PYTHONPATH": str(CHECKOUT),
             "HOME": str(folder),

@@ -105,10 +105,8 @@ def _others(found: Figures) -> Iterator[str]:
         yield f"You have joined {_count(found.joined, 'customer')} of the demo with another by an alias."
     messages = sum(one.others for one in found.journeys)
     if found.others_standings:
-        yield (
-            f"The tables count the demo's customers alone: not {_count(found.others_standings, 'customer')} of yours, "
-            f"nor {_count(messages, 'message')} to them."
-        )
+        people, letters = _count(found.others_standings, "customer"), _count(messages, "message")
+        yield f"The tables count the demo's customers alone; beside them are {people} of yours, and {letters} to them."
 
 
 def money(currency: str, minor: int) -> str:
