@@ -54,6 +54,9 @@ async def test_the_live_part_sends_each_message_once_and_the_history_none(first_
 
 async def test_an_interrupted_import_goes_on_with_another_broker_after_it_was_drained(stack: Stack) -> None:
     file = stack.home / "demo" / "state.json"
+    early = _order("early-1", "early", {"currency": "USD", "total": "9.99", "order_id": "early-1"})
+    async with Client(stack) as client:
+        await client.send([early], historical=False)  # by somebody who began without the demo
     interrupted = asyncio.ensure_future(run_demo(stack, SLICE, Console(file=StringIO())))  # noqa: TID251 - to be cancelled
     await eventually(lambda: _sent(file), lambda sent: sent > 0, working=interrupted)
     interrupted.cancel()
@@ -66,7 +69,10 @@ async def test_an_interrupted_import_goes_on_with_another_broker_after_it_was_dr
         await client.until_idle(deadline_seconds=DRAIN_SECONDS)  # as make stop does
     await stack.broker.kill()
     await stack.broker.start()
-    await run_demo(stack, SLICE, Console(file=StringIO()))  # raises if a total is not the file's
+    printed = StringIO()
+    await run_demo(stack, SLICE, Console(file=printed, width=200))  # raises if a total is not the file's
+    assert f"{SLICE:,} orders" in printed.getvalue()
+    assert "And 1 order of yours, USD 9.99, of 1 customer." in printed.getvalue()
 
 
 async def _sent(file: Path) -> int:
