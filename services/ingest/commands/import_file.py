@@ -69,6 +69,8 @@ async def _import(
 ) -> int:
     options, path = _options(chosen), chosen.file
     files.check_columns(path, options)
+    for note in files.column_notes(path, options):
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
     content_hash, size = files.digest(path)
     async with database.work() as work:
         source_id = await sources.named(work, chosen.source)

@@ -2,21 +2,23 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.file import PRESETS, Options
-from services.ingest.domain.mapping import Document, Field
+from services.ingest.domain.expression import names_in
+from services.ingest.domain.file import NUMBER, PRESETS, Options
+from services.ingest.domain.mapping import Document, Field, Rule
 from services.ingest.domain.message import Message
 
 # What exports of the tracking API have beside what is read here: where it was sent on to, and by whom.
 _OF_EXPORTS: Final = frozenset(
     {"integrations", "originalTimestamp", "receivedAt", "channel", "version", "projectId", "writeKey", "_metadata"}
 )
+_MADE: Final = frozenset({NUMBER, "rows"})  # names that rows have beside their columns
 _RULE: Final = re.compile(r"^rules\[(\d+)\]\.fields\.([\w.]+)")
 SIMILAR: Final = 0.6  # of two names, from 0 to 1: above it one may have been meant for the other
 
@@ -41,11 +43,15 @@ def columns_of(preset: str) -> tuple[Column, ...]:
 
 def _columns(document: Document) -> Iterable[Column]:
     for rule in document.rules:
-        for target, field in rule.fields.items():
-            if isinstance(field, str):
-                yield Column(field, target, "as it is")
-            elif field.from_:
-                yield Column(field.from_, target, field.as_ or "as it is")
+        yield from _columns_of(rule)
+
+
+def _columns_of(rule: Rule) -> Iterator[Column]:
+    for target, field in rule.fields.items():
+        if isinstance(field, str):
+            yield Column(field, target, "as it is")
+        elif field.from_:
+            yield Column(field.from_, target, field.as_ or "as it is")
 
 
 def unknown(options: Options, found: Iterable[str]) -> str:
@@ -65,6 +71,38 @@ def unknown(options: Options, found: Iterable[str]) -> str:
         f"the preset {options.preset} does not know {told}. It reads {', '.join(known)}. Rename what is misnamed, "
         f"write a mapping, or pass over them: --ignore-columns '{','.join(strange)}' (ignore_columns over HTTP)"
     )
+
+
+def notes(options: Options, found: Iterable[str]) -> list[str]:
+    """Returns what a mapping and a file's columns have not in common, in sentences; no reason to refuse it."""
+    if options.mapping is None:
+        return []
+    there = list(dict.fromkeys(found))
+    read = {*options.group, *_read(options.mapping)}
+    plain = {one.name for rule in options.mapping.rules if not rule.each for one in _columns_of(rule)}
+    missing = sorted(name for name in plain if names_in(name) == {name} and name not in there and name not in _MADE)
+    unread = [name for name in there if name not in read]
+    return [
+        *(f"the mapping reads {_told(name, there)}, which the file does not have" for name in missing),
+        *([f"the mapping does not read {', '.join(f'`{name}`' for name in unread)}"] if unread else []),
+    ]
+
+
+def _read(document: Document) -> Iterator[str]:
+    for rule in document.rules:
+        yield from names_in(rule.when)
+        yield from names_in(rule.each)
+        yield from _names_of(rule.fields)
+        if isinstance(rule.event, Field):
+            yield from _names_of({"event": rule.event})
+
+
+def _names_of(fields: Mapping[str, str | Field]) -> Iterator[str]:
+    for field in fields.values():
+        if isinstance(field, str):
+            yield from names_in(field)
+        else:
+            yield from (*names_in(field.from_), *names_in(field.each), *_names_of(field.fields))
 
 
 def _told(name: str, known: list[str]) -> str:

@@ -39,6 +39,11 @@ def check_columns(path: Path, options: Options) -> None:
         raise UnknownColumns(problem)
 
 
+def column_notes(path: Path, options: Options) -> list[str]:
+    """Returns what a mapping and the file's columns have not in common, a sentence each. Raises `NotReadable`."""
+    return columns.notes(options, _column_names(path, options)) if options.mapping is not None else []
+
+
 def _column_names(path: Path, options: Options) -> Sequence[str]:
     match options.format:
         case FileFormat.CSV:

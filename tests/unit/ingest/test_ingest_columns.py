@@ -67,6 +67,17 @@ def test_of_a_mapping_every_column_is_taken_as_it_is_meant() -> None:
     assert columns.unknown(Options(format=FileFormat.CSV, mapping=TILL), ["whatever"]) == ""
 
 
+def test_what_a_mapping_and_a_file_have_not_in_common_is_noted() -> None:
+    till = Options(format=FileFormat.CSV, mapping=TILL, group=("shop",))
+    assert columns.notes(till, ["card", "sold", "money", "lines", "each_cost", "shop"]) == []
+    assert columns.notes(till, ["cards", "sold", "money", "lines", "each_cost", "colour"]) == [
+        "the mapping reads `card` (known: cards), which the file does not have",
+        "the mapping does not read `cards`, `colour`",
+    ]
+    sums = parse(b'{"rules": [{"event": "x", "when": "kind == `1`", "fields": {"a": {"from": "rows[].value"}}}]}')
+    assert columns.notes(Options(format=FileFormat.CSV, mapping=sums), ["kind", "value"]) == []
+
+
 def test_exports_of_the_tracking_api_have_more_beside_what_is_read() -> None:
     options = orders(preset="tracking")
     assert columns.unknown(options, ["type", "userId", "integrations", "receivedAt"]) == ""
