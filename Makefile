@@ -1,5 +1,6 @@
 PYTHON ?= python3
 ARGS ?=
+S ?=
 SEED ?= 1
 FUZZ_SECONDS ?= 330
 FUZZ_BODIES ?= 12000
@@ -13,7 +14,7 @@ IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak soak-local ready ready-dev ready-receipts python
+.PHONY: help run stop reset logs do check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak soak-local ready ready-dev ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,6 +30,9 @@ reset: ready ## delete all local data; ARGS=--yes does not ask
 
 logs: ready ## follow the logs; ARGS=profile for one service
 	@exec $(RAPPORT) logs $(ARGS)
+
+do: ready ## a service's command on the running stack: make do S=ingest ARGS='import --help'
+	@exec $(RAPPORT) do $(S) $(ARGS)
 
 check: ready-dev ## lint, types, and the architecture's rules
 	$(VENV)/ruff check

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Final, TypeVar
 
 import uvloop
@@ -21,6 +22,7 @@ from shared.audit.api import router_of
 from shared.audit.command import user
 from shared.auth import Verifier
 from shared.clock import Clock
+from shared.command import ROLES, Command, parse
 from shared.contracts import topics, wire
 from shared.db import Database
 from shared.direct import Answer
@@ -41,7 +43,6 @@ from shared.relay import Relay
 from shared.server.serving import Drain, serve
 from shared.settings import Settings, load
 
-ROLES: Final = ("api", "consumer", "relay")
 ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 50_000
 COLLECTION_SECONDS: Final = 60.0  # at the latest: a process with little to do must not keep its cycles for hours
 BROKER_PATIENCE_SECONDS: Final = 60
@@ -272,37 +273,33 @@ def main(
     settings_class: type[S],
     build: Callable[[S], Service],
     *,
-    commands: Mapping[str, Callable[[S, Sequence[str]], Coroutine[None, None, int]]] | None = None,
+    commands: Mapping[str, Command] | None = None,
 ) -> int:
     """`python -m services.<name> serve|migrate|resume|dlq|audit|…`; returns the exit status.
 
-    `dlq`, `audit` and the extra commands get everything that stands behind their name.
+    The command line is understood before any setting is read.
     """
-    extra = {
-        "dlq": lambda settings, rest: _dlq(build(settings), rest),
-        "resume": lambda settings, rest: _resume(build(settings), rest),
-        "audit": lambda settings, rest: _audit(build(settings), rest),
-        **(commands or {}),
-    }
-    parser = argparse.ArgumentParser(prog=f"python -m services.{name}")
-    parser.add_argument("command", choices=["serve", "migrate", *extra])
-    parser.add_argument("--role", default=",".join(ROLES), help="with serve: api, consumer, relay (several by comma)")
-    given = sys.argv[1:]
-    own = 1 if given and given[0] in extra else len(given)
-    arguments, rest = parser.parse_args(given[:own]), given[own:]
-    roles = arguments.role.split(",")
-    if unknown := set(roles) - set(ROLES):
-        parser.error(f"--role: {', '.join(sorted(unknown))}; there are {', '.join(ROLES)}")
+    extra = {**common_commands(name, build), **(commands or {})}
+    command, roles, rest = parse(name, extra, sys.argv[1:])
     settings = load(settings_class)
     logging.configure(name, settings.log_level)
     failpoints.arm(settings.failpoint)
-    if arguments.command in extra:
-        return uvloop.run(extra[arguments.command](settings, rest))
-    if arguments.command == "migrate":
+    if command in extra:
+        return uvloop.run(extra[command].run(settings, rest))
+    if command == "migrate":
         user = migrate.role_of(settings.database_url.get_secret_value())
         uvloop.run(migrate.upgrade(name, settings.owner_database_url(), user=user))
         return 0
     return uvloop.run(_serve(build(settings), roles))
+
+
+def common_commands(name: str, build: Callable[[S], Service]) -> Mapping[str, Command]:
+    """What every service has beside `serve` and `migrate`."""
+    return {
+        "dlq": Command(partial(dlq.parser, name), lambda settings, rest: _dlq(build(settings), rest)),
+        "resume": Command(partial(_resume_parser, name), lambda settings, rest: _resume(build(settings), rest)),
+        "audit": Command(partial(audit_command.parser, name), lambda settings, rest: _audit(build(settings), rest)),
+    }
 
 
 async def _serve(service: Service, roles: Sequence[str]) -> int:
@@ -334,13 +331,19 @@ def _collect(loop: asyncio.AbstractEventLoop) -> None:
     loop.call_later(COLLECTION_SECONDS, _collect, loop)
 
 
-async def _resume(service: Service, said: Sequence[str]) -> int:
-    """Opens the partitions that the dead-letter breaker closed."""
-    parser = argparse.ArgumentParser(prog=f"python -m services.{service.name} resume")
+def _resume_parser(service: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=f"python -m services.{service} resume", description="Opens partitions that were stopped for refusals."
+    )
     parser.add_argument(
         "--accept", type=int, default=0, help="dead letters of each partition that may come before they count again"
     )
-    arguments = parser.parse_args(said)
+    return parser
+
+
+async def _resume(service: Service, said: Sequence[str]) -> int:
+    """Opens the partitions that the dead-letter breaker closed."""
+    arguments = _resume_parser(service.name).parse_args(said)
     async with service.database.work() as work:
         opened = await offsets.resume(work.connection, accept=max(0, arguments.accept))
         change = {"opened": opened, "accept": arguments.accept}

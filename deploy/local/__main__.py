@@ -1,4 +1,4 @@
-"""`python -m deploy.local run|stop|reset|logs`."""
+"""`python -m deploy.local run|stop|reset|logs|do`."""
 
 import sys
 
@@ -8,7 +8,7 @@ if sys.version_info < (3, 11):  # noqa: UP036 - somebody may run it without make
 try:
     from deploy.local.cli import main
 except ModuleNotFoundError as error:
-    sys.exit(f"rapport: the module {error.name} is missing; start with: make run")
+    sys.exit(f"rapport: {sys.executable} has no module {error.name}; use make, or .venv/bin/python")
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -1,4 +1,4 @@
-"""The commands behind `make run`, `stop`, `reset` and `logs`."""
+"""The commands behind `make run`, `stop`, `reset`, `logs` and `do`."""
 
 import argparse
 import asyncio
@@ -15,6 +15,7 @@ from typing import Any
 
 from rich.console import Console
 
+from deploy.local import environment
 from deploy.local.lock import running_pid
 from deploy.local.placement import remove_data
 from deploy.local.process import StackError, open_log
@@ -24,11 +25,13 @@ from deploy.local.stack import Stack
 STOP_DEADLINE_SECONDS = 90.0
 STOP_POLL_SECONDS = 0.1
 LOG_LINES = 40
+PLAIN_WIDTH = 120  # characters of a line in a file or a pipe
 # What a reset deletes; the bootstrap and the jars' class path are no data.
 DATA = (
     "mail",
     "demo",
     "kafka-data",
+    "env",
     "logs",
     "auth-key.pem",
     "admin-token",
@@ -42,7 +45,7 @@ FAILED = 1
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one command; its exit code. Whatever fails is told in one line on stderr."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     try:
         settings = Settings.from_env()
     except StackError as error:
@@ -64,13 +67,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _carry_out(options: argparse.Namespace, settings: Settings) -> None:
     # Like a plain print where nobody watches: no colours, no cut lines.
-    console = Console(soft_wrap=True, highlight=False)
+    width = None if sys.stdout.isatty() else PLAIN_WIDTH
+    console = Console(soft_wrap=True, highlight=False, width=width)
     if options.command == "run":
         asyncio.run(_run(settings, console, options))
     elif options.command == "stop":
         _stop(settings, console)
     elif options.command == "reset":
         _reset(settings, console, confirmed=options.yes)
+    elif options.command == "do":
+        _do(settings, options.service, options.arguments)
     else:
         _logs(settings, options.service)
 
@@ -80,9 +86,10 @@ def _failed(message: str) -> int:
     return FAILED
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="rapport", description="Rapport on this machine")
-    commands = parser.add_subparsers(dest="command", required=True)
+def parser() -> argparse.ArgumentParser:
+    """What `python -m deploy.local` takes."""
+    made = argparse.ArgumentParser(prog="rapport", description="Rapport on this machine")
+    commands = made.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="start everything and show the demo")
     run.add_argument("--slice", type=_positive, metavar="N", help="use N orders only, those that show most first")
     run.add_argument("--exit", action="store_true", help="stop when the demo has ended")
@@ -92,7 +99,10 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("--yes", action="store_true", help="do not ask")
     logs = commands.add_parser("logs", help="follow the logs")
     logs.add_argument("service", nargs="?", help="a service, postgres, broker or mail; all if absent")
-    return parser
+    do = commands.add_parser("do", help="run a command of a service with the settings of the running stack")
+    do.add_argument("service", choices=SERVICES, metavar="SERVICE", help=", ".join(SERVICES))
+    do.add_argument("arguments", nargs=argparse.REMAINDER, metavar="COMMAND …", help="such as: import --help")
+    return made
 
 
 def _positive(text: str) -> int:
@@ -134,11 +144,17 @@ async def _run(settings: Settings, console: Console, options: argparse.Namespace
 async def _serve(stack: Stack, console: Console, options: argparse.Namespace, stop: asyncio.Event) -> bool:
     """Show the demo and stay up until told to stop. Returning means that all was well, so drain."""
     if not options.no_demo:
-        from deploy.local.demo import run_demo
+        from deploy.local.demo import NotShown, run_demo
 
         demo = run_demo(stack, options.slice, console)
-        if await _first_of(stop.wait(), stack.watch(), demo) == 0:
-            return True
+        try:
+            if await _first_of(stop.wait(), stack.watch(), demo) == 0:
+                return True
+        except NotShown as error:
+            if options.exit:
+                raise
+            console.print()
+            _failed(f"{error}; the stack stays up, and make reset begins anew")
     if not options.exit:
         _show_addresses(stack, console)
         await _first_of(stop.wait(), stack.watch())
@@ -205,6 +221,14 @@ def _delete(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
+
+
+def _do(settings: Settings, service: str, arguments: Sequence[str]) -> None:
+    """Become the service's command. What the stack has set wins over the user's own environment."""
+    helps = not arguments or not {"-h", "--help"}.isdisjoint(arguments)
+    variables = {} if helps else environment.read(settings.home, service)
+    command = [sys.executable, "-m", f"services.{service}", *(arguments or ["--help"])]
+    os.execve(command[0], command, {**os.environ, **variables})  # noqa: S606
 
 
 def _logs(settings: Settings, name: str | None) -> None:

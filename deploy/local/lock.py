@@ -18,6 +18,11 @@ class HomeLock:
         self._path = home / PID_FILE
         self._file = -1
 
+    @property
+    def held(self) -> bool:
+        """Whether this process has it."""
+        return self._file >= 0
+
     def acquire(self) -> None:
         """StackError if another process runs a stack here."""
         own_home(self._path.parent)

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 import httpx2
 
+from deploy.local import environment
 from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.credentials import ALGORITHM, ISSUER, Credentials
 from deploy.local.kafka import ApacheKafka
@@ -121,6 +122,7 @@ class Stack:
             for name in SERVICES:  # here, and not in a process each: starting Python five times costs seconds
                 await migrate.upgrade(name, self.postgres.database_url(name))
             self._report("Databases are migrated")
+            environment.write(self.home, {name: self._settings_of(name) for name in SERVICES})
             await together(self.make_write_key(), *[self.start_service(name) for name in self._started])
             self._report("All services are ready")
         except BaseException:
@@ -223,6 +225,8 @@ class Stack:
 
     async def kill(self) -> None:
         """Stop everything at once, by SIGKILL."""
+        if self._lock.held:  # or they are another stack's
+            environment.remove(self.home)
         await together(*[child.kill() for child in self._children()])
         self._services.clear()
         self._mail = None
@@ -293,15 +297,16 @@ class Stack:
 
     def environment(self, name: str) -> dict[str, str]:
         """The environment that a service's process gets, as for one that a test starts beside it."""
+        # Without bytecode each process would compile every library again, which takes longer than all else.
+        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+        return {**inherited, "PYTHONUNBUFFERED": "1", **self._settings_of(name)}
+
+    def _settings_of(self, name: str) -> dict[str, str]:
         own = {
             "ingest": {"SECRETS_KEY": self._keys.secrets_key},
             "campaign": {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports.smtp), "MAIL_FROM": MAIL_FROM},
         }
-        # Without bytecode each process would compile every library again, which takes longer than all else.
-        inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
         return {
-            **inherited,
-            "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self.postgres.database_url(name),
             "KAFKA_BOOTSTRAP": self.broker.bootstrap,
             "HTTP_HOST": LOOPBACK,

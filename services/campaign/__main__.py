@@ -2,6 +2,9 @@
 
 import sys
 
-from services.campaign.main import main
+from shared.command import missing_packages_explained
+
+with missing_packages_explained("campaign"):
+    from services.campaign.main import main
 
 sys.exit(main())

@@ -37,14 +37,19 @@ PLAN: Final = Plan(
 )
 
 
-async def floor(settings: CampaignSettings, arguments: Sequence[str]) -> int:
-    """Runs one command on the floor; returns the exit status."""
+def floor_parser() -> argparse.ArgumentParser:
+    """What may stand behind `floor`."""
     parser = argparse.ArgumentParser(prog="python -m services.campaign floor")
     commands = parser.add_subparsers(dest="command")
     commands.add_parser("show", help="print the floor, and whether one is awaited and why; the default")
     setting = commands.add_parser("set", help="set the floor, which ends the wait for it")
     setting.add_argument("at", type=_moment, help="ISO 8601 with a time zone, such as 2026-03-01T12:00:00Z, or now")
-    chosen = parser.parse_args(arguments)
+    return parser
+
+
+async def floor(settings: CampaignSettings, arguments: Sequence[str]) -> int:
+    """Runs one command on the floor; returns the exit status."""
+    chosen = floor_parser().parse_args(arguments)
     clock = SystemClock(timedelta(seconds=settings.clock_offset_seconds))
     url = settings.database_url.get_secret_value()
     database = Database(url, application="rapport-campaign-floor", clock=clock, pool_size=1)

@@ -1,6 +1,8 @@
 """The composition root of campaign."""
 
 from datetime import timedelta
+from functools import partial
+from typing import Final
 
 from services.campaign import commands, consumer, content
 from services.campaign.api import router
@@ -12,6 +14,8 @@ from services.campaign.settings import CampaignSettings
 from services.campaign.worker import Sender
 from shared import process
 from shared.clock import Clock, SystemClock
+from shared.command import Command
+from shared.rebuild import command
 
 DESCRIPTION = "Talks to customers: journeys that changes set off, one gate before every message, every decision kept."
 
@@ -50,7 +54,12 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     return service
 
 
+COMMANDS: Final = {
+    "floor": Command(commands.floor_parser, commands.floor),
+    "rebuild": Command(partial(command.parser, "campaign", topics=True), commands.rebuild),
+}
+
+
 def main() -> int:
     """The command line."""
-    extra = {"floor": commands.floor, "rebuild": commands.rebuild}
-    return process.main("campaign", CampaignSettings, build, commands=extra)
+    return process.main("campaign", CampaignSettings, build, commands=COMMANDS)

@@ -1,12 +1,16 @@
 """The composition root of feedback."""
 
 from datetime import timedelta
+from functools import partial
+from typing import Final
 
 from services.feedback import commands, consumer
 from services.feedback.api import router
 from services.feedback.settings import FeedbackSettings
 from shared import process
 from shared.clock import Clock, SystemClock
+from shared.command import Command
+from shared.rebuild import command
 
 DESCRIPTION = "Hears what customers say: surveys and their figures, cases for those who are unhappy."
 
@@ -25,6 +29,9 @@ def build(settings: FeedbackSettings, clock: Clock | None = None) -> process.Ser
     return service
 
 
+COMMANDS: Final = {"rebuild": Command(partial(command.parser, "feedback", topics=True), commands.rebuild)}
+
+
 def main() -> int:
     """The command line."""
-    return process.main("feedback", FeedbackSettings, build, commands={"rebuild": commands.rebuild})
+    return process.main("feedback", FeedbackSettings, build, commands=COMMANDS)

@@ -19,6 +19,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.worker import Clerk, Importer
 from shared import process
 from shared.clock import Clock, SystemClock
+from shared.command import Command
 
 DESCRIPTION = "Takes events in, whichever way they come, and says of each what became of it."
 MEBIBYTE = 1 << 20
@@ -115,7 +116,10 @@ async def _import(settings: IngestSettings, arguments: Sequence[str]) -> int:
         await service.database.close()
 
 
-COMMANDS: Final = {"source": _source, "import": _import}
+COMMANDS: Final = {
+    "source": Command(source.parser, _source),
+    "import": Command(import_file.parser, _import),
+}
 
 
 def main() -> int:

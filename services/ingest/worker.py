@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.ingest.domain.file import Options
 from services.ingest.domain.source import Source
-from services.ingest.service import fact_keys, imports, quarantine, reckoning, sources, taking
+from services.ingest.service import fact_keys, files, imports, quarantine, reckoning, sources, taking
 from services.ingest.service.files import NotReadable
 from services.ingest.service.imports import Batch, ImportHeld
 from services.ingest.service.reckoning import Reckoning
@@ -142,6 +142,8 @@ class Importer:
             source = sources.compiled(await sources.one(work, row["source_id"]), self.vault)
         error = ""
         try:
+            if row["next_row"] == 0:
+                await asyncio.to_thread(files.check_columns, path, options)
             for batch in self._batches(row, path, options, source):
                 if not await self._has_room(row, stop):
                     return False

@@ -29,15 +29,20 @@ SUSPECTS_HEADER: Final = "kind\tprofile_id\tother_id\tnamespace\tvalue\tevent_id
 _T = TypeVar("_T")
 
 
-async def identity(settings: ProfileSettings, arguments: Sequence[str]) -> int:
-    """Runs one command on identities; returns the exit status."""
+def identity_parser() -> argparse.ArgumentParser:
+    """What may stand behind `identity`."""
     parser = argparse.ArgumentParser(prog="python -m services.profile identity")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser(
         "suspects", help="list what public keys joined before it was kept who says so, as tab-separated lines"
     )
     listing.add_argument("--limit", type=int, default=MAX_SUSPECTS, help="lines of each kind at most")
-    chosen = parser.parse_args(arguments)
+    return parser
+
+
+async def identity(settings: ProfileSettings, arguments: Sequence[str]) -> int:
+    """Runs one command on identities; returns the exit status."""
+    chosen = identity_parser().parse_args(arguments)
     database = Database(
         settings.database_url.get_secret_value(),
         application="rapport-profile-identity",

@@ -1,12 +1,16 @@
 """The composition root of profile."""
 
 from datetime import timedelta
+from functools import partial
+from typing import Final
 
 from services.profile import commands, consumer
 from services.profile.api import router
 from services.profile.settings import ProfileSettings
 from shared import process
 from shared.clock import Clock, SystemClock
+from shared.command import Command
+from shared.rebuild import command
 
 DESCRIPTION = "One view of each customer: identity, traits, consent, orders, timeline."
 
@@ -25,8 +29,12 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
     return service
 
 
+COMMANDS: Final = {
+    "rebuild": Command(partial(command.parser, "profile", topics=False), commands.rebuild),
+    "identity": Command(commands.identity_parser, commands.identity),
+}
+
+
 def main() -> int:
     """The command line."""
-    return process.main(
-        "profile", ProfileSettings, build, commands={"rebuild": commands.rebuild, "identity": commands.identity}
-    )
+    return process.main("profile", ProfileSettings, build, commands=COMMANDS)

@@ -1,6 +1,8 @@
 """The composition root of segment."""
 
 from datetime import timedelta
+from functools import partial
+from typing import Final
 
 from services.segment import commands, consumer
 from services.segment.api import router
@@ -8,6 +10,8 @@ from services.segment.settings import SegmentSettings
 from services.segment.worker import Timers
 from shared import process
 from shared.clock import Clock, SystemClock
+from shared.command import Command
+from shared.rebuild import command
 
 DESCRIPTION = "Tiers, lifecycle stages and RFM, kept current by events and by passing time."
 
@@ -28,6 +32,9 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     return service
 
 
+COMMANDS: Final = {"rebuild": Command(partial(command.parser, "segment", topics=True), commands.rebuild)}
+
+
 def main() -> int:
     """The command line."""
-    return process.main("segment", SegmentSettings, build, commands={"rebuild": commands.rebuild})
+    return process.main("segment", SegmentSettings, build, commands=COMMANDS)

@@ -19,13 +19,18 @@ def user() -> Actor:
         return Actor.at_command_line(f"uid {os.getuid()}")
 
 
-async def run(service: str, database: Database, arguments: Sequence[str]) -> int:
-    """Verifies the audit log; returns the exit status: 1 if the chain does not hold or can't be read."""
+def parser(service: str) -> argparse.ArgumentParser:
+    """What may stand behind `audit`."""
     parser = argparse.ArgumentParser(prog=f"python -m services.{service} audit")
     commands = parser.add_subparsers(dest="command", required=True)
     verifying = commands.add_parser("verify", help="read the whole chain, and print its head or where it is broken")
     verifying.add_argument("--head", type=_head, metavar="N:HASH", help="a head printed before, which must still hold")
-    chosen = parser.parse_args(arguments)
+    return parser
+
+
+async def run(service: str, database: Database, arguments: Sequence[str]) -> int:
+    """Verifies the audit log; returns the exit status: 1 if the chain does not hold or can't be read."""
+    chosen = parser(service).parse_args(arguments)
     try:
         async with database.work() as work:
             head, found = await log.verify(work, known=chosen.head)

@@ -3,7 +3,7 @@
 import argparse
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from rich.console import Console
 from rich.progress import Progress
@@ -30,7 +30,7 @@ async def run(subscription: Subscription, arguments: Sequence[str]) -> int:
     Returns the exit status: 1 if a letter stays as it was, or if something does not answer; wrong usage exits with 2.
     After any failure it may be run again, also where a commit's fate is unknown.
     """
-    chosen = _parse(subscription.service, arguments)
+    chosen = parser(subscription.service).parse_args(arguments)
     out = view.console()
     try:
         if chosen.command == "unblock":
@@ -116,9 +116,21 @@ def _listed(entry: Entry, chosen: argparse.Namespace) -> bool:
     )
 
 
-def _parse(service: str, arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog=f"python -m services.{service} dlq")
-    commands = parser.add_subparsers(dest="command", required=True)
+class _Parser(argparse.ArgumentParser):
+    """`retry` and `drop` want to know which letters, in one of three ways."""
+
+    def parse_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Returns what was chosen; wrong usage exits with 2."""
+        chosen = super().parse_args(args, namespace)
+        if chosen.command in ("retry", "drop") and sum(map(bool, (chosen.places, chosen.reason, chosen.every))) != 1:
+            self.error(f"{chosen.command}: give places, or --reason, or --every")
+        return chosen
+
+
+def parser(service: str) -> argparse.ArgumentParser:
+    """What may stand behind `dlq`."""
+    parser = _Parser(prog=f"python -m services.{service} dlq")
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=argparse.ArgumentParser)
     listing = commands.add_parser("list", help="print the open letters, and how many have which reason")
     listing.add_argument("--reason", default="", metavar="TEXT", help="only those whose reason holds this text")
     listing.add_argument("--topic", default="", help="only those of this topic")
@@ -135,10 +147,7 @@ def _parse(service: str, arguments: Sequence[str]) -> argparse.Namespace:
         deciding.add_argument("--reason", default="", metavar="TEXT", help="all open ones whose reason holds this text")
         deciding.add_argument("--every", action="store_true", help="all open ones")
         deciding.add_argument("--dry-run", action="store_true", help="say what would happen, and change nothing")
-    chosen = parser.parse_args(arguments)
-    if chosen.command in ("retry", "drop") and sum(map(bool, (chosen.places, chosen.reason, chosen.every))) != 1:
-        parser.error(f"{chosen.command}: give places, or --reason, or --every")
-    return chosen
+    return parser
 
 
 _PLACE: Final = "topic/partition/offset, or with the cluster's id and a / before it"

@@ -34,13 +34,7 @@ Changed = Mapping[str, int]
 
 async def from_topics(plan: Plan, settings: Settings, arguments: Sequence[str], clock: Clock | None = None) -> int:
     """Rebuilds what a service derives from topics; returns the exit status."""
-    parser = _parser(plan.service)
-    parser.add_argument(
-        "--partial",
-        action="store_true",
-        help="where the log is no longer whole: keep what is there, and add what the log still has",
-    )
-    chosen = parser.parse_args(arguments)
+    chosen = parser(plan.service, topics=True).parse_args(arguments)
 
     async def rebuild(database: Database, report: Report) -> Changed:
         async with reading(
@@ -62,15 +56,23 @@ async def from_database(
     rebuild: Callable[[Database, Report], Awaitable[Changed]],
 ) -> int:
     """Rebuilds what a service derives from its own records; returns the exit status."""
-    _parser(service).parse_args(arguments)
+    parser(service, topics=False).parse_args(arguments)
     return await _run(service, settings, clock, rebuild, search_path="public")
 
 
-def _parser(service: str) -> argparse.ArgumentParser:
-    return argparse.ArgumentParser(
+def parser(service: str, *, topics: bool) -> argparse.ArgumentParser:
+    """What may stand behind `rebuild`, from topics or from the service's own records."""
+    parser = argparse.ArgumentParser(
         prog=f"python -m services.{service} rebuild",
         description="Refills the projections from the record. The service may run meanwhile. Nothing is sent.",
     )
+    if topics:
+        parser.add_argument(
+            "--partial",
+            action="store_true",
+            help="where the log is no longer whole: keep what is there, and add what the log still has",
+        )
+    return parser
 
 
 async def _run(

@@ -2,20 +2,23 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
-from deploy.local.demo import progress, run_demo
+from deploy.local.demo import NotShown, newcomers, progress, run_demo
 from deploy.local.demo.client import Client
+from deploy.local.demo.job import history, plan_of
 from deploy.local.placement import remove_data
 from deploy.local.settings import Ports
 from deploy.local.stack import Stack
 from tests.conftest import broker_of_tests
 from tests.support import orders
+from tests.support.documents import run_readme
 from tests.support.running import eventually
 
 SLICE = 1000  # orders: enough for both journeys, and for an import that can be interrupted
@@ -50,6 +53,9 @@ async def test_the_live_part_sends_each_message_once_and_the_history_none(first_
 
 async def test_an_import_that_was_interrupted_in_the_middle_goes_on_with_another_broker(stack: Stack) -> None:
     file = stack.home / "demo" / "state.json"
+    early = _order("early-1", "early", {"currency": "USD", "total": "9.99", "order_id": "early-1"})
+    async with Client(stack) as client:
+        await client.send([early], historical=False)  # by somebody who began without the demo
     interrupted = asyncio.ensure_future(run_demo(stack, SLICE, Console(file=StringIO())))  # noqa: TID251 - to be cancelled
     await eventually(lambda: _sent(file), lambda sent: sent > 0, working=interrupted)
     interrupted.cancel()
@@ -60,7 +66,10 @@ async def test_an_import_that_was_interrupted_in_the_middle_goes_on_with_another
 
     await stack.broker.kill()
     await stack.broker.start()
-    await run_demo(stack, SLICE, Console(file=StringIO()))  # raises if a total is not the file's
+    printed = StringIO()
+    await run_demo(stack, SLICE, Console(file=printed, width=200))  # raises if a total is not the file's
+    assert f"{SLICE:,} orders" in printed.getvalue()
+    assert "And 1 order of yours, USD 9.99, of 1 customer." in printed.getvalue()
 
 
 async def _sent(file: Path) -> int:
@@ -69,9 +78,84 @@ async def _sent(file: Path) -> int:
 
 
 async def test_a_second_run_shows_the_same_totals_and_sends_nothing(first_run: tuple[Stack, str]) -> None:
-    stack, _ = first_run
+    stack, first = first_run
     before = await orders.sent_triples(stack.postgres)
-    printed = StringIO()
-    await run_demo(stack, SLICE, Console(file=printed, width=120))
-    assert f"{SLICE:,} orders" in printed.getvalue()
+    printed = await again(stack)
+    assert f"{SLICE:,} orders" in printed
     assert await orders.sent_triples(stack.postgres) == before
+    assert "sent live just now" in first
+    assert "live" not in printed
+    assert "of yours" not in first + printed
+
+
+async def test_a_first_run_has_customers_at_every_stage(first_run: tuple[Stack, str]) -> None:
+    stack, _ = first_run
+    async with Client(stack) as client:
+        stages = (await client.get("segment", "/v1/counts"))["stages"]
+    assert stages["prospect"] == len(newcomers.PROSPECTS)
+    assert stages["new"] == len(newcomers.BUYERS)
+
+
+async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them_beside_it(
+    first_run: tuple[Stack, str], tmp_path: Path
+) -> None:
+    stack, first = first_run
+    await run_readme(stack, tmp_path)  # orders of user 42, by curl and by a file
+    async with Client(stack) as client:
+        customers = [one["userId"] for one in history(plan_of(await _state(stack))) if one["type"] == "identify"]
+        customer, survivor, alias = customers[:3]
+        mine = {"currency": "EUR", "total": "12.50"}
+        await client.send(
+            [
+                _order("mine-1", customer, {**mine, "order_id": "mine-1"}),
+                _order("mine-2", "tokyo", {"currency": "JPY", "total": "1500", "order_id": "mine-2"}),
+                {"type": "alias", "messageId": "mine-3", "userId": survivor, "previousId": alias},
+            ],
+            historical=False,
+        )
+        await client.until_idle(deadline_seconds=DRAIN_SECONDS)
+    printed = await again(stack)
+    assert figures_of(printed) == figures_of(first)
+    assert "And 4 orders of yours, EUR 12.50 and JPY 1,500 and USD 188.90, of 3 customers." in printed
+    assert "joined 1 customer of the demo with another" in printed
+    assert "beside them are 2 customers of yours, and 0 messages to them." in printed
+
+
+async def test_an_order_of_the_demo_that_is_not_as_it_was_sent_is_told(first_run: tuple[Stack, str]) -> None:
+    stack, _ = first_run
+    order_id = plan_of(await _state(stack)).history[0].message_id
+    change = "UPDATE orders SET net_minor = net_minor + $1 WHERE order_id = $2"
+    async with orders.connected(stack.postgres, "profile") as connection:
+        await connection.execute(change, 1, order_id)
+        with pytest.raises(NotShown, match=r"cents .*; orders of another amount 1, not 0"):
+            await again(stack)
+        await connection.execute(change, -1, order_id)
+    await again(stack)
+
+
+async def again(stack: Stack) -> str:
+    """What `make run` shows once more."""
+    printed = StringIO()
+    await run_demo(stack, SLICE, Console(file=printed, width=200))
+    return printed.getvalue()
+
+
+async def _state(stack: Stack) -> progress.State:
+    state = progress.load(stack.home / "demo" / "state.json")
+    assert state is not None
+    return state
+
+
+def _order(message_id: str, customer: str, properties: Mapping[str, str]) -> dict[str, Any]:
+    return {
+        "type": "track",
+        "event": "Order Completed",
+        "messageId": message_id,
+        "userId": customer,
+        "properties": properties,
+    }
+
+
+def figures_of(printed: str) -> str:
+    """The headline: orders, sum and customers."""
+    return next(line for line in printed.splitlines() if " orders, USD " in line)

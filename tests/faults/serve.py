@@ -12,7 +12,7 @@ import importlib
 import itertools
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from typing import Any, Final
 
 from shared import process
 from shared.clock import Clock, SystemClock
+from shared.command import Command
 from shared.contracts.envelope import Event
 from shared.db import Work
 from shared.kafka.batch import Applier, Handler, Held
@@ -101,20 +102,20 @@ def _slow(handler: Handler) -> Handler:
     return slow
 
 
-def _parts(name: str, clock: Clock) -> tuple[Callable[[Any, Clock], process.Service], Any, dict[str, Any]]:
+def _parts(name: str, clock: Clock) -> tuple[Callable[[Any, Clock], process.Service], Any, dict[str, Command]]:
     if name == "tally":
         return tally.build, tally.TallySettings, {}
     root = importlib.import_module(f"services.{name}.main")
     settings = getattr(importlib.import_module(f"services.{name}.settings"), f"{name.title()}Settings")
-    return root.build, settings, root.COMMANDS if name == "ingest" else _commands(name, clock)
+    return root.build, settings, _commands(root.COMMANDS, clock)
 
 
-def _commands(name: str, clock: Clock) -> dict[str, Any]:
+def _commands(own: Mapping[str, Command], clock: Clock) -> dict[str, Command]:
     """The service's own commands; a rebuild goes by the drill's clock."""
-    room = importlib.import_module(f"services.{name}.commands")
-    found = {one: getattr(room, one) for one in ("floor", "rebuild") if hasattr(room, one)}
+    found = dict(own)
     if "rebuild" in found:
-        found["rebuild"] = partial(found["rebuild"], clock=clock)
+        run: Callable[..., Any] = found["rebuild"].run
+        found["rebuild"] = replace(found["rebuild"], run=partial(run, clock=clock))
     return found
 
 

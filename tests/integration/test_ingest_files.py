@@ -28,7 +28,7 @@ from shared.migrate import ROOT
 from shared.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.events import SECRET
-from tests.support.ingest import bearer, ingesting
+from tests.support.ingest import Ingest, bearer, ingesting
 from tests.support.running import eventually
 from tests.support.sources import VAULT, made_source
 
@@ -200,11 +200,31 @@ async def test_refused_rows_are_in_a_file_and_in_the_quarantine_with_their_reaso
         (3, "identity"),
         (4, "malformed"),
     ]
-    assert rejects[0]["reason"].startswith("rules[0].fields.properties.total: 'much' is no number")
+    assert rejects[0]["reason"].startswith("column total: rules[0].fields.properties.total: 'much' is no number")
+    assert rejects[1]["reason"].startswith("column ordered_at: rules[0].fields.timestamp: 'yesterday' is no time")
     assert json.loads(rejects[0]["raw"])["order_id"] == "A-2"
     async with desk.service.database.work() as work:
-        held = await work.rows("SELECT import_row, way FROM quarantine ORDER BY import_row")
+        held = await work.rows("SELECT import_row, way, reason FROM quarantine ORDER BY import_row")
     assert [(row.import_row, row.way) for row in held] == [(n, "file") for n in range(1, 5)]
+    assert [row.reason for row in held] == [one["reason"] for one in rejects]
+
+
+async def test_a_file_with_a_column_that_the_preset_does_not_know_is_told_before_anything_is_published(
+    desk: Desk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = desk.folder / "orders.csv"
+    path.write_text("customer_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n")
+    arguments = (str(path), "--source", "till", "--preset", "orders")
+    assert await desk.run(*arguments) == 1
+    told = " ".join(capsys.readouterr().err.split())
+    assert "`customer_id` (known: user_id), `sku`" in told
+    assert "--ignore-columns 'customer_id,sku'" in told
+    assert await desk.events() == []
+    async with desk.service.database.work() as work:
+        assert await work.rows("SELECT 1 FROM imports") == []
+    path.write_text(path.read_text().replace("customer_id", "user_id"))
+    assert await desk.run(*arguments, "--ignore-columns", "sku") == 0
+    assert len(await desk.events()) == 1
 
 
 async def test_a_dry_run_says_what_would_become_of_each_row_and_publishes_nothing(
@@ -273,9 +293,9 @@ async def test_lines_of_json_are_messages_of_the_tracking_api_and_a_bad_one_cost
     ("content", "arguments", "said"),
     [
         (b"no parquet", ("--format", "parquet", "--preset", "orders"), "no Parquet file"),
-        (b"a,b\n1,2\n", ("--preset", "orders", "--group", "c"), "there is no column 'c'"),
-        (b"a\n\xff\xfe\n", ("--preset", "orders"), "can't decode byte"),
-        (b"a\n1\n", ("--preset", "orders", "--encoding", "klingon"), "unknown encoding"),
+        (b"total,email\n1,2\n", ("--preset", "orders", "--group", "c"), "there is no column 'c'"),
+        (b"total\n\xff\xfe\n", ("--preset", "orders"), "can't decode byte"),
+        (b"total\n1\n", ("--preset", "orders", "--encoding", "klingon"), "unknown encoding"),
     ],
 )
 async def test_a_file_that_cant_be_read_says_why(
@@ -284,7 +304,7 @@ async def test_a_file_that_cant_be_read_says_why(
     path = desk.folder / "file.csv"
     path.write_bytes(content)
     assert await desk.run(str(path), "--source", "till", *arguments) == 1
-    assert said in capsys.readouterr().err.replace("\n", " ")
+    assert said in " ".join(capsys.readouterr().err.split())
 
 
 async def test_an_uploaded_file_is_imported_by_the_service(database_factory: DatabaseFactory, tmp_path: Path) -> None:
@@ -312,15 +332,40 @@ async def test_an_uploaded_file_is_imported_by_the_service(database_factory: Dat
                 return str((await ingest.http.get(path, headers=admin)).json()["state"])
 
             await eventually(state, lambda found: found == "done")
+            strange, passed_over = [
+                await uploaded(ingest, UNKNOWN, {"ignore_columns": names}) for names in ([], ["sku"])
+            ]
             stop.set()
+        assert (strange["state"], strange["next_row"]) == ("failed", 0)
+        assert "`sku`" in strange["error"]
+        assert (passed_over["state"], passed_over["options"]["ignore_columns"]) == ("done", ["sku"])
+        assert len(ingest.publisher.events) == 449 + 1
         row = (await ingest.http.get(path, headers=admin)).json()
         assert (row["events"], row["refused"], row["next_row"]) == (449, 1, 450)
-        assert len(ingest.publisher.events) == 449
         rejects = (await ingest.http.get(f"{path}/rejects", headers=admin)).text.splitlines()
         assert [json.loads(line)["row"] for line in rejects] == [3]
-        assert [one["id"] for one in (await ingest.http.get("/v1/imports", headers=admin)).json()["imports"]] == [made]
+        assert [one["id"] for one in (await ingest.http.get("/v1/imports", headers=admin)).json()["imports"]][
+            -1
+        ] == made
         async with ingest.service.database.work() as work:
             assert await work.rows("SELECT 1 FROM import_chunks") == []
+
+
+UNKNOWN = b"user_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n"
+
+
+async def uploaded(ingest: Ingest, content: bytes, options: dict[str, Any]) -> Any:
+    """What became of an upload."""
+    admin = bearer("ingest:admin")
+    said: dict[str, Any] = {"source_id": str(ingest.ids["server"]), "name": "more.csv"}
+    said["options"] = {"format": "csv", "preset": "orders", **options}
+    made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
+    await ingest.http.put(f"/v1/imports/{made}/content", content=content, headers=admin)
+
+    async def found() -> Any:
+        return (await ingest.http.get(f"/v1/imports/{made}", headers=admin)).json()
+
+    return await eventually(found, lambda one: one["state"] in ("done", "failed"))
 
 
 async def test_a_file_that_is_too_large_is_refused_while_it_is_uploaded(database_factory: DatabaseFactory) -> None:

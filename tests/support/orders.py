@@ -22,7 +22,7 @@ def by_file(lines: Iterable[Line]) -> Figures:
 
 async def by_profile(postgres: Postgres) -> Figures:
     """Each customer's order count and cents in the profile service: its stored figures."""
-    async with _connected(postgres, "profile") as connection:
+    async with connected(postgres, "profile") as connection:
         rows = await connection.fetch(
             "SELECT i.value AS customer, p.orders, coalesce((p.spend_minor->>'USD')::bigint, 0) AS cents "
             "FROM profiles p JOIN identities i ON i.profile_id = p.id AND i.namespace = 'user_id'"
@@ -32,9 +32,9 @@ async def by_profile(postgres: Postgres) -> Figures:
 
 async def by_segment(postgres: Postgres) -> Figures:
     """Each customer's order count and cents in the segment service's own rows."""
-    async with _connected(postgres, "profile") as connection:
+    async with connected(postgres, "profile") as connection:
         owners = await connection.fetch("SELECT value, profile_id FROM identities WHERE namespace = 'user_id'")
-    async with _connected(postgres, "segment") as connection:
+    async with connected(postgres, "segment") as connection:
         rows = await connection.fetch(
             "SELECT profile_id, count(*) AS orders, sum(net_minor)::bigint AS cents FROM orders WHERE counts "
             "GROUP BY profile_id"
@@ -45,7 +45,7 @@ async def by_segment(postgres: Postgres) -> Figures:
 
 async def read_offsets(postgres: Postgres, service: str, cluster_id: str) -> int:
     """How many records a service has taken in from this cluster, by its own database."""
-    async with _connected(postgres, service) as connection:
+    async with connected(postgres, service) as connection:
         return int(
             await connection.fetchval(
                 "SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets WHERE cluster_id = $1", cluster_id
@@ -55,26 +55,28 @@ async def read_offsets(postgres: Postgres, service: str, cluster_id: str) -> int
 
 async def partitions_taken(postgres: Postgres, service: str, cluster_id: str) -> int:
     """How many partitions of this cluster a service has taken."""
-    async with _connected(postgres, service) as connection:
+    async with connected(postgres, service) as connection:
         return int(await connection.fetchval("SELECT count(*) FROM consumer_offsets WHERE cluster_id = $1", cluster_id))
 
 
 async def dead_letters(postgres: Postgres, service: str) -> int:
     """How many dead letters a service counted."""
-    async with _connected(postgres, service) as connection:
+    async with connected(postgres, service) as connection:
         return int(await connection.fetchval("SELECT coalesce(sum(dead), 0) FROM consumer_offsets"))
 
 
 async def sent_triples(postgres: Postgres) -> list[tuple[str, str, str]]:
     """(profile, journey, trigger) of every message that the campaign service says it sent."""
-    async with _connected(postgres, "campaign") as connection:
+    async with connected(postgres, "campaign") as connection:
         rows = await connection.fetch(
             "SELECT profile_id::text, journey_id, trigger_id FROM messages WHERE state = 'sent'"
         )
     return sorted((row["profile_id"], row["journey_id"], row["trigger_id"]) for row in rows)
 
 
-class _connected:  # noqa: N801 - used like a function
+class connected:  # noqa: N801 - used like a function
+    """A connection to a service's database, as the service's own role."""
+
     def __init__(self, postgres: Postgres, service: str) -> None:
         self._url = postgres.database_url(service).replace("+asyncpg", "")
         self._connection: asyncpg.Connection | None = None

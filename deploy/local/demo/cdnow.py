@@ -18,10 +18,14 @@ FILE: Final = "lifetimes/datasets/CDNOW_master.txt"
 LIVE_DAYS: Final = 7  # the last days of the file are sent live
 SILENCE_DAYS: Final = 90  # what segment calls at risk by default
 
-GIVEN_NAMES: Final = (
-    *("Ada", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Ines", "Jonas", "Kate", "Liam", "Maya"),
-    *("Noah", "Olga", "Paul", "Rosa", "Sam", "Tara", "Victor", "晓梅", "志强", "丽华", "建国", "思远", "雨桐"),
-)
+# By the language that the customer is written to in: nobody is greeted by name in another.
+GIVEN_NAMES: Final = {
+    "en": (
+        *("Ada", "Ben", "Clara", "David", "Emma", "Felix", "Grace", "Henry", "Ines", "Jonas", "Kate", "Liam", "Maya"),
+        *("Noah", "Olga", "Paul", "Rosa", "Sam", "Tara", "Victor"),
+    ),
+    "zh": ("晓梅", "志强", "丽华", "建国", "思远", "雨桐"),
+}
 COUNTRIES: Final = ("US", "US", "US", "US", "CA", "GB", "CN", "CN", "DE", "AU")
 CONSENT_PERCENT: Final = 92
 
@@ -44,17 +48,27 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Which lines are sent how. Dates move by `shift_days`, so that the data ends the day before `today`."""
+    """Which lines are sent how. Dates move by `shift_days`, so that the data ends the day before `today`.
+
+    `first_orders` are no lines of the file, and `prospects` no customers of it: they are invented, and sent live.
+    """
 
     history: Sequence[Line]
     silent: Sequence[Line]
     live: Sequence[Line]
     shift_days: int
+    first_orders: Sequence[Line] = ()
+    prospects: Sequence[str] = ()
 
     @property
     def lines(self) -> list[Line]:
-        """All lines of the plan."""
+        """All lines of the file that are in the plan."""
         return [*self.history, *self.silent, *self.live]
+
+    @property
+    def customers(self) -> list[str]:
+        """Everybody whom the demo sends events of, once."""
+        return list(dict.fromkeys([*(line.customer for line in (*self.lines, *self.first_orders)), *self.prospects]))
 
 
 def path() -> Path:
@@ -141,18 +155,25 @@ def consents(customer: str) -> bool:
     return hashed("consent", customer) % 100 < CONSENT_PERCENT
 
 
+def identity_id(customer: str) -> str:
+    """The id of the message that introduces a customer."""
+    return f"cdnow-customer-{customer}"
+
+
 def identify(customer: str, at: datetime) -> dict[str, Any]:
     """What the shop knows of a customer: all of it invented."""
     country = COUNTRIES[hashed("country", customer) % len(COUNTRIES)]
+    language = "zh" if country == "CN" else "en"
+    names = GIVEN_NAMES[language]
     return {
         "type": "identify",
-        "messageId": f"cdnow-customer-{customer}",
+        "messageId": identity_id(customer),
         "userId": customer,
         "timestamp": at.isoformat(),
         "traits": {
             "email": f"customer-{customer}@example.com",
-            "first_name": GIVEN_NAMES[hashed("name", customer) % len(GIVEN_NAMES)],
-            "language": "zh" if country == "CN" else "en",
+            "first_name": names[hashed("name", customer) % len(names)],
+            "language": language,
             "country": country,
         },
         "context": {"consent": {"categoryPreferences": {"email": consents(customer)}}},

@@ -9,10 +9,17 @@ from deploy.local.process import private_folder
 
 
 class State(msgspec.Struct, kw_only=True):
-    """`today` fixes the shift of all dates; `sent` counts events of the import that ingest acknowledged."""
+    """`today` fixes the shift of all dates; `sent` counts events of the import that ingest acknowledged.
+
+    What others had sent before the demo began is no concern of its: `orders_before` and `mails_before`. Without
+    `newcomers` a release began it that invented nobody.
+    """
 
     today: date
     slice_orders: int | None
+    newcomers: bool = False
+    orders_before: int = 0
+    mails_before: int = 0
     sent: int = 0
     imported: bool = False
     mails_after_import: int | None = None

@@ -7,6 +7,7 @@ its reason.
 import argparse
 import asyncio
 import signal
+import textwrap
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final, Protocol
@@ -17,6 +18,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
+from services.ingest.domain.columns import columns_of
 from services.ingest.domain.file import PRESETS, FileFormat, Options
 from services.ingest.service import files, imports, sources
 from services.ingest.service.imports import Batch, Report
@@ -26,6 +28,7 @@ from shared.errors import AppError
 from shared.kafka.producer import BrokerAway
 
 REJECTS_AT_ONCE: Final = 500
+HELP_WIDTH: Final = 80  # characters
 FORMATS: Final = {
     ".csv": FileFormat.CSV,
     ".txt": FileFormat.CSV,
@@ -47,7 +50,7 @@ class Imports(Protocol):
 
 async def run(database: Database, importer: Imports, arguments: Sequence[str]) -> int:
     """Imports one file; the exit status is 0 if all of it was taken in, 3 if rows were refused, 1 if it failed."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     console = Console(stderr=True)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -55,7 +58,7 @@ async def run(database: Database, importer: Imports, arguments: Sequence[str]) -
     try:
         return await _import(database, importer, chosen, console, stop)
     except AppError as error:
-        console.print(f"{error.title()} {error.detail}", markup=False)
+        console.print(f"{error.title()} {error.detail}", markup=False, soft_wrap=True)
     except BrokerAway as error:
         console.print(f"the broker is away: {error}; run it again to go on", markup=False)
     return 1
@@ -65,6 +68,9 @@ async def _import(
     database: Database, importer: Imports, chosen: argparse.Namespace, console: Console, stop: asyncio.Event
 ) -> int:
     options, path = _options(chosen), chosen.file
+    files.check_columns(path, options)
+    for note in files.column_notes(path, options):
+        console.print(f"note: {note}", markup=False, soft_wrap=True)
     content_hash, size = files.digest(path)
     async with database.work() as work:
         source_id = await sources.named(work, chosen.source)
@@ -106,6 +112,7 @@ def _options(chosen: argparse.Namespace) -> Options:
         "mapping": msgspec.json.decode(chosen.mapping.read_bytes()) if chosen.mapping else None,
         "group": chosen.group.split(",") if chosen.group else [],
         "columns": chosen.columns.split(",") if chosen.columns else [],
+        "ignore_columns": chosen.ignore_columns.split(",") if chosen.ignore_columns else [],
         "skip": chosen.skip,
         "delimiter": chosen.delimiter,
         "encoding": chosen.encoding,
@@ -142,16 +149,23 @@ async def _write_rejects(database: Database, import_id: UUID, to: Path) -> None:
             after = rows[-1]["row"]
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m services.ingest import")
+def parser() -> argparse.ArgumentParser:
+    """What may stand behind `import`."""
+    parser = argparse.ArgumentParser(
+        prog="python -m services.ingest import",
+        description="Imports a file, as history unless --live. Run again after it was cut off, it goes on.",
+        epilog="\n".join(["columns of the presets:", *map(_preset_help, PRESETS)]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("file", type=_file, help="CSV, NDJSON or Parquet")
     parser.add_argument("--source", required=True, help="the name of the source that it is from")
     parser.add_argument("--format", choices=list(FileFormat), help="by default what the file's name says")
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("--preset", choices=list(PRESETS), help="the columns have the names that are known here")
+    what.add_argument("--preset", choices=list(PRESETS), help="the columns have the names that are listed below")
     what.add_argument("--mapping", type=_file, help="a JSON file that says how rows become events")
     parser.add_argument("--group", default="", help="columns whose equal, adjoining rows are one payload; by comma")
     parser.add_argument("--columns", default="", help="the columns of a CSV file that does not name them; by comma")
+    parser.add_argument("--ignore-columns", default="", help="columns that the preset need not know; by comma")
     parser.add_argument("--skip", type=int, default=0, help="lines before the first of a CSV file")
     parser.add_argument("--delimiter", default=",", help="of a CSV file")
     parser.add_argument("--encoding", default="utf-8", help="of a CSV file")
@@ -159,6 +173,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--dry-run", action="store_true", help="say what would become of each row, and publish nothing")
     parser.add_argument("--rejects", type=Path, help="where refused rows go; by default beside the file")
     return parser
+
+
+def _preset_help(preset: str) -> str:
+    names = ", ".join(one.name for one in columns_of(preset))
+    return textwrap.fill(f"{preset}: {names}", HELP_WIDTH, initial_indent="  ", subsequent_indent="      ")
 
 
 def _file(text: str) -> Path:

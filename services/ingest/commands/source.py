@@ -16,7 +16,7 @@ from shared.failpoints import failpoint
 
 async def run(database: Database, vault: Vault, arguments: Sequence[str]) -> int:
     """Runs one command on sources; returns the exit status."""
-    chosen = _parser().parse_args(arguments)
+    chosen = parser().parse_args(arguments)
     try:
         match chosen.command:
             case "create":
@@ -33,7 +33,8 @@ async def run(database: Database, vault: Vault, arguments: Sequence[str]) -> int
     return 0
 
 
-def _parser() -> argparse.ArgumentParser:
+def parser() -> argparse.ArgumentParser:
+    """What may stand behind `source`."""
     parser = argparse.ArgumentParser(prog="python -m services.ingest source")
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="make a source and print its write key, which is not shown again")

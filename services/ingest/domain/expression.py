@@ -1,7 +1,7 @@
 """JMESPath expressions (https://jmespath.org): where in a payload something is found."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
@@ -108,3 +108,20 @@ def finder(at: str, expression: str) -> Finder:
         return found
 
     return find
+
+
+def names_in(expression: str) -> frozenset[str]:
+    """Every name that an expression has, wherever it stands in it; of one that is none, nothing."""
+    if _NAME.fullmatch(expression):
+        return frozenset({expression})
+    try:
+        return frozenset(_names(jmespath.compile(expression).parsed))
+    except _LIBRARY:
+        return frozenset()
+
+
+def _names(node: Any) -> Iterator[str]:
+    if node["type"] == "field":
+        yield node["value"]
+    for child in node["children"]:
+        yield from _names(child)

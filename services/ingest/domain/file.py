@@ -32,7 +32,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How a file is to be imported.
 
     `preset` names one of PRESETS, where there is no `mapping`. `columns` names those of a CSV file whose first line
-    does not, and `skip` passes over lines before it. `historical` facts update state and send nothing. A dry run
+    does not, and `skip` passes over lines before it. A preset takes no column that it does not know, unless
+    `ignore_columns` names it. `historical` facts update state and send nothing. A dry run
     says what would become of each row, and publishes nothing.
     """
 
@@ -46,22 +47,34 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     skip: int = 0
     delimiter: str = ","
     encoding: str = "utf-8"
+    ignore_columns: tuple[str, ...] = ()
 
-    def mapper(self) -> Mapper | None:
-        """The mapping, compiled; None for rows that are messages of the tracking API. Raises `BadDefinition`."""
+    def document(self) -> Document | None:
+        """The mapping as it is written; None for rows that are messages of the tracking API. Raises `BadDefinition`."""
         if (self.mapping is None) == (not self.preset):
             raise BadDefinition(f"mapping: give one, or a preset: {', '.join(PRESETS)}")
         if self.mapping is not None:
-            return Mapper(self.mapping)
+            return self.mapping
         if self.preset not in PRESETS:
             raise BadDefinition(f"preset: {self.preset!r}; there are {', '.join(PRESETS)}")
         preset = PRESETS[self.preset]
-        return None if preset is None else Mapper(mapping.parse(msgspec.json.encode(preset)))
+        return None if preset is None else mapping.parse(msgspec.json.encode(preset))
+
+    def mapper(self) -> Mapper | None:
+        """The mapping, compiled; None for rows that are messages of the tracking API. Raises `BadDefinition`."""
+        document = self.document()
+        return None if document is None else Mapper(document)
 
     def fingerprint(self) -> bytes:
-        """Equal if and only if two imports would make the same of a file."""
-        return hashlib.sha256(msgspec.json.encode(self, order="deterministic")).digest()
+        """Equal if and only if two imports would make the same of a file.
 
+        To pass over a column changes nothing of that, and imports from before that could be said keep their ids.
+        """
+        said = msgspec.json.encode(msgspec.structs.replace(self, ignore_columns=()), order="deterministic")
+        return hashlib.sha256(said.removesuffix(_NONE_IGNORED) + b"}").digest()
+
+
+_NONE_IGNORED: Final = b',"ignore_columns":[]}'
 
 _WHO: Final = {"userId": "user_id", "anonymousId": "anonymous_id"}
 _REACHED: Final = {"context.traits.email": "email", "context.traits.phone": "phone"}

@@ -1,8 +1,9 @@
 """Reading files row by row, whatever their size: memory holds a few thousand rows at most."""
 
+import contextlib
 import csv
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
+from services.ingest.domain import columns
 from services.ingest.domain.file import BEYOND, MAX_GROUP_ROWS, NUMBER, FileFormat, Options
 from shared.errors import Invalid
 
@@ -22,6 +24,37 @@ Row = dict[str, Any] | bytes  # bytes: a line that can't be read as a row
 
 class NotReadable(Invalid):
     """The file can't be read as what it is said to be."""
+
+
+class UnknownColumns(NotReadable):
+    """The file has columns that nobody would read."""
+
+
+def check_columns(path: Path, options: Options) -> None:
+    """Raises `UnknownColumns`, naming the nearest that are known, before anything is published; or `NotReadable`.
+
+    Of lines of JSON every one is looked at, so it takes as long as reading the file.
+    """
+    if options.preset and (problem := columns.unknown(options, _column_names(path, options))):
+        raise UnknownColumns(problem)
+
+
+def column_notes(path: Path, options: Options) -> list[str]:
+    """Returns what a mapping and the file's columns have not in common, a sentence each. Raises `NotReadable`."""
+    return columns.notes(options, _column_names(path, options)) if options.mapping is not None else []
+
+
+def _column_names(path: Path, options: Options) -> Sequence[str]:
+    match options.format:
+        case FileFormat.CSV:
+            with _csv_reader(path, options) as reader:
+                return [name for name in reader.fieldnames or () if name]
+        case FileFormat.NDJSON:
+            return list(dict.fromkeys(name for row in _ndjson(path) if not isinstance(row, bytes) for name in row))
+        case FileFormat.PARQUET:
+            with _parquet(path) as file:
+                names: list[str] = file.schema_arrow.names
+                return names
 
 
 def digest(path: Path) -> tuple[bytes, int]:
@@ -95,8 +128,10 @@ def _rows(path: Path, options: Options) -> Iterator[Row]:
             return _parquet_rows(path)
 
 
-def _csv(path: Path, options: Options) -> Iterator[Row]:
-    line = 0
+@contextlib.contextmanager
+def _csv_reader(path: Path, options: Options) -> Iterator["csv.DictReader[str]"]:
+    """Raises `NotReadable`, where the block does not get on with the file either."""
+    reader = None
     try:
         with path.open(encoding=options.encoding, newline="") as file:
             for _ in islice(file, options.skip):
@@ -106,12 +141,16 @@ def _csv(path: Path, options: Options) -> Iterator[Row]:
             )
             if len(reader.fieldnames or ()) > MAX_COLUMNS:
                 raise NotReadable(f"columns: {len(reader.fieldnames or ())}; at most {MAX_COLUMNS}")
-            for row in reader:
-                line += 1
-                row.pop("", None)  # a column without a name
-                yield row
+            yield reader
     except (csv.Error, UnicodeError, LookupError, TypeError) as error:
-        raise NotReadable(f"behind row {line}: {error}") from None
+        raise NotReadable(f"behind line {reader.line_num if reader else 0}: {error}") from None
+
+
+def _csv(path: Path, options: Options) -> Iterator[Row]:
+    with _csv_reader(path, options) as reader:
+        for row in reader:
+            row.pop("", None)  # a column without a name
+            yield row
 
 
 def _ndjson(path: Path) -> Iterator[Row]:

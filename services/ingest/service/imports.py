@@ -17,9 +17,10 @@ from uuid import UUID, uuid5
 import msgspec
 from uuid_utils.compat import uuid7
 
-from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain import columns
+from services.ingest.domain.errors import BadDefinition, BadEvent
 from services.ingest.domain.file import Options
-from services.ingest.domain.mapping import Mapper
+from services.ingest.domain.mapping import Document, Mapper
 from services.ingest.domain.payload import Payload, Way
 from services.ingest.domain.source import Source
 from services.ingest.repository import imports as repository
@@ -100,7 +101,7 @@ def batches(
     received_at: datetime,
 ) -> Iterator[Batch]:
     """From row `start` on, the file's payloads, judged. Raises `NotReadable`."""
-    mapper, file = options.mapper(), content_hash.hex()
+    document, mapper, file = options.document(), options.mapper(), content_hash.hex()
     reception = taking.reception_of(
         source, received_at, historical=options.historical, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES
     )
@@ -111,7 +112,13 @@ def batches(
             for row, _, raw in part
         ]
         done = taking.sort_payloads(payloads, source, reception, partition_secret=partition_secret, mapper=mapper)
+        done.refused[:] = [_in_the_files_words(one, document) for one in done.refused]
         yield Batch(done, part[-1][1])
+
+
+def _in_the_files_words(refused: Refused, document: Document | None) -> Refused:
+    """Whoever mends the file knows its columns, and not what they become."""
+    return Refused(refused.payload, BadEvent(refused.error.reason, columns.named(refused.error.text, document)))
 
 
 # The record of it

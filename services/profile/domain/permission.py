@@ -118,7 +118,7 @@ def _stands(said: Mapping[str, Permission], joined: Joined) -> bool:
     granted = {name: one.granted for name, one in said.items() if one.granted is not None}
     withdrawn = {name: one.withdrawn for name, one in said.items() if one.withdrawn is not None}
     return all(
-        any(yes > no and (who == name or who in _known_as(name, joined, yes)) for who, yes in granted.items())
+        any(yes > no and who in _known_as(name, joined, yes) for who, yes in granted.items())
         for name, no in withdrawn.items()
     )
 
@@ -126,18 +126,22 @@ def _stands(said: Mapping[str, Permission], joined: Joined) -> bool:
 def _known_as(name: str, joined: Joined, at: datetime) -> set[str]:
     """Every name of which it was known at that time that it means the same customer.
 
-    What two users share, then or since, joins them no more here than it does profiles: only an explicit merge, which
-    names both, does.
+    What two users share, then or since, joins them no more here than it does profiles, and a word of one of them is
+    none of the other: only an explicit merge, which names both, and was known at that time, does.
     """
-    shared = _shared(joined)
-    return _reached(name, _neighbours(joined, at=at, but=shared))
+    shared = _shared(joined, at)
+    return set() if name in shared else _reached(name, _neighbours(joined, at=at, but=shared))
 
 
-def _shared(joined: Joined) -> frozenset[str]:
-    """The names that stand with users whom no explicit merge made one."""
+def _shared(joined: Joined, at: datetime) -> frozenset[str]:
+    """The names that stand with users whom no explicit merge had made one at that time."""
     near = _neighbours(joined)
     users = {one: {other for other in others if _is_user(other)} for one, others in near.items()}
-    explicit = {one: others for one, others in users.items() if _is_user(one)}
+    explicit = {
+        one: {other for other in others if _is_user(other)}
+        for one, others in _neighbours(joined, at=at).items()
+        if _is_user(one)
+    }
     return frozenset(
         one
         for one, whose in users.items()
