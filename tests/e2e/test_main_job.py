@@ -21,6 +21,7 @@ from tests.support import orders
 from tests.support.documents import run_readme
 from tests.support.running import eventually
 
+IDLE_SECONDS = 60.0
 SLICE = 1000  # orders: enough for both journeys, and for an import that can be interrupted
 
 
@@ -113,7 +114,7 @@ async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them
             ],
             historical=False,
         )
-        await client.until_idle(deadline_seconds=DRAIN_SECONDS)
+        await client.until_idle(deadline_seconds=IDLE_SECONDS)
     printed = await again(stack)
     assert figures_of(printed) == figures_of(first)
     assert "And 4 orders of yours, EUR 12.50 and JPY 1,500 and USD 188.90, of 3 customers." in printed

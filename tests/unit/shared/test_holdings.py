@@ -51,6 +51,8 @@ class HoldingsMachine(RuleBasedStateMachine):
         else:  # after a failure nobody says what was revoked; the next look for missing ones finds it
             self.holdings.missing(partitions, now=self.now)
         for partition in gone:
+            if heard or self.known[partition].position is not None:  # whoever has it now begins to count anew
+                self.known[partition].failures = 0
             self.known[partition].forget()
 
     @rule()
