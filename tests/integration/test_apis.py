@@ -16,7 +16,8 @@ from services.profile.service.take_in import take_in
 from shared import process
 from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
-from shared.http import MAX_PAGE, encode_cursor
+from shared.http import encode_cursor
+from shared.http.paging import MAX_PAGE
 from tests.conftest import DatabaseFactory
 from tests.support.applications import (
     ANSWER,
