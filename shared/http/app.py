@@ -10,8 +10,9 @@ from starlette.types import Receive, Scope, Send
 from shared import operations
 from shared.auth import Verifier
 from shared.direct import Answer, Direct
-from shared.http import problems
+from shared.http import front, problems
 from shared.http.problems import Problem
+from shared.http.query import known_query
 from shared.http.values import storable_request
 from shared.internal_errors import InternalErrors
 from shared.openapi import completed
@@ -55,14 +56,17 @@ def create_app(
         version="1",
         lifespan=lifespan,
         redirect_slashes=False,  # a redirect would repeat whatever Host the caller named
-        dependencies=[Depends(storable_request)],
+        openapi_url=None,  # `front` has the document and its page, without files of another origin
+        dependencies=[Depends(storable_request), Depends(known_query)],
         responses={"4XX": {"model": Problem, "description": "What was wrong, in application/problem+json"}},
     )
+    app.state.name = title
     app.state.database = health.database
     app.state.verifier = verifier
     app.state.health = health
-    app.state.routes = [route for router in (*routers, operations.router) for route in router.routes]
-    for router in (*routers, operations.router):
+    every = (*routers, operations.router, front.router)
+    app.state.routes = [route for router in every for route in router.routes]
+    for router in every:
         app.include_router(router)
     problems.add_handlers(app)
     return app

@@ -87,3 +87,6 @@ TYPED: Final[dict[str, Any]] = {
         "data": {"order_id": "A-1001", "currency": "EUR", "total_minor": 5990},
     },
 }
+
+# What a till may say, for a source whose `format` is `json`; the example of the mapping's preview understands it.
+WEBHOOK: Final[dict[str, Any]] = {"card": "42", "receipt": "R-7", "sold": "2026-01-31T12:00:00Z", "sum": "59.90"}

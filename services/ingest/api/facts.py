@@ -15,7 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from services.ingest.api.door import Door, TrackingError, database_refusal, door_of
-from services.ingest.api.examples import TYPED
+from services.ingest.api.examples import TYPED, WEBHOOK
 from services.ingest.api.tracking import keys_of
 from services.ingest.domain import body, cloudevents, typed
 from services.ingest.domain.errors import BadRequest
@@ -33,7 +33,7 @@ from shared.db import DATABASE_ERRORS
 from shared.errors import AppError, Invalid, Unauthorized
 from shared.http import problem
 from shared.logging import traceparent
-from shared.openapi import WRITE_KEY, schema_of
+from shared.openapi import TOLERANT, WRITE_KEY, schema_of
 
 MAX_EVENTS: Final = 2_500  # of a batch of CloudEvents
 TAKEN: Final = 202
@@ -246,7 +246,8 @@ async def _take_batch(request: Request, source: Source, raw: bytes) -> BatchTake
     summary="Deliver a webhook of a shop",
     openapi_extra={
         "security": [{}, *WRITE_KEY],  # signed, or with the write key of a source that signs nothing
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {}, "example": WEBHOOK}}},
+        **TOLERANT,  # to refuse a delivery would lose it
     },
 )
 async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
