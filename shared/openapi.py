@@ -62,6 +62,7 @@ def completed(document: dict[str, Any]) -> dict[str, Any]:
     for operations in document["paths"].values():
         for operation in operations.values():
             _complete(operation)
+            _exemplify(operation, components.get("schemas", {}))
             used.update(name for one in operation.get("security", ()) for name in one)
     schemes = {name: scheme for name, scheme in _SCHEMES.items() if name in used}
     components["securitySchemes"] = {**components.get("securitySchemes", {}), **schemes}
@@ -82,13 +83,29 @@ def _complete(operation: dict[str, Any]) -> None:
         _answers(responses, "422", _INVALID)
     for parameter in parameters:
         if parameter["name"] == "If-Match":
-            parameter.update(required=True, schema={"type": "string", "pattern": r'^"[0-9]{1,9}"$'})
+            schema = {"type": "string", "pattern": r'^"[0-9]{1,9}"$'}
+            parameter.update(required=True, schema=schema, example='"1"')
             _answers(responses, "412", _OUTDATED)
             _answers(responses, "428", _UNVERSIONED)
     _answers(responses, "503", _AWAY, _RETRY)
     for response in responses.values():
         if _schema_of(response) == _PROBLEM_REF:
             response["content"] = {PROBLEM: response["content"][_JSON]}
+
+
+def _exemplify(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """Gives each body its schema's own example, where its route has none: tools send what stands beside the body."""
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        if "example" not in media and (examples := _examples_of(media["schema"], schemas)):
+            media["example"] = examples[0]
+
+
+def _examples_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[Any]:
+    for one in (schema, *schema.get("anyOf", ())):
+        found = schemas.get(one.get("$ref", "").rpartition("/")[2], one)
+        if "examples" in found:
+            return list(found["examples"])
+    return []
 
 
 def _answers(responses: dict[str, Any], status: str, text: str, headers: Mapping[str, Any] | None = None) -> None:

@@ -107,6 +107,7 @@ ROUTES: Final = (
     Route("campaign", "GET", "/v1/messages", "campaign:read"),
     Route("campaign", "GET", "/v1/messages/figures", "campaign:read"),
     Route("campaign", "GET", "/v1/profiles/{profile_id}/decisions", "campaign:read", customer=True),
+    Route("campaign", "GET", "/v1/send-stop", "campaign:read"),
     Route("campaign", "POST", "/v1/send-stop", "campaign:admin"),
     Route("campaign", "DELETE", "/v1/send-stop", "campaign:admin"),
     Route("campaign", "GET", "/v1/floor", "campaign:read"),
