@@ -1,14 +1,21 @@
-"""The documentation of every service in Chromium that reaches nothing but that service."""
+"""The documentation of every service, and the page of mails, in Chromium that reaches nothing but these."""
 
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from email.message import EmailMessage
+from pathlib import Path
 from typing import Final
 
+import aiosmtplib
+import httpx2
 import pytest
 from playwright.async_api import Browser, Page, Route, expect
 
+from deploy.local.mail_page import create_app
+from deploy.local.mail_sink import MailSink
+from deploy.local.process import LOOPBACK
 from tests.badinput.server import served
 from tests.browser.sources import Source
 from tests.browser.visit import DEADLINE_MILLISECONDS
@@ -28,8 +35,13 @@ class Reader:
 
 
 @asynccontextmanager
-async def reading(browser: Browser, base: str) -> AsyncIterator[Reader]:
-    """A reader inside the block; afterwards nothing must have left, and nothing gone wrong."""
+async def reading(
+    browser: Browser, base: str, answer: Callable[[Route], Awaitable[None]] | None = None
+) -> AsyncIterator[Reader]:
+    """A reader inside the block; afterwards nothing must have left, and nothing gone wrong.
+
+    Requests to `base` go there, or to `answer`.
+    """
     context = await browser.new_context(locale="en-GB", viewport={"width": 1200, "height": 1600})
     context.set_default_timeout(DEADLINE_MILLISECONDS)
     try:
@@ -38,7 +50,7 @@ async def reading(browser: Browser, base: str) -> AsyncIterator[Reader]:
         async def gate(route: Route) -> None:
             address = route.request.url
             if address.startswith(f"{base}/"):
-                await route.continue_()
+                await (route.continue_() if answer is None else answer(route))
                 return
             reader.left.append(address)
             await route.abort()
@@ -95,3 +107,25 @@ async def test_a_write_key_given_at_authorize_sends_the_example_of_a_route(
             await block.get_by_role("button", name="Try it out").click()
             await block.get_by_role("button", name="Execute").click()
             await expect(block.locator(ANSWERED)).to_contain_text(status, timeout=DEADLINE_MILLISECONDS)
+
+
+async def test_the_page_of_mails_shows_one_with_the_network_shut(browser: Browser, tmp_path: Path) -> None:
+    sink = MailSink(tmp_path, 0)
+    await sink.start()
+    mail = EmailMessage()
+    mail["From"], mail["To"], mail["Subject"] = "hello@shop.example", "ann@example.com", "你好, Ann"
+    mail.set_content("Hello")
+    mail.add_alternative("<h1>Hello, Ann</h1>", subtype="html")
+    await aiosmtplib.send(mail, hostname=LOOPBACK, port=sink.port, start_tls=False)
+    transport = httpx2.ASGITransport(app=create_app(sink))
+
+    async def answer(route: Route) -> None:
+        async with httpx2.AsyncClient(transport=transport) as client:
+            got = await client.get(route.request.url)
+        await route.fulfill(status=got.status_code, headers=dict(got.headers), body=got.content)
+
+    async with reading(browser, "http://mail.example", answer) as reader:
+        await reader.page.goto("http://mail.example/")
+        await reader.page.get_by_role("link", name="你好, Ann").click()
+        await expect(reader.page.frame_locator("iframe").get_by_role("heading")).to_have_text("Hello, Ann")
+    await sink.stop()

@@ -686,9 +686,15 @@ async def test_the_send_stop_keeps_who_stopped_first_until_it_is_lifted(database
     made = build("campaign", await database_factory("campaign"))
     async with asking(made) as client:
         carol, dave = token("carol", "campaign:admin"), token("dave", "campaign:admin")
-        first = (await client.post("/v1/send-stop", headers=carol)).json()
+        nobody = {"stopped": False, "stopped_at": None, "stopped_by": None, "reason": None}
+        assert (await client.get("/v1/send-stop", headers=carol)).json() == nobody
+        wrong = {"reason": "a wrong price"}
+        first = (await client.post("/v1/send-stop", headers=carol, json=wrong)).json()
+        assert (first["stopped"], first["stopped_by"], first["reason"]) == (True, "carol", "a wrong price")
         assert (await client.post("/v1/send-stop", headers=dave)).json() == first
+        assert (await client.get("/v1/send-stop", headers=token("erin", "campaign:read"))).json() == first
         assert (await client.delete("/v1/send-stop", headers=dave)).status_code == 204
+        assert (await client.get("/v1/send-stop", headers=carol)).json() == nobody
         assert (await client.post("/v1/send-stop", headers=dave)).json()["stopped_by"] == "dave"
 
 
