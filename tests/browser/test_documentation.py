@@ -15,7 +15,7 @@ from playwright.async_api import Browser, Page, Route, expect
 
 from deploy.local.mail_page import create_app
 from deploy.local.mail_sink import MailSink
-from deploy.local.process import LOOPBACK
+from deploy.local.process import LOOPBACK, free_port
 from tests.badinput.server import served
 from tests.browser.sources import Source
 from tests.browser.visit import DEADLINE_MILLISECONDS
@@ -110,7 +110,7 @@ async def test_a_write_key_given_at_authorize_sends_the_example_of_a_route(
 
 
 async def test_the_page_of_mails_shows_one_with_the_network_shut(browser: Browser, tmp_path: Path) -> None:
-    sink = MailSink(tmp_path, 0)
+    sink = MailSink(tmp_path, free_port())
     await sink.start()
     mail = EmailMessage()
     mail["From"], mail["To"], mail["Subject"] = "hello@shop.example", "ann@example.com", "你好, Ann"
