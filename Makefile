@@ -68,7 +68,7 @@ fuzz: ready-dev ## the same for half an hour, and 10,000 malformed records; prin
 	RAPPORT_TEST_BROKER=embedded FUZZ_SEED=$(SEED) FUZZ_RECORDS=$(FUZZ_RECORDS) \
 	  $(VENV)/pytest -s tests/badinput/test_bus_fuzz.py $(call report,fuzz-records)
 
-test-browser: ready-dev ## the browser snippet and Segment's browser SDK, in a browser (needs Chromium and npm)
+test-browser: ready-dev ## the browser snippet, Segment's browser SDK and /docs, in a browser (needs Chromium and npm)
 	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }
 	npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund
 	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(call report,test-browser) $(ARGS)

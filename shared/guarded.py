@@ -12,7 +12,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
-from shared.http import RequiredScope, bearer, principal
+from shared.http.access import RequiredScope, bearer, principal
 
 
 class GuardedRoute(APIRoute):

@@ -14,15 +14,33 @@ _JSON: Final = "application/json"
 _PROBLEM_REF: Final = "#/components/schemas/Problem"
 _FASTAPIS_OWN: Final = ("HTTPValidationError", "ValidationError")  # which nothing here answers with
 
-# How writers authenticate, for `security` in the descriptions of their routes.
-WRITE_KEY: Final[list[dict[str, list[str]]]] = [{"writeKey": []}]
+# How writers authenticate, for `security` in the descriptions of their routes: one of these.
+WRITE_KEY: Final[list[dict[str, list[str]]]] = [{"writeKey": []}, {"writeKeyInQuery": []}]
 _SCHEMES: Final[Mapping[str, Any]] = {
     "writeKey": {
         "type": "http",
         "scheme": "basic",
         "description": "a source's write key as user name, with an empty password",
-    }
+    },
+    "writeKeyInQuery": {
+        "type": "apiKey",
+        "in": "query",
+        "name": "writeKey",
+        "description": "a source's write key in the address, which logs and histories keep: for public keys",
+    },
 }
+# The query parameter of each scheme that has one.
+QUERY_SCHEMES: Final[Mapping[str, str]] = {
+    name: scheme["name"] for name, scheme in _SCHEMES.items() if scheme.get("in") == "query"
+}
+
+# For the `openapi_extra` of routes that ignore query parameters which they do not know; all others refuse them.
+UNKNOWN: Final = "x-unknown-query-parameters"
+TOLERANT: Final[Mapping[str, str]] = {UNKNOWN: "ignored"}
+_STRICT: Final = (
+    "Query parameters that a route does not know are refused with 422, which names the nearest known one; routes with "
+    f"`{UNKNOWN}: ignored` ignore them."
+)
 
 _CHALLENGE: Final = {"WWW-Authenticate": {"description": "how to authenticate", "schema": {"type": "string"}}}
 _RETRY: Final = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
@@ -37,12 +55,14 @@ _UNVERSIONED: Final = "The edit does not say which version it is of"
 def completed(document: dict[str, Any]) -> dict[str, Any]:
     """Returns the document with what every route answers, whatever its handler does."""
     components = document.setdefault("components", {})
+    document["info"]["description"] = f"{document['info'].get('description', '')}\n\n{_STRICT}".strip()
     for name in _FASTAPIS_OWN:
         components.get("schemas", {}).pop(name, None)
     used: set[str] = set()
     for operations in document["paths"].values():
         for operation in operations.values():
             _complete(operation)
+            _exemplify(operation, components.get("schemas", {}))
             used.update(name for one in operation.get("security", ()) for name in one)
     schemes = {name: scheme for name, scheme in _SCHEMES.items() if name in used}
     components["securitySchemes"] = {**components.get("securitySchemes", {}), **schemes}
@@ -59,17 +79,33 @@ def _complete(operation: dict[str, Any]) -> None:
     if operation.get("security"):
         _answers(responses, "401", _UNAUTHORIZED, _CHALLENGE)
         _answers(responses, "403", _FORBIDDEN)
-    if parameters or "requestBody" in operation:
+    if parameters or "requestBody" in operation or UNKNOWN not in operation:
         _answers(responses, "422", _INVALID)
     for parameter in parameters:
         if parameter["name"] == "If-Match":
-            parameter.update(required=True, schema={"type": "string", "pattern": r'^"[0-9]{1,9}"$'})
+            schema = {"type": "string", "pattern": r'^"[0-9]{1,9}"$'}
+            parameter.update(required=True, schema=schema, example='"1"')
             _answers(responses, "412", _OUTDATED)
             _answers(responses, "428", _UNVERSIONED)
     _answers(responses, "503", _AWAY, _RETRY)
     for response in responses.values():
         if _schema_of(response) == _PROBLEM_REF:
             response["content"] = {PROBLEM: response["content"][_JSON]}
+
+
+def _exemplify(operation: dict[str, Any], schemas: Mapping[str, Any]) -> None:
+    """Gives each body its schema's own example, where its route has none: tools send what stands beside the body."""
+    for media in operation.get("requestBody", {}).get("content", {}).values():
+        if "example" not in media and (examples := _examples_of(media["schema"], schemas)):
+            media["example"] = examples[0]
+
+
+def _examples_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[Any]:
+    for one in (schema, *schema.get("anyOf", ())):
+        found = schemas.get(one.get("$ref", "").rpartition("/")[2], one)
+        if "examples" in found:
+            return list(found["examples"])
+    return []
 
 
 def _answers(responses: dict[str, Any], status: str, text: str, headers: Mapping[str, Any] | None = None) -> None:

@@ -29,7 +29,7 @@ from shared.direct import Answer
 from shared.dlq import command as dlq
 from shared.failpoints import failpoint
 from shared.health import Pulse
-from shared.http import create_app
+from shared.http.app import create_app
 from shared.kafka import dead_letters, offsets
 from shared.kafka.batch import Handlers
 from shared.kafka.consumer import Consumer, Subscription

@@ -21,7 +21,10 @@ MAX_DELAY_MILLISECONDS = 60_000
 # A mail is a stranger's HTML: no script, no form, nothing loaded from elsewhere; links open outside.
 SANDBOX = "allow-popups allow-popups-to-escape-sandbox"
 MAIL_POLICY = f"sandbox {SANDBOX}; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-PAGE_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-src 'self'; base-uri 'none'; form-action 'none'"
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 64rem; margin: 2rem auto; padding: 0 1rem; }
@@ -151,7 +154,8 @@ def _text(part: Any) -> str:
 
 
 def _page(title: str, body: str) -> Response:
-    head = f"<meta charset=utf-8><title>{escape(title)}</title><style>{STYLE}</style>"
+    # Without an icon of its own a browser would ask for one.
+    head = f'<meta charset=utf-8><title>{escape(title)}</title><link rel=icon href="data:,"><style>{STYLE}</style>'
     return HTMLResponse(
         f"<!doctype html><html lang=en><head>{head}</head><body>{body}</body></html>",
         headers={"Content-Security-Policy": PAGE_POLICY},

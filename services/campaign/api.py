@@ -16,6 +16,7 @@ from services.campaign.schemas import (
     JourneyOut,
     JourneysOut,
     MessagesOut,
+    SendStopIn,
     SendStopOut,
 )
 from services.campaign.service import floor as floors
@@ -89,11 +90,19 @@ async def decisions(
     return DecisionsOut(decisions=rows)
 
 
-@router.post("/send-stop", dependencies=[requires("campaign:admin")], summary="Stop all sending")
-async def stop_sending(database: Db, caller: Caller) -> SendStopOut:
-    """Takes effect on every message whose provider has not been asked yet; stopping again changes nothing."""
+@router.get("/send-stop", dependencies=[requires("campaign:read")], summary="Whether all sending is stopped")
+async def send_stop(database: Db) -> SendStopOut:
+    """Since when, by whom and why. A journey that is paused and a floor that is awaited hold messages back, too."""
     async with database.work() as work:
-        return SendStopOut.model_validate(await operations.stop_sending(work, by=Actor.of(caller)))
+        return SendStopOut.of(await operations.send_stop(work))
+
+
+@router.post("/send-stop", dependencies=[requires("campaign:admin")], summary="Stop all sending")
+async def stop_sending(database: Db, caller: Caller, body: SendStopIn | None = None) -> SendStopOut:
+    """Takes effect on every message whose provider has not been asked yet; stopping again changes nothing."""
+    reason = body.reason if body else ""
+    async with database.work() as work:
+        return SendStopOut.of(await operations.stop_sending(work, by=Actor.of(caller), reason=reason))
 
 
 @router.delete(

@@ -125,6 +125,7 @@ class SendStop(Base):
     single: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
     stopped_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     stopped_by: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, server_default=text("''"))
 
 
 class Ledger(Base):

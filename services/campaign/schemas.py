@@ -7,8 +7,10 @@ from uuid import UUID
 import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from services.campaign.domain.gate import SendStop
 from services.campaign.domain.journey import Published
 from services.campaign.domain.ledger import Ledger
+from shared.http import Text
 
 
 class JourneyOut(BaseModel):
@@ -102,13 +104,28 @@ class FiguresOut(BaseModel):
     journeys: list[JourneyFiguresOut]
 
 
+class SendStopIn(BaseModel):
+    """Why all sending is stopped."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "a wrong price in a mail"}]})
+
+    reason: Text = Field("", max_length=500, description="for whoever asks later")
+
+
 class SendStopOut(BaseModel):
-    """Since when no message leaves, and by whose word."""
+    """Whether all sending is stopped; if so since when, by whose word, and why."""
 
-    model_config = ConfigDict(from_attributes=True)
+    stopped: bool
+    stopped_at: datetime | None
+    stopped_by: str | None
+    reason: str | None = Field(description="empty if nobody gave one")
 
-    stopped_at: datetime
-    stopped_by: str
+    @classmethod
+    def of(cls, stop: SendStop | None) -> Self:
+        """The stop, or that there is none."""
+        if stop is None:
+            return cls(stopped=False, stopped_at=None, stopped_by=None, reason=None)
+        return cls(stopped=True, stopped_at=stop.stopped_at, stopped_by=stop.stopped_by, reason=stop.reason)
 
 
 def _iso(value: object) -> datetime:
@@ -121,7 +138,7 @@ def _iso(value: object) -> datetime:
 class FloorIn(BaseModel):
     """The floor to set."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"at": "2026-03-01T12:00:00Z"}]})
 
     at: Annotated[datetime, BeforeValidator(_iso)] = Field(
         description="no later than now; what could have been answered before it is never sent",

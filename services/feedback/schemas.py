@@ -134,6 +134,6 @@ class CasesOut(BaseModel):
 class CloseIn(BaseModel):
     """What was done about it."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"note": "called, and refunded"}]})
 
     note: Text = Field("", max_length=5000)

@@ -1,13 +1,15 @@
 """The routes of segment."""
 
+from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
-from services.segment.schemas import CountsOut, StandingOut, TierOut, TiersOut
+from services.segment.domain import Stage
+from services.segment.schemas import CountsOut, StandingOut, StandingsOut, TierOut, TiersOut
 from services.segment.service import standings
 from shared.guarded import GuardedRoute
-from shared.http import Caller, Db, require_customer_or, requires
+from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["segments"])
 
@@ -19,6 +21,22 @@ async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOu
         await require_customer_or("segment:read", caller, work, profile_id)
         found = await standings.standing(work, profile_id)
     return StandingOut.model_validate(dict(found))
+
+
+@router.get("/standings", dependencies=[requires("segment:read")], summary="Customers by tier and stage")
+async def page(
+    database: Db,
+    tier: Annotated[str | None, Query(description="a tier's name, as `GET /v1/tiers` has it")] = None,
+    stage: Stage | None = None,
+    cursor: str | None = None,
+    limit: Annotated[PageSize, Query()] = 50,
+) -> StandingsOut:
+    """One page by id, of everybody who stands there; pass `next` as `cursor` for the page after it."""
+    after = decode_cursor(cursor, tuple[UUID])[0] if cursor else None
+    async with database.work() as work:
+        rows: list[Any] = list(await standings.customers(work, tier=tier, stage=stage, after=after, limit=limit))
+    last = rows[-1] if len(rows) == limit else None
+    return StandingsOut(standings=rows, next=encode_cursor(last["profile_id"]) if last else None)
 
 
 @router.get("/tiers", dependencies=[requires("segment:read")], summary="The tiers")

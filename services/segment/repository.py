@@ -168,6 +168,28 @@ async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any] | None:
     return None if row is None else row._mapping
 
 
+async def customers(
+    work: Work, *, tier: str | None, stage: str | None, after: UUID | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Returns a page of customers by id: those of a tier, of a stage, of both, or all."""
+    rows = await work.rows(
+        """
+        SELECT profile_id, tier, stage, recency, frequency, monetary, orders, window_spend_minor, last_order_at
+        FROM standings
+        WHERE (CAST(:tier AS text) IS NULL OR tier = :tier)
+          AND (CAST(:stage AS text) IS NULL OR stage = :stage)
+          AND (CAST(:after AS uuid) IS NULL OR profile_id > :after)
+        ORDER BY profile_id
+        LIMIT :limit
+        """,
+        tier=tier,
+        stage=stage,
+        after=after,
+        limit=limit,
+    )
+    return [row._mapping for row in rows]
+
+
 async def counts(work: Work) -> Sequence[Any]:
     """How many customers stand at each (tier, stage)."""
     return await work.rows("SELECT tier, stage, count(*) AS customers FROM standings GROUP BY tier, stage")

@@ -25,6 +25,27 @@ class StandingOut(BaseModel):
     evaluated_at: datetime | None
 
 
+class StandingRow(BaseModel):
+    """A customer, and where they stand. Scores run from 1 to 5, 5 is best; null without an order."""
+
+    profile_id: UUID
+    tier: str
+    stage: str
+    recency: int | None
+    frequency: int | None
+    monetary: int | None
+    orders: int
+    window_spend_minor: int = Field(description="in the policy's currency, within the tier window")
+    last_order_at: datetime | None
+
+
+class StandingsOut(BaseModel):
+    """A page of customers; `next` is the cursor of the page after it, if there is one."""
+
+    standings: list[StandingRow]
+    next: str | None
+
+
 class TierOut(BaseModel):
     """A tier, the spend it takes, and how many customers have it."""
 

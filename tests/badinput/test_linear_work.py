@@ -55,7 +55,8 @@ from shared.contracts.envelope import SourceKind
 from shared.contracts.identity import Namespace, is_placeholder
 from shared.contracts.keepable import NotKeepable
 from shared.errors import AppError
-from shared.http import decode_cursor, if_match
+from shared.http import decode_cursor
+from shared.http.edits import if_match
 from tests.support.growth import LINEAR, exponent
 
 NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)

@@ -1,12 +1,11 @@
 """Every route, found from the applications, under every bad credential: nothing is answered but a refusal."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from fastapi import FastAPI
 
 from services.ingest.domain import typed
 from services.profile.service.take_in import take_in
@@ -14,35 +13,33 @@ from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from tests.badinput import credentials, figures
 from tests.conftest import DatabaseFactory
-from tests.support.applications import ROUTES, SERVICES, WRITERS, Route, asking, build, token
+from tests.support.applications import NOWHERE, ROUTES, SERVICES, WRITERS, Route, asking, build, routes_of, token
 from tests.support.events import event, user
 from tests.support.sources import made_source
 
 KIND: Final = "credentials"
-NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 VERBS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 # Open to everybody, by design: docs/security.md.
-OPEN: Final = {"/health/live", "/health/ready", "/health/lag", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc"}
+OPEN: Final = {
+    "/",
+    "/docs",
+    "/docs/{name}",
+    "/openapi.json",
+    "/health/live",
+    "/health/ready",
+    "/health/lag",
+    "/metrics",
+}
 OPEN_INTAKE: Final = {"/v1/rapport.js", "/v1/pixel.gif", "/v1/m"}  # the second answers everybody with its image
 ALSO_TRACKING: Final = {"import", "import/", "b", "t", "i", "p", "s", "g", "a"}
 
 every_service = pytest.mark.parametrize("service", SERVICES)
 
 
-def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
-    """(method, path) of everything that an application answers, described or not."""
-    for route in app.routes:
-        router: Any = getattr(route, "original_router", None)
-        found: list[Any] = [route] if router is None else router.routes
-        for one in found:
-            for method in one.methods or ():
-                yield method, one.path_format
-
-
 def kind_of(method: str, path: str) -> str:
     """Who may call a route: anybody, a writer of events, or a token with a scope."""
     name = path.removeprefix("/v1/")
-    if method == "OPTIONS" or path in OPEN | OPEN_INTAKE or path == "/openapi.json":
+    if method == "OPTIONS" or path in OPEN | OPEN_INTAKE:
         return "open"
     if name in ALSO_TRACKING or (name in WRITERS and path.startswith("/v1/")):
         return "writer" if method == "POST" or name == "projects/{write_key}/settings" else "open"  # 405, with CORS

@@ -16,7 +16,8 @@ from services.profile.service.take_in import take_in
 from shared import process
 from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
-from shared.http import MAX_PAGE, encode_cursor
+from shared.http import encode_cursor
+from shared.http.paging import MAX_PAGE
 from tests.conftest import DatabaseFactory
 from tests.support.applications import (
     ANSWER,
@@ -49,6 +50,8 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "ref": (*NOT_UUIDS, "planet:42", "user_id:" + LONG, f"user_id:4{NUL}2", f"email:{NUL}"),
     "journey_id": ("nonsense", LONG, f"win{NUL}back"),
     "journey": (f"win{NUL}back",),
+    "tier": ("nonsense", NUL, LONG),
+    "stage": ("nonsense", NUL),
     "state": ("nonsense", NUL),
     "status": ("nonsense", NUL),
     "survey": ("nonsense", NUL),
@@ -106,6 +109,8 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         [],
         {},
         IMPORT | {"source_id": "x"},
+        IMPORT | {"source_id": None},
+        IMPORT | {"source": "shop"},
         IMPORT | {"name": ""},
         IMPORT | {"name": "a\0b"},
         IMPORT | {"options": {}},
@@ -339,7 +344,7 @@ async def test_a_note_that_postgresql_cannot_hold_is_refused(database_factory: D
 @every_service
 async def test_an_unknown_route_or_method_is_a_problem(service: str) -> None:
     async with asking(build(service, "postgresql+asyncpg://nobody@127.0.0.1:1/nothing")) as client:
-        for path in ("/", "/v1", "/v1/nothing", "/v2/profiles", "/v1/%00", "/" + LONG):
+        for path in ("/v1", "/v1/nothing", "/v2/profiles", "/v1/%00", "/" + LONG):
             answer = await client.get(path)
             assert (answer.status_code, fault_in(answer)) == (404, None), path
         answer = await client.put("/health/live")
@@ -685,9 +690,15 @@ async def test_the_send_stop_keeps_who_stopped_first_until_it_is_lifted(database
     made = build("campaign", await database_factory("campaign"))
     async with asking(made) as client:
         carol, dave = token("carol", "campaign:admin"), token("dave", "campaign:admin")
-        first = (await client.post("/v1/send-stop", headers=carol)).json()
+        nobody = {"stopped": False, "stopped_at": None, "stopped_by": None, "reason": None}
+        assert (await client.get("/v1/send-stop", headers=carol)).json() == nobody
+        wrong = {"reason": "a wrong price"}
+        first = (await client.post("/v1/send-stop", headers=carol, json=wrong)).json()
+        assert (first["stopped"], first["stopped_by"], first["reason"]) == (True, "carol", "a wrong price")
         assert (await client.post("/v1/send-stop", headers=dave)).json() == first
+        assert (await client.get("/v1/send-stop", headers=token("erin", "campaign:read"))).json() == first
         assert (await client.delete("/v1/send-stop", headers=dave)).status_code == 204
+        assert (await client.get("/v1/send-stop", headers=carol)).json() == nobody
         assert (await client.post("/v1/send-stop", headers=dave)).json()["stopped_by"] == "dave"
 
 
@@ -730,3 +741,32 @@ async def test_an_address_with_a_slash_too_many_leads_nowhere(database_factory: 
         answer = await client.get("/v1/sources/", headers={"Host": "evil.example"})
     assert answer.status_code == httpx2.codes.NOT_FOUND
     assert "evil.example" not in answer.text
+
+
+async def test_customers_are_listed_by_tier_and_stage(database_factory: DatabaseFactory) -> None:
+    made = build("segment", await database_factory("segment"))
+    standings = [("gold", "active"), ("gold", "at_risk"), ("bronze", "active"), ("gold", "active"), ("gold", "active")]
+    ids = [str(UUID(int=n, version=4)) for n in range(1, 1 + len(standings))]
+    async with made.database.work() as work:
+        for profile_id, (tier, stage) in zip(ids, standings, strict=True):
+            await work.run(
+                "INSERT INTO standings (profile_id, tier, stage) VALUES (CAST(:id AS uuid), :tier, :stage)",
+                id=profile_id,
+                tier=tier,
+                stage=stage,
+            )
+    async with asking(made, token(scope="segment:read")) as client:
+
+        async def listed(**query: str) -> list[str]:
+            page = (await client.get("/v1/standings", params={"limit": "2", **query})).raise_for_status().json()
+            found = [one["profile_id"] for one in page["standings"]]
+            return found + (await listed(**{**query, "cursor": page["next"]}) if page["next"] else [])
+
+        assert await listed() == ids
+        assert await listed(tier="gold") == [ids[0], ids[1], ids[3], ids[4]]
+        assert await listed(stage="active") == [ids[0], ids[2], ids[3], ids[4]]
+        assert await listed(tier="gold", stage="at_risk") == [ids[1]]
+        assert await listed(tier="silver") == []
+        unknown = await client.get("/v1/standings?tier=golden")
+        assert unknown.status_code == 422
+        assert unknown.json()["detail"] == "tier: no tier golden; there are bronze, silver, gold, diamond"

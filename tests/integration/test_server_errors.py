@@ -16,7 +16,7 @@ from shared.auth import Verifier
 from shared.clock import SystemClock
 from shared.db import Database
 from shared.health import Pulse
-from shared.http import create_app
+from shared.http.app import create_app
 from shared.openapi import PROBLEM
 from shared.operations import Health
 from tests.support.running import eventually

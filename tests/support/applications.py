@@ -1,6 +1,6 @@
 """The five applications without their loops, every route that takes a token, and tokens for them."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, NamedTuple
@@ -10,6 +10,7 @@ import httpx2
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from fastapi import FastAPI
 
 from deploy.local.process import LOOPBACK
 from services.campaign.main import build as build_campaign
@@ -36,6 +37,7 @@ WRITERS: Final = {
     *("batch", "track", "identify", "page", "screen", "group", "alias", "projects/{write_key}/settings"),
     *(*typed.KINDS, "cloudevents", "webhooks/{source_id}", "rapport.js", "pixel.gif"),
 }
+NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 SOMEBODY: Final = UUID(int=42, version=4)
 
 
@@ -97,6 +99,7 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
     Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
+    Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),
     Route("segment", "GET", "/v1/counts", "segment:read"),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
@@ -105,6 +108,7 @@ ROUTES: Final = (
     Route("campaign", "GET", "/v1/messages", "campaign:read"),
     Route("campaign", "GET", "/v1/messages/figures", "campaign:read"),
     Route("campaign", "GET", "/v1/profiles/{profile_id}/decisions", "campaign:read", customer=True),
+    Route("campaign", "GET", "/v1/send-stop", "campaign:read"),
     Route("campaign", "POST", "/v1/send-stop", "campaign:admin"),
     Route("campaign", "DELETE", "/v1/send-stop", "campaign:admin"),
     Route("campaign", "GET", "/v1/floor", "campaign:read"),
@@ -117,6 +121,16 @@ ROUTES: Final = (
     Route("feedback", "POST", "/v1/cases/{case_id}/close", "feedback:write", body={"note": "called"}),
     *(Route(service, "GET", "/v1/audit", f"{service}:admin") for service in SERVICES),
 )
+
+
+def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
+    """(method, path) of everything that an application answers, described or not."""
+    for route in app.routes:
+        router: Any = getattr(route, "original_router", None)
+        found: list[Any] = [route] if router is None else router.routes
+        for one in found:
+            for method in one.methods or ():
+                yield method, one.path_format
 
 
 def token(subject: str = "operator", scope: str = "") -> dict[str, str]:

@@ -19,10 +19,11 @@ STOPPED_LOOK_AGAIN: Final = timedelta(seconds=10)
 
 
 class SendStop(msgspec.Struct, frozen=True):
-    """Since when no message leaves, and by whose word."""
+    """Since when no message leaves, by whose word, and why."""
 
     stopped_at: datetime
     stopped_by: str
+    reason: str = ""
 
 
 class Handed(msgspec.Struct, frozen=True):

@@ -29,16 +29,21 @@ async def set_active(work: Work, journey_id: str, *, active: bool) -> bool:
 
 async def stopped(work: Work) -> SendStop | None:
     """The send stop, if there is one."""
-    row = await work.row("SELECT stopped_at, stopped_by FROM send_stop")
+    row = await work.row("SELECT stopped_at, stopped_by, reason FROM send_stop")
     return None if row is None else SendStop(*row)
 
 
-async def stop(work: Work, *, by: str) -> bool:
+async def stop(work: Work, *, by: str, reason: str) -> bool:
     """Stops all sending; returns whether it was not stopped already."""
     stopped = await work.run(
-        "INSERT INTO send_stop (stopped_at, stopped_by) VALUES (:now, :by) ON CONFLICT (single) DO NOTHING",
+        """
+        INSERT INTO send_stop (stopped_at, stopped_by, reason)
+        VALUES (:now, :by, :reason)
+        ON CONFLICT (single) DO NOTHING
+        """,
         now=work.now,
         by=by,
+        reason=reason,
     )
     return stopped > 0
 

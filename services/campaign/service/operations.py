@@ -50,9 +50,14 @@ async def set_active(work: Work, journey_id: str, *, active: bool, by: Actor) ->
     raise UnknownJourney(f"journey {journey_id}")
 
 
-async def stop_sending(work: Work, *, by: Actor) -> SendStop:
+async def send_stop(work: Work) -> SendStop | None:
+    """Returns the send stop, if sending is stopped."""
+    return await journey_rows.stopped(work)
+
+
+async def stop_sending(work: Work, *, by: Actor, reason: str = "") -> SendStop:
     """Stops every message that has not been handed over yet; they are held, and grow too old."""
-    if await journey_rows.stop(work, by=by.subject):
+    if await journey_rows.stop(work, by=by.subject, reason=reason):
         await audit.record(work, by, "sending.stopped", "service", "campaign")
     stopped = await journey_rows.stopped(work)
     assert stopped is not None

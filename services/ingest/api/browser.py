@@ -18,6 +18,7 @@ from services.ingest.domain.source import Source
 from shared.contracts.envelope import SourceKind
 from shared.db import DATABASE_ERRORS
 from shared.logging import get_logger, traceparent
+from shared.openapi import TOLERANT
 
 SCRIPT: Final = Path(__file__).resolve().parent.parent / "static" / "rapport.js"
 SCRIPT_SECONDS: Final = 3600  # for which browsers keep it
@@ -30,6 +31,16 @@ SCRIPTS: Final[dict[int | str, dict[str, Any]]] = {
 PIXELS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"image/gif": {"schema": {"type": "string", "format": "binary"}}}},
 }
+# All others are properties of the event.
+PARAMETERS: Final = [
+    {"name": name, "in": "query", "description": text, "schema": {"type": "string"}, "example": example}
+    for name, text, example in (
+        ("event", "the event's name; without it, a page view", "Mail Opened"),
+        ("userId", "who it is about", "42"),
+        ("anonymousId", "who it is about, where nobody knows", "0f2b8a6e"),
+        ("messageId", "the same id is the same event", "mail-7-42"),
+    )
+]
 
 log = get_logger(__name__)
 router = APIRouter(prefix="/v1", tags=["browser"])
@@ -42,7 +53,13 @@ def _script() -> tuple[bytes, bytes, str]:
     return plain, gzip.compress(plain, mtime=0), f'"{hashlib.blake2b(plain, digest_size=16).hexdigest()}"'
 
 
-@router.get("/rapport.js", summary="The browser snippet", response_class=Response, responses=SCRIPTS)
+@router.get(
+    "/rapport.js",
+    summary="The browser snippet",
+    response_class=Response,
+    responses=SCRIPTS,
+    openapi_extra=dict(TOLERANT),  # pages add a version, for the sake of caches
+)
 async def script(request: Request) -> Response:
     """Page views, identify and track; see docs/ingest.md for how a page loads it."""
     plain, packed, tag = _script()
@@ -55,7 +72,13 @@ async def script(request: Request) -> Response:
     return Response(plain, media_type="text/javascript; charset=utf-8", headers=headers)
 
 
-@router.get("/pixel.gif", summary="The pixel", response_class=Response, responses=PIXELS)
+@router.get(
+    "/pixel.gif",
+    summary="The pixel",
+    response_class=Response,
+    responses=PIXELS,
+    openapi_extra={"security": [{}, {"writeKeyInQuery": []}], "parameters": PARAMETERS, **TOLERANT},
+)
 async def gif(request: Request) -> Response:
     """One event in the address: `writeKey`, `event` (by default a page view), `userId` or `anonymousId`, `messageId`,
     and any other parameter as a property. Always answers with the image: nobody reads anything else.

@@ -87,3 +87,19 @@ TYPED: Final[dict[str, Any]] = {
         "data": {"order_id": "A-1001", "currency": "EUR", "total_minor": 5990},
     },
 }
+
+# What a till may say, for a source whose `format` is `json`; the example of the mapping's preview understands it.
+WEBHOOK: Final[dict[str, Any]] = {"card": "42", "receipt": "R-7", "sold": "2026-01-31T12:00:00Z", "sum": "59.90"}
+
+# The attributes of a CloudEvent in the binary mode. In the other modes these headers mean nothing.
+BINARY: Final[list[dict[str, Any]]] = [
+    {
+        "name": f"ce-{name}",
+        "in": "header",
+        "description": "in the binary mode alone (`Content-Type: application/json`)",
+        "schema": {"type": "string"},
+        "example": value,
+    }
+    for name, value in TYPED["cloudevents"].items()
+    if name != "data"
+]

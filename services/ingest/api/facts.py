@@ -5,17 +5,17 @@ Writers authenticate by a source's write key (webhooks by their signature), as o
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Final
+from typing import Any, Final
 from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Header, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from services.ingest.api.door import Door, TrackingError, database_refusal, door_of
-from services.ingest.api.examples import TYPED
+from services.ingest.api.examples import BINARY, TYPED, WEBHOOK
 from services.ingest.api.tracking import keys_of
 from services.ingest.domain import body, cloudevents, typed
 from services.ingest.domain.errors import BadRequest
@@ -33,8 +33,9 @@ from shared.db import DATABASE_ERRORS
 from shared.errors import AppError, Invalid, Unauthorized
 from shared.http import problem
 from shared.logging import traceparent
-from shared.openapi import WRITE_KEY, schema_of
+from shared.openapi import TOLERANT, WRITE_KEY, schema_of
 
+MAX_KEY_LENGTH: Final = 200  # characters of an Idempotency-Key
 MAX_EVENTS: Final = 2_500  # of a batch of CloudEvents
 TAKEN: Final = 202
 # The headers of a delivery that say something of it; the rest is the transport's.
@@ -129,7 +130,11 @@ def _add_typed_routes() -> None:
             summary=(typed.KINDS[kind].body.__doc__ or "").splitlines()[0].rstrip("."),
             description=_KEYS[typed.KINDS[kind].key],
             responses={422: {"description": "what is wrong, and where; the event is kept in the quarantine"}},
-            openapi_extra={"requestBody": _request_body(kind), "security": WRITE_KEY},
+            openapi_extra={
+                "requestBody": _request_body(kind),
+                "security": WRITE_KEY,
+                "parameters": [_idempotency_key(kind)],
+            },
         )
 
 
@@ -141,12 +146,13 @@ _KEYS: Final[Mapping[str, str]] = {
 
 
 def _takes(kind: str) -> Any:
-    async def take(
-        request: Request, idempotency_key: Annotated[str | None, Header(max_length=200)] = None
-    ) -> FactAccepted:
+    async def take(request: Request) -> FactAccepted:
+        idempotency_key = request.headers.get("idempotency-key", "")
+        if len(idempotency_key) > MAX_KEY_LENGTH:
+            raise Invalid(f"header/Idempotency-Key: at most {MAX_KEY_LENGTH} characters")
         source = await _source(request)
         raw = await _body(request, body.MAX_EVENT_BYTES)
-        payload = Payload(way=Way.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key or ""})
+        payload = Payload(way=Way.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key})
         done = await (
             _take_under_key(request, source, payload) if idempotency_key else _take(request, source, [payload])
         )
@@ -155,6 +161,14 @@ def _takes(kind: str) -> Any:
         return FactAccepted(event_id=UUID(done.event_ids[0].decode()))
 
     return take
+
+
+def _idempotency_key(kind: str) -> dict[str, Any]:
+    """Returns the description of the header; the example is one that this kind of fact can be sent with."""
+    required = typed.KINDS[kind].key == "header"
+    schema = {"type": "string", "maxLength": MAX_KEY_LENGTH, **({"minLength": 1} if required else {})}
+    said = {"name": "Idempotency-Key", "in": "header", "required": required, "schema": schema}
+    return {**said, "description": _KEYS[typed.KINDS[kind].key], **({"example": "7d1f0c52"} if required else {})}
 
 
 def _request_body(kind: str) -> dict[str, Any]:
@@ -173,6 +187,7 @@ def _request_body(kind: str) -> dict[str, Any]:
     responses={422: {"description": "what is wrong, and where; the event is kept in the quarantine"}},
     openapi_extra={
         "security": WRITE_KEY,
+        "parameters": BINARY,
         "requestBody": {
             "required": True,
             "content": {
@@ -246,7 +261,8 @@ async def _take_batch(request: Request, source: Source, raw: bytes) -> BatchTake
     summary="Deliver a webhook of a shop",
     openapi_extra={
         "security": [{}, *WRITE_KEY],  # signed, or with the write key of a source that signs nothing
-        "requestBody": {"required": True, "content": {"application/json": {"schema": {}}}},
+        "requestBody": {"required": True, "content": {"application/json": {"schema": {}, "example": WEBHOOK}}},
+        **TOLERANT,  # to refuse a delivery would lose it
     },
 )
 async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from services.ingest.schemas.imports import ImportCreated, ImportIn, ImportOut, ImportsOut
-from services.ingest.service import imports
+from services.ingest.service import imports, sources
 from shared.audit import Actor
 from shared.db import Database
 from shared.errors import AppError
@@ -20,6 +20,12 @@ from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requ
 
 CHUNK_BYTES: Final = 1 << 20
 REJECTS_AT_ONCE: Final = 500
+
+ORDERS: Final = """\
+order_id,user_id,ordered_at,currency,total
+A-1001,42,2026-01-31T12:00:00Z,EUR,59.90
+A-1002,43,2026-01-31T12:05:00Z,EUR,14.50
+"""
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1/imports", tags=["imports"])
 
@@ -35,7 +41,8 @@ async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreate
     """Its options are checked; its bytes are uploaded next."""
     options = imports.options_of(said.options)
     async with database.work() as work:
-        made = await imports.announce(work, said.source_id, options, name=said.name, by=Actor.of(caller))
+        source_id = said.source_id or await sources.named(work, said.source or "")
+        made = await imports.announce(work, source_id, options, name=said.name, by=Actor.of(caller))
     return ImportCreated(id=made)
 
 
@@ -47,7 +54,9 @@ async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreate
     openapi_extra={
         "requestBody": {
             "required": True,
-            "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+            "content": {
+                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": ORDERS}
+            },
         }
     },
 )

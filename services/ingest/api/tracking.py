@@ -27,7 +27,7 @@ from shared.contracts.keepable import NotKeepable
 from shared.db import DATABASE_ERRORS
 from shared.direct import Answer
 from shared.logging import get_logger, traceparent
-from shared.openapi import WRITE_KEY
+from shared.openapi import TOLERANT, WRITE_KEY
 
 # An address by itself says the type of its one event; None stands for a batch, whose events say theirs.
 ROUTES: Final[dict[str, str | None]] = {
@@ -202,13 +202,14 @@ def _add_routes() -> None:
             name=name,
             summary=f"Send a {name} call" if type_ else "Send a batch of calls",
             description="200 once every event is acknowledged by the broker, or in the quarantine with its reason. "
-            "Authenticate with a source's write key: as Basic user name, as `writeKey` in the body or in the query.",
+            "Authenticate with a source's write key: as Basic user name, as `writeKey` in the body or in the query. "
+            "Query parameters that SDKs add are ignored.",
             response_model=Accepted,
             responses=refusals,
-            openapi_extra={"security": WRITE_KEY, "requestBody": EXAMPLES.get(name)},
+            openapi_extra={"security": WRITE_KEY, "requestBody": EXAMPLES.get(name), **TOLERANT},
             include_in_schema=name in ROUTES,
         )
-    router.add_api_route("/m", ignore, methods=["POST"], include_in_schema=False)
+    router.add_api_route("/m", ignore, methods=["POST"], include_in_schema=False, openapi_extra=dict(TOLERANT))
     router.add_api_route(
         "/projects/{write_key}/settings",
         sdk_settings,
@@ -216,15 +217,22 @@ def _add_routes() -> None:
         summary="Where an SDK should send to",
         responses=refusals,
         openapi_extra={
-            "parameters": [{"name": "write_key", "in": "path", "required": True, "schema": {"type": "string"}}]
+            "parameters": [{"name": "write_key", "in": "path", "required": True, "schema": {"type": "string"}}],
+            **TOLERANT,
         },
     )
     for path in (*ROUTES, *ALSO, "m"):
         router.add_api_route(
-            f"/{path}", wrong_method, methods=["GET", "PUT", "PATCH", "DELETE"], include_in_schema=False
+            f"/{path}",
+            wrong_method,
+            methods=["GET", "PUT", "PATCH", "DELETE"],
+            include_in_schema=False,
+            openapi_extra=dict(TOLERANT),
         )
     for path in (*ROUTES, *ALSO, "m", "projects/{write_key}/settings"):
-        router.add_api_route(f"/{path}", preflight, methods=["OPTIONS"], include_in_schema=False)
+        router.add_api_route(
+            f"/{path}", preflight, methods=["OPTIONS"], include_in_schema=False, openapi_extra=dict(TOLERANT)
+        )
 
 
 _add_routes()

@@ -1,10 +1,10 @@
 """Imports, as the API takes and gives them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from services.ingest.domain.file import Options
 from shared.http import Text
@@ -19,7 +19,7 @@ class ImportIn(BaseModel):
         json_schema_extra={
             "examples": [
                 {
-                    "source_id": "0190b6c0-0000-7000-8000-0000000050b0",
+                    "source": "web shop",
                     "name": "orders-2025.csv",
                     "options": {"format": "csv", "preset": "orders"},
                 }
@@ -27,9 +27,16 @@ class ImportIn(BaseModel):
         },
     )
 
-    source_id: UUID
-    name: Text = Field(min_length=1, max_length=300)
+    source: Text | None = Field(None, min_length=1, max_length=100, description="its name; or give `source_id`")
+    source_id: UUID | None = None
+    name: Text = Field(min_length=1, max_length=300, description="the file's")
     options: Annotated[dict[str, Any], WithJsonSchema(schema_of(Options))]
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.source is None) == (self.source_id is None):
+            raise ValueError("say which source the file is of: by source, its name, or by source_id")
+        return self
 
 
 class ImportCreated(BaseModel):

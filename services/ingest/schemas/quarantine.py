@@ -60,6 +60,15 @@ class ReleaseIn(BaseModel):
 class ReleaseManyIn(ReleaseIn):
     """Which held payloads to release, oldest first."""
 
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"reason": "currency", "repair": {"set": {"properties.currency": {"value": "EUR"}}}, "limit": 100}
+            ]
+        },
+    )
+
     source_id: UUID | None = None
     reason: Reason | None = None
     import_id: UUID | None = None
@@ -86,6 +95,6 @@ class ReleasedManyOut(BaseModel):
 class DropIn(BaseModel):
     """Why it is given up."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"note": "a test of the till"}]})
 
     note: Text = Field(min_length=1, max_length=500)

@@ -24,6 +24,24 @@ PlannedIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Planned
 
 _RENAMING = {"Purchase": {"event": "Order Completed", "properties": {"order_id": "transaction_id"}}}
 
+_TRIED: dict[str, Any] = {
+    "payload": {"card": "42", "receipt": "R-7", "sold": "2026-01-31T12:00:00Z", "sum": "59.90"},
+    "mapping": {
+        "rules": [
+            {
+                "event": "Order Completed",
+                "fields": {
+                    "userId": "card",
+                    "timestamp": {"from": "sold", "as": "time"},
+                    "properties.order_id": "receipt",
+                    "properties.currency": {"value": "EUR"},
+                    "properties.total": {"from": "sum", "as": "number"},
+                },
+            }
+        ]
+    },
+}
+
 
 class SourcePatch(BaseModel):
     """What can be changed of a source; what is absent stays as it is, and null takes it away."""
@@ -66,7 +84,7 @@ class KeyMade(BaseModel):
 class KeyIn(BaseModel):
     """How long the keys of before go on working."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"grace_hours": 24}]})
 
     grace_hours: Annotated[float, Field(ge=0, le=720), JSON_NUMBER] = 24
 
@@ -131,7 +149,7 @@ class FiguresOut(BaseModel):
 class MappingTried(BaseModel):
     """A mapping and a payload to try it on; by default the source's own mapping."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [_TRIED]})
 
     payload: Any
     mapping: MappingIn | None = None
@@ -188,7 +206,7 @@ class PlanMade(BaseModel):
 class InForce(BaseModel):
     """Which version is to be in force; null for none."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 1}]})
 
     version: Annotated[int, Field(ge=1, le=2**31 - 1), JSON_NUMBER] | None
 

@@ -18,7 +18,7 @@ from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
 from shared.contracts.orders import Order
 from shared.db import Work
-from shared.errors import NotFound, Refused
+from shared.errors import Invalid, NotFound, Refused
 
 SOURCE: Final = service_source("segment")
 DUE_BATCH: Final = 500  # customers a transaction
@@ -146,6 +146,16 @@ async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any]:
     if found is None:
         raise UnknownCustomer(f"no standing of {profile_id}")
     return found
+
+
+async def customers(
+    work: Work, *, tier: str | None, stage: Stage | None, after: UUID | None, limit: int
+) -> Sequence[Mapping[str, Any]]:
+    """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier that the policy does not have."""
+    names = [one.name for one in (await repository.policy(work)).tiers]
+    if tier is not None and tier not in names:
+        raise Invalid(f"tier: no tier {tier}; there are {', '.join(names)}")
+    return await repository.customers(work, tier=tier, stage=stage, after=after, limit=limit)
 
 
 async def counts(work: Work) -> tuple[Policy, Mapping[str, int], Mapping[str, int]]:

@@ -1,0 +1,72 @@
+"""A service's application: its routes, and what the mechanisms add to all of them."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from fastapi import APIRouter, Depends, FastAPI
+from starlette.types import Receive, Scope, Send
+
+from shared import operations
+from shared.auth import Verifier
+from shared.direct import Answer, Direct
+from shared.http import front, problems
+from shared.http.problems import Problem
+from shared.http.query import known_query
+from shared.http.values import storable_request
+from shared.internal_errors import InternalErrors
+from shared.openapi import completed
+
+
+class _Application(FastAPI):
+    """Observes each request, and answers those in `direct` before the framework and its own middleware see them."""
+
+    def __init__(self, direct: Mapping[str, Answer], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._outermost = operations.Observed(
+            InternalErrors(Direct(self, super().__call__, direct), problems.internal_error)
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        await self._outermost(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """The service's own description, with what the mechanisms answer for every route."""
+        if self.openapi_schema is None:
+            self.openapi_schema = completed(super().openapi())
+        return self.openapi_schema
+
+
+def create_app(
+    *,
+    title: str,
+    description: str,
+    routers: Sequence[APIRouter],
+    health: operations.Health,
+    verifier: Verifier,
+    direct: Mapping[str, Answer] | None = None,
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
+) -> FastAPI:
+    """A service's application. Routes reach their dependencies through `app.state`; `direct` is for hot ones."""
+    app = _Application(
+        direct or {},
+        title=f"Rapport {title}",
+        description=description,
+        version="1",
+        lifespan=lifespan,
+        redirect_slashes=False,  # a redirect would repeat whatever Host the caller named
+        openapi_url=None,  # `front` has the document and its page, without files of another origin
+        dependencies=[Depends(storable_request), Depends(known_query)],
+        responses={"4XX": {"model": Problem, "description": "What was wrong, in application/problem+json"}},
+    )
+    app.state.name = title
+    app.state.database = health.database
+    app.state.verifier = verifier
+    app.state.health = health
+    every = (*routers, operations.router, front.router)
+    app.state.routes = [route for router in every for route in router.routes]
+    for router in every:
+        app.include_router(router)
+    problems.add_handlers(app)
+    return app
