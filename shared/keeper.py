@@ -121,7 +121,7 @@ class Keeper:
         return gone
 
     async def _measure(self, connection: AsyncConnection) -> None:
-        kept = await published.kept_bytes(connection, enough=self._alarm_bytes)
+        kept = await published.kept_bytes(connection)
         metrics.kept_bytes.set(kept)
         full = kept > self._alarm_bytes
         if full and not self._alarmed:

@@ -173,7 +173,7 @@ class Importer:
         """Waits until the outbox takes more, holding the import meanwhile; False if it was stopped before."""
         while self.outbox_bytes is not None:
             async with self.database.work() as work:
-                if await taking.spooled_bytes(work, enough=self.outbox_bytes) < self.outbox_bytes:
+                if await taking.spooled_bytes(work) < self.outbox_bytes:
                     break
                 await imports.hold(work, row["id"], self.holder)
             await _pause(stop, BACKOFF_SECONDS)

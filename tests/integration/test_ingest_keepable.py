@@ -130,7 +130,7 @@ async def test_no_upstream_record_is_taken_or_fails(ingest: Ingest) -> None:
             assert name not in ("U+0000", "too many digits", "too deep", "too long a name")
     assert len(await ingest.quarantined()) == refused
     async with ingest.service.database.work() as work:
-        assert await taking.spooled_bytes(work, enough=0) == 0
+        assert await taking.spooled_bytes(work) == 0
 
 
 async def test_a_reason_that_repeats_what_came_in_can_be_kept(ingest: Ingest) -> None:

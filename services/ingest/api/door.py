@@ -340,7 +340,7 @@ class Door:
     async def _spool_is_full(self, work: Work) -> bool:
         """Looked up once a second at most: the mark may be passed by what comes within one."""
         if self._peeked_at is None or work.now - self._peeked_at > timedelta(seconds=PEEK_SECONDS):
-            self._spool_bytes = await taking.spooled_bytes(work, enough=self.limits.spool_bytes)
+            self._spool_bytes = await taking.spooled_bytes(work)
             self._peeked_at = work.now
         return self._spool_bytes >= self.limits.spool_bytes
 

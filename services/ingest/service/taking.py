@@ -238,9 +238,9 @@ async def spool(work: Work, accepted: Sequence[Message]) -> None:
     await work.outbox.add_records(accepted)
 
 
-async def spooled_bytes(work: Work, *, enough: int) -> int:
-    """What waits in the outbox, and what is kept of it until it was read; known to be less than `enough`, or exact."""
-    return await published.kept_bytes(work.connection, enough=enough)
+async def spooled_bytes(work: Work) -> int:
+    """What waits in the outbox, and what is kept of it until it was read."""
+    return await published.kept_bytes(work.connection)
 
 
 _accepted: Final = metrics.ingested.labels("accepted")
