@@ -61,13 +61,6 @@ class Outbox:
             },
         )
 
-    async def waiting_bytes(self) -> int:
-        """How much is committed, or written here, and not known to be published yet."""
-        row = (
-            await self._connection.execute(sql("SELECT coalesce(sum(octet_length(value)), 0) AS bytes FROM outbox"))
-        ).one()
-        return int(row.bytes)
-
     async def waiting(self, topic: str) -> list[Event]:
         """What is committed, or written here, and not known to be published yet."""
         rows = await self._connection.execute(
