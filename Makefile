@@ -10,7 +10,7 @@ IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-receipts python
+.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-parquet ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -94,6 +94,9 @@ ready: python
 
 ready-dev: python
 	@$(PYTHON) deploy/local/bootstrap.py dev
+
+ready-parquet: python ## add what imports of Parquet files need
+	@$(PYTHON) deploy/local/bootstrap.py parquet
 
 ready-receipts: python
 	@$(PYTHON) deploy/local/bootstrap.py dev receipts
