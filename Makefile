@@ -10,7 +10,7 @@ IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak ready ready-dev ready-parquet ready-receipts python
+.PHONY: help run stop reset logs check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle faults faults-full soak ready ready-dev ready-parquet ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,7 +45,10 @@ test-kafka-services: ready-dev ## e2e and integration tests that meet a broker, 
 	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/integration tests/e2e --durations=25 \
 	  $(IN_FOUR) $(call report,test-kafka-services) $(ARGS)
 
-test-kafka-faults: ready-dev ## a short set of faults, on Apache Kafka 4: each kind once, the rest DRAWn by the commit
+test-kafka-bench-idle: ready-dev ## what a stack with nothing to do costs, and accept to message; ARGS='--beside CHECKOUT' for another, too
+	$(VENV)/python -m tests.bench.idle $(ARGS)
+
+faults: ready-dev ## a short set of faults, on Apache Kafka 4: each kind once, the rest DRAWn by the commit
 	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=$(DRAW) $(VENV)/pytest tests/faults --durations=25 \
 	  $(call report,test-kafka-faults) $(ARGS)
 
@@ -78,6 +81,9 @@ bench-understanding: ready-dev ## what understanding an event costs, by its kind
 
 bench-imports: ready-receipts ## two whole files of real orders, each import killed twice, every customer's sums checked
 	$(VENV)/python -m tests.bench.imports $(ARGS)
+
+bench-idle: ready-dev ## what a stack with nothing to do costs, and accept to message; ARGS='--beside CHECKOUT' for another, too
+	$(VENV)/python -m tests.bench.idle $(ARGS)
 
 faults: ready-dev ## faults on Apache Kafka for some MINUTES, from a SEED: the same seed is the same run
 	$(VENV)/python -m tests.faults run --seed $(SEED) --minutes $(MINUTES) $(ARGS)

@@ -45,6 +45,7 @@ class Relay:
         self._holder: UUID = uuid4()
         self._wake = asyncio.Event()
         self._renew_at = float("-inf")
+        self._found_nothing = False  # at the last look: a cheaper one is made first
         database.listeners.append(self._wake.set)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -80,6 +81,8 @@ class Relay:
 
     async def _round(self) -> bool:
         """Relays what lies there; whether there may be more."""
+        if self._found_nothing and not await self._is_any():  # who has nothing to relay needs no lease
+            return False
         if not await self._hold():
             return False
         async with self._database.engine.connect() as connection:
@@ -91,6 +94,7 @@ class Relay:
                 )
             ).all()
         metrics.outbox_rows.set(len(rows))
+        self._found_nothing = not rows
         if not rows:
             return False
         messages = [
@@ -120,6 +124,11 @@ class Relay:
         if len(acknowledged) < len(messages):
             raise BrokerAway(f"{len(messages) - len(acknowledged)} rows not acknowledged")
         return len(rows) == RELAY_ROWS
+
+    async def _is_any(self) -> bool:
+        async with self._database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            return bool(await connection.scalar(sql("SELECT EXISTS (SELECT FROM outbox)")))
 
     async def _hold(self) -> bool:
         """Whether this relay has the lease, which it renews at half time."""

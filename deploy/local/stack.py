@@ -41,7 +41,11 @@ HTTP_TIMEOUT_SECONDS = 5.0
 MAIL_FROM = "hello@rapport.example"
 # The embedded broker lets a group form only after half a session's silence, and takes shorter sessions than Kafka;
 # it keeps a fetch for its whole wait even when records come, and works all the while.
-EMBEDDED_BROKER = {"KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000", "KAFKA_FETCH_WAIT_MILLISECONDS": "20"}
+EMBEDDED_BROKER = {
+    "KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000",
+    "KAFKA_FETCH_WAIT_MILLISECONDS": "200",
+    "KAFKA_BUSY_FETCH_WAIT_MILLISECONDS": "20",
+}
 # Facts hop between services, and no reading of all of them is one instant: drained twice is drained.
 QUIET_ROUNDS = 2
 QUIET_PAUSE_SECONDS = 0.1
