@@ -14,7 +14,7 @@ IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs do check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports faults faults-full soak soak-local ready ready-dev ready-receipts python
+.PHONY: help run stop reset logs do check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle faults faults-full soak soak-local ready ready-dev ready-parquet ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -86,6 +86,9 @@ bench-understanding: ready-dev ## what understanding an event costs, by its kind
 bench-imports: ready-receipts ## two whole files of real orders, each import killed twice, every customer's sums checked
 	$(VENV)/python -m tests.bench.imports $(ARGS)
 
+bench-idle: ready-dev ## what a stack with nothing to do costs, and accept to message; ARGS='--beside CHECKOUT' for another, too
+	$(VENV)/python -m tests.bench.idle $(ARGS)
+
 faults: ready-dev ## faults on Apache Kafka for some MINUTES, from a SEED: the same seed is the same run
 	$(VENV)/python -m tests.faults run --seed $(SEED) --minutes $(MINUTES) $(ARGS)
 
@@ -104,6 +107,9 @@ ready: python
 
 ready-dev: python
 	@$(PYTHON) deploy/local/bootstrap.py dev
+
+ready-parquet: python ## add what imports of Parquet files need
+	@$(PYTHON) deploy/local/bootstrap.py parquet
 
 ready-receipts: python
 	@$(PYTHON) deploy/local/bootstrap.py dev receipts

@@ -124,6 +124,7 @@ def assemble(
             replication=settings.kafka_replication,
             batch_records=settings.kafka_batch_records,
             fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,
+            busy_fetch_wait_ms=settings.busy_fetch_wait_milliseconds(),
             session_timeout_ms=settings.kafka_session_timeout_milliseconds,
             swaps=swaps,
             decode=decode,

@@ -52,6 +52,7 @@ class Relay:
         self._holder: UUID = uuid4()
         self._wake = asyncio.Event()
         self._renew_at = float("-inf")
+        self._found_nothing = False  # at the last look: a cheaper one is made first
         database.listeners.append(self._wake.set)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -95,6 +96,8 @@ class Relay:
 
     async def _round(self) -> bool:
         """Relays what lies there; whether there may be more."""
+        if self._found_nothing and not await self._is_any():  # who has nothing to relay needs no lease
+            return False
         if not await self._hold():
             return False
         cluster_id = "" if self.keeper is None else await self.keeper.prepare(self._holder)
@@ -107,6 +110,7 @@ class Relay:
                 )
             ).all()
         metrics.outbox_rows.set(len(rows))
+        self._found_nothing = not rows
         if not rows:
             return False
         messages = [
@@ -142,6 +146,20 @@ class Relay:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
             await connection.execute(
                 sql("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": sorted(acknowledged)}
+            )
+
+    async def _is_any(self) -> bool:
+        async with self._database.engine.connect() as connection:
+            await connection.execution_options(isolation_level="AUTOCOMMIT")
+            # What is kept is to be looked after too: its cluster may have gone, and with it the relay that kept it.
+            return bool(
+                await connection.scalar(
+                    sql(
+                        "SELECT EXISTS (SELECT FROM outbox)"
+                        if self.keeper is None
+                        else "SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM published)"
+                    )
+                )
             )
 
     async def _hold(self) -> bool:

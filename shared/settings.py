@@ -39,6 +39,9 @@ class Settings(BaseSettings):
     kafka_fetch_wait_milliseconds: Milliseconds = Field(
         500, description="how long the broker may keep a fetch that finds nothing; the embedded one always does"
     )
+    kafka_busy_fetch_wait_milliseconds: Milliseconds = Field(
+        0, description="the same while records come and until none have come for 30 s; 0: the same always"
+    )
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     kafka_volatile: bool = Field(
         False,
@@ -111,6 +114,10 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: str) -> str:
         networks(value)  # raises ValueError
         return value
+
+    def busy_fetch_wait_milliseconds(self) -> int:
+        """How long the broker may keep a fetch while records come."""
+        return self.kafka_busy_fetch_wait_milliseconds or self.kafka_fetch_wait_milliseconds
 
     def owner_database_url(self) -> str:
         """The URL as the role that may change tables."""

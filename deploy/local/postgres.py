@@ -37,8 +37,12 @@ SETTINGS: Mapping[str, str] = {
     "shared_buffers": "256MB",
     "max_connections": "200",
     "synchronous_commit": "on",
-    "max_wal_size": "2GB",
-    "checkpoint_timeout": "15min",
+    # An import may write much log; minutes after it nothing of that is kept. A log made anew costs a little more than a
+    # recycled one, as in the first import anyway; a checkpoint each two minutes, some whole pages more in the log.
+    "max_wal_size": "1GB",
+    "wal_recycle": "off",
+    "checkpoint_timeout": "2min",
+    "checkpoint_completion_target": "0.5",
     "random_page_cost": "1.1",
     "log_line_prefix": "%m [%p] %q%u@%d ",
     # Details, contexts and statements quote the data that they are about.

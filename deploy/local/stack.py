@@ -45,7 +45,8 @@ MAIL_FROM = "hello@rapport.example"
 # it keeps a fetch for its whole wait even when records come, and works all the while.
 EMBEDDED_BROKER = {
     "KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000",
-    "KAFKA_FETCH_WAIT_MILLISECONDS": "20",
+    "KAFKA_FETCH_WAIT_MILLISECONDS": "200",
+    "KAFKA_BUSY_FETCH_WAIT_MILLISECONDS": "20",
     "KAFKA_VOLATILE": "true",
 }
 # Facts hop between services, and no reading of all of them is one instant: drained twice is drained.

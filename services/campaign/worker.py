@@ -24,7 +24,7 @@ from shared.db import DATABASE_AWAY, Database
 from shared.failpoints import failpoint
 from shared.logging import get_logger
 
-POLL_SECONDS: Final = 0.5  # for what falls due by itself, and what other processes enter
+POLL_SECONDS: Final = 1.0  # for what falls due by itself, and what other processes enter
 LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for
 BACKOFF_SECONDS: Final = 1.0
 

@@ -13,7 +13,7 @@ from shared.failpoints import failpoint
 from shared.kafka.consumer import Consumer
 from shared.logging import get_logger
 
-PAUSE_SECONDS: Final = 0.25
+PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late
 
 log = get_logger(__name__)
 

@@ -40,7 +40,7 @@ async def from_topics(plan: Plan, settings: Settings, arguments: Sequence[str], 
         async with reading(
             settings.kafka_bootstrap,
             batch_records=settings.kafka_batch_records,
-            fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,
+            fetch_wait_ms=settings.busy_fetch_wait_milliseconds(),
         ) as log:
             generation = settings.kafka_topic_generation
             return await Rebuild(plan, database, log, generation, partial=chosen.partial, report=report).run()

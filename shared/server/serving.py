@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -11,6 +12,8 @@ from starlette.types import ASGIApp
 from shared.server.limits import ConnectionLimits, fitted
 from shared.server.protocol import BoundedProtocol, ServerConfig
 from shared.server.register import ConnectionRegister
+
+TICK_SECONDS: Final = 1.0  # uvicorn changes the header `Date` at most this often
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +25,23 @@ class Drain:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its own signal handlers: a process has one way to stop."""
+    """uvicorn without its own signal handlers: a process has one way to stop. And without its ten looks a second."""
+
+    def __init__(self, config: ServerConfig) -> None:
+        super().__init__(config)
+        self._left = asyncio.Event()
+
+    def leave(self) -> None:
+        """Begins the end."""
+        self.should_exit = True
+        self._left.set()
+
+    async def main_loop(self) -> None:
+        """Keeps the header `Date` true until `leave`."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(TICK_SECONDS):
+                    await self._left.wait()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -43,7 +62,7 @@ async def serve(
         await asyncio.wait((serving, stopping), return_when=asyncio.FIRST_COMPLETED)
         if stop.is_set():
             await asyncio.wait((serving,), timeout=drain.announce_seconds)
-        server.should_exit = True
+        server.leave()
         await serving
         stopping.cancel()
         inspecting.cancel()

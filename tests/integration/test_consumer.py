@@ -25,7 +25,7 @@ from shared.kafka import breaker, log, offsets
 from shared.kafka.batch import Held
 from shared.kafka.consumer import Consumer, Stuck
 from shared.kafka.consumer.holdings import Holdings
-from shared.kafka.consumer.session import NOTE_SECONDS
+from shared.kafka.consumer.pace import NOTE_SECONDS
 from shared.kafka.consumer.subscription import STUCK_SECONDS, WATCH_SECONDS
 from shared.kafka.consumer.taking import Taking
 from shared.kafka.consumer.watch import Watch
@@ -269,6 +269,20 @@ async def test_a_high_water_mark_from_before_the_records_came_stops_nothing(benc
         assert consumer.stopped() == []
         await bench.publish([order(1, n) for n in range(10, 20)])
         await bench.until_applied(20)
+
+
+async def test_fetches_are_kept_long_once_nothing_has_come_for_a_while_and_short_again_when_records_come(
+    bench: Bench,
+) -> None:
+    async with bench.consuming(fetch_wait_ms=300, busy_fetch_wait_ms=10, idle_seconds=1) as consumer:
+        await bench.publish([order(1, 1)])
+        await bench.until_applied(1)
+        fetcher = _client(consumer)._fetcher
+        await eventually(lambda: _now(fetcher._fetch_max_wait_ms), lambda wait_ms: wait_ms == 10)
+        await eventually(lambda: _now(fetcher._fetch_max_wait_ms), lambda wait_ms: wait_ms == 300)
+        await bench.publish([order(1, 2)])
+        await bench.until_applied(2)
+        await eventually(lambda: _now(fetcher._fetch_max_wait_ms), lambda wait_ms: wait_ms == 10)
 
 
 async def test_events_seen_before_on_their_lane_are_skipped(bench: Bench) -> None:

@@ -277,6 +277,20 @@ def line_total(item: Item) -> int:
     return item.unit_price_minor * item.quantity if item.total_minor is None else item.total_minor
 
 
+async def test_a_parquet_file_without_its_reader_says_how_to_get_it_and_is_imported_once_it_is_there(
+    desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = desk.folder / "orders.parquet"
+    rows = {"order_id": ["P-1"], "user_id": ["42"], "currency": ["USD"], "total": ["12.50"], "ordered_at": [None]}
+    pq.write_table(pa.table(rows), path)
+    arguments = (str(path), "--source", "till", "--preset", "orders")
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "pyarrow", None)
+        assert await desk.run(*arguments) == 1
+    assert "make ready-parquet" in capsys.readouterr().err.replace("\n", " ")
+    assert await desk.run(*arguments) == 0
+
+
 async def test_lines_of_json_are_messages_of_the_tracking_api_and_a_bad_one_costs_only_itself(desk: Desk) -> None:
     path = desk.folder / "events.ndjson"
     good = [{"type": "identify", "userId": f"u{n}", "messageId": f"m-{n}", "traits": {"n": n}} for n in range(50)]

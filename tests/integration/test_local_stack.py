@@ -100,6 +100,15 @@ def ports() -> Ports:
     return Ports.free()
 
 
+async def test_the_log_of_an_import_takes_no_room_after_the_next_checkpoint(postgres: Postgres) -> None:
+    async with postgres.administration() as connection:
+        for _ in range(96):
+            await connection.execute("SELECT pg_logical_emit_message(false, 'import', repeat('x', 1048576))")
+        await connection.execute("CHECKPOINT")
+        kept = await connection.fetchval("SELECT sum(size) FROM pg_ls_waldir()")
+    assert kept <= 64 << 20
+
+
 async def test_committed_rows_survive_a_kill_of_postgresql(server: Postgres) -> None:
     async with server.administration() as connection:
         await connection.execute("CREATE TABLE kept (number int)")

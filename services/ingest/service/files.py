@@ -4,6 +4,7 @@ import contextlib
 import csv
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
+from importlib.util import find_spec
 from itertools import groupby, islice
 from operator import itemgetter
 from pathlib import Path
@@ -18,6 +19,7 @@ from shared.errors import Invalid
 MAX_COLUMNS: Final = 2_000  # of a CSV file: each row costs as much as there are columns, however short it is
 PARQUET_ROWS: Final = 5_000  # read at a time
 HASHED_BYTES: Final = 1 << 20
+NO_PARQUET: Final = "Parquet: the library that reads it is not installed; get it with: make ready-parquet"
 
 Row = dict[str, Any] | bytes  # bytes: a line that can't be read as a row
 
@@ -55,6 +57,12 @@ def _column_names(path: Path, options: Options) -> Sequence[str]:
             with _parquet(path) as file:
                 names: list[str] = file.schema_arrow.names
                 return names
+
+
+def require_reader(wanted: FileFormat) -> None:
+    """Raises `NotReadable` where files of this format can't be read for want of a library."""
+    if wanted is FileFormat.PARQUET and find_spec("pyarrow") is None:
+        raise NotReadable(NO_PARQUET)
 
 
 def digest(path: Path) -> tuple[bytes, int]:
@@ -170,6 +178,7 @@ def _parquet_rows(path: Path) -> Iterator[Row]:
 
 
 def _parquet(path: Path) -> Any:
+    require_reader(FileFormat.PARQUET)
     # Only here: importing it costs every process of the service 40 MiB.
     import pyarrow.parquet
     from pyarrow.lib import ArrowException

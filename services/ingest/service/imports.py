@@ -127,7 +127,11 @@ def _in_the_files_words(refused: Refused, document: Document | None) -> Refused:
 async def begin(
     work: Work, source_id: UUID, options: Options, *, name: str, content_hash: bytes, size: int, by: Actor
 ) -> Row:
-    """The import of this file with these options: one that was begun before goes on. Raises `UnknownSource`."""
+    """The import of this file with these options: one that was begun before goes on.
+
+    Raises `UnknownSource`, and `NotReadable` where no file of this format can be read.
+    """
+    files.require_reader(options.format)  # before it is begun: one that has failed is not imported again
     await sources.one(work, source_id)
     import_id = uuid5(source_id, f"import/{content_hash.hex()}/{options.fingerprint().hex()}")
     await repository.insert(
@@ -149,7 +153,11 @@ async def begin(
 
 
 async def announce(work: Work, source_id: UUID, options: Options, *, name: str, by: Actor) -> UUID:
-    """An import whose file is still to be uploaded; its id. Raises `UnknownSource`."""
+    """An import whose file is still to be uploaded; its id.
+
+    Raises `UnknownSource`, and `NotReadable` where no file of this format can be read.
+    """
+    files.require_reader(options.format)
     await sources.one(work, source_id)
     import_id = uuid7()
     await repository.insert(

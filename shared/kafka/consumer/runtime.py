@@ -112,7 +112,7 @@ class Consumer:
             group_id=subscription.group_id,
             enable_auto_commit=False,
             auto_offset_reset="none",
-            fetch_max_wait_ms=subscription.fetch_wait_ms,
+            fetch_max_wait_ms=subscription.fetch_wait_while_busy_ms,
             session_timeout_ms=subscription.session_timeout_ms,
             heartbeat_interval_ms=subscription.session_timeout_ms // HEARTBEATS_PER_SESSION,
             metadata_max_age_ms=METADATA_SECONDS * 1000,

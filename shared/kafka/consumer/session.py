@@ -19,6 +19,7 @@ from shared.failpoints import failpoint
 from shared.kafka import breaker, offsets, rewinds, unreadable
 from shared.kafka.batch import Applier, BreakerOpened, Held, PartitionLost
 from shared.kafka.consumer.holdings import Holdings
+from shared.kafka.consumer.pace import Pace
 from shared.kafka.consumer.subscription import Subscription
 from shared.kafka.consumer.taking import Taking
 from shared.kafka.consumer.watch import Watch
@@ -28,8 +29,6 @@ from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
 from shared.logging import get_logger
 
-POLL_MILLISECONDS: Final = 200
-NOTE_SECONDS: Final = 0.5  # how often "caught up to" is written; timers are late by this much at most
 COMMIT_SECONDS: Final = 5  # Kafka's own copy of the offsets, for lag tools and to see when the database was rewound
 BATCH_SECONDS: Final = 60
 END_SECONDS: Final = 1  # how long a leader may take to know its log's end; the loop waits, and looks again
@@ -62,6 +61,13 @@ class Session:
         self.watch = Watch(subscription, holdings, self._taking, client, asking=lambda: self._asking)
         self._applier = applier
         self._asking = False
+        self._pace = Pace(
+            client,
+            wait_ms=subscription.fetch_wait_ms,
+            busy_wait_ms=subscription.fetch_wait_while_busy_ms,
+            idle_seconds=subscription.idle_seconds,
+            now=asyncio.get_running_loop().time,
+        )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises what ended it before `stop` was set, in a group."""
@@ -95,7 +101,7 @@ class Session:
                 continue
             if batches:
                 await self._apply_all(batches)
-            if now() - noted > NOTE_SECONDS:
+            if now() - noted > self._pace.note_seconds:
                 noted = now()
                 await self._note_caught_up()
             if now() - committed > COMMIT_SECONDS:
@@ -106,10 +112,11 @@ class Session:
         self._asking = True
         try:
             found: Mapping[TopicPartition, Sequence[Any]] = await self.client.getmany(
-                timeout_ms=POLL_MILLISECONDS, max_records=self._subscription.batch_records
+                timeout_ms=self._pace.poll_ms, max_records=self._subscription.batch_records
             )
         finally:
             self._asking = False
+        self._pace.looked(came=bool(found))
         return found
 
     async def _step_over_unreadable(self) -> None:

@@ -9,6 +9,7 @@ from shared.clock import Clock
 from shared.contracts import wire
 from shared.db import Database
 from shared.kafka.batch import Batches, Handlers
+from shared.kafka.consumer.pace import IDLE_SECONDS
 from shared.kafka.offsets import Place
 from shared.kafka.producer import Producer
 from shared.kafka.rewinds import OnRewound
@@ -39,6 +40,8 @@ class Subscription:
     replication: int = 1
     batch_records: int = 1000
     fetch_wait_ms: int = 500
+    busy_fetch_wait_ms: int | None = None
+    idle_seconds: float = IDLE_SECONDS
     session_timeout_ms: int = 6_000
     stuck_seconds: float = STUCK_SECONDS
     watch_seconds: float = WATCH_SECONDS
@@ -47,6 +50,11 @@ class Subscription:
     decode: wire.Decode = wire.decode
     on_rewound: OnRewound | None = None
     monotonic: Callable[[], float] = time.monotonic
+
+    @property
+    def fetch_wait_while_busy_ms(self) -> int:
+        """How long a fetch may be kept while records come."""
+        return self.fetch_wait_ms if self.busy_fetch_wait_ms is None else self.busy_fetch_wait_ms
 
     @property
     def group_id(self) -> str:

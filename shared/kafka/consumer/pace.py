@@ -1,0 +1,51 @@
+"""How often a reader looks: often while records come, seldom once none have come for a while."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+IDLE_SECONDS: Final = 30.0  # without a record; whoever tries something out, looks at it, and tries again is not idle
+POLL_MILLISECONDS: Final = 200
+IDLE_POLL_MILLISECONDS: Final = 1_000
+NOTE_SECONDS: Final = 0.5  # how often "caught up to" is written; timers are late by this much at most…
+IDLE_NOTE_SECONDS: Final = 2.0  # …or by this much, when nothing but time passes
+
+
+class Pace:
+    """What a reader's loop waits for, by when a record last came; tells its client how long a fetch may be kept.
+
+    A broker that answers as soon as records come makes nobody wait longer for it. The embedded one keeps each fetch for
+    its whole time: there the first record after a silence may come later, by the wait of an idle fetch.
+    """
+
+    def __init__(
+        self, client: Any, *, wait_ms: int, busy_wait_ms: int, idle_seconds: float, now: Callable[[], float]
+    ) -> None:
+        self._client = client
+        self._wait_ms = wait_ms
+        self._busy_wait_ms = busy_wait_ms
+        self._idle_seconds = idle_seconds
+        self._now = now
+        self._came_at = now()
+        self.idle = False
+
+    def looked(self, *, came: bool) -> None:
+        """Notes whether the last look brought records."""
+        now = self._now()
+        if came:
+            self._came_at = now
+        idle = now - self._came_at > self._idle_seconds
+        if idle != self.idle:
+            self.idle = idle
+            fetcher = self._client._fetcher  # aiokafka reads it for each fetch, and has no other way to change it
+            assert hasattr(fetcher, "_fetch_max_wait_ms")
+            fetcher._fetch_max_wait_ms = self._wait_ms if idle else self._busy_wait_ms
+
+    @property
+    def poll_ms(self) -> int:
+        """Milliseconds that the loop waits for records."""
+        return IDLE_POLL_MILLISECONDS if self.idle else POLL_MILLISECONDS
+
+    @property
+    def note_seconds(self) -> float:
+        """Seconds between two notes of how far everything has been read."""
+        return IDLE_NOTE_SECONDS if self.idle else NOTE_SECONDS
