@@ -5,7 +5,7 @@ said, before the customer gave that yes, that the two are one. All of it is a jo
 the same.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -127,35 +127,50 @@ def _known_as(name: str, joined: Joined, at: datetime) -> set[str]:
     """Every name of which it was known at that time that it means the same customer.
 
     What two users share, then or since, joins them no more here than it does profiles, and a word of one of them is
-    none of the other: only an explicit merge, which names both, and was known at that time, does.
+    none of the other: only an explicit merge, which names both, and was known at that time, does. A chain of names
+    that leads from one such user to another says of none of its links whose it is; each user's own word remains.
     """
-    shared = _shared(joined, at)
-    return set() if name in shared else _reached(name, _neighbours(joined, at=at, but=shared))
+    explicit = _neighbours(joined, at=at, which=_is_of_users)
+    shared = _shared(joined, explicit)
+    if name in shared:
+        return set()
+    whose = {one for one in _reached(name, _chains(joined, explicit, but=shared)) if _is_user(one)}
+    if whose and not whose <= _reached(min(whose), explicit):
+        return _reached(name, explicit) if _is_user(name) else set()
+    return _reached(name, _neighbours(joined, at=at, but=shared))
 
 
-def _shared(joined: Joined, at: datetime) -> frozenset[str]:
-    """The names that stand with users whom no explicit merge had made one at that time."""
-    near = _neighbours(joined)
-    users = {one: {other for other in others if _is_user(other)} for one, others in near.items()}
-    explicit = {
+def _shared(joined: Joined, explicit: Mapping[str, set[str]]) -> frozenset[str]:
+    """The names that stand with users whom no explicit merge had made one."""
+    users = {
         one: {other for other in others if _is_user(other)}
-        for one, others in _neighbours(joined, at=at).items()
-        if _is_user(one)
+        for one, others in _neighbours(joined).items()
+        if not _is_user(one)
     }
     return frozenset(
-        one
-        for one, whose in users.items()
-        if not _is_user(one) and len(whose) > 1 and not whose <= _reached(min(whose), explicit)
+        one for one, whose in users.items() if len(whose) > 1 and not whose <= _reached(min(whose), explicit)
     )
 
 
+def _chains(joined: Joined, explicit: Mapping[str, set[str]], *, but: frozenset[str]) -> dict[str, set[str]]:
+    """What stands with what, at any time; but of users with users only what is explicit."""
+    near = _neighbours(joined, but=but, which=lambda one, other: not _is_of_users(one, other))
+    for one, others in explicit.items():
+        near.setdefault(one, set()).update(others)
+    return near
+
+
 def _neighbours(
-    joined: Joined, *, at: datetime | None = None, but: frozenset[str] = frozenset()
+    joined: Joined,
+    *,
+    at: datetime | None = None,
+    but: frozenset[str] = frozenset(),
+    which: Callable[[str, str], bool] = lambda _one, _other: True,
 ) -> dict[str, set[str]]:
     near: dict[str, set[str]] = {}
     for one, others in joined.items():
         for other, since in others.items():
-            if (at is None or since <= at) and one not in but and other not in but:
+            if (at is None or since <= at) and one not in but and other not in but and which(one, other):
                 near.setdefault(one, set()).add(other)
                 near.setdefault(other, set()).add(one)
     return near
@@ -168,6 +183,10 @@ def _reached(name: str, near: Mapping[str, set[str]]) -> set[str]:
         found |= new
         todo += new
     return found
+
+
+def _is_of_users(one: str, other: str) -> bool:
+    return _is_user(one) and _is_user(other)
 
 
 def _is_user(name: str) -> bool:

@@ -430,14 +430,19 @@ class IdentityMachine(RuleBasedStateMachine):
         self.everybody = Identities({}, {})
         self.explicit = Components()
         self.arrived = 0
+        self.clock = NOON
         self.states: dict[UUID, ProfileState] = {}
         self.given: list[tuple[UUID, Event]] = []
 
     def arrive(self, kind: SourceKind, named: Sequence[Identity], hours: int, **changes: Any) -> UUID | None:
+        """Events arrive as they are received; what they tell of may have happened long before."""
         self.arrived += 1
+        at = NOON + timedelta(hours=hours)
+        self.clock = max(self.clock, at) + timedelta(seconds=1)
         said = seen(
             *named,
-            at=NOON + timedelta(hours=hours),
+            at=at,
+            received_at=self.clock,
             source_kind=kind,
             event_id=UUID(int=self.arrived),
             **changes,

@@ -196,3 +196,20 @@ def test_a_yes_of_an_event_that_names_several_users_is_that_of_the_first() -> No
 def test_a_device_that_two_users_share_makes_no_yes_of_a_no() -> None:
     shared = [asked(False, user("3")), told(user("3"), DEVICE), told(user("1"), DEVICE), asked(True, user("1"), at=1)]
     assert email(*shared) is False
+
+
+def test_a_yes_by_a_chain_of_names_that_leads_to_two_users_is_that_of_neither() -> None:
+    bob, his = user("bob"), Identity(Namespace.EMAIL, "bob@example.com")
+    chain = [asked(False, ANN), told(ANN, MAIL), told(bob, his), asked(True, MAIL, his, at=1)]
+    merged = event(CustomerIdentified(), ANN, bob, at=NOON + days(2), merges=True)
+    assert email(*chain) is False
+    assert email(*chain, merged) is False
+    assert email(*chain, merged, asked(True, ANN, at=3)) is True
+
+
+def test_a_yes_that_counted_counts_after_a_merge_with_somebody_else() -> None:
+    bob = user("bob")
+    agreed_again = [asked(False, ANN), told(ANN, MAIL), asked(True, MAIL, at=1)]
+    merged = event(CustomerIdentified(), ANN, bob, at=NOON + days(2), merges=True)
+    assert email(*agreed_again) is True
+    assert email(*agreed_again, told(bob), merged) is True
