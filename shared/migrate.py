@@ -26,6 +26,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from shared.database_url import connect_arguments
 from shared.failpoints import failpoint
 
 LOCK: Final = 0x5261_7070  # any number that nobody else locks
@@ -52,11 +53,12 @@ async def upgrade(service: str, database_url: str, *, user: str = "") -> None:
     Where `user`, the role that the service runs as, is another than the URL's, it may read and write all tables
     afterwards, of this version and of later ones, and change none.
     """
+    address, tls = connect_arguments(database_url)
     engine = create_async_engine(
-        database_url,
+        address,
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args={"server_settings": {"statement_timeout": "0"}},  # the whole has a deadline of its own
+        connect_args={"server_settings": {"statement_timeout": "0"}, **tls},  # the whole has a deadline of its own
     )
     try:
         async with engine.connect() as connection, asyncio.timeout(60):

@@ -45,6 +45,7 @@ class Relay:
         self._holder: UUID = uuid4()
         self._wake = asyncio.Event()
         self._renew_at = float("-inf")
+        self._well = False
         database.listeners.append(self._wake.set)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -63,7 +64,9 @@ class Relay:
             self._wake.clear()
             try:
                 more = await self._round()
+                self._well = True
             except (BrokerAway, DBAPIError, *DATABASE_AWAY) as error:
+                self._well = False
                 log.warning("relay.waits", error=repr(error))
                 if stop.is_set():
                     return
@@ -73,6 +76,10 @@ class Relay:
                 if stop.is_set() and not self._wake.is_set():
                     return
                 await _either(self._wake.wait, POLL_SECONDS)
+
+    def is_well(self) -> bool:
+        """Whether the last look at the outbox succeeded, and what lay there was published."""
+        return self._well
 
     def wake(self) -> None:
         """Looks at the outbox now."""

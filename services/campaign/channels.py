@@ -22,8 +22,8 @@ from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused, SMTPResponseEx
 from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.settings import CampaignSettings
 from shared.failpoints import failpoint
+from shared.tls import client_context
 
-IMPLICIT_TLS_PORT: Final = 465  # RFC 8314, section 3.3
 REASON_CHARACTERS: Final = 300
 READ_SECONDS: Final = 0.5  # for an answer that lies there unread; within the lease's slack
 
@@ -58,6 +58,7 @@ class EmailChannel:
         self._domain = self._address.rpartition("@")[2]
         self._from = formataddr((name, self._address))
         self._idle: list[SMTP] = []
+        self._tls = None if settings.smtp_tls == "false" else client_context(authority=settings.smtp_ca_file)
 
     async def send(self, mail: Mail) -> Answer:
         """Hands one message over. A failure before DATA can be tried again; a silence after it is never."""
@@ -130,7 +131,6 @@ class EmailChannel:
 
     async def _connected(self) -> SMTP:
         settings = self._settings
-        implicit = settings.smtp_tls and settings.smtp_port == IMPLICIT_TLS_PORT
         client = SMTP(
             hostname=settings.smtp_host,
             port=settings.smtp_port,
@@ -138,8 +138,9 @@ class EmailChannel:
             password=settings.smtp_password.get_secret_value() or None,
             local_hostname=self._domain,
             timeout=settings.smtp_envelope_seconds,
-            use_tls=implicit,
-            start_tls=settings.smtp_tls and not implicit,
+            use_tls=settings.smtp_implicit_tls,
+            start_tls=settings.smtp_start_tls,
+            tls_context=self._tls,
         )
         with _closed_on_error(client):
             try:

@@ -18,6 +18,7 @@ from aiokafka.partitioner import murmur2
 
 from shared.contracts.wire import Message
 from shared.failpoints import failpoint
+from shared.kafka.connection import Brokers, client_options
 from shared.kafka.failures import failures_raise
 from shared.logging import get_logger
 
@@ -80,13 +81,13 @@ class Producer:
 
     def __init__(
         self,
-        bootstrap: str,
+        brokers: Brokers,
         *,
         client_id: str,
         linger_milliseconds: int = 0,
         max_request_bytes: int = MAX_REQUEST_BYTES,
     ) -> None:
-        self._bootstrap = bootstrap
+        self._brokers = brokers
         self._client_id = client_id
         self._linger_milliseconds = linger_milliseconds
         self._max_request_bytes = max_request_bytes
@@ -248,7 +249,7 @@ class Producer:
         async with self._changing:
             if self._client is None:
                 client = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
+                    **client_options(self._brokers),
                     client_id=self._client_id,
                     acks="all",
                     linger_ms=self._linger_milliseconds,
