@@ -53,6 +53,8 @@ def _tls_problem(parameters: dict[str, str]) -> str | None:
         return f"its sslmode={mode} needs sslrootcert, the file of the authority's certificate"
     if bool(certificate) != bool(key):
         return "must have both sslcert and sslkey, or none"
+    if not authority:
+        return None
     try:
         client_context(authority=authority, certificate=certificate, key=key)
     except (OSError, ValueError) as error:

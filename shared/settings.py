@@ -151,7 +151,7 @@ class Settings(BaseSettings):
 
     @field_validator("kafka_sasl_username", "kafka_sasl_password")
     @classmethod
-    def _login_is_whole(cls, value: Any, info: ValidationInfo) -> Any:
+    def _kafka_login_is_whole(cls, value: Any, info: ValidationInfo) -> Any:
         given = bool(value.get_secret_value() if isinstance(value, SecretStr) else value)
         protocol = info.data.get("kafka_security_protocol")
         if protocol in WITH_LOGIN and not given:
@@ -200,7 +200,10 @@ class Settings(BaseSettings):
     @field_validator("http_trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        networks(value)  # raises ValueError
+        try:
+            networks(value)
+        except ValueError:
+            raise ValueError("must be IP addresses and networks, such as 10.0.0.0/24, separated by commas") from None
         return value
 
     def kafka(self) -> KafkaConnection:

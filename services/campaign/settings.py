@@ -56,7 +56,7 @@ class CampaignSettings(Settings):
 
     @field_validator("smtp_password")
     @classmethod
-    def _login_is_whole(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+    def _smtp_login_is_whole(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
         username = info.data.get("smtp_username")
         if username is not None and bool(username) != bool(value.get_secret_value()):
             raise ValueError("must be set together with SMTP_USERNAME")
@@ -67,10 +67,11 @@ class CampaignSettings(Settings):
     def _can_be_read(cls, value: str, info: ValidationInfo) -> str:
         if value and info.data.get("smtp_tls") == "false":
             raise ValueError("is set, but there is no TLS with SMTP_TLS=false")
-        try:
-            client_context(authority=value)
-        except (OSError, ValueError) as error:
-            raise ValueError(certificate_problem(error)) from None
+        if value:
+            try:
+                client_context(authority=value)
+            except (OSError, ValueError) as error:
+                raise ValueError(certificate_problem(error)) from None
         return value
 
     @field_validator("sender_lease_seconds")
