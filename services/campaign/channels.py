@@ -24,6 +24,7 @@ from services.campaign.settings import CampaignSettings
 from shared.failpoints import failpoint
 from shared.tls import client_context
 
+NOT_LET_IN: Final = (530, 534, 535, 538)  # RFC 4954: of our login, not of the message, which waits until that is mended
 REASON_CHARACTERS: Final = 300
 READ_SECONDS: Final = 0.5  # for an answer that lies there unread; within the lease's slack
 
@@ -186,6 +187,8 @@ def _closed_on_error(client: SMTP) -> Iterator[None]:
 
 def _refusal(error: SMTPResponseException) -> Answer | None:
     """What a negative reply says of the message, if it is one. RFC 5321, section 4.2.1."""
+    if error.code in NOT_LET_IN:
+        return Deferred(_reason("provider", error))
     if error.code in range(400, 500):
         return Deferred(_reason("deferred", error))
     if error.code in range(500, 600):
