@@ -1,11 +1,9 @@
 """A real Apache Kafka (KRaft), one broker or several, from the jars that Maven resolves."""
 
 import asyncio
-import base64
 import signal
 import struct
 import tempfile
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +20,7 @@ from deploy.local.process import (
     together,
     wait_for_port,
 )
+from shared.credentials import cluster_id
 
 HEAP = "-Xmx384m"
 # Three quarters of what a start costs is compiling and checking classes; what is compiled less runs more slowly.
@@ -212,7 +211,7 @@ class ApacheKafka:
         path = self._home / "cluster-id"
         if not path.exists():
             private_folder(self._home)
-            path.write_text(_new_cluster_id())
+            path.write_text(cluster_id())
         return path.read_text()
 
     def _properties(self, node: int) -> dict[str, str]:
@@ -274,13 +273,6 @@ async def _archive(path: Path) -> None:
         broker._options = (*QUICK, f"-XX:ArchiveClassesAtExit={path}")
         await broker.start()
         await broker.stop()
-
-
-def _new_cluster_id() -> str:
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):  # the format tool would read an option
-            return text
 
 
 def _listeners(addresses: Mapping[str, str]) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Self
 import httpx2
 
 from deploy.local.broker import Broker, EmbeddedBroker
-from deploy.local.credentials import ALGORITHM, ISSUER, Credentials
+from deploy.local.credentials import ISSUER, Credentials
 from deploy.local.kafka import ApacheKafka
 from deploy.local.lock import HomeLock
 from deploy.local.placement import write_private
@@ -29,6 +29,7 @@ from deploy.local.process import (
 )
 from deploy.local.settings import CHECKOUT, SERVICES, BrokerKind, Ports
 from shared import migrate
+from shared.credentials import ALGORITHM
 
 FREE_BYTES_NEEDED = 1024**3
 MIGRATE_DEADLINE_SECONDS = 120.0
