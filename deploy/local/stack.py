@@ -115,7 +115,7 @@ class Stack:
             self._credentials.admin_token(datetime.now(UTC))  # for the user, in a file
             await together(self._start_databases(), self._start_broker(), self.start_mail())
             for name in SERVICES:  # here, and not in a process each: starting Python five times costs seconds
-                await migrate.upgrade(name, self.postgres.database_url(name))
+                await migrate.upgrade(name, self.postgres.owner_url(name), user=f"rapport_{name}")
             self._report("Databases are migrated")
             await together(self.make_write_key(), *[self.start_service(name) for name in self._started])
             self._report("All services are ready")
@@ -129,7 +129,7 @@ class Stack:
             f"the service {name}",
             self._command(name, "serve"),
             log=self._log(name),
-            env=self.environment(name),
+            env={one: value for one, value in self.environment(name).items() if one != "MIGRATION_DATABASE_URL"},
             cwd=CHECKOUT,
         )
         await self._wait_until_ready(self.url(name), child)
@@ -227,6 +227,8 @@ class Stack:
     async def _start_databases(self) -> None:
         await self.postgres.start()
         await self.postgres.create_service_databases(SERVICES)
+        for name in SERVICES:
+            await self.postgres.give_to_owner(name)
         if self.postgres.created:
             self._write_key_path.unlink(missing_ok=True)
         self._report(f"PostgreSQL on {LOOPBACK}:{self.ports.postgres}")
@@ -260,7 +262,7 @@ class Stack:
         return [sys.executable, "-m", f"services.{name}", *arguments]
 
     def environment(self, name: str) -> dict[str, str]:
-        """The environment that a service's process gets, as for one that a test starts beside it."""
+        """The environment of a service's commands; its process does not get the owner's URL among them."""
         own = {
             "ingest": {"SECRETS_KEY": self._keys.secrets_key},
             "campaign": {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports.smtp), "MAIL_FROM": MAIL_FROM},
@@ -271,6 +273,7 @@ class Stack:
             **inherited,
             "PYTHONUNBUFFERED": "1",
             "DATABASE_URL": self.postgres.database_url(name),
+            "MIGRATION_DATABASE_URL": self.postgres.owner_url(name),
             "KAFKA_BOOTSTRAP": self.broker.bootstrap,
             "HTTP_HOST": LOOPBACK,
             "HTTP_PORT": str(self.ports.of(name)),

@@ -56,9 +56,7 @@ def test_the_environment_holds_good_secrets_and_not_the_private_key(
     assert key.splitlines()[1] not in "\n".join(lines)
 
 
-@pytest.mark.parametrize(
-    "given", ["", "junk", "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2Vw\n-----END PUBLIC KEY-----"]
-)
+@pytest.mark.parametrize("given", ["", "junk", "-----BEGIN PUBLIC KEY-----\nMCowBQYDK2Vw\n-----END PUBLIC KEY-----"])
 def test_what_is_no_key_is_said_in_one_line(
     given: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
