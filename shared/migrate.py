@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     Uuid,
+    inspect,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSON
@@ -76,10 +77,11 @@ async def upgrade(service: str, database_url: str, *, user: str = "") -> None:
 
 def _grant(connection: Connection, user: str) -> None:
     role = connection.dialect.identifier_preparer.quote(user)
+    versions = inspect(connection).has_table("alembic_version")  # a service without migrations has none
     for statement in (
         "GRANT USAGE ON SCHEMA public TO {role}",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
-        "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",
+        *(["REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}"] if versions else []),
         "GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {role}",
