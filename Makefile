@@ -14,7 +14,7 @@ IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs do check test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle faults faults-full soak soak-local ready ready-dev ready-parquet ready-receipts python
+.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle faults faults-full soak soak-local ready ready-dev ready-parquet ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,8 +39,12 @@ check: ready-dev ## lint, types, and the architecture's rules
 	$(VENV)/ruff format --check
 	$(VENV)/mypy
 	$(VENV)/lint-imports
+	$(VENV)/python -m deploy.settings_table --check
 	@if [ -e tests/architecture.py ] || [ -d tests/architecture ]; then \
 	  echo $(VENV)/python -m tests.architecture; $(VENV)/python -m tests.architecture; fi
+
+settings-table: ready-dev ## write the table of every setting into docs/operations.md
+	$(VENV)/python -m deploy.settings_table
 
 test: ready-dev ## all tests but the faults, on the embedded broker, in four processes; ARGS='-n 0 -s' for one
 	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests --ignore=tests/faults --ignore=tests/bench --ignore=tests/browser \

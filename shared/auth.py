@@ -9,6 +9,7 @@ import jwt
 from shared.clock import SystemClock
 from shared.errors import Forbidden, Unauthorized
 from shared.key_set import KeySet
+from shared.setting_kinds import pem
 
 AUDIENCE: Final = "rapport"
 LEEWAY_SECONDS: Final = 10
@@ -52,7 +53,7 @@ class Verifier:
         max_life: timedelta = MAX_LIFE,
         key_set_seconds: float = KEY_SET_SECONDS,
     ) -> None:
-        self._public_key = public_key.replace("\\n", "\n")
+        self._public_key = pem(public_key)
         self._key_set = KeySet(jwks_url, cache_seconds=key_set_seconds) if jwks_url else None
         self._algorithm = algorithm
         self._issuer = issuer

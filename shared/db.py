@@ -14,6 +14,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from shared.clock import Clock
+from shared.database_url import connect_arguments
 from shared.outbox import Outbox
 from shared.sql import sql
 
@@ -97,8 +98,9 @@ class Database:
     ) -> None:
         self._clock = clock
         self.listeners: list[Callable[[], None]] = []
+        address, tls = connect_arguments(url)
         self.engine: AsyncEngine = create_async_engine(
-            url,
+            address,
             hide_parameters=True,  # an error's text goes to the log, and parameters are customers
             pool_size=pool_size,
             max_overflow=0,
@@ -107,6 +109,7 @@ class Database:
                 "server_settings": {**session, "application_name": application},
                 "command_timeout": command_timeout_seconds,
                 "timeout": CONNECT_TIMEOUT_SECONDS,
+                **tls,
             },
         )
         event.listen(self.engine.sync_engine, "handle_error", _without_data)

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared import metrics, published
 from shared.db import DATABASE_AWAY, Database
 from shared.failpoints import failpoint
+from shared.kafka.connection import Brokers
 from shared.kafka.producer import LogPosition, Producer
 from shared.kafka.readers import passed_by_all
 from shared.logging import get_logger
@@ -31,12 +32,12 @@ class Keeper:
     while there is none.
     """
 
-    def __init__(self, database: Database, producer: Producer, bootstrap: str, *, alarm_bytes: int) -> None:
+    def __init__(self, database: Database, producer: Producer, brokers: Brokers, *, alarm_bytes: int) -> None:
         """`producer` prepares clusters (`shared.kafka.pinned`); above `alarm_bytes` the log says so."""
         self.cluster_id: str | None = None
         self._database = database
         self._producer = producer
-        self._bootstrap = bootstrap
+        self._brokers = brokers
         self._alarm_bytes = alarm_bytes
         self._alarmed = False
         self._topics: set[str] = set()
@@ -105,7 +106,7 @@ class Keeper:
             return 0
         async with self._database.engine.begin() as connection:
             below = await published.mark(connection)
-        found = await passed_by_all(self._bootstrap, self._topics, cluster_id=cluster_id)
+        found = await passed_by_all(self._brokers, self._topics, cluster_id=cluster_id)
         passed = [Passed(one.topic, one.partition, offset) for one, offset in found.items()]
         self._keeps_something.clear()
         gone, empty = 0, False

@@ -19,6 +19,7 @@ from sqlalchemy import (
     MetaData,
     Text,
     Uuid,
+    inspect,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSON
@@ -26,6 +27,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
+from shared.database_url import connect_arguments
 from shared.failpoints import failpoint
 
 LOCK: Final = 0x5261_7070  # any number that nobody else locks
@@ -52,11 +54,12 @@ async def upgrade(service: str, database_url: str, *, user: str = "") -> None:
     Where `user`, the role that the service runs as, is another than the URL's, it may read and write all tables
     afterwards, of this version and of later ones, and change none.
     """
+    address, tls = connect_arguments(database_url)
     engine = create_async_engine(
-        database_url,
+        address,
         poolclass=NullPool,
         hide_parameters=True,
-        connect_args={"server_settings": {"statement_timeout": "0"}},  # the whole has a deadline of its own
+        connect_args={"server_settings": {"statement_timeout": "0"}, **tls},  # the whole has a deadline of its own
     )
     try:
         async with engine.connect() as connection, asyncio.timeout(60):
@@ -74,10 +77,11 @@ async def upgrade(service: str, database_url: str, *, user: str = "") -> None:
 
 def _grant(connection: Connection, user: str) -> None:
     role = connection.dialect.identifier_preparer.quote(user)
+    versions = inspect(connection).has_table("alembic_version")  # a service without migrations has none
     for statement in (
         "GRANT USAGE ON SCHEMA public TO {role}",
         "GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}",
-        "REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}",
+        *(["REVOKE INSERT, UPDATE, DELETE ON alembic_version FROM {role}"] if versions else []),
         "GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA public TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO {role}",
         "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT, UPDATE ON SEQUENCES TO {role}",

@@ -11,31 +11,56 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
 from shared import metrics
+from shared.command import ROLES
 from shared.db import DATABASE_ERRORS, Database
 from shared.health import Pulse
 from shared.kafka import sources
 from shared.kafka.consumer import Consumer
 from shared.keeper import Keeper
 from shared.logging import trace_id
+from shared.relay import Relay
 
 REMEMBERED_ROUTES: Final = 1_024  # with their methods and statuses
 
 
 class Health:
-    """What the health routes tell.
+    """What the health routes tell of a process, by the roles that it has.
 
-    `needs_broker` says whether the service is ready only while its consumer is connected.
+    `needs_broker` says whether its API is ready only while the consumer beside it is connected.
     """
 
     def __init__(
-        self, pulse: Pulse, database: Database, consumer: Consumer | None, *, needs_broker: bool = True
+        self, pulse: Pulse, database: Database, consumer: Consumer | None = None, relay: Relay | None = None
     ) -> None:
         self.pulse = pulse
         self.database = database
-        self.consumer = consumer
-        self.needs_broker = needs_broker
+        self.roles: frozenset[str] = frozenset(ROLES)
+        self.needs_broker = True
         self.draining = False
-        self.keeper: Keeper | None = None
+        self.consumer = consumer
+        self._relay = relay
+
+    @property
+    def reader(self) -> Consumer | None:
+        """The consumer, if this process runs it."""
+        return self.consumer if "consumer" in self.roles else None
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """What the relay keeps, with a broker that keeps nothing."""
+        return None if self._relay is None else self._relay.keeper
+
+    def checks(self) -> dict[str, bool]:
+        """What must be true for this process to do its work, beside PostgreSQL.
+
+        An API is ready while its relay waits for the broker: it answers, and the outbox keeps what is to be published.
+        """
+        serves, checks = "api" in self.roles, {"serving": not self.draining}
+        if self.reader is not None and (self.needs_broker or not serves):
+            checks["consumer"] = self.reader.is_connected()
+        if self._relay is not None and "relay" in self.roles and not serves:
+            checks["relay"] = self._relay.is_well()
+        return checks
 
 
 router = APIRouter(tags=["operations"])
@@ -59,17 +84,14 @@ async def live(request: Request) -> JSONResponse:
     responses={503: {"model": dict[str, Any], "description": "Something that it needs is away, or it drains"}},
 )
 async def ready(request: Request) -> JSONResponse:
-    """200 when PostgreSQL answers, this process's consumer is connected, and it is not draining.
+    """200 when PostgreSQL answers, what the process runs is well, and it is not draining.
 
+    A consumer is well while it is connected; a relay that stands alone, when its last look at the outbox succeeded.
     A stopped partition leaves it ready, because it still answers; `stopped` names it, `/health/lag` says why.
     """
     health: Health = request.app.state.health
-    checks = {"serving": not health.draining, "database": await _answers(health.database)}
-    stopped: list[str] = []
-    if health.consumer is not None:
-        stopped = health.consumer.stopped_partitions()
-        if health.needs_broker:
-            checks["consumer"] = health.consumer.is_connected()
+    checks = {"database": await _answers(health.database), **health.checks()}
+    stopped = health.reader.stopped_partitions() if health.reader is not None else []
     good = all(checks.values())
     return JSONResponse({"ready": good, **checks, "stopped": stopped}, 200 if good else 503)
 
@@ -85,7 +107,7 @@ async def lag(request: Request) -> dict[str, Any]:
     that is not in the outbox and that some reader may lack; null while there is none.
     """
     health: Health = request.app.state.health
-    consumer = health.consumer
+    consumer = health.reader
     async with health.database.work() as work:
         row = await work.row("SELECT count(*) AS waiting FROM outbox")
         blocked = await sources.blocked_sources(work)

@@ -39,9 +39,10 @@ from shared.kafka.rewinds import OnRewound
 from shared.kafka.topics import ensure_topics
 from shared.keeper import Keeper
 from shared.operations import Farewell, Health
+from shared.probes import probes
 from shared.relay import Relay
 from shared.server.serving import Drain, serve
-from shared.settings import Settings, load
+from shared.settings import Settings, load, require_token_key
 
 ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 50_000
 COLLECTION_SECONDS: Final = 60.0  # at the latest: a process with little to do must not keep its cycles for hours
@@ -98,22 +99,23 @@ def assemble(
         clock=clock,
         pool_size=settings.database_pool_size,
     )
+    brokers = settings.kafka()
 
     def prepare(names: Sequence[str]) -> Prepare | None:
         """What has these topics stand in a broker that keeps nothing, before anything is sent to it."""
         if not settings.kafka_volatile:
             return None
-        return standing(settings.kafka_bootstrap, names, replication=settings.kafka_replication)
+        return standing(brokers, names, replication=settings.kafka_replication)
 
-    producer = Producer(settings.kafka_bootstrap, client_id=f"rapport-{name}", prepare=prepare(topics.ALL))
+    producer = Producer(brokers, client_id=f"rapport-{name}", prepare=prepare(topics.ALL))
     service = Service(name, settings, clock, database, producer)
     if reads:
         subscription = Subscription(
             service=name,
-            bootstrap=settings.kafka_bootstrap,
+            brokers=brokers,
             database=database,
             producer=dead_letters.producer(
-                settings.kafka_bootstrap,
+                brokers,
                 client_id=f"rapport-{name}-dlq",
                 prepare=prepare([topics.dead_letters(name)]),
             ),
@@ -134,8 +136,9 @@ def assemble(
     keeper = None
     if settings.kafka_volatile:
         alarm_bytes = settings.kafka_kept_megabytes * MEBIBYTE
-        keeper = Keeper(database, producer, settings.kafka_bootstrap, alarm_bytes=alarm_bytes)
+        keeper = Keeper(database, producer, brokers, alarm_bytes=alarm_bytes)
     service.relay = Relay(database, producer, tick=service.pulse.loop("relay"), keeper=keeper)
+    service.health = Health(service.pulse, database, service.consumer, service.relay)
     return service
 
 
@@ -148,8 +151,8 @@ def add_api(
 ) -> FastAPI:
     """Gives a service its API."""
     settings = service.settings
-    service.health = Health(service.pulse, service.database, service.consumer, needs_broker=service.needs_broker)
-    service.health.keeper = service.relay.keeper if service.relay is not None else None
+    assert service.health is not None
+    service.health.needs_broker = service.needs_broker
     service.app = create_app(
         title=service.name,
         description=description,
@@ -171,32 +174,26 @@ def add_api(
 async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = ROLES) -> None:
     """Runs a service's roles until `stop` is set, then drains: the batch in hand, the last requests, the outbox.
 
-    The API goes on answering for `drain_announce_seconds`, so that clients and load balancers find another process.
+    Whatever its roles, the process can be probed at its port from the start; without the role `api` there is nothing
+    else. An API goes on answering for `drain_announce_seconds`, so that clients and load balancers find another one.
 
     Any task that ends by an error ends the others and raises: a half-dead process is worse than none.
     """
     relay_stop = asyncio.Event()
-    if service.needs_broker:
-        await _make_topics(service, patience_seconds=BROKER_PATIENCE_SECONDS)
+    if service.health is not None:
+        service.health.roles = frozenset(roles)
     try:
         async with asyncio.TaskGroup() as background:
             if not service.needs_broker:
                 background.create_task(_make_topics_in_time(service, stop))
-            if service.relay is not None and "relay" in roles:
-                background.create_task(_until(relay_stop, "relay", service.relay.run(relay_stop)))
             async with asyncio.TaskGroup() as work:
-                if service.app is not None and "api" in roles:
-                    work.create_task(
-                        _until(stop, f"API (port {service.settings.http_port})", _serve_http(service, stop))
-                    )
-                if "consumer" in roles:
-                    if service.consumer is not None:
-                        work.create_task(_until(stop, "consumer", service.consumer.run(stop)))
-                    for name, loop in service.loops.items():
-                        work.create_task(_until(stop, name, loop(stop)))
-                for name, loop in service.always.items():
-                    work.create_task(_until(stop, name, loop(stop)))
+                work.create_task(_until(stop, f"HTTP (port {service.settings.http_port})", _serve_http(service, stop)))
                 work.create_task(_announce(service, stop))
+                if await _can_begin(service, stop, roles):
+                    if service.relay is not None and "relay" in roles:
+                        background.create_task(_until(relay_stop, "relay", service.relay.run(relay_stop)))
+                    for name, loop in _loops(service, roles).items():
+                        work.create_task(_until(stop, name, loop(stop)))
             relay_stop.set()
             if service.relay is not None:
                 service.relay.wake()
@@ -207,9 +204,33 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
         await service.database.close()
 
 
+def _loops(service: Service, roles: Sequence[str]) -> Mapping[str, Loop]:
+    """What turns until the process is told to stop; the relay turns on, until the outbox is empty."""
+    if "consumer" not in roles:
+        return service.always
+    reading = {} if service.consumer is None else {"consumer": service.consumer.run}
+    return {**reading, **service.loops, **service.always}
+
+
+async def _can_begin(service: Service, stop: asyncio.Event, roles: Sequence[str]) -> bool:
+    """Waits until the topics stand, for roles that meet the broker; False if told to stop before.
+
+    An API alone neither reads nor publishes: it writes to PostgreSQL.
+    """
+    if not service.needs_broker or not {"consumer", "relay"}.intersection(roles):
+        return not stop.is_set()
+    async with asyncio.TaskGroup() as tasks:
+        making = tasks.create_task(_make_topics(service, patience_seconds=BROKER_PATIENCE_SECONDS))
+        stopping = tasks.create_task(stop.wait())
+        await asyncio.wait((making, stopping), return_when=asyncio.FIRST_COMPLETED)
+        making.cancel()
+        stopping.cancel()
+    return not making.cancelled()
+
+
 async def _make_topics(service: Service, *, patience_seconds: float) -> None:
     await ensure_topics(
-        service.settings.kafka_bootstrap,
+        service.settings.kafka(),
         topics.ALL,
         replication=service.settings.kafka_replication,
         patience_seconds=patience_seconds,
@@ -251,11 +272,13 @@ async def _announce(service: Service, stop: asyncio.Event) -> None:
 
 
 async def _serve_http(service: Service, stop: asyncio.Event) -> None:
-    assert service.app is not None
-    assert service.health is not None
+    if service.health is None:  # a service of a test, which nobody probes
+        await stop.wait()
+        return
     settings = service.settings
+    app = service.app if "api" in service.health.roles else None
     await serve(
-        Farewell(service.app, service.health),
+        Farewell(app or probes(service.name, service.health), service.health),
         stop,
         host=settings.http_host,
         port=settings.http_port,
@@ -291,6 +314,8 @@ def main(
         user = migrate.role_of(settings.database_url.get_secret_value())
         uvloop.run(migrate.upgrade(name, settings.owner_database_url(), user=user))
         return 0
+    if "api" in roles:
+        require_token_key(settings)
     return uvloop.run(_serve(build(settings), roles))
 
 

@@ -53,6 +53,7 @@ class Relay:
         self._wake = asyncio.Event()
         self._renew_at = float("-inf")
         self._found_nothing = False  # at the last look: a cheaper one is made first
+        self._well = False
         database.listeners.append(self._wake.set)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -77,7 +78,9 @@ class Relay:
             self._wake.clear()
             try:
                 more = await self._round()
+                self._well = True
             except (BrokerAway, LeaseLost, DBAPIError, *DATABASE_AWAY) as error:
+                self._well = False
                 log.warning("relay.waits", error=repr(error))
                 if self.keeper is not None and not isinstance(error, BrokerAway):
                     self.keeper.doubt()
@@ -89,6 +92,10 @@ class Relay:
                 if stop.is_set() and not self._wake.is_set():
                     return
                 await _either(self._wake.wait, POLL_SECONDS)
+
+    def is_well(self) -> bool:
+        """Whether the last look at the outbox succeeded, and what lay there was published."""
+        return self._well
 
     def wake(self) -> None:
         """Looks at the outbox now."""

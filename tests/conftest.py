@@ -46,6 +46,8 @@ def _needs_kafka(item: pytest.Item) -> bool:
 def _says_no_more_of_kafka(item: pytest.Item) -> bool:
     if item.get_closest_marker("any_broker") is not None:
         return True
+    if _needs_kafka(item):
+        return False
     fixtures = {"broker", "own_broker"}
     return item.path.parent.name == "integration" and fixtures.isdisjoint(getattr(item, "fixturenames", ()))
 

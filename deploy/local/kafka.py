@@ -1,12 +1,11 @@
 """A real Apache Kafka (KRaft), one broker or several, from the jars that Maven resolves."""
 
 import asyncio
-import base64
 import signal
 import struct
 import tempfile
-import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from deploy.local.kafka_jars import archive, class_path
@@ -21,6 +20,7 @@ from deploy.local.process import (
     together,
     wait_for_port,
 )
+from shared.credentials import cluster_id
 
 HEAP = "-Xmx384m"
 # Three quarters of what a start costs is compiling and checking classes; what is compiled less runs more slowly.
@@ -39,12 +39,27 @@ PARTITIONS = 6
 METADATA_REQUEST = struct.pack(">hhihi", 3, 1, 1, -1, 0)  # key, version, correlation, no client id, no topics
 
 
+@dataclass(frozen=True)
+class Listener:
+    """One more way in for clients, beside the plain one: its protocol, such as SASL_SSL, and its own properties."""
+
+    name: str
+    port: int
+    protocol: str
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def address(self) -> str:
+        return f"{LOOPBACK}:{self.port}"
+
+
 class ApacheKafka:
     """A KRaft cluster on 127.0.0.1 whose data survive a kill.
 
     `advertised` maps a node (1, 2, …) to the `host:port` that it tells to clients, so that a test can put a
     proxy between them; brokers talk to each other on listeners of their own, past it. With `quick` a start takes a
-    third of the CPU time, for those who start many and ask little of each.
+    third of the CPU time, for those who start many and ask little of each. `listeners` are of a single broker;
+    `scram_users` are their users with passwords, without spaces and signs.
     """
 
     def __init__(
@@ -55,7 +70,11 @@ class ApacheKafka:
         nodes: int = 1,
         advertised: Mapping[int, str] | None = None,
         quick: bool = False,
+        listeners: Sequence[Listener] = (),
+        scram_users: Mapping[str, str] | None = None,
     ) -> None:
+        self._listeners = listeners
+        self._scram_users = scram_users or {}
         self._quick = quick
         self._options: tuple[str, ...] = ()
         self._home = home.resolve() / "kafka-data"
@@ -145,7 +164,7 @@ class ApacheKafka:
             command = [*self._java("kafka.tools.StorageTool"), "format", "-t", self._cluster_id]
             await run_to_end(
                 f"formatting {name}",
-                [*command, "-c", str(properties)],
+                [*command, "-c", str(properties), *self._scram_arguments()],
                 log=log,
                 deadline_seconds=FORMAT_DEADLINE_SECONDS,
                 cwd=folder,
@@ -153,6 +172,14 @@ class ApacheKafka:
         self._children[node] = await Child.spawn(
             name, [*self._java("kafka.Kafka"), str(properties)], log=log, cwd=folder
         )
+
+    def _scram_arguments(self) -> list[str]:
+        return [
+            part
+            for name, password in self._scram_users.items()
+            for mechanism in ("SCRAM-SHA-256", "SCRAM-SHA-512")
+            for part in ("--add-scram", f"{mechanism}=[name={name},password={password}]")
+        ]
 
     def _java(self, main: str) -> list[str]:
         options = [f"-Dorg.slf4j.simpleLogger.{name}={value}" for name, value in LOGGING.items()]
@@ -184,7 +211,7 @@ class ApacheKafka:
         path = self._home / "cluster-id"
         if not path.exists():
             private_folder(self._home)
-            path.write_text(_new_cluster_id())
+            path.write_text(cluster_id())
         return path.read_text()
 
     def _properties(self, node: int) -> dict[str, str]:
@@ -198,14 +225,21 @@ class ApacheKafka:
             "CLIENT": self._advertised.get(node, own["CLIENT"]),
             "INTERNAL": own["INTERNAL"],
         }
+        more = {one.name: one.address for one in self._listeners}
+        protocols = {**dict.fromkeys(own, "PLAINTEXT"), **{one.name: one.protocol for one in self._listeners}}
         voters = ",".join(f"{one}@{LOOPBACK}:{port}" for one, port in self._controller_ports.items())
         return {
             "process.roles": "broker,controller",
             "node.id": str(node),
             "controller.quorum.voters": voters,
-            "listeners": _listeners(own),
-            "advertised.listeners": _listeners(advertised),
-            "listener.security.protocol.map": ",".join(f"{name}:PLAINTEXT" for name in own),
+            "listeners": _listeners({**own, **more}),
+            "advertised.listeners": _listeners({**advertised, **more}),
+            "listener.security.protocol.map": ",".join(f"{name}:{value}" for name, value in protocols.items()),
+            **{
+                f"listener.name.{one.name.lower()}.{name}": value
+                for one in self._listeners
+                for name, value in one.properties.items()
+            },
             "inter.broker.listener.name": "INTERNAL",
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self._home / f"node-{node}" / "data"),
@@ -239,13 +273,6 @@ async def _archive(path: Path) -> None:
         broker._options = (*QUICK, f"-XX:ArchiveClassesAtExit={path}")
         await broker.start()
         await broker.stop()
-
-
-def _new_cluster_id() -> str:
-    while True:
-        text = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        if not text.startswith("-"):  # the format tool would read an option
-            return text
 
 
 def _listeners(addresses: Mapping[str, str]) -> str:

@@ -51,6 +51,7 @@ SETTINGS: Mapping[str, str] = {
 }
 # Of `max_connections`, so that no service takes what the others need: five processes of 12 each.
 ROLE_CONNECTIONS = 60
+OWNER_CONNECTIONS = 6  # a migration and a rebuild
 ROLE_SETTINGS: Mapping[str, str] = {
     "statement_timeout": "60s",  # a session that needs longer says so
     "idle_in_transaction_session_timeout": "60s",
@@ -140,6 +141,10 @@ class Postgres:
         """The SQLAlchemy URL of a service's own database as its own role."""
         return self.url(f"rapport_{name}", f"rapport_{name}")
 
+    def owner_url(self, name: str) -> str:
+        """The SQLAlchemy URL of a service's own database as the role that owns its tables."""
+        return self.url(f"rapport_{name}", f"rapport_{name}_owner")
+
     def url(self, database: str, role: str) -> str:
         address = f"{LOOPBACK}:{self._port}/{quote(database)}"
         return f"postgresql+asyncpg://{quote(role)}:{self._password(role)}@{address}"
@@ -156,11 +161,24 @@ class Postgres:
             await connection.execute(f"REVOKE ALL ON DATABASE {_quoted(name)} FROM PUBLIC")
         return self.url(name, owner)
 
-    async def _make_role(self, connection: "Connection", role: str) -> None:
+    async def give_to_owner(self, name: str) -> None:
+        """Gives a service's database and its tables to a role of their own; the service's role may still connect.
+
+        What that may do is granted by `migrate.upgrade`. Nothing changes where it is so already.
+        """
+        role, owner = f"rapport_{name}", f"rapport_{name}_owner"
+        async with self.administration(role) as connection:  # the database has the role's name
+            if owner not in self._roles:
+                await self._make_role(connection, owner, OWNER_CONNECTIONS)
+            await connection.execute(f"ALTER DATABASE {_quoted(role)} OWNER TO {_quoted(owner)}")
+            await connection.execute(f"REASSIGN OWNED BY {_quoted(role)} TO {_quoted(owner)}")
+            await connection.execute(f"GRANT CONNECT ON DATABASE {_quoted(role)} TO {_quoted(role)}")
+
+    async def _make_role(self, connection: "Connection", role: str, connections: int = ROLE_CONNECTIONS) -> None:
         if not await connection.fetchval("SELECT 1 FROM pg_roles WHERE rolname = $1", role):
             await connection.execute(f"CREATE ROLE {_quoted(role)} LOGIN")
         await connection.execute(f"ALTER ROLE {_quoted(role)} PASSWORD '{self._password(role)}'")
-        await connection.execute(f"ALTER ROLE {_quoted(role)} CONNECTION LIMIT {ROLE_CONNECTIONS}")
+        await connection.execute(f"ALTER ROLE {_quoted(role)} CONNECTION LIMIT {connections}")
         for setting, value in ROLE_SETTINGS.items():
             await connection.execute(f"ALTER ROLE {_quoted(role)} SET {setting} = '{value}'")
         self._roles.add(role)

@@ -14,7 +14,7 @@ import httpx2
 
 from deploy.local import environment
 from deploy.local.broker import Broker, EmbeddedBroker
-from deploy.local.credentials import ALGORITHM, ISSUER, Credentials
+from deploy.local.credentials import ISSUER, Credentials
 from deploy.local.kafka import ApacheKafka
 from deploy.local.lock import HomeLock
 from deploy.local.placement import write_private
@@ -31,6 +31,7 @@ from deploy.local.process import (
 from deploy.local.settings import CHECKOUT, SERVICES, BrokerKind, Ports
 from deploy.local.supervisor import Part, Supervisor
 from shared import migrate
+from shared.credentials import ALGORITHM
 
 FREE_BYTES_NEEDED = 1024**3
 MIGRATE_DEADLINE_SECONDS = 120.0
@@ -121,7 +122,7 @@ class Stack:
             self._credentials.admin_token(datetime.now(UTC))  # for the user, in a file
             await together(self._start_databases(), self._start_broker(), self.start_mail())
             for name in SERVICES:  # here, and not in a process each: starting Python five times costs seconds
-                await migrate.upgrade(name, self.postgres.database_url(name))
+                await migrate.upgrade(name, self.postgres.owner_url(name), user=f"rapport_{name}")
             self._report("Databases are migrated")
             environment.write(self.home, {name: self._settings_of(name) for name in SERVICES})
             await together(self.make_write_key(), *[self.start_service(name) for name in self._started])
@@ -139,7 +140,7 @@ class Stack:
             f"the service {name}",
             self._command(name, "serve"),
             log=self._log(name),
-            env=self.environment(name),
+            env={one: value for one, value in self.environment(name).items() if one != "MIGRATION_DATABASE_URL"},
             cwd=CHECKOUT,
         )
         return child
@@ -264,6 +265,8 @@ class Stack:
     async def _start_databases(self) -> None:
         await self.postgres.start()
         await self.postgres.create_service_databases(SERVICES)
+        for name in SERVICES:
+            await self.postgres.give_to_owner(name)
         if self.postgres.created:
             self._write_key_path.unlink(missing_ok=True)
         self._report(f"PostgreSQL on {LOOPBACK}:{self.ports.postgres}")
@@ -309,6 +312,7 @@ class Stack:
         }
         return {
             "DATABASE_URL": self.postgres.database_url(name),
+            "MIGRATION_DATABASE_URL": self.postgres.owner_url(name),
             "KAFKA_BOOTSTRAP": self.broker.bootstrap,
             "HTTP_HOST": LOOPBACK,
             "HTTP_PORT": str(self.ports.of(name)),

@@ -22,8 +22,9 @@ from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused, SMTPResponseEx
 from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.settings import CampaignSettings
 from shared.failpoints import failpoint
+from shared.tls import client_context
 
-IMPLICIT_TLS_PORT: Final = 465  # RFC 8314, section 3.3
+NOT_LET_IN: Final = (530, 534, 535, 538)  # RFC 4954: of our login, not of the message, which waits until that is mended
 REASON_CHARACTERS: Final = 300
 READ_SECONDS: Final = 0.5  # for an answer that lies there unread; within the lease's slack
 
@@ -58,6 +59,7 @@ class EmailChannel:
         self._domain = self._address.rpartition("@")[2]
         self._from = formataddr((name, self._address))
         self._idle: list[SMTP] = []
+        self._tls = None if settings.smtp_tls == "false" else client_context(authority=settings.smtp_ca_file)
 
     async def send(self, mail: Mail) -> Answer:
         """Hands one message over. A failure before DATA can be tried again; a silence after it is never."""
@@ -130,7 +132,6 @@ class EmailChannel:
 
     async def _connected(self) -> SMTP:
         settings = self._settings
-        implicit = settings.smtp_tls and settings.smtp_port == IMPLICIT_TLS_PORT
         client = SMTP(
             hostname=settings.smtp_host,
             port=settings.smtp_port,
@@ -138,8 +139,9 @@ class EmailChannel:
             password=settings.smtp_password.get_secret_value() or None,
             local_hostname=self._domain,
             timeout=settings.smtp_envelope_seconds,
-            use_tls=implicit,
-            start_tls=settings.smtp_tls and not implicit,
+            use_tls=settings.smtp_implicit_tls,
+            start_tls=settings.smtp_start_tls,
+            tls_context=self._tls,
         )
         with _closed_on_error(client):
             try:
@@ -185,6 +187,8 @@ def _closed_on_error(client: SMTP) -> Iterator[None]:
 
 def _refusal(error: SMTPResponseException) -> Answer | None:
     """What a negative reply says of the message, if it is one. RFC 5321, section 4.2.1."""
+    if error.code in NOT_LET_IN:
+        return Deferred(_reason("provider", error))
     if error.code in range(400, 500):
         return Deferred(_reason("deferred", error))
     if error.code in range(500, 600):

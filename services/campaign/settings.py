@@ -5,28 +5,43 @@ from typing import Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from shared.settings import Port, Settings
+from shared.setting_kinds import FilePath, Host, Line, Port, Seconds, SmtpTls
+from shared.settings import Settings
+from shared.tls import certificate_problem, client_context
 
+IMPLICIT_TLS_PORT: Final = 465  # RFC 8314, section 3.3
 LEASE_SLACK_SECONDS: Final = 10  # for what stands around a send: the claim's commit, the answer's
 
 
 class CampaignSettings(Settings):
     """Environment variables of the campaign service."""
 
-    mail_from: str = Field(description="the sender, such as `Shop <hello@shop.example>`; its domain ends message ids")
-    smtp_host: str = Field(description="host of the mail provider")
+    mail_from: Line = Field(description="the sender, such as `Shop <hello@shop.example>`; its domain ends message ids")
+    smtp_host: Host = Field(description="host of the mail provider")
     smtp_port: Port = Field(description="port of the mail provider")
-    smtp_username: str = Field("", description="user at the mail provider; empty where it asks for none")
-    smtp_password: SecretStr = Field(SecretStr(""), description="password at the mail provider")
-    smtp_tls: bool = Field(False, description="encrypt: TLS from the first byte on port 465, else STARTTLS, required")
-    smtp_envelope_seconds: float = Field(
+    smtp_username: Line = Field("", description="user at the mail provider; empty where it asks for none")
+    smtp_password: SecretStr = Field(
+        SecretStr(""), validate_default=True, description="password at the mail provider; needed with `SMTP_USERNAME`"
+    )
+    smtp_tls: SmtpTls = Field(
+        "false",
+        description="`implicit`: TLS from the first byte; `starttls`: required before anything is said; `true`: "
+        "implicit on port 465, else STARTTLS. The provider's certificate and name are verified",
+    )
+    smtp_ca_file: FilePath = Field(
+        "", description="PEM certificates of the authority that signs the provider's; by default those of the system"
+    )
+    smtp_envelope_seconds: Seconds = Field(
         20, gt=0, le=25, description="time for connecting, logging in and naming the recipient; then: try again later"
     )
-    smtp_data_seconds: float = Field(
-        20, gt=0, le=25, description="time for the message itself; after that nobody knows whether it was taken"
+    smtp_data_seconds: Seconds = Field(
+        20, gt=0, le=25, description="time for the message itself; after that it is `unknown` whether it was taken"
     )
-    sender_lease_seconds: float = Field(
-        60, validate_default=True, description="after so long, what a sender has in hand is taken for lost: `unknown`"
+    sender_lease_seconds: Seconds = Field(
+        60,
+        validate_default=True,
+        description="after so long, what a sender has in hand is taken for lost and becomes `unknown`; more than both "
+        "SMTP times and 10",
     )
     sender_concurrency: int = Field(8, ge=1, le=100, description="messages handed over at the same time")
     frequency_cap_messages: int = Field(3, ge=1, description="messages that one customer may get, of all journeys…")
@@ -39,6 +54,26 @@ class CampaignSettings(Settings):
             raise ValueError("must be a mail address, or a name and an address in angle brackets")
         return value
 
+    @field_validator("smtp_password")
+    @classmethod
+    def _smtp_login_is_whole(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        username = info.data.get("smtp_username")
+        if username is not None and bool(username) != bool(value.get_secret_value()):
+            raise ValueError("must be set together with SMTP_USERNAME")
+        return value
+
+    @field_validator("smtp_ca_file")
+    @classmethod
+    def _can_be_read(cls, value: str, info: ValidationInfo) -> str:
+        if value and info.data.get("smtp_tls") == "false":
+            raise ValueError("is set, but there is no TLS with SMTP_TLS=false")
+        if value:
+            try:
+                client_context(authority=value)
+            except (OSError, ValueError) as error:
+                raise ValueError(certificate_problem(error)) from None
+        return value
+
     @field_validator("sender_lease_seconds")
     @classmethod
     def _longer_than_any_send(cls, value: float, info: ValidationInfo) -> float:
@@ -48,6 +83,16 @@ class CampaignSettings(Settings):
                 f"must be more than SMTP_ENVELOPE_SECONDS + SMTP_DATA_SECONDS + {LEASE_SLACK_SECONDS}, here {least:g}"
             )
         return value
+
+    @property
+    def smtp_implicit_tls(self) -> bool:
+        """Whether TLS begins with the first byte."""
+        return self.smtp_tls == "implicit" or (self.smtp_tls == "true" and self.smtp_port == IMPLICIT_TLS_PORT)
+
+    @property
+    def smtp_start_tls(self) -> bool:
+        """Whether a connection begins plain, and must turn to TLS before anything is said."""
+        return self.smtp_tls != "false" and not self.smtp_implicit_tls
 
     @property
     def mail_address(self) -> str:

@@ -6,32 +6,42 @@ import maxminddb
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from shared.setting_kinds import FilePath, PublicHost, Seconds
 from shared.settings import Settings
 
 
 class IngestSettings(Settings):
     """Environment variables of the ingest service."""
 
-    public_host: str = Field(
+    public_host: PublicHost = Field(
         "", description="host[:port] that SDKs are told to send to; by default the one that they asked at"
     )
     secrets_key: SecretStr = Field(
-        SecretStr(""), description="Fernet keys, by comma, that encrypt webhook secrets; the first encrypts"
+        SecretStr(""),
+        description="Fernet keys, by comma, that encrypt webhook secrets; the first encrypts, all decrypt. Needed for "
+        "signed webhooks",
     )
-    geoip_database: str = Field("", description="a MaxMind database file (mmdb) of cities or countries")
-    produce_seconds: float = Field(
+    geoip_database: FilePath = Field("", description="a MaxMind database file (mmdb) of cities or countries")
+    produce_seconds: Seconds = Field(
         3, gt=0, description="how long the broker may take to acknowledge before events go to the spool"
     )
     spool_megabytes: int = Field(
-        512, ge=0, description="what PostgreSQL keeps while the broker is away, above which ingest answers 503; 0: none"
+        512,
+        ge=0,
+        description="what PostgreSQL keeps while the broker is away, and with KAFKA_VOLATILE until all was read, above "
+        "which ingest answers 503; 0: no spool",
     )
     public_events_per_second: int = Field(
         2_000,
         ge=0,
-        description="what a public source without a limit of its own may send, by process; 0: no limit",
+        description="what each public source may send that has no `events_per_second` of its own: on average, with a "
+        "burst of 2 s, by each process; 0: no limit",
     )
     address_events_per_second: int = Field(
-        100, ge=0, description="what one client address may send with public keys, by process; 0: no limit"
+        100,
+        ge=0,
+        description="what one client address (of IPv6 a /64) may send with public keys, to all sources together: on "
+        "average, with a burst of 10 s, by each process; 0: no limit. Server keys are not counted",
     )
     quarantine_days: int = Field(90, ge=1, description="how long refused payloads are kept")
     import_megabytes: int = Field(1024, ge=1, description="the largest file that may be uploaded")
@@ -50,7 +60,10 @@ class IngestSettings(Settings):
     @classmethod
     def _are_keys(cls, said: SecretStr) -> SecretStr:
         for key in filter(None, map(str.strip, said.get_secret_value().split(","))):
-            Fernet(key)  # raises ValueError
+            try:
+                Fernet(key)
+            except ValueError:
+                raise ValueError("must be Fernet keys: 32 random bytes each, in URL-safe base64") from None
         return said
 
     @field_validator("geoip_database")
@@ -60,5 +73,5 @@ class IngestSettings(Settings):
             try:
                 maxminddb.open_database(said).close()
             except (OSError, maxminddb.InvalidDatabaseError) as error:
-                raise ValueError(f"{said} can't be read as a MaxMind database: {error}") from None
+                raise ValueError(f"can't be read as a MaxMind database: {error}") from None
         return said

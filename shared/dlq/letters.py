@@ -85,7 +85,7 @@ async def read(subscription: Subscription) -> Letters:
         decided = await decisions.every(work)
     name = topics.dead_letters(subscription.service)
     cluster_id = await _ensure(subscription, name)
-    found = dead_letters.letters(await log.read(subscription.bootstrap, name))
+    found = dead_letters.letters(await log.read(subscription.brokers, name))
     entries = [_entry(place, cluster_id, found.get(place), decided.get(place)) for place in found.keys() | decided]
     entries.sort(key=lambda entry: (entry.place, entry.offset))
     return Letters(cluster_id, {entry.name: entry for entry in entries})
@@ -94,7 +94,7 @@ async def read(subscription: Subscription) -> Letters:
 async def _ensure(subscription: Subscription, topic: str) -> str:
     """Makes the topic if it is missing, as the consumer does: asking for it could make it in another shape."""
     try:
-        async with cluster.admin(subscription.bootstrap) as admin:
+        async with cluster.admin(subscription.brokers) as admin:
             await cluster.ensure(admin, [topic], replication=subscription.replication)
             return await cluster.cluster_id(admin)
     except (KafkaError, OSError, TimeoutError) as error:

@@ -10,6 +10,7 @@ from shared.contracts import keepable, wire
 from shared.contracts.moments import is_plausible
 from shared.contracts.topics import MAX_LETTER_BYTES, dead_letters
 from shared.contracts.wire import Message
+from shared.kafka.connection import Brokers
 from shared.kafka.offsets import Place
 from shared.kafka.pinned import Prepare
 from shared.kafka.producer import Producer
@@ -19,9 +20,9 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_REASON_CHARACTERS: Final = 500  # a reason may quote the record, and a list of letters is for people
 
 
-def producer(bootstrap: str, *, client_id: str, prepare: Prepare | None = None) -> Producer:
+def producer(brokers: Brokers, *, client_id: str, prepare: Prepare | None = None) -> Producer:
     """A producer that can write any letter: a record as large as its broker takes, and our headers around it."""
-    return Producer(bootstrap, client_id=client_id, max_request_bytes=MAX_LETTER_BYTES, prepare=prepare)
+    return Producer(brokers, client_id=client_id, max_request_bytes=MAX_LETTER_BYTES, prepare=prepare)
 
 
 class Record(msgspec.Struct, frozen=True):

@@ -15,6 +15,7 @@ from shared.contracts import topics
 from shared.kafka import topics as cluster
 from shared.kafka import unreadable
 from shared.kafka.answers import Answers
+from shared.kafka.connection import Brokers, client_options
 from shared.kafka.dead_letters import Record
 from shared.kafka.failures import failures_raise
 from shared.kafka.offsets import Place
@@ -135,18 +136,18 @@ class LogReader:
 
 @asynccontextmanager
 async def reading(
-    bootstrap: str, *, batch_records: int = BATCH_RECORDS, fetch_wait_ms: int = FETCH_WAIT_MILLISECONDS
+    brokers: Brokers, *, batch_records: int = BATCH_RECORDS, fetch_wait_ms: int = FETCH_WAIT_MILLISECONDS
 ) -> AsyncIterator[LogReader]:
     """A reader of this broker's log. Raises `BrokerAway`."""
     client = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **client_options(brokers),
         enable_auto_commit=False,
         auto_offset_reset="none",
         fetch_max_wait_ms=fetch_wait_ms,
     )
     try:
         with _away("connecting"):
-            async with cluster.admin(bootstrap) as admin:
+            async with cluster.admin(brokers) as admin:
                 cluster_id = await cluster.cluster_id(admin)
             async with asyncio.timeout(SILENT_SECONDS):
                 await client.start()
@@ -157,20 +158,20 @@ async def reading(
                 await client.stop()
 
 
-async def read(bootstrap: str, topic: str) -> list[Record]:
+async def read(brokers: Brokers, topic: str) -> list[Record]:
     """Every record of a topic from its beginning to its end, in order within each partition.
 
     Raises `BrokerAway` if the broker falls silent. The topic must exist.
     """
-    async with reading(bootstrap) as log:
+    async with reading(brokers) as log:
         places = [Place(log.cluster_id, 1, topic, number) for number in range(topics.PARTITIONS)]
         begin = await log.beginnings(places)
         return [record async for part in log.upto(begin, dict.fromkeys(places)) for record in part.records]
 
 
-async def ends(bootstrap: str, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+async def ends(brokers: Brokers, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
     """Where the leaders of these partitions say that their logs end. Raises `BrokerAway` if one does not answer."""
-    async with reading(bootstrap) as log:
+    async with reading(brokers) as log:
         return await log.ends(partitions)
 
 

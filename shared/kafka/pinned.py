@@ -17,6 +17,7 @@ from aiokafka.admin.client import MetadataRequest  # the one that makes no topic
 from aiokafka.errors import KafkaConnectionError, KafkaError
 
 from shared.kafka import topics as cluster
+from shared.kafka.connection import Brokers
 
 NAME_SECONDS: Final = 5
 
@@ -61,11 +62,11 @@ async def pin(producer: AIOKafkaProducer) -> Pinned:
     return Pinned(connection, named.cluster_id)
 
 
-def standing(bootstrap: str, names: Sequence[str], *, replication: int) -> Prepare:
+def standing(brokers: Brokers, names: Sequence[str], *, replication: int) -> Prepare:
     """Returns what makes these topics stand in a cluster before anything is sent there."""
 
     async def prepare(cluster_id: str) -> None:
-        async with cluster.admin(bootstrap) as admin:
+        async with cluster.admin(brokers) as admin:
             # Asked before and after: a broker that was replaced between has none of them.
             before = await cluster.cluster_id(admin)
             await cluster.ensure(admin, names, replication=replication)

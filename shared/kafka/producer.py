@@ -18,6 +18,7 @@ from aiokafka.partitioner import murmur2
 
 from shared.contracts.wire import Message
 from shared.failpoints import failpoint
+from shared.kafka.connection import Brokers, client_options
 from shared.kafka.failures import failures_raise
 from shared.kafka.pinned import Pinned, Prepare, pin
 from shared.logging import get_logger
@@ -88,7 +89,7 @@ class Producer:
 
     def __init__(
         self,
-        bootstrap: str,
+        brokers: Brokers,
         *,
         client_id: str,
         linger_milliseconds: int = 0,
@@ -98,7 +99,7 @@ class Producer:
         """`prepare` is given for a broker that keeps nothing: then all is sent to the one cluster that it prepared."""
         self._prepare = prepare
         self._pinned: Pinned | None = None
-        self._bootstrap = bootstrap
+        self._brokers = brokers
         self._client_id = client_id
         self._linger_milliseconds = linger_milliseconds
         self._max_request_bytes = max_request_bytes
@@ -282,7 +283,7 @@ class Producer:
                 await _stop(lost)
             if self._client is None:
                 client = AIOKafkaProducer(
-                    bootstrap_servers=self._bootstrap,
+                    **client_options(self._brokers),
                     client_id=self._client_id,
                     acks="all",
                     linger_ms=self._linger_milliseconds,

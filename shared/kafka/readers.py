@@ -9,18 +9,19 @@ from aiokafka.errors import KafkaError
 
 from shared.contracts import topics
 from shared.kafka import topics as cluster
+from shared.kafka.connection import Brokers
 
 READ_SECONDS: Final = 5
 
 
-async def passed_by_all(bootstrap: str, names: Collection[str], *, cluster_id: str) -> dict[TopicPartition, int]:
+async def passed_by_all(brokers: Brokers, names: Collection[str], *, cluster_id: str) -> dict[TopicPartition, int]:
     """The least offset that all groups that read a topic have committed, by partition.
 
     A partition that some group has never committed, and a topic that nobody is known to read, have none. Raises
     `KafkaError`, `OSError` or `TimeoutError` if that can't be said of this cluster.
     """
     least: dict[TopicPartition, int] = {}
-    async with asyncio.timeout(READ_SECONDS), cluster.admin(bootstrap) as admin:
+    async with asyncio.timeout(READ_SECONDS), cluster.admin(brokers) as admin:
         # Asked before and after: what was answered between is this cluster's.
         before = await cluster.cluster_id(admin)
         committed = {

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from shared.db import Work
 from shared.kafka import topics as cluster
+from shared.kafka.connection import Brokers
 from shared.kafka.offsets import Place
 
 READ_SECONDS: Final = 3  # a loop waits for this: shorter than a consumer's session
@@ -41,13 +42,13 @@ def mark(cluster_id: str, generation: int) -> str:
     return f"{cluster_id}/{generation}"
 
 
-async def reached(bootstrap: str, group: str, places: Sequence[Place]) -> dict[Place, int]:
+async def reached(brokers: Brokers, group: str, places: Sequence[Place]) -> dict[Place, int]:
     """The offsets that a group has copied to Kafka, of those of these partitions that have one.
 
     Raises `KafkaError`, `OSError` or `TimeoutError` if that can't be said of every one of them.
     """
     wanted = {TopicPartition(place.topic, place.partition): place for place in places}
-    async with asyncio.timeout(READ_SECONDS), cluster.admin(bootstrap) as admin:
+    async with asyncio.timeout(READ_SECONDS), cluster.admin(brokers) as admin:
         found = await admin.list_consumer_group_offsets(group, partitions=list(wanted))
     if wanted.keys() - found.keys():  # so the client answers when the group's coordinator is only starting
         raise KafkaError(f"the offsets of {group} can't be read now")

@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from shared.contracts import topics
+from shared.kafka.connection import Brokers, client_options
 
 ADMIN_SECONDS: Final = 10
 STANDING_SECONDS: Final = 5  # until every broker knows of a topic that one has created
@@ -35,9 +36,9 @@ def group_of(service: str) -> str:
 
 
 @asynccontextmanager
-async def admin(bootstrap: str) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client, closed at the end."""
-    client = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=ADMIN_SECONDS * 1000)
+    client = AIOKafkaAdminClient(**client_options(brokers), request_timeout_ms=ADMIN_SECONDS * 1000)
     try:
         async with asyncio.timeout(ADMIN_SECONDS):
             await client.start()
@@ -89,12 +90,12 @@ def _configs(name: str) -> dict[str, str]:
     return {"retention.ms": KEEP_FOR_EVER, "max.message.bytes": str(topics.MAX_LETTER_BYTES)}
 
 
-async def ensure_topics(bootstrap: str, names: Iterable[str], *, replication: int, patience_seconds: float) -> None:
+async def ensure_topics(brokers: Brokers, names: Iterable[str], *, replication: int, patience_seconds: float) -> None:
     """`ensure`, trying again until the broker answers; raises what it said last."""
     deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
         try:
-            async with admin(bootstrap) as client:
+            async with admin(brokers) as client:
                 await ensure(client, names, replication=replication)
                 return
         except (KafkaError, OSError, TimeoutError):

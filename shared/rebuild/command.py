@@ -38,7 +38,7 @@ async def from_topics(plan: Plan, settings: Settings, arguments: Sequence[str], 
 
     async def rebuild(database: Database, report: Report) -> Changed:
         async with reading(
-            settings.kafka_bootstrap,
+            settings.kafka(),
             batch_records=settings.kafka_batch_records,
             fetch_wait_ms=settings.busy_fetch_wait_milliseconds(),
         ) as log:

@@ -175,13 +175,19 @@ class World:
 
     def environment(self, name: str) -> dict[str, str]:
         """What a service's process gets: everything it talks to lies behind a proxy."""
-        url = self.stack.postgres.database_url(name)
-        proxied = url.replace(f":{self.ports.postgres}/", f":{self._postgres_ports[name]}/")
+        proxied = {
+            variable: url.replace(f":{self.ports.postgres}/", f":{self._postgres_ports[name]}/")
+            for variable, url in {
+                "DATABASE_URL": self.stack.postgres.database_url(name),
+                # The reader that only faults have owns its tables itself.
+                "MIGRATION_DATABASE_URL": "" if name == "tally" else self.stack.postgres.owner_url(name),
+            }.items()
+        }
         tested = {"FAULTS_CLOCK": str(self.clock_file), "HTTP_PORT": str(self._tally_port)}
         own = self.stack.environment("feedback" if name == "tally" else name)
         replication = {"KAFKA_REPLICATION": str(min(3, self.nodes)), "COVERAGE_PROCESS_START": ""}
         http = {"HTTP_PORT": own["HTTP_PORT"]} if name != "tally" else {}
-        return {**own, **replication, **DRILL, **tested, **http, "DATABASE_URL": proxied}
+        return {**own, **replication, **DRILL, **tested, **http, **proxied}
 
     def log(self, key: str) -> Path:
         """Where an instance's words go."""
@@ -347,6 +353,7 @@ class World:
         for name in SERVICES:
             await postgres.drop_database(f"rapport_{name}")
             await postgres.create_database(f"rapport_{name}", f"rapport_{name}", template=f"fresh_{name}")
+            await postgres.give_to_owner(name)
         await self._http.delete(f"{self.stack.url('mail')}/api/messages")
         self.clock_file.unlink(missing_ok=True)
         if ledger is not None:

@@ -39,6 +39,7 @@ from deploy.local.process import (
 )
 from deploy.local.settings import CHECKOUT, Ports
 from deploy.local.stack import _left
+from shared import migrate
 
 DEADLINE_SECONDS = 60.0
 
@@ -577,3 +578,26 @@ async def until_another_listens(port: int, before: int) -> None:
 async def nothing_listens(ports: Ports) -> None:
     for name, _ in Ports.variables():
         assert not await answers("127.0.0.1", ports.of(name)), f"{name} still answers"
+
+
+async def test_the_tables_of_a_service_go_over_to_a_role_of_their_own_with_all_that_is_in_them(
+    postgres: Postgres,
+) -> None:
+    await postgres.create_service_databases(["feedback"])
+    await migrate.upgrade("feedback", postgres.database_url("feedback"))  # as one role had both before
+    connection = await asyncpg.connect(postgres.database_url("feedback").replace("+asyncpg", ""))
+    await connection.execute("INSERT INTO outbox (topic, key, headers, value) VALUES ('t', '', '[]', '')")
+    await connection.close()
+
+    for _ in range(2):
+        await postgres.give_to_owner("feedback")
+        await migrate.upgrade("feedback", postgres.owner_url("feedback"), user="rapport_feedback")
+
+    connection = await asyncpg.connect(postgres.database_url("feedback").replace("+asyncpg", ""))
+    assert await connection.fetchval("SELECT count(*) FROM outbox") == 1
+    await connection.execute("DELETE FROM outbox")
+    for change in ("DROP TABLE outbox", "CREATE TABLE mine (number int)", "ALTER TABLE outbox ADD COLUMN more text"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute(change)
+    await connection.close()
+    await postgres.drop_database("rapport_feedback")

@@ -20,6 +20,7 @@ from shared import process
 from tests.conftest import DatabaseFactory
 from tests.faults.front import Front
 from tests.faults.proxy import Proxy
+from tests.support.applications import PUBLIC_KEY
 from tests.support.events import SECRET
 from tests.support.running import DEADLINE_SECONDS, eventually
 from tests.support.sources import made_source
@@ -84,6 +85,7 @@ async def test_rolling_restarts_under_load_give_clients_answers_or_503_and_nothi
         "DATABASE_URL": url,
         "KAFKA_BOOTSTRAP": broker.bootstrap,
         "PARTITION_SECRET": SECRET.decode(),
+        "AUTH_PUBLIC_KEY": PUBLIC_KEY,
     }
     log = tmp_path / "ingest.log"
     child = await _started(ports[0], environment, log)

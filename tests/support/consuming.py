@@ -92,7 +92,7 @@ class Bench:
         """A consumer of the topic."""
         said: dict[str, Any] = {
             "service": self.service,
-            "bootstrap": self.bootstrap,
+            "brokers": self.bootstrap,
             "database": database,
             "producer": dead_letters.producer(self.bootstrap, client_id="bench-dlq"),
             "clock": self.clock,

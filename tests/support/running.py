@@ -29,7 +29,9 @@ def session_milliseconds(broker: Broker) -> int:
 async def running(
     service: process.Service, roles: Sequence[str] = ("consumer", "relay")
 ) -> AsyncIterator[process.Service]:
-    """A service that runs inside the block and drains at its end."""
+    """A service that runs inside the block and drains at its end. Without the role `api` it opens no port."""
+    if "api" not in roles:
+        service.health = None
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(process.run(service, stop=stop, roles=roles))

@@ -1,11 +1,9 @@
 """What can be said of docker-compose.yml and deploy/Dockerfile without running them."""
 
-import importlib
 import os
 import re
 import shutil
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -18,20 +16,21 @@ import yaml
 
 from deploy.local import bootstrap
 from deploy.local.settings import SERVICES, Ports
-from shared.settings import Settings
+from deploy.settings_table import settings_of
+from shared import credentials
 
 CHECKOUT: Final = Path(__file__).resolve().parents[2]
 COMPOSE: Final = CHECKOUT / "docker-compose.yml"
 PORTS: Final = {name: Ports().of(name) for name in SERVICES}
 MIGRATIONS: Final = tuple(f"migrate-{name}" for name in SERVICES)
 ONE_SHOTS: Final = ("databases", *MIGRATIONS)
-SECRETS: Final = {
-    "AUTH_PUBLIC_KEY": "key",
-    "KAFKA_CLUSTER_ID": "cluster",
-    "PARTITION_SECRET": "0123456789abcdef0123456789abcdef",
-    "POSTGRES_PASSWORD": "root",
-    **{f"{name.upper()}_PASSWORD": f"of{name}" for name in SERVICES},
-}
+# What `shared.credentials environment` prints, and what only the operator knows.
+MADE: Final = credentials.environment(credentials.read_key(credentials.new_key()))
+MAIL: Final = {"MAIL_FROM": "Shop <hello@shop.example>", "SMTP_HOST": "smtp.shop.example"}
+GIVEN: Final = {**MADE, **MAIL}
+NEEDED: Final = sorted(GIVEN.keys() - {"AUTH_PUBLIC_KEY", "SECRETS_KEY"})
+DRILLS: Final = {"FAILPOINT", "CLOCK_OFFSET_SECONDS"}  # nothing that production should be able to do by mistake
+OWNER: Final = "MIGRATION_DATABASE_URL"
 
 # ${NAME}, ${NAME:-default} and ${NAME:?message}, as Compose reads them; $$ is a plain $.
 VARIABLE: Final = re.compile(r"\$(?:(?P<plain>\$)|\{(?P<name>\w+)(?::(?P<sign>[-?])(?P<rest>[^}]*))?\})")
@@ -67,15 +66,14 @@ def raw() -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def services() -> dict[str, dict[str, Any]]:
     """Compose's services, with the secrets set and nothing else."""
-    made: dict[str, dict[str, Any]] = interpolated(raw()["services"], SECRETS)
+    made: dict[str, dict[str, Any]] = interpolated(raw()["services"], GIVEN)
     return made
 
 
-def settings_of(name: str) -> type[Settings]:
-    found: type[Settings] = getattr(
-        importlib.import_module(f"services.{name}.settings"), f"{name.capitalize()}Settings"
-    )
-    return found
+REQUIRED_OR_GIVEN: Final = {
+    *("database_url", "migration_database_url", "kafka_bootstrap", "http_host", "http_port", "partition_secret"),
+    *("auth_public_key", "secrets_key", "mail_from", "smtp_host", "smtp_port"),
+}
 
 
 @pytest.mark.parametrize("name", SERVICES)
@@ -90,39 +88,53 @@ def test_the_environment_satisfies_the_settings(
     for variable, value in environment.items():
         assert isinstance(value, str), f"{variable}: YAML must not make a number or a truth value of it"
         monkeypatch.setenv(variable, value)
-    assert {variable.lower() for variable in environment} <= set(fields)
+    wanted = {field.upper() for field in fields} - DRILLS - (set() if prefix else {OWNER})
+    assert set(environment) == wanted, "every setting is passed, and nothing else"
     settings = settings_of(name)()
     assert settings.http_port == PORTS[name]
+    changed = {field for field in fields if getattr(settings, field) != fields[field].default} - REQUIRED_OR_GIVEN
+    assert changed == ({"smtp_tls"} if name == "campaign" else set()), "the defaults are those of the code"
     assert settings.http_host == "0.0.0.0"  # noqa: S104 - inside its container
     assert settings.kafka_bootstrap == services["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].partition("//")[2]
     assert settings.drain_seconds < float(services[name]["stop_grace_period"].removesuffix("s"))
 
 
-def test_every_service_has_the_database_that_is_made_for_it(services: Mapping[str, Any]) -> None:
+def test_every_service_has_a_role_that_serves_and_one_that_migrates(services: Mapping[str, Any]) -> None:
     made = services["databases"]
     for name in SERVICES:
-        assert f'own rapport_{name} "${name.upper()}_PASSWORD"' in made["command"][0]
-        password = made["environment"][f"{name.upper()}_PASSWORD"]
-        url = services[name]["environment"]["DATABASE_URL"]
-        assert url == f"postgresql+asyncpg://rapport_{name}:{password}@postgres:5432/rapport_{name}"
+        upper = name.upper()
+        assert f'own rapport_{name} "${upper}_PASSWORD" "${upper}_OWNER_PASSWORD"' in made["command"][0]
+        password, owner = (made["environment"][f"{upper}{kind}_PASSWORD"] for kind in ("", "_OWNER"))
+        place = f"@postgres:5432/rapport_{name}"
+        for prefix in ("", "migrate-"):
+            url = services[prefix + name]["environment"]["DATABASE_URL"]
+            assert url == f"postgresql+asyncpg://rapport_{name}:{password}{place}"
+        url = services[f"migrate-{name}"]["environment"][OWNER]
+        assert url == f"postgresql+asyncpg://rapport_{name}_owner:{owner}{place}"
 
 
-@pytest.mark.parametrize("secret", SECRETS)
-def test_a_missing_secret_is_named_and_explained(secret: str) -> None:
-    others = {name: value for name, value in SECRETS.items() if name != secret}
+@pytest.mark.parametrize("name", NEEDED)
+def test_what_is_missing_is_named_and_explained(name: str) -> None:
+    others = {one: value for one, value in GIVEN.items() if one != name}
     with pytest.raises(Missing) as missing:
         interpolated(raw()["services"], others)
-    name, message = missing.value.args
-    assert name == secret
+    named, message = missing.value.args
+    assert named == name
     assert len(message.split()) >= 4
+
+
+def test_with_a_key_set_no_key_is_asked_for() -> None:
+    others = {one: value for one, value in GIVEN.items() if one != "AUTH_PUBLIC_KEY"}
+    made = interpolated(raw()["services"], {**others, "AUTH_JWKS_URL": "https://keys.example/jwks.json"})
+    assert made["profile"]["environment"]["AUTH_JWKS_URL"] == "https://keys.example/jwks.json"
 
 
 def test_no_secret_stands_in_the_file() -> None:
     for name, service in raw()["services"].items():
         for variable, value in service.get("environment", {}).items():
-            if re.search("PASSWORD|SECRET|PUBLIC_KEY", variable):
+            if re.search("PASSWORD|SECRET|_KEY$", variable):
                 assert value.startswith("${"), f"{name}: {variable}"
-            elif variable == "DATABASE_URL":
+            elif variable.endswith("DATABASE_URL"):
                 assert re.fullmatch(r"postgresql\+asyncpg://\w+:\$\{\w+:\?[^}]+\}@.+", value), f"{name}: {variable}"
 
 
@@ -145,7 +157,30 @@ def test_what_runs_on_has_a_health_check_and_is_restarted(services: Mapping[str,
             assert service["restart"] == "unless-stopped", name
             assert service["healthcheck"]["test"][0] == "CMD", name
     assert "pg_isready" in services["postgres"]["healthcheck"]["test"]
-    assert services["kafka"]["healthcheck"]["test"][1].endswith("kafka-broker-api-versions.sh")
+    assert services["kafka"]["healthcheck"]["test"][1] == "bash", "no JVM, which takes a second of a core"
+
+
+def test_nothing_fills_the_disk_or_the_memory_of_the_machine(services: Mapping[str, Any]) -> None:
+    for name, service in services.items():
+        assert service["logging"]["options"] == {"max-size": "10m", "max-file": "5"}, name
+        assert re.fullmatch(r"[0-9]+[mg]", service["mem_limit"]), name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    for name in (*SERVICES, *MIGRATIONS):
+        assert (services[name]["read_only"], services[name]["cap_drop"]) == (True, ["ALL"]), name
+        mounts = [*services[name]["tmpfs"], *(one for one in services[name]["volumes"] if isinstance(one, str))]
+        assert [mount.rpartition(":")[2] for mount in mounts] == ["/tmp"], f"{name}: Python needs one place to write"  # noqa: S108
+
+
+def test_no_mail_is_caught_unless_somebody_tries_it_out(services: Mapping[str, Any]) -> None:
+    assert [name for name, service in services.items() if service.get("profiles")] == ["mailpit"]
+    assert services["mailpit"]["profiles"] == ["trial"]
+    assert services["campaign"]["depends_on"]["mailpit"] == {"condition": "service_started", "required": False}
+    environment = services["campaign"]["environment"]
+    assert (environment["SMTP_HOST"], environment["SMTP_PORT"], environment["SMTP_TLS"]) == (
+        MAIL["SMTP_HOST"],
+        "587",
+        "true",
+    )
 
 
 @pytest.mark.parametrize(("status", "code"), [(200, 0), (503, 1)])
@@ -154,12 +189,18 @@ def test_the_health_check_of_the_services_fails_when_they_are_not_ready(
 ) -> None:
     for name in SERVICES:
         assert services[name]["healthcheck"] == services["ingest"]["healthcheck"]
-    word, python, *arguments = services["ingest"]["healthcheck"]["test"]
-    assert (word, python) == ("CMD", "python")
+    word, *command = services["ingest"]["healthcheck"]["test"]
+    assert (word, command[0]) == ("CMD", "bash"), "no Python, which starts for longer than it asks"
     with ready_or_not(status) as port:
-        environ = {**os.environ, "HTTP_PORT": str(port), "no_proxy": "127.0.0.1"}
-        done = subprocess.run([sys.executable, *arguments], env=environ, check=False, capture_output=True, timeout=30)
+        environ = {**os.environ, "HTTP_PORT": str(port)}
+        done = subprocess.run(command, env=environ, check=False, capture_output=True, timeout=30)
     assert done.returncode == code, done.stderr
+
+
+def test_the_health_check_of_the_services_fails_when_nobody_listens(services: Mapping[str, Any]) -> None:
+    command = services["ingest"]["healthcheck"]["test"][1:]
+    done = subprocess.run(command, env={**os.environ, "HTTP_PORT": "1"}, check=False, capture_output=True, timeout=30)
+    assert done.returncode != 0
 
 
 @contextmanager
@@ -200,21 +241,30 @@ def test_the_broker_is_the_one_that_is_tested() -> None:
     assert raw()["services"]["kafka"]["image"] == f"apache/kafka:{version[1]}"
 
 
-def test_the_ports_are_the_design_s(services: Mapping[str, Any]) -> None:
+def test_the_ports_are_the_design_s_and_can_be_moved(services: Mapping[str, Any]) -> None:
     published = {name: service["ports"] for name, service in services.items() if "ports" in service}
     ours = {name: [f"127.0.0.1:{port}:{port}"] for name, port in PORTS.items()}
     assert published == {**ours, "mailpit": ["127.0.0.1:8025:8025"]}
     assert sorted(PORTS.values()) == [8001, 8002, 8003, 8004, 8005]
+    moved = interpolated(raw()["services"], {**GIVEN, "RAPPORT_PROFILE_PORT": "9002", "RAPPORT_BIND": "0.0.0.0"})  # noqa: S104
+    assert moved["profile"]["ports"] == ["0.0.0.0:9002:8002"]
 
 
 def test_what_must_last_is_on_volumes(services: Mapping[str, Any]) -> None:
-    mounted = {name: service["volumes"] for name, service in services.items() if "volumes" in service}
+    mounted = {
+        name: kept
+        for name, service in services.items()
+        if (kept := [one for one in service.get("volumes", []) if isinstance(one, str)])
+    }
     assert mounted == {
         "kafka": ["kafka:" + services["kafka"]["environment"]["KAFKA_LOG_DIRS"]],
         "postgres": ["postgres:/var/lib/postgresql"],
         "mailpit": ["mail:/data"],
+        "ingest": ["uploads:/tmp"],
     }
-    assert set(raw()["volumes"]) == {"kafka", "postgres", "mail"}
+    assert set(raw()["volumes"]) == {"kafka", "postgres", "mail", "uploads"}
+    files = [one for name in (*SERVICES, *MIGRATIONS) for one in services[name]["volumes"] if isinstance(one, dict)]
+    assert [(one["target"], one["read_only"]) for one in files] == [("/files", True)] * 10
 
 
 # The image
@@ -272,7 +322,7 @@ def test_compose_reads_the_file_as_these_tests_do(services: Mapping[str, Any]) -
     if docker and subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode == 0:
         subprocess.run(
             [docker, "compose", "--file", str(COMPOSE), "config", "--quiet"],
-            env={**os.environ, **SECRETS},
+            env={**os.environ, **GIVEN},
             check=True,
             capture_output=True,
         )

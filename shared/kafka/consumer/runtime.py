@@ -15,6 +15,7 @@ from shared.failpoints import failpoint
 from shared.kafka import offsets
 from shared.kafka import topics as cluster
 from shared.kafka.batch import Applier
+from shared.kafka.connection import client_options
 from shared.kafka.consumer.holdings import Holdings, pause_seconds
 from shared.kafka.consumer.session import Session
 from shared.kafka.consumer.subscription import Subscription
@@ -107,7 +108,7 @@ class Consumer:
         await self._meet_cluster()
         subscription, in_hand = self.subscription, asyncio.Lock()
         client = AIOKafkaConsumer(
-            bootstrap_servers=subscription.bootstrap,
+            **client_options(subscription.brokers),
             client_id=f"rapport-{subscription.service}",
             group_id=subscription.group_id,
             enable_auto_commit=False,
@@ -131,7 +132,7 @@ class Consumer:
                     await client.stop()
 
     async def _meet_cluster(self) -> None:
-        async with cluster.admin(self.subscription.bootstrap) as admin:
+        async with cluster.admin(self.subscription.brokers) as admin:
             self.holdings.cluster_id = await cluster.cluster_id(admin)
             names = [*self.subscription.topics, topics.dead_letters(self.subscription.service)]
             await cluster.ensure(admin, names, replication=self.subscription.replication)

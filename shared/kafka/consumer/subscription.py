@@ -9,6 +9,7 @@ from shared.clock import Clock
 from shared.contracts import wire
 from shared.db import Database
 from shared.kafka.batch import Batches, Handlers
+from shared.kafka.connection import Brokers
 from shared.kafka.consumer.pace import IDLE_SECONDS
 from shared.kafka.offsets import Place
 from shared.kafka.producer import Producer
@@ -30,7 +31,7 @@ class Subscription:
     """
 
     service: str
-    bootstrap: str
+    brokers: Brokers
     database: Database
     producer: Producer
     clock: Clock

@@ -85,7 +85,7 @@ class Taking:
         subscription = self._subscription
         places = [self._place(topic, number) for topic in subscription.topics for number in range(topics.PARTITIONS)]
         try:
-            known = await rewinds.reached(subscription.bootstrap, subscription.group_id, places)
+            known = await rewinds.reached(subscription.brokers, subscription.group_id, places)
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("consumer.offsets_not_compared", error=repr(error))
             return False

@@ -115,7 +115,7 @@ class Watch:
 
     async def check_cluster(self) -> None:
         """Raises `ClusterChanged` if another cluster answers."""
-        async with cluster.admin(self._subscription.bootstrap) as admin:
+        async with cluster.admin(self._subscription.brokers) as admin:
             found = await cluster.cluster_id(admin)
         if found != self._holdings.cluster_id:
             metrics.cluster_changes.inc()
@@ -155,7 +155,7 @@ class Watch:
     async def _leader_answers(self, partitions: Sequence[TopicPartition]) -> bool:
         """Whether another client learns from the leaders of these partitions where their logs end."""
         try:
-            await whole_log.ends(self._subscription.bootstrap, partitions)
+            await whole_log.ends(self._subscription.brokers, partitions)
         except BrokerAway as error:
             log.warning("consumer.leader_away", error=repr(error))
             return False
