@@ -7,11 +7,14 @@ import msgspec
 from msgspec import Meta
 
 from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.consent import MAX_WORD_LENGTH, Pair
 from shared.contracts.envelope import MAX_CAUSATION_DEPTH, Event
-from shared.contracts.events import Body
+from shared.contracts.events import MARKETING, Body
 
 Positive = Annotated[int, Meta(ge=1)]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+
+Purpose = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=MAX_WORD_LENGTH)]
 
 
 class TierReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tier_changed"):
@@ -47,7 +50,10 @@ class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Journey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A definition. A changed definition is a new version; `cap` counts the messages of this journey alone."""
+    """A definition. A changed definition is a new version; `cap` counts the messages of this journey alone.
+
+    `purpose` is what its customers must have agreed to, for its channel; `transactional` needs no consent.
+    """
 
     id: Slug
     version: Positive
@@ -55,8 +61,14 @@ class Journey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     trigger: TierReached | StageReached
     max_age_hours: Positive = 24
     channel: Literal["email"]
+    purpose: Purpose = MARKETING
     template: Slug
     cap: Cap
+
+    @property
+    def consent_to(self) -> Pair:
+        """What a customer must have agreed to."""
+        return Pair(self.channel, self.purpose)
 
     @property
     def max_age(self) -> timedelta:

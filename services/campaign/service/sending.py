@@ -209,6 +209,7 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
             trigger_id=message.trigger_id,
             channel=outgoing.journey.channel,
             subject=outgoing.mail.subject,
+            purpose=outgoing.journey.purpose,
         ),
         profile_id=outgoing.customer,
         cause_id=UUID(message.trigger_id),

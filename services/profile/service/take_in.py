@@ -20,8 +20,9 @@ from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
 from shared import aliases, metrics
 from shared.contracts import orders, topics
-from shared.contracts.changes import ProfileChanged, ProfileMerged
+from shared.contracts.changes import Consent, ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
+from shared.contracts.events import MARKETING
 from shared.contracts.identity import Identity, Namespace
 from shared.contracts.orders import Order
 from shared.db import Work
@@ -32,6 +33,7 @@ MAX_TRAITS: Final = 100  # published with each change; the rest is in the profil
 MAX_TRAIT_BYTES: Final = 2_000  # of one trait, likewise
 MAX_IDENTITIES: Final = 20  # of one namespace, published with each change
 MAX_CONTACT_POINTS: Final = 20  # likewise
+MAX_CONSENTS: Final = 100  # likewise; what is not told is not agreed to
 
 
 async def take_in(work: Work, events: Sequence[Event], *, limits: Mapping[Namespace, int] = DEFAULT_LIMITS) -> None:
@@ -209,6 +211,7 @@ def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> Profile
     assert state.last_seen is not None
     of_all = folding.traits_of(state)
     traits = _bounded(folding.plain(of_all, MAX_TRAITS))
+    consents = folding.standing(state)[:MAX_CONSENTS]
     return ProfileChanged(
         profile_id=profile_id,
         version=figures.version,
@@ -216,13 +219,17 @@ def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> Profile
         last_seen=state.last_seen,
         identities={namespace: values[:MAX_IDENTITIES] for namespace, values in state.identities.items()},
         traits=traits,
-        consent=folding.agreed(state),
+        consent={one.pair.channel: one.granted for one in consents if one.pair.purpose == MARKETING},
         orders=figures.orders,
         spend_minor=figures.spend_minor,
         first_order_at=figures.first_order_at,
         last_order_at=figures.last_order_at,
         contact_points=contact_points(state.contact_points, state.identities, limit=MAX_CONTACT_POINTS),
         public_traits=folding.public_names(of_all, traits),
+        consents=tuple(
+            Consent(channel=one.pair.channel, purpose=one.pair.purpose, granted=one.granted, changed_at=one.changed_at)
+            for one in consents
+        ),
     )
 
 
