@@ -67,6 +67,20 @@ class ProfileMerged(Body, frozen=True):
     verified: bool = False
 
 
+class ConfirmationRequested(Body, frozen=True):
+    """A visitor of a public source agreed, and gave an address; who has that mailbox is to be asked whether that is so.
+
+    `profile_id` is the visitor's, who may be somebody else. `requested_by` is the event that said it.
+    """
+
+    profile_id: UUID
+    address: str
+    channel: str
+    purpose: str
+    requested_by: UUID
+    language: str = ""
+
+
 class TierChanged(Body, frozen=True):
     """A customer's tier changed. `version` counts this customer's standing; a reader keeps the highest."""
 
@@ -91,6 +105,7 @@ class StageChanged(Body, frozen=True):
 CHANGES: Final[dict[type[Body], str]] = {
     ProfileChanged: "rapport.profile_changed.v1",
     ProfileMerged: "rapport.profile_merged.v1",
+    ConfirmationRequested: "rapport.confirmation_requested.v1",
     TierChanged: "rapport.tier_changed.v1",
     StageChanged: "rapport.stage_changed.v1",
 }

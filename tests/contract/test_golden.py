@@ -21,7 +21,15 @@ import msgspec
 import pytest
 
 from shared.contracts import events, wire
-from shared.contracts.changes import Consent, ContactPoint, ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import (
+    ConfirmationRequested,
+    Consent,
+    ContactPoint,
+    ProfileChanged,
+    ProfileMerged,
+    StageChanged,
+    TierChanged,
+)
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, Item
@@ -112,6 +120,14 @@ SAMPLES: Final[tuple[Body, ...]] = (
         purpose="newsletter",
         evidence={"form": "footer", "wording": "Yes, write to me 是"},
         confirm_at="ann@example.com",
+    ),
+    ConfirmationRequested(
+        profile_id=ANN,
+        address="ann@example.com",
+        channel="email",
+        purpose="newsletter",
+        requested_by=ANN_ONCE,
+        language="zh",
     ),
 )
 

@@ -10,7 +10,9 @@ from services.profile.service import read
 from services.profile.service import rebuild as rebuilding
 from shared.clock import SystemClock
 from shared.contracts import topics
-from shared.contracts.changes import ProfileChanged
+from shared.contracts.changes import ConfirmationRequested, ProfileChanged
+from shared.contracts.context import Context
+from shared.contracts.envelope import SourceKind
 from shared.contracts.events import ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from shared.db import Database
@@ -108,3 +110,18 @@ async def test_a_stored_state_of_before_reads_on_as_consent_to_marketing(databas
         "email": "granted",
         "sms": "granted",
     }
+
+
+async def test_what_a_visitor_agrees_to_is_asked_for_once_and_changes_nothing_yet(database: Database) -> None:
+    visitor = Identity(Namespace.ANONYMOUS_ID, "a-1")
+    body = ConsentChanged(channel="email", purpose="newsletter", granted=True, confirm_at="ann@example.com")
+    agreed = event(body, visitor, source_kind=SourceKind.PUBLIC, claim=True, context=Context(locale="zh-CN"))
+    await take(database, [agreed])
+    await take(database, [agreed])
+
+    found = await published(database, topics.PROFILES)
+    [asked] = [one for one in found if isinstance(one.body, ConfirmationRequested)]
+    assert isinstance(asked.body, ConfirmationRequested)
+    said = (asked.body.address, asked.body.channel, asked.body.purpose, asked.body.language, asked.body.requested_by)
+    assert said == ("ann@example.com", "email", "newsletter", "zh-CN", agreed.event_id)
+    assert await consents(database, "anonymous_id:a-1") == []

@@ -22,6 +22,8 @@ from shared.contracts.identity import STRENGTH, Identity, Namespace
 ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)  # of what was joined before it was kept since when
 WHOLE: Final = "profile"  # of whom an event speaks that names a profile, and no identity
 NO_EVENT: Final = UUID(int=0)  # of a statement of before it was kept which event made it
+EMAIL: Final = "email"
+MAX_CONFIRMATIONS: Final = 3  # asked for because of one event
 MAX_PUBLIC_REFUSALS: Final = 20  # that public keys say of one anonymous id; the newest are kept
 
 Joined = dict[str, dict[str, datetime]]
@@ -108,6 +110,17 @@ def refused_by(event: Event) -> Refusals:
     made = {spelt: Refusal(event.occurred_at, event.event_id, event.received_at) for spelt in refused}
     visitor = next((str(one) for one in event.identities if one.namespace is Namespace.ANONYMOUS_ID), None)
     return {visitor: _bounded(made)} if made and visitor else {}
+
+
+def to_confirm(event: Event) -> list[Pair]:
+    """What a visitor agreed to and the mailbox of `confirm_at` is to be asked about: mail is what can be asked by."""
+    body = event.body
+    if event.source_kind is not SourceKind.PUBLIC or event.historical:
+        return []
+    if not isinstance(body, CustomerIdentified | ConsentChanged) or not body.confirm_at:
+        return []
+    pairs = [pair_of(spelt) for spelt, granted in sorted(statements(body).items()) if granted]
+    return [pair for pair in pairs if pair.channel == EMAIL and is_word(pair.purpose)][:MAX_CONFIRMATIONS]
 
 
 def verified_by(event: Event) -> dict[str, datetime]:
