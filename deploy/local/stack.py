@@ -262,7 +262,12 @@ class Stack:
         """The environment that a service's process gets, as for one that a test starts beside it."""
         own = {
             "ingest": {"SECRETS_KEY": self._keys.secrets_key},
-            "campaign": {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports.smtp), "MAIL_FROM": MAIL_FROM},
+            "campaign": {
+                "SMTP_HOST": LOOPBACK,
+                "SMTP_PORT": str(self.ports.smtp),
+                "MAIL_FROM": MAIL_FROM,
+                "PUBLIC_URL": f"http://{LOOPBACK}:{self.ports.of('campaign')}",
+            },
         }
         # Without bytecode each process would compile every library again, which takes longer than all else.
         inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}

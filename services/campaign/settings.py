@@ -29,6 +29,18 @@ class CampaignSettings(Settings):
         60, validate_default=True, description="after so long, what a sender has in hand is taken for lost: `unknown`"
     )
     sender_concurrency: int = Field(8, ge=1, le=100, description="messages handed over at the same time")
+    public_url: str = Field(
+        "",
+        pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*)?)?$",
+        description="where customers reach the pages of links in mails, such as https://mail.shop.example; without it "
+        "mails have no link to unsubscribe by, and nobody is asked to confirm consent",
+    )
+    links_secret: SecretStr = Field(
+        SecretStr(""), description="signs the links in mails; if empty, a key made of PARTITION_SECRET does"
+    )
+    confirmations_per_hour: int = Field(
+        1_000, ge=1, description="mails that ask for a confirmation of consent, to all addresses; more wait"
+    )
     frequency_cap_messages: int = Field(3, ge=1, description="messages that one customer may get, of all journeys…")
     frequency_cap_hours: int = Field(168, ge=1, description="…within any so many hours")
 
@@ -48,6 +60,11 @@ class CampaignSettings(Settings):
                 f"must be more than SMTP_ENVELOPE_SECONDS + SMTP_DATA_SECONDS + {LEASE_SLACK_SECONDS}, here {least:g}"
             )
         return value
+
+    @property
+    def links_key(self) -> bytes:
+        """What the links in mails are signed with."""
+        return (self.links_secret.get_secret_value() or self.partition_secret.get_secret_value()).encode()
 
     @property
     def mail_address(self) -> str:

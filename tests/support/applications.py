@@ -96,6 +96,7 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
+    Route("profile", "GET", "/v1/profiles/{ref}/consents", "profile:read", customer=True),
     Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
     Route("segment", "GET", "/v1/tiers", "segment:read"),
     Route("segment", "GET", "/v1/counts", "segment:read"),

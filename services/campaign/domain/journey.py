@@ -30,6 +30,10 @@ class StageReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
     stages: Annotated[tuple[str, ...], Meta(min_length=1)]
 
 
+class ConfirmationAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="confirmation_requested"):
+    """Set off by a visitor of a public source who agreed, and gave an address: the journey that ships with the code."""
+
+
 class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """At most so many messages to one customer within any so many hours."""
 
@@ -58,7 +62,7 @@ class Journey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     id: Slug
     version: Positive
     name: Name
-    trigger: TierReached | StageReached
+    trigger: TierReached | StageReached | ConfirmationAsked
     max_age_hours: Positive = 24
     channel: Literal["email"]
     purpose: Purpose = MARKETING
@@ -93,7 +97,7 @@ class Skipped(msgspec.Struct, frozen=True):
     reason: str
 
 
-def sets_off(trigger: TierReached | StageReached, body: Body) -> bool:
+def sets_off(trigger: TierReached | StageReached | ConfirmationAsked, body: Body) -> bool:
     """Whether a change is one that the trigger waits for."""
     match trigger, body:
         case TierReached(), TierChanged():
