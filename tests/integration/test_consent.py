@@ -125,3 +125,24 @@ async def test_what_a_visitor_agrees_to_is_asked_for_once_and_changes_nothing_ye
     said = (asked.body.address, asked.body.channel, asked.body.purpose, asked.body.language, asked.body.requested_by)
     assert said == ("ann@example.com", "email", "newsletter", "zh-CN", agreed.event_id)
     assert await consents(database, "anonymous_id:a-1") == []
+
+
+async def test_what_a_mailbox_confirms_is_consent_of_whoever_has_it_and_an_unsubscribe_is_lifted_by_a_later_yes(
+    database: Database,
+) -> None:
+    visitor = Identity(Namespace.ANONYMOUS_ID, "a-1")
+    body = ConsentChanged(channel="email", granted=True, confirm_at=MAIL.value)
+    await take(database, [event(body, visitor, source_kind=SourceKind.PUBLIC, claim=True)])
+    by_link = {"source_kind": SourceKind.SERVICE}
+    await take(database, [event(ConsentChanged(channel="email", granted=True), MAIL, at=NOON + days(1), **by_link)])
+    assert [one["state"] for one in await consents(database, f"email:{MAIL.value}")] == ["granted"]
+    async with database.work() as work:
+        mailbox = await read.resolve(work, f"email:{MAIL.value}")
+        assert await read.resolve(work, "anonymous_id:a-1") != mailbox
+
+    end = ConsentChanged(channel="email", granted=False)
+    await take(database, [event(end, MAIL, at=NOON + days(2), profile_id=mailbox, **by_link)])
+    assert [one["state"] for one in await consents(database, f"email:{MAIL.value}")] == ["withdrawn"]
+    await take(database, [event(CustomerIdentified(), ANN, MAIL, at=NOON + days(3))])
+    await take(database, [event(ConsentChanged(channel="email", granted=True), ANN, at=NOON + days(4))])
+    assert [one["state"] for one in await consents(database, "user_id:ann")] == ["granted"]
