@@ -13,7 +13,7 @@ from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from tests.badinput import credentials, figures
 from tests.conftest import DatabaseFactory
-from tests.support.applications import ROUTES, SERVICES, WRITERS, Route, asking, build, token
+from tests.support.applications import LINKS, ROUTES, SERVICES, WRITERS, Route, asking, build, token
 from tests.support.events import event, user
 from tests.support.sources import made_source
 
@@ -23,7 +23,6 @@ VERBS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRA
 # Open to everybody, by design: docs/security.md.
 OPEN: Final = {"/health/live", "/health/ready", "/health/lag", "/metrics", "/docs", "/docs/oauth2-redirect", "/redoc"}
 OPEN_INTAKE: Final = {"/v1/rapport.js", "/v1/pixel.gif", "/v1/m"}  # the second answers everybody with its image
-OPEN_LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}"}  # whose token is signed, and says what it may
 ALSO_TRACKING: Final = {"import", "import/", "b", "t", "i", "p", "s", "g", "a"}
 
 every_service = pytest.mark.parametrize("service", SERVICES)
@@ -42,7 +41,7 @@ def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
 def kind_of(method: str, path: str) -> str:
     """Who may call a route: anybody, a writer of events, or a token with a scope."""
     name = path.removeprefix("/v1/")
-    if method == "OPTIONS" or path in OPEN | OPEN_INTAKE | OPEN_LINKS or path == "/openapi.json":
+    if method == "OPTIONS" or path in OPEN | OPEN_INTAKE | LINKS or path == "/openapi.json":
         return "open"
     if name in ALSO_TRACKING or (name in WRITERS and path.startswith("/v1/")):
         return "writer" if method == "POST" or name == "projects/{write_key}/settings" else "open"  # 405, with CORS

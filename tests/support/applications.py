@@ -36,6 +36,8 @@ WRITERS: Final = {
     *("batch", "track", "identify", "page", "screen", "group", "alias", "projects/{write_key}/settings"),
     *(*typed.KINDS, "cloudevents", "webhooks/{source_id}", "rapport.js", "pixel.gif"),
 }
+# Pages of links in mails, which a signed token opens: tests/integration/test_consent_links.py has those.
+LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}"}
 SOMEBODY: Final = UUID(int=42, version=4)
 
 
