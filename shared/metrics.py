@@ -26,6 +26,8 @@
 | rapport_profile_left_out_total | kind | traits beyond a profile's bounds, by who said them: public, server, service |
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
+| rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |
+| rapport_consent_links_total | kind | links in mails: confirmed, unsubscribed, or invalid ones |
 | rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_floor, offsets_unread |
 | rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
 """
@@ -68,6 +70,12 @@ profile_left_out: Final = Counter(
 )
 due: Final = Counter("rapport_due_total", "Customers evaluated because a due time passed")
 decisions: Final = Counter("rapport_decisions_total", "Campaign decisions", ["journey", "outcome"])
+messages_refused: Final = Counter(
+    "rapport_messages_refused_total", "Messages that the gate refused, and why", ["journey", "reason"]
+)
+consent_links: Final = Counter(
+    "rapport_consent_links_total", "Links in mails that were used: confirmed, unsubscribed or invalid", ["kind"]
+)
 sending_paused: Final = Gauge("rapport_sending_paused", "1 while no message leaves", ["reason"])
 accept_to_message: Final = Histogram(
     "rapport_accept_to_message_seconds", "HTTP accept to message handed over", ["journey"], buckets=FAST

@@ -25,6 +25,8 @@ class Kind:
 
 
 _NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_-]{1,63})*\.?")
+SECRET_CHARACTERS: Final = 32  # who reads a topic must not find the key of its hashes by trying
+SECRET_DISTINCT_CHARACTERS: Final = 8  # fewer were typed, and not drawn
 _PORTS: Final = range(1, 65_536)
 _URL: Final = re.compile(r"(https?)://(?P<place>[^/?#@\s]+)(/[^\s#]*)?", re.IGNORECASE)
 
@@ -74,6 +76,20 @@ def _http_url(value: str) -> str:
     match = _URL.fullmatch(value)
     if value and (match is None or not _is_place(match["place"], port=False)):
         raise ValueError("must be an http:// or https:// URL, without user and password")
+    return value
+
+
+def _root_url(value: str) -> str:
+    if "?" in _http_url(value):
+        raise ValueError("must be an http:// or https:// URL, without user, password and query")
+    return value
+
+
+def strong(value: SecretStr) -> SecretStr:
+    """Returns a secret that nobody finds by trying. Raises ValueError for another."""
+    text = value.get_secret_value()
+    if len(text) < SECRET_CHARACTERS or len(set(text)) < SECRET_DISTINCT_CHARACTERS:
+        raise ValueError(f"must have at least {SECRET_CHARACTERS} characters, chosen at random")
     return value
 
 
@@ -136,6 +152,7 @@ Line = Annotated[str, AfterValidator(_one_line), Kind("text")]
 Host = Annotated[str, AfterValidator(_host), Kind("host")]
 PublicHost = Annotated[str, AfterValidator(_public_host), Kind("host or host:port")]
 BrokerList = Annotated[str, AfterValidator(_brokers), Kind("host:port, …")]
+RootUrl = Annotated[str, AfterValidator(_root_url), Kind("URL")]
 HttpUrl = Annotated[str, AfterValidator(_http_url), Kind("URL")]
 FilePath = Annotated[str, AfterValidator(_file), Kind("file")]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database), Kind("URL, secret")]

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.kafka.connection import ENCRYPTED, WITH_LOGIN, KafkaConnection, Mechanism, Protocol
 from shared.server.limits import ConnectionLimits, networks
 from shared.setting_kinds import (
+    SECRET_CHARACTERS,
     Algorithm,
     BrokerList,
     DatabaseUrl,
@@ -23,11 +24,9 @@ from shared.setting_kinds import (
     PublicKey,
     Seconds,
     fits,
+    strong,
 )
 from shared.tls import certificate_problem, client_context
-
-SECRET_CHARACTERS: Final = 32  # who reads a topic must not find the key of its hashes by trying
-SECRET_DISTINCT_CHARACTERS: Final = 8  # fewer were typed, and not drawn
 
 
 class Settings(BaseSettings):
@@ -204,10 +203,7 @@ class Settings(BaseSettings):
     @field_validator("partition_secret")
     @classmethod
     def _is_strong(cls, value: SecretStr) -> SecretStr:
-        text = value.get_secret_value()
-        if len(text) < SECRET_CHARACTERS or len(set(text)) < SECRET_DISTINCT_CHARACTERS:
-            raise ValueError(f"must have at least {SECRET_CHARACTERS} characters, chosen at random")
-        return value
+        return strong(value)
 
     @field_validator("http_trusted_proxies")
     @classmethod

@@ -308,7 +308,12 @@ class Stack:
     def _settings_of(self, name: str) -> dict[str, str]:
         own = {
             "ingest": {"SECRETS_KEY": self._keys.secrets_key},
-            "campaign": {"SMTP_HOST": LOOPBACK, "SMTP_PORT": str(self.ports.smtp), "MAIL_FROM": MAIL_FROM},
+            "campaign": {
+                "SMTP_HOST": LOOPBACK,
+                "SMTP_PORT": str(self.ports.smtp),
+                "MAIL_FROM": MAIL_FROM,
+                "PUBLIC_URL": f"http://{LOOPBACK}:{self.ports.of('campaign')}",
+            },
         }
         return {
             "DATABASE_URL": self.postgres.database_url(name),

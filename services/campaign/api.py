@@ -1,12 +1,14 @@
 """The routes of campaign."""
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query, Request
+from fastapi.responses import HTMLResponse
 
 from services.campaign.domain.delivery import State
+from services.campaign.domain.links import MAX_TOKEN_LENGTH, BadLink, Link, Links
 from services.campaign.schemas import (
     DecisionsOut,
     FiguresOut,
@@ -19,14 +21,26 @@ from services.campaign.schemas import (
     SendStopIn,
     SendStopOut,
 )
+from services.campaign.service import confirming, operations, unsubscribing
 from services.campaign.service import floor as floors
-from services.campaign.service import operations
+from services.campaign.service import pages as pages_of_links
+from shared import metrics
 from shared.audit import Actor
 from shared.failpoints import failpoint
 from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["campaign"])
+pages = APIRouter(prefix="/v1", tags=["links in mails"])
+
+# Programs that scan mail follow links: nothing changes but by the button, or by a mail program's own POST (RFC 8058).
+PAGE_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
 
 
 @router.get("/journeys", dependencies=[requires("campaign:read")], summary="Journeys, and whether they run")
@@ -136,3 +150,54 @@ async def set_floor(database: Db, caller: Caller, said: FloorIn) -> FloorOut:
         found = await floors.set_floor(work, at, by=Actor.of(caller))
     failpoint("floor.after_set")
     return FloorOut.of(found)
+
+
+Token = Annotated[str, Path(description="from the mail", max_length=MAX_TOKEN_LENGTH)]
+_INVALID: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "the link is not valid, or not any more"}}
+
+
+@pages.get("/confirm/{token}", summary="The page of the link that confirms consent", responses=_INVALID)
+async def ask_to_confirm(request: Request, token: Token) -> HTMLResponse:
+    """A page with a button; it changes nothing."""
+    link = _link(request, "confirm", token)
+    return _page(link, "confirm")
+
+
+@pages.post("/confirm/{token}", summary="Confirm consent", responses=_INVALID)
+async def confirm(request: Request, database: Db, token: Token) -> HTMLResponse:
+    """Consent is granted; to confirm again changes nothing."""
+    link = _link(request, "confirm", token)
+    if link is not None:
+        async with database.work() as work:
+            if not await confirming.confirm(work, request.app.state.rules, link.subject):
+                link = None
+    return _page(link, "confirmed")
+
+
+@pages.get("/unsubscribe/{token}", summary="The page of the link that ends mail", responses=_INVALID)
+async def ask_to_unsubscribe(request: Request, token: Token) -> HTMLResponse:
+    """A page with a button; it changes nothing."""
+    return _page(_link(request, "unsubscribe", token), "unsubscribe")
+
+
+@pages.post("/unsubscribe/{token}", summary="End mail of this kind, with one click", responses=_INVALID)
+async def unsubscribe(request: Request, database: Db, token: Token) -> HTMLResponse:
+    """Consent to the mail's channel and purpose is withdrawn. Mail programs send this themselves (RFC 8058)."""
+    link = _link(request, "unsubscribe", token)
+    if link is not None:
+        async with database.work() as work:
+            await unsubscribing.unsubscribe(work, request.app.state.rules, link)
+    return _page(link, "unsubscribed")
+
+
+def _link(request: Request, kind: str, token: str) -> Link | None:
+    links: Links | None = request.app.state.rules.links
+    try:
+        return None if links is None else links.read(kind, token, request.app.state.clock.now())
+    except BadLink:
+        metrics.consent_links.labels("invalid").inc()
+        return None
+
+
+def _page(link: Link | None, state: str) -> HTMLResponse:
+    return HTMLResponse(pages_of_links.page(link, state), 404 if link is None else 200, PAGE_HEADERS)

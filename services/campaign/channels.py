@@ -100,12 +100,25 @@ class EmailChannel:
         message["Subject"] = Header(mail.subject, "utf-8", header_name="Subject").encode()
         message["Date"] = format_datetime(mail.at)
         message["Message-ID"] = f"<{mail.message_id}@{self._domain}>"
-        message["List-Unsubscribe"] = f"<mailto:{self._address}?subject=unsubscribe>"
+        for name, value in self._unsubscribing(mail).items():
+            message[name] = value
         for name, value in mail.headers.items():
             message[name] = value
         message.attach(MIMEText(mail.text, "plain", "utf-8", policy=_POLICY))
         message.attach(MIMEText(mail.html, "html", "utf-8", policy=_POLICY))
         return message.as_bytes(policy=_POLICY)
+
+    def _unsubscribing(self, mail: Mail) -> dict[str, str]:
+        """What lets a mail program show a button for it (RFC 2369, RFC 8058); else nothing."""
+        if mail.transactional:
+            return {}
+        by_mail = f"<mailto:{self._address}?subject=unsubscribe>"
+        if not mail.unsubscribe_url:
+            return {"List-Unsubscribe": by_mail}
+        return {
+            "List-Unsubscribe": f"<{mail.unsubscribe_url}>, {by_mail}",
+            "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+        }
 
     async def _addressed(self, mail: Mail) -> SMTP:
         """A connection on which the recipient was accepted: an idle one if it still lives, else a fresh one."""

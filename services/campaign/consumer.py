@@ -1,7 +1,7 @@
 """Which events campaign listens to."""
 
-from services.campaign.service import changes, contacts
-from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from services.campaign.service import changes, confirming, contacts
+from shared.contracts.changes import ConfirmationRequested, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.topics import PROFILES, SEGMENTS
 from shared.kafka.batch import Handlers
 
@@ -10,6 +10,7 @@ TOPICS = (PROFILES, SEGMENTS)
 HANDLERS: Handlers = {
     ProfileChanged: contacts.follow,
     ProfileMerged: contacts.follow,
+    ConfirmationRequested: confirming.ask,
     TierChanged: changes.hear,
     StageChanged: changes.hear,
 }

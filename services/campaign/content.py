@@ -16,7 +16,17 @@ LANGUAGES: Final = ("en", "zh")
 PARTS: Final = ("subject", "text", "html")
 
 # What a template may use; each of these must render with nothing in it.
-NOTHING_KNOWN: Final[Mapping[str, str]] = {"first_name": "", "tier": "", "stage": "", "unsubscribe": ""}
+NOTHING_KNOWN: Final[Mapping[str, str]] = {
+    "first_name": "",
+    "tier": "",
+    "stage": "",
+    "unsubscribe": "",
+    "unsubscribe_url": "",
+    "confirm_url": "",
+    "purpose": "",
+    "hours": "",
+    "state": "",
+}
 
 
 class InvalidContent(ValueError):
@@ -103,3 +113,24 @@ def journeys(folder: Path = HERE / "journeys") -> Sequence[Journey]:
             raise InvalidContent(f"journey {path.name}: there is no template {journey.template}")
         found.append(journey)
     return found
+
+
+class Pages:
+    """The page behind the links in mails, in every language. Raises `InvalidContent`, which names the file."""
+
+    def __init__(self, folder: Path = HERE / "static") -> None:
+        self._parsed = {
+            language: _parsed(folder / f"consent.{language}.html.liquid", _ENVIRONMENTS["html"])
+            for language in LANGUAGES
+        }
+
+    def render(self, language: str, state: str, *, purpose: str = "") -> str:
+        """The page in one of its states: confirm, confirmed, unsubscribe, unsubscribed or invalid."""
+        known = language if language in LANGUAGES else LANGUAGES[0]
+        return self._parsed[known].render(state=state, purpose=purpose)
+
+
+@cache
+def pages() -> Pages:
+    """The pages of this package."""
+    return Pages()

@@ -5,11 +5,12 @@ from functools import partial
 from typing import Final
 
 from services.campaign import commands, consumer, content
-from services.campaign.api import router
+from services.campaign.api import pages, router
 from services.campaign.channels import EmailChannel
 from services.campaign.domain.journey import Cap
+from services.campaign.domain.links import Links
 from services.campaign.service.floor import note_rewound
-from services.campaign.service.sending import Rules
+from services.campaign.service.rules import Rules
 from services.campaign.settings import CampaignSettings
 from services.campaign.worker import Sender
 from shared import process
@@ -23,6 +24,7 @@ DESCRIPTION = "Talks to customers: journeys that changes set off, one gate befor
 def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Service:
     """A campaign service, wired but not started. Raises `InvalidContent` if a journey or template is wrong."""
     content.journeys()
+    content.pages()
     service = process.assemble(
         "campaign",
         settings,
@@ -33,24 +35,29 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     )
     assert service.consumer is not None
     reader = service.consumer
+    rules = Rules(
+        templates=content.templates(),
+        customer_cap=Cap(settings.frequency_cap_messages, settings.frequency_cap_hours),
+        unsubscribe=settings.mail_address,
+        partition_secret=settings.partition_secret.get_secret_value().encode(),
+        lease=timedelta(seconds=settings.sender_lease_seconds),
+        links=Links(settings.public_url, settings.links_key) if settings.public_url else None,
+        confirmations_per_hour=settings.confirmations_per_hour,
+    )
     sender = Sender(
         service.database,
         service.clock,
         {"email": EmailChannel(settings)},
-        Rules(
-            templates=content.templates(),
-            customer_cap=Cap(settings.frequency_cap_messages, settings.frequency_cap_hours),
-            unsubscribe=settings.mail_address,
-            partition_secret=settings.partition_secret.get_secret_value().encode(),
-            lease=timedelta(seconds=settings.sender_lease_seconds),
-        ),
+        rules,
         concurrency=settings.sender_concurrency,
         compared=lambda: reader.holdings.compared,
         tick=service.pulse.loop("sender"),
     )
     service.loops["sender"] = sender.run
     service.database.listeners.append(sender.wake)
-    process.add_api(service, description=DESCRIPTION, routers=[router])
+    process.add_api(service, description=DESCRIPTION, routers=[router, pages])
+    assert service.app is not None
+    service.app.state.rules, service.app.state.clock = rules, service.clock
     return service
 
 

@@ -99,6 +99,47 @@ class Message(Base):
     traceparent: Mapped[str | None] = mapped_column(Text)
 
 
+class Confirmation(Base):
+    """RECORD: for KEPT: a mailbox that is to be asked whether its owner agrees, and what became of that."""
+
+    __tablename__ = "confirmations"
+    __table_args__ = (
+        Index("confirmations_due", "due_at", postgresql_where=text("state = 'pending'")),
+        Index("confirmations_sending", "sending_since"),
+        Index("confirmations_address", "address", "created_at"),
+        Index("confirmations_created_at", "created_at"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, comment="of the visitor who gave the address")
+    address: Mapped[str] = mapped_column(Text)
+    channel: Mapped[str] = mapped_column(Text)
+    purpose: Mapped[str] = mapped_column(Text)
+    language: Mapped[str] = mapped_column(Text)
+    requested_by: Mapped[UUID] = mapped_column(Uuid, comment="the visitor's event")
+    state: Mapped[str] = mapped_column(Text, server_default=text("'pending'"))
+    attempts: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    sending_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    handed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    claim_id: Mapped[UUID | None] = mapped_column(Uuid, comment="the claim that marked it as sending last")
+    confirmed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cause_occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    cause_received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    depth: Mapped[int] = mapped_column(SmallInteger)
+    traceparent: Mapped[str | None] = mapped_column(Text)
+
+
+class Unsubscription(Base):
+    """RECORD: a message by whose link consent was withdrawn."""
+
+    __tablename__ = "unsubscriptions"
+
+    message_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), comment="when its link was used last")
+
+
 class Decision(Base):
     """RECORD: why a customer did or did not get a message."""
 

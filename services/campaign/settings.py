@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from shared.setting_kinds import FilePath, Host, Line, Port, Seconds, SmtpTls
+from shared.setting_kinds import FilePath, Host, Line, Port, RootUrl, Seconds, SmtpTls, strong
 from shared.settings import Settings
 from shared.tls import certificate_problem, client_context
 
@@ -44,6 +44,19 @@ class CampaignSettings(Settings):
         "SMTP times and 10",
     )
     sender_concurrency: int = Field(8, ge=1, le=100, description="messages handed over at the same time")
+    public_url: RootUrl = Field(
+        "",
+        description="where customers reach the pages of links in mails, such as `https://mail.shop.example`; without "
+        "it mails have no link to unsubscribe by, and nobody is asked to confirm consent",
+    )
+    links_secret: SecretStr = Field(
+        SecretStr(""),
+        description="signs the links in mails; if empty, `PARTITION_SECRET` does. Changed, the links in mails of "
+        "before end",
+    )
+    confirmations_per_hour: int = Field(
+        1_000, ge=1, description="mails that ask for a confirmation of consent, to all addresses; more wait"
+    )
     frequency_cap_messages: int = Field(3, ge=1, description="messages that one customer may get, of all journeys…")
     frequency_cap_hours: int = Field(168, ge=1, description="…within any so many hours")
 
@@ -84,6 +97,11 @@ class CampaignSettings(Settings):
             )
         return value
 
+    @field_validator("links_secret")
+    @classmethod
+    def _is_strong_link_secret(cls, value: SecretStr) -> SecretStr:
+        return strong(value) if value.get_secret_value() else value
+
     @property
     def smtp_implicit_tls(self) -> bool:
         """Whether TLS begins with the first byte."""
@@ -93,6 +111,11 @@ class CampaignSettings(Settings):
     def smtp_start_tls(self) -> bool:
         """Whether a connection begins plain, and must turn to TLS before anything is said."""
         return self.smtp_tls != "false" and not self.smtp_implicit_tls
+
+    @property
+    def links_key(self) -> bytes:
+        """What the links in mails are signed with."""
+        return (self.links_secret.get_secret_value() or self.partition_secret.get_secret_value()).encode()
 
     @property
     def mail_address(self) -> str:

@@ -8,16 +8,18 @@ lost only PostgreSQL's answer leaves nothing behind: what it never handed over i
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
 from services.campaign.domain.delivery import Answer
-from services.campaign.service import sending
-from services.campaign.service.sending import Claimed, Outgoing, Rules
+from services.campaign.service import confirming, sending
+from services.campaign.service.confirming import Asking
+from services.campaign.service.rules import Rules
+from services.campaign.service.sending import Outgoing
 from shared import metrics
 from shared.clock import Clock
 from shared.db import DATABASE_AWAY, Database
@@ -31,6 +33,13 @@ BACKOFF_SECONDS: Final = 1.0
 _AWAY: Final = (SQLAlchemyError, *DATABASE_AWAY)
 
 log = get_logger(__name__)
+
+
+class _ToDo(NamedTuple):
+    """How many due messages and requests were decided on, and what of them may leave."""
+
+    decided: int
+    outgoing: Sequence[Outgoing | Asking]
 
 
 class Sender:
@@ -92,16 +101,21 @@ class Sender:
             for channel in self._channels.values():
                 await channel.close()
 
-    async def _claim(self) -> Claimed:
+    async def _claim(self) -> _ToDo:
         free = self._concurrency - self._in_flight
         compared = self._compared()
         metrics.sending_paused.labels("offsets_unread").set(not compared)
         if free == 0 or not compared:
-            return Claimed(0, [])
+            return _ToDo(0, [])
         claim_id = uuid4()
         try:
             async with self._database.work() as work:
-                return await sending.claim(work, self._rules, claim_id=claim_id, limit=free)
+                claimed = await sending.claim(work, self._rules, claim_id=claim_id, limit=free)
+                left = free - len(claimed.outgoing)
+                decided, asking = 0, list[Asking]()
+                if left:
+                    decided, asking = await confirming.claim(work, self._rules, claim_id=claim_id, limit=left)
+                return _ToDo(claimed.decided + decided, [*claimed.outgoing, *asking])
         except _AWAY:
             self._doubtful[claim_id] = asyncio.get_running_loop().time() + self._rules.lease.total_seconds()
             raise
@@ -115,6 +129,7 @@ class Sender:
             return
         async with self._database.work() as work:
             taken = await sending.take_back(work, self._doubtful)
+            taken += await confirming.take_back(work, self._doubtful)
         now = asyncio.get_running_loop().time()
         self._doubtful = {claim_id: until for claim_id, until in self._doubtful.items() if until > now}
         if taken:
@@ -127,11 +142,12 @@ class Sender:
         self._looked = now
         async with self._database.work() as work:
             lost = await sending.give_up_lost(work, self._rules)
+            lost += await confirming.give_up_lost(work, self._rules)
         if lost:
             failpoint("sender.after_give_up")
             log.error("sender.unknown", messages=lost)
 
-    async def _deliver(self, outgoing: Outgoing) -> None:
+    async def _deliver(self, outgoing: Outgoing | Asking) -> None:
         try:
             answer = await self._channels[outgoing.journey.channel].send(outgoing.mail)
             await self._settle(outgoing, answer)
@@ -139,14 +155,17 @@ class Sender:
             self._in_flight -= 1
             self._wake.set()
 
-    async def _settle(self, outgoing: Outgoing, answer: Answer) -> None:
+    async def _settle(self, outgoing: Outgoing | Asking, answer: Answer) -> None:
         """Notes the answer, trying again while PostgreSQL is away: forgotten, it would be `unknown` for ever."""
         answered_at = self._clock.now()
         deadline = asyncio.get_running_loop().time() + self._rules.lease.total_seconds()
         while True:
             try:
                 async with self._database.work() as work:
-                    await sending.settle(work, self._rules, outgoing, answer, answered_at=answered_at)
+                    if isinstance(outgoing, Asking):
+                        await confirming.settle(work, outgoing, answer, answered_at=answered_at)
+                    else:
+                        await sending.settle(work, self._rules, outgoing, answer, answered_at=answered_at)
                 failpoint("sender.after_settle")
                 return
             except _AWAY as error:

@@ -53,6 +53,10 @@ class Source(Base):
     )
     renaming: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="its own words for events and properties")
     mapping: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="how its generic payloads become events")
+    may_say: Mapped[list[str]] = mapped_column(
+        ARRAY(Text), server_default="{}", comment="what a public key may say beside behaviour: addresses, consent"
+    )
+    consent_words: Mapped[Any | None] = mapped_column(JSONB, comment="which traits mean consent; usual, or its own")
     plan_version: Mapped[int | None] = mapped_column(Integer, comment="the plan in force")
     last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

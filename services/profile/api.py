@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query
 
 from services.profile.schemas import (
+    ConsentsOut,
     IdentityLogOut,
     ProfileOut,
     ProfilesOut,
@@ -90,7 +91,16 @@ async def identity_log(database: Db, ref: Ref, limit: Annotated[PageSize, Query(
     return IdentityLogOut(decisions=decisions)
 
 
-# Last, because an identity may hold slashes: this address takes in whatever the two above do not.
+@router.get("/profiles/{ref:path}/consents", summary="A customer's consent, who said so, and how")
+async def consents(database: Db, caller: Caller, ref: Ref) -> ConsentsOut:
+    """By channel and purpose; what is not listed was never given."""
+    async with database.work() as work:
+        profile_id = await _readable(work, caller, ref)
+        found: list[Any] = await read.consents(work, profile_id)
+    return ConsentsOut(profile_id=profile_id, consents=found)
+
+
+# Last, because an identity may hold slashes: this address takes in whatever the three above do not.
 @router.get("/profiles/{ref:path}", summary="One customer, all round")
 async def profile(database: Db, caller: Caller, ref: Ref) -> ProfileOut:
     """Identities, traits, consent, orders, spend, refunds, margin, pages, categories, feedback."""

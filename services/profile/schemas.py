@@ -1,7 +1,7 @@
 """What the profile API gives."""
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -21,6 +21,26 @@ class TopName(BaseModel):
     times: int
 
 
+class ConsentOut(BaseModel):
+    """What stands of consent to one channel and purpose, since when, and who said so."""
+
+    channel: str
+    purpose: str
+    state: Literal["granted", "withdrawn"]
+    changed_at: datetime = Field(description="by the customer's time")
+    event_id: UUID | None = Field(description="the event that says so; null where that was not kept yet")
+    source_id: str | None = Field(description="the source of that event")
+    source_kind: str | None = Field(description="public, server or service")
+    evidence: dict[str, Any] = Field(description="how it was said: the form, its wording, a confirmation, …")
+
+
+class ConsentsOut(BaseModel):
+    """A customer's consent, by channel and purpose. What is not listed was never given."""
+
+    profile_id: UUID
+    consents: list[ConsentOut]
+
+
 class ProfileSummary(BaseModel):
     """A customer in a list. Money is in minor units by ISO 4217 currency; times are UTC."""
 
@@ -30,7 +50,10 @@ class ProfileSummary(BaseModel):
     last_seen: datetime
     identities: dict[str, list[str]]
     traits: dict[str, Any]
-    consent: dict[str, bool]
+    consent: dict[str, bool] = Field(
+        description="true where granted; a name is a channel, whose purpose is marketing, or `channel:purpose`",
+        examples=[{"email": True, "email:newsletter": False}],
+    )
     events: int
     page_views: int
     feedback: dict[str, Rating]

@@ -6,7 +6,14 @@ from typing import Any, Final
 import msgspec
 
 from shared.contracts import topics
-from shared.contracts.changes import CHANGES, ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import (
+    CHANGES,
+    ConfirmationRequested,
+    ProfileChanged,
+    ProfileMerged,
+    StageChanged,
+    TierChanged,
+)
 from shared.contracts.context import Context
 from shared.contracts.events import FACTS, Body
 from shared.contracts.wire import TYPE_NAMES
@@ -14,7 +21,7 @@ from shared.contracts.wire import TYPE_NAMES
 CARRIED: Final[dict[str, tuple[type[Body], ...]]] = {
     topics.EVENTS: tuple(FACTS),
     topics.PROFILE_EVENTS: tuple(FACTS),
-    topics.PROFILES: (ProfileChanged, ProfileMerged),
+    topics.PROFILES: (ProfileChanged, ProfileMerged, ConfirmationRequested),
     topics.SEGMENTS: (TierChanged, StageChanged),
 }
 

@@ -27,12 +27,22 @@ class ContactPoint(Body, frozen=True):
     stated_at: datetime | None = None
 
 
+class Consent(Body, frozen=True):
+    """What stands of a customer's consent to a channel and a purpose, and since when, by the customer's time."""
+
+    channel: str
+    purpose: str
+    granted: bool
+    changed_at: datetime
+
+
 class ProfileChanged(Body, frozen=True):
     """A profile's state after a batch of events. A reader keeps the highest `version` it has seen.
 
-    Bounded: at most 20 values a namespace, 20 contact points and 100 traits; money by currency, in minor units.
-    `contact_points` come from trusted sources alone, the one to be used first; `public_traits` names those traits whose
-    value only a public key says. Both are None in a record of a writer that did not tell them apart.
+    Bounded: at most 20 values a namespace, 20 contact points, 100 traits and 100 consents; money by currency, in minor
+    units. `contact_points` come from trusted sources alone, the one to be used first; `public_traits` names those
+    traits whose value only a public key says; `consents` is all consent, of which `consent` is that to marketing, by
+    channel. These three are None in a record of a writer that did not tell them.
     """
 
     profile_id: UUID
@@ -48,6 +58,7 @@ class ProfileChanged(Body, frozen=True):
     last_order_at: datetime | None = None
     contact_points: tuple[ContactPoint, ...] | None = None
     public_traits: tuple[str, ...] | None = None
+    consents: tuple[Consent, ...] | None = None
 
 
 class ProfileMerged(Body, frozen=True):
@@ -61,6 +72,20 @@ class ProfileMerged(Body, frozen=True):
     loser: UUID
     survivor: UUID
     verified: bool = False
+
+
+class ConfirmationRequested(Body, frozen=True):
+    """A visitor of a public source agreed, and gave an address; who has that mailbox is to be asked whether that is so.
+
+    `profile_id` is the visitor's, who may be somebody else. `requested_by` is the event that said it.
+    """
+
+    profile_id: UUID
+    address: str
+    channel: str
+    purpose: str
+    requested_by: UUID
+    language: str = ""
 
 
 class TierChanged(Body, frozen=True):
@@ -87,6 +112,7 @@ class StageChanged(Body, frozen=True):
 CHANGES: Final[dict[type[Body], str]] = {
     ProfileChanged: "rapport.profile_changed.v1",
     ProfileMerged: "rapport.profile_merged.v1",
+    ConfirmationRequested: "rapport.confirmation_requested.v1",
     TierChanged: "rapport.tier_changed.v1",
     StageChanged: "rapport.stage_changed.v1",
 }

@@ -7,6 +7,8 @@ from uuid import UUID
 
 import msgspec
 
+MARKETING: Final = "marketing"  # the purpose of a message that says none, and of consent by channel alone
+
 
 class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What an event says, without the envelope that says whose, when and by whom."""
@@ -139,14 +141,32 @@ class FeedbackSubmitted(Told, frozen=True, kw_only=True):
 
 
 class CustomerIdentified(Body, frozen=True):
-    """Who a customer is: traits, and consent by channel (`{"email": true}`)."""
+    """Who a customer is: traits, and consent by channel (`{"email": true}`), which means marketing.
+
+    With a purpose it is spelt `{"email:newsletter": true}`. `confirm_at` as in `ConsentChanged`.
+    """
 
     traits: dict[str, Any] = {}
     consent: dict[str, bool] = {}
+    confirm_at: str = ""
+
+
+class ConsentChanged(Told, frozen=True, kw_only=True):
+    """A customer gave consent to a channel and a purpose, or withdrew it. `evidence` is how: a form, its wording, …
+
+    `confirm_at` is the mail address at which a visitor of a public source is to be asked whether that is so; what is
+    granted there counts once it was confirmed.
+    """
+
+    channel: str
+    granted: bool
+    purpose: str = MARKETING
+    evidence: dict[str, Any] = {}
+    confirm_at: str = ""
 
 
 class MessageSent(Body, frozen=True):
-    """A message was handed to its channel."""
+    """A message was handed to its channel, for a purpose that consent may be needed for."""
 
     message_id: UUID
     journey_id: str
@@ -154,6 +174,7 @@ class MessageSent(Body, frozen=True):
     trigger_id: str
     channel: str
     subject: str = ""
+    purpose: str = MARKETING
 
 
 class CustomEvent(Body, frozen=True):
@@ -176,6 +197,7 @@ FACTS: Final[dict[type[Body], str]] = {
     CheckoutStarted: "rapport.checkout_started.v1",
     FeedbackSubmitted: "rapport.feedback_submitted.v1",
     CustomerIdentified: "rapport.customer_identified.v1",
+    ConsentChanged: "rapport.consent_changed.v1",
     MessageSent: "rapport.message_sent.v1",
     CustomEvent: "rapport.custom.v1",
 }

@@ -13,7 +13,18 @@ from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from tests.badinput import credentials, figures
 from tests.conftest import DatabaseFactory
-from tests.support.applications import NOWHERE, ROUTES, SERVICES, WRITERS, Route, asking, build, routes_of, token
+from tests.support.applications import (
+    LINKS,
+    NOWHERE,
+    ROUTES,
+    SERVICES,
+    WRITERS,
+    Route,
+    asking,
+    build,
+    routes_of,
+    token,
+)
 from tests.support.events import event, user
 from tests.support.sources import made_source
 
@@ -39,7 +50,7 @@ every_service = pytest.mark.parametrize("service", SERVICES)
 def kind_of(method: str, path: str) -> str:
     """Who may call a route: anybody, a writer of events, or a token with a scope."""
     name = path.removeprefix("/v1/")
-    if method == "OPTIONS" or path in OPEN | OPEN_INTAKE:
+    if method == "OPTIONS" or path in OPEN | OPEN_INTAKE | LINKS:
         return "open"
     if name in ALSO_TRACKING or (name in WRITERS and path.startswith("/v1/")):
         return "writer" if method == "POST" or name == "projects/{write_key}/settings" else "open"  # 405, with CORS

@@ -21,7 +21,15 @@ import msgspec
 import pytest
 
 from shared.contracts import events, wire
-from shared.contracts.changes import ContactPoint, ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import (
+    ConfirmationRequested,
+    Consent,
+    ContactPoint,
+    ProfileChanged,
+    ProfileMerged,
+    StageChanged,
+    TierChanged,
+)
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, Item
@@ -105,6 +113,22 @@ SAMPLES: Final[tuple[Body, ...]] = (
         reason="10000 minor units of USD in 365 days",
     ),
     StageChanged(profile_id=ANN, version=4, previous=None, current="new", reason="the first order"),
+    # Later types come last: a sample's number says which parts of the envelope its record has.
+    events.ConsentChanged(
+        channel="email",
+        granted=True,
+        purpose="newsletter",
+        evidence={"form": "footer", "wording": "Yes, write to me 是"},
+        confirm_at="ann@example.com",
+    ),
+    ConfirmationRequested(
+        profile_id=ANN,
+        address="ann@example.com",
+        channel="email",
+        purpose="newsletter",
+        requested_by=ANN_ONCE,
+        language="zh",
+    ),
 )
 
 
@@ -161,6 +185,31 @@ RECORDS: Final[Mapping[str, Event]] = {
                 ContactPoint(namespace="email", value="ann@example.org"),
             ),
             public_traits=("name",),
+        ),
+    ),
+    "rapport.profile_changed.v1+consents": msgspec.structs.replace(
+        sample(14, SAMPLES[14]),
+        body=msgspec.structs.replace(
+            _CHANGED,
+            consents=(
+                Consent(channel="email", purpose="marketing", granted=True, changed_at=AT),
+                Consent(channel="email", purpose="newsletter", granted=False, changed_at=STATED),
+            ),
+        ),
+    ),
+    "rapport.customer_identified.v1+confirm_at": msgspec.structs.replace(
+        sample(11, SAMPLES[11]),
+        body=events.CustomerIdentified(consent={"email": True, "email:newsletter": False}, confirm_at="a@example.com"),
+    ),
+    "rapport.message_sent.v1+purpose": msgspec.structs.replace(
+        sample(12, SAMPLES[12]),
+        body=events.MessageSent(
+            message_id=UUID("0190b6c0-0000-7000-8000-00000000e001"),
+            journey_id="parcel",
+            journey_version=1,
+            trigger_id="0190b6c0-0000-7000-8000-00000000e002",
+            channel="email",
+            purpose="transactional",
         ),
     ),
     "rapport.profile_merged.v1+verified": msgspec.structs.replace(

@@ -19,7 +19,8 @@ from services.campaign.consumer import HANDLERS
 from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.domain.journey import Cap
 from services.campaign.service import operations
-from services.campaign.service.sending import Claimed, Rules
+from services.campaign.service.rules import Rules
+from services.campaign.service.sending import Claimed
 from services.campaign.service.sending import claim as claim_due
 from services.campaign.worker import Sender
 from shared import aliases

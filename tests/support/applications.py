@@ -38,6 +38,8 @@ WRITERS: Final = {
     *(*typed.KINDS, "cloudevents", "webhooks/{source_id}", "rapport.js", "pixel.gif"),
 }
 NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+# Pages of links in mails, which a signed token opens: tests/integration/test_consent_links.py has those.
+LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}"}
 SOMEBODY: Final = UUID(int=42, version=4)
 
 
@@ -98,6 +100,7 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
+    Route("profile", "GET", "/v1/profiles/{ref}/consents", "profile:read", customer=True),
     Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
     Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),

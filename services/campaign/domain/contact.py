@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from shared.contracts.changes import ProfileChanged
+from shared.contracts.consent import TRANSACTIONAL, Pair
 
 MAX_NAME_LENGTH: Final = 40  # characters
 
@@ -23,11 +24,15 @@ class Contact(msgspec.Struct, frozen=True):
 
     profile_id: UUID
     email: str | None
-    consent: Mapping[str, bool]
+    consent: Mapping[str, bool]  # by what it is to, spelt as `shared.contracts.consent` has it
     first_name: str = ""
     name: str = ""
     language: str = ""
     country: str = ""
+
+    def agreed(self, pair: Pair) -> bool | None:
+        """Whether the customer agreed to be written to; None if nothing was ever said. Some messages need no leave."""
+        return True if pair.purpose == TRANSACTIONAL else self.consent.get(str(pair))
 
 
 def contact_of(state: ProfileChanged) -> Contact:
@@ -40,7 +45,7 @@ def contact_of(state: ProfileChanged) -> Contact:
     return Contact(
         state.profile_id,
         _email(state),
-        state.consent,
+        _consent(state),
         as_name(_text(trusted, "first_name", "firstName")) or name.partition(" ")[0],
         name,
         _text(state.traits, "language", "locale").replace("_", "-").partition("-")[0].lower(),
@@ -54,6 +59,13 @@ def as_name(text: str) -> str:
     if len(plain) > MAX_NAME_LENGTH or not _ADDRESS_CHARACTERS.isdisjoint(plain) or _DOMAIN.search(plain):
         return ""
     return text
+
+
+def _consent(state: ProfileChanged) -> Mapping[str, bool]:
+    """By what it is to. A record that does not tell purposes speaks of marketing."""
+    if state.consents is None:
+        return state.consent
+    return {str(Pair(one.channel, one.purpose)): one.granted for one in state.consents}
 
 
 def _email(state: ProfileChanged) -> str | None:

@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as it is handed over."""
+    """One message as it is handed over. `unsubscribe_url` takes a POST that withdraws consent: RFC 8058."""
 
     message_id: UUID
     to: str
@@ -36,6 +36,8 @@ class Mail(msgspec.Struct, frozen=True, kw_only=True):
     html: str
     at: datetime
     headers: Mapping[str, str] = {}
+    unsubscribe_url: str = ""
+    transactional: bool = False
 
 
 class Accepted(msgspec.Struct, frozen=True):

@@ -98,7 +98,7 @@ def gate(
     if paused:
         return Held(now + STOPPED_LOOK_AGAIN, "paused")
     address = contact.email if contact else None
-    agreed = contact.consent.get(journey.channel) if contact else None
+    agreed = contact.agreed(journey.consent_to) if contact else None
     if agreed is False:
         return Refused("no_consent")
     if not address or not agreed:

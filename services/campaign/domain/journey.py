@@ -7,11 +7,14 @@ import msgspec
 from msgspec import Meta
 
 from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.consent import MAX_WORD_LENGTH, Pair
 from shared.contracts.envelope import MAX_CAUSATION_DEPTH, Event
-from shared.contracts.events import Body
+from shared.contracts.events import MARKETING, Body
 
 Positive = Annotated[int, Meta(ge=1)]
 Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
+
+Purpose = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=MAX_WORD_LENGTH)]
 
 
 class TierReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tier_changed"):
@@ -25,6 +28,10 @@ class StageReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=
     """Set off by a change of lifecycle stage that ends in one of these."""
 
     stages: Annotated[tuple[str, ...], Meta(min_length=1)]
+
+
+class ConfirmationAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="confirmation_requested"):
+    """Set off by a visitor of a public source who agreed, and gave an address: the journey that ships with the code."""
 
 
 class Cap(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,16 +54,25 @@ class Name(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Journey(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A definition. A changed definition is a new version; `cap` counts the messages of this journey alone."""
+    """A definition. A changed definition is a new version; `cap` counts the messages of this journey alone.
+
+    `purpose` is what its customers must have agreed to, for its channel; `transactional` needs no consent.
+    """
 
     id: Slug
     version: Positive
     name: Name
-    trigger: TierReached | StageReached
+    trigger: TierReached | StageReached | ConfirmationAsked
     max_age_hours: Positive = 24
     channel: Literal["email"]
+    purpose: Purpose = MARKETING
     template: Slug
     cap: Cap
+
+    @property
+    def consent_to(self) -> Pair:
+        """What a customer must have agreed to."""
+        return Pair(self.channel, self.purpose)
 
     @property
     def max_age(self) -> timedelta:
@@ -81,7 +97,7 @@ class Skipped(msgspec.Struct, frozen=True):
     reason: str
 
 
-def sets_off(trigger: TierReached | StageReached, body: Body) -> bool:
+def sets_off(trigger: TierReached | StageReached | ConfirmationAsked, body: Body) -> bool:
     """Whether a change is one that the trigger waits for."""
     match trigger, body:
         case TierReached(), TierChanged():

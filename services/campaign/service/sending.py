@@ -2,11 +2,12 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from services.campaign.content import InvalidContent, Templates
+from services.campaign.content import InvalidContent
+from services.campaign.domain import links
 from services.campaign.domain.contact import Contact, as_name
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.domain.delivery import Answer, Mail, State, after
@@ -17,28 +18,16 @@ from services.campaign.repository import contacts, journeys, messages
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import floor
 from services.campaign.service.recording import about, record
+from services.campaign.service.rules import SOURCE, Rules
 from shared import aliases, metrics
 from shared.contracts import topics
-from shared.contracts.envelope import Event, SourceKind, service_source
+from shared.contracts.consent import TRANSACTIONAL
+from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import MessageSent
 from shared.contracts.identity import partition_key
 from shared.db import Work
 
-SOURCE: Final = service_source("campaign")
 HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in batches of this size
-
-
-class Rules(NamedTuple):
-    """What sending goes by, beside the journeys themselves.
-
-    `lease` is longer than any send can take: what is `sending` for so long belonged to a process that died.
-    """
-
-    templates: Templates
-    customer_cap: Cap
-    unsubscribe: str
-    partition_secret: bytes
-    lease: timedelta
 
 
 class Outgoing(NamedTuple):
@@ -102,6 +91,8 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
                 state = State.FAILED if outcome is Outcome.FAILED else State.REFUSED
                 moves.append(Move(message.id, state, work.now))
                 made.append(about(message, outcome, reason))
+                refused = metrics.messages_refused.labels(message.journey_id, reason.partition(":")[0])
+                work.afterwards.append(refused.inc)
     await messages.move(work, moves)
     await record(work, made)
     return Claimed(len(due), outgoing)
@@ -142,7 +133,13 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
     standing["tier" if isinstance(journey.trigger, TierReached) else "stage"] = message.reached
     # Looked at again: contacts of before were kept as they came.
-    values = {"first_name": as_name(contact.first_name), "unsubscribe": rules.unsubscribe, **standing}
+    url = _unsubscribe_url(message, rules, journey, contact, now)
+    values = {
+        "first_name": as_name(contact.first_name),
+        "unsubscribe": rules.unsubscribe,
+        "unsubscribe_url": url,
+        **standing,
+    }
     try:
         filled = rules.templates.render(journey.template, contact.language, values)
     except InvalidContent as error:
@@ -159,8 +156,17 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
             "X-Rapport-Journey": message.journey_id,
             "X-Rapport-Trigger": message.trigger_id,
         },
+        unsubscribe_url=url,
+        transactional=journey.purpose == TRANSACTIONAL,
     )
     return Outgoing(message, journey, customer, message.attempts + 1, mail)
+
+
+def _unsubscribe_url(message: Due, rules: Rules, journey: Journey, contact: Contact, now: datetime) -> str:
+    if rules.links is None or journey.purpose == TRANSACTIONAL:
+        return ""
+    consent_to, language = str(journey.consent_to), contact.language
+    return rules.links.url(links.unsubscribe(message.id, message.profile_id, consent_to, language, now))
 
 
 def _candidate(message: Due, journey: Journey) -> Candidate:
@@ -209,6 +215,7 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
             trigger_id=message.trigger_id,
             channel=outgoing.journey.channel,
             subject=outgoing.mail.subject,
+            purpose=outgoing.journey.purpose,
         ),
         profile_id=outgoing.customer,
         cause_id=UUID(message.trigger_id),

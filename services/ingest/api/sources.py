@@ -138,7 +138,7 @@ async def enable(database: Db, caller: Caller, source_id: UUID, response: Respon
 def _set(said: SourcePatch) -> dict[str, Any]:
     """What was said: null takes a thing away, where there can be none of it."""
     found = said.model_dump(exclude_unset=True, mode="json")
-    nothing = {"allow_orders": False, "allowed_origins": [], "format": "tracking", "kind": "server"}
+    nothing = {"allow_orders": False, "allowed_origins": [], "may_say": [], "format": "tracking", "kind": "server"}
     if found.get("name") is None:
         found.pop("name", None)
     return {name: nothing.get(name) if value is None else value for name, value in found.items()}

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
+from services.ingest.domain.consent import MaySay
 from services.ingest.domain.source import Format
 from services.ingest.service import sources
 from services.ingest.service.vault import Vault
@@ -41,6 +42,10 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument("name")
     create.add_argument("--kind", choices=["public", "server"], default="server")
     create.add_argument("--allow-orders", action="store_true", help="believe a public key when it speaks of orders")
+    create.add_argument(
+        "--may-say", nargs="*", choices=list(MaySay), default=[], help="what a public key may say, to be confirmed"
+    )
+    create.add_argument("--consent-words", choices=["usual"], help="read the usual words among traits as consent")
     create.add_argument("--format", choices=list(Format), default="tracking", help="how its payloads are written")
     create.add_argument("--ce-source", help="the CloudEvents source of its events on rapport.inbound.v1")
     commands.add_parser("list", help="print every source: name, kind, id, whether it may order, whether it is disabled")
@@ -53,7 +58,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _create(database: Database, vault: Vault, chosen: argparse.Namespace) -> None:
-    said = {"name": chosen.name, "kind": chosen.kind, "allow_orders": chosen.allow_orders, "format": chosen.format}
+    names = ("name", "kind", "allow_orders", "format", "may_say", "consent_words")
+    said = {name: getattr(chosen, name) for name in names}
     async with database.work() as work:
         _, key = await sources.create(work, vault, {**said, "ce_source": chosen.ce_source}, by=user())
     failpoint("source.after_create")

@@ -102,6 +102,7 @@ def understand(raw: bytes, reception: Reception) -> Understood:
         timestamp=event.time,
         context=reception.around(b"").known,
         historical=None if event.historical is None else event.historical in (True, "true"),
+        address=identity.email_in(call.traits) or "" if reception.may_say else "",
     )
 
 
@@ -174,7 +175,7 @@ def _ours(type_: str, data: bytes, call: _Call) -> Body:
     except msgspec.MsgspecError as error:
         raise BadEvent(Reason.MALFORMED, f"data: {error}; send what the contract of {type_} says") from None
     if isinstance(body, CustomerIdentified):
-        return CustomerIdentified(traits=call.traits, consent=body.consent if call.reception.trusted else {})
+        return CustomerIdentified(traits=call.traits, consent=body.consent)
     return body
 
 

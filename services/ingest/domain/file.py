@@ -111,5 +111,21 @@ PRESETS: Final[Mapping[str, Any]] = {
             }
         ]
     },
+    "consents": {
+        "rules": [
+            {
+                "event": "Consent Changed",
+                "fields": {
+                    **_WHO,
+                    **_REACHED,
+                    "timestamp": {"from": "changed_at", "as": "time"},
+                    "properties.channel": "channel",
+                    "properties.purpose": "purpose",
+                    "properties.granted": {"from": "granted", "as": "boolean"},
+                    "properties.evidence.note": "evidence",
+                },
+            }
+        ]
+    },
     "tracking": None,
 }

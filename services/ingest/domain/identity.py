@@ -110,7 +110,7 @@ def of_customer(message: Message, context: Context, *, of_group: bool) -> dict[s
     traits = {**around, **own} if around and own else own or around
     if not traits:
         return traits
-    if address := _email_in(traits):
+    if address := email_in(traits):
         traits = {**traits, "email": address}
     if number := _phone_in(traits, context):
         traits = {**traits, "phone": number}
@@ -118,13 +118,14 @@ def of_customer(message: Message, context: Context, *, of_group: bool) -> dict[s
 
 
 def _from_traits(traits: Mapping[str, Any], context: Context) -> Iterator[Identity]:
-    if address := _email_in(traits):
+    if address := email_in(traits):
         yield Identity(Namespace.EMAIL, address)
     if number := _phone_in(traits, context):
         yield Identity(Namespace.PHONE, number)
 
 
-def _email_in(traits: Mapping[str, Any]) -> str | None:
+def email_in(traits: Mapping[str, Any]) -> str | None:
+    """The mail address among these traits, in its normal form; None if there is none, or it is not valid."""
     value = traits.get("email")
     return email(value) if isinstance(value, str) and len(value) <= MAX_VALUE_LENGTH else None
 

@@ -5,12 +5,13 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.domain import times, tracking
+from services.ingest.domain import consent, times, tracking
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.plan import Mode, Violation
 from services.ingest.domain.reception import Reception
 from services.ingest.domain.tracking import Understood
 from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
+from shared.contracts.events import ConsentChanged
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
@@ -69,13 +70,14 @@ def _judged(said: Understood, reception: Reception, place: int) -> Normal:
         received_at=received_at,
         historical=historical,
     )
+    body = consent.as_believed(said.body, trusted=reception.trusted, may_say=reception.may_say, address=said.address)
     event = Event(
         event_id=as_uuid(reception.event_id(said.message_id)),
         source_id=reception.source_name,
         source_kind=reception.source_kind,
         occurred_at=occurred_at,
         received_at=received_at,
-        body=said.body,
+        body=body,
         identities=said.identities,
         historical=historical,
         claim=_is_claim(said, reception),
@@ -89,5 +91,7 @@ def _judged(said: Understood, reception: Reception, place: int) -> Normal:
 
 def _is_claim(said: Understood, reception: Reception) -> bool:
     kind, body = reception.source_kind, type(said.body)
+    if isinstance(said.body, ConsentChanged):
+        return not (reception.trusted or consent.is_believed(said.body, reception.may_say))
     believed = reception.trusted or reception.allow_orders or may_say(kind, body)
     return not (believed and may_say_of(kind, body, said.identities))

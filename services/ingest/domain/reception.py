@@ -11,6 +11,7 @@ import msgspec
 from services.ingest.domain import message
 from services.ingest.domain.body import MAX_EVENT_BYTES
 from services.ingest.domain.circumstances import Locate, circumstances, nowhere
+from services.ingest.domain.consent import NO_WORDS, Words
 from services.ingest.domain.plan import NO_PLAN, Plan
 from services.ingest.domain.renaming import NO_RENAMING, Renaming
 from shared.contracts import wire
@@ -50,6 +51,8 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
     user_agent: str = ""
     renaming: Renaming = NO_RENAMING
     plan: Plan = NO_PLAN
+    may_say: frozenset[str] = frozenset()
+    consent_words: Words = NO_WORDS
     locate: Locate = nowhere
     _around: dict[bytes, Around] = {}
 

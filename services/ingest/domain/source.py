@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
+from services.ingest.domain.consent import NO_WORDS, Words
 from services.ingest.domain.mapping import Mapper
 from services.ingest.domain.plan import NO_PLAN, Plan
 from services.ingest.domain.renaming import NO_RENAMING, Renaming
@@ -44,6 +45,8 @@ class Source:
     renaming: Renaming = NO_RENAMING
     mapper: Mapper | None = None
     plan: Plan = NO_PLAN
+    may_say: frozenset[str] = frozenset()
+    consent_words: Words = NO_WORDS
     key_expires_at: datetime | None = None
 
     def allows(self, origin: str) -> bool:

@@ -8,11 +8,13 @@ import msgspec
 
 from services.ingest.domain import identity, message, vocabulary
 from services.ingest.domain.circumstances import short
+from services.ingest.domain.consent import MaySay
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Consent, Context, Message, Scalar, as_dict, text
 from services.ingest.domain.properties import Properties, beside
 from services.ingest.domain.reception import Reception
 from shared.contracts import context as contract
+from shared.contracts.consent import pair_of
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
 from shared.contracts.identity import Identity, Namespace
 
@@ -22,7 +24,8 @@ MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it is meant, before it is judged. `name` and `properties` are what a tracking plan speaks of.
 
-    `merges`: all whom it names are meant to be one customer.
+    `merges`: all whom it names are meant to be one customer. `address` is the mail address that it gives, in its normal
+    form, of a source that may say addresses.
     """
 
     name: str
@@ -35,6 +38,7 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     context: contract.Context | None = None
     historical: bool | None = None
     merges: bool = False
+    address: str = ""
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -70,6 +74,7 @@ def understand(raw: bytes, reception: Reception) -> Understood:
         context=around.known,
         historical=None if context.historical is None else context.historical is True,
         merges=kind == "alias",
+        address=identity.email_in(traits) or "" if reception.may_say else "",
     )
 
 
@@ -96,8 +101,13 @@ def _track(call: Call) -> tuple[str, Body, bytes]:
 
 
 def _identify(call: Call) -> tuple[str, Body, bytes]:
-    body = CustomerIdentified(traits=call.traits, consent=_consent(call.context) if call.reception.trusted else {})
-    return "Identify", body, _judged_traits(call)
+    reception = call.reception
+    if not reception.trusted and MaySay.CONSENT not in reception.may_say:
+        return "Identify", CustomerIdentified(traits=call.traits), _judged_traits(call)
+    agreed, by_words = _consent(call.context), reception.consent_words.read(call.traits)
+    for spelt, granted in by_words.items():  # a withdrawal wins
+        agreed[spelt] = agreed.get(spelt, True) and granted
+    return "Identify", CustomerIdentified(traits=call.traits, consent=agreed), _judged_traits(call)
 
 
 def _viewed(call: Call, *, screen: bool = False) -> tuple[str, Body, bytes]:
@@ -163,11 +173,12 @@ def _consent(context: Context) -> dict[str, bool]:
     if not isinstance(context.consent, Consent) or not context.consent.category_preferences:
         return {}
     try:
-        return msgspec.convert(context.consent.category_preferences, dict[str, bool])
+        said = msgspec.convert(context.consent.category_preferences, dict[str, bool])
     except msgspec.ValidationError:
         raise BadEvent(
             Reason.CONSENT, 'context.consent.categoryPreferences: send true or false for each channel, {"email": true}'
         ) from None
+    return {str(pair_of(spelt)): granted for spelt, granted in said.items()}
 
 
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from services.ingest.domain.errors import BadEvent, Reason
+from shared.contracts.events import MARKETING
 
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
@@ -196,7 +197,7 @@ class Checkout(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
 
 
 class Identified(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who a customer is: traits, and consent by channel."""
+    """Who a customer is: traits, and consent by channel, which means marketing, or by `channel:purpose`."""
 
     traits: dict[str, Any] = {}
     consent: dict[str, bool] = {}
@@ -205,6 +206,19 @@ class Identified(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
         """As an identify call."""
         context = {"consent": {"categoryPreferences": self.consent}} if self.consent else {}
         return {"type": "identify", "traits": self.traits, "context": context}
+
+
+class Consent(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """A customer gave consent to a channel and a purpose, or withdrew it; `evidence` is how: the form, its wording."""
+
+    channel: str
+    granted: bool
+    purpose: str = MARKETING
+    evidence: dict[str, Any] = {}
+
+    def call(self) -> dict[str, Any]:
+        """As `Consent Changed`."""
+        return _tracked("Consent Changed", self)
 
 
 class Custom(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -237,6 +251,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "checkouts": Kind(Checkout, "content"),
     "carts": Kind(Cart, "moment"),
     "customers": Kind(Identified, "moment"),
+    "consents": Kind(Consent, "moment"),
     "page-views": Kind(PageView, "header"),
     "product-views": Kind(ProductView, "header"),
     "events": Kind(Custom, "header"),

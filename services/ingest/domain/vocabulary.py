@@ -12,15 +12,17 @@ from typing import Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from services.ingest.domain import message, money, times
+from services.ingest.domain import consent, message, money, times
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
 from services.ingest.domain.properties import Held, Properties, beside
 from shared.contracts.events import (
+    MARKETING,
     SURVEY_SCALES,
     Body,
     CartUpdated,
     CheckoutStarted,
+    ConsentChanged,
     FeedbackSubmitted,
     Item,
     OrderCancelled,
@@ -89,6 +91,13 @@ class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     rating: Decimal | None = None
     text: Scalar = None
     order_id: Scalar = None
+
+
+class _Consent(msgspec.Struct, frozen=True, kw_only=True):
+    channel: Scalar = None
+    purpose: Scalar = None
+    granted: bool | None = None
+    evidence: dict[str, Any] | None = None
 
 
 class _KnownProduct(Product, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -180,6 +189,21 @@ def _feedback(answer: _Answer, _: str) -> FeedbackSubmitted:
     )
 
 
+def _consent_changed(said: _Consent, _: str) -> ConsentChanged:
+    if said.granted is None:
+        raise BadEvent(
+            Reason.CONSENT, "granted: required; send true in properties.granted, or false to withdraw what was given"
+        )
+    return consent.checked(
+        ConsentChanged(
+            channel=_required(said.channel, "channel").lower(),
+            purpose=text(said.purpose).lower() or MARKETING,
+            granted=said.granted,
+            evidence=said.evidence or {},
+        )
+    )
+
+
 # What is behaviour
 
 
@@ -245,6 +269,7 @@ VOCABULARY: Final[Mapping[str, _Word]] = {
     "order delayed": _Word(Properties(_Progress, "order_id", "reason", "expected_at"), _order_delayed),
     "order delivered": _Word(Properties(_Progress, "order_id"), _order_delivered),
     "feedback submitted": _Word(Properties(_Answer, "survey", "rating", "text", "order_id"), _feedback),
+    "consent changed": _Word(Properties(_Consent, "channel", "purpose", "granted", "evidence"), _consent_changed),
     "product viewed": _Word(Properties(Product, _SKU, "name", "category", "currency", "price"), _product_viewed),
     "cart viewed": _CART,
     "cart updated": _CART,

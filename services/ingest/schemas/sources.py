@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from services.ingest.domain import mapping
+from services.ingest.domain.consent import MaySay, Word
 from services.ingest.domain.plan import Planned
 from services.ingest.domain.renaming import Renamed
 from services.ingest.domain.source import Format
@@ -19,6 +20,10 @@ CeSource = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1
 Secret = Annotated[Text, StringConstraints(min_length=8, max_length=300)]
 Kind = Literal["public", "server"]
 RenamingIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Renamed]))]
+ConsentWordsIn = Annotated[
+    Literal["usual"] | dict[str, Any],
+    WithJsonSchema({"anyOf": [{"const": "usual"}, schema_of(dict[str, str | Word])]}),
+]
 MappingIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(mapping.Document))]
 PlannedIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Planned]))]
 
@@ -41,6 +46,7 @@ _TRIED: dict[str, Any] = {
         ]
     },
 }
+_WORDS = {"wants_news": "email:newsletter", "no_mail": {"to": "email", "inverted": True}}
 
 
 class SourcePatch(BaseModel):
@@ -62,6 +68,14 @@ class SourcePatch(BaseModel):
     ce_source: CeSource | None = Field(None, description="the CloudEvents `source` of its events on rapport.inbound.v1")
     renaming: RenamingIn | None = Field(
         None, description="its own words for events and properties (JMESPath)", examples=[_RENAMING]
+    )
+    may_say: list[MaySay] | None = Field(
+        None,
+        max_length=len(MaySay),
+        description="what a public key may say beside behaviour: `consent`, and `addresses` at which to confirm it",
+    )
+    consent_words: ConsentWordsIn | None = Field(
+        None, description="which traits mean consent: `usual`, or its own", examples=["usual", _WORDS]
     )
     mapping: MappingIn | None = Field(None, description="how its generic webhooks become events")
 
@@ -117,6 +131,8 @@ class SourceOut(BaseModel):
     ce_source: str | None
     renaming: dict[str, Any] | None
     mapping: dict[str, Any] | None
+    may_say: list[MaySay]
+    consent_words: Literal["usual"] | dict[str, Any] | None
     plan_version: int | None
     version: int
     keys: list[KeyOut] = []

@@ -11,7 +11,8 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from services.ingest.domain import mapping, plan, renaming, write_key
+from services.ingest.domain import consent, mapping, plan, renaming, write_key
+from services.ingest.domain.consent import NO_WORDS, Words
 from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.mapping import Mapper
 from services.ingest.domain.plan import NO_PLAN, Plan
@@ -81,6 +82,8 @@ PLAIN: Final[Row] = {
     "renaming": None,
     "mapping": None,
     "secret": None,
+    "may_say": [],
+    "consent_words": None,
 }
 
 
@@ -117,6 +120,8 @@ def _auditable(source: Row) -> Row:
     return {
         **{name: source[name] for name in plain},
         "allowed_origins": sorted(source["allowed_origins"]),
+        "may_say": sorted(source["may_say"]),
+        "consent_words": digest(source["consent_words"]),
         "renaming": digest(source["renaming"]),
         "mapping": digest(source["mapping"]),
         "has_secret": source["secret"] is not None,
@@ -127,6 +132,7 @@ def _checked(vault: Vault, said: Row, kept_secret: bytes | None) -> Row:
     """The columns of a source, once everything that is defined in it can be used."""
     _renaming(said["renaming"])
     _mapper(said["mapping"])
+    _words(said["consent_words"])
     secret = said["secret"]
     return {**said, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
 
@@ -236,6 +242,8 @@ def compiled(row: Row, vault: Vault) -> Source:
         mapper=_mapper(row["mapping"]),
         plan=_plan(row["plan"], row["plan_version"]),
         key_expires_at=row.get("key_expires_at"),
+        may_say=frozenset(row["may_say"]),
+        consent_words=_words(row["consent_words"]),
     )
 
 
@@ -255,6 +263,15 @@ def _mapper(document: Any) -> Mapper | None:
         return Mapper(msgspec.convert(document, mapping.Document))
     except (BadDefinition, msgspec.ValidationError) as error:
         raise NotUsable(f"mapping: {error}") from None
+
+
+def _words(document: Any) -> Words:
+    if document is None:
+        return NO_WORDS
+    try:
+        return Words(msgspec.convert(document, consent.Document))
+    except (BadDefinition, msgspec.ValidationError) as error:
+        raise NotUsable(f"consent_words: {error}") from None
 
 
 def _plan(document: Any, version: int | None) -> Plan:

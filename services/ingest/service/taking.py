@@ -100,6 +100,8 @@ def reception_of(source: Source, received_at: datetime, *, locate: Locate = nowh
         new_message_id=new_message_id,
         renaming=source.renaming,
         plan=source.plan,
+        may_say=source.may_say,
+        consent_words=source.consent_words,
         locate=locate,
         **said,
     )

@@ -22,7 +22,7 @@ import msgspec
 
 from services.profile.domain import contact, permission
 from services.profile.domain.contact import Point
-from services.profile.domain.permission import Permission
+from services.profile.domain.permission import Permission, Refusal, Standing, Statement
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
 from shared.contracts.events import (
     CustomerIdentified,
@@ -69,8 +69,9 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The part of a profile that is a join of what its events say, and of which identities were linked.
 
     `traits` are those that servers and services said; those of before there was `public_traits` may stand there, too.
-    `vouched` are the anonymous ids that a trusted source linked. `permissions` and `joined` are as `permission` has
-    them, `contact_points` as `contact` has them. `consent` is how the release before says it: see `current`, `stored`.
+    `vouched` are the anonymous ids that a trusted source linked. `permissions`, `joined`, `refusals` and `verified` are
+    as `permission` has them, `contact_points` as `contact` has them. `consent` is how the release before says it: see
+    `current`, `stored`.
     """
 
     first_seen: datetime | None = None
@@ -86,6 +87,8 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     permissions: dict[str, dict[str, Permission]] = {}
     joined: dict[str, dict[str, datetime]] = {}
     contact_points: dict[str, dict[str, Point]] = {}
+    refusals: dict[str, dict[str, Refusal]] = {}
+    verified: dict[str, datetime] = {}
 
 
 EMPTY: Final = ProfileState()
@@ -94,18 +97,16 @@ EMPTY: Final = ProfileState()
 def state_of(event: Event) -> ProfileState:
     """What one event adds. A claim is seen, and believed in nothing.
 
-    Consent and addresses come from trusted sources alone.
+    Consent and addresses come from trusted sources alone, but for what a visitor withdraws.
     """
     traits: dict[str, Trait] = {}
-    permissions: dict[str, dict[str, Permission]] = {}
     feedback: dict[str, Tally] = {}
     page_views = 0
     if not event.claim:
         match event.body:
-            case CustomerIdentified() as said:
+            case CustomerIdentified():
                 stamp = _stamp(event)
                 traits = _newest({name: Trait(stamp, value) for name, value in _kept(event)}, _most(event))
-                permissions = permission.said_by(event, said.consent)
             case FeedbackSubmitted() as answer:
                 feedback = {answer.survey: Tally(1, answer.rating)}
             case PageViewed():
@@ -119,9 +120,11 @@ def state_of(event: Event) -> ProfileState:
         traits={} if public else traits,
         public_traits=traits if public else {},
         feedback=feedback,
-        permissions=permissions,
+        permissions=permission.said_by(event),
         joined=permission.joined_by(event),
         contact_points=contact.named_by(event),
+        refusals=permission.refused_by(event),
+        verified=permission.verified_by(event),
     )
 
 
@@ -153,6 +156,8 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         permissions=permission.merge(one.permissions, other.permissions),
         joined=permission.merge_joined(one.joined, other.joined),
         contact_points=contact.merge(one.contact_points, other.contact_points, most=MAX_IDENTITIES),
+        refusals=permission.merge_refusals(one.refusals, other.refusals),
+        verified=permission.merge_verified(one.verified, other.verified),
     )
 
 
@@ -181,13 +186,13 @@ def current(state: ProfileState) -> ProfileState:
     """
     if not state.consent:
         return state
-    if state.permissions:
+    if state.permissions or state.refusals:
         return msgspec.structs.replace(state, consent={})
     names = [f"{namespace.value}:{one}" for namespace in Namespace for one in state.identities.get(namespace.value, ())]
     trusted = {channel: one for channel, one in state.consent.items() if one.stamp.trust > TRUST[SourceKind.PUBLIC]}
     said = ProfileState(
         permissions=permission.said_of(
-            names[:1], {name: (one.stamp.occurred_at, one.value) for name, one in trusted.items()}
+            names[:1], {name: Statement(one.stamp.occurred_at, one.value) for name, one in trusted.items()}
         ),
         joined=permission.joined_always(names),
     )
@@ -200,15 +205,23 @@ def stored(state: ProfileState) -> ProfileState:
     return msgspec.structs.replace(
         state,
         consent={
-            channel: Trait(Stamp(TRUST[SourceKind.SERVER], newest[channel], NOBODY), granted)
-            for channel, granted in agreed(state).items()
+            (spelt := str(one.pair)): Trait(
+                Stamp(TRUST[SourceKind.SERVER], max(one.changed_at, newest.get(spelt, one.changed_at)), NOBODY),
+                one.granted,
+            )
+            for one in standing(state)
         },
     )
 
 
 def agreed(state: ProfileState) -> dict[str, bool]:
-    """By channel, whether the customer agreed; a channel of which nobody said anything is left out."""
-    return permission.agreed(state.permissions, state.joined, state.vouched)
+    """By what consent is to, whether the customer agreed; that of which nobody said anything is left out."""
+    return {str(one.pair): one.granted for one in standing(state)}
+
+
+def standing(state: ProfileState) -> list[Standing]:
+    """What stands of the customer's consent, by channel and purpose."""
+    return permission.agreed(state.permissions, state.joined, state.vouched, state.refusals, state.verified)
 
 
 def public_names(traits: Mapping[str, Trait], names: Iterable[str]) -> tuple[str, ...]:

@@ -1,47 +1,133 @@
-"""Consent by channel, so that joining two profiles never makes a yes of a no.
+"""Consent by channel and purpose, so that joining two profiles never makes a yes of a no.
 
 Each statement stays with whom it was made of. A yes lifts an earlier no of somebody else only if a trusted source had
 said, before the customer gave that yes, that the two are one. All of it is a join: any order of the same events gives
-the same.
+the same. What consent is to is spelt as `shared.contracts.consent` has it.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Final
+from heapq import nlargest
+from typing import Final, NamedTuple
+from uuid import UUID
 
 import msgspec
 
+from services.profile.domain.contact import verified_contacts
+from shared.contracts.consent import CHANNELS, Pair, is_word, pair_of
 from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import Body, ConsentChanged, CustomerIdentified
 from shared.contracts.identity import STRENGTH, Identity, Namespace
 
 ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)  # of what was joined before it was kept since when
 WHOLE: Final = "profile"  # of whom an event speaks that names a profile, and no identity
+NO_EVENT: Final = UUID(int=0)  # of a statement of before it was kept which event made it
+EMAIL: Final = "email"
+MAX_CONFIRMATIONS: Final = 3  # asked for because of one event
+MAX_PUBLIC_REFUSALS: Final = 20  # that public keys say of one anonymous id; the newest are kept
 
 Joined = dict[str, dict[str, datetime]]
 
 
 class Permission(msgspec.Struct, frozen=True, array_like=True):
-    """When somebody last agreed to a channel, and when they last refused it; by the customer's time."""
+    """When somebody last agreed, and when they last refused, by the customer's time; and the events that said so."""
 
     granted: datetime | None = None
     withdrawn: datetime | None = None
+    granted_by: UUID = NO_EVENT
+    withdrawn_by: UUID = NO_EVENT
 
 
-def said_by(event: Event, consent: Mapping[str, bool]) -> dict[str, dict[str, Permission]]:
-    """What an event says of consent: nothing, if a public key says it."""
-    if event.source_kind is SourceKind.PUBLIC or not consent:
+class Refusal(msgspec.Struct, frozen=True, array_like=True):
+    """What a public key said was withdrawn: last `at`, by the customer's time, and first received `since`."""
+
+    at: datetime
+    by: UUID
+    since: datetime
+
+
+Permissions = dict[str, dict[str, Permission]]  # by the name of whom it was said, then by what it is to
+Refusals = dict[str, dict[str, Refusal]]
+
+
+class Standing(NamedTuple):
+    """What stands of a customer's consent to one pair, since when, and which event said so, if that is known."""
+
+    pair: Pair
+    granted: bool
+    changed_at: datetime
+    event_id: UUID
+
+
+class Statement(NamedTuple):
+    """One yes or no, by the customer's time."""
+
+    at: datetime
+    granted: bool
+    by: UUID = NO_EVENT
+
+
+def statements(body: Body) -> dict[str, bool]:
+    """What a fact says of consent, by what it is to."""
+    match body:
+        case CustomerIdentified() if body.consent:
+            return {str(pair_of(spelt)): granted for spelt, granted in body.consent.items()}
+        case ConsentChanged():
+            return {str(Pair(body.channel, body.purpose)): body.granted}
+    return {}
+
+
+def said_by(event: Event) -> Permissions:
+    """What an event says of consent: nothing, if a public key says it, or if it is a claim."""
+    if event.source_kind is SourceKind.PUBLIC or event.claim or not (said := statements(event.body)):
         return {}
-    said = {channel: (event.occurred_at, granted) for channel, granted in consent.items()}
-    return said_of(_names(event) or [WHOLE], said)
+    made = {spelt: Statement(event.occurred_at, granted, event.event_id) for spelt, granted in said.items()}
+    return said_of(_names(event) or [WHOLE], made)
 
 
-def said_of(names: Sequence[str], said: Mapping[str, tuple[datetime, bool]]) -> dict[str, dict[str, Permission]]:
+def said_of(names: Sequence[str], said: Mapping[str, Statement]) -> Permissions:
     """These statements, made of whoever has these names, strongest first. A no is kept once, a yes under each name."""
-    found: dict[str, dict[str, Permission]] = {}
-    for channel, (at, granted) in said.items():
-        for name in names if granted else names[:1]:
-            found.setdefault(name, {})[channel] = Permission(at, None) if granted else Permission(None, at)
+    found: Permissions = {}
+    for spelt, one in said.items():
+        for name in names if one.granted else names[:1]:
+            found.setdefault(name, {})[spelt] = (
+                Permission(granted=one.at, granted_by=one.by)
+                if one.granted
+                else Permission(withdrawn=one.at, withdrawn_by=one.by)
+            )
     return found
+
+
+def refused_by(event: Event) -> Refusals:
+    """What a public key, that may speak of consent, says a visitor withdrew. What it grants is asked for elsewhere."""
+    if event.source_kind is not SourceKind.PUBLIC or event.claim:
+        return {}
+    refused = [
+        spelt
+        for spelt, granted in statements(event.body).items()
+        if not granted and (pair := pair_of(spelt)).channel in CHANNELS and is_word(pair.purpose)
+    ]
+    made = {spelt: Refusal(event.occurred_at, event.event_id, event.received_at) for spelt in refused}
+    visitor = next((str(one) for one in event.identities if one.namespace is Namespace.ANONYMOUS_ID), None)
+    return {visitor: _bounded(made)} if made and visitor else {}
+
+
+def to_confirm(event: Event) -> list[Pair]:
+    """What a visitor agreed to and the mailbox of `confirm_at` is to be asked about: mail is what can be asked by."""
+    body = event.body
+    if event.source_kind is not SourceKind.PUBLIC or event.historical:
+        return []
+    if not isinstance(body, CustomerIdentified | ConsentChanged) or not body.confirm_at:
+        return []
+    pairs = [pair_of(spelt) for spelt, granted in sorted(statements(body).items()) if granted]
+    return [pair for pair in pairs if pair.channel == EMAIL and is_word(pair.purpose)][:MAX_CONFIRMATIONS]
+
+
+def verified_by(event: Event) -> dict[str, datetime]:
+    """Since when the addresses of an event are known to be verified: since a trusted source's word was received."""
+    if event.claim or not (verified := verified_contacts(event)):
+        return {}
+    return {str(one): event.received_at for one in event.identities if one.namespace in verified}
 
 
 def joined_by(event: Event) -> Joined:
@@ -57,9 +143,7 @@ def joined_always(names: Sequence[str]) -> Joined:
     return {names[0]: dict.fromkeys(names[1:], ALWAYS)} if len(names) > 1 else {}
 
 
-def merge(
-    one: dict[str, dict[str, Permission]], other: dict[str, dict[str, Permission]]
-) -> dict[str, dict[str, Permission]]:
+def merge(one: Permissions, other: Permissions) -> Permissions:
     """The union of both."""
     if not one or not other:
         return one or other
@@ -68,9 +152,33 @@ def merge(
         mine = found.get(name, {})
         found[name] = {
             **mine,
-            **{channel: _newest(mine.get(channel, Permission()), two) for channel, two in said.items()},
+            **{spelt: _newest(mine.get(spelt, Permission()), two) for spelt, two in said.items()},
         }
     return found
+
+
+def merge_refusals(one: Refusals, other: Refusals) -> Refusals:
+    """The union of both."""
+    if not one or not other:
+        return one or other
+    found = dict(one)
+    for name, said in other.items():
+        mine = dict(found.get(name, {}))
+        for spelt, two in said.items():
+            known = mine.get(spelt, two)
+            at, by = max((known.at, known.by), (two.at, two.by))
+            mine[spelt] = Refusal(at, by, min(known.since, two.since))
+        found[name] = _bounded(mine)
+    return found
+
+
+def merge_verified(one: dict[str, datetime], other: dict[str, datetime]) -> dict[str, datetime]:
+    """The union of both, each since the first time."""
+    if not one or not other:
+        return one or other
+    return {
+        name: min(times) for name in one | other if (times := [each[name] for each in (one, other) if name in each])
+    }
 
 
 def merge_joined(one: Joined, other: Joined) -> Joined:
@@ -88,19 +196,30 @@ def merge_joined(one: Joined, other: Joined) -> Joined:
 
 
 def agreed(
-    permissions: Mapping[str, Mapping[str, Permission]], joined: Joined, vouched: Iterable[str]
-) -> dict[str, bool]:
-    """By channel: False if any no stands, else True if anybody said yes.
+    permissions: Mapping[str, Mapping[str, Permission]],
+    joined: Joined,
+    vouched: Iterable[str],
+    refusals: Mapping[str, Mapping[str, Refusal]],
+    verified: Mapping[str, datetime],
+) -> list[Standing]:
+    """By what it is to: withdrawn if any no stands, else granted if anybody said yes.
 
-    What was said of an anonymous id counts only if a trusted source says whose it is.
+    What was said of an anonymous id counts only if a trusted source says whose it is; of what a public key said is
+    withdrawn, what it said before such a source knew the visitor by a user id or a verified address.
     """
     known = {f"{Namespace.ANONYMOUS_ID.value}:{value}" for value in vouched}
-    by_channel: dict[str, dict[str, Permission]] = {}
+    by_spelt: dict[str, dict[str, Permission]] = {}
     for name, said in permissions.items():
         if name in known or not name.startswith(f"{Namespace.ANONYMOUS_ID.value}:"):
-            for channel, one in said.items():
-                by_channel.setdefault(channel, {})[name] = one
-    return {channel: _stands(said, joined) for channel, said in sorted(by_channel.items())}
+            for spelt, one in said.items():
+                by_spelt.setdefault(spelt, {})[name] = one
+    for name in refusals.keys() & known:
+        for spelt, no in refusals[name].items():
+            if not _is_verified(_known_as(name, joined, no.since), verified, no.since):
+                said_here = by_spelt.setdefault(spelt, {})
+                withdrawn = Permission(withdrawn=no.at, withdrawn_by=no.by)
+                said_here[name] = _newest(said_here.get(name, Permission()), withdrawn)
+    return [_stands(pair_of(spelt), said, joined) for spelt, said in sorted(by_spelt.items())]
 
 
 def newest(permissions: Mapping[str, Mapping[str, Permission]]) -> dict[str, datetime]:
@@ -114,13 +233,30 @@ def newest(permissions: Mapping[str, Mapping[str, Permission]]) -> dict[str, dat
     return found
 
 
-def _stands(said: Mapping[str, Permission], joined: Joined) -> bool:
+def _stands(pair: Pair, said: Mapping[str, Permission], joined: Joined) -> Standing:
     granted = {name: one.granted for name, one in said.items() if one.granted is not None}
     withdrawn = {name: one.withdrawn for name, one in said.items() if one.withdrawn is not None}
-    return all(
-        any(yes > no and who in _known_as(name, joined, yes) for who, yes in granted.items())
+    standing = [
+        (no, said[name].withdrawn_by)
         for name, no in withdrawn.items()
-    )
+        if not any(yes > no and who in _known_as(name, joined, yes) for who, yes in granted.items())
+    ]
+    at, by = max(standing or [(yes, said[name].granted_by) for name, yes in granted.items()])
+    return Standing(pair, not standing, at, by)
+
+
+def _is_verified(names: Iterable[str], verified: Mapping[str, datetime], at: datetime) -> bool:
+    """Whether any of these names was that of a user, or a verified address, at that time."""
+    return any(_is_user(name) or (name in verified and verified[name] <= at) for name in names)
+
+
+def _bounded(said: dict[str, Refusal]) -> dict[str, Refusal]:
+    if len(said) <= MAX_PUBLIC_REFUSALS:
+        return said
+    return {
+        spelt: said[spelt]
+        for spelt in nlargest(MAX_PUBLIC_REFUSALS, said, key=lambda one: (said[one].at, said[one].by, one))
+    }
 
 
 def _known_as(name: str, joined: Joined, at: datetime) -> set[str]:
@@ -194,11 +330,14 @@ def _is_user(name: str) -> bool:
 
 
 def _newest(one: Permission, other: Permission) -> Permission:
-    return Permission(_later(one.granted, other.granted), _later(one.withdrawn, other.withdrawn))
+    granted, granted_by = _later((one.granted, one.granted_by), (other.granted, other.granted_by))
+    withdrawn, withdrawn_by = _later((one.withdrawn, one.withdrawn_by), (other.withdrawn, other.withdrawn_by))
+    return Permission(granted, withdrawn, granted_by, withdrawn_by)
 
 
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    return max((moment for moment in (one, other) if moment is not None), default=None)
+def _later(one: tuple[datetime | None, UUID], other: tuple[datetime | None, UUID]) -> tuple[datetime | None, UUID]:
+    said = [(at, by) for at, by in (one, other) if at is not None]
+    return max(said) if said else (None, NO_EVENT)
 
 
 def _names(event: Event) -> list[str]:

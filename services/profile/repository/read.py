@@ -72,6 +72,19 @@ async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID
     )
 
 
+async def sayings(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, Any]:
+    """By id, these events as far as they say who said something, and how."""
+    rows = await work.rows(
+        """
+        SELECT event_id, source_id, source_kind, body->>'evidence' AS evidence
+          FROM timeline
+         WHERE event_id = ANY(CAST(:ids AS uuid[]))
+        """,
+        ids=list(event_ids),
+    )
+    return {row.event_id: row for row in rows}
+
+
 async def search(
     work: Work, *, prefix: str | None, min_orders: int, before: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Any]:

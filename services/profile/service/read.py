@@ -70,6 +70,31 @@ async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID
     return await read.timeline(work, profile_id, before=before, limit=limit)
 
 
+async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
+    """What stands of a customer's consent, with who said so, and how. Raises `UnknownProfile`."""
+    row = await read.profile(work, profile_id)
+    if row is None:
+        raise UnknownProfile(f"no profile {profile_id}")
+    standing = fold.standing(identity.decode_state(row.state))
+    said = await read.sayings(work, [one.event_id for one in standing])
+    found: list[dict[str, Any]] = []
+    for one in standing:
+        by = said.get(one.event_id)
+        found.append(
+            {
+                "channel": one.pair.channel,
+                "purpose": one.pair.purpose,
+                "state": "granted" if one.granted else "withdrawn",
+                "changed_at": one.changed_at,
+                "event_id": by and by.event_id,
+                "source_id": by and by.source_id,
+                "source_kind": by and by.source_kind,
+                "evidence": msgspec.json.decode(by.evidence) if by and by.evidence else {},
+            }
+        )
+    return found
+
+
 async def identity_log(work: Work, ref: str, *, limit: int) -> Sequence[Any]:
     """Why this customer is one customer."""
     return await read.identity_log(work, await aliases.names(work, await resolve(work, ref)), limit=limit)

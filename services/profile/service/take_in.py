@@ -10,6 +10,7 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain import fold as folding
+from services.profile.domain import permission
 from services.profile.domain.contact import contact_points
 from services.profile.domain.decision import Decision, linked
 from services.profile.domain.fold import CLAIMED_USER_ID, EMPTY, ProfileState
@@ -20,8 +21,9 @@ from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
 from shared import aliases, metrics
 from shared.contracts import orders, topics
-from shared.contracts.changes import ProfileChanged, ProfileMerged
+from shared.contracts.changes import ConfirmationRequested, Consent, ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
+from shared.contracts.events import MARKETING, Body, ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from shared.contracts.orders import Order
 from shared.db import Work
@@ -32,6 +34,7 @@ MAX_TRAITS: Final = 100  # published with each change; the rest is in the profil
 MAX_TRAIT_BYTES: Final = 2_000  # of one trait, likewise
 MAX_IDENTITIES: Final = 20  # of one namespace, published with each change
 MAX_CONTACT_POINTS: Final = 20  # likewise
+MAX_CONSENTS: Final = 100  # likewise; what is not told is not agreed to
 
 
 async def take_in(work: Work, events: Sequence[Event], *, limits: Mapping[Namespace, int] = DEFAULT_LIMITS) -> None:
@@ -198,6 +201,11 @@ async def _publish(
         body = ProfileMerged(loser=merge.other_id, survivor=merge.profile_id, verified=merge.verified)
         change = _change(by_event[merge.event_id], merge.profile_id, body, str(merge.other_id))
         published.append((topics.PROFILES, merge.profile_id.bytes, change))
+    published += [
+        (topics.PROFILES, profile_id.bytes, request)
+        for profile_id, event in assigned
+        for request in _confirmations(profile_id, event)
+    ]
     for profile_id, (state, figures) in sorted(profiles.items(), key=lambda item: item[0]):
         changed = _changed(profile_id, state, figures)
         change = _change(causes[profile_id], profile_id, changed, str(figures.version))
@@ -205,11 +213,27 @@ async def _publish(
     await work.outbox.add_all(published)
 
 
+def _confirmations(profile_id: UUID, event: Event) -> Iterable[Event]:
+    """One request for each thing that a visitor agreed to, for campaign to ask whether that is so."""
+    for pair in permission.to_confirm(event):
+        assert isinstance(event.body, CustomerIdentified | ConsentChanged)
+        body = ConfirmationRequested(
+            profile_id=profile_id,
+            address=event.body.confirm_at,
+            channel=pair.channel,
+            purpose=pair.purpose,
+            requested_by=event.event_id,
+            language=event.context.locale if event.context and event.context.locale else "",
+        )
+        yield _change(event, profile_id, body, str(pair))
+
+
 def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> ProfileChanged:
     assert state.first_seen is not None
     assert state.last_seen is not None
     of_all = folding.traits_of(state)
     traits = _bounded(folding.plain(of_all, MAX_TRAITS))
+    consents = folding.standing(state)[:MAX_CONSENTS]
     return ProfileChanged(
         profile_id=profile_id,
         version=figures.version,
@@ -217,13 +241,17 @@ def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> Profile
         last_seen=state.last_seen,
         identities={namespace: values[:MAX_IDENTITIES] for namespace, values in state.identities.items()},
         traits=traits,
-        consent=folding.agreed(state),
+        consent={one.pair.channel: one.granted for one in consents if one.pair.purpose == MARKETING},
         orders=figures.orders,
         spend_minor=figures.spend_minor,
         first_order_at=figures.first_order_at,
         last_order_at=figures.last_order_at,
         contact_points=contact_points(state.contact_points, state.identities, limit=MAX_CONTACT_POINTS),
         public_traits=folding.public_names(of_all, traits),
+        consents=tuple(
+            Consent(channel=one.pair.channel, purpose=one.pair.purpose, granted=one.granted, changed_at=one.changed_at)
+            for one in consents
+        ),
     )
 
 
@@ -231,7 +259,7 @@ def _bounded(traits: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in traits.items() if len(msgspec.json.encode((name, value))) <= MAX_TRAIT_BYTES}
 
 
-def _change(cause: Event, profile_id: UUID, body: ProfileChanged | ProfileMerged, name: str) -> Event:
+def _change(cause: Event, profile_id: UUID, body: Body, name: str) -> Event:
     """A change carries its cause's time and age, so that a replay updates state and sends nothing."""
     return Event(
         event_id=derived_id(cause.event_id, type(body).__name__, name, 1),

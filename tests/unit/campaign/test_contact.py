@@ -4,12 +4,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.campaign.domain.contact import MAX_NAME_LENGTH, Contact, as_name, contact_of
-from shared.contracts.changes import ContactPoint, ProfileChanged
+from shared.contracts.changes import Consent, ContactPoint, ProfileChanged
+from shared.contracts.consent import Pair
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ANN: Final = UUID(int=1)
@@ -113,3 +115,16 @@ def test_the_first_mail_address_among_the_contact_points_is_used(points: list[tu
         for value, verified, hours in points
     )
     assert contact_of(state(contact_points=told)).email == (told[0].value if told else None)
+
+
+def test_consent_of_a_record_of_before_is_to_marketing_and_of_one_of_now_to_what_it_says() -> None:
+    before = ProfileChanged(profile_id=UUID(int=1), version=1, first_seen=NOON, last_seen=NOON, consent={"email": True})
+    assert contact_of(before).agreed(Pair("email", "marketing")) is True
+    assert contact_of(before).agreed(Pair("email", "newsletter")) is None
+    consents = (
+        Consent(channel="email", purpose="marketing", granted=True, changed_at=NOON),
+        Consent(channel="email", purpose="newsletter", granted=False, changed_at=NOON),
+    )
+    now = contact_of(msgspec.structs.replace(before, consents=consents))
+    assert now.consent == {"email": True, "email:newsletter": False}
+    assert now.agreed(Pair("email", "newsletter")) is False

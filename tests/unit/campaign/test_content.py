@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.campaign import content
 from services.campaign.content import HERE, LANGUAGES, InvalidContent, Templates
+from services.campaign.domain.confirmation import CONFIRM
 
 TEMPLATES: Final = content.templates()
 
@@ -21,9 +22,15 @@ ALWAYS_ESCAPED: Final = ("<", ">")
 names = st.text(max_size=60).map(lambda text: "".join(c for c in text if c.isprintable()))
 
 
-@given(names, st.sampled_from(sorted(TEMPLATES.names)), st.sampled_from(LANGUAGES))
+@given(names, st.sampled_from(sorted(TEMPLATES.names - {CONFIRM.template})), st.sampled_from(LANGUAGES))
 def test_a_template_renders_for_any_name_and_escapes_it(name: str, template: str, language: str) -> None:
-    values = {"first_name": name, "tier": "gold", "stage": "at_risk", "unsubscribe": "hello@shop.example"}
+    values = {
+        "first_name": name,
+        "tier": "gold",
+        "stage": "at_risk",
+        "unsubscribe": "hello@shop.example",
+        "unsubscribe_url": "",
+    }
     plain = TEMPLATES.render(template, language, {**values, "first_name": "NAME"})
     rendered = TEMPLATES.render(template, language, values)
     for sign in ALWAYS_ESCAPED:
@@ -32,8 +39,22 @@ def test_a_template_renders_for_any_name_and_escapes_it(name: str, template: str
     assert name in rendered.text
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_mail_that_asks_a_stranger_says_nothing_that_a_visitor_chose(language: str) -> None:
+    values = {"confirm_url": "https://mail.shop.example/v1/confirm/x", "hours": "72"}
+    rendered = TEMPLATES.render(CONFIRM.template, language, values)  # what it names beside these would be undefined
+    for part in (rendered.text, rendered.html):
+        assert "https://mail.shop.example/v1/confirm/x" in part
+
+
 def test_markup_in_a_name_stays_text() -> None:
-    values = {"first_name": '<b>Tom & "J"</b>{{ tier }}', "tier": "gold", "stage": "", "unsubscribe": "a@b.example"}
+    values = {
+        "first_name": '<b>Tom & "J"</b>{{ tier }}',
+        "tier": "gold",
+        "stage": "",
+        "unsubscribe": "a@b.example",
+        "unsubscribe_url": "",
+    }
     rendered = TEMPLATES.render("welcome-to-tier", "en", values)
     assert "<b>" not in rendered.html
     assert "&lt;b&gt;Tom &amp; " in rendered.html
@@ -43,12 +64,12 @@ def test_markup_in_a_name_stays_text() -> None:
 
 @given(st.text(max_size=60))
 def test_a_subject_is_one_line_whatever_the_name(name: str) -> None:
-    values = {"first_name": name, "tier": "gold", "stage": "", "unsubscribe": "a@b.example"}
+    values = {"first_name": name, "tier": "gold", "stage": "", "unsubscribe": "a@b.example", "unsubscribe_url": ""}
     assert TEMPLATES.render("welcome-to-tier", "en", values).subject.isprintable()
 
 
 def test_a_language_that_we_do_not_write_is_answered_in_english() -> None:
-    values = {"first_name": "Ann", "tier": "gold", "stage": "", "unsubscribe": "a@b.example"}
+    values = {"first_name": "Ann", "tier": "gold", "stage": "", "unsubscribe": "a@b.example", "unsubscribe_url": ""}
     assert TEMPLATES.render("welcome-to-tier", "fr", values) == TEMPLATES.render("welcome-to-tier", "en", values)
     assert TEMPLATES.render("welcome-to-tier", "zh", values).subject == "Ann，欢迎成为金卡会员"
 

@@ -136,6 +136,31 @@ def test_a_customer_who_said_no_is_refused_at_once() -> None:
     assert ask(candidate(), Contact(UUID(int=1), "ann@example.com", {"email": False})) == Refused("no_consent")
 
 
+def for_purpose(purpose: str) -> Candidate:
+    return candidate(journey=msgspec.structs.replace(WELCOME, purpose=purpose))
+
+
+def test_consent_is_asked_for_by_channel_and_purpose() -> None:
+    news = Contact(UUID(int=1), "ann@example.com", {"email": False, "email:newsletter": True})
+    assert ask(for_purpose("newsletter"), news) == Allowed("ann@example.com")
+    assert ask(for_purpose("marketing"), news) == Refused("no_consent")
+    assert ask(for_purpose("newsletter"), ANN, now=NOON + PROFILE_PATIENCE) == Refused("no_consent")
+
+
+def test_what_a_customer_has_asked_for_needs_no_consent_but_an_address() -> None:
+    refusing = Contact(UUID(int=1), "ann@example.com", {"email": False})
+    assert ask(for_purpose("transactional"), refusing) == Allowed("ann@example.com")
+    nowhere = Contact(UUID(int=1), None, {"email": True})
+    assert ask(for_purpose("transactional"), nowhere, now=NOON + PROFILE_PATIENCE) == Refused("no_address")
+
+
+def test_a_definition_of_before_there_were_purposes_is_marketing() -> None:
+    definition = msgspec.to_builtins(WELCOME)
+    del definition["purpose"]
+    assert msgspec.convert(definition, Journey) == WELCOME
+    assert WELCOME.purpose == "marketing"
+
+
 def test_a_stop_and_a_pause_hold_until_the_message_is_too_old() -> None:
     for held in (ask(candidate(), stopped=True), ask(candidate(), paused=True)):
         assert isinstance(held, Held)

@@ -15,6 +15,7 @@ from shared.contracts.context import Context
 from shared.contracts.envelope import Event, SourceKind, may_say
 from shared.contracts.events import (
     Body,
+    ConsentChanged,
     CustomerIdentified,
     CustomEvent,
     FeedbackSubmitted,
@@ -136,6 +137,12 @@ facts: Final[st.SearchStrategy[Body]] = st.one_of(
         traits=st.dictionaries(st.sampled_from(["name", "city"]), st.none() | st.integers(0, 3), max_size=2),
         consent=st.dictionaries(st.sampled_from(["email", "sms"]), st.booleans(), max_size=2),
     ),
+    st.builds(
+        ConsentChanged,
+        channel=st.sampled_from(["email", "sms"]),
+        purpose=st.sampled_from(["marketing", "newsletter"]),
+        granted=st.booleans(),
+    ),
     st.builds(FeedbackSubmitted, survey=st.sampled_from(["nps", "csat"]), rating=st.integers(1, 5)),
     st.builds(PageViewed, path=st.sampled_from(["", "/", "/tea"])),
     st.builds(ProductViewed, sku=st.just("tea"), category=st.sampled_from(["", "drinks"])),
@@ -146,8 +153,9 @@ facts: Final[st.SearchStrategy[Body]] = st.one_of(
 
 @st.composite
 def believed_or_claimed(draw: st.DrawFn, bodies: st.SearchStrategy[Body] = facts) -> Event:
-    """A fact as ingest lets it through: what its source may not say is a claim."""
+    """A fact as ingest lets it through: what its source may not say is a claim, unless that source is set to say it."""
     kind, body, at = draw(kinds), draw(bodies), draw(few_moments)
+    may_withdraw = isinstance(body, ConsentChanged) and not body.granted and draw(st.booleans())
     named = st.builds(Identity, st.sampled_from(Namespace), st.sampled_from(["1", "2"]))
     return Event(
         event_id=draw(st.uuids()),
@@ -158,7 +166,7 @@ def believed_or_claimed(draw: st.DrawFn, bodies: st.SearchStrategy[Body] = facts
         body=body,
         identities=tuple(draw(st.lists(named, max_size=3, unique=True))),
         merges=draw(st.booleans()),
-        claim=not may_say(kind, type(body)),
+        claim=not (may_withdraw or may_say(kind, type(body))),
     )
 
 

@@ -22,6 +22,7 @@ from shared.contracts.events import (
     Body,
     CartUpdated,
     CheckoutStarted,
+    ConsentChanged,
     CustomerIdentified,
     CustomEvent,
     FeedbackSubmitted,
@@ -57,6 +58,7 @@ OURS: list[Body] = [
     CheckoutStarted(checkout_id="K", currency="EUR", total_minor=5990, items=(LINE,)),
     FeedbackSubmitted(survey="nps", rating=10, text="again", order_id="A"),
     CustomerIdentified(traits={"plan": "gold"}, consent={"email": True}),
+    ConsentChanged(channel="email", granted=False, purpose="newsletter", evidence={"form": "footer"}),
 ]
 USER = Identity(Namespace.USER_ID, "42")
 MAIL = Identity(Namespace.EMAIL, "ann@example.com")

@@ -20,6 +20,7 @@ from shared.contracts.events import (
     Body,
     CartUpdated,
     CheckoutStarted,
+    ConsentChanged,
     CustomerIdentified,
     CustomEvent,
     Item,
@@ -51,6 +52,9 @@ MEANT: dict[str, Body] = {
     "customers": CustomerIdentified(
         traits={"first_name": "Ann", "country": "DE", "email": "ann@example.com"}, consent={"email": True}
     ),
+    "consents": ConsentChanged(
+        channel="email", granted=True, evidence={"form": "checkout", "wording": "Write to me about new teas"}
+    ),
     "page-views": PageViewed(url="https://shop.example/tea", path="/tea"),
     "product-views": ProductViewed(sku="TEA-1", currency="EUR", price_minor=2995),
     "events": CustomEvent(name="Wishlist Shared", properties={"items": 3}),
@@ -74,6 +78,7 @@ TEXTS = [
     ("checkouts", "currency"),
     ("carts", "cart_id"),
     ("carts", "currency"),
+    ("consents", "channel"),
     ("product-views", "sku"),
     ("events", "name"),
 ]
@@ -162,7 +167,8 @@ def test_a_public_key_claims_orders_verifies_no_address_and_gives_no_consent(kin
         "anonymous_id:a-1",
     ]
     assert [str(one) for one in public.identities] == ["user_id:42", "anonymous_id:a-1"]
-    assert public.claim is (kind in ("orders", "refunds", "cancellations", "shipments", "delays", "deliveries"))
+    claimed = ("orders", "refunds", "cancellations", "shipments", "delays", "deliveries", "consents")
+    assert public.claim is (kind in claimed)
     if isinstance(public.body, CustomerIdentified):
         assert public.body.consent == {}
 

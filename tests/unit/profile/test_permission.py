@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from services.profile.domain import fold
 from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity, ProfileState, Trait, agreed, current
+from services.profile.domain.permission import MAX_PUBLIC_REFUSALS
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
-from shared.contracts.events import CustomerIdentified
+from shared.contracts.events import ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON, days, event, user
 from tests.unit.contracts.strategies import believed_or_claimed, sets_of
@@ -27,6 +28,15 @@ identities = st.lists(
 
 def asked(granted: bool, *named: Identity, at: float = 0, **changes: Any) -> Event:
     return event(CustomerIdentified(consent={"email": granted}), *named, at=NOON + days(at), **changes)
+
+
+def changed(granted: bool, *named: Identity, purpose: str = "marketing", at: float = 0, **changes: Any) -> Event:
+    body = ConsentChanged(channel="email", purpose=purpose, granted=granted)
+    return event(body, *named, at=NOON + days(at), **changes)
+
+
+def withdrawn_by_visitor(*named: Identity, at: float = 0) -> Event:
+    return changed(False, *named, at=at, source_kind=SourceKind.PUBLIC)
 
 
 def told(*named: Identity, at: float = 0) -> Event:
@@ -46,6 +56,62 @@ def test_the_newest_word_of_one_customer_counts() -> None:
 def test_a_public_key_says_nothing_of_consent() -> None:
     assert email(asked(True, ANN, source_kind=SourceKind.PUBLIC)) is None
     assert email(asked(False, ANN), asked(True, ANN, at=1, source_kind=SourceKind.PUBLIC)) is False
+
+
+def test_consent_is_to_a_channel_and_a_purpose_and_what_names_no_purpose_is_marketing() -> None:
+    state = fold.fold([asked(True, ANN), changed(False, ANN, purpose="newsletter", at=1)])
+    assert agreed(state) == {"email": True, "email:newsletter": False}
+    assert email(asked(True, ANN), changed(False, ANN, at=1)) is False
+    assert email(changed(False, ANN), asked(True, ANN, at=1)) is True
+
+
+def test_what_stands_says_since_when_and_by_which_event() -> None:
+    yes, no, late = changed(True, ANN), changed(False, ANN, at=2), changed(True, ANN, at=1)
+    [one] = fold.standing(fold.fold([no, late, yes]))
+    assert (one.granted, one.changed_at, one.event_id) == (False, no.occurred_at, no.event_id)
+    [one] = fold.standing(fold.fold([yes, late]))
+    assert (one.granted, one.changed_at, one.event_id) == (True, late.occurred_at, late.event_id)
+
+
+GIVEN = Identity(Namespace.ANONYMOUS_ID, "a")
+
+
+def visitor(*events: Event) -> bool | None:
+    """The consent of whoever has this device, whose it is by a trusted source's word."""
+    linked = [LinkedIdentity("anonymous_id", GIVEN.value, vouched=True)]
+    return agreed(fold.with_identities(fold.fold(events), linked)).get("email")
+
+
+def test_what_a_visitor_withdraws_counts_unless_a_user_or_a_verified_address_was_known_then() -> None:
+    agreed_by_mail = asked(True, MAIL, GIVEN)
+    verified = event(CustomerIdentified(traits={"email_verified": True}), MAIL, at=NOON)
+    assert visitor(agreed_by_mail, withdrawn_by_visitor(GIVEN, at=1)) is False
+    assert visitor(agreed_by_mail, verified, withdrawn_by_visitor(GIVEN, at=1)) is True
+    assert visitor(asked(True, ANN, GIVEN), withdrawn_by_visitor(GIVEN, at=1)) is True
+    assert visitor(agreed_by_mail, withdrawn_by_visitor(GIVEN, at=1), told(ANN, GIVEN, at=2)) is False
+    assert visitor(agreed_by_mail, withdrawn_by_visitor(GIVEN, at=1), asked(True, MAIL, at=2)) is True
+
+
+def test_what_a_visitor_grants_or_says_without_leave_counts_for_nothing() -> None:
+    granted = changed(True, GIVEN, source_kind=SourceKind.PUBLIC)
+    assert visitor(granted) is None
+    unbelieved = msgspec.structs.replace(withdrawn_by_visitor(GIVEN, at=1), claim=True)
+    assert visitor(asked(True, MAIL, GIVEN), unbelieved) is True
+
+
+def test_what_visitors_withdraw_is_bounded() -> None:
+    said = [
+        event(
+            ConsentChanged(channel="email", purpose=f"p{n}", granted=False),
+            GIVEN,
+            at=NOON + days(n),
+            source_kind=SourceKind.PUBLIC,
+        )
+        for n in range(MAX_PUBLIC_REFUSALS + 5)
+    ]
+    kept = fold.fold(said).refusals[str(GIVEN)]
+    assert set(kept) == {f"email:p{n}" for n in range(5, MAX_PUBLIC_REFUSALS + 5)}
+    assert fold.fold(reversed(said)).refusals[str(GIVEN)] == kept
 
 
 def test_joining_two_makes_no_yes_of_a_no_but_the_next_yes_does() -> None:
@@ -146,18 +212,19 @@ def read_at_once(events: list[Event], vouched: set[str]) -> dict[str, bool]:
     """The rule as it is told, on the whole list: for every no, is there a later yes by who was known to be the same?"""
     trusted = [one for one in events if one.source_kind is not SourceKind.PUBLIC]
     found: dict[str, bool] = {}
-    for channel in ("email", "sms"):
+    for pair in ("email", "sms", "email:newsletter", "sms:newsletter"):
         said = [
-            (one, names, one.body.consent[channel])
+            (one, names, granted)
             for one in trusted
-            if isinstance(one.body, CustomerIdentified) and not one.claim and channel in one.body.consent
+            if not one.claim and (granted := word_of(one, pair)) is not None
             if (names := names_of(one))
         ]
         yes = [(one, {name for name in names if counts(name, vouched)}) for one, names, granted in said if granted]
         no = [(one, names[0]) for one, names, granted in said if not granted and counts(names[0], vouched)]
+        no += refused_in_public(events, trusted, pair, vouched)
         yes = [(one, names) for one, names in yes if names]
         if yes or no:
-            found[channel] = all(
+            found[pair] = all(
                 any(
                     agreeing.occurred_at > refusing.occurred_at
                     and any(known(trusted, agreeing.occurred_at, name, other) for other in names)
@@ -166,6 +233,34 @@ def read_at_once(events: list[Event], vouched: set[str]) -> dict[str, bool]:
                 for refusing, name in no
             )
     return found
+
+
+def refused_in_public(
+    events: list[Event], trusted: list[Event], pair: str, vouched: set[str]
+) -> list[tuple[Event, Identity]]:
+    """What visitors withdrew, of whom no user id was known when they first did."""
+    said = [
+        (one, visitor)
+        for one in events
+        if one.source_kind is SourceKind.PUBLIC and not one.claim and word_of(one, pair) is False
+        for visitor in [who for who in one.identities if who.namespace is Namespace.ANONYMOUS_ID][:1]
+        if counts(visitor, vouched)
+    ]
+    users = {who for one in trusted for who in names_of(one) if who.namespace is Namespace.USER_ID}
+    first = {visitor: min(one.received_at for one, who in said if who == visitor) for _, visitor in said}
+    anonymous = {who for who, since in first.items() if not any(known(trusted, since, who, user) for user in users)}
+    return [(one, visitor) for one, visitor in said if visitor in anonymous]
+
+
+def word_of(one: Event, pair: str) -> bool | None:
+    """What an event says of a pair."""
+    match one.body:
+        case CustomerIdentified(consent=consent):
+            return consent.get(pair)
+        case ConsentChanged(channel=channel, purpose=purpose, granted=granted):
+            spelt = channel if purpose == "marketing" else f"{channel}:{purpose}"
+            return granted if spelt == pair else None
+    return None
 
 
 def names_of(one: Event) -> list[Identity]:

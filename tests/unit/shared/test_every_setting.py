@@ -130,6 +130,9 @@ WRONG: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
     "SMTP_DATA_SECONDS": (*NOT_POSITIVE, {"": "26"}),
     "SENDER_LEASE_SECONDS": ({"": "50"}, {"": "nan"}),
     "SENDER_CONCURRENCY": (*NOT_POSITIVE, {"": "101"}),
+    "PUBLIC_URL": ({"": "mail.shop.example"}, {"": f"https://u:{CANARY}@a.example"}, {"": "https://a.example/?a=b"}),
+    "LINKS_SECRET": ({"": "rapport-local"}, {"": CANARY}),
+    "CONFIRMATIONS_PER_HOUR": NOT_POSITIVE,
     "FREQUENCY_CAP_MESSAGES": NOT_POSITIVE,
     "FREQUENCY_CAP_HOURS": NOT_POSITIVE,
 }

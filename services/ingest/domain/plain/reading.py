@@ -76,9 +76,11 @@ class Around(msgspec.Struct, frozen=True):
 Meaning = tuple[str, Said, Body, tuple[Identity, ...] | msgspec.Raw]
 
 
-def _meaning(kind: str | None, said: _Message, customer: Customer, around: Around, trusted: bool) -> Meaning | None:
+def _meaning(
+    kind: str | None, said: _Message, customer: Customer, around: Around, reception: Reception
+) -> Meaning | None:
     if kind == "identify":
-        return _identify(said, customer, around, trusted)
+        return _identify(said, customer, around, reception)
     if said.traits:  # they say more of whom it is about
         return None
     properties = said.properties
@@ -96,15 +98,17 @@ def _meaning(kind: str | None, said: _Message, customer: Customer, around: Aroun
     return None
 
 
-def _identify(said: _Message, customer: Customer, around: Around, trusted: bool) -> Meaning | None:
+def _identify(said: _Message, customer: Customer, around: Around, reception: Reception) -> Meaning | None:
     if type(said.traits) is not dict or around.consents:
+        return None
+    if reception.consent_words and reception.consent_words.among(said.traits):
         return None
     found = bodies.traits(said.traits)
     if found is None:
         return None
     traits, address = found
     identities: tuple[Identity, ...] | msgspec.Raw = customer.written
-    if address is not None and trusted:
+    if address is not None and reception.trusted:
         if not customer.user:  # the address is the stronger one
             return None
         identities = (*customer.user, Identity(Namespace.EMAIL, address), *customer.anonymous)
@@ -152,7 +156,7 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
             around = arounds.get(context) or surroundings.read(context)
             if around is None:
                 return None
-            meant = _meaning(type_ or said.type, said, customer, around, trusted)
+            meant = _meaning(type_ or said.type, said, customer, around, reception)
             if meant is None:
                 return None
             name, properties, body, identities = meant

@@ -1,0 +1,25 @@
+"""Asking whoever has a mailbox whether they agree: which message asks, and how often one mailbox may be asked."""
+
+from datetime import timedelta
+from typing import Final
+
+from services.campaign.domain.journey import Cap, ConfirmationAsked, Journey, Name
+
+# It ships with the code and is no row: a process of the release before could not read its trigger.
+CONFIRM: Final = Journey(
+    id="confirm-consent",
+    version=1,
+    name=Name(en="Confirm consent", zh="确认订阅"),
+    trigger=ConfirmationAsked(),
+    max_age_hours=24,
+    channel="email",
+    purpose="transactional",
+    template="confirm-consent",
+    cap=Cap(messages=3, hours=24),
+)
+AGAIN_AFTER: Final = timedelta(minutes=10)  # who asks for the same again before then is not asked twice
+MAX_ASKED: Final = 10  # requests of one address that are kept in KEPT_ASKED; the rest is not even written down
+KEPT_ASKED: Final = timedelta(hours=24)
+KEPT: Final = timedelta(days=30)  # how long a request and its address are kept, whatever became of it
+FULL_LOOK_AGAIN: Final = timedelta(minutes=1)
+HOUR: Final = timedelta(hours=1)

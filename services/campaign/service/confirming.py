@@ -1,0 +1,225 @@
+"""Double opt-in: whoever has a mailbox is asked, through the gate, and what they confirm becomes a fact."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from services.campaign.content import InvalidContent
+from services.campaign.domain import links
+from services.campaign.domain.confirmation import (
+    AGAIN_AFTER,
+    CONFIRM,
+    FULL_LOOK_AGAIN,
+    HOUR,
+    KEPT,
+    KEPT_ASKED,
+    MAX_ASKED,
+)
+from services.campaign.domain.contact import Contact
+from services.campaign.domain.decision import Decision, Outcome
+from services.campaign.domain.delivery import Answer, Mail, State, after
+from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
+from services.campaign.domain.journey import Journey
+from services.campaign.domain.ledger import Ledger
+from services.campaign.repository import confirmations, journeys
+from services.campaign.repository.confirmations import Asked, Verdict
+from services.campaign.service import floor
+from services.campaign.service.recording import record
+from services.campaign.service.rules import SOURCE, Rules
+from shared import metrics
+from shared.contracts import topics
+from shared.contracts.changes import ConfirmationRequested
+from shared.contracts.envelope import Event, SourceKind, derived_id
+from shared.contracts.events import ConsentChanged
+from shared.contracts.identity import Identity, Namespace, partition_key
+from shared.db import Work
+
+HOURS: Final = str(int(links.CONFIRM_VALID / HOUR))
+
+
+class Asking(NamedTuple):
+    """A mail that asks, marked `sending`: it may be handed over, once. Attempts count from 1."""
+
+    asked: Asked
+    attempt: int
+    mail: Mail
+    journey: Journey = CONFIRM
+
+
+async def ask(work: Work, events: Sequence[Event]) -> None:
+    """Notes what is to be asked; an old request, or one that was made up of history, asks nobody any more."""
+    fresh = [
+        (event, event.body)
+        for event in events
+        if isinstance(event.body, ConfirmationRequested)
+        and not event.historical
+        and work.now - event.received_at <= CONFIRM.max_age
+    ]
+    if fresh:
+        await confirmations.forget(work, before=work.now - KEPT)
+        await confirmations.insert(work, fresh, most=MAX_ASKED, within=KEPT_ASKED, again_after=AGAIN_AFTER)
+        work.wakes = True
+
+
+async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tuple[int, list[Asking]]:
+    """Decides on up to `limit` requests; how many, and the mails that are marked `sending` when this commits."""
+    due = await confirmations.lock_due(work, limit=limit)
+    if not due:
+        return 0, []
+    ledger, stopped = await floor.look(work), await journeys.stopped(work) is not None
+    handed: dict[str, list[Handed]] = defaultdict(list)
+    for address, one in await confirmations.handed(
+        work, [asked.address for asked in due], since=work.now - CONFIRM.cap.window
+    ):
+        handed[address].append(_of_journey(one))
+    left = await confirmations.left_since(work, work.now - HOUR)
+    verdicts: list[Verdict] = []
+    made: list[Decision] = []
+    outgoing: list[Asking] = []
+    for asked in due:
+        full = left + len(outgoing) >= rules.confirmations_per_hour
+        match _pass(asked, rules, handed[asked.address], ledger, work.now, stopped=stopped, full=full):
+            case Asking() as leaving:
+                outgoing.append(leaving)
+                verdicts.append(Verdict(asked.id, State.SENDING, work.now, claim_id))
+                handed[asked.address].append(Handed(asked.id, CONFIRM.id, str(asked.requested_by), work.now))
+            case Held(until, reason, outcome):
+                verdicts.append(Verdict(asked.id, State.PENDING, until))
+                made.append(_decision(asked, outcome, reason))
+            case Refused(reason, outcome):
+                verdicts.append(Verdict(asked.id, State.REFUSED, work.now))
+                made.append(_decision(asked, outcome, reason))
+                work.afterwards.append(metrics.messages_refused.labels(CONFIRM.id, reason.partition(":")[0]).inc)
+    await confirmations.move(work, verdicts)
+    await record(work, made)
+    return len(due), outgoing
+
+
+def _of_journey(one: Handed) -> Handed:
+    return Handed(one.message_id, CONFIRM.id, one.trigger_id, one.at)
+
+
+def _pass(
+    asked: Asked, rules: Rules, handed: Iterable[Handed], ledger: Ledger, now: datetime, *, stopped: bool, full: bool
+) -> Asking | Held | Refused:
+    if rules.links is None:
+        return Refused("no_public_url")
+    candidate = Candidate(
+        asked.id,
+        CONFIRM,
+        f"{asked.requested_by}/{asked.purpose}",
+        asked.cause_received_at,
+        asked.created_at,
+        asked.cause_received_at,
+    )
+    verdict = gate(
+        candidate,
+        Contact(asked.profile_id, asked.address, {}),
+        handed,
+        paused=False,
+        stopped=stopped,
+        awaiting=ledger.awaiting_since is not None,
+        floor=ledger.floor,
+        customer_cap=CONFIRM.cap,
+        now=now,
+    )
+    if not isinstance(verdict, Allowed):
+        return verdict
+    if full:
+        return Held(now + FULL_LOOK_AGAIN, "confirmations_per_hour")
+    language = asked.language.replace("_", "-").partition("-")[0].lower()
+    url = rules.links.url(links.confirm(asked.id, language, now))
+    try:
+        filled = rules.templates.render(CONFIRM.template, language, {"confirm_url": url, "hours": HOURS})
+    except InvalidContent as error:
+        return Refused(f"template: {error}", Outcome.FAILED)
+    mail = Mail(
+        message_id=asked.id,
+        to=verdict.address,
+        subject=filled.subject,
+        text=filled.text,
+        html=filled.html,
+        at=now,
+        headers={"X-Rapport-Journey": CONFIRM.id},
+        transactional=True,
+    )
+    return Asking(asked, asked.attempts + 1, mail)
+
+
+async def settle(work: Work, asking: Asking, answer: Answer, *, answered_at: datetime) -> None:
+    """Notes what the provider answered."""
+    follows = after(answer, attempt=asking.attempt, now=answered_at)
+    settled = await confirmations.settle(
+        work,
+        asking.asked.id,
+        attempt=asking.attempt,
+        state=follows.state,
+        due_at=follows.due_at,
+        handed_at=answered_at if follows.state is State.SENT else None,
+    )
+    if settled:
+        await record(work, [_decision(asking.asked, follows.outcome, follows.reason, attempt=asking.attempt)])
+
+
+async def take_back(work: Work, claims: Iterable[UUID]) -> int:
+    """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
+    return await confirmations.take_back(work, claims)
+
+
+async def give_up_lost(work: Work, rules: Rules) -> int:
+    """Settles what dead senders left behind; how many. It stays unsent: the visitor may ask again."""
+    return await confirmations.give_up(work, since=work.now - rules.lease)
+
+
+async def confirm(work: Work, rules: Rules, asked_id: UUID) -> bool:
+    """Whoever has the mailbox agreed: that is a fact, once. False if the request is not known any more.
+
+    The fact speaks of the address alone. Who has a mailbox is not who sat at the browser: whoever typed somebody
+    else's address in would have joined their device to that customer.
+    """
+    asked, new = await confirmations.confirm(work, asked_id)
+    if asked is None:
+        return False
+    if new:
+        body = ConsentChanged(
+            channel=asked.channel,
+            purpose=asked.purpose,
+            granted=True,
+            evidence={
+                "kind": "confirmation",
+                "requested_by": str(asked.requested_by),
+                "requested_at": asked.cause_occurred_at.isoformat(),
+                "confirmed_at": work.now.isoformat(),
+            },
+        )
+        address = Identity(Namespace.EMAIL, asked.address)
+        event = Event(
+            event_id=derived_id(asked.id, "ConsentChanged", CONFIRM.id, CONFIRM.version),
+            source_id=str(SOURCE),
+            source_kind=SourceKind.SERVICE,
+            occurred_at=work.now,
+            received_at=work.now,
+            body=body,
+            identities=(address,),
+            cause_id=asked.requested_by,
+            depth=asked.depth + 1,
+            traceparent=asked.traceparent,
+        )
+        await work.outbox.add(topics.EVENTS, [(partition_key(str(address), secret=rules.partition_secret), event)])
+        work.afterwards.append(metrics.consent_links.labels("confirmed").inc)
+    return True
+
+
+def _decision(asked: Asked, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
+    return Decision(
+        id=derived_id(asked.id, f"{outcome.value}/{reason.partition(' ')[0]}", CONFIRM.id, attempt),
+        profile_id=asked.profile_id,
+        journey_id=CONFIRM.id,
+        journey_version=CONFIRM.version,
+        trigger_id=str(asked.requested_by),
+        outcome=outcome,
+        reason=reason,
+        cause_occurred_at=asked.cause_occurred_at,
+    )

@@ -1,0 +1,26 @@
+"""What sending goes by, beside the journeys themselves."""
+
+from datetime import timedelta
+from typing import Final, NamedTuple
+
+from services.campaign.content import Templates
+from services.campaign.domain.journey import Cap
+from services.campaign.domain.links import Links
+from shared.contracts.envelope import service_source
+
+SOURCE: Final = service_source("campaign")
+
+
+class Rules(NamedTuple):
+    """`lease` is longer than any send can take: what is `sending` for so long belonged to a process that died.
+
+    Without `links` mails have none, and nobody is asked to confirm consent.
+    """
+
+    templates: Templates
+    customer_cap: Cap
+    unsubscribe: str
+    partition_secret: bytes
+    lease: timedelta
+    links: Links | None = None
+    confirmations_per_hour: int = 1_000
