@@ -29,6 +29,7 @@ from shared.audit import Actor
 from shared.failpoints import failpoint
 from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
+from shared.openapi import TOLERANT
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["campaign"])
 pages = APIRouter(prefix="/v1", tags=["links in mails"])
@@ -154,16 +155,20 @@ async def set_floor(database: Db, caller: Caller, said: FloorIn) -> FloorOut:
 
 Token = Annotated[str, Path(description="from the mail", max_length=MAX_TOKEN_LENGTH)]
 _INVALID: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "the link is not valid, or not any more"}}
+# Programs that follow or count links in mails add parameters of their own.
+_PAGE: Final[dict[str, Any]] = {"responses": _INVALID, "openapi_extra": dict(TOLERANT)}
 
 
-@pages.get("/confirm/{token}", summary="The page of the link that confirms consent", responses=_INVALID)
+@pages.get(
+    "/confirm/{token}", summary="The page of the link that confirms consent", responses=_INVALID, openapi_extra=TOLERANT
+)
 async def ask_to_confirm(request: Request, token: Token) -> HTMLResponse:
     """A page with a button; it changes nothing."""
     link = _link(request, "confirm", token)
     return _page(link, "confirm")
 
 
-@pages.post("/confirm/{token}", summary="Confirm consent", responses=_INVALID)
+@pages.post("/confirm/{token}", summary="Confirm consent", **_PAGE)
 async def confirm(request: Request, database: Db, token: Token) -> HTMLResponse:
     """Consent is granted; to confirm again changes nothing."""
     link = _link(request, "confirm", token)
@@ -174,13 +179,17 @@ async def confirm(request: Request, database: Db, token: Token) -> HTMLResponse:
     return _page(link, "confirmed")
 
 
-@pages.get("/unsubscribe/{token}", summary="The page of the link that ends mail", responses=_INVALID)
+@pages.get(
+    "/unsubscribe/{token}", summary="The page of the link that ends mail", responses=_INVALID, openapi_extra=TOLERANT
+)
 async def ask_to_unsubscribe(request: Request, token: Token) -> HTMLResponse:
     """A page with a button; it changes nothing."""
     return _page(_link(request, "unsubscribe", token), "unsubscribe")
 
 
-@pages.post("/unsubscribe/{token}", summary="End mail of this kind, with one click", responses=_INVALID)
+@pages.post(
+    "/unsubscribe/{token}", summary="End mail of this kind, with one click", responses=_INVALID, openapi_extra=TOLERANT
+)
 async def unsubscribe(request: Request, database: Db, token: Token) -> HTMLResponse:
     """Consent to the mail's channel and purpose is withdrawn. Mail programs send this themselves (RFC 8058)."""
     link = _link(request, "unsubscribe", token)

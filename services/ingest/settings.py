@@ -1,10 +1,8 @@
 """The configuration of ingest."""
 
-from typing import Self
-
 import maxminddb
 from cryptography.fernet import Fernet
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from shared.setting_kinds import FilePath, PublicHost, Seconds
 from shared.settings import Settings
@@ -46,11 +44,12 @@ class IngestSettings(Settings):
     quarantine_days: int = Field(90, ge=1, description="how long refused payloads are kept")
     import_megabytes: int = Field(1024, ge=1, description="the largest file that may be uploaded")
 
-    @model_validator(mode="after")
-    def _keeps_what_the_broker_forgets(self) -> Self:
-        if self.kafka_volatile and not self.spool_megabytes:
-            raise ValueError("SPOOL_MEGABYTES: must be above 0 with KAFKA_VOLATILE")
-        return self
+    @field_validator("spool_megabytes")
+    @classmethod
+    def _keeps_what_the_broker_forgets(cls, value: int, info: ValidationInfo) -> int:
+        if info.data.get("kafka_volatile") and not value:
+            raise ValueError("must be above 0 with KAFKA_VOLATILE")
+        return value
 
     def secrets_keys(self) -> list[str]:
         """The keys, the one that encrypts first."""
