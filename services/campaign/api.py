@@ -159,9 +159,7 @@ _INVALID: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "the li
 _PAGE: Final[dict[str, Any]] = {"responses": _INVALID, "openapi_extra": dict(TOLERANT)}
 
 
-@pages.get(
-    "/confirm/{token}", summary="The page of the link that confirms consent", responses=_INVALID, openapi_extra=TOLERANT
-)
+@pages.get("/confirm/{token}", summary="The page of the link that confirms consent", **_PAGE)
 async def ask_to_confirm(request: Request, token: Token) -> HTMLResponse:
     """A page with a button; it changes nothing."""
     link = _link(request, "confirm", token)
@@ -179,17 +177,13 @@ async def confirm(request: Request, database: Db, token: Token) -> HTMLResponse:
     return _page(link, "confirmed")
 
 
-@pages.get(
-    "/unsubscribe/{token}", summary="The page of the link that ends mail", responses=_INVALID, openapi_extra=TOLERANT
-)
+@pages.get("/unsubscribe/{token}", summary="The page of the link that ends mail", **_PAGE)
 async def ask_to_unsubscribe(request: Request, token: Token) -> HTMLResponse:
     """A page with a button; it changes nothing."""
     return _page(_link(request, "unsubscribe", token), "unsubscribe")
 
 
-@pages.post(
-    "/unsubscribe/{token}", summary="End mail of this kind, with one click", responses=_INVALID, openapi_extra=TOLERANT
-)
+@pages.post("/unsubscribe/{token}", summary="End mail of this kind, with one click", **_PAGE)
 async def unsubscribe(request: Request, database: Db, token: Token) -> HTMLResponse:
     """Consent to the mail's channel and purpose is withdrawn. Mail programs send this themselves (RFC 8058)."""
     link = _link(request, "unsubscribe", token)
