@@ -56,8 +56,12 @@ class Keeper:
         self.cluster_id = found
         return found
 
+    def is_current(self) -> bool:
+        """Whether the cluster that was prepared is still there, as far as can be told without asking."""
+        return self.cluster_id is not None and self._producer.pinned_to() == self.cluster_id
+
     def doubt(self) -> None:
-        """PostgreSQL was away: what was moved last may not be moved; looks at everything again."""
+        """What was moved last may not be moved, or another relay has kept more: looks at everything again."""
         self.cluster_id = None
 
     async def keep(

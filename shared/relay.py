@@ -103,8 +103,8 @@ class Relay:
 
     async def _round(self) -> bool:
         """Relays what lies there; whether there may be more."""
-        if self._found_nothing and not await self._is_any():  # who has nothing to relay needs no lease
-            return False
+        if self._found_nothing and self._has_followed() and not await self._is_any():
+            return False  # who has nothing to relay, and nothing kept, needs no lease
         if not await self._hold():
             return False
         cluster_id = "" if self.keeper is None else await self.keeper.prepare(self._holder)
@@ -155,10 +155,14 @@ class Relay:
                 sql("DELETE FROM outbox WHERE id = ANY(CAST(:ids AS bigint[]))"), {"ids": sorted(acknowledged)}
             )
 
+    def _has_followed(self) -> bool:
+        """Whether the broker is not known to have been replaced by one that lacks what it had."""
+        return self.keeper is None or self.keeper.is_current()
+
     async def _is_any(self) -> bool:
         async with self._database.engine.connect() as connection:
             await connection.execution_options(isolation_level="AUTOCOMMIT")
-            # What is kept is to be looked after too: its cluster may have gone, and with it the relay that kept it.
+            # What is kept is let go under the lease.
             return bool(
                 await connection.scalar(
                     sql(
@@ -189,6 +193,8 @@ class Relay:
         if row is None:
             return False
         failpoint("relay.after_lease")
+        if self.keeper is not None and now > self._renew_at + LEASE_SECONDS / 2:
+            self.keeper.doubt()  # it had lapsed: another relay may have had it since
         self._renew_at = now + LEASE_SECONDS / 2
         return True
 

@@ -208,6 +208,10 @@ class Producer:
             raise BrokerAway("the client failed just now")
         return self._pinned.cluster_id
 
+    def pinned_to(self) -> str | None:
+        """The cluster at the other end of its connection; None while there is none, or it has closed."""
+        return self._pinned.cluster_id if self._pinned is not None and self._pinned.is_open() else None
+
     async def send_in_order(self, messages: Sequence[Message], *, cluster_id: str = "") -> dict[int, LogPosition]:
         """Publishes messages so that, in each partition, none is sent before all earlier ones are acknowledged.
 

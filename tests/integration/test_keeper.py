@@ -124,6 +124,28 @@ async def test_what_was_kept_before_a_start_goes_out_again_without_anything_new(
         assert sorted(everything(await post.log(at_least=ROWS))) == list(range(ROWS))
 
 
+async def test_a_relay_with_nothing_to_do_follows_the_broker_to_its_successor(
+    post: Post, forgetful: EmbeddedBroker
+) -> None:
+    async with relaying(post) as keeper:
+        await eventually(lambda: _cluster(keeper), lambda cluster: cluster == forgetful.cluster_id)
+        await forgetful.restart()
+        await eventually(lambda: _cluster(keeper), lambda cluster: cluster == forgetful.cluster_id)
+
+
+async def test_what_another_relay_kept_goes_out_again_once_that_one_is_gone(post: Post) -> None:
+    async with relaying(post):
+        await eventually(lambda: _held(post), lambda held: held)
+        await eventually(lambda: _held(post), lambda held: not held)  # who has nothing to do lets its lease lapse
+        other = await _lease(post)
+        await post.write(1)
+        async with post.database.engine.begin() as connection:
+            await published.keep(connection, other, "gone", {1: LogPosition(0, 0)})
+        async with post.database.work() as work:
+            await work.run("DELETE FROM leases")  # as after the other's time
+        assert everything(await post.log(at_least=1)) == [0]
+
+
 async def test_a_producer_sends_nothing_to_a_broker_that_came_back_before_its_topics_stand(
     post: Post, forgetful: EmbeddedBroker
 ) -> None:
@@ -165,11 +187,17 @@ async def test_an_answer_says_nothing_of_what_was_kept_after_the_question(post: 
 async def _lease(post: Post) -> UUID:
     holder = uuid4()
     async with post.database.work() as work:
+        await work.run("DELETE FROM leases WHERE expires_at < now()")
         await work.run(
             "INSERT INTO leases (name, holder, expires_at) VALUES ('relay', :holder, now() + interval '1 minute')",
             holder=holder,
         )
     return holder
+
+
+async def _held(post: Post) -> bool:
+    async with post.database.work() as work:
+        return await work.row("SELECT 1 FROM leases WHERE expires_at > now()") is not None
 
 
 async def _cluster(keeper: Keeper) -> str | None:
