@@ -1,19 +1,78 @@
-"""Logs: one JSON object a line, with the trace id of what is being worked on."""
+"""Logs: one JSON object a line, with the trace id of what is being worked on.
+
+Of one event the log says at most so many lines in a while; the next line says how many were left out.
+"""
 
 import logging
 import sys
-from collections.abc import MutableMapping
+import time
+from collections.abc import Callable, Mapping, MutableMapping
 from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
 import structlog
 from structlog.tracebacks import ExceptionDictTransformer
 
+from shared import metrics
+
+FLOOD_LINES: Final = 50  # of one event, in each such time: enough to see what it is about
+FLOOD_SECONDS: Final = 10.0
+FLOOD_EVENTS: Final = 1_000  # that are counted at a time: what libraries say may be a text of its own each time
+OWN: Final = ("services", "shared", "deploy", "tests")
+NOISY: Final = ("aiokafka", "uvicorn.access", "alembic", "kafka")
+
 trace_id: Final[ContextVar[str | None]] = ContextVar("trace_id", default=None)
 
 
-def configure(service: str, level: str = "INFO") -> None:
-    """Sends every log record, ours and the libraries', to stderr as JSON."""
+@dataclass(slots=True)
+class _Window:
+    """What was said of one event since `began`, a monotonic time in seconds."""
+
+    began: float
+    lines: int = 0
+    left_out: int = 0
+
+
+class FloodGuard(logging.Filter):
+    """Lets `FLOOD_LINES` of each event of each logger pass in `FLOOD_SECONDS`, so that a flood hides nothing else.
+
+    The first that passes afterwards carries how many were left out; `rapport_log_lines_left_out_total` counts them.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._now = now
+        self._windows: dict[tuple[str, str], _Window] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether this line is written."""
+        said = record.msg
+        key = record.name, str(said.get("event")) if isinstance(said, Mapping) else str(said)
+        now = self._now()
+        window = self._windows.get(key)
+        if window is None:
+            if len(self._windows) >= FLOOD_EVENTS:
+                del self._windows[next(iter(self._windows))]
+            window = self._windows[key] = _Window(now)
+        elif now - window.began >= FLOOD_SECONDS:
+            window.began, window.lines = now, 0
+        if window.lines >= FLOOD_LINES:
+            window.left_out += 1
+            metrics.log_lines_left_out.labels(record.name).inc()
+            return False
+        window.lines += 1
+        if window.left_out:
+            record.left_out, window.left_out = window.left_out, 0
+        return True
+
+
+def configure(service: str, level: str = "INFO", levels: Mapping[str, str] | None = None) -> None:
+    """Sends every log record, ours and the libraries', to stderr as JSON.
+
+    `levels` has the level of modules, and of what is below them, that have another. Libraries say INFO and above
+    unless it is named there: what they tell of their own work may be about customers.
+    """
 
     def add_context(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         event["service"] = service
@@ -40,6 +99,7 @@ def configure(service: str, level: str = "INFO") -> None:
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=shared,
             processors=[
+                _add_left_out,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 # Never with local variables: among them are passwords and customers.
                 structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
@@ -47,11 +107,21 @@ def configure(service: str, level: str = "INFO") -> None:
             ],
         )
     )
+    handler.addFilter(FloodGuard())
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
-    for noisy in ("aiokafka", "uvicorn.access", "alembic", "kafka"):
-        logging.getLogger(noisy).setLevel(max(root.level, logging.WARNING))
+    own = logging.getLevelNamesMapping()[level]
+    root.setLevel(max(own, logging.INFO))
+    chosen = dict.fromkeys(OWN, own) | dict.fromkeys(NOISY, max(own, logging.WARNING)) | dict(levels or {})
+    for name, one in chosen.items():
+        logging.getLogger(name).setLevel(one)
+
+
+def _add_left_out(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    left_out = getattr(event.get("_record"), "left_out", None)
+    if left_out is not None:
+        event["left_out"] = left_out
+    return event
 
 
 def traceparent() -> str | None:

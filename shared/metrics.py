@@ -27,6 +27,7 @@
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
 | rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |
+| rapport_log_lines_left_out_total | logger | lines that the log left out: too many of one event |
 | rapport_consent_links_total | kind | links in mails: confirmed, unsubscribed, or invalid ones |
 | rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_floor, offsets_unread |
 | rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
@@ -38,6 +39,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 FAST: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
+log_lines_left_out: Final = Counter("rapport_log_lines_left_out_total", "Lines that the log left out", ["logger"])
 http_requests: Final = Counter("rapport_http_requests_total", "Answers given", ["route", "method", "status"])
 http_seconds: Final = Histogram("rapport_http_seconds", "Request to answer", ["route"], buckets=FAST)
 http_connections: Final = Gauge("rapport_http_connections", "Connections that clients have open")

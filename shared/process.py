@@ -42,6 +42,7 @@ from shared.operations import Farewell, Health
 from shared.probes import probes
 from shared.relay import Relay
 from shared.server.serving import Drain, serve
+from shared.setting_kinds import levels_of
 from shared.settings import Settings, load, require_token_key
 
 ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 50_000
@@ -306,7 +307,7 @@ def main(
     extra = {**common_commands(name, build), **(commands or {})}
     command, roles, rest = parse(name, extra, sys.argv[1:])
     settings = load(settings_class)
-    logging.configure(name, settings.log_level)
+    logging.configure(name, settings.log_level, levels_of(settings.log_levels))
     failpoints.arm(settings.failpoint)
     if command in extra:
         return uvloop.run(extra[command].run(settings, rest))

@@ -6,8 +6,9 @@ A value may be a secret that was pasted into the wrong variable; so a message sa
 import ipaddress
 import re
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, TypeAlias, get_args
 
 import jwt
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -23,6 +24,8 @@ class Kind:
 
     text: str
 
+
+Level: TypeAlias = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 _NAME: Final = re.compile(r"(?=.{1,253}$)[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?(\.[A-Za-z0-9_-]{1,63})*\.?")
 SECRET_CHARACTERS: Final = 32  # who reads a topic must not find the key of its hashes by trying
@@ -145,6 +148,37 @@ def _tls_word(value: object) -> object:
     )
 
 
+def levels_of(text: str) -> dict[str, str]:
+    """Returns the level of each module that a setting names. Raises ValueError, with what is expected."""
+    found: dict[str, str] = {}
+    for one in filter(None, (part.strip() for part in text.split(","))):
+        name, _, level = (part.strip() for part in one.partition("="))
+        if level.upper() not in get_args(Level):
+            raise ValueError(f"must be module=level, with a level of {', '.join(get_args(Level))}")
+        if not _is_module(name):
+            raise ValueError("must name modules that there are, such as shared.kafka or services.ingest.api")
+        if level.upper() == "DEBUG" and name.partition(".")[0] not in ("services", "shared"):
+            raise ValueError("must not have DEBUG for a library: what it tells then may be about customers")
+        found[name] = level.upper()
+    return found
+
+
+def _is_module(name: str) -> bool:
+    """Whether there is such a module; of libraries, whose loggers have names of their own, its package."""
+    if not re.fullmatch(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*", name):
+        return False
+    top = name.partition(".")[0]
+    try:
+        return find_spec(name if top in ("services", "shared") else top) is not None
+    except ImportError:
+        return False
+
+
+def _levels(value: str) -> str:
+    levels_of(value)
+    return value
+
+
 Milliseconds = Annotated[int, Field(ge=0), Kind("milliseconds, whole")]
 Seconds = Annotated[float, Field(allow_inf_nan=False), Kind("seconds")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -157,7 +191,8 @@ HttpUrl = Annotated[str, AfterValidator(_http_url), Kind("URL")]
 FilePath = Annotated[str, AfterValidator(_file), Kind("file")]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database), Kind("URL, secret")]
 PublicKey = Annotated[str, AfterValidator(_public_key), Kind("PEM")]
-LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)]
+LogLevels = Annotated[str, AfterValidator(_levels), Kind("module=level, …")]
+LogLevel = Annotated[Level, BeforeValidator(_upper)]
 SmtpTls = Annotated[Literal["false", "true", "starttls", "implicit"], BeforeValidator(_tls_word)]
 # Of asymmetric keys alone: with HS256 whoever verifies could sign.
 Algorithm = Literal["EdDSA", "ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"]

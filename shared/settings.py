@@ -19,6 +19,7 @@ from shared.setting_kinds import (
     HttpUrl,
     Line,
     LogLevel,
+    LogLevels,
     Milliseconds,
     Port,
     PublicKey,
@@ -145,7 +146,10 @@ class Settings(BaseSettings):
         description="key of the hash that places customers on partitions; equal in all services, and your own: "
         f"{SECRET_CHARACTERS} characters at least, such as of `openssl rand -hex 32`",
     )
-    log_level: LogLevel = Field("INFO", description="the least level that is logged")
+    log_level: LogLevel = Field("INFO", description="the least level that our own code logs; libraries INFO and above")
+    log_levels: LogLevels = Field(
+        "", description="others for modules and what is below them: `shared.kafka=DEBUG,services.ingest.api=WARNING`"
+    )
     failpoint: str = Field(
         "",
         pattern=r"^([a-z_.]+(@[1-9][0-9]*)?)?$",

@@ -97,14 +97,15 @@ async def has_order(work: Work, profile_ids: Sequence[UUID], order_id: str) -> b
     return row is not None
 
 
-async def open_case(work: Work, response_id: UUID, *, reason: str) -> None:
-    """Opens a case on an answer, once."""
-    await work.run(
+async def open_case(work: Work, response_id: UUID, *, reason: str) -> bool:
+    """Opens a case on an answer, once; whether there was none."""
+    opened = await work.run(
         "INSERT INTO cases (id, reason, opened_at) VALUES (:id, :reason, :now) ON CONFLICT (id) DO NOTHING",
         id=response_id,
         reason=reason,
         now=work.now,
     )
+    return opened == 1
 
 
 async def close_case(work: Work, case_id: UUID, *, closed_by: str, note: str) -> bool:

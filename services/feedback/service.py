@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -19,7 +20,9 @@ from shared.contracts.events import FeedbackSubmitted, OrderPlaced
 from shared.contracts.identity import Identity, best, partition_key
 from shared.db import Work
 from shared.errors import Conflict, Invalid, NotFound, Refused
-from shared.logging import traceparent
+from shared.logging import get_logger, traceparent
+
+log: Final = get_logger(__name__)
 
 SOURCE = service_source("feedback")
 
@@ -128,8 +131,9 @@ async def _store(
 ) -> bool:
     stored = await repository.insert_response(work, event, published_here=published_here, unsolicited=unsolicited)
     counts = unsolicited is None and not event.historical
-    if stored and counts and domain.needs_a_person(Survey(feedback.survey), feedback.rating):
-        await repository.open_case(work, event.event_id, reason=f"{feedback.survey} {feedback.rating}")
+    urgent = stored and counts and domain.needs_a_person(Survey(feedback.survey), feedback.rating)
+    if urgent and await repository.open_case(work, event.event_id, reason=f"{feedback.survey} {feedback.rating}"):
+        work.afterwards.append(partial(_tell, "case.opened", event.event_id))
     return stored
 
 
@@ -176,4 +180,9 @@ async def close_case(work: Work, case_id: UUID, *, by: Actor, note: str) -> Mapp
     if not closed:
         raise CaseNotOpen(f"case {case_id} is {case['status']}")
     await audit.record(work, by, "case.closed", "case", case_id)
+    work.afterwards.append(partial(_tell, "case.closed", case_id))
     return case
+
+
+def _tell(event: str, case_id: UUID) -> None:
+    log.info(event, case=str(case_id))

@@ -13,6 +13,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
+from structlog.testing import capture_logs
 
 from services.campaign import content
 from services.campaign.consumer import HANDLERS
@@ -269,6 +270,25 @@ async def test_a_sent_message_becomes_a_fact_about_the_customer(world: World) ->
         change.event_id,
         3,
     )
+
+
+async def test_what_becomes_of_a_message_is_one_line_of_the_log_without_its_address(world: World) -> None:
+    ann, ben, eve = uuid4(), uuid4(), uuid4()
+    await world.hear(profile(ann), profile(ben, consent=False), profile(eve, "reject@example.com"))
+    trigger = rise(ann)
+    with capture_logs() as lines:
+        await world.hear(trigger, rise(ben), rise(eve))
+        async with world.sending():
+            await world.settled(all_in("sent", "refused", "failed"))
+    told = {line["event"]: line for line in lines if line["event"].startswith("message.")}
+    assert {event: (line["profile"], line["reason"], line["log_level"]) for event, line in told.items()} == {
+        "message.sent": (str(ann), "accepted", "info"),
+        "message.refused": (str(ben), "no_consent", "info"),
+        "message.failed": (str(eve), "rejected", "warning"),
+    }
+    assert told["message.sent"]["trigger"] == str(trigger.event_id)
+    assert UUID(told["message.sent"]["message"]) in world.provider.asked
+    assert "@" not in str(lines)
 
 
 async def test_history_and_old_changes_are_recorded_and_send_nothing(world: World) -> None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from services.feedback import service
 from services.feedback.domain import CaseStatus, Survey
@@ -142,6 +143,20 @@ async def test_a_detractor_opens_one_case_and_nobody_else_does(work: Work, ratin
         await service.hear(work, [heard])
 
     assert len(await open_cases(work)) == opened
+
+
+async def test_a_case_that_opens_or_closes_is_one_line_of_the_log(work: Work) -> None:
+    heard = nps(0)
+    with capture_logs() as lines:
+        for _ in range(2):
+            await service.hear(work, [heard])
+        await service.close_case(work, heard.event_id, by=OPERATOR, note="called her")
+        assert lines == []  # nothing is committed yet
+        work.committed()
+    assert [(line["event"], line["case"]) for line in lines] == [
+        ("case.opened", str(heard.event_id)),
+        ("case.closed", str(heard.event_id)),
+    ]
 
 
 async def test_an_answer_of_long_ago_opens_no_case(work: Work) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx2
 import pytest
+from structlog.testing import capture_logs
 
 from services.ingest.worker import Clerk
 from shared.contracts import topics
@@ -298,6 +299,17 @@ async def spooled(work: Work) -> list[Any]:
 async def waiting(ingest: Ingest) -> list[Any]:
     async with ingest.service.database.work() as work:
         return await spooled(work)
+
+
+async def test_a_refused_event_is_one_line_of_the_log_that_says_where_it_is_kept(ingest: Ingest) -> None:
+    order = track("Order Completed", order_id="ann@example.com", amount="9.50")
+    with capture_logs() as lines:
+        await ingest.post("batch", {"batch": [order], "sentAt": NOW.isoformat()})
+    [held] = await ingest.quarantined()
+    [line] = [one for one in lines if one["event"] == "event.refused"]
+    assert (line["quarantine"], line["reason"], line["log_level"]) == (held["id"], "currency", "warning")
+    assert line["source"] == held["source_id"]
+    assert "ann@" not in str(lines)
 
 
 async def test_a_repaired_payload_is_released_once_as_of_the_time_it_came(ingest: Ingest) -> None:

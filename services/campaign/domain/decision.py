@@ -21,7 +21,10 @@ class Outcome(StrEnum):
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
-    """One decision. Its id derives from what was decided on: deciding again writes nothing new."""
+    """One decision. Its id derives from what was decided on: deciding again writes nothing new.
+
+    `message_id` is of the message that it is about, if there is one yet; it is not kept.
+    """
 
     id: UUID
     profile_id: UUID
@@ -31,3 +34,4 @@ class Decision(msgspec.Struct, frozen=True, kw_only=True):
     outcome: Outcome
     reason: str
     cause_occurred_at: datetime
+    message_id: UUID | None = None

@@ -1,6 +1,6 @@
 """SQL on decisions."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -8,8 +8,8 @@ from services.campaign.domain.decision import Decision
 from shared.db import Work
 
 
-async def insert(work: Work, made: Sequence[Decision]) -> Sequence[tuple[str, str]]:
-    """Writes decisions down; the (journey, outcome) of each that was not there yet."""
+async def insert(work: Work, made: Sequence[Decision]) -> Collection[UUID]:
+    """Writes decisions down; the ids of those that were not there yet."""
     ordered = sorted(made, key=lambda decision: decision.id)
     rows = await work.rows(
         "INSERT INTO decisions (id, profile_id, journey_id, journey_version, trigger_id, outcome, reason, at, "
@@ -19,7 +19,7 @@ async def insert(work: Work, made: Sequence[Decision]) -> Sequence[tuple[str, st
         "CAST(:journey_ids AS text[]), CAST(:journey_versions AS int[]), CAST(:trigger_ids AS text[]), "
         "CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:occurred AS timestamptz[])) "
         "AS t(id, profile_id, journey_id, journey_version, trigger_id, outcome, reason, cause_occurred_at) "
-        "ON CONFLICT (id) DO NOTHING RETURNING journey_id, outcome",
+        "ON CONFLICT (id) DO NOTHING RETURNING id",
         now=work.now,
         ids=[one.id for one in ordered],
         profile_ids=[one.profile_id for one in ordered],
@@ -30,7 +30,7 @@ async def insert(work: Work, made: Sequence[Decision]) -> Sequence[tuple[str, st
         reasons=[one.reason for one in ordered],
         occurred=[one.cause_occurred_at for one in ordered],
     )
-    return [(row.journey_id, row.outcome) for row in rows]
+    return {row.id for row in rows}
 
 
 async def of_customer(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Mapping[str, Any]]:

@@ -222,4 +222,5 @@ def _decision(asked: Asked, outcome: Outcome, reason: str, *, attempt: int = 0) 
         outcome=outcome,
         reason=reason,
         cause_occurred_at=asked.cause_occurred_at,
+        message_id=asked.id,
     )

@@ -1,6 +1,8 @@
 """Writing decisions down, for people and for the metrics."""
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Final
 
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.repository import decisions
@@ -8,14 +10,39 @@ from services.campaign.repository.messages import Due
 from shared import metrics
 from shared.contracts.envelope import derived_id
 from shared.db import Work
+from shared.logging import get_logger
+
+log: Final = get_logger(__name__)
 
 
 async def record(work: Work, made: Sequence[Decision]) -> None:
-    """Writes decisions down, each once, and counts those that were new once they are committed."""
+    """Writes decisions down, each once, and counts and logs those that were new once they are committed."""
     if not made:
         return
-    for journey_id, outcome in await decisions.insert(work, made):
-        work.afterwards.append(metrics.decisions.labels(journey_id, outcome).inc)
+    new = await decisions.insert(work, made)
+    for one in made:
+        if one.id in new:
+            work.afterwards.append(partial(_tell, one))
+
+
+def _tell(one: Decision) -> None:
+    metrics.decisions.labels(one.journey_id, one.outcome.value).inc()
+    if one.message_id is None:
+        return  # who enters a journey is no news; what becomes of a message is
+    tell = log.warning if one.outcome in (Outcome.FAILED, Outcome.UNKNOWN) else log.info
+    tell(
+        f"message.{one.outcome.value}",
+        message=str(one.message_id),
+        profile=str(one.profile_id),
+        journey=one.journey_id,
+        trigger=one.trigger_id,
+        reason=_kind_of(one.reason),
+    )
+
+
+def _kind_of(reason: str) -> str:
+    """Returns what stands before the colon: behind it a provider may have repeated an address."""
+    return reason.partition(":")[0]
 
 
 def about(message: Due, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
@@ -29,4 +56,5 @@ def about(message: Due, outcome: Outcome, reason: str, *, attempt: int = 0) -> D
         outcome=outcome,
         reason=reason,
         cause_occurred_at=message.cause_occurred_at,
+        message_id=message.id,
     )

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Final, Protocol
 from uuid import UUID, uuid5
 
@@ -35,6 +36,9 @@ from shared.contracts.envelope import Event
 from shared.contracts.identity import best, partition_key
 from shared.contracts.wire import Message
 from shared.db import Work
+from shared.logging import get_logger
+
+log: Final = get_logger(__name__)
 
 MAX_KEPT_MESSAGE_ID: Final = 100  # characters
 MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of what a webhook, a file or a back office says at once
@@ -226,6 +230,14 @@ async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, impor
             "import_row": payload.around.get("row"),
         }
     await kept.insert(work, source_id, list(rows.values()), import_id=import_id)
+    for row_id, row in rows.items():
+        work.afterwards.append(partial(_tell, source_id, row_id, row["reason_code"], import_id))
+
+
+def _tell(source_id: UUID, row_id: UUID, reason: str, import_id: UUID | None) -> None:
+    """Names where the event is kept, and not what its reason repeats of it."""
+    of = {} if import_id is None else {"import_id": str(import_id)}
+    log.warning("event.refused", source=str(source_id), quarantine=str(row_id), reason=reason, **of)
 
 
 def _without_write_keys(payload: Payload) -> Payload:

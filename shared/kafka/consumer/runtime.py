@@ -149,9 +149,15 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         async with self._in_hand:
             self._holdings.revoke(revoked)
+        if revoked:
+            log.info("consumer.revoked", partitions=_names(revoked))
 
     async def on_partitions_assigned(self, assigned: Iterable[TopicPartition]) -> None:
-        log.info("consumer.assigned", partitions=sorted(f"{p.topic}/{p.partition}" for p in assigned))
+        log.info("consumer.assigned", partitions=_names(assigned))
+
+
+def _names(partitions: Iterable[TopicPartition]) -> list[str]:
+    return sorted(f"{one.topic}/{one.partition}" for one in partitions)
 
 
 async def _started(client: Any, stop: asyncio.Event) -> bool:

@@ -155,6 +155,7 @@ class Session:
             # again, if it is still assigned, and reads on from there.
             if isinstance(error, PartitionLost):
                 metrics.partitions_lost.labels(partition.topic).inc()
+                log.warning("consumer.partition_lost", topic=partition.topic, partition=partition.partition)
             pause = self._holdings.give_up(partition, now=asyncio.get_running_loop().time())
             log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
             return
@@ -195,6 +196,7 @@ class Session:
         for held in behind:
             held.stored = held.expected
         for held in lost:
+            log.warning("consumer.partition_lost", topic=held.place.topic, partition=held.place.partition)
             self._holdings.drop(TopicPartition(held.place.topic, held.place.partition))
 
     def _caught_up(self) -> tuple[list[tuple[Place, int, datetime]], list[TopicPartition]]:

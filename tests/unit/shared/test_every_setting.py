@@ -103,6 +103,13 @@ WRONG: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
     "AUTH_ISSUER": ({"": "two\nlines"},),
     "PARTITION_SECRET": ({"": "rapport-local"}, {"": "a" * 64}, {"": CANARY}),
     "LOG_LEVEL": ({"": "chatty"},),
+    "LOG_LEVELS": (
+        {"": "shared.kafka"},
+        {"": "shared.kafka=chatty"},
+        {"": "shared.kafak=DEBUG"},
+        {"": f"{CANARY}=INFO"},
+        {"": "aiokafka=DEBUG"},
+    ),
     "FAILPOINT": ({"": "NOWHERE AT ALL"}, {"": "relay.after_send@0"}),
     "CLOCK_OFFSET_SECONDS": ({"": "soon"}, {"": "nan"}),
     "DRAIN_ANNOUNCE_SECONDS": ({"": "-1"}, {"": "soon"}),
