@@ -171,7 +171,14 @@ class Postgres:
             if owner not in self._roles:
                 await self._make_role(connection, owner, OWNER_CONNECTIONS)
             await connection.execute(f"ALTER DATABASE {_quoted(role)} OWNER TO {_quoted(owner)}")
-            await connection.execute(f"REASSIGN OWNED BY {_quoted(role)} TO {_quoted(owner)}")
+            # REASSIGN OWNED gives away the role's other databases, too.
+            others = await connection.fetch(
+                "SELECT datname FROM pg_database WHERE datdba = $1::regrole AND datname <> current_database()", role
+            )
+            async with connection.transaction():
+                await connection.execute(f"REASSIGN OWNED BY {_quoted(role)} TO {_quoted(owner)}")
+                for other in others:
+                    await connection.execute(f"ALTER DATABASE {_quoted(other['datname'])} OWNER TO {_quoted(role)}")
             await connection.execute(f"GRANT CONNECT ON DATABASE {_quoted(role)} TO {_quoted(role)}")
 
     async def _make_role(self, connection: "Connection", role: str, connections: int = ROLE_CONNECTIONS) -> None:

@@ -14,13 +14,14 @@ from deploy.local.demo import NotShown, newcomers, progress, run_demo
 from deploy.local.demo.client import Client
 from deploy.local.demo.job import history, plan_of
 from deploy.local.placement import remove_data
-from deploy.local.settings import Ports
+from deploy.local.settings import CHECKOUT, SERVICES, Ports
 from deploy.local.stack import Stack
 from tests.conftest import broker_of_tests
 from tests.support import orders
-from tests.support.documents import run_readme
+from tests.support.documents import run_readme, run_section
 from tests.support.running import eventually
 
+OPERATIONS = (CHECKOUT / "docs" / "operations.md").read_text()
 IDLE_SECONDS = 60.0
 SLICE = 1000  # orders: enough for both journeys, and for an import that can be interrupted
 
@@ -120,6 +121,23 @@ async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them
     assert "And 4 orders of yours, EUR 12.50 and JPY 1,500 and USD 188.90, of 3 customers." in printed
     assert "joined 1 customer of the demo with another" in printed
     assert "beside them are 2 customers of yours, and 0 messages to them." in printed
+
+
+async def test_the_questions_of_a_bad_night_are_answered_by_their_commands(
+    first_run: tuple[Stack, str], tmp_path: Path
+) -> None:
+    stack, _ = first_run
+    async with Client(stack) as client:
+        await client.send([{"type": "identify", "messageId": "night-1", "userId": "42"}], historical=False)
+        await client.until_idle(deadline_seconds=IDLE_SECONDS)
+    printed = await run_section(stack, tmp_path, OPERATIONS, "## Ten questions of a bad night")
+    assert "problem" not in printed
+    assert printed.count('"ready":true') == len(SERVICES)
+    assert printed.count('"lag":0') == len(SERVICES)
+    for answer in ("rapport_ingested_total{", '"reasons":', '"events":', '"decisions":', '"consents":'):
+        assert answer in printed
+    for answer in ('rapport_sending_paused{reason="send_stop"} 0.0', '"messages":', '"stopped":true', '"entries":'):
+        assert answer in printed
 
 
 async def test_an_order_of_the_demo_that_is_not_as_it_was_sent_is_told(first_run: tuple[Stack, str]) -> None:

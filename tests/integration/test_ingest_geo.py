@@ -73,12 +73,18 @@ async def test_without_a_file_nothing_is_said_of_where(database_factory: Databas
         assert await _geo_of(ingest, context={"ip": IN_LEIPZIG}) is None
 
 
-@pytest.mark.parametrize("damage", [lambda path: path.write_bytes(b"no database"), lambda path: path.unlink()])
+@pytest.mark.parametrize(
+    ("damage", "told"),
+    [
+        (lambda path: path.write_bytes(b"no database"), "can't be read as a MaxMind database"),
+        (lambda path: path.unlink(), "must be the path of a file that this process can read"),
+    ],
+)
 def test_a_file_that_is_no_database_ends_the_start_and_names_the_variable(
-    database: str, damage: Callable[[Path], Any]
+    database: str, damage: Callable[[Path], Any], told: str
 ) -> None:
     damage(Path(database))
-    with pytest.raises(ValidationError, match=r"geoip_database(.|\n)*can't be read as a MaxMind database"):
+    with pytest.raises(ValidationError, match=rf"geoip_database(.|\n)*{told}"):
         IngestSettings(
             database_url="postgresql+asyncpg://nowhere.invalid/x",
             kafka_bootstrap="nowhere.invalid:9092",

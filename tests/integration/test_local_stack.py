@@ -584,6 +584,7 @@ async def test_the_tables_of_a_service_go_over_to_a_role_of_their_own_with_all_t
     postgres: Postgres,
 ) -> None:
     await postgres.create_service_databases(["feedback"])
+    await postgres.create_database("feedback_beside", "rapport_feedback")
     await migrate.upgrade("feedback", postgres.database_url("feedback"))  # as one role had both before
     connection = await asyncpg.connect(postgres.database_url("feedback").replace("+asyncpg", ""))
     await connection.execute("INSERT INTO outbox (topic, key, headers, value) VALUES ('t', '', '[]', '')")
@@ -600,4 +601,7 @@ async def test_the_tables_of_a_service_go_over_to_a_role_of_their_own_with_all_t
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute(change)
     await connection.close()
-    await postgres.drop_database("rapport_feedback")
+    beside = await asyncpg.connect(postgres.url("feedback_beside", "rapport_feedback").replace("+asyncpg", ""))
+    await beside.close()  # what else the role has stays its own
+    for name in ("rapport_feedback", "feedback_beside"):
+        await postgres.drop_database(name)

@@ -10,7 +10,7 @@ from shared.contracts import topics
 from shared.contracts.events import CustomEvent
 from shared.db import Work
 from shared.kafka import rewinds
-from shared.kafka.consumer import Consumer
+from shared.kafka.consumer import Consumer, pace
 from shared.kafka.consumer import session as session
 from shared.kafka.offsets import Place
 from shared.kafka.rewinds import Rewind
@@ -194,7 +194,7 @@ async def test_what_is_copied_to_kafka_never_runs_ahead_of_what_is_stored(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Records that nobody handles are passed over at once and stored later; here much later, and never at the end.
-    monkeypatch.setattr(session, "NOTE_SECONDS", 3_600)
+    monkeypatch.setattr(pace, "NOTE_SECONDS", 3_600)
     monkeypatch.setattr(session, "COMMIT_SECONDS", 0)
     await bench.publish([order(n, n) for n in range(100)])
     async with bench.consuming(handlers={CustomEvent: tally}) as consumer:

@@ -132,9 +132,11 @@ async def test_a_stopping_service_says_so_and_answers_what_it_was_asked(
         slow = tasks.create_task(client.get("/slow"))
         await eventually(lambda: _ready(client), bool)
         stop.set()
-        for path, status in {"/health/ready": 503, "/health/live": 200, "/broken": 500, "/none": 404}.items():
-            answer = await client.get(path)
-            assert (answer.status_code, answer.headers["connection"]) == (status, "close")
+        told = {"/health/ready": 503, "/health/live": 200, "/broken": 500, "/none": 404}
+        said = await asyncio.gather(*(client.get(path) for path in told))  # all of them while it announces
+        assert [(one.status_code, one.headers["connection"]) for one in said] == [
+            (status, "close") for status in told.values()
+        ]
         await eventually(lambda: answers(LOOPBACK, service.settings.http_port), lambda listens: not listens)
         assert not running.done()
         released.set()

@@ -62,12 +62,16 @@ def _whole_lines(script: str) -> Iterator[str]:
 
 
 async def run_readme(stack: Stack, folder: Path) -> str:
-    """Runs what the README says about sending events, as it stands, in a folder like a checkout; what was printed.
+    """Runs what the README says about sending events; what was printed."""
+    return await run_section(stack, folder, (CHECKOUT / "README.md").read_text(), README_HEADING)
+
+
+async def run_section(stack: Stack, folder: Path, page: str, heading: str) -> str:
+    """Runs the commands of a section, as they stand, in an empty folder made like a checkout; what was printed.
 
     Only the ports and the home differ from what a reader has.
     """
-    text = (CHECKOUT / "README.md").read_text()
-    section = text[text.index(README_HEADING) :]
+    section = page[page.index(heading) :]
     section = section[: section.index("\n## ", 1)]
     scripts = [body for _, language, body in _BLOCK.findall(section) if language == "sh"]
     assert scripts
@@ -80,7 +84,7 @@ async def run_readme(stack: Stack, folder: Path) -> str:
     python.chmod(0o700)
     script = 'set -eu\nmake() { command make -o ready "$@"; }\n' + "\n".join(scripts)
     for name, _ in Ports.variables():
-        script = script.replace(f"127.0.0.1:{getattr(Ports(), name)}/", f"127.0.0.1:{stack.ports.of(name)}/")
+        script = re.sub(rf"\b{getattr(Ports(), name)}\b", str(stack.ports.of(name)), script)
     process = await asyncio.create_subprocess_exec(
         *("bash", "-c", script),
         cwd=folder,

@@ -53,7 +53,7 @@ def test_a_documented_curl_goes_to_a_route_that_exists(told: Told) -> None:
 def _paths(service: str, method: str) -> Iterator[str]:
     """Patterns of the paths that a service has; tests hold the list to the applications."""
     writers = [f"/v1/{path}" for path in WRITERS] if service == "ingest" else []
-    known = [route.path for route in ROUTES if (route.service, route.method) == (service, method)]
+    known = [route.path for route in ROUTES if (route.service, route.method) == (service, method)] + ["/metrics"]
     for path in (*known, *writers):
         yield re.sub(r"\\{\w+\\}", "[^/]+", re.escape(path))
 
