@@ -7,12 +7,18 @@ import json
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from itertools import count
 from typing import Any, Final, NamedTuple
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
 
+from services.campaign.domain import links
+from services.campaign.domain.links import Links
+from services.campaign.service import confirming
 from services.ingest.api import sources as source_routes
 from services.profile.service.take_in import take_in
+from shared.contracts.changes import ConfirmationRequested
+from shared.contracts.envelope import SourceKind
 from shared.contracts.events import CustomerIdentified
 from shared.process import Service
 from tests.conftest import DatabaseFactory
@@ -28,6 +34,7 @@ FILE: Final = {"format": "csv", "preset": "orders"}
 # These need a thing that time or events make, and have no example but its id.
 ELSEWHERE: Final = {"/v1/profiles/{profile_id}/standing", "/v1/sources/{source_id}/plan/infer"}
 
+CUSTOMER: Final = UUID(int=42, version=4)
 ADMIN: Final = " ".join(f"{service}:admin" for service in SERVICES)
 
 Ids = Mapping[str, str]
@@ -166,10 +173,22 @@ async def test_every_example_of_segment_can_be_sent_as_it_stands(database_factor
 
 
 async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_factory: DatabaseFactory) -> None:
-    async def make(_: str) -> Ids:
-        return {"journey_id": "win-back", "profile_id": "00000000-0000-4000-8000-00000000002a"}
+    made = build("campaign", await database_factory("campaign"), public_url="http://test")
+    assert made.app is not None
+    asked = ConfirmationRequested(CUSTOMER, "ann@example.com", "email", "marketing", uuid4())
+    async with made.database.work() as work:
+        request = event(asked, source_kind=SourceKind.SERVICE, profile_id=CUSTOMER, at=work.now)
+        await confirming.ask(work, [request])
+        [row] = await work.rows("SELECT id FROM confirmations")
+        known: Links = made.app.state.rules.links
+        confirm = known.url(links.confirm(row.id, "en", work.now))
+        unsubscribe = known.url(links.unsubscribe(uuid4(), CUSTOMER, "email", "en", work.now))
 
-    assert await failures(build("campaign", await database_factory("campaign")), "", lambda _: make) == {}
+    async def make(path: str) -> Ids:
+        url = confirm if "/confirm/" in path else unsubscribe
+        return {"journey_id": "win-back", "profile_id": str(CUSTOMER), "token": url.rpartition("/")[2]}
+
+    assert await failures(made, "", lambda _: make) == {}
 
 
 async def test_every_example_of_feedback_can_be_sent_as_it_stands(database_factory: DatabaseFactory) -> None:
