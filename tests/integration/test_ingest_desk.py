@@ -16,7 +16,7 @@ from shared.contracts import topics
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.db import Work
 from tests.conftest import DatabaseFactory
-from tests.support.ingest import NOW, Ingest, bearer, ingesting
+from tests.support.ingest import NOW, Ingest, bearer, ingesting, keep_published
 from tests.support.running import eventually
 
 ADMIN = bearer("ingest:admin")
@@ -426,6 +426,21 @@ async def test_a_full_spool_is_503_and_nothing_is_acknowledged(database_factory:
         assert set(statuses) == {200, 503}
         assert statuses == sorted(statuses)
         assert len(await waiting(ingest)) == statuses.count(200)
+
+
+async def test_what_a_broker_that_keeps_nothing_has_counts_for_the_spool_until_it_was_read(
+    database_factory: DatabaseFactory,
+) -> None:
+    async with ingesting(await database_factory("ingest"), spool_megabytes=1, kafka_volatile=True) as ingest:
+        await keep_published(ingest.service.database, octets=1 << 20)
+        assert (await ingest.post("track", track(message_id="m-1", size=1))).status_code == 503
+        assert await waiting(ingest) == []
+        async with ingest.service.database.work() as work:
+            await work.run("DELETE FROM published")  # every reader has it
+        ingest.clock.moment += timedelta(seconds=1.1)  # so that the spool is measured again
+        assert (await ingest.post("track", track(message_id="m-1", size=1))).status_code == 200
+        assert len(await waiting(ingest)) == 1
+        assert ingest.publisher.messages == []
 
 
 async def test_with_postgresql_away_too_it_is_503(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -28,7 +29,7 @@ from shared.migrate import ROOT
 from shared.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.events import SECRET
-from tests.support.ingest import Ingest, bearer, ingesting
+from tests.support.ingest import Ingest, bearer, ingesting, keep_published
 from tests.support.running import eventually
 from tests.support.sources import VAULT, made_source
 
@@ -363,6 +364,37 @@ async def test_an_uploaded_file_is_imported_by_the_service(database_factory: Dat
         ] == made
         async with ingest.service.database.work() as work:
             assert await work.rows("SELECT 1 FROM import_chunks") == []
+
+
+async def test_an_import_waits_while_a_broker_that_keeps_nothing_has_more_than_may_be_kept(
+    database_factory: DatabaseFactory, tmp_path: Path
+) -> None:
+    content, admin = orders_file(tmp_path, 450).read_bytes(), bearer("ingest:admin")
+    async with ingesting(await database_factory("ingest"), spool_megabytes=1, kafka_volatile=True) as ingest:
+        database, stop = ingest.service.database, asyncio.Event()
+        await keep_published(database, octets=1 << 20)
+
+        async def figures() -> tuple[str, int, int]:
+            [row] = (await ingest.http.get("/v1/imports", headers=admin)).json()["imports"]
+            async with database.work() as work:
+                return row["state"], row["next_row"], len(await work.outbox.waiting(topics.EVENTS))
+
+        async def held_until() -> Any:
+            async with database.work() as work:
+                return next((row.held_until for row in await work.rows("SELECT held_until FROM imports")), None)
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(importer(ingest.settings, ingest.service, VAULT).run(stop))
+            importing = tasks.create_task(uploaded(ingest, content, {}))
+            await eventually(held_until, lambda until: until is not None)
+            ingest.clock.moment += timedelta(minutes=1)
+            await eventually(held_until, lambda until: until > ingest.clock.now())  # it has looked again
+            assert await figures() == ("running", 0, 0)
+            async with database.work() as work:
+                await work.run("DELETE FROM published")  # every reader has it
+            assert (await importing)["state"] == "done"
+            assert await figures() == ("done", 450, 450)
+            stop.set()
 
 
 UNKNOWN = b"user_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n"

@@ -12,9 +12,10 @@ import httpx2
 from services.ingest.api.door import Door
 from services.ingest.main import build
 from services.ingest.settings import IngestSettings
-from shared.contracts import wire
+from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.wire import Message
+from shared.db import Database
 from shared.kafka.producer import BrokerAway
 from shared.process import Service
 from tests.support.applications import PUBLIC_KEY, token
@@ -96,6 +97,17 @@ class Ingest:
 def bearer(*scopes: str) -> dict[str, str]:
     """An operator's token with these scopes."""
     return token(scope=" ".join(scopes))
+
+
+async def keep_published(database: Database, *, octets: int) -> None:
+    """Has a broker that keeps nothing have a record of this size, which not all readers have yet."""
+    async with database.work() as work:
+        await work.run(
+            "INSERT INTO published (id, cluster_id, topic, partition, record_offset, key, headers, value) "
+            "VALUES (0, 'one', :topic, 0, 0, '', '[]', :value)",
+            topic=topics.EVENTS,
+            value=bytes(octets),
+        )
 
 
 @asynccontextmanager
