@@ -200,7 +200,7 @@ def _add_routes() -> None:
             DIRECT[f"/v1/{name}"],
             methods=["POST"],
             name=name,
-            summary=f"Send a {name} call" if type_ else "Send a batch of calls",
+            summary=f"Send calls of `{name}`" if type_ else "Send a batch of calls",
             description="200 once every event is acknowledged by the broker, or in the quarantine with its reason. "
             "Authenticate with a source's write key: as Basic user name, as `writeKey` in the body or in the query. "
             "Query parameters that SDKs add are ignored.",
