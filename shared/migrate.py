@@ -48,8 +48,8 @@ def role_of(database_url: str) -> str:
     return make_url(database_url).username or ""
 
 
-async def upgrade(service: str, database_url: str, *, user: str = "") -> None:
-    """Brings a service's database to the newest version. Idempotent.
+async def upgrade(service: str, database_url: str, *, user: str = "", version: str = "head") -> None:
+    """Brings a service's database to a version, by default the newest. Idempotent.
 
     Where `user`, the role that the service runs as, is another than the URL's, it may read and write all tables
     afterwards, of this version and of later ones, and change none.
@@ -66,7 +66,7 @@ async def upgrade(service: str, database_url: str, *, user: str = "") -> None:
             await connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": LOCK})
             await connection.execute(text(f"SET lock_timeout = '{LOCK_SECONDS}s'"))
             await connection.commit()
-            await connection.run_sync(_upgrade, service)
+            await connection.run_sync(_upgrade, service, version)
             if user and user != role_of(database_url):
                 await connection.run_sync(_grant, user)
             await connection.commit()
@@ -89,10 +89,10 @@ def _grant(connection: Connection, user: str) -> None:
         connection.execute(text(statement.format(role=role)))
 
 
-def _upgrade(connection: Connection, service: str) -> None:
+def _upgrade(connection: Connection, service: str, version: str) -> None:
     config = configuration(service)
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, version)
 
 
 def run_migrations(metadata: MetaData) -> None:

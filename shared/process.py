@@ -6,7 +6,7 @@ import contextlib
 import gc
 import signal
 import sys
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from functools import partial
@@ -24,7 +24,7 @@ from shared.auth import Verifier
 from shared.clock import Clock
 from shared.command import ROLES, Command, parse
 from shared.contracts import topics, wire
-from shared.db import Database
+from shared.db import DATABASE_ERRORS, Database, Work, is_away
 from shared.direct import Answer
 from shared.dlq import command as dlq
 from shared.failpoints import failpoint
@@ -49,6 +49,7 @@ ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 50_000
 COLLECTION_SECONDS: Final = 60.0  # at the latest: a process with little to do must not keep its cycles for hours
 BROKER_PATIENCE_SECONDS: Final = 60
 TOPICS_PAUSE_SECONDS: Final = 2
+DATABASE_PAUSE_SECONDS: Final = 1
 MEBIBYTE: Final = 1 << 20
 
 log = logging.get_logger(__name__)
@@ -74,6 +75,8 @@ class Service:
     relay: Relay | None = None
     loops: dict[str, Loop] = field(default_factory=dict)
     always: dict[str, Loop] = field(default_factory=dict)
+    at_start: list[Callable[[Work], Awaitable[None]]] = field(default_factory=list)
+    """What is done in the database before anything else, in any role; again and again while PostgreSQL is away."""
     app: FastAPI | None = None
     health: Health | None = None
     larger_bodies: dict[str, int] = field(default_factory=dict)
@@ -218,6 +221,8 @@ async def _can_begin(service: Service, stop: asyncio.Event, roles: Sequence[str]
 
     An API alone neither reads nor publishes: it writes to PostgreSQL.
     """
+    if not await _prepared(service, stop):
+        return False
     if not service.needs_broker or not {"consumer", "relay"}.intersection(roles):
         return not stop.is_set()
     async with asyncio.TaskGroup() as tasks:
@@ -227,6 +232,24 @@ async def _can_begin(service: Service, stop: asyncio.Event, roles: Sequence[str]
         making.cancel()
         stopping.cancel()
     return not making.cancelled()
+
+
+async def _prepared(service: Service, stop: asyncio.Event) -> bool:
+    """Does what is to be done at the start; False if told to stop before that is done."""
+    while service.at_start and not stop.is_set():
+        try:
+            async with service.database.work() as work:
+                for one in service.at_start:
+                    await one(work)
+            return True
+        except DATABASE_ERRORS as error:
+            if not is_away(error):
+                raise
+            log.warning("service.waits_for_postgresql", error=repr(error))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(DATABASE_PAUSE_SECONDS):
+                    await stop.wait()
+    return not stop.is_set()
 
 
 async def _make_topics(service: Service, *, patience_seconds: float) -> None:

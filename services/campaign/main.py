@@ -9,6 +9,7 @@ from services.campaign.api import pages, router
 from services.campaign.channels import EmailChannel
 from services.campaign.domain.journey import Cap
 from services.campaign.domain.links import Links
+from services.campaign.service import publishing
 from services.campaign.service.floor import note_rewound
 from services.campaign.service.rules import Rules
 from services.campaign.settings import CampaignSettings
@@ -23,7 +24,7 @@ DESCRIPTION = "Talks to customers: journeys that changes set off, one gate befor
 
 def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Service:
     """A campaign service, wired but not started. Raises `InvalidContent` if a journey or template is wrong."""
-    content.journeys()
+    journeys = content.journeys()
     content.pages()
     service = process.assemble(
         "campaign",
@@ -53,6 +54,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         compared=lambda: reader.holdings.compared,
         tick=service.pulse.loop("sender"),
     )
+    service.at_start.append(partial(publishing.publish, journeys=journeys))
     service.loops["sender"] = sender.run
     service.database.listeners.append(sender.wake)
     process.add_api(service, description=DESCRIPTION, routers=[router, pages])

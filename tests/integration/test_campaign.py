@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 from structlog.testing import capture_logs
 
@@ -19,7 +20,7 @@ from services.campaign import content
 from services.campaign.consumer import HANDLERS
 from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.domain.journey import Cap
-from services.campaign.service import operations
+from services.campaign.service import operations, publishing
 from services.campaign.service.rules import Rules
 from services.campaign.service.sending import Claimed
 from services.campaign.service.sending import claim as claim_due
@@ -505,7 +506,34 @@ async def test_the_figures_count_each_trigger_once_and_leave_changes_by_time_out
     assert (win_back.sent_triggers, win_back.p50_seconds) == (1, None)
 
 
-async def test_every_definition_in_the_package_is_published_by_the_migrations(world: World) -> None:
+async def test_every_definition_in_the_package_is_published_at_the_start_once(world: World) -> None:
+    async with world.database.work() as work:
+        await work.run("DELETE FROM journeys WHERE id = 'win-back'")
+    with capture_logs() as lines:
+        for _ in range(2):
+            async with world.database.work() as work:
+                await publishing.publish(work, content.journeys())
     async with world.database.work() as work:
         published = await operations.journeys(work)
     assert [one.journey for one in published] == content.journeys()
+    assert [line["journey"] for line in lines if line["event"] == "journey.published"] == ["win-back"]
+
+
+async def test_a_new_version_of_a_journey_is_paused_where_the_one_before_is(world: World) -> None:
+    journeys = content.journeys()
+    later = [msgspec.structs.replace(one, version=one.version + 1) for one in journeys]
+    async with world.database.work() as work:
+        await operations.set_active(work, "win-back", active=False, by=OPERATOR)
+        await publishing.publish(work, later)
+        published = await operations.journeys(work)
+    assert {(one.journey.id, one.journey.version, one.active) for one in published} == {
+        ("welcome-to-tier", 2, True),
+        ("win-back", 2, False),
+    }
+
+
+async def test_a_version_that_is_published_stays_what_it_is(world: World) -> None:
+    changed = [msgspec.structs.replace(one, max_age_hours=48) for one in content.journeys()]
+    async with world.database.work() as work:
+        with pytest.raises(publishing.Changed, match="raise its version"):
+            await publishing.publish(work, changed)

@@ -13,7 +13,11 @@ from asyncpg import Connection
 from asyncpg.pool import PoolConnectionProxy
 
 from deploy.local.postgres import Postgres
+from services.campaign import content
+from services.campaign.service import publishing
 from shared import migrate
+from shared.clock import SystemClock
+from shared.db import Database
 
 # Everything whose difference means that a test changed more than rows: such a database is dropped.
 SHAPE: Final = """
@@ -48,7 +52,9 @@ class Databases:
         """Returns the service's template, made at its first use."""
         if service not in self._templates:
             name = f"template_{service}"
-            await migrate.upgrade(service, await self.postgres.create_database(name, f"rapport_{service}"))
+            url = await self.postgres.create_database(name, f"rapport_{service}")
+            await migrate.upgrade(service, url)
+            await _start(service, url)
             async with self.postgres.administration(name) as connection:
                 self._templates[service] = await _template(name, connection)
         return self._templates[service]
@@ -81,6 +87,15 @@ class Databases:
             self._free[service].append(name)
         else:
             await self.postgres.drop_database(name)
+
+
+async def _start(service: str, url: str) -> None:
+    """Does what the service does in its database at its start."""
+    if service == "campaign":
+        database = Database(url, application="test", clock=SystemClock(), pool_size=1)
+        async with database.work() as work:
+            await publishing.publish(work, content.journeys())
+        await database.close()
 
 
 async def _template(name: str, connection: "Connection | PoolConnectionProxy") -> Template:

@@ -17,6 +17,25 @@ async def published(work: Work) -> Sequence[Published]:
     return [Published(msgspec.json.decode(row.definition, type=Journey), row.active) for row in rows]
 
 
+async def publish(work: Work, journeys: Sequence[Journey]) -> Sequence[tuple[str, int]]:
+    """Adds the versions that are not there yet, each running or paused as the newest before it; returns those."""
+    rows = await work.rows(
+        """
+        INSERT INTO journeys (id, version, definition, active)
+        SELECT new.id, new.version, CAST(new.definition AS jsonb), coalesce(
+            (SELECT j.active FROM journeys j WHERE j.id = new.id ORDER BY j.version DESC LIMIT 1), true)
+          FROM unnest(CAST(:ids AS text[]), CAST(:versions AS int[]), CAST(:definitions AS text[]))
+            AS new (id, version, definition)
+        ON CONFLICT (id, version) DO NOTHING
+        RETURNING id, version
+        """,
+        ids=[one.id for one in journeys],
+        versions=[one.version for one in journeys],
+        definitions=[msgspec.json.encode(one).decode() for one in journeys],
+    )
+    return [(row.id, row.version) for row in rows]
+
+
 async def set_active(work: Work, journey_id: str, *, active: bool) -> bool:
     """Runs or pauses a journey, in all its versions; returns whether that changed anything."""
     return (

@@ -1,8 +1,5 @@
 """Contacts, journeys, messages, decisions and the mechanisms' tables."""
 
-import json
-from pathlib import Path
-
 from alembic import op
 from sqlalchemy import (
     BigInteger,
@@ -24,11 +21,9 @@ from shared.migrate import create_mechanism_tables
 revision = "0001"
 down_revision = None
 
-JOURNEYS = Path(__file__).resolve().parents[2] / "journeys"
-
 
 def upgrade() -> None:
-    """Creates the first tables, and the journeys that come with the service."""
+    """Creates the first tables. Journeys are published by the service at its start."""
     create_mechanism_tables(op)
     op.create_table(
         "contacts",
@@ -78,7 +73,6 @@ def upgrade() -> None:
         Column("stopped_by", Text, nullable=False),
         CheckConstraint("single", name="send_stop_single_row"),
     )
-    _publish_journeys()
 
 
 def _create_messages() -> None:
@@ -108,16 +102,3 @@ def _create_messages() -> None:
     op.create_index("messages_sending", "messages", ["sending_since"], postgresql_where=text("state = 'sending'"))
     op.create_index("messages_profile_id", "messages", ["profile_id"])
     op.create_index("messages_created_at", "messages", ["created_at", "id"])
-
-
-def _publish_journeys() -> None:
-    """Adds each definition that is not there yet; a later version comes with a migration that does this again."""
-    add = text(
-        "INSERT INTO journeys (id, version, definition) VALUES (:id, :version, CAST(:definition AS jsonb)) "
-        "ON CONFLICT (id, version) DO NOTHING"
-    )
-    for path in sorted(JOURNEYS.glob("*.json")):
-        definition = json.loads(path.read_text(encoding="utf-8"))
-        op.get_bind().execute(
-            add, {"id": definition["id"], "version": definition["version"], "definition": json.dumps(definition)}
-        )

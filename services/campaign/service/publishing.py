@@ -1,0 +1,27 @@
+"""The journeys that come with the service: published at its start, each version once and for ever."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Final
+
+from services.campaign.domain.journey import Journey
+from services.campaign.repository import journeys as repository
+from shared.db import Work
+from shared.errors import Conflict
+from shared.logging import get_logger
+
+log: Final = get_logger(__name__)
+
+
+class Changed(Conflict):
+    """A version that is published is another one here: decisions name it, so it stays what it was."""
+
+
+async def publish(work: Work, journeys: Sequence[Journey]) -> None:
+    """Publishes what is not published yet; several processes may do so at once. Raises `Changed`."""
+    for journey_id, version in await repository.publish(work, journeys):
+        work.afterwards.append(partial(log.info, "journey.published", journey=journey_id, version=version))
+    known = {(one.journey.id, one.journey.version): one.journey for one in await repository.published(work)}
+    for one in journeys:
+        if known[one.id, one.version] != one:
+            raise Changed(f"journey {one.id}: version {one.version} is published, and another one; raise its version")
