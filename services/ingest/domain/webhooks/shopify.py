@@ -97,6 +97,8 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     contact_email: str | None = None
     phone: str | None = None
     customer: _Customer | None = None
+    billing_address: _Address | None = None
+    shipping_address: _Address | None = None
     line_items: list[_Line] = []
     refunds: list[_Refund] = []
     fulfillments: list[_Fulfillment] = []
@@ -139,7 +141,9 @@ def _order(raw: bytes) -> Messages:
         return []
     customer = order.customer or _Customer()
     email = customer.email or order.email or order.contact_email
-    who = person(user_id=customer.id, email=email, phone=customer.phone or order.phone)
+    addresses = (order.billing_address, order.shipping_address, customer.default_address)
+    country = next((one.country_code for one in addresses if one and one.country_code), None)
+    who = person(user_id=customer.id, email=email, phone=customer.phone or order.phone, country=country)
     placed_at = order.processed_at or order.created_at
     properties = {
         "order_id": text(order.id),

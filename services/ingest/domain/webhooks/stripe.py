@@ -40,6 +40,10 @@ class _Billing(msgspec.Struct, frozen=True, kw_only=True):
     address: _Address | None = None
 
 
+class _Shipping(msgspec.Struct, frozen=True, kw_only=True):
+    address: _Address | None = None
+
+
 class _Refund(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     amount: int
@@ -65,6 +69,7 @@ class _Charge(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     receipt_email: str | None = None
     billing_details: _Billing | None = None
+    shipping: _Shipping | None = None
     metadata: dict[str, str] | None = None
     refunds: _Refunds | None = None
 
@@ -76,6 +81,7 @@ class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     name: str | None = None
     address: _Address | None = None
+    shipping: _Shipping | None = None
     metadata: dict[str, str] | None = None
 
 
@@ -169,7 +175,7 @@ def _customer(raw: bytes, event: _Event) -> Messages:
         "email": customer.email,
         "phone": customer.phone,
         "name": customer.name,
-        "country": address.country,
+        "country": _country(address, customer.shipping),
         "city": address.city,
     }
     return [identify(traits, consent={}, at=_moment(event.created), who=person(user_id=customer.id))]
@@ -181,9 +187,15 @@ def _order_id(charge: _Charge) -> str:
 
 def _who(charge: _Charge) -> dict[str, Any]:
     billing = charge.billing_details or _Billing()
-    country = billing.address.country if billing.address else None
+    country = _country(billing.address, charge.shipping)
     email = billing.email or charge.receipt_email
     return person(user_id=charge.customer, email=email, phone=billing.phone, country=country)
+
+
+def _country(address: _Address | None, shipping: _Shipping | None) -> str | None:
+    """The country of the bill; where that has none, the one that was sent to."""
+    sent_to = shipping.address if shipping else None
+    return (address.country if address else None) or (sent_to.country if sent_to else None)
 
 
 def _amount(units: int, currency: str) -> str:

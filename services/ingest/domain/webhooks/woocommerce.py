@@ -28,6 +28,10 @@ class _Billing(msgspec.Struct, frozen=True, kw_only=True):
     city: str | None = None
 
 
+class _Shipping(msgspec.Struct, frozen=True, kw_only=True):
+    country: str | None = None
+
+
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
     sku: str | None = None
     product_id: Scalar = None
@@ -49,6 +53,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     total: Scalar = None
     customer_id: Scalar = None
     billing: _Billing | None = None
+    shipping: _Shipping | None = None
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
     line_items: list[_Line] = []
@@ -63,6 +68,7 @@ class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
     billing: _Billing | None = None
+    shipping: _Shipping | None = None
 
 
 class _Gone(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +111,7 @@ def _order(raw: bytes) -> Messages:
         user_id=None if guest else text(order.customer_id),
         email=billing.email,
         phone=billing.phone,
-        country=billing.country,
+        country=_country(billing, order.shipping),
     )
     at, changed = _utc(order.date_created_gmt), _utc(order.date_modified_gmt)
     order_id = text(order.id)
@@ -156,11 +162,16 @@ def _customer(raw: bytes) -> Messages:
         "phone": billing.phone,
         "first_name": customer.first_name or billing.first_name,
         "last_name": customer.last_name or billing.last_name,
-        "country": billing.country,
+        "country": _country(billing, customer.shipping),
         "city": billing.city,
     }
     at = _utc(customer.date_modified_gmt) or _utc(customer.date_created_gmt)
     return [identify(traits, consent={}, at=at, who=person(user_id=text(customer.id)))]
+
+
+def _country(billing: _Billing, shipping: _Shipping | None) -> str | None:
+    """The country of the bill; where that has none, the one that was sent to."""
+    return billing.country or (shipping.country if shipping else None)
 
 
 def _utc(moment: str | None) -> str | None:
