@@ -9,9 +9,9 @@ from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client import REGISTRY
 
 from services.ingest.worker import Clerk
-from shared import metrics
 from shared.contracts import topics
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.identity import Namespace
@@ -97,7 +97,8 @@ async def test_a_source_has_a_country_by_which_its_phone_numbers_are_read(ingest
         return [one.value for one in ingest.publisher.events[-1].identities if one.namespace is Namespace.PHONE]
 
     def unread() -> float:
-        return metrics.phones_unread.labels(str(ingest.ids["server"]))._value.get()
+        source = {"source": str(ingest.ids["server"])}
+        return REGISTRY.get_sample_value("rapport_phones_unread_total", source) or 0
 
     assert (await asked(ingest, "GET", path))["country"] is None
     assert (await linked("m-1"), unread()) == ([], 1)

@@ -10,6 +10,7 @@ from services.ingest.domain.mapping import Mapper, parse
 from services.ingest.domain.payload import Payload, Way
 from services.ingest.domain.source import Format, Source
 from services.ingest.service import taking
+from services.ingest.service.imports import Batch, Report
 from services.ingest.service.taking import Sorted
 from shared.contracts.envelope import SourceKind
 from shared.contracts.identity import Namespace
@@ -105,6 +106,13 @@ def test_a_national_number_is_read_by_the_customers_country_before_the_sources(w
     assert numbers(taken(made(), here)) == AUSTRIAN
     assert numbers(taken(made(), nowhere)) == []
     assert numbers(taken(made(country="DE"), here)) == []
+
+
+def test_an_import_counts_the_numbers_that_link_nobody() -> None:
+    report = Report()
+    for done in (taken(file(country=country), source(Format.TRACKING)) for country in ("AT", "", "Austria")):
+        report.add(Batch(done, 1))
+    assert (report.events, report.refused, report.unread_phones) == (3, 0, 2)
 
 
 def test_messages_that_are_read_in_a_few_steps_leave_numbers_to_the_same_rule() -> None:
