@@ -59,7 +59,7 @@ def normal(traits: Mapping[str, Any], source_country: str | None) -> str | None:
     value = traits.get("phone")
     if not isinstance(value, str) or not 0 < len(value) <= MAX_VALUE_LENGTH:
         return None
-    return e164(value, country_of(traits, source_country))
+    return e164(value, None if value[0] == "+" else country_of(traits, source_country))
 
 
 def is_unread(traits: Mapping[str, Any]) -> bool:

@@ -250,6 +250,7 @@ def test_a_guest_is_known_by_the_address_and_the_number_of_the_order() -> None:
         ({"billing_address": {"country_code": None}, "shipping_address": {"country_code": "CH"}}, "+41443123456"),
         ({"billing_address": None, "customer": {"default_address": {"country_code": "CH"}}}, "+41443123456"),
         ({"billing_address": {"country_code": "DE"}}, "+49443123456"),
+        ({"billing_address": [], "shipping_address": {"country_code": 41}}, None),
         ({}, None),
     ],
 )

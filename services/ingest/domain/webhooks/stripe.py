@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
+from services.ingest.domain.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
 from shared.contracts import wire
 
 # Amounts are in the smallest unit by Stripe's own count, which is not always ISO 4217's.
@@ -37,10 +37,6 @@ class _Billing(msgspec.Struct, frozen=True, kw_only=True):
     email: str | None = None
     phone: str | None = None
     name: str | None = None
-    address: _Address | None = None
-
-
-class _Shipping(msgspec.Struct, frozen=True, kw_only=True):
     address: _Address | None = None
 
 
@@ -69,7 +65,7 @@ class _Charge(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     receipt_email: str | None = None
     billing_details: _Billing | None = None
-    shipping: _Shipping | None = None
+    shipping: Any = None
     metadata: dict[str, str] | None = None
     refunds: _Refunds | None = None
 
@@ -81,7 +77,7 @@ class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     name: str | None = None
     address: _Address | None = None
-    shipping: _Shipping | None = None
+    shipping: Any = None
     metadata: dict[str, str] | None = None
 
 
@@ -192,10 +188,10 @@ def _who(charge: _Charge) -> dict[str, Any]:
     return person(user_id=charge.customer, email=email, phone=billing.phone, country=country)
 
 
-def _country(address: _Address | None, shipping: _Shipping | None) -> str | None:
+def _country(address: _Address | None, shipping: Any) -> str | None:
     """The country of the bill; where that has none, the one that was sent to."""
-    sent_to = shipping.address if shipping else None
-    return (address.country if address else None) or (sent_to.country if sent_to else None)
+    sent_to = shipping.get("address") if isinstance(shipping, dict) else None
+    return (address.country if address else None) or country_in(sent_to)
 
 
 def _amount(units: int, currency: str) -> str:

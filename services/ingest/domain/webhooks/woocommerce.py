@@ -11,7 +11,7 @@ import msgspec
 
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
-from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
+from services.ingest.domain.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
 from services.ingest.domain.webhooks.topic import Parts, check, has_any, parts
 
 PLACED: Final = frozenset({"processing", "completed", "on-hold", "refunded"})
@@ -26,10 +26,6 @@ class _Billing(msgspec.Struct, frozen=True, kw_only=True):
     last_name: str | None = None
     country: str | None = None
     city: str | None = None
-
-
-class _Shipping(msgspec.Struct, frozen=True, kw_only=True):
-    country: str | None = None
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,7 +49,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     total: Scalar = None
     customer_id: Scalar = None
     billing: _Billing | None = None
-    shipping: _Shipping | None = None
+    shipping: Any = None
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
     line_items: list[_Line] = []
@@ -68,7 +64,7 @@ class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
     billing: _Billing | None = None
-    shipping: _Shipping | None = None
+    shipping: Any = None
 
 
 class _Gone(msgspec.Struct, frozen=True, kw_only=True):
@@ -111,7 +107,7 @@ def _order(raw: bytes) -> Messages:
         user_id=None if guest else text(order.customer_id),
         email=billing.email,
         phone=billing.phone,
-        country=_country(billing, order.shipping),
+        country=billing.country or country_in(order.shipping),
     )
     at, changed = _utc(order.date_created_gmt), _utc(order.date_modified_gmt)
     order_id = text(order.id)
@@ -162,16 +158,11 @@ def _customer(raw: bytes) -> Messages:
         "phone": billing.phone,
         "first_name": customer.first_name or billing.first_name,
         "last_name": customer.last_name or billing.last_name,
-        "country": _country(billing, customer.shipping),
+        "country": billing.country or country_in(customer.shipping),
         "city": billing.city,
     }
     at = _utc(customer.date_modified_gmt) or _utc(customer.date_created_gmt)
     return [identify(traits, consent={}, at=at, who=person(user_id=text(customer.id)))]
-
-
-def _country(billing: _Billing, shipping: _Shipping | None) -> str | None:
-    """The country of the bill; where that has none, the one that was sent to."""
-    return billing.country or (shipping.country if shipping else None)
 
 
 def _utc(moment: str | None) -> str | None:
