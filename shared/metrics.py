@@ -21,6 +21,7 @@
 | rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored, limited |
 | rapport_quarantined_total | reason | events refused, by reason code |
 | rapport_plan_violations_total | mode | events that are not as their source's tracking plan says |
+| rapport_phones_unread_total | source | phone numbers that link nobody: invalid, or national without a country |
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
 | rapport_ingest_breaker_open | | 1 while events go to the spool at once |
 | rapport_profile_left_out_total | kind | traits beyond a profile's bounds, by who said them: public, server, service |
@@ -65,6 +66,9 @@ published_again: Final = Counter("rapport_published_again_total", "Records sent 
 ingested: Final = Counter("rapport_ingested_total", "Events received", ["outcome"])
 quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["reason"])
 plan_violations: Final = Counter("rapport_plan_violations_total", "Events against their source's plan", ["mode"])
+phones_unread: Final = Counter(
+    "rapport_phones_unread_total", "Phone numbers of a server's source that link nobody: they can't be read", ["source"]
+)
 spooled: Final = Counter("rapport_spooled_total", "Events kept in PostgreSQL while the broker was away")
 breaker_open: Final = Gauge("rapport_ingest_breaker_open", "1 while events go to the spool at once")
 profile_left_out: Final = Counter(

@@ -57,6 +57,9 @@ class Source(Base):
         ARRAY(Text), server_default="{}", comment="what a public key may say beside behaviour: addresses, consent"
     )
     consent_words: Mapped[Any | None] = mapped_column(JSONB, comment="which traits mean consent; usual, or its own")
+    country: Mapped[str | None] = mapped_column(
+        Text, comment="by which its national phone numbers are read; ISO 3166-1 alpha-2"
+    )
     plan_version: Mapped[int | None] = mapped_column(Integer, comment="the plan in force")
     last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

@@ -17,6 +17,7 @@ from deploy.local.broker import Broker
 from deploy.local.process import free_port
 from services.ingest.commands import source as command
 from services.ingest.main import build
+from services.ingest.service import sources
 from services.ingest.settings import IngestSettings
 from shared import process
 from shared.clock import SystemClock
@@ -125,6 +126,12 @@ async def test_sources_are_made_listed_and_disabled_from_the_command_line(
     _, listed, _ = await source("list")
     name, kind, _, orders, state = listed.strip().split("\t")
     assert (name, kind, orders, state) == ("web shop", "public", "orders", "enabled")
+    assert (await source("create", "till", "--country", "Austria"))[0] == 1
+    assert (await source("create", "till", "--country", "at"))[0] == 0
+    async with database.work() as work:
+        assert {one["name"]: one["country"] for one in await sources.every(work)} == {"web shop": None, "till": "AT"}
+        await work.run("DELETE FROM write_keys k USING sources s WHERE k.source_id = s.id AND s.name = 'till'")
+        await work.run("DELETE FROM sources WHERE name = 'till'")
     assert (await source("disable", "web shop"))[0] == 0
     assert (await source("list"))[1].strip().endswith("disabled")
     assert (await source("disable", "nobody"))[0] == 1

@@ -9,11 +9,13 @@ from typing import Any
 
 import httpx2
 import pytest
+from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from services.ingest.worker import Clerk
 from shared.contracts import topics
 from shared.contracts.events import CustomEvent, OrderPlaced
+from shared.contracts.identity import Namespace
 from shared.db import Work
 from tests.conftest import DatabaseFactory
 from tests.support.ingest import NOW, Ingest, bearer, ingesting, keep_published
@@ -86,6 +88,29 @@ async def test_a_source_is_made_read_changed_and_deleted(ingest: Ingest) -> None
     assert (await ask(ingest, "GET", f"sources/{made['id']}")).status_code == 404
 
 
+async def test_a_source_has_a_country_by_which_its_phone_numbers_are_read(ingest: Ingest) -> None:
+    path = f"sources/{ingest.ids['server']}"
+
+    async def linked(message_id: str) -> list[str]:
+        """By which numbers a call with one in national form names its customer."""
+        call = {"type": "identify", "userId": "42", "messageId": message_id, "traits": {"phone": "030 901820"}}
+        assert (await ingest.post("identify", call)).status_code == 200
+        return [one.value for one in ingest.publisher.events[-1].identities if one.namespace is Namespace.PHONE]
+
+    def unread() -> float:
+        source = {"source": str(ingest.ids["server"])}
+        return REGISTRY.get_sample_value("rapport_phones_unread_total", source) or 0
+
+    assert (await asked(ingest, "GET", path))["country"] is None
+    assert (await linked("m-1"), unread()) == ([], 1)
+    assert (await edit(ingest, "server", country="de"))["country"] == "DE"
+    assert (await linked("m-2"), unread()) == (["+4930901820"], 1)
+    assert (await edit(ingest, "server", country=None))["country"] is None
+    assert (await linked("m-3"), unread()) == ([], 2)
+    log = (await asked(ingest, "GET", "audit"))["entries"]
+    assert [one["change"]["source"]["country"] for one in log[:2]] == [["DE", None], [None, "DE"]]
+
+
 async def test_an_edit_says_which_version_it_is_of(ingest: Ingest) -> None:
     path = f"sources/{ingest.ids['server']}"
     assert (await ask(ingest, "PATCH", path, {"name": "x"})).status_code == 428
@@ -104,6 +129,7 @@ async def test_an_edit_says_which_version_it_is_of(ingest: Ingest) -> None:
         ({"renaming": {"a": {"event": "A", "properties": {"x": "y["}}}}, "no JMESPath expression"),
         ({"renaming": {"a": {}}}, "renaming: Object missing required field `event`"),
         ({"mapping": {"rules": []}}, "rules: 0; from 1 to 50"),
+        ({"country": "UK"}, "country: 'UK' is none whose phone numbers are known; give an ISO 3166-1 alpha-2 code"),
         ({"mapping": {"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "mood"}}}]}}, "Invalid enum value"),
     ],
 )

@@ -293,7 +293,7 @@ class Door:
         if done.accepted:
             await self._publish(done.accepted)
             failpoint("ingest.after_publish")
-        taking.count(done)
+        taking.count(done, source.id)
         self.reckoning.note(source.id, done, now)
         return done
 

@@ -130,6 +130,8 @@ def _said(console: Console, row: Any, report: Report, what: str) -> None:
     table.add_row("refused", f"{report.refused:,}")
     for reason, rows in report.reasons.most_common():
         table.add_row(f"  {reason}", f"{rows:,}")
+    if report.unread_phones:
+        table.add_row("phone numbers that link nobody", f"{report.unread_phones:,}")
     console.print(table)
     for example in report.examples:
         console.print(f"  {example['at']:%Y-%m-%d %H:%M:%S} {example['who']}: {example['event']}", markup=False)

@@ -47,6 +47,7 @@ def parser() -> argparse.ArgumentParser:
     )
     create.add_argument("--consent-words", choices=["usual"], help="read the usual words among traits as consent")
     create.add_argument("--format", choices=list(Format), default="tracking", help="how its payloads are written")
+    create.add_argument("--country", help="of customers who say none, to read phone numbers by: ISO 3166, such as DE")
     create.add_argument("--ce-source", help="the CloudEvents source of its events on rapport.inbound.v1")
     commands.add_parser("list", help="print every source: name, kind, id, whether it may order, whether it is disabled")
     rotate = commands.add_parser("rotate", help="print a new write key; those of before end after a while")
@@ -58,10 +59,10 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _create(database: Database, vault: Vault, chosen: argparse.Namespace) -> None:
-    names = ("name", "kind", "allow_orders", "format", "may_say", "consent_words")
+    names = ("name", "kind", "allow_orders", "format", "may_say", "consent_words", "country", "ce_source")
     said = {name: getattr(chosen, name) for name in names}
     async with database.work() as work:
-        _, key = await sources.create(work, vault, {**said, "ce_source": chosen.ce_source}, by=user())
+        _, key = await sources.create(work, vault, said, by=user())
     failpoint("source.after_create")
     print(key)
 

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain import contract, identity, times, vocabulary
+from services.ingest.domain import contract, identity, phone, times, vocabulary
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import NO_CONTEXT, Message, Scalar, as_dict, keepable
 from services.ingest.domain.reception import Reception
@@ -56,6 +56,7 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True):
     anonymous_id: Scalar = None
     email: Scalar = None
     phone: Scalar = None
+    country: Any = None
 
 
 class _Data(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,12 +98,13 @@ def understand(raw: bytes, reception: Reception) -> Understood:
         name=name,
         body=body,
         message_id=call.message_id,
-        identities=identity.identities(call.said, NO_CONTEXT, call.traits, trusted=reception.trusted),
+        identities=identity.identities(call.said, call.traits, trusted=reception.trusted),
         properties=properties,
         timestamp=event.time,
         context=reception.around(b"").known,
         historical=None if event.historical is None else event.historical in (True, "true"),
         address=identity.email_in(call.traits) or "" if reception.may_say else "",
+        unread_phone=reception.trusted and phone.is_unread(call.traits),
     )
 
 
@@ -194,7 +196,8 @@ def _call(event: CloudEvent, data: bytes, reception: Reception) -> _Call:
         traits={
             **as_dict(said.traits),
             **{name: value for name in ("email", "phone") if (value := subject.get(name) or getattr(customer, name))},
+            **({"country": customer.country} if customer.country else {}),
         },
     )
-    traits = identity.of_customer(message, NO_CONTEXT, of_group=False)
+    traits = identity.of_customer(message, NO_CONTEXT, of_group=False, source_country=reception.country)
     return _Call(message, traits, message_id_of(event.source, event.id), reception)

@@ -77,7 +77,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 _NONE_IGNORED: Final = b',"ignore_columns":[]}'
 
 _WHO: Final = {"userId": "user_id", "anonymousId": "anonymous_id"}
-_REACHED: Final = {"context.traits.email": "email", "context.traits.phone": "phone"}
+_REACHED: Final = {f"context.traits.{name}": name for name in ("email", "phone", "country")}
 
 # For files whose columns have the names that these facts have here.
 PRESETS: Final[Mapping[str, Any]] = {

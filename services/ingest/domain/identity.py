@@ -6,14 +6,14 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import Any, Final
 
-import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from services.ingest.domain import phone
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Context, Message, Scalar, as_dict, text
 from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, is_placeholder
 
-REMEMBERED: Final = 4_096  # checked domains and numbers; one check costs as much as all the rest of an event
+REMEMBERED: Final = 4_096  # checked domains; one check costs as much as all the rest of an event
 MAX_NAME_LENGTH: Final = 64  # characters before the @; RFC 5321, section 4.5.3.1.1
 MAX_EMAIL_LENGTH: Final = 254  # characters; RFC 5321, section 4.5.3.1.3, less its angle brackets
 
@@ -46,31 +46,6 @@ def _checked(value: str) -> str | None:
         return None
 
 
-@lru_cache(REMEMBERED)
-def phone(value: str, region: str | None) -> str | None:
-    """A telephone number in E.164. None if it is not valid, or is a national one of no known region."""
-    try:
-        number = phonenumbers.parse(value, region)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
-
-
-def region(traits: Mapping[str, Any], locale: Any) -> str | None:
-    """The ISO 3166 country that national numbers belong to: the customer's own, or that of the language chosen."""
-    address = traits.get("address")
-    for country in (traits.get("country"), address.get("country") if isinstance(address, dict) else None):
-        if isinstance(country, str) and len(country) == 2:
-            return country.upper()
-    if isinstance(locale, str):
-        last = locale.replace("_", "-").split("-")[-1]
-        if len(last) == 2 and last.isupper():
-            return last
-    return None
-
-
 def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
     """The identity in a field of ids; None if it is empty or means nobody; raises `BadEvent` if it is too long."""
     if value is None:
@@ -85,25 +60,28 @@ def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
     return Identity(namespace, found)
 
 
-def identities(message: Message, context: Context, traits: Mapping[str, Any], *, trusted: bool) -> tuple[Identity, ...]:
+def identities(message: Message, traits: Mapping[str, Any], *, trusted: bool) -> tuple[Identity, ...]:
     """Everybody an event names, at most one in each namespace; raises `BadEvent` if that is nobody.
 
-    Traits are the customer's: those of the message before those of its context. They identify only when a
-    server says so: whoever has a public key could claim to be any address.
+    Traits are the customer's, as `of_customer` has them. They identify only when a server says so: whoever has a public
+    key could claim to be any address.
     """
     user = named(Namespace.USER_ID, message.user_id, at="userId")
     anonymous = named(Namespace.ANONYMOUS_ID, message.anonymous_id, at="anonymousId")
-    known = _from_traits(traits, context) if trusted and traits else ()
+    known = _from_traits(traits) if trusted and traits else ()
     found = tuple([one for one in (user, *known, anonymous) if one is not None])
     if not found:
         raise BadEvent(Reason.IDENTITY, _nobody(message, traits, trusted=trusted))
     return found
 
 
-def of_customer(message: Message, context: Context, *, of_group: bool) -> dict[str, Any]:
+def of_customer(
+    message: Message, context: Context, *, of_group: bool, source_country: str | None = None
+) -> dict[str, Any]:
     """The traits that speak of the customer: the message's own (a group call's are the group's), then the context's.
 
-    A valid mail address or telephone number is in its normal form; everything else is as it came.
+    A valid mail address or telephone number is in its normal form; everything else is as it came. A number in national
+    form is read by the customer's country, else by the source's.
     """
     own = {} if of_group else as_dict(message.traits)
     around = as_dict(context.traits)
@@ -112,15 +90,15 @@ def of_customer(message: Message, context: Context, *, of_group: bool) -> dict[s
         return traits
     if address := email_in(traits):
         traits = {**traits, "email": address}
-    if number := _phone_in(traits, context):
+    if number := phone.normal(traits, source_country):
         traits = {**traits, "phone": number}
     return traits
 
 
-def _from_traits(traits: Mapping[str, Any], context: Context) -> Iterator[Identity]:
+def _from_traits(traits: Mapping[str, Any]) -> Iterator[Identity]:
     if address := email_in(traits):
         yield Identity(Namespace.EMAIL, address)
-    if number := _phone_in(traits, context):
+    if number := phone.normal(traits, None):
         yield Identity(Namespace.PHONE, number)
 
 
@@ -130,17 +108,15 @@ def email_in(traits: Mapping[str, Any]) -> str | None:
     return email(value) if isinstance(value, str) and len(value) <= MAX_VALUE_LENGTH else None
 
 
-def _phone_in(traits: Mapping[str, Any], context: Context) -> str | None:
-    value = traits.get("phone")
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_VALUE_LENGTH:
-        return None
-    return phone(value, region(traits, context.locale))
-
-
 def _nobody(message: Message, traits: Mapping[str, Any], *, trusted: bool) -> str:
     tried = [
         name for name, value in (("userId", message.user_id), ("anonymousId", message.anonymous_id)) if text(value)
     ]
     tried += [f"traits.{name}" for name in ("email", "phone") if trusted and traits.get(name)]
     what = f"{', '.join(tried)} is not valid, or means nobody" if tried else "nobody is named"
-    return f"identity: {what}; send a userId or an anonymousId" + (", or a valid traits.email" if trusted else "")
+    national = "; write traits.phone with + and the country's code, or name its traits.country"
+    return (
+        f"identity: {what}; send a userId or an anonymousId"
+        + (", or a valid traits.email" if trusted else "")
+        + (national if "traits.phone" in tried else "")
+    )

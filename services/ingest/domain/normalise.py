@@ -20,12 +20,16 @@ NOT_RIGHT: Final = (ValueError, ArithmeticError, RecursionError, msgspec.Msgspec
 
 
 class Normal(msgspec.Struct, frozen=True):
-    """An event ready for the bus, what the source's plan has against it, and what that judged."""
+    """An event ready for the bus, what the source's plan has against it, and what that judged.
+
+    `unread_phone`: a telephone number of it links nobody, because it can't be read.
+    """
 
     event: Event
     violation: Violation | None
     name: str
     properties: bytes
+    unread_phone: bool = False
 
 
 def normalise(raw: bytes, reception: Reception, *, place: int = 0) -> Normal:
@@ -86,7 +90,7 @@ def _judged(said: Understood, reception: Reception, place: int) -> Normal:
         context=said.context,
         merges=said.merges and reception.trusted,
     )
-    return Normal(event, violation, said.name, said.properties)
+    return Normal(event, violation, said.name, said.properties, said.unread_phone)
 
 
 def _is_claim(said: Understood, reception: Reception) -> bool:

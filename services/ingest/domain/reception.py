@@ -33,7 +33,8 @@ class Around(msgspec.Struct, frozen=True):
 class Reception(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every event of one request. `type` is set where the address says it.
 
-    `address` and `user_agent` are those of the connection: a browser's own, where the source is a public one.
+    `address` and `user_agent` are those of the connection: a browser's own, where the source is a public one. `country`
+    is the source's own, by which national telephone numbers are read whose customer says none.
     """
 
     source_id: UUID
@@ -53,6 +54,7 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
     plan: Plan = NO_PLAN
     may_say: frozenset[str] = frozenset()
     consent_words: Words = NO_WORDS
+    country: str | None = None
     locate: Locate = nowhere
     _around: dict[bytes, Around] = {}
 

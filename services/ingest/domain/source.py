@@ -47,6 +47,7 @@ class Source:
     plan: Plan = NO_PLAN
     may_say: frozenset[str] = frozenset()
     consent_words: Words = NO_WORDS
+    country: str | None = None
     key_expires_at: datetime | None = None
 
     def allows(self, origin: str) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain import identity, message, vocabulary
+from services.ingest.domain import identity, message, phone, vocabulary
 from services.ingest.domain.circumstances import short
 from services.ingest.domain.consent import MaySay
 from services.ingest.domain.errors import BadEvent, Reason
@@ -25,7 +25,8 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it is meant, before it is judged. `name` and `properties` are what a tracking plan speaks of.
 
     `merges`: all whom it names are meant to be one customer. `address` is the mail address that it gives, in its normal
-    form, of a source that may say addresses.
+    form, of a source that may say addresses. `unread_phone`: it gives a telephone number that should link the customer,
+    and can't be read.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     historical: bool | None = None
     merges: bool = False
     address: str = ""
+    unread_phone: bool = False
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -60,7 +62,7 @@ def understand(raw: bytes, reception: Reception) -> Understood:
         raise BadEvent(Reason.TYPE, f"type: must be one of {', '.join(RULES)}")
     around = reception.around(bytes(said.context))
     context = around.said
-    traits = identity.of_customer(said, context, of_group=kind == "group")
+    traits = identity.of_customer(said, context, of_group=kind == "group", source_country=reception.country)
     call = Call(said, context, traits, _message_id(said, reception), reception)
     name, body, properties = rule(call)
     return Understood(
@@ -75,6 +77,7 @@ def understand(raw: bytes, reception: Reception) -> Understood:
         historical=None if context.historical is None else context.historical is True,
         merges=kind == "alias",
         address=identity.email_in(traits) or "" if reception.may_say else "",
+        unread_phone=reception.trusted and phone.is_unread(traits),
     )
 
 
@@ -183,7 +186,7 @@ def _consent(context: Context) -> dict[str, bool]:
 
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     if kind != "alias":
-        return identity.identities(call.said, call.context, call.traits, trusted=call.reception.trusted)
+        return identity.identities(call.said, call.traits, trusted=call.reception.trusted)
     # The old name of a customer is the one they had before they were known, or a former user id: profile finds out.
     old = identity.named(Namespace.ANONYMOUS_ID, call.said.previous_id, at="previousId")
     new = identity.named(Namespace.USER_ID, call.said.user_id, at="userId")

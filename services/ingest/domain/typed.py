@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from services.ingest.domain import phone
 from services.ingest.domain.errors import BadEvent, Reason
 from shared.contracts.events import MARKETING
 
@@ -18,12 +19,15 @@ _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who it is about: one of these at least."""
+    """Who it is about: one of these at least. The `country` (ISO 3166-1 alpha-2) names nobody: a `phone` in national
+    form is read by it.
+    """
 
     user_id: str | int | None = None
     anonymous_id: str | int | None = None
     email: str | None = None
     phone: str | None = None
+    country: str | None = None
 
 
 class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -274,9 +278,11 @@ def message(kind: str, raw: bytes, idempotency_key: str) -> bytes:
         if not getattr(fact, name).strip():
             raise BadEvent(Reason.REQUIRED, f"{name}: required; it must not be empty")
     customer = fact.customer
+    if customer.country is not None and phone.country(customer.country) is None:
+        raise BadEvent(Reason.MALFORMED, f"customer.country: {customer.country!r}; send {phone.EXAMPLE}")
     call = fact.call()
     context = call.pop("context", {})
-    traits = {name: value for name in ("email", "phone") if (value := getattr(customer, name))}
+    traits = {name: value for name in ("email", "phone", "country") if (value := getattr(customer, name))}
     return _encode(
         {
             **call,
@@ -322,6 +328,7 @@ _PLACES: Final = (
     ("properties.", ""),
     ("traits.email", "customer.email"),
     ("traits.phone", "customer.phone"),
+    ("traits.country", "customer.country"),
     ("userId", "customer.user_id"),
     ("an anonymousId", "a customer.anonymous_id"),
     ("anonymousId", "customer.anonymous_id"),

@@ -17,6 +17,7 @@ from shared.openapi import schema_of
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Origin = Annotated[Text, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
 CeSource = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+Country = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z]{2}$")]
 Secret = Annotated[Text, StringConstraints(min_length=8, max_length=300)]
 Kind = Literal["public", "server"]
 RenamingIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Renamed]))]
@@ -77,13 +78,21 @@ class SourcePatch(BaseModel):
     consent_words: ConsentWordsIn | None = Field(
         None, description="which traits mean consent: `usual`, or its own", examples=["usual", _WORDS]
     )
+    country: Country | None = Field(
+        None,
+        description="by which its national phone numbers are read whose customer says no country; ISO 3166-1 alpha-2. "
+        "Without one they link nobody",
+        examples=["DE"],
+    )
     mapping: MappingIn | None = Field(None, description="how its generic webhooks become events")
 
 
 class SourceIn(SourcePatch):
     """A sender of events. A `public` key may stand in a page; a `server` key is a secret and is believed all."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "web shop", "kind": "public"}]})
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "web shop", "kind": "public", "country": "DE"}]}
+    )
 
     name: Name
     kind: Kind = "server"
@@ -133,6 +142,7 @@ class SourceOut(BaseModel):
     mapping: dict[str, Any] | None
     may_say: list[MaySay]
     consent_words: Literal["usual"] | dict[str, Any] | None
+    country: str | None
     plan_version: int | None
     version: int
     keys: list[KeyOut] = []

@@ -66,6 +66,7 @@ class Report:
 
     events: int = 0
     refused: int = 0
+    unread_phones: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -73,6 +74,7 @@ class Report:
         """Counts a batch."""
         self.events += len(batch.done.accepted)
         self.refused += len(batch.done.refused)
+        self.unread_phones += batch.done.unread_phones
         self.reasons.update(one.error.reason.value for one in batch.done.refused)
         for message in batch.done.accepted[: SHOWN - len(self.examples)]:
             event = wire.decode(message.headers, message.value)

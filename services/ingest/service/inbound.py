@@ -55,5 +55,5 @@ class Hearing:
             if done.refused:
                 await taking.keep(work, source.id, done.refused)
             await taking.spool(work, done.accepted)
-            work.afterwards.append(partial(taking.count, done))
+            work.afterwards.append(partial(taking.count, done, source.id))
             work.afterwards.append(partial(self.reckoning.note, source.id, done, work.now))

@@ -11,7 +11,7 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from services.ingest.domain import consent, mapping, plan, renaming, write_key
+from services.ingest.domain import consent, mapping, phone, plan, renaming, write_key
 from services.ingest.domain.consent import NO_WORDS, Words
 from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.mapping import Mapper
@@ -84,15 +84,17 @@ PLAIN: Final[Row] = {
     "secret": None,
     "may_say": [],
     "consent_words": None,
+    "country": None,
 }
 
 
 async def create(work: Work, vault: Vault, said: Row, *, by: Actor) -> tuple[UUID, str]:
     """Makes a source; returns its id and its write key, which is not kept. Raises `NameTaken` or `NotUsable`."""
     source_id, key = uuid7(), new_key()
-    if not await repository.insert(work, source_id, hash_of(key), _checked(vault, {**PLAIN, **said}, None)):
+    checked = _checked(vault, {**PLAIN, **said}, None)
+    if not await repository.insert(work, source_id, hash_of(key), checked):
         raise NameTaken(f"source {said['name']!r} exists")
-    change = {"source": difference({}, _auditable({**PLAIN, **said}))}
+    change = {"source": difference({}, _auditable(checked))}
     await audit.record(work, by, "source.created", "source", source_id, change)
     return source_id, key
 
@@ -116,7 +118,7 @@ async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, said:
 
 def _auditable(source: Row) -> Row:
     """What the audit log tells of a source: long documents by their digest, of the secret only whether there is one."""
-    plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source")
+    plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source", "country")
     return {
         **{name: source[name] for name in plain},
         "allowed_origins": sorted(source["allowed_origins"]),
@@ -134,7 +136,8 @@ def _checked(vault: Vault, said: Row, kept_secret: bytes | None) -> Row:
     _mapper(said["mapping"])
     _words(said["consent_words"])
     secret = said["secret"]
-    return {**said, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
+    country = _country(said["country"])
+    return {**said, "country": country, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
 
 
 async def rotate(work: Work, source_id: UUID, *, grace: timedelta, by: Actor) -> str:
@@ -244,6 +247,7 @@ def compiled(row: Row, vault: Vault) -> Source:
         key_expires_at=row.get("key_expires_at"),
         may_say=frozenset(row["may_say"]),
         consent_words=_words(row["consent_words"]),
+        country=row["country"],
     )
 
 
@@ -272,6 +276,15 @@ def _words(document: Any) -> Words:
         return Words(msgspec.convert(document, consent.Document))
     except (BadDefinition, msgspec.ValidationError) as error:
         raise NotUsable(f"consent_words: {error}") from None
+
+
+def _country(value: Any) -> str | None:
+    if value is None:
+        return None
+    code = phone.country(value)
+    if code is None:
+        raise NotUsable(f"country: {value!r} is none whose phone numbers are known; give {phone.EXAMPLE}")
+    return code
 
 
 def _plan(document: Any, version: int | None) -> Plan:

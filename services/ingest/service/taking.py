@@ -87,6 +87,7 @@ class Sorted:
     ignored: list[str] = field(default_factory=list)
     event_ids: list[bytes] = field(default_factory=list)  # as texts
     also_known: dict[str, str] = field(default_factory=dict)
+    unread_phones: int = 0  # numbers of servers that link nobody
 
 
 def new_message_id() -> str:
@@ -106,6 +107,7 @@ def reception_of(source: Source, received_at: datetime, *, locate: Locate = nowh
         plan=source.plan,
         may_say=source.may_say,
         consent_words=source.consent_words,
+        country=source.country,
         locate=locate,
         **said,
     )
@@ -195,6 +197,7 @@ def _note(done: Sorted, raw: bytes, normal: Normal, watch: Watch | None) -> None
     done.event_ids.append(str(normal.event.event_id).encode())
     if normal.violation is not None:
         done.violations.append(normal.violation)
+    done.unread_phones += normal.unread_phone
     if watch is not None:
         watch.accepted(raw, normal)
 
@@ -260,9 +263,11 @@ async def spooled_bytes(work: Work) -> int:
 _accepted: Final = metrics.ingested.labels("accepted")
 
 
-def count(done: Sorted) -> None:
+def count(done: Sorted, source_id: UUID) -> None:
     """Notes in the metrics what became of a request's events."""
     _accepted.inc(len(done.accepted))
+    if done.unread_phones:
+        metrics.phones_unread.labels(str(source_id)).inc(done.unread_phones)
     if done.refused:
         metrics.ingested.labels("quarantined").inc(len(done.refused))
         for reason, events in Counter(one.error.reason.value for one in done.refused).items():

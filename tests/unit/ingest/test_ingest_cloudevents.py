@@ -235,6 +235,15 @@ def test_an_event_is_as_large_as_any_other_payload_and_not_larger() -> None:
         ({"subject": "anonymous_id:a-1"}, (Identity(Namespace.ANONYMOUS_ID, "a-1"),)),
         ({"subject": "email:Ann@Example.com"}, (MAIL,)),
         ({"subject": "phone:+49 30 12345678"}, (Identity(Namespace.PHONE, "+493012345678"),)),
+        (
+            {"subject": "phone:030 12345678", "data": {"customer": {"country": "DE"}}},
+            (Identity(Namespace.PHONE, "+493012345678"),),
+        ),
+        (
+            {"data": {"traits": {"phone": "030 12345678", "country": "DE"}}},
+            (Identity(Namespace.PHONE, "+493012345678"),),
+        ),
+        ({"subject": "user_id:42", "data": {"customer": {"phone": "030 12345678", "country": {"code": 1}}}}, (USER,)),
         ({"userid": 42}, (USER,)),
         ({"userid": "42", "anonymousid": "a-1"}, (USER, Identity(Namespace.ANONYMOUS_ID, "a-1"))),
         ({"data": {"customer": {"user_id": 42, "email": "ann@example.com"}}}, (USER, MAIL)),

@@ -123,7 +123,7 @@ PAGES: Final = with_more({}, {**dict.fromkeys(("url", "path", "title", "referrer
 TRAITS: Final = with_more(
     {},
     {"email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann"]), ODD), "name": ANY, "plan": ANY},
-) | mostly(st.just({}), st.just({"phone": "+4930901820", "country": "DE"}))
+) | mostly(st.just({}), st.sampled_from([{"phone": "+4930901820", "country": "DE"}, {"phone": "030 901820"}]))
 CONTEXTS: Final = with_more(
     {},
     {
@@ -192,6 +192,7 @@ RECEPTIONS: Final = st.builds(
     context=mostly(
         st.just(b""), st.sampled_from([b'{"page": {"title": "Tea"}}', b'{"traits": {"email": "b@example.com"}}'])
     ).map(context_in),
+    country=st.sampled_from([None, "DE"]),
     renaming=mostly(st.just(Renaming({})), st.just(Renaming({"tea": Renamed(event="Order Completed")}))),
 )
 

@@ -243,6 +243,25 @@ def test_a_guest_is_known_by_the_address_and_the_number_of_the_order() -> None:
     assert refusal_of(deliver("orders/create", nobody)).startswith("identity: nobody is named")
 
 
+@pytest.mark.parametrize(
+    ("said", "number"),
+    [
+        ({"billing_address": {"country_code": "CH"}, "shipping_address": {"country_code": "DE"}}, "+41443123456"),
+        ({"billing_address": {"country_code": None}, "shipping_address": {"country_code": "CH"}}, "+41443123456"),
+        ({"billing_address": None, "customer": {"default_address": {"country_code": "CH"}}}, "+41443123456"),
+        ({"billing_address": {"country_code": "DE"}}, "+49443123456"),
+        ({"billing_address": [], "shipping_address": {"country_code": 41}}, None),
+        ({}, None),
+    ],
+)
+def test_a_national_number_of_an_order_is_read_by_the_country_of_its_bill_or_of_where_it_goes(
+    said: dict[str, Any], number: str | None
+) -> None:
+    order = {**ORDER, "customer": None, "email": "mina.park@example.com", "phone": "044 312 34 56", **said}
+    [placed] = events("orders/create", order)
+    assert [one.value for one in placed.identities if one.namespace is Namespace.PHONE] == ([number] if number else [])
+
+
 def test_a_test_order_and_an_unsupported_topic_are_ignored_and_say_why() -> None:
     for topic, body, why in (
         ("orders/create", {**ORDER, "test": True}, "orders/create: no fact in it"),

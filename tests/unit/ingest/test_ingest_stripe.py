@@ -200,6 +200,18 @@ def test_a_refund_that_has_not_gone_back_is_none(status: str) -> None:
     assert (done.accepted, done.ignored) == ([], ["refund.created: no fact in it"])
 
 
+def test_a_national_number_is_read_by_the_country_that_is_sent_to_where_the_bill_has_none() -> None:
+    sent_to = {"shipping": {"address": {"country": "DE"}}}
+    billing = {**CHARGE["billing_details"], "address": {"country": None}}
+    [placed] = events("charge.succeeded", {**CHARGE, "billing_details": billing, **sent_to})
+    [said] = events("customer.created", {**CUSTOMER, "phone": "0351 1234567", "address": None, **sent_to})
+    assert placed.identities == said.identities == NELE
+    odds: list[Any] = [{"address": {"country": 49}}, {"address": []}, {}, [], None]
+    for odd in odds:
+        [unknown] = events("charge.succeeded", {**CHARGE, "billing_details": billing, "shipping": odd})
+        assert unknown.identities == NELE[:2]
+
+
 @pytest.mark.parametrize("type_", ["customer.created", "customer.updated"])
 def test_a_customer_has_traits_and_the_shops_own_beside_them(type_: str) -> None:
     [said] = events(type_, CUSTOMER)

@@ -157,6 +157,20 @@ def test_when_it_happened_and_that_it_is_history_is_what_a_server_says(kind: str
 
 
 @pytest.mark.parametrize("kind", ALL)
+def test_the_country_of_the_customer_is_that_of_their_national_number(kind: str) -> None:
+    customer = {"user_id": 42, "phone": "030 901820"}
+    links = [str(one) for one in sent(kind, {**TYPED[kind], "customer": {**customer, "country": "de"}}).identities]
+    assert links == ["user_id:42", "phone:+4930901820"]
+    body = {**TYPED[kind], "customer": {**customer, "country": "Germany"}}
+    assert refusal(kind, body) == "customer.country: 'Germany'; send an ISO 3166-1 alpha-2 code such as DE"
+
+
+def test_a_national_number_that_is_the_only_name_is_refused_in_the_words_of_the_body() -> None:
+    reason = refusal("orders", {**TYPED["orders"], "customer": {"phone": "030 901820"}})
+    assert reason.endswith("write customer.phone with + and the country's code, or name its customer.country")
+
+
+@pytest.mark.parametrize("kind", ALL)
 def test_a_public_key_claims_orders_verifies_no_address_and_gives_no_consent(kind: str) -> None:
     customer = {"user_id": 42, "anonymous_id": "a-1", "email": "Ann@Example.com", "phone": "+493012345678"}
     event, public = (sent(kind, {**TYPED[kind], "customer": customer}, by=by) for by in (SERVER, PUBLIC))

@@ -177,6 +177,17 @@ def test_a_guest_is_known_by_the_address_of_the_bill(customer_id: Any) -> None:
     assert placed.identities == TOMAS[1:]
 
 
+def test_a_national_number_is_read_by_the_country_that_is_sent_to_where_the_bill_has_none() -> None:
+    billing = {**BILLING, "country": ""}
+    [placed] = events("order.created", {**ORDER, "billing": billing, "shipping": {"country": "ES"}})
+    [said] = events("customer.updated", {**CUSTOMER, "billing": billing, "shipping": {"country": "ES"}})
+    assert placed.identities == said.identities == TOMAS
+    odds: list[Any] = [{"country": ""}, {"country": 34}, [], None]
+    for odd in odds:
+        [unknown] = events("order.created", {**ORDER, "billing": billing, "shipping": odd})
+        assert unknown.identities == TOMAS[:2]
+
+
 def test_a_guest_without_an_address_names_nobody() -> None:
     assert refusal_of(deliver("order.created", {**ORDER, "customer_id": 0, "billing": None})).startswith("identity: ")
 

@@ -58,3 +58,9 @@ def person(*, user_id: Any = None, email: Any = None, phone: Any = None, country
     known = {name: value for name, value in traits.items() if value}
     who: dict[str, Any] = {"userId": str(user_id)} if user_id else {}
     return {**who, "context": {"traits": known}} if known else who
+
+
+def country_in(address: Any, name: str = "country") -> str | None:
+    """Returns the country of an address; None if it has none. It is a hint only: no odd address costs an order."""
+    found = address.get(name) if isinstance(address, dict) else None
+    return found if isinstance(found, str) and found else None

@@ -11,7 +11,7 @@ import msgspec
 
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
-from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
+from services.ingest.domain.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
 from services.ingest.domain.webhooks.topic import Parts, check, has_any, parts, text_of
 
 SUBSCRIBED: Final = "subscribed"
@@ -97,6 +97,8 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     contact_email: str | None = None
     phone: str | None = None
     customer: _Customer | None = None
+    billing_address: Any = None
+    shipping_address: Any = None
     line_items: list[_Line] = []
     refunds: list[_Refund] = []
     fulfillments: list[_Fulfillment] = []
@@ -139,7 +141,10 @@ def _order(raw: bytes) -> Messages:
         return []
     customer = order.customer or _Customer()
     email = customer.email or order.email or order.contact_email
-    who = person(user_id=customer.id, email=email, phone=customer.phone or order.phone)
+    own = customer.default_address.country_code if customer.default_address else None
+    billed, sent_to = (country_in(one, "country_code") for one in (order.billing_address, order.shipping_address))
+    country = billed or sent_to or own
+    who = person(user_id=customer.id, email=email, phone=customer.phone or order.phone, country=country)
     placed_at = order.processed_at or order.created_at
     properties = {
         "order_id": text(order.id),

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
+from services.ingest.domain.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
 from shared.contracts import wire
 
 # Amounts are in the smallest unit by Stripe's own count, which is not always ISO 4217's.
@@ -65,6 +65,7 @@ class _Charge(msgspec.Struct, frozen=True, kw_only=True):
     description: str | None = None
     receipt_email: str | None = None
     billing_details: _Billing | None = None
+    shipping: Any = None
     metadata: dict[str, str] | None = None
     refunds: _Refunds | None = None
 
@@ -76,6 +77,7 @@ class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     phone: str | None = None
     name: str | None = None
     address: _Address | None = None
+    shipping: Any = None
     metadata: dict[str, str] | None = None
 
 
@@ -169,7 +171,7 @@ def _customer(raw: bytes, event: _Event) -> Messages:
         "email": customer.email,
         "phone": customer.phone,
         "name": customer.name,
-        "country": address.country,
+        "country": _country(address, customer.shipping),
         "city": address.city,
     }
     return [identify(traits, consent={}, at=_moment(event.created), who=person(user_id=customer.id))]
@@ -181,9 +183,15 @@ def _order_id(charge: _Charge) -> str:
 
 def _who(charge: _Charge) -> dict[str, Any]:
     billing = charge.billing_details or _Billing()
-    country = billing.address.country if billing.address else None
+    country = _country(billing.address, charge.shipping)
     email = billing.email or charge.receipt_email
     return person(user_id=charge.customer, email=email, phone=billing.phone, country=country)
+
+
+def _country(address: _Address | None, shipping: Any) -> str | None:
+    """The country of the bill; where that has none, the one that was sent to."""
+    sent_to = shipping.get("address") if isinstance(shipping, dict) else None
+    return (address.country if address else None) or country_in(sent_to)
 
 
 def _amount(units: int, currency: str) -> str:

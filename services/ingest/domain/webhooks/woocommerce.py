@@ -11,7 +11,7 @@ import msgspec
 
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Scalar, text
-from services.ingest.domain.webhooks.delivery import Delivery, Translated, identify, person, track
+from services.ingest.domain.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
 from services.ingest.domain.webhooks.topic import Parts, check, has_any, parts
 
 PLACED: Final = frozenset({"processing", "completed", "on-hold", "refunded"})
@@ -49,6 +49,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     total: Scalar = None
     customer_id: Scalar = None
     billing: _Billing | None = None
+    shipping: Any = None
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
     line_items: list[_Line] = []
@@ -63,6 +64,7 @@ class _Customer(msgspec.Struct, frozen=True, kw_only=True):
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
     billing: _Billing | None = None
+    shipping: Any = None
 
 
 class _Gone(msgspec.Struct, frozen=True, kw_only=True):
@@ -105,7 +107,7 @@ def _order(raw: bytes) -> Messages:
         user_id=None if guest else text(order.customer_id),
         email=billing.email,
         phone=billing.phone,
-        country=billing.country,
+        country=billing.country or country_in(order.shipping),
     )
     at, changed = _utc(order.date_created_gmt), _utc(order.date_modified_gmt)
     order_id = text(order.id)
@@ -156,7 +158,7 @@ def _customer(raw: bytes) -> Messages:
         "phone": billing.phone,
         "first_name": customer.first_name or billing.first_name,
         "last_name": customer.last_name or billing.last_name,
-        "country": billing.country,
+        "country": billing.country or country_in(customer.shipping),
         "city": billing.city,
     }
     at = _utc(customer.date_modified_gmt) or _utc(customer.date_created_gmt)
