@@ -1,26 +1,49 @@
 """What the feedback API takes and gives."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from shared.contracts import normal_form
+from shared.contracts.identity import Namespace
 from shared.http import JSON_NUMBER, Text
 
 Value = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=256)]
 
 
+def _normal(namespace: Namespace, problem: str) -> AfterValidator:
+    """Returns a validator that gives an identity its normal form. It raises ValueError for what is nobody's."""
+
+    def normal(value: str) -> str:
+        found = normal_form.of(namespace, value)
+        if found is None:
+            raise ValueError(problem)
+        return found
+
+    return AfterValidator(normal)
+
+
+NOBODY: Final = "is what systems send when they know nobody; leave it out"
+UserId = Annotated[Value, _normal(Namespace.USER_ID, NOBODY)]
+AnonymousId = Annotated[Value, _normal(Namespace.ANONYMOUS_ID, NOBODY)]
+Email = Annotated[Value, _normal(Namespace.EMAIL, "is not a valid mail address")]
+Phone = Annotated[
+    Value, _normal(Namespace.PHONE, "is not a valid telephone number; write it with + and the country's code")
+]
+
+
 class Customer(BaseModel):
-    """Who answers: a profile id, or at least one identity."""
+    """Who answers: a profile id, or at least one identity, in any spelling."""
 
     model_config = ConfigDict(extra="forbid")
 
     profile_id: UUID | None = None
-    user_id: Value | None = None
-    email: Value | None = None
-    phone: Value | None = None
-    anonymous_id: Value | None = None
+    user_id: UserId | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    anonymous_id: AnonymousId | None = None
 
     @model_validator(mode="after")
     def _somebody(self) -> Self:

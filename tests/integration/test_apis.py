@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.process import LOOPBACK, free_port
 from services.profile.service.take_in import take_in
 from shared import process
+from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
 from shared.http import encode_cursor
@@ -569,6 +570,30 @@ async def test_an_answer_sent_again_under_its_key_is_stored_once(database_factor
         # The key is the caller's own: somebody else's equal key is another one.
         somebody_else = token("somebody else", "feedback:write") | {"Idempotency-Key": "k-1"}
         assert (await client.post("/v1/feedback", json=ANSWER, headers=somebody_else)).json() != first.json()
+
+
+async def test_who_answers_is_spelt_as_ingest_spells_it(database_factory: DatabaseFactory) -> None:
+    """In another spelling an answer would be that of a second customer, whom no look-up finds."""
+    made = build("feedback", await database_factory("feedback"))
+    spelt = {"user_id": " 42 ", "email": " Ann@Example.COM", "phone": "+49 (30) 901820", "anonymous_id": "Ame\u0301lie"}
+    async with asking(made, token(scope="feedback:write")) as client:
+        assert (await client.post("/v1/feedback", json=ANSWER | {"customer": spelt})).status_code == 201
+        for field, value in (
+            *(("user_id", nobody) for nobody in ("guest", "NULL", "0")),
+            ("anonymous_id", "undefined"),
+            ("email", "not-an-email"),
+            ("phone", "030 901820"),
+        ):
+            refused = await client.post("/v1/feedback", json=ANSWER | {"customer": {field: value}})
+            assert (refused.status_code, refused.json()["errors"][0]["at"]) == (422, f"body/customer/{field}")
+    async with made.database.work() as work:
+        [event] = await work.outbox.waiting(topics.EVENTS)
+    assert {str(one) for one in event.identities} == {
+        "user_id:42",
+        "email:ann@example.com",
+        "phone:+4930901820",
+        "anonymous_id:Am\u00e9lie",
+    }
 
 
 async def test_keys_of_two_callers_never_meet_however_they_are_called(database_factory: DatabaseFactory) -> None:

@@ -324,6 +324,16 @@ async def test_the_same_order_told_by_two_sources_counts_once(database: Database
     assert found["profile"][3:5] == (1, {"USD": 10_00})
 
 
+async def test_a_customer_is_found_by_any_spelling_of_a_name(database: Database) -> None:
+    named = [user("Amélie"), Identity(Namespace.EMAIL, "ann@example.com"), Identity(Namespace.PHONE, "+4930901820")]
+    await take(database, [view("/", *named)])
+    async with database.work() as work:
+        spelt = ("user_id: Ame\u0301lie", "email:Ann@Example.COM ", "phone:+49 (30) 901820")
+        assert len({await read.resolve(work, ref) for ref in spelt}) == 1
+        with pytest.raises(read.UnknownProfile):
+            await read.resolve(work, "phone:030 901820")
+
+
 async def test_categories_of_an_order_told_by_two_sources_count_once(database: Database) -> None:
     item = Item(sku="tea", category="drinks", quantity=2, unit_price_minor=5_00)
     body = OrderPlaced(order_id="A-1", currency="USD", total_minor=10_00, items=(item,))

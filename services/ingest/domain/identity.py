@@ -1,60 +1,22 @@
 """Who an event is about: identities in the one normal form, and none of those that mean nobody."""
 
-import re
-import unicodedata
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import Any, Final
-
-from email_validator import EmailNotValidError, validate_email
+from typing import Any
 
 from services.ingest.domain import phone
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Context, Message, Scalar, as_dict, text
-from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace, is_placeholder
-
-REMEMBERED: Final = 4_096  # checked domains; one check costs as much as all the rest of an event
-MAX_NAME_LENGTH: Final = 64  # characters before the @; RFC 5321, section 4.5.3.1.1
-MAX_EMAIL_LENGTH: Final = 254  # characters; RFC 5321, section 4.5.3.1.3, less its angle brackets
-
-_PLAIN_NAME: Final = re.compile(r"([A-Za-z0-9]++(?:[._+-][A-Za-z0-9]++)*+)@", re.ASCII)
-
-
-def email(value: str) -> str | None:
-    """A mail address in its normal form: valid by its syntax, and in small letters. None if it is not valid.
-
-    Nearly all addresses are a plain name at a domain seen before: those are checked by the domain alone.
-    """
-    value = value.strip()
-    plain = _PLAIN_NAME.match(value)
-    if plain is None or plain.end(1) > MAX_NAME_LENGTH:
-        return _checked(value)
-    domain = _domain(value[plain.end() :])
-    return None if domain is None or len(value) > MAX_EMAIL_LENGTH else f"{plain[1].lower()}@{domain}"
-
-
-@lru_cache(REMEMBERED)
-def _domain(domain: str) -> str | None:
-    whole = _checked(f"a@{domain}")
-    return None if whole is None else whole[2:]
-
-
-def _checked(value: str) -> str | None:
-    try:
-        return validate_email(value, check_deliverability=False, test_environment=True).normalized.lower()
-    except EmailNotValidError:
-        return None
+from shared.contracts import normal_form
+from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace
 
 
 def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
     """The identity in a field of ids; None if it is empty or means nobody; raises `BadEvent` if it is too long."""
     if value is None:
         return None
-    found = text(value)
-    if is_placeholder(found):
+    found = normal_form.own_id(text(value))
+    if found is None:
         return None
-    if not found.isascii():
-        found = unicodedata.normalize("NFC", found)
     if len(found) > MAX_VALUE_LENGTH:
         raise BadEvent(Reason.IDENTITY, f"{at}: longer than {MAX_VALUE_LENGTH} characters")
     return Identity(namespace, found)
@@ -105,7 +67,7 @@ def _from_traits(traits: Mapping[str, Any]) -> Iterator[Identity]:
 def email_in(traits: Mapping[str, Any]) -> str | None:
     """The mail address among these traits, in its normal form; None if there is none, or it is not valid."""
     value = traits.get("email")
-    return email(value) if isinstance(value, str) and len(value) <= MAX_VALUE_LENGTH else None
+    return normal_form.email(value) if isinstance(value, str) and len(value) <= MAX_VALUE_LENGTH else None
 
 
 def _nobody(message: Message, traits: Mapping[str, Any], *, trusted: bool) -> str:

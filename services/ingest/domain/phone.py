@@ -5,28 +5,15 @@ source, is evidence: no language, no address of a connection. Why so: docs/decis
 """
 
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, Final
 
 import phonenumbers
 
+from shared.contracts import normal_form
 from shared.contracts.identity import MAX_VALUE_LENGTH
 
-REMEMBERED: Final = 4_096  # numbers that were read; reading one costs as much as all the rest of an event
 COUNTRIES: Final = frozenset(phonenumbers.SUPPORTED_REGIONS)  # ISO 3166-1 alpha-2, of those with a numbering plan
 EXAMPLE: Final = "an ISO 3166-1 alpha-2 code such as DE"
-
-
-@lru_cache(REMEMBERED)
-def e164(value: str, country: str | None) -> str | None:
-    """Returns a number in E.164; None if it is invalid, or in national form without a country."""
-    try:
-        number = phonenumbers.parse(value, country)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_valid_number(number):
-        return None
-    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
 
 
 def country(value: Any) -> str | None:
@@ -59,7 +46,7 @@ def normal(traits: Mapping[str, Any], source_country: str | None) -> str | None:
     value = traits.get("phone")
     if not isinstance(value, str) or not 0 < len(value) <= MAX_VALUE_LENGTH:
         return None
-    return e164(value, None if value[0] == "+" else country_of(traits, source_country))
+    return normal_form.phone(value, None if value[0] == "+" else country_of(traits, source_country))
 
 
 def is_unread(traits: Mapping[str, Any]) -> bool:

@@ -10,6 +10,7 @@ import msgspec
 from services.profile.domain import fold
 from services.profile.repository import identity, read
 from shared import aliases
+from shared.contracts import normal_form
 from shared.contracts.identity import Namespace
 from shared.db import Work
 from shared.errors import Invalid, NotFound
@@ -32,7 +33,8 @@ async def resolve(work: Work, ref: str) -> UUID:
     if colon:
         if namespace not in NAMESPACES:
             raise Invalid(f"ref: {namespace!r} is no namespace; there are {', '.join(NAMESPACES)}")
-        normal = value.strip().lower() if namespace == Namespace.EMAIL else value.strip()
+        # What has no normal form is nobody's now, but may be somebody's whom an earlier release wrote down so.
+        normal = normal_form.of(Namespace(namespace), value) or value.strip()
         owner = await read.owner(work, namespace, normal)
         if owner is None:
             raise UnknownProfile(f"nobody is known as {ref}")

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.ingest.domain import identity
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Context, Message
+from shared.contracts import normal_form
 from shared.contracts.identity import PLACEHOLDERS, Identity, Namespace
 
 LOCAL_PARTS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1, max_size=20)
@@ -24,10 +25,10 @@ def who(*, trusted: bool = True, context: Context | None = None, **fields: Any) 
 @given(local=LOCAL_PARTS)
 def test_a_mail_address_has_one_spelling(local: str) -> None:
     spelled = f"{local}@Example.COM"
-    normal = identity.email(spelled)
+    normal = normal_form.email(spelled)
     assert normal == spelled.lower()
     assert normal is not None
-    assert identity.email(normal) == identity.email(f"  {spelled.upper()} ") == normal
+    assert normal_form.email(normal) == normal_form.email(f"  {spelled.upper()} ") == normal
 
 
 @given(
@@ -40,14 +41,14 @@ def test_the_short_way_says_of_an_address_what_the_library_says(name: str, domai
     try:
         checked = validate_email(value.strip(), check_deliverability=False, test_environment=True)
     except EmailNotValidError:
-        assert identity.email(value) is None
+        assert normal_form.email(value) is None
     else:
-        assert identity.email(value) == checked.normalized.lower()
+        assert normal_form.email(value) == checked.normalized.lower()
 
 
 @pytest.mark.parametrize("value", ["ann", "ann@", "@example.com", "Ann <ann@example.com>", "a b@example.com", ""])
 def test_what_is_no_mail_address_is_none(value: str) -> None:
-    assert identity.email(value) is None
+    assert normal_form.email(value) is None
 
 
 @given(value=st.sampled_from(sorted(PLACEHOLDERS)), spaces=st.text(" ", max_size=3))

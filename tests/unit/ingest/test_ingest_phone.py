@@ -11,6 +11,7 @@ from phonenumbers import PhoneNumberFormat, PhoneNumberType
 from services.ingest.domain import identity, phone
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.message import Context, Message
+from shared.contracts import normal_form
 from shared.contracts.identity import Identity, Namespace
 
 COUNTRIES: Final = st.sampled_from(sorted(phone.COUNTRIES))
@@ -107,7 +108,7 @@ def test_what_is_written_nationally_is_never_the_same_number_in_a_country_of_ano
 def test_a_telephone_number_becomes_e164_where_its_country_is_known(
     value: str, country: str | None, normal: str | None
 ) -> None:
-    assert phone.e164(value, country) == normal
+    assert normal_form.phone(value, country) == normal
 
 
 @pytest.mark.parametrize(

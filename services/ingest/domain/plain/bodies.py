@@ -8,10 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain import identity, money
+from services.ingest.domain import money
 from services.ingest.domain.message import Sent
 from services.ingest.domain.properties import NOTHING
 from services.ingest.domain.vocabulary import MAX_ID_LENGTH, MAX_QUANTITY, VOCABULARY
+from shared.contracts import normal_form
 from shared.contracts.events import (
     Body,
     CartUpdated,
@@ -261,5 +262,5 @@ def traits(said: Said) -> tuple[Said, str | None] | None:
         return said, None
     if len(_text(address)) > MAX_VALUE_LENGTH:
         return None
-    normal = identity.email(address)
+    normal = normal_form.email(address)
     return (said, None) if normal is None else ({**said, "email": normal}, normal)
