@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from services.profile.domain import fold
 from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity, ProfileState, Trait, agreed, current
-from services.profile.domain.permission import MAX_PUBLIC_REFUSALS
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
 from shared.contracts.events import ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
@@ -97,21 +96,6 @@ def test_what_a_visitor_grants_or_says_without_leave_counts_for_nothing() -> Non
     assert visitor(granted) is None
     unbelieved = msgspec.structs.replace(withdrawn_by_visitor(GIVEN, at=1), claim=True)
     assert visitor(asked(True, MAIL, GIVEN), unbelieved) is True
-
-
-def test_what_visitors_withdraw_is_bounded() -> None:
-    said = [
-        event(
-            ConsentChanged(channel="email", purpose=f"p{n}", granted=False),
-            GIVEN,
-            at=NOON + days(n),
-            source_kind=SourceKind.PUBLIC,
-        )
-        for n in range(MAX_PUBLIC_REFUSALS + 5)
-    ]
-    kept = fold.fold(said).refusals[str(GIVEN)]
-    assert set(kept) == {f"email:p{n}" for n in range(5, MAX_PUBLIC_REFUSALS + 5)}
-    assert fold.fold(reversed(said)).refusals[str(GIVEN)] == kept
 
 
 def test_joining_two_makes_no_yes_of_a_no_but_the_next_yes_does() -> None:
