@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -346,6 +346,7 @@ async def test_an_uploaded_file_is_imported_by_the_service(database_factory: Dat
                 return str((await ingest.http.get(path, headers=admin)).json()["state"])
 
             await eventually(state, lambda found: found == "done")
+            await breaking(ingest)
             strange, passed_over = [
                 await uploaded(ingest, UNKNOWN, {"ignore_columns": names}) for names in ([], ["sku"])
             ]
@@ -363,6 +364,32 @@ async def test_an_uploaded_file_is_imported_by_the_service(database_factory: Dat
         ] == made
         async with ingest.service.database.work() as work:
             assert await work.rows("SELECT 1 FROM import_chunks") == []
+
+
+async def breaking(ingest: Ingest) -> None:
+    """Files that can't be read, and options of a release before, end an import, and not the process."""
+    lines = b"type,userId\nidentify,\\ud800\n"
+    broken = await uploaded(ingest, lines, {"preset": "tracking", "encoding": "unicode_escape"})
+    assert (broken["state"], broken["events"]) == ("failed", 0)
+    assert "can't be read" in broken["error"]
+    before = uuid4()
+    async with ingest.service.database.work() as work:
+        await work.run(
+            """
+            INSERT INTO imports (id, source_id, name, content_hash, bytes, options, state, uploaded, created_by,
+                                 created_at, changed_at)
+            SELECT :id, source_id, name, content_hash, bytes, CAST('{"format": "scroll"}' AS jsonb), 'waiting',
+                   uploaded, created_by, created_at, changed_at
+              FROM imports WHERE id = :model
+            """,
+            id=before,
+            model=UUID(broken["id"]),
+        )
+
+    async def state() -> Any:
+        return (await ingest.http.get(f"/v1/imports/{before}", headers=bearer("ingest:admin"))).json()["state"]
+
+    await eventually(state, lambda found: found == "failed")
 
 
 UNKNOWN = b"user_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n"

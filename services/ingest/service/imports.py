@@ -205,8 +205,19 @@ async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
 
 
 async def claim(work: Work, holder: UUID) -> Row | None:
-    """An uploaded import that nobody works on, held for `LEASE`; None if there is none."""
-    return await repository.claim(work, holder, until=work.now + LEASE)
+    """An uploaded import that nobody works on, held for `LEASE`; None if there is none.
+
+    One whose options are not right any more has failed: whoever works on it could do nothing else.
+    """
+    row = await repository.claim(work, holder, until=work.now + LEASE)
+    if row is None:
+        return None
+    try:
+        options_of(row["options"])
+    except NotUsable as error:
+        await end(work, row["id"], holder, error=error.detail)
+        return None
+    return row
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:
