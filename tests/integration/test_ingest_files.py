@@ -409,6 +409,34 @@ async def uploaded(ingest: Ingest, content: bytes, options: dict[str, Any]) -> A
     return await eventually(found, lambda one: one["state"] in ("done", "failed"))
 
 
+async def test_two_uploads_of_one_import_at_once_make_no_file_of_both(database_factory: DatabaseFactory) -> None:
+    """A client that gave up sends its file again, while what came of the first is still read."""
+    async with ingesting(await database_factory("ingest")) as ingest:
+        said = {
+            "source_id": str(ingest.ids["server"]),
+            "name": "a.csv",
+            "options": {"format": "csv", "preset": "orders"},
+        }
+        admin = bearer("ingest:admin")
+        made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
+        path, head, tail = f"/v1/imports/{made}", b"order_id,total\n" * 100_000, b"the end\n"
+        meanwhile: list[int] = []
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield head
+            again = await ingest.http.put(f"{path}/content", content=head[:16] + tail, headers=admin)
+            meanwhile.append(again.status_code)
+            yield tail
+
+        first = await ingest.http.put(f"{path}/content", content=slowly(), headers=admin)
+        assert (meanwhile, first.status_code) == ([202], 409)
+        shown = (await ingest.http.get(path, headers=admin)).json()
+        assert (shown["state"], shown["bytes"]) == ("waiting", len(head[:16] + tail))
+        async with ingest.service.database.work() as work:
+            parts = await work.rows("SELECT content FROM import_chunks")
+        assert [bytes(row.content) for row in parts] == [head[:16] + tail]
+
+
 async def test_a_file_that_is_too_large_is_refused_while_it_is_uploaded(database_factory: DatabaseFactory) -> None:
     admin = bearer("ingest:admin")
     async with ingesting(await database_factory("ingest"), import_megabytes=1) as ingest:
