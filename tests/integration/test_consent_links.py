@@ -176,6 +176,34 @@ async def test_a_mailbox_is_asked_for_one_thing_once_and_for_a_few_a_day(service
     assert len(await asked(service, {"address": "ben@example.com"})) == 1
 
 
+async def test_requests_that_come_at_once_are_bounded_as_those_that_follow_each_other(
+    service: process.Service,
+) -> None:
+    async with service.database.work() as work:
+        await confirming.ask(work, [request(at=work.now, purpose=f"p{n:02}") for n in range(MAX_ASKED + 20)])
+        row = await work.row("SELECT count(*) AS kept FROM confirmations")
+    assert row is not None
+    assert row.kept == MAX_ASKED
+
+
+async def test_while_as_many_wait_as_may_further_requests_are_not_written_down(
+    service: process.Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(confirming, "MAX_WAITING", 3)
+    async with service.database.work() as work:
+        await confirming.ask(work, [request(f"{n}@example.com", at=work.now) for n in range(2)])
+        await confirming.ask(work, [request(f"{n}@example.com", at=work.now) for n in range(2, 9)])
+        row = await work.row("SELECT count(*) AS kept FROM confirmations")
+    assert row is not None
+    assert row.kept == 3
+
+
+async def test_what_a_visitors_browser_says_of_its_language_stands_in_no_link(service: process.Service) -> None:
+    [asking] = await asked(service, {"language": "買" * 200})
+    async with customer(service) as client:
+        assert (await client.get(link_in(asking))).status_code == 200
+
+
 async def test_above_so_many_an_hour_the_rest_waits(service: process.Service) -> None:
     few = rules_of(service)._replace(confirmations_per_hour=2)
     found = await asked(service, *({"address": f"{n}@example.com"} for n in range(4)), rules=few)

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -347,6 +347,7 @@ async def test_an_uploaded_file_is_imported_by_the_service(database_factory: Dat
                 return str((await ingest.http.get(path, headers=admin)).json()["state"])
 
             await eventually(state, lambda found: found == "done")
+            await breaking(ingest)
             strange, passed_over = [
                 await uploaded(ingest, UNKNOWN, {"ignore_columns": names}) for names in ([], ["sku"])
             ]
@@ -397,6 +398,32 @@ async def test_an_import_waits_while_a_broker_that_keeps_nothing_has_more_than_m
             stop.set()
 
 
+async def breaking(ingest: Ingest) -> None:
+    """Files that can't be read, and options of a release before, end an import, and not the process."""
+    lines = b"type,userId\nidentify,\\ud800\n"
+    broken = await uploaded(ingest, lines, {"preset": "tracking", "encoding": "unicode_escape"})
+    assert (broken["state"], broken["events"]) == ("failed", 0)
+    assert "can't be read" in broken["error"]
+    before = uuid4()
+    async with ingest.service.database.work() as work:
+        await work.run(
+            """
+            INSERT INTO imports (id, source_id, name, content_hash, bytes, options, state, uploaded, created_by,
+                                 created_at, changed_at)
+            SELECT :id, source_id, name, content_hash, bytes, CAST('{"format": "scroll"}' AS jsonb), 'waiting',
+                   uploaded, created_by, created_at, changed_at
+              FROM imports WHERE id = :model
+            """,
+            id=before,
+            model=UUID(broken["id"]),
+        )
+
+    async def state() -> Any:
+        return (await ingest.http.get(f"/v1/imports/{before}", headers=bearer("ingest:admin"))).json()["state"]
+
+    await eventually(state, lambda found: found == "failed")
+
+
 UNKNOWN = b"user_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n"
 
 
@@ -412,6 +439,34 @@ async def uploaded(ingest: Ingest, content: bytes, options: dict[str, Any]) -> A
         return (await ingest.http.get(f"/v1/imports/{made}", headers=admin)).json()
 
     return await eventually(found, lambda one: one["state"] in ("done", "failed"))
+
+
+async def test_two_uploads_of_one_import_at_once_make_no_file_of_both(database_factory: DatabaseFactory) -> None:
+    """A client that gave up sends its file again, while what came of the first is still read."""
+    async with ingesting(await database_factory("ingest")) as ingest:
+        said = {
+            "source_id": str(ingest.ids["server"]),
+            "name": "a.csv",
+            "options": {"format": "csv", "preset": "orders"},
+        }
+        admin = bearer("ingest:admin")
+        made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
+        path, head, tail = f"/v1/imports/{made}", b"order_id,total\n" * 100_000, b"the end\n"
+        meanwhile: list[int] = []
+
+        async def slowly() -> AsyncIterator[bytes]:
+            yield head
+            again = await ingest.http.put(f"{path}/content", content=head[:16] + tail, headers=admin)
+            meanwhile.append(again.status_code)
+            yield tail
+
+        first = await ingest.http.put(f"{path}/content", content=slowly(), headers=admin)
+        assert (meanwhile, first.status_code) == ([202], 409)
+        shown = (await ingest.http.get(path, headers=admin)).json()
+        assert (shown["state"], shown["bytes"]) == ("waiting", len(head[:16] + tail))
+        async with ingest.service.database.work() as work:
+            parts = await work.rows("SELECT content FROM import_chunks")
+        assert [bytes(row.content) for row in parts] == [head[:16] + tail]
 
 
 async def test_a_file_that_is_too_large_is_refused_while_it_is_uploaded(database_factory: DatabaseFactory) -> None:

@@ -19,6 +19,7 @@ CONFIRM: Final = Journey(
 )
 AGAIN_AFTER: Final = timedelta(minutes=10)  # who asks for the same again before then is not asked twice
 MAX_ASKED: Final = 10  # requests of one address that are kept in KEPT_ASKED; the rest is not even written down
+MAX_WAITING: Final = 100_000  # requests of all addresses; while so many wait, further ones are not written down either
 KEPT_ASKED: Final = timedelta(hours=24)
 KEPT: Final = timedelta(days=30)  # how long a request and its address are kept, whatever became of it
 FULL_LOOK_AGAIN: Final = timedelta(minutes=1)

@@ -51,37 +51,48 @@ async def insert(
     most: int,
     within: timedelta,
     again_after: timedelta,
+    most_waiting: int,
 ) -> None:
-    """Adds requests, due now: each once, and at most `most` an address within so long.
+    """Adds requests, due now: each once, and at most `most` an address within so long, while so many wait in all.
 
     One that asks an address for what it was asked for less than `again_after` ago is left out.
     """
     ordered = sorted(made, key=lambda pair: pair[0].event_id)
     await work.run(
         """
+        WITH asked AS (
+             SELECT DISTINCT ON (t.address, t.channel, t.purpose) t.*
+               FROM unnest(CAST(:ids AS uuid[]), CAST(:profile_ids AS uuid[]), CAST(:addresses AS text[]),
+                    CAST(:channels AS text[]), CAST(:purposes AS text[]), CAST(:languages AS text[]),
+                    CAST(:requested_by AS uuid[]), CAST(:occurred AS timestamptz[]), CAST(:received AS timestamptz[]),
+                    CAST(:depths AS smallint[]), CAST(:traceparents AS text[]))
+                 AS t(id, profile_id, address, channel, purpose, language, requested_by, occurred_at, received_at,
+                    depth, traceparent)
+              WHERE NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.address = t.address AND c.channel = t.channel
+                                   AND c.purpose = t.purpose AND c.created_at > :lately)
+              ORDER BY t.address, t.channel, t.purpose, t.id
+        ), numbered AS (
+             SELECT a.*, row_number() OVER (PARTITION BY a.address ORDER BY a.id) AS of_address,
+                    row_number() OVER (ORDER BY a.id) AS of_all
+               FROM asked a
+        )
         INSERT INTO confirmations (id, profile_id, address, channel, purpose, language, requested_by, due_at,
                created_at, cause_occurred_at, cause_received_at, depth, traceparent)
-        SELECT DISTINCT ON (t.address, t.channel, t.purpose)
-               t.id, t.profile_id, t.address, t.channel, t.purpose, t.language, t.requested_by,
-               CAST(:now AS timestamptz), CAST(:now AS timestamptz), t.occurred_at, t.received_at, t.depth,
-               t.traceparent
-          FROM unnest(CAST(:ids AS uuid[]), CAST(:profile_ids AS uuid[]), CAST(:addresses AS text[]),
-               CAST(:channels AS text[]), CAST(:purposes AS text[]), CAST(:languages AS text[]),
-               CAST(:requested_by AS uuid[]), CAST(:occurred AS timestamptz[]), CAST(:received AS timestamptz[]),
-               CAST(:depths AS smallint[]), CAST(:traceparents AS text[]))
-            AS t(id, profile_id, address, channel, purpose, language, requested_by, occurred_at, received_at, depth,
-               traceparent)
-         WHERE (SELECT count(*) FROM confirmations c
-                 WHERE c.address = t.address AND c.created_at > :since) < :most
-           AND NOT EXISTS (SELECT 1 FROM confirmations c WHERE c.address = t.address AND c.channel = t.channel
-                              AND c.purpose = t.purpose AND c.created_at > :lately)
-         ORDER BY t.address, t.channel, t.purpose, t.id
+        SELECT n.id, n.profile_id, n.address, n.channel, n.purpose, n.language, n.requested_by,
+               CAST(:now AS timestamptz), CAST(:now AS timestamptz), n.occurred_at, n.received_at, n.depth,
+               n.traceparent
+          FROM numbered n
+         WHERE n.of_address + (SELECT count(*) FROM confirmations c
+                                WHERE c.address = n.address AND c.created_at > :since) <= :most
+           AND n.of_all + (SELECT count(*) FROM (SELECT 1 FROM confirmations c WHERE c.state = 'pending'
+                                                  LIMIT :most_waiting) w) <= :most_waiting
             ON CONFLICT (id) DO NOTHING
         """,
         now=work.now,
         since=work.now - within,
         lately=work.now - again_after,
         most=most,
+        most_waiting=most_waiting,
         ids=[event.event_id for event, _ in ordered],
         profile_ids=[one.profile_id for _, one in ordered],
         addresses=[one.address for _, one in ordered],

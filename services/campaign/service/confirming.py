@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from services.campaign.content import InvalidContent
+from services.campaign.content import LANGUAGES, InvalidContent
 from services.campaign.domain import links
 from services.campaign.domain.confirmation import (
     AGAIN_AFTER,
@@ -16,6 +16,7 @@ from services.campaign.domain.confirmation import (
     KEPT,
     KEPT_ASKED,
     MAX_ASKED,
+    MAX_WAITING,
 )
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
@@ -59,12 +60,20 @@ async def ask(work: Work, events: Sequence[Event]) -> None:
     ]
     if fresh:
         await confirmations.forget(work, before=work.now - KEPT)
-        await confirmations.insert(work, fresh, most=MAX_ASKED, within=KEPT_ASKED, again_after=AGAIN_AFTER)
+        await confirmations.insert(
+            work, fresh, most=MAX_ASKED, within=KEPT_ASKED, again_after=AGAIN_AFTER, most_waiting=MAX_WAITING
+        )
         work.wakes = True
 
 
 async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tuple[int, list[Asking]]:
-    """Decides on up to `limit` requests; how many, and the mails that are marked `sending` when this commits."""
+    """Decides on up to `limit` requests; how many, and the mails that are marked `sending` when this commits.
+
+    None while no more may leave in this hour: else a flood of requests would be looked at again and again.
+    """
+    left = await confirmations.left_since(work, work.now - HOUR)
+    if left >= rules.confirmations_per_hour:
+        return 0, []
     due = await confirmations.lock_due(work, limit=limit)
     if not due:
         return 0, []
@@ -74,7 +83,6 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
         work, [asked.address for asked in due], since=work.now - CONFIRM.cap.window
     ):
         handed[address].append(_of_journey(one))
-    left = await confirmations.left_since(work, work.now - HOUR)
     verdicts: list[Verdict] = []
     made: list[Decision] = []
     outgoing: list[Asking] = []
@@ -130,6 +138,7 @@ def _pass(
     if full:
         return Held(now + FULL_LOOK_AGAIN, "confirmations_per_hour")
     language = asked.language.replace("_", "-").partition("-")[0].lower()
+    language = language if language in LANGUAGES else ""  # no word of the visitor's stands in a mail, nor in its link
     url = rules.links.url(links.confirm(asked.id, language, now))
     try:
         filled = rules.templates.render(CONFIRM.template, language, {"confirm_url": url, "hours": HOURS})

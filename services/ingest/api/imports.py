@@ -65,7 +65,7 @@ async def upload(request: Request, database: Db, caller: Caller, import_id: UUID
     limit: int = request.app.state.import_bytes
     async with database.work() as work:
         await imports.begin_upload(work, import_id)
-    hashed, size, number, waiting = hashlib.sha256(), 0, 0, bytearray()
+    hashed, size, digests, waiting = hashlib.sha256(), 0, list[bytes](), bytearray()
     async for part in request.stream():
         size += len(part)
         if size > limit:
@@ -73,20 +73,23 @@ async def upload(request: Request, database: Db, caller: Caller, import_id: UUID
         hashed.update(part)
         waiting += part
         while len(waiting) >= CHUNK_BYTES:
-            await _keep(database, import_id, number, bytes(waiting[:CHUNK_BYTES]))
+            digests.append(await _keep(database, import_id, len(digests), bytes(waiting[:CHUNK_BYTES])))
             del waiting[:CHUNK_BYTES]
-            number += 1
     if waiting:
-        await _keep(database, import_id, number, bytes(waiting))
+        digests.append(await _keep(database, import_id, len(digests), bytes(waiting)))
     async with database.work() as work:
-        await imports.end_upload(work, import_id, content_hash=hashed.digest(), size=size, by=Actor.of(caller))
+        await imports.end_upload(
+            work, import_id, content_hash=hashed.digest(), size=size, digests=digests, by=Actor.of(caller)
+        )
         work.wakes = True
         return _out(await imports.one(work, import_id))
 
 
-async def _keep(database: Database, import_id: UUID, number: int, content: bytes) -> None:
+async def _keep(database: Database, import_id: UUID, number: int, content: bytes) -> bytes:
+    """Returns the SHA-256 of the part that is kept."""
     async with database.work() as work:
         await imports.add_chunk(work, import_id, number, content)
+    return hashlib.sha256(content).digest()
 
 
 @router.get("", dependencies=[requires("ingest:read")], summary="Imports, newest first")

@@ -7,7 +7,7 @@ payload: the first row's columns, and all of them in `rows`. So the lines of a r
 import hashlib
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -17,6 +17,7 @@ from services.ingest.domain.mapping import Document, Mapper
 
 NUMBER: Final = "_row"  # a row's own number in its file, from 0, beside its columns
 BEYOND: Final = "(beyond the last column)"  # fields of a row that has more of them than the file has columns
+MAX_SKIP: Final = 1_000_000  # lines before those that are read
 MAX_GROUP_ROWS: Final = 10_000  # of one group; a file that is not sorted by its group has shorter ones
 
 
@@ -44,7 +45,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     historical: bool = True
     dry_run: bool = False
     columns: tuple[str, ...] = ()
-    skip: int = 0
+    skip: Annotated[int, msgspec.Meta(ge=0, le=MAX_SKIP)] = 0
     delimiter: str = ","
     encoding: str = "utf-8"
     ignore_columns: tuple[str, ...] = ()

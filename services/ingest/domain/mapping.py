@@ -19,6 +19,7 @@ be read. Targets are the tracking API's names, with dots for what lies inside: `
     }]}
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
@@ -261,7 +262,11 @@ def _number(value: Any, at: str, field: Field) -> Decimal:
 
 
 def _sum(value: Any, at: str, field: Field) -> Decimal:
-    return sum((_number(one, at, field) for one in (value if isinstance(value, list) else [value])), Decimal(0))
+    parts = [_number(one, at, field) for one in (value if isinstance(value, list) else [value])]
+    try:
+        return sum(parts, Decimal(0))
+    except ArithmeticError:
+        raise BadEvent(Reason.MAPPING, f"{at}: a sum that is too large to be a number") from None
 
 
 def _boolean(value: Any, at: str) -> bool:
@@ -274,8 +279,9 @@ def _boolean(value: Any, at: str) -> bool:
 def _timer(at: str, field: Field) -> Convert:
     try:
         zone = ZoneInfo(field.zone)
-    except (ZoneInfoNotFoundError, ValueError):
-        raise BadDefinition(f"{at}.zone: {field.zone!r} is no time zone; give one such as Europe/Berlin") from None
+    except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, or a name that no file can have
+        zone_name = field.zone[:MAX_TIME_LENGTH]
+        raise BadDefinition(f"{at}.zone: {zone_name!r} is no time zone; give one such as Europe/Berlin") from None
     parse_time = _EPOCHS.get(field.format) or (_formatted(field.format) if field.format else _iso)
 
     def read(value: Any) -> str:
@@ -285,7 +291,7 @@ def _timer(at: str, field: Field) -> Convert:
                 raise ValueError
             moment = value if isinstance(value, datetime) else parse_time(text)
             return wire.iso(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
-        except (ValueError, OverflowError):
+        except (ValueError, OverflowError, re.error):  # a form that names one thing twice makes no pattern
             raise BadEvent(
                 Reason.TIME, f"{at}: {value!r} is no time of the form {field.format or 'ISO 8601'}"
             ) from None

@@ -154,15 +154,31 @@ async def rejects(work: Work, import_id: UUID, *, after: int, limit: int) -> Seq
 # Uploaded files
 
 
-async def add_chunk(work: Work, import_id: UUID, number: int, content: bytes) -> None:
-    """Keeps a part of a file."""
-    await work.run(
-        "INSERT INTO import_chunks (import_id, number, content) VALUES (:id, :number, :content) "
-        "ON CONFLICT (import_id, number) DO UPDATE SET content = excluded.content",
+async def add_chunk(work: Work, import_id: UUID, number: int, content: bytes) -> bool:
+    """Keeps a part of a file; False if the import takes no parts any more."""
+    added = await work.run(
+        """
+        INSERT INTO import_chunks (import_id, number, content)
+        SELECT id, CAST(:number AS int), CAST(:content AS bytea)
+          FROM imports
+         WHERE id = :id AND state = 'uploading'
+           FOR SHARE
+            ON CONFLICT (import_id, number) DO UPDATE SET content = excluded.content
+        """,
         id=import_id,
         number=number,
         content=content,
     )
+    return added == 1
+
+
+async def chunk_digests(work: Work, import_id: UUID) -> list[bytes]:
+    """The SHA-256 of each part that is kept of a file, in their order; no part changes until this commits."""
+    await work.row("SELECT 1 FROM imports WHERE id = :id FOR UPDATE", id=import_id)
+    rows = await work.rows(
+        "SELECT sha256(content) AS digest FROM import_chunks WHERE import_id = :id ORDER BY number", id=import_id
+    )
+    return [bytes(row.digest) for row in rows]
 
 
 async def uploaded(work: Work, import_id: UUID, *, content_hash: bytes, size: int) -> None:

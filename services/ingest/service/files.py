@@ -21,6 +21,9 @@ PARQUET_ROWS: Final = 5_000  # read at a time
 HASHED_BYTES: Final = 1 << 20
 NO_PARQUET: Final = "Parquet: the library that reads it is not installed; get it with: make ready-parquet"
 
+# Of files that are broken, or hold what JSON or Python can't: csv, pyarrow, codecs and msgspec have no error in common.
+_BROKEN: Final = (csv.Error, ValueError, TypeError, LookupError, ArithmeticError, RuntimeError, OSError)
+
 Row = dict[str, Any] | bytes  # bytes: a line that can't be read as a row
 
 
@@ -37,13 +40,29 @@ def check_columns(path: Path, options: Options) -> None:
 
     Of lines of JSON every one is looked at, so it takes as long as reading the file.
     """
-    if options.preset and (problem := columns.unknown(options, _column_names(path, options))):
-        raise UnknownColumns(problem)
+    if options.preset:
+        with _readable():
+            names = _column_names(path, options)
+        if problem := columns.unknown(options, names):
+            raise UnknownColumns(problem)
 
 
 def column_notes(path: Path, options: Options) -> list[str]:
     """Returns what a mapping and the file's columns have not in common, a sentence each. Raises `NotReadable`."""
-    return columns.notes(options, _column_names(path, options)) if options.mapping is not None else []
+    if options.mapping is None:
+        return []
+    with _readable():
+        names = _column_names(path, options)
+    return columns.notes(options, names)
+
+
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Raises `NotReadable` for whatever the libraries make of a file that is broken, or holds what JSON can't."""
+    try:
+        yield
+    except _BROKEN as error:
+        raise NotReadable(f"the file can't be read: {error}") from None
 
 
 def _column_names(path: Path, options: Options) -> Sequence[str]:
@@ -80,6 +99,11 @@ def payloads(path: Path, options: Options, *, start: int) -> Iterator[tuple[int,
 
     Raises `NotReadable`.
     """
+    with _readable():
+        yield from _payloads(path, options, start)
+
+
+def _payloads(path: Path, options: Options, start: int) -> Iterator[tuple[int, int, bytes]]:
     rows = _numbered(islice(_rows(path, options), start, None), start)
     if not options.group:
         for number, row in rows:
@@ -174,7 +198,20 @@ def _ndjson(path: Path) -> Iterator[Row]:
 def _parquet_rows(path: Path) -> Iterator[Row]:
     with _parquet(path) as file:
         for batch in file.iter_batches(batch_size=PARQUET_ROWS):
-            yield from batch.to_pylist()
+            yield from _in_microseconds(batch).to_pylist()
+
+
+def _in_microseconds(batch: Any) -> Any:
+    """Rows whose times Python has: many programs write nanoseconds, of which Python knows none."""
+    import pyarrow as pa
+
+    fields = [
+        field.with_type(pa.timestamp("us", field.type.tz))
+        if pa.types.is_timestamp(field.type) and field.type.unit == "ns"
+        else field
+        for field in batch.schema
+    ]
+    return batch.cast(pa.schema(fields), safe=False)
 
 
 def _parquet(path: Path) -> Any:

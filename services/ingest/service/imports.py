@@ -52,6 +52,10 @@ class ImportEnded(Conflict):
     """This import has ended."""
 
 
+class UploadsMixed(Conflict):
+    """The file was uploaded twice at the same time."""
+
+
 @dataclass(frozen=True, slots=True)
 class Batch:
     """Some payloads of a file: what became of them, and the number of the row behind them."""
@@ -190,12 +194,22 @@ async def begin_upload(work: Work, import_id: UUID) -> None:
 
 
 async def add_chunk(work: Work, import_id: UUID, number: int, content: bytes) -> None:
-    """Keeps a part of an uploaded file."""
-    await repository.add_chunk(work, import_id, number, content)
+    """Keeps a part of an uploaded file. Raises `ImportEnded` once a whole file is here."""
+    if not await repository.add_chunk(work, import_id, number, content):
+        raise ImportEnded(f"the file of import {import_id} is here already")
 
 
-async def end_upload(work: Work, import_id: UUID, *, content_hash: bytes, size: int, by: Actor) -> None:
-    """Says that the whole file is here; some process will work on it."""
+async def end_upload(
+    work: Work, import_id: UUID, *, content_hash: bytes, size: int, digests: Sequence[bytes], by: Actor
+) -> None:
+    """Says that the whole file is here, in parts of these digests; some process will work on it.
+
+    Raises `UploadsMixed`, and `ImportEnded` once a whole file is here.
+    """
+    if await repository.chunk_digests(work, import_id) != list(digests):
+        raise UploadsMixed(f"import {import_id}; send the file again, once")
+    if (await one(work, import_id))["state"] != "uploading":
+        raise ImportEnded(f"the file of import {import_id} is here already")
     await repository.uploaded(work, import_id, content_hash=content_hash, size=size)
     change = {"content": content_hash.hex(), "bytes": size}
     await audit.record(work, by, "import.uploaded", "import", import_id, change)
@@ -207,8 +221,19 @@ async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
 
 
 async def claim(work: Work, holder: UUID) -> Row | None:
-    """An uploaded import that nobody works on, held for `LEASE`; None if there is none."""
-    return await repository.claim(work, holder, until=work.now + LEASE)
+    """An uploaded import that nobody works on, held for `LEASE`; None if there is none.
+
+    One whose options are not right any more has failed: whoever works on it could do nothing else.
+    """
+    row = await repository.claim(work, holder, until=work.now + LEASE)
+    if row is None:
+        return None
+    try:
+        options_of(row["options"])
+    except NotUsable as error:
+        await end(work, row["id"], holder, error=error.detail)
+        return None
+    return row
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:

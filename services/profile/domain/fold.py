@@ -21,8 +21,11 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain import contact, permission
+from services.profile.domain import standing as standing_words
+from services.profile.domain.bounds import gone
 from services.profile.domain.contact import Point
-from services.profile.domain.permission import Permission, Refusal, Standing, Statement
+from services.profile.domain.permission import Permission, Refusal, Statement
+from services.profile.domain.standing import Standing
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
 from shared.contracts.events import (
     CustomerIdentified,
@@ -152,7 +155,7 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         identities={
             namespace: _least_values(namespace, a, b) for namespace, a, b in _both(one.identities, other.identities, ())
         },
-        vouched=tuple(sorted({*one.vouched, *other.vouched})) if other.vouched else one.vouched,
+        vouched=permission.merge_vouched(one.vouched, other.vouched),
         permissions=permission.merge(one.permissions, other.permissions),
         joined=permission.merge_joined(one.joined, other.joined),
         contact_points=contact.merge(one.contact_points, other.contact_points, most=MAX_IDENTITIES),
@@ -201,7 +204,7 @@ def current(state: ProfileState) -> ProfileState:
 
 def stored(state: ProfileState) -> ProfileState:
     """A state as it is stored: with consent as the release before reads it, which runs beside this one for a while."""
-    newest = permission.newest(state.permissions)
+    newest = standing_words.newest(state.permissions)
     return msgspec.structs.replace(
         state,
         consent={
@@ -221,7 +224,12 @@ def agreed(state: ProfileState) -> dict[str, bool]:
 
 def standing(state: ProfileState) -> list[Standing]:
     """What stands of the customer's consent, by channel and purpose."""
-    return permission.agreed(state.permissions, state.joined, state.vouched, state.refusals, state.verified)
+    return standing_words.agreed(state.permissions, state.joined, state.vouched, state.refusals, state.verified)
+
+
+def to_tell(state: ProfileState, *, limit: int) -> list[Standing]:
+    """At most so many of them, what was agreed to first: what others are not told is not agreed to."""
+    return sorted(standing(state), key=lambda one: not one.granted)[:limit]
 
 
 def public_names(traits: Mapping[str, Trait], names: Iterable[str]) -> tuple[str, ...]:
@@ -235,10 +243,19 @@ def traits_of(state: ProfileState) -> dict[str, Trait]:
 
 
 def left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
-    """Returns how many traits went, or were not kept, because of the bounds, when this event was folded.
+    """Returns how much went, or was not kept, because of the bounds, when this event was folded.
 
-    `added` is `state_of` the event, and `after` the merge of `before` with it.
+    Counted are traits, addresses and whatever consent is decided by. `added` is `state_of` the event, and `after` the
+    merge of `before` with it.
     """
+    went = sum(gone(getattr(before, part), getattr(added, part), getattr(after, part)) for part in _BOUNDED_PARTS)
+    return went + _traits_left_out(event, before, after, added=added)
+
+
+_BOUNDED_PARTS: Final = ("permissions", "joined", "refusals", "verified", "contact_points")
+
+
+def _traits_left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
     if not isinstance(event.body, CustomerIdentified) or event.claim:
         return 0
     said = sum(value is not None for value in event.body.traits.values())

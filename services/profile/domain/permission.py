@@ -3,17 +3,22 @@
 Each statement stays with whom it was made of. A yes lifts an earlier no of somebody else only if a trusted source had
 said, before the customer gave that yes, that the two are one. All of it is a join: any order of the same events gives
 the same. What consent is to is spelt as `shared.contracts.consent` has it.
+
+All of it has bounds, as `bounds` has them, and stays a join. What reaches its bound is read as if more had been said,
+and to the worse: a no is never forgotten. Of what public keys withdraw, the rest is kept as one under `OTHERS`.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from heapq import nlargest
 from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
 
+from services.profile.domain import bounds
+from services.profile.domain.bounds import beyond, least, least_pairs, strongest_first, usual_first
 from services.profile.domain.contact import verified_contacts
+from services.profile.domain.lifting import Joined
 from shared.contracts.consent import CHANNELS, Pair, is_word, pair_of
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, ConsentChanged, CustomerIdentified
@@ -24,9 +29,7 @@ WHOLE: Final = "profile"  # of whom an event speaks that names a profile, and no
 NO_EVENT: Final = UUID(int=0)  # of a statement of before it was kept which event made it
 EMAIL: Final = "email"
 MAX_CONFIRMATIONS: Final = 3  # asked for because of one event
-MAX_PUBLIC_REFUSALS: Final = 20  # that public keys say of one anonymous id; the newest are kept
-
-Joined = dict[str, dict[str, datetime]]
+OTHERS: Final = "*"  # no pair, and no name, is spelt so
 
 
 class Permission(msgspec.Struct, frozen=True, array_like=True):
@@ -47,16 +50,7 @@ class Refusal(msgspec.Struct, frozen=True, array_like=True):
 
 
 Permissions = dict[str, dict[str, Permission]]  # by the name of whom it was said, then by what it is to
-Refusals = dict[str, dict[str, Refusal]]
-
-
-class Standing(NamedTuple):
-    """What stands of a customer's consent to one pair, since when, and which event said so, if that is known."""
-
-    pair: Pair
-    granted: bool
-    changed_at: datetime
-    event_id: UUID
+Refusals = dict[str, dict[str, Refusal]]  # likewise; `OTHERS` stands for those that are not kept
 
 
 class Statement(NamedTuple):
@@ -95,7 +89,7 @@ def said_of(names: Sequence[str], said: Mapping[str, Statement]) -> Permissions:
                 if one.granted
                 else Permission(withdrawn=one.at, withdrawn_by=one.by)
             )
-    return found
+    return _bounded(found)
 
 
 def refused_by(event: Event) -> Refusals:
@@ -109,7 +103,7 @@ def refused_by(event: Event) -> Refusals:
     ]
     made = {spelt: Refusal(event.occurred_at, event.event_id, event.received_at) for spelt in refused}
     visitor = next((str(one) for one in event.identities if one.namespace is Namespace.ANONYMOUS_ID), None)
-    return {visitor: _bounded(made)} if made and visitor else {}
+    return {visitor: _least_refusals(made)} if made and visitor else {}
 
 
 def to_confirm(event: Event) -> list[Pair]:
@@ -127,7 +121,9 @@ def verified_by(event: Event) -> dict[str, datetime]:
     """Since when the addresses of an event are known to be verified: since a trusted source's word was received."""
     if event.claim or not (verified := verified_contacts(event)):
         return {}
-    return {str(one): event.received_at for one in event.identities if one.namespace in verified}
+    return least(
+        {str(one): event.received_at for one in event.identities if one.namespace in verified}, bounds.MAX_VERIFIED
+    )
 
 
 def joined_by(event: Event) -> Joined:
@@ -135,12 +131,12 @@ def joined_by(event: Event) -> Joined:
     if len(event.identities) < 2 or event.claim or event.source_kind is SourceKind.PUBLIC:
         return {}
     first, *others = _names(event)
-    return {first: dict.fromkeys(others, event.received_at)} if others else {}
+    return least_pairs({first: dict.fromkeys(others, event.received_at)}, bounds.MAX_JOINED) if others else {}
 
 
 def joined_always(names: Sequence[str]) -> Joined:
     """What is known of a profile of before: these were one."""
-    return {names[0]: dict.fromkeys(names[1:], ALWAYS)} if len(names) > 1 else {}
+    return least_pairs({names[0]: dict.fromkeys(names[1:], ALWAYS)}, bounds.MAX_JOINED) if len(names) > 1 else {}
 
 
 def merge(one: Permissions, other: Permissions) -> Permissions:
@@ -154,7 +150,7 @@ def merge(one: Permissions, other: Permissions) -> Permissions:
             **mine,
             **{spelt: _newest(mine.get(spelt, Permission()), two) for spelt, two in said.items()},
         }
-    return found
+    return _bounded(found)
 
 
 def merge_refusals(one: Refusals, other: Refusals) -> Refusals:
@@ -163,12 +159,9 @@ def merge_refusals(one: Refusals, other: Refusals) -> Refusals:
         return one or other
     found = dict(one)
     for name, said in other.items():
-        mine = dict(found.get(name, {}))
-        for spelt, two in said.items():
-            known = mine.get(spelt, two)
-            at, by = max((known.at, known.by), (two.at, two.by))
-            mine[spelt] = Refusal(at, by, min(known.since, two.since))
-        found[name] = _bounded(mine)
+        found[name] = _least_refusals(_later_of_each(found.get(name, {}), said))
+    for name in beyond(found.keys() - {OTHERS}, bounds.MAX_VISITORS):
+        found[OTHERS] = _least_refusals(_later_of_each(found.get(OTHERS, {}), found.pop(name)))
     return found
 
 
@@ -176,157 +169,79 @@ def merge_verified(one: dict[str, datetime], other: dict[str, datetime]) -> dict
     """The union of both, each since the first time."""
     if not one or not other:
         return one or other
-    return {
+    joined = {
         name: min(times) for name in one | other if (times := [each[name] for each in (one, other) if name in each])
     }
+    return least(joined, bounds.MAX_VERIFIED)
 
 
 def merge_joined(one: Joined, other: Joined) -> Joined:
     """The union of both, each pair since the first time."""
     if not one or not other:
         return one or other
-    found = one
+    found: Joined = {}
     for name, others in other.items():
-        mine = found.get(name, {})
-        for who, at in others.items():
-            if who not in mine or at < mine[who]:
-                mine = {**mine, who: at}
-                found = {**found, name: mine}
-    return found  # nearly always what was known
+        mine = one.get(name, {})
+        if new := {who: at for who, at in others.items() if who not in mine or at < mine[who]}:
+            found[name] = {**mine, **new}
+    return least_pairs({**one, **found}, bounds.MAX_JOINED) if found else one  # nearly always it was known
 
 
-def agreed(
-    permissions: Mapping[str, Mapping[str, Permission]],
-    joined: Joined,
-    vouched: Iterable[str],
-    refusals: Mapping[str, Mapping[str, Refusal]],
-    verified: Mapping[str, datetime],
-) -> list[Standing]:
-    """By what it is to: withdrawn if any no stands, else granted if anybody said yes.
+def merge_vouched(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
+    """The union of both."""
+    if not other or one == other:
+        return one[: bounds.MAX_VOUCHED]
+    return tuple(sorted({*one, *other})[: bounds.MAX_VOUCHED])
 
-    What was said of an anonymous id counts only if a trusted source says whose it is; of what a public key said is
-    withdrawn, what it said before such a source knew the visitor by a user id or a verified address.
+
+def _bounded(said: Permissions) -> Permissions:
+    """The least pairs, and of each the least names that grant it, and the least that withdraw it.
+
+    A yes that goes makes no yes. With a pair both words go, and for good. So many names that withdraw one speak for
+    those that went, too.
     """
-    known = {f"{Namespace.ANONYMOUS_ID.value}:{value}" for value in vouched}
-    by_spelt: dict[str, dict[str, Permission]] = {}
-    for name, said in permissions.items():
-        if name in known or not name.startswith(f"{Namespace.ANONYMOUS_ID.value}:"):
-            for spelt, one in said.items():
-                by_spelt.setdefault(spelt, {})[name] = one
-    for name in refusals.keys() & known:
-        for spelt, no in refusals[name].items():
-            if not _is_verified(_known_as(name, joined, no.since), verified, no.since):
-                said_here = by_spelt.setdefault(spelt, {})
-                withdrawn = Permission(withdrawn=no.at, withdrawn_by=no.by)
-                said_here[name] = _newest(said_here.get(name, Permission()), withdrawn)
-    return [_stands(pair_of(spelt), said, joined) for spelt, said in sorted(by_spelt.items())]
-
-
-def newest(permissions: Mapping[str, Mapping[str, Permission]]) -> dict[str, datetime]:
-    """By channel, when somebody said anything of it last."""
-    found: dict[str, datetime] = {}
-    for said in permissions.values():
-        for channel, one in said.items():
-            for moment in (one.granted, one.withdrawn):
-                if moment is not None:
-                    found[channel] = max(moment, found.get(channel, moment))
-    return found
-
-
-def _stands(pair: Pair, said: Mapping[str, Permission], joined: Joined) -> Standing:
-    granted = {name: one.granted for name, one in said.items() if one.granted is not None}
-    withdrawn = {name: one.withdrawn for name, one in said.items() if one.withdrawn is not None}
-    standing = [
-        (no, said[name].withdrawn_by)
-        for name, no in withdrawn.items()
-        if not any(yes > no and who in _known_as(name, joined, yes) for who, yes in granted.items())
-    ]
-    at, by = max(standing or [(yes, said[name].granted_by) for name, yes in granted.items()])
-    return Standing(pair, not standing, at, by)
-
-
-def _is_verified(names: Iterable[str], verified: Mapping[str, datetime], at: datetime) -> bool:
-    """Whether any of these names was that of a user, or a verified address, at that time."""
-    return any(_is_user(name) or (name in verified and verified[name] <= at) for name in names)
-
-
-def _bounded(said: dict[str, Refusal]) -> dict[str, Refusal]:
-    if len(said) <= MAX_PUBLIC_REFUSALS:
+    entries = sum(map(len, said.values()))
+    if entries <= bounds.MAX_NAMES and entries <= bounds.MAX_PAIRS and not any(map(_has_long, said.values())):
         return said
-    return {
-        spelt: said[spelt]
-        for spelt in nlargest(MAX_PUBLIC_REFUSALS, said, key=lambda one: (said[one].at, said[one].by, one))
-    }
-
-
-def _known_as(name: str, joined: Joined, at: datetime) -> set[str]:
-    """Every name of which it was known at that time that it means the same customer.
-
-    What two users share, then or since, joins them no more here than it does profiles, and a word of one of them is
-    none of the other: only an explicit merge, which names both, and was known at that time, does. A chain of names
-    that leads from one such user to another says of none of its links whose it is; each user's own word remains.
-    """
-    explicit = _neighbours(joined, at=at, which=_is_of_users)
-    shared = _shared(joined, explicit)
-    if name in shared:
-        return set()
-    whose = {one for one in _reached(name, _chains(joined, explicit, but=shared)) if _is_user(one)}
-    if whose and not whose <= _reached(min(whose), explicit):
-        return _reached(name, explicit) if _is_user(name) else set()
-    return _reached(name, _neighbours(joined, at=at, but=shared))
-
-
-def _shared(joined: Joined, explicit: Mapping[str, set[str]]) -> frozenset[str]:
-    """The names that stand with users whom no explicit merge had made one."""
-    users = {
-        one: {other for other in others if _is_user(other)}
-        for one, others in _neighbours(joined).items()
-        if not _is_user(one)
-    }
-    return frozenset(
-        one for one, whose in users.items() if len(whose) > 1 and not whose <= _reached(min(whose), explicit)
-    )
-
-
-def _chains(joined: Joined, explicit: Mapping[str, set[str]], *, but: frozenset[str]) -> dict[str, set[str]]:
-    """What stands with what, at any time; but of users with users only what is explicit."""
-    near = _neighbours(joined, but=but, which=lambda one, other: not _is_of_users(one, other))
-    for one, others in explicit.items():
-        near.setdefault(one, set()).update(others)
-    return near
-
-
-def _neighbours(
-    joined: Joined,
-    *,
-    at: datetime | None = None,
-    but: frozenset[str] = frozenset(),
-    which: Callable[[str, str], bool] = lambda _one, _other: True,
-) -> dict[str, set[str]]:
-    near: dict[str, set[str]] = {}
-    for one, others in joined.items():
-        for other, since in others.items():
-            if (at is None or since <= at) and one not in but and other not in but and which(one, other):
-                near.setdefault(one, set()).add(other)
-                near.setdefault(other, set()).add(one)
-    return near
-
-
-def _reached(name: str, near: Mapping[str, set[str]]) -> set[str]:
-    found, todo = {name}, [name]
-    while todo:
-        new = near.get(todo.pop(), set()) - found
-        found |= new
-        todo += new
+    granting: dict[str, dict[str, Permission]] = {}
+    withdrawing: dict[str, dict[str, Permission]] = {}
+    for name, some in said.items():
+        for spelt, one in some.items():
+            if one.granted is not None:
+                granting.setdefault(spelt, {})[name] = Permission(granted=one.granted, granted_by=one.granted_by)
+            if one.withdrawn is not None:
+                no = Permission(withdrawn=one.withdrawn, withdrawn_by=one.withdrawn_by)
+                withdrawing.setdefault(spelt, {})[name] = no
+    short = {spelt: None for spelt in granting.keys() | withdrawing.keys() if len(spelt) <= bounds.MAX_PAIR_LENGTH}
+    found: Permissions = {}
+    for spelt in least(short, bounds.MAX_PAIRS, order=usual_first):
+        for part in (granting, withdrawing):
+            for name, one in least(part.get(spelt, {}), bounds.MAX_NAMES, order=strongest_first).items():
+                mine = found.setdefault(name, {})
+                mine[spelt] = _newest(mine.get(spelt, Permission()), one)
     return found
 
 
-def _is_of_users(one: str, other: str) -> bool:
-    return _is_user(one) and _is_user(other)
+def _has_long(said: Mapping[str, Permission]) -> bool:
+    return any(len(spelt) > bounds.MAX_PAIR_LENGTH for spelt in said)
 
 
-def _is_user(name: str) -> bool:
-    return name.startswith(f"{Namespace.USER_ID.value}:")
+def _later_of_each(one: Mapping[str, Refusal], other: Mapping[str, Refusal]) -> dict[str, Refusal]:
+    found = dict(one)
+    for spelt, two in other.items():
+        known = found.get(spelt, two)
+        at, by = max((known.at, known.by), (two.at, two.by))
+        found[spelt] = Refusal(at, by, min(known.since, two.since))
+    return found
+
+
+def _least_refusals(said: dict[str, Refusal]) -> dict[str, Refusal]:
+    """So many; the others as one, since the first of them was received and until the last."""
+    rest = beyond(said.keys() - {OTHERS}, bounds.MAX_PUBLIC_REFUSALS, order=usual_first)
+    kept = {spelt: no for spelt, no in said.items() if spelt not in rest}
+    for spelt in rest:
+        kept = _later_of_each(kept, {OTHERS: said[spelt]})
+    return kept
 
 
 def _newest(one: Permission, other: Permission) -> Permission:

@@ -233,7 +233,7 @@ def _changed(profile_id: UUID, state: ProfileState, figures: Figures) -> Profile
     assert state.last_seen is not None
     of_all = folding.traits_of(state)
     traits = _bounded(folding.plain(of_all, MAX_TRAITS))
-    consents = folding.standing(state)[:MAX_CONSENTS]
+    consents = folding.to_tell(state, limit=MAX_CONSENTS)
     return ProfileChanged(
         profile_id=profile_id,
         version=figures.version,

@@ -121,6 +121,8 @@ def test_a_value_is_read_as_it_is_meant(value: Any, said: dict[str, Any], found:
         ("maybe", {"as": "boolean"}, "'maybe' is neither true nor false"),
         ("31.1.", {"as": "time"}, "'31.1.' is no time of the form ISO 8601"),
         ("1e400", {"as": "time", "format": "unix"}, "is no time of the form unix"),
+        ("1 2", {"as": "time", "format": "%d %d"}, "is no time of the form %d %d"),
+        (["9e999999", "9e999999"], {"as": "sum"}, "a sum that is too large to be a number"),
     ],
 )
 def test_a_value_that_cant_be_read_refuses_the_payload_and_says_where(
@@ -143,6 +145,10 @@ def test_a_value_that_cant_be_read_refuses_the_payload_and_says_where(
         (
             {"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "time", "zone": "Mars"}}}]},
             "'Mars' is no time",
+        ),
+        *(
+            ({"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "time", "zone": zone}}}]}, "is no time zone")
+            for zone in ("Europe", "x" * 5_000, "../UTC", "\0")
         ),
         ({"rules": [{"event": "x", "fields": {"a": "b", "a.c": "d"}}]}, "both a value and what lies in it"),
         ({"rules": [{"event": "x", "fields": {"a": "b"}, "colour": 1}]}, "unknown field `colour`"),

@@ -1,5 +1,6 @@
 """Consent: of trusted sources alone, the newest by the customer's time, and no yes made of a no by joining two."""
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,6 @@ from hypothesis import strategies as st
 
 from services.profile.domain import fold
 from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity, ProfileState, Trait, agreed, current
-from services.profile.domain.permission import MAX_PUBLIC_REFUSALS
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
 from shared.contracts.events import ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
@@ -97,21 +97,6 @@ def test_what_a_visitor_grants_or_says_without_leave_counts_for_nothing() -> Non
     assert visitor(granted) is None
     unbelieved = msgspec.structs.replace(withdrawn_by_visitor(GIVEN, at=1), claim=True)
     assert visitor(asked(True, MAIL, GIVEN), unbelieved) is True
-
-
-def test_what_visitors_withdraw_is_bounded() -> None:
-    said = [
-        event(
-            ConsentChanged(channel="email", purpose=f"p{n}", granted=False),
-            GIVEN,
-            at=NOON + days(n),
-            source_kind=SourceKind.PUBLIC,
-        )
-        for n in range(MAX_PUBLIC_REFUSALS + 5)
-    ]
-    kept = fold.fold(said).refusals[str(GIVEN)]
-    assert set(kept) == {f"email:p{n}" for n in range(5, MAX_PUBLIC_REFUSALS + 5)}
-    assert fold.fold(reversed(said)).refusals[str(GIVEN)] == kept
 
 
 def test_joining_two_makes_no_yes_of_a_no_but_the_next_yes_does() -> None:
@@ -264,10 +249,16 @@ def word_of(one: Event, pair: str) -> bool | None:
 
 
 def names_of(one: Event) -> list[Identity]:
+    """Whom an event is about, strongest first: of several users only the first, unless it merges them."""
     named = set(one.identities)
     if one.merges:
         named |= {user(who.value) for who in named if who.namespace is Namespace.ANONYMOUS_ID}
-    return sorted(named, key=lambda who: (list(Namespace).index(who.namespace), who.value)) or [NOBODY]
+    ordered = sorted(named, key=lambda who: (list(Namespace).index(who.namespace), who.value)) or [NOBODY]
+    return ordered if one.merges else [who for who in ordered if who == ordered[0] or not is_user(who)]
+
+
+def is_user(who: Identity) -> bool:
+    return who.namespace is Namespace.USER_ID
 
 
 def counts(name: Identity, vouched: set[str]) -> bool:
@@ -275,12 +266,41 @@ def counts(name: Identity, vouched: set[str]) -> bool:
 
 
 def known(events: list[Event], at: datetime, one: Identity, other: Identity) -> bool:
-    """Whether the two names were known to mean the same customer at that time."""
-    joined = Components()
-    for told_by in events:
-        if told_by.received_at <= at and len(told_by.identities) > 1:
-            joined.join(names_of(told_by))
-    return bool(one == other or joined.root(one) == joined.root(other))
+    """Whether the two names were known to mean the same customer at that time.
+
+    What stands with users whom no explicit merge had made one joins nobody, and a chain that leads to several such
+    users joins none of its names, but those users as far as they were merged.
+    """
+    told = [
+        (names[0], name, by.received_at <= at)
+        for by in events
+        if len(by.identities) > 1
+        for names in [names_of(by)]
+        for name in names[1:]
+    ]
+    merged = joined_by((a, b) for a, b, then in told if then and is_user(a) and is_user(b))
+    users: dict[Identity, set[Identity]] = {}
+    for a, b, _ in told:
+        for name, user_of in ((a, b), (b, a)):
+            if is_user(user_of) and not is_user(name):
+                users.setdefault(name, set()).add(merged.root(user_of))
+    shared = {name for name, whose in users.items() if len(whose) > 1}
+    apart = [(a, b, then) for a, b, then in told if not shared & {a, b}]
+    chains = joined_by((a, b) for a, b, then in apart if then or not (is_user(a) and is_user(b)))
+    if one in shared:
+        return False
+    here = {name for name in [*chains.parent, one] if chains.root(name) == chains.root(one) and is_user(name)}
+    if len({merged.root(name) for name in here}) > 1:
+        return is_user(one) and merged.root(one) == merged.root(other)
+    near = joined_by((a, b) for a, b, then in apart if then)
+    return bool(near.root(one) == near.root(other))
+
+
+def joined_by(pairs: Iterable[tuple[Identity, Identity]]) -> Components:
+    found = Components()
+    for pair in pairs:
+        found.join(pair)
+    return found
 
 
 def test_a_yes_of_an_event_that_names_several_users_is_that_of_the_first() -> None:

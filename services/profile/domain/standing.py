@@ -1,0 +1,92 @@
+"""What stands of a customer's consent: withdrawn if any no stands, else granted if anybody said yes."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Set
+from datetime import datetime
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from services.profile.domain import bounds
+from services.profile.domain.lifting import Grant, Joined, Withdrawal, unlifted
+from services.profile.domain.permission import OTHERS, Permissions, Refusals
+from shared.contracts.consent import Pair, pair_of
+from shared.contracts.identity import Namespace
+
+_ANONYMOUS: Final = f"{Namespace.ANONYMOUS_ID.value}:"
+
+
+class Standing(NamedTuple):
+    """What stands of a customer's consent to one pair, since when, and which event said so, if that is known."""
+
+    pair: Pair
+    granted: bool
+    changed_at: datetime
+    event_id: UUID
+
+
+def agreed(
+    permissions: Permissions,
+    joined: Joined,
+    vouched: Iterable[str],
+    refusals: Refusals,
+    verified: Mapping[str, datetime],
+) -> list[Standing]:
+    """By what it is to: withdrawn if any no stands, else granted if anybody said yes.
+
+    What was said of an anonymous id counts only if a trusted source says whose it is; of what a public key said is
+    withdrawn, what it said before such a source knew the visitor by a user id or a verified address.
+    """
+    known = {f"{_ANONYMOUS}{value}" for value in vouched}
+    any_may_be = len(known) >= bounds.MAX_VOUCHED  # more may have been vouched for: a no of whoever it is counts
+    granted = [
+        Grant(spelt, name, one.granted, one.granted_by)
+        for name, said in permissions.items()
+        if name in known or not name.startswith(_ANONYMOUS)
+        for spelt, one in said.items()
+        if one.granted is not None
+    ]
+    withdrawn = [
+        Withdrawal(spelt, name, one.withdrawn, one.withdrawn_by)
+        for name, said in permissions.items()
+        for spelt, one in said.items()
+        if one.withdrawn is not None
+    ]
+    many = {spelt for spelt, names in Counter(no.spelt for no in withdrawn).items() if names >= bounds.MAX_NAMES}
+    counting = [no for no in withdrawn if any_may_be or no.name in known or not no.name.startswith(_ANONYMOUS)]
+    spoken_of = {one.spelt for one in granted}
+    counting += _refused(refusals, refusals.keys() | known if any_may_be else known, spoken_of)
+    standing = unlifted(counting, granted, joined, verified)
+    standing += [no for no in withdrawn if no.spelt in many]  # nobody knows who else withdrew it
+    newest_no, newest_yes = _newest_of(standing), _newest_of(granted)
+    return [
+        Standing(pair_of(spelt), spelt not in newest_no, *(newest_no.get(spelt) or newest_yes[spelt]))
+        for spelt in sorted(newest_yes.keys() | newest_no.keys())
+    ]
+
+
+def _newest_of(words: Iterable[Grant] | Iterable[Withdrawal]) -> dict[str, tuple[datetime, UUID]]:
+    found: dict[str, tuple[datetime, UUID]] = {}
+    for one in words:
+        word = (one.at, one.by)
+        found[one.spelt] = max(word, found.get(one.spelt, word))
+    return found
+
+
+def _refused(refusals: Refusals, visitors: Iterable[str], spoken_of: Set[str]) -> Iterable[Withdrawal]:
+    """What these visitors withdrew; `OTHERS` stands for each visitor, and each pair, of whom nothing else is kept."""
+    for name in visitors:
+        said = refusals.get(name, refusals.get(OTHERS, {}))
+        for spelt in (said.keys() - {OTHERS}) | (spoken_of if OTHERS in said else set()):
+            no = said.get(spelt) or said[OTHERS]
+            yield Withdrawal(spelt, name, no.at, no.by, no.since)
+
+
+def newest(permissions: Permissions) -> dict[str, datetime]:
+    """By channel, when somebody said anything of it last."""
+    found: dict[str, datetime] = {}
+    for said in permissions.values():
+        for channel, one in said.items():
+            for moment in (one.granted, one.withdrawn):
+                if moment is not None:
+                    found[channel] = max(moment, found.get(channel, moment))
+    return found
