@@ -353,7 +353,8 @@ class World:
         for name in SERVICES:
             await postgres.drop_database(f"rapport_{name}")
             await postgres.create_database(f"rapport_{name}", f"rapport_{name}", template=f"fresh_{name}")
-            await postgres.give_to_owner(name)
+            if name in FIVE:
+                await postgres.give_to_owner(name)
         await self._http.delete(f"{self.stack.url('mail')}/api/messages")
         self.clock_file.unlink(missing_ok=True)
         if ledger is not None:
