@@ -4,7 +4,7 @@ import re
 from typing import Annotated, Final
 
 from fastapi import Request
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Strict
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator, Field, Strict
 
 from shared.contracts import keepable
 from shared.errors import Invalid
@@ -17,8 +17,8 @@ def storable(text: str) -> str:
     return text
 
 
-# A text in a request's body.
-Text = Annotated[str, AfterValidator(storable)]
+# A text in a request's body. The description says by a pattern what a JSON Schema has no other word for.
+Text = Annotated[str, AfterValidator(storable), Field(json_schema_extra={"pattern": r"^[^\u0000]*$"})]
 
 
 def _number(value: object) -> object:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+import httpx2
 import pytest
 
 from services.ingest.api import sources as source_routes
@@ -59,6 +60,9 @@ async def test_schemathesis_finds_nothing_wrong_with_a_document(
         await made.database.close()
     report = tmp_path / "report.ndjson"
     with served(service, url, **settings) as base:
+        # A document is made when it is asked for first, and schemathesis waits no longer than 10 s for it.
+        async with httpx2.AsyncClient(trust_env=False, timeout=SPARE_SECONDS) as client:
+            (await client.get(f"{base}/openapi.json")).raise_for_status()
         status, printed = await _schemathesis(base, service, key, report)
     figures.count(f"schemathesis: {service}", *_statuses(report))
     assert status == 0, printed[-20_000:]

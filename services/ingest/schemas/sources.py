@@ -15,9 +15,9 @@ from shared.http import JSON_NUMBER, Boolean, Text
 from shared.openapi import schema_of
 
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
-Origin = Annotated[Text, StringConstraints(pattern=r"^https?://[^/\s]+$", max_length=300)]
+Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s\u0000]+$", max_length=300)]
 CeSource = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
-Country = Annotated[Text, StringConstraints(pattern=r"^[A-Za-z]{2}$")]
+Country = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$")]
 Secret = Annotated[Text, StringConstraints(min_length=8, max_length=300)]
 Kind = Literal["public", "server"]
 RenamingIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Renamed]))]
