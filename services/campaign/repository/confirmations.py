@@ -173,37 +173,6 @@ async def move(work: Work, verdicts: Sequence[Verdict]) -> None:
     )
 
 
-async def settle(
-    work: Work, asked_id: UUID, *, attempt: int, state: State, due_at: datetime | None, handed_at: datetime | None
-) -> bool:
-    """Notes what an attempt came to; False if the request stands elsewhere by now."""
-    settled = await work.run(
-        """
-        UPDATE confirmations
-           SET state = :state, due_at = coalesce(:due_at, due_at), handed_at = :handed_at
-         WHERE id = :id AND attempts = :attempt
-           AND (state = 'sending' OR (state = 'unknown' AND CAST(:state AS text) = 'sent'))
-        """,
-        id=asked_id,
-        attempt=attempt,
-        state=state.value,
-        due_at=due_at,
-        handed_at=handed_at,
-    )
-    return settled == 1
-
-
-async def take_back(work: Work, claims: Iterable[UUID]) -> int:
-    """Makes what these claims marked as `sending` `pending` again; how many."""
-    return await work.run(
-        """
-        UPDATE confirmations SET state = 'pending', attempts = attempts - 1, claim_id = NULL
-         WHERE state = 'sending' AND claim_id = ANY(CAST(:claims AS uuid[]))
-        """,
-        claims=list(claims),
-    )
-
-
 async def give_up(work: Work, *, since: datetime) -> int:
     """Makes `unknown` what has been `sending` since before then; how many."""
     return await work.run(

@@ -124,37 +124,6 @@ async def move(work: Work, moves: Sequence[Move]) -> None:
     )
 
 
-async def settle(
-    work: Work, message_id: UUID, *, attempt: int, state: State, due_at: datetime | None, handed_at: datetime | None
-) -> bool:
-    """Notes what an attempt came to; False if the message stands elsewhere by now.
-
-    A sender that was taken for dead may still know that a message was sent, and then its word counts.
-    """
-    return (
-        await work.run(
-            "UPDATE messages SET state = :state, due_at = coalesce(:due_at, due_at), handed_at = :handed_at "
-            "WHERE id = :id AND attempts = :attempt "
-            "AND (state = 'sending' OR (state = 'unknown' AND CAST(:state AS text) = 'sent'))",
-            id=message_id,
-            attempt=attempt,
-            state=state.value,
-            due_at=due_at,
-            handed_at=handed_at,
-        )
-        == 1
-    )
-
-
-async def take_back(work: Work, claims: Iterable[UUID]) -> int:
-    """Makes what these claims marked as `sending` `pending` again, the attempt not counted; how many."""
-    return await work.run(
-        "UPDATE messages SET state = 'pending', attempts = attempts - 1, claim_id = NULL "
-        "WHERE state = 'sending' AND claim_id = ANY(CAST(:claims AS uuid[]))",
-        claims=list(claims),
-    )
-
-
 async def give_up(work: Work, *, since: datetime) -> Sequence[Due]:
     """Makes `unknown` what has been `sending` since before then: nobody will ever say what became of it."""
     rows = await work.rows(

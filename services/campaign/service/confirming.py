@@ -24,10 +24,10 @@ from services.campaign.domain.delivery import Answer, Mail, State, after
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
 from services.campaign.domain.journey import Journey
 from services.campaign.domain.ledger import Ledger
-from services.campaign.repository import confirmations, journeys
+from services.campaign.repository import attempts, confirmations, journeys
 from services.campaign.repository.confirmations import Asked, Verdict
 from services.campaign.service import floor
-from services.campaign.service.recording import record
+from services.campaign.service.recording import Subject, about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared import metrics
 from shared.contracts import topics
@@ -160,8 +160,9 @@ def _pass(
 async def settle(work: Work, asking: Asking, answer: Answer, *, answered_at: datetime) -> None:
     """Notes what the provider answered."""
     follows = after(answer, attempt=asking.attempt, now=answered_at)
-    settled = await confirmations.settle(
+    settled = await attempts.settle(
         work,
+        "confirmations",
         asking.asked.id,
         attempt=asking.attempt,
         state=follows.state,
@@ -174,7 +175,7 @@ async def settle(work: Work, asking: Asking, answer: Answer, *, answered_at: dat
 
 async def take_back(work: Work, claims: Iterable[UUID]) -> int:
     """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
-    return await confirmations.take_back(work, claims)
+    return await attempts.take_back(work, "confirmations", claims)
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:
@@ -222,14 +223,12 @@ async def confirm(work: Work, rules: Rules, asked_id: UUID) -> bool:
 
 
 def _decision(asked: Asked, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
-    return Decision(
-        id=derived_id(asked.id, f"{outcome.value}/{reason.partition(' ')[0]}", CONFIRM.id, attempt),
-        profile_id=asked.profile_id,
-        journey_id=CONFIRM.id,
-        journey_version=CONFIRM.version,
-        trigger_id=str(asked.requested_by),
-        outcome=outcome,
-        reason=reason,
-        cause_occurred_at=asked.cause_occurred_at,
-        message_id=asked.id,
+    subject = Subject(
+        asked.id,
+        asked.profile_id,
+        CONFIRM.id,
+        CONFIRM.version,
+        str(asked.requested_by),
+        asked.cause_occurred_at,
     )
+    return about(subject, outcome, reason, attempt=attempt)

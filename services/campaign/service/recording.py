@@ -1,8 +1,10 @@
 """Writing decisions down, for people and for the metrics."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
+from uuid import UUID
 
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.repository import decisions
@@ -45,7 +47,18 @@ def _kind_of(reason: str) -> str:
     return reason.partition(":")[0]
 
 
-def about(message: Due, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
+class Subject(NamedTuple):
+    """What a decision is about, if it is no message of the table of messages."""
+
+    id: UUID
+    profile_id: UUID
+    journey_id: str
+    journey_version: int
+    trigger_id: str
+    cause_occurred_at: datetime
+
+
+def about(message: Due | Subject, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
     """A decision about a message: one for each outcome, attempt and kind of reason (its first word)."""
     return Decision(
         id=derived_id(message.id, f"{outcome.value}/{reason.partition(' ')[0]}", message.journey_id, attempt),

@@ -14,7 +14,7 @@ from services.campaign.domain.delivery import Answer, Mail, State, after
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
 from services.campaign.domain.journey import Cap, Journey, Published, TierReached
 from services.campaign.domain.ledger import Ledger
-from services.campaign.repository import contacts, journeys, messages
+from services.campaign.repository import attempts, contacts, journeys, messages
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import floor
 from services.campaign.service.recording import about, record
@@ -181,8 +181,9 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, answer: Answer, *
     message = outgoing.message
     follows = after(answer, attempt=outgoing.attempt, now=answered_at)
     sent = follows.state is State.SENT
-    settled = await messages.settle(
+    settled = await attempts.settle(
         work,
+        "messages",
         message.id,
         attempt=outgoing.attempt,
         state=follows.state,
@@ -226,7 +227,7 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
 
 async def take_back(work: Work, claims: Iterable[UUID]) -> int:
     """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
-    return await messages.take_back(work, claims)
+    return await attempts.take_back(work, "messages", claims)
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:
