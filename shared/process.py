@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import contextlib
 import gc
 import signal
 import sys
@@ -44,6 +43,7 @@ from shared.relay import Relay
 from shared.server.serving import Drain, serve
 from shared.setting_kinds import levels_of
 from shared.settings import Settings, load, require_token_key
+from shared.waiting import until_set
 
 ALLOCATIONS_BETWEEN_COLLECTIONS: Final = 50_000
 COLLECTION_SECONDS: Final = 60.0  # at the latest: a process with little to do must not keep its cycles for hours
@@ -234,21 +234,24 @@ async def _can_begin(service: Service, stop: asyncio.Event, roles: Sequence[str]
     return not making.cancelled()
 
 
+async def prepare(service: Service) -> None:
+    """Does once, in one transaction, what the service does in its database before anything else."""
+    async with service.database.work() as work:
+        for one in service.at_start:
+            await one(work)
+
+
 async def _prepared(service: Service, stop: asyncio.Event) -> bool:
     """Does what is to be done at the start; False if told to stop before that is done."""
     while service.at_start and not stop.is_set():
         try:
-            async with service.database.work() as work:
-                for one in service.at_start:
-                    await one(work)
+            await prepare(service)
             return True
         except DATABASE_ERRORS as error:
             if not is_away(error):
                 raise
             log.warning("service.waits_for_postgresql", error=repr(error))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(DATABASE_PAUSE_SECONDS):
-                    await stop.wait()
+            await until_set(stop, seconds=DATABASE_PAUSE_SECONDS)
     return not stop.is_set()
 
 
@@ -270,9 +273,7 @@ async def _make_topics_in_time(service: Service, stop: asyncio.Event) -> None:
             return
         except (KafkaError, OSError, TimeoutError) as error:
             log.warning("service.waits_for_broker", error=repr(error))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(TOPICS_PAUSE_SECONDS):
-                    await stop.wait()
+            await until_set(stop, seconds=TOPICS_PAUSE_SECONDS)
 
 
 async def _until(stop: asyncio.Event, name: str, loop: Coroutine[None, None, None]) -> None:

@@ -10,7 +10,7 @@ found by `id > cursor`, because ids commit out of order.
 import asyncio
 import contextlib
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -26,6 +26,7 @@ from shared.keeper import Keeper
 from shared.logging import get_logger
 from shared.published import LeaseLost
 from shared.sql import sql
+from shared.waiting import until_set
 
 RELAY_ROWS: Final = 4000  # rows read at a time
 LEASE_SECONDS: Final = 5
@@ -86,12 +87,12 @@ class Relay:
                     self.keeper.doubt()
                 if stop.is_set():
                     return
-                await _either(stop.wait, POLL_SECONDS)
+                await until_set(stop, seconds=POLL_SECONDS)
                 continue
             if not more:
                 if stop.is_set() and not self._wake.is_set():
                     return
-                await _either(self._wake.wait, POLL_SECONDS)
+                await until_set(self._wake, seconds=POLL_SECONDS)
 
     def is_well(self) -> bool:
         """Whether the last look at the outbox succeeded, and what lay there was published."""
@@ -197,11 +198,3 @@ class Relay:
             self.keeper.doubt()  # it had lapsed: another relay may have had it since
         self._renew_at = now + LEASE_SECONDS / 2
         return True
-
-
-async def _either(wait: Callable[[], Awaitable[object]], seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await wait()
-    except TimeoutError:
-        return

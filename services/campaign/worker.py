@@ -7,7 +7,6 @@ lost only PostgreSQL's answer leaves nothing behind: what it never handed over i
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
@@ -25,6 +24,7 @@ from shared.clock import Clock
 from shared.db import DATABASE_AWAY, Database
 from shared.failpoints import failpoint
 from shared.logging import get_logger
+from shared.waiting import until_set
 
 POLL_SECONDS: Final = 1.0  # for what falls due by itself, and what other processes enter
 LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for
@@ -96,7 +96,7 @@ class Sender:
                         self._in_flight += 1
                         tasks.create_task(self._deliver(outgoing))
                     if not claimed.decided:
-                        await self._wait(POLL_SECONDS)
+                        await until_set(self._wake, seconds=POLL_SECONDS)
         finally:
             for channel in self._channels.values():
                 await channel.close()
@@ -173,8 +173,3 @@ class Sender:
                 if asyncio.get_running_loop().time() > deadline:
                     return
                 await asyncio.sleep(BACKOFF_SECONDS)
-
-    async def _wait(self, seconds: float) -> None:
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self._wake.wait()

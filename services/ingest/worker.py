@@ -1,7 +1,6 @@
 """Loops beside the consumer: writing down what was counted, and working on uploaded files."""
 
 import asyncio
-import contextlib
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,6 +24,7 @@ from shared.db import DATABASE_ERRORS, Database, refuses_data
 from shared.failpoints import failpoint
 from shared.kafka.producer import BrokerAway
 from shared.logging import get_logger
+from shared.waiting import until_set
 
 WRITE_SECONDS: Final = 2.0
 TAIL_SECONDS: Final = 0.5  # while somebody watches a source
@@ -36,12 +36,6 @@ BACKOFF_SECONDS: Final = 2.0
 log = get_logger(__name__)
 
 Progress = Callable[[Batch], None]
-
-
-async def _pause(stop: asyncio.Event, seconds: float) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(seconds):
-            await stop.wait()
 
 
 @dataclass
@@ -62,7 +56,7 @@ class Clerk:
             await self._write()
             if now() >= forget_at:
                 forget_at = now() + (0 if await self._forget() else FORGET_SECONDS)
-            await _pause(stop, TAIL_SECONDS if self.reckoning.watched else WRITE_SECONDS)
+            await until_set(stop, seconds=TAIL_SECONDS if self.reckoning.watched else WRITE_SECONDS)
         await self._write()
 
     async def _write(self) -> None:
@@ -119,8 +113,8 @@ class Importer:
                     continue
             except (BrokerAway, ImportHeld, *DATABASE_ERRORS) as error:
                 log.warning("importer.waits", error=repr(error))
-                await _pause(stop, BACKOFF_SECONDS)
-            await _pause(stop, LOOK_SECONDS)
+                await until_set(stop, seconds=BACKOFF_SECONDS)
+            await until_set(stop, seconds=LOOK_SECONDS)
 
     async def _uploaded(self, row: Any, stop: asyncio.Event) -> None:
         with tempfile.NamedTemporaryFile(prefix="rapport-import-") as file:
@@ -176,7 +170,7 @@ class Importer:
                 if await taking.spooled_bytes(work) < self.outbox_bytes:
                     break
                 await imports.hold(work, row["id"], self.holder)
-            await _pause(stop, BACKOFF_SECONDS)
+            await until_set(stop, seconds=BACKOFF_SECONDS)
             if stop.is_set():
                 return False
         return True

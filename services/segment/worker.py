@@ -1,7 +1,6 @@
 """The loop that lets time pass: claims due customers, never ahead of the log."""
 
 import asyncio
-import contextlib
 from collections.abc import Callable
 from typing import Final
 
@@ -12,6 +11,7 @@ from shared.db import DATABASE_AWAY, Database
 from shared.failpoints import failpoint
 from shared.kafka.consumer import Consumer
 from shared.logging import get_logger
+from shared.waiting import until_set
 
 PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late
 
@@ -41,6 +41,4 @@ class Timers:
             except (DBAPIError, *DATABASE_AWAY) as error:
                 log.warning("timers.wait", error=repr(error))
             if flipped == 0:
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(PAUSE_SECONDS):
-                        await stop.wait()
+                await until_set(stop, seconds=PAUSE_SECONDS)

@@ -13,11 +13,8 @@ from asyncpg import Connection
 from asyncpg.pool import PoolConnectionProxy
 
 from deploy.local.postgres import Postgres
-from services.campaign import content
-from services.campaign.service import publishing
-from shared import migrate
-from shared.clock import SystemClock
-from shared.db import Database
+from shared import migrate, process
+from tests.support.applications import build
 
 # Everything whose difference means that a test changed more than rows: such a database is dropped.
 SHAPE: Final = """
@@ -91,11 +88,9 @@ class Databases:
 
 async def _start(service: str, url: str) -> None:
     """Does what the service does in its database at its start."""
-    if service == "campaign":
-        database = Database(url, application="test", clock=SystemClock(), pool_size=1)
-        async with database.work() as work:
-            await publishing.publish(work, content.journeys())
-        await database.close()
+    made = build(service, url)
+    await process.prepare(made)
+    await made.database.close()
 
 
 async def _template(name: str, connection: "Connection | PoolConnectionProxy") -> Template:

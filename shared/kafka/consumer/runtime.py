@@ -22,6 +22,7 @@ from shared.kafka.consumer.subscription import Subscription
 from shared.kafka.consumer.watch import ClusterChanged, Silent
 from shared.kafka.failures import failures_raise
 from shared.logging import get_logger
+from shared.waiting import until_set
 
 HEARTBEATS_PER_SESSION: Final = 6
 METADATA_SECONDS: Final = 10
@@ -59,9 +60,7 @@ class Consumer:
             if stop.is_set():
                 return
             failures = 0 if asyncio.get_running_loop().time() - started > SOUND_SECONDS else failures + 1
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause_seconds(max(1, failures))):
-                    await stop.wait()
+            await until_set(stop, seconds=pause_seconds(max(1, failures)))
 
     @property
     def cluster_id(self) -> str | None:
