@@ -402,6 +402,7 @@ async def test_the_floor_is_shown_and_set_from_the_command_line(
     database_factory: DatabaseFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     said = settings(await database_factory("campaign"), "nowhere:9092", free_port())
+    capsys.readouterr()  # the log lines of making the database
 
     async def floor(*arguments: str) -> tuple[int, str, str]:
         status = await commands.floor(said, arguments)

@@ -35,6 +35,7 @@ from shared.migrate import ROOT
 from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, tally
 from tests.support.events import SECRET, event, message, order, user
+from tests.support.logs import log_end
 from tests.support.running import environment_of, eventually, running, session_milliseconds
 from tests.support.unreadable import produce_with_a_bad_name
 
@@ -406,6 +407,7 @@ async def test_a_log_is_read_past_what_the_client_can_not_read(bench: Bench) -> 
     read = [wire.decode(one.headers, one.value).event_id for one in found if one.value is not None]
     assert sorted(read) == sorted(one.event_id for one in events)
     assert len(found) == len(events) + 3
+    assert await log_end(bench.bootstrap, [bench.topic]) == len(found)
 
 
 async def _refusals(url: str) -> int:
