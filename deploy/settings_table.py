@@ -13,8 +13,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from deploy.local.settings import CHECKOUT, SERVICES
-from shared.setting_kinds import Kind
-from shared.settings import Settings
+from shared.service.setting_kinds import Kind
+from shared.service.settings import Settings
 
 PAGE: Final = CHECKOUT / "docs" / "operations.md"
 BEGIN: Final = "<!-- settings: made by `python -m deploy.settings_table` -->\n"

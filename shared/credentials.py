@@ -25,8 +25,8 @@ from cryptography.hazmat.primitives.serialization import (
     load_pem_private_key,
 )
 
-from shared.auth import AUDIENCE
-from shared.clock import SystemClock
+from shared.http.auth import AUDIENCE
+from shared.service.clock import SystemClock
 
 ALGORITHM: Final = "EdDSA"
 ISSUER: Final = "rapport"

@@ -9,15 +9,16 @@ from aiokafka.errors import KafkaError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared import metrics, published
-from shared.db import DATABASE_AWAY, Database
-from shared.failpoints import failpoint
+from shared import published
+from shared.database.database import DATABASE_AWAY, Database
+from shared.database.sql import sql
 from shared.kafka.connection import Brokers
 from shared.kafka.producer import LogPosition, Producer
 from shared.kafka.readers import passed_by_all
-from shared.logging import get_logger
 from shared.published import LeaseLost, Passed
-from shared.sql import sql
+from shared.service import metrics
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
 
 SWEEP_SECONDS: Final = 2.0  # readers commit to the broker every 5
 LONGEST_SWEEP_SECONDS: Final = 16.0  # while a reader is away

@@ -9,8 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts import wire
 from shared.contracts.envelope import Event
 from shared.contracts.wire import Message
+from shared.database.sql import sql
 from shared.errors import Refused
-from shared.sql import sql
 
 # Below Kafka's default of 1 MiB, headers included: a record that the broker refuses would block the relay for ever.
 MAX_RECORD_BYTES: Final = 900_000

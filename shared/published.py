@@ -15,8 +15,8 @@ from uuid import UUID
 import msgspec
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared.database.sql import sql
 from shared.kafka.producer import LogPosition
-from shared.sql import sql
 
 AGAIN_ROWS: Final = 10_000  # moved back at a time: some 50 ms
 

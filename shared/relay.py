@@ -17,16 +17,16 @@ from uuid import UUID, uuid4
 import msgspec
 from sqlalchemy.exc import DBAPIError
 
-from shared import metrics
 from shared.contracts.wire import Message
-from shared.db import DATABASE_AWAY, Database
-from shared.failpoints import failpoint
+from shared.database.database import DATABASE_AWAY, Database
+from shared.database.sql import sql
 from shared.kafka.producer import BrokerAway, LogPosition, Producer
 from shared.keeper import Keeper
-from shared.logging import get_logger
 from shared.published import LeaseLost
-from shared.sql import sql
-from shared.waiting import until_set
+from shared.service import metrics
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
+from shared.service.loops import until_set
 
 RELAY_ROWS: Final = 4000  # rows read at a time
 LEASE_SECONDS: Final = 5

@@ -144,7 +144,7 @@ async def _run(settings: Settings, console: Console, options: argparse.Namespace
 async def _serve(stack: Stack, console: Console, options: argparse.Namespace, stop: asyncio.Event) -> bool:
     """Show the demo and stay up until told to stop. Returning means that all was well, so drain."""
     if not options.no_demo:
-        from deploy.local.demo import NotShown, run_demo
+        from deploy.demo import NotShown, run_demo
 
         demo = run_demo(stack, options.slice, console)
         try:

@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from deploy.local.placement import write_private
 from deploy.local.process import StackError
 from shared import credentials
-from shared.auth import AUDIENCE
 from shared.credentials import ALGORITHM
+from shared.http.auth import AUDIENCE
 
 ISSUER = "rapport-local"
 TOKEN_LIFE = timedelta(days=365)

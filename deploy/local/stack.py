@@ -30,8 +30,8 @@ from deploy.local.process import (
 )
 from deploy.local.settings import CHECKOUT, SERVICES, BrokerKind, Ports
 from deploy.local.supervisor import Part, Supervisor
-from shared import migrate
 from shared.credentials import ALGORITHM
+from shared.database import migrate
 
 FREE_BYTES_NEEDED = 1024**3
 MIGRATE_DEADLINE_SECONDS = 120.0

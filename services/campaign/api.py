@@ -24,12 +24,12 @@ from services.campaign.schemas import (
 from services.campaign.service import confirming, operations, unsubscribing
 from services.campaign.service import floor as floors
 from services.campaign.service import pages as pages_of_links
-from shared import metrics
 from shared.audit import Actor
-from shared.failpoints import failpoint
-from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
-from shared.openapi import TOLERANT
+from shared.http.guarded import GuardedRoute
+from shared.http.openapi import TOLERANT
+from shared.service import metrics
+from shared.service.failpoints import failpoint
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["campaign"])
 pages = APIRouter(prefix="/v1", tags=["links in mails"])

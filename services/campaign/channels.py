@@ -21,8 +21,8 @@ from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused, SMTPResponseEx
 
 from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
 from services.campaign.settings import CampaignSettings
-from shared.failpoints import failpoint
-from shared.tls import client_context
+from shared.service.failpoints import failpoint
+from shared.service.tls import client_context
 
 NOT_LET_IN: Final = (530, 534, 535, 538)  # RFC 4954: of our login, not of the message, which waits until that is mended
 REASON_CHARACTERS: Final = 300

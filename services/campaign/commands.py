@@ -15,14 +15,14 @@ from services.campaign.service import changes, contacts
 from services.campaign.service import floor as floors
 from services.campaign.settings import CampaignSettings
 from shared.audit.command import user
-from shared.clock import Clock, SystemClock
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.topics import PROFILES, SEGMENTS
-from shared.db import Database
+from shared.database.database import Database
 from shared.errors import AppError
-from shared.failpoints import failpoint
 from shared.rebuild import command
 from shared.rebuild.topics import Plan
+from shared.service.clock import Clock, SystemClock
+from shared.service.failpoints import failpoint
 
 PLAN: Final = Plan(
     service="campaign",

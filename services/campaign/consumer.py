@@ -3,7 +3,7 @@
 from services.campaign.service import changes, confirming, contacts
 from shared.contracts.changes import ConfirmationRequested, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.topics import PROFILES, SEGMENTS
-from shared.kafka.batch import Handlers
+from shared.kafka.consumer.batch import Handlers
 
 TOPICS = (PROFILES, SEGMENTS)
 

@@ -14,10 +14,10 @@ from services.campaign.service.floor import note_rewound
 from services.campaign.service.rules import Rules
 from services.campaign.settings import CampaignSettings
 from services.campaign.worker import Sender
-from shared import process
-from shared.clock import Clock, SystemClock
-from shared.command import Command
 from shared.rebuild import command
+from shared.service import process
+from shared.service.clock import Clock, SystemClock
+from shared.service.command_line import Command
 
 DESCRIPTION = "Talks to customers: journeys that changes set off, one gate before every message, every decision kept."
 

@@ -20,7 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from shared.tables import mechanism_tables
+from shared.database.tables import mechanism_tables
 
 
 class Base(DeclarativeBase):

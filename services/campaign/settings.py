@@ -5,9 +5,9 @@ from typing import Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from shared.setting_kinds import FilePath, Host, Line, Port, RootUrl, Seconds, SmtpTls, strong
-from shared.settings import Settings
-from shared.tls import certificate_problem, client_context
+from shared.service.setting_kinds import FilePath, Host, Line, Port, RootUrl, Seconds, SmtpTls, strong
+from shared.service.settings import Settings
+from shared.service.tls import certificate_problem, client_context
 
 IMPLICIT_TLS_PORT: Final = 465  # RFC 8314, section 3.3
 LEASE_SLACK_SECONDS: Final = 10  # for what stands around a send: the claim's commit, the answer's

@@ -19,12 +19,12 @@ from services.campaign.service import confirming, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
 from services.campaign.service.sending import Outgoing
-from shared import metrics
-from shared.clock import Clock
-from shared.db import DATABASE_AWAY, Database
-from shared.failpoints import failpoint
-from shared.logging import get_logger
-from shared.waiting import until_set
+from shared.database.database import DATABASE_AWAY, Database
+from shared.service import metrics
+from shared.service.clock import Clock
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
+from shared.service.loops import until_set
 
 POLL_SECONDS: Final = 1.0  # for what falls due by itself, and what other processes enter
 LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for

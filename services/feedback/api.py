@@ -22,8 +22,6 @@ from shared.audit import Actor
 from shared.contracts.events import FeedbackSubmitted
 from shared.contracts.identity import Identity, Namespace
 from shared.errors import Forbidden
-from shared.failpoints import failpoint
-from shared.guarded import GuardedRoute
 from shared.http import (
     Caller,
     Db,
@@ -37,6 +35,8 @@ from shared.http import (
     scoped_key,
     utc,
 )
+from shared.http.guarded import GuardedRoute
+from shared.service.failpoints import failpoint
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["feedback"])
 

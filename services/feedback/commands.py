@@ -5,12 +5,12 @@ from typing import Final
 
 from services.feedback import service
 from services.feedback.settings import FeedbackSettings
-from shared.clock import Clock
 from shared.contracts.changes import ProfileMerged
 from shared.contracts.events import OrderPlaced
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES
 from shared.rebuild import command
 from shared.rebuild.topics import Plan
+from shared.service.clock import Clock
 
 PLAN: Final = Plan(
     service="feedback",

@@ -4,7 +4,7 @@ from services.feedback import service
 from shared.contracts.changes import ProfileMerged
 from shared.contracts.events import FeedbackSubmitted, OrderPlaced
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES
-from shared.kafka.batch import Handlers
+from shared.kafka.consumer.batch import Handlers
 
 TOPICS = (PROFILE_EVENTS, PROFILES)
 

@@ -7,10 +7,10 @@ from typing import Final
 from services.feedback import commands, consumer
 from services.feedback.api import router
 from services.feedback.settings import FeedbackSettings
-from shared import process
-from shared.clock import Clock, SystemClock
-from shared.command import Command
 from shared.rebuild import command
+from shared.service import process
+from shared.service.clock import Clock, SystemClock
+from shared.service.command_line import Command
 
 DESCRIPTION = "Hears what customers say: surveys and their figures, cases for those who are unhappy."
 

@@ -8,7 +8,7 @@ from sqlalchemy import Boolean, DateTime, ForeignKey, Index, SmallInteger, Text,
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from shared.tables import mechanism_tables
+from shared.database.tables import mechanism_tables
 
 
 class Base(DeclarativeBase):

@@ -9,7 +9,7 @@ import msgspec
 
 from shared.contracts.envelope import Event
 from shared.contracts.events import FeedbackSubmitted
-from shared.db import Work
+from shared.database.database import Work
 
 
 async def insert_response(work: Work, event: Event, *, published_here: bool, unsolicited: str | None) -> bool:

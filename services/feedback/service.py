@@ -11,16 +11,17 @@ from uuid_utils.compat import uuid7
 
 from services.feedback import domain, repository
 from services.feedback.domain import CaseStatus, Figures, Survey
-from shared import aliases, audit
+from shared import audit
 from shared.audit import Actor
 from shared.contracts import topics
 from shared.contracts.changes import ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, service_source
 from shared.contracts.events import FeedbackSubmitted, OrderPlaced
 from shared.contracts.identity import Identity, best, partition_key
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
 from shared.errors import Conflict, Invalid, NotFound, Refused
-from shared.logging import get_logger, traceparent
+from shared.service.logging import get_logger, traceparent
 
 log: Final = get_logger(__name__)
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from shared.command import missing_packages_explained
+from shared.service.command_line import missing_packages_explained
 
 with missing_packages_explained("ingest"):
     from services.ingest.main import main

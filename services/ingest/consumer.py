@@ -6,7 +6,7 @@ from services.ingest.domain import inbound
 from services.ingest.domain.inbound import Inbound
 from services.ingest.service.inbound import Hearing
 from shared.contracts.topics import INBOUND
-from shared.kafka.batch import Handlers
+from shared.kafka.consumer.batch import Handlers
 
 READS: Final = (INBOUND,)
 decode: Final = inbound.decode

@@ -17,9 +17,9 @@ from services.ingest.service.taking import Publisher
 from services.ingest.service.vault import Vault
 from services.ingest.settings import IngestSettings
 from services.ingest.worker import Clerk, Importer
-from shared import process
-from shared.clock import Clock, SystemClock
-from shared.command import Command
+from shared.service import process
+from shared.service.clock import Clock, SystemClock
+from shared.service.command_line import Command
 
 DESCRIPTION = "Takes events in, whichever way they come, and says of each what became of it."
 MEBIBYTE = 1 << 20

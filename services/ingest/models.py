@@ -21,7 +21,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, JSON, JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from shared.tables import mechanism_tables
+from shared.database.tables import mechanism_tables
 
 
 class Base(DeclarativeBase):

@@ -4,8 +4,8 @@ import maxminddb
 from cryptography.fernet import Fernet
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
-from shared.setting_kinds import FilePath, PublicHost, Seconds
-from shared.settings import Settings
+from shared.service.setting_kinds import FilePath, PublicHost, Seconds
+from shared.service.settings import Settings
 
 
 class IngestSettings(Settings):

@@ -19,12 +19,12 @@ from services.ingest.service.imports import Batch, ImportHeld
 from services.ingest.service.reckoning import Reckoning
 from services.ingest.service.taking import Publisher
 from services.ingest.service.vault import Vault
-from shared.clock import Clock
-from shared.db import DATABASE_ERRORS, Database, refuses_data
-from shared.failpoints import failpoint
+from shared.database.database import DATABASE_ERRORS, Database, refuses_data
 from shared.kafka.producer import BrokerAway
-from shared.logging import get_logger
-from shared.waiting import until_set
+from shared.service.clock import Clock
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
+from shared.service.loops import until_set
 
 WRITE_SECONDS: Final = 2.0
 TAIL_SECONDS: Final = 0.5  # while somebody watches a source

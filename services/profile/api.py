@@ -15,12 +15,12 @@ from services.profile.schemas import (
     TotalsOut,
 )
 from services.profile.service import read
-from shared.auth import Principal
 from shared.contracts.identity import Namespace
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Forbidden, Invalid
-from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
+from shared.http.auth import Principal
+from shared.http.guarded import GuardedRoute
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["profiles"])
 

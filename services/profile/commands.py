@@ -16,12 +16,12 @@ from uuid import UUID
 from services.profile.service import rebuild as rebuilding
 from services.profile.service import suspects as looking
 from services.profile.settings import ProfileSettings
-from shared.clock import Clock, SystemClock
-from shared.db import SESSION, Database, Work
-from shared.failpoints import failpoint
+from shared.database.database import SESSION, Database, Work
 from shared.rebuild import command
 from shared.rebuild.patience import patiently
 from shared.rebuild.topics import Report
+from shared.service.clock import Clock, SystemClock
+from shared.service.failpoints import failpoint
 
 MAX_SUSPECTS: Final = 10_000  # of each kind, unless the command line says otherwise
 SUSPECTS_HEADER: Final = "kind\tprofile_id\tother_id\tnamespace\tvalue\tevent_id\tat"

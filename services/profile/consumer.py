@@ -7,7 +7,7 @@ from services.profile.service.take_in import take_in
 from shared.contracts.events import FACTS
 from shared.contracts.identity import Namespace
 from shared.contracts.topics import EVENTS
-from shared.kafka.batch import Handlers
+from shared.kafka.consumer.batch import Handlers
 
 TOPICS = (EVENTS,)
 

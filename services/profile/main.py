@@ -7,10 +7,10 @@ from typing import Final
 from services.profile import commands, consumer
 from services.profile.api import router
 from services.profile.settings import ProfileSettings
-from shared import process
-from shared.clock import Clock, SystemClock
-from shared.command import Command
 from shared.rebuild import command
+from shared.service import process
+from shared.service.clock import Clock, SystemClock
+from shared.service.command_line import Command
 
 DESCRIPTION = "One view of each customer: identity, traits, consent, orders, timeline."
 

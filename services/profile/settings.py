@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pydantic import Field
 
 from shared.contracts.identity import Namespace
-from shared.settings import Settings
+from shared.service.settings import Settings
 
 
 class ProfileSettings(Settings):

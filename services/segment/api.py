@@ -8,8 +8,8 @@ from fastapi import APIRouter, Query
 from services.segment.domain import Stage
 from services.segment.schemas import CountsOut, StandingOut, StandingsOut, TierOut, TiersOut
 from services.segment.service import standings
-from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
+from shared.http.guarded import GuardedRoute
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["segments"])
 

@@ -6,12 +6,12 @@ from typing import Final
 from services.segment.service import rebuild as rebuilding
 from services.segment.service import standings
 from services.segment.settings import SegmentSettings
-from shared.clock import Clock
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.events import OrderCancelled, OrderPlaced, OrderRefunded
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES, SEGMENTS
 from shared.rebuild import command
 from shared.rebuild.topics import Plan
+from shared.service.clock import Clock
 
 PLAN: Final = Plan(
     service="segment",

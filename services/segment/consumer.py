@@ -4,7 +4,7 @@ from services.segment.service import standings
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.events import OrderCancelled, OrderPlaced, OrderRefunded
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES
-from shared.kafka.batch import Handlers
+from shared.kafka.consumer.batch import Handlers
 
 TOPICS = (PROFILE_EVENTS, PROFILES)
 

@@ -8,10 +8,10 @@ from services.segment import commands, consumer
 from services.segment.api import router
 from services.segment.settings import SegmentSettings
 from services.segment.worker import Timers
-from shared import process
-from shared.clock import Clock, SystemClock
-from shared.command import Command
 from shared.rebuild import command
+from shared.service import process
+from shared.service.clock import Clock, SystemClock
+from shared.service.command_line import Command
 
 DESCRIPTION = "Tiers, lifecycle stages and RFM, kept current by events and by passing time."
 

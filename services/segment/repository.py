@@ -9,7 +9,7 @@ import msgspec
 
 from services.segment.domain import Policy, Purchase, Standing, validate
 from shared.contracts.orders import Order
-from shared.db import Work
+from shared.database.database import Work
 
 _decode_order = msgspec.json.Decoder(Order).decode
 _decode_policy = msgspec.json.Decoder(Policy).decode

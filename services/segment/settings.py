@@ -1,6 +1,6 @@
 """The configuration of segment: what every service needs, and nothing more."""
 
-from shared.settings import Settings
+from shared.service.settings import Settings
 
 
 class SegmentSettings(Settings):

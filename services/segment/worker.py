@@ -7,11 +7,11 @@ from typing import Final
 from sqlalchemy.exc import DBAPIError
 
 from services.segment.service import standings
-from shared.db import DATABASE_AWAY, Database
-from shared.failpoints import failpoint
-from shared.kafka.consumer import Consumer
-from shared.logging import get_logger
-from shared.waiting import until_set
+from shared.database.database import DATABASE_AWAY, Database
+from shared.kafka.consumer.consumer import Consumer
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
+from shared.service.loops import until_set
 
 PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late
 

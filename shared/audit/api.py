@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from shared.audit import log
 from shared.audit.chain import Entry
-from shared.guarded import GuardedRoute
 from shared.http import Db, PageSize, decode_cursor, encode_cursor, requires
+from shared.http.guarded import GuardedRoute
 
 
 class EntryOut(BaseModel):

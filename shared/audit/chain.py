@@ -12,7 +12,7 @@ from typing import Any, Final
 
 import msgspec
 
-from shared.auth import Principal
+from shared.http.auth import Principal
 
 BEGINNING: Final = bytes(32)  # the hash before the first entry
 COMMAND_LINE: Final = "command line"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from shared.audit import log
 from shared.audit.chain import BEGINNING, Actor, Head
-from shared.db import DATABASE_ERRORS, Database
+from shared.database.database import DATABASE_ERRORS, Database
 
 
 def user() -> Actor:

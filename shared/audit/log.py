@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shared.audit.chain import Actor, Break, Entry, Head, breaks, entry_after
-from shared.db import Work
+from shared.database.database import Work
 
 ENTRIES_AT_ONCE: Final = 1_000
 

@@ -10,13 +10,13 @@ from rich.progress import Progress
 from sqlalchemy.exc import DBAPIError
 
 from shared.audit.command import user
-from shared.db import DATABASE_ERRORS
+from shared.database.database import DATABASE_ERRORS
 from shared.dlq import decide, view
 from shared.dlq.decide import Outcome
 from shared.dlq.letters import Entry, Letters, read
 from shared.errors import AppError
-from shared.kafka import sources
-from shared.kafka.consumer import Subscription
+from shared.kafka.consumer.subscription import Subscription
+from shared.kafka.dead_letters import sources
 from shared.kafka.producer import BrokerAway
 
 MANY: Final = 10  # letters; from here on a bar shows how far it has got

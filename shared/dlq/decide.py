@@ -10,17 +10,18 @@ from shared import audit
 from shared.audit import Actor
 from shared.contracts import wire
 from shared.contracts.envelope import Event
-from shared.db import Database, Work, sqlstate
+from shared.database.database import Database, Work, sqlstate
 from shared.dlq.letters import Entry
 from shared.errors import TryAgain
-from shared.failpoints import failpoint
-from shared.kafka import decisions, isolation, offsets
-from shared.kafka.batch import trace_of
-from shared.kafka.consumer import Subscription
-from shared.kafka.dead_letters import DeadLetter, Letter
-from shared.kafka.decisions import Decision, Verdict
-from shared.kafka.isolation import Failed, Handler
-from shared.logging import trace_id
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.batch import trace_of
+from shared.kafka.consumer.subscription import Subscription
+from shared.kafka.dead_letters import decisions, isolation
+from shared.kafka.dead_letters.dead_letter import DeadLetter, Letter
+from shared.kafka.dead_letters.decisions import Decision, Verdict
+from shared.kafka.dead_letters.isolation import Failed, Handler
+from shared.service.failpoints import failpoint
+from shared.service.logging import trace_id
 
 PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 2.0)  # between attempts, when a concurrent writer came first
 TRANSACTION_ROLLBACK: Final = "40"  # SQLSTATE class: a deadlock, or two that can't both be

@@ -7,12 +7,13 @@ from aiokafka.errors import KafkaError
 
 from shared.contracts import topics
 from shared.errors import Invalid, NotFound
-from shared.kafka import dead_letters, decisions, log
+from shared.kafka import log
 from shared.kafka import topics as cluster
-from shared.kafka.consumer import Subscription
-from shared.kafka.dead_letters import Letter, place_of, place_text
-from shared.kafka.decisions import Decision, Verdict
-from shared.kafka.offsets import Place
+from shared.kafka.consumer.offsets import Place
+from shared.kafka.consumer.subscription import Subscription
+from shared.kafka.dead_letters import dead_letter, decisions
+from shared.kafka.dead_letters.dead_letter import Letter, place_of, place_text
+from shared.kafka.dead_letters.decisions import Decision, Verdict
 from shared.kafka.producer import BrokerAway
 
 
@@ -85,7 +86,7 @@ async def read(subscription: Subscription) -> Letters:
         decided = await decisions.every(work)
     name = topics.dead_letters(subscription.service)
     cluster_id = await _ensure(subscription, name)
-    found = dead_letters.letters(await log.read(subscription.brokers, name))
+    found = dead_letter.letters(await log.read(subscription.brokers, name))
     entries = [_entry(place, cluster_id, found.get(place), decided.get(place)) for place in found.keys() | decided]
     entries.sort(key=lambda entry: (entry.place, entry.offset))
     return Letters(cluster_id, {entry.name: entry for entry in entries})

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from shared.dlq.letters import Entry
-from shared.kafka.dead_letters import Letter
-from shared.kafka.sources import BlockedSource
+from shared.kafka.dead_letters.dead_letter import Letter
+from shared.kafka.dead_letters.sources import BlockedSource
 
 MIN_WIDTH: Final = 200  # columns; a narrower terminal breaks the line, where a table would cut the place
 MAX_REASONS: Final = 20

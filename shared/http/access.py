@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from shared import aliases
-from shared.auth import Principal, Verifier
-from shared.db import Database, Work
+from shared.database import aliases
+from shared.database.database import Database, Work
 from shared.errors import Forbidden, Unauthorized
+from shared.http.auth import Principal, Verifier
 
 bearer: Final = HTTPBearer(auto_error=False, description="A JWT with audience `rapport`")
 

@@ -7,15 +7,14 @@ from typing import Any
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.types import Receive, Scope, Send
 
-from shared import operations
-from shared.auth import Verifier
-from shared.direct import Answer, Direct
-from shared.http import front, problems
+from shared.http import middleware, operations, problems
+from shared.http.auth import Verifier
+from shared.http.fast_routes import Answer, Direct
+from shared.http.internal_errors import InternalErrors
+from shared.http.openapi import completed
 from shared.http.problems import Problem
 from shared.http.query import known_query
 from shared.http.values import storable_request
-from shared.internal_errors import InternalErrors
-from shared.openapi import completed
 
 
 class _Application(FastAPI):
@@ -64,7 +63,7 @@ def create_app(
     app.state.database = health.database
     app.state.verifier = verifier
     app.state.health = health
-    every = (*routers, operations.router, front.router)
+    every = (*routers, operations.router, middleware.router)
     app.state.routes = [route for router in every for route in router.routes]
     for router in every:
         app.include_router(router)

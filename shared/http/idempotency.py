@@ -3,9 +3,9 @@
 from collections.abc import Awaitable, Callable
 from uuid import UUID
 
-from shared.auth import Principal
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Invalid
+from shared.http.auth import Principal
 
 
 def scoped_key(caller: Principal, scope: str, key: str | None) -> str | None:

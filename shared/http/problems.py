@@ -13,10 +13,10 @@ from starlette.requests import ClientDisconnect
 from starlette.routing import Match
 
 from shared.contracts import keepable
-from shared.db import DATABASE_AWAY, is_away, refuses_data
+from shared.database.database import DATABASE_AWAY, is_away, refuses_data
 from shared.errors import AppError, Invalid
-from shared.logging import get_logger
-from shared.openapi import PROBLEM
+from shared.http.openapi import PROBLEM
+from shared.service.logging import get_logger
 
 PROBLEM_BASE: Final = "https://rapport.example/problems/"
 RETRY_AFTER_SECONDS: Final = 2

@@ -1,6 +1,6 @@
 """Query parameters that a route does not know are refused: a misspelt filter would answer with everybody.
 
-Routes of senders whose software adds parameters of its own say `shared.openapi.TOLERANT` in their `openapi_extra`:
+Routes of senders whose software adds parameters of its own say `shared.http.openapi.TOLERANT` in their `openapi_extra`:
 there what is not known is ignored, and the route's description says so.
 """
 
@@ -13,7 +13,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.exceptions import RequestValidationError
 
 from shared.http.access import bearer, principal
-from shared.openapi import QUERY_SCHEMES, UNKNOWN
+from shared.http.openapi import QUERY_SCHEMES, UNKNOWN
 
 
 async def known_query(request: Request) -> None:  # async: anything else would go through a thread

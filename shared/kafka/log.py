@@ -16,9 +16,9 @@ from shared.kafka import topics as cluster
 from shared.kafka import unreadable
 from shared.kafka.answers import Answers
 from shared.kafka.connection import Brokers, client_options
-from shared.kafka.dead_letters import Record
+from shared.kafka.consumer.offsets import Place
+from shared.kafka.dead_letters.dead_letter import Record
 from shared.kafka.failures import failures_raise
-from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
 
 BATCH_RECORDS: Final = 1_000

@@ -17,11 +17,11 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 
 from shared.contracts.wire import Message
-from shared.failpoints import failpoint
 from shared.kafka.connection import Brokers, client_options
 from shared.kafka.failures import failures_raise
 from shared.kafka.pinned import Pinned, Prepare, pin
-from shared.logging import get_logger
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
 
 SEND_SECONDS: Final = 10
 START_SECONDS: Final = 10

@@ -11,14 +11,14 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from shared.clock import Clock, SystemClock
-from shared.db import DATABASE_ERRORS, SESSION, Database
+from shared.database.database import DATABASE_ERRORS, SESSION, Database
+from shared.database.sql import sql
 from shared.kafka.log import reading
 from shared.kafka.producer import BrokerAway
 from shared.rebuild import shadow
 from shared.rebuild.topics import NotPossible, Plan, Rebuild, Report
-from shared.settings import Settings
-from shared.sql import sql
+from shared.service.clock import Clock, SystemClock
+from shared.service.settings import Settings
 
 LOCK: Final = 0x5265_6275  # any number that nobody else locks
 STATEMENT_SECONDS: Final = 900  # a table that was lost is filled by one statement

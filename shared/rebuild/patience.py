@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 from sqlalchemy.exc import DBAPIError
 
-from shared.db import sqlstate
+from shared.database.database import sqlstate
 
 PAUSES_SECONDS: Final = (0.1, 0.2, 0.3, 0.5, 1.0, 1.0, 2.0, 2.0, 3.0, 3.0)
 SECOND: Final = ("40P01", "40001", "55P03")  # deadlock, serialization failure, lock not available

@@ -7,7 +7,7 @@ own everywhere else; so the service's own statements fill it.
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from shared.db import Work
+from shared.database.database import Work
 
 SCHEMA: Final = "rebuild"
 SEARCH_PATH: Final = f"{SCHEMA}, public"

@@ -16,17 +16,18 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
-from shared.db import Database, Work, refuses_data
+from shared.database.database import Database, Work, refuses_data
 from shared.errors import Refused
-from shared.failpoints import failpoint
-from shared.kafka import dead_letters, decisions, isolation, offsets
-from shared.kafka.batch import Handler, Handlers
-from shared.kafka.decisions import Verdict
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.batch import Handler, Handlers
+from shared.kafka.consumer.offsets import Place
+from shared.kafka.dead_letters import dead_letter, decisions, isolation
+from shared.kafka.dead_letters.decisions import Verdict
 from shared.kafka.log import LogReader, Part
-from shared.kafka.offsets import Place
 from shared.outbox import Nowhere
 from shared.rebuild import shadow
 from shared.rebuild.patience import PAUSES_SECONDS, came_second
+from shared.service.failpoints import failpoint
 
 SMALL: Final = 1000  # records that may be left for the cut-over, during which the service's batches wait
 
@@ -184,7 +185,7 @@ class Rebuild:
         work.origin = part.place.partition
         events: list[tuple[str, Event]] = []
         for record in part.records:
-            name = dead_letters.place_text(part.place, record.offset)
+            name = dead_letter.place_text(part.place, record.offset)
             try:
                 found = isolation.read(wire.decode, record)
             except wire.NewerThanCode as error:

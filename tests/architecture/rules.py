@@ -22,7 +22,12 @@ PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "templates", "static
 # Of these the last is one within a process: what one record brings about ends there, with that record
 # (docs/decisions/0024).
 PROCESS_EDGES: Final = frozenset(
-    {"shared/process.py", "shared/internal_errors.py", "deploy/local/cli.py", "shared/kafka/isolation.py"}
+    {
+        "shared/service/process.py",
+        "shared/http/internal_errors.py",
+        "deploy/local/cli.py",
+        "shared/kafka/dead_letters/isolation.py",
+    }
 )
 TABLE_MARKS: Final = ("RECORD", "PROJECTION")
 

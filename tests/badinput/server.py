@@ -10,7 +10,7 @@ from typing import Any, Final
 import uvloop
 
 from deploy.local.process import LOOPBACK, free_port
-from shared import process
+from shared.service import process
 from tests.support.applications import build
 from tests.support.ingest import RecordingPublisher
 

@@ -36,7 +36,7 @@ from shared.contracts.changes import ProfileChanged, ProfileMerged, TierChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import CustomerIdentified, FeedbackSubmitted, OrderPlaced
 from shared.kafka.topics import ensure_topics
-from shared.process import Service
+from shared.service.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.bus_fuzz import Draft, drafts
 from tests.support.events import NOON, SECRET, event, user

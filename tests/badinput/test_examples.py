@@ -20,7 +20,7 @@ from services.profile.service.take_in import take_in
 from shared.contracts.changes import ConfirmationRequested
 from shared.contracts.envelope import SourceKind
 from shared.contracts.events import CustomerIdentified
-from shared.process import Service
+from shared.service.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.applications import SERVICES, asking, build, token
 from tests.support.events import event, user

@@ -21,12 +21,12 @@ from starlette.routing import Route
 from services.ingest.domain import body, message, times
 from services.ingest.domain.reception import Reception
 from services.ingest.service import taking
-from shared.clock import SystemClock
 from shared.contracts import topics
 from shared.contracts.envelope import SourceKind, event_ids
 from shared.contracts.identity import partition_key
 from shared.contracts.wire import Message
 from shared.kafka.producer import Producer
+from shared.service.clock import SystemClock
 from tests.bench.events import TRACEPARENT
 
 # As many as an event's record has, less the one that is its own here.

@@ -27,7 +27,7 @@ from rich.console import Console
 from rich.table import Table
 
 from deploy.local.settings import CHECKOUT, SERVICES, Ports
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 
 READY_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 60.0

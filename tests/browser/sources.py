@@ -5,8 +5,8 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from deploy.local.stack import Stack
-from shared.clock import SystemClock
-from shared.db import Database
+from shared.database.database import Database
+from shared.service.clock import SystemClock
 from tests.support.sources import made_source
 
 

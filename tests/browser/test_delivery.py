@@ -9,8 +9,8 @@ import pytest
 from playwright.async_api import Route
 
 from deploy.local.stack import Stack
-from shared.clock import SystemClock
 from shared.contracts.envelope import Event, event_id
+from shared.service.clock import SystemClock
 from tests.browser.bus import Bus, tracked
 from tests.browser.shop import Shop
 from tests.browser.sources import Source, Sources

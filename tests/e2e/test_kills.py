@@ -8,15 +8,15 @@ from itertools import count
 from signal import Signals
 from typing import Any
 
-from deploy.local.demo import cdnow
-from deploy.local.demo.cdnow import Plan
-from deploy.local.demo.client import Client
-from deploy.local.demo.job import history
+from deploy.demo import cdnow
+from deploy.demo.cdnow import Plan
+from deploy.demo.client import Client
+from deploy.demo.job import history
 from deploy.local.process import Child, free_port
 from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack
-from shared.clock import SystemClock
 from shared.contracts import topics
+from shared.service.clock import SystemClock
 from tests.support import orders
 from tests.support.logs import log_end
 from tests.support.running import eventually

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.local.demo import NotShown, newcomers, progress, run_demo
-from deploy.local.demo.client import Client
-from deploy.local.demo.job import history, plan_of
+from deploy.demo import NotShown, newcomers, progress, run_demo
+from deploy.demo.client import Client
+from deploy.demo.job import history, plan_of
 from deploy.local.placement import remove_data
 from deploy.local.settings import CHECKOUT, SERVICES, Ports
 from deploy.local.stack import Stack

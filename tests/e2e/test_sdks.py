@@ -13,8 +13,8 @@ import pytest
 
 from deploy.local.process import LOOPBACK
 from deploy.local.stack import Stack
-from shared.clock import SystemClock
 from shared.contracts.envelope import event_id
+from shared.service.clock import SystemClock
 from tests.support.profiles import Profiles
 from tests.support.running import eventually
 from tests.support.sdks import SDKS, Sdk, Sender, sending

@@ -18,13 +18,13 @@ from services.profile.main import build as build_profile
 from services.profile.settings import ProfileSettings
 from services.segment.main import build as build_segment
 from services.segment.settings import SegmentSettings
-from shared import process
-from shared.clock import SystemClock
 from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
+from shared.service import process
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory, new_broker
 from tests.support.events import SECRET, days, message, order, person
 from tests.support.running import eventually, running, session_milliseconds

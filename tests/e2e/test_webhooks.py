@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.stack import Stack
 from services.ingest.domain.source import Format
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 from tests.support.profiles import Profiles
 from tests.support.webhooks import TILL, signed
 

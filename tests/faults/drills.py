@@ -8,7 +8,7 @@ from signal import Signals
 from typing import Final
 
 from deploy.local.process import free_port
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 from tests.faults import load, provider
 from tests.faults.ledger import Ledger
 from tests.faults.load import Clients

@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 
 
 class Outcome(StrEnum):

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import httpx2
 
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 from tests.faults.ledger import Ledger, Outcome
 
 CALL_SECONDS: Final = 8.0

@@ -14,7 +14,7 @@ import asyncpg
 
 from deploy.local.process import answers as port_answers
 from deploy.local.process import free_port
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 from tests.faults import load, provider
 from tests.faults.ledger import Ledger
 from tests.faults.load import Clients

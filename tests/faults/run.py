@@ -14,8 +14,8 @@ from aiokafka import AIOKafkaProducer
 from rich.console import Console
 from rich.table import Table
 
-from shared.clock import SystemClock
 from shared.contracts import topics
+from shared.service.clock import SystemClock
 from tests.faults.checker import Broken, check
 from tests.faults.collect import Settled, gather
 from tests.faults.evidence import Evidence

@@ -19,13 +19,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from shared import process
-from shared.clock import Clock, SystemClock
-from shared.command import Command
 from shared.contracts.envelope import Event
-from shared.db import Work
-from shared.kafka.batch import Applier, Handler, Held
-from shared.kafka.dead_letters import Record
+from shared.database.database import Work
+from shared.kafka.consumer.batch import Applier, Handler, Held
+from shared.kafka.dead_letters.dead_letter import Record
+from shared.service import process
+from shared.service.clock import Clock, SystemClock
+from shared.service.command_line import Command
 from tests.faults import planted, tally
 
 SLOW_SECONDS: Final = 0.15

@@ -16,7 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from deploy.local.process import LOOPBACK, free_port
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 from tests.faults.chart import draw
 from tests.faults.ledger import Ledger
 from tests.faults.load import Clients, endless

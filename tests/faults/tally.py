@@ -8,14 +8,14 @@ import os
 from collections.abc import Sequence
 from datetime import timedelta
 
-from shared import process
-from shared.clock import Clock, SystemClock
 from shared.contracts.envelope import Event
 from shared.contracts.events import FACTS, CustomEvent
 from shared.contracts.topics import PROFILE_EVENTS
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Refused
-from shared.settings import Settings
+from shared.service import process
+from shared.service.clock import Clock, SystemClock
+from shared.service.settings import Settings
 
 TABLE = "CREATE TABLE IF NOT EXISTS tally (event_id uuid PRIMARY KEY, times integer NOT NULL)"
 

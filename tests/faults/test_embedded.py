@@ -12,7 +12,7 @@ import pytest
 from deploy.local.placement import remove_data
 from deploy.local.settings import Ports
 from deploy.local.stack import Stack
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 from tests.faults import load
 from tests.faults.checker import check
 from tests.faults.collect import gather

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from deploy.local.process import LOOPBACK, StackError
-from shared.clock import SystemClock
 from shared.contracts import topics
+from shared.service.clock import SystemClock
 from tests.faults import draw, ledger, load
 from tests.faults.drills import DEATH_SECONDS, FIRED, Drill, Ground, die
 from tests.faults.exercise import exercise

@@ -11,7 +11,7 @@ import pytest
 
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK, free_port
-from shared.clock import SystemClock
+from shared.service.clock import SystemClock
 from tests.faults import provider
 from tests.support.running import eventually
 

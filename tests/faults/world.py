@@ -18,8 +18,8 @@ from deploy.local.process import LOOPBACK, POLL_SECONDS, Child, free_port, run_t
 from deploy.local.settings import CHECKOUT, Ports
 from deploy.local.settings import SERVICES as FIVE
 from deploy.local.stack import Stack
-from shared import migrate
 from shared.contracts import topics
+from shared.database import migrate
 from shared.kafka.topics import admin
 from tests.faults import tally
 from tests.faults.ledger import Ledger

@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from shared import aliases
-from shared.aliases import Merge
-from shared.clock import SystemClock
-from shared.db import Database
+from shared.database import aliases
+from shared.database.aliases import Merge
+from shared.database.database import Database
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 
 CUSTOMERS = 12

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.local.process import LOOPBACK, free_port
 from services.profile.service.take_in import take_in
-from shared import process
 from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
 from shared.http import encode_cursor
 from shared.http.paging import MAX_PAGE
+from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.support.applications import (
     ANSWER,

@@ -16,9 +16,9 @@ import pytest
 from shared import audit
 from shared.audit import command, log
 from shared.audit.chain import Head
-from shared.clock import SystemClock
-from shared.db import Database
-from shared.migrate import ROOT
+from shared.database.database import Database
+from shared.database.migrate import ROOT
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
 from tests.support.applications import SERVICES, asking, build, token

@@ -14,10 +14,11 @@ from deploy.local.broker import Broker
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.wire import Message
-from shared.db import Work
+from shared.database.database import Work
 from shared.dlq import command as dlq
-from shared.kafka import breaker, offsets, sources
-from shared.kafka.consumer import Consumer
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.consumer import Consumer
+from shared.kafka.dead_letters import breaker, sources
 from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, tally
 from tests.support.events import event, message, order, user

@@ -25,12 +25,12 @@ from services.campaign.service.rules import Rules
 from services.campaign.service.sending import Claimed
 from services.campaign.service.sending import claim as claim_due
 from services.campaign.worker import Sender
-from shared import aliases
 from shared.contracts import wire
 from shared.contracts.changes import ContactPoint, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, MessageSent
-from shared.db import Database, Work
+from shared.database import aliases
+from shared.database.database import Database, Work
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
 from tests.support.running import eventually

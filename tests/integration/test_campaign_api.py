@@ -16,12 +16,12 @@ from deploy.local.process import LOOPBACK, free_port
 from services.campaign.consumer import HANDLERS
 from services.campaign.main import build
 from services.campaign.settings import CampaignSettings
-from shared import process
 from shared.contracts import topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body
 from shared.kafka.producer import Producer
+from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.support.applications import PUBLIC_KEY, token
 from tests.support.events import SECRET, message

@@ -23,18 +23,18 @@ from services.campaign import commands
 from services.campaign.domain.ledger import Ledger
 from services.campaign.main import build
 from services.campaign.service import floor as floors
-from shared import process
-from shared.clock import SystemClock
 from shared.contracts import topics
 from shared.contracts.changes import TierChanged
 from shared.contracts.envelope import Event
-from shared.db import Database
+from shared.database.database import Database
+from shared.database.migrate import upgrade
 from shared.errors import Conflict, Invalid
-from shared.kafka import rewinds
-from shared.kafka.offsets import Place
+from shared.kafka.consumer import rewinds
+from shared.kafka.consumer.offsets import Place
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
-from shared.migrate import upgrade
+from shared.service import process
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory, new_broker
 from tests.integration.test_campaign_api import at_risk, client_of, event, hear, profile, settings
 from tests.support.actors import OPERATOR

@@ -9,12 +9,12 @@ from uuid import UUID
 
 import pytest
 
-from shared.clock import SystemClock
 from shared.contracts.changes import ProfileChanged, ProfileMerged, TierChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import OrderPlaced
-from shared.db import Database
-from shared.kafka.batch import Handlers
+from shared.database.database import Database
+from shared.kafka.consumer.batch import Handlers
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import NOON, event
 

@@ -8,14 +8,14 @@ import pytest
 
 from services.profile.service import read
 from services.profile.service import rebuild as rebuilding
-from shared.clock import SystemClock
 from shared.contracts import topics
 from shared.contracts.changes import ConfirmationRequested, ProfileChanged
 from shared.contracts.context import Context
 from shared.contracts.envelope import SourceKind
 from shared.contracts.events import ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
-from shared.db import Database
+from shared.database.database import Database
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.integration.test_profile_service import published, take
 from tests.support.events import NOON, days, event, user

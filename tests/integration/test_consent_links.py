@@ -18,13 +18,13 @@ from services.campaign.domain.links import Links
 from services.campaign.service import confirming, contacts, operations
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
-from shared import process
 from shared.contracts import wire
 from shared.contracts.changes import ConfirmationRequested, ProfileChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import ConsentChanged
 from shared.contracts.identity import Identity, Namespace
-from shared.db import Work
+from shared.database.database import Work
+from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.support.applications import build
 from tests.support.events import NOON

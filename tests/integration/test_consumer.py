@@ -19,20 +19,22 @@ from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.wire import Message
-from shared.db import Work
+from shared.database.database import Work
+from shared.database.migrate import upgrade
 from shared.errors import TryAgain
-from shared.kafka import breaker, log, offsets
-from shared.kafka.batch import Held
-from shared.kafka.consumer import Consumer, Stuck
-from shared.kafka.consumer.holdings import Holdings
+from shared.kafka import log
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.acquire import Taking
+from shared.kafka.consumer.assignment import Holdings
+from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.consumer import Consumer
+from shared.kafka.consumer.offsets import Place
 from shared.kafka.consumer.pace import NOTE_SECONDS
 from shared.kafka.consumer.subscription import STUCK_SECONDS, WATCH_SECONDS
-from shared.kafka.consumer.taking import Taking
-from shared.kafka.consumer.watch import Watch
-from shared.kafka.offsets import Place
+from shared.kafka.consumer.watchdog import Stuck, Watch
+from shared.kafka.dead_letters import breaker
 from shared.kafka.producer import BrokerAway
 from shared.kafka.topics import admin
-from shared.migrate import upgrade
 from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, ClientAnswers, tally
 from tests.support.events import event, message, order, user

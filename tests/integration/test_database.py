@@ -8,8 +8,8 @@ from typing import Any, Final
 import pytest
 from sqlalchemy.exc import DBAPIError
 
-from shared.clock import SystemClock
-from shared.db import Database, Work, refuses_data, sqlstate
+from shared.database.database import Database, Work, refuses_data, sqlstate
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 
 

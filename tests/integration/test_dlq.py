@@ -15,23 +15,25 @@ from deploy.local.broker import Broker
 from services.feedback.settings import FeedbackSettings
 from services.profile.main import build as build_profile
 from services.profile.settings import ProfileSettings
-from shared import process
 from shared.audit import log as audit_log
-from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent, FeedbackSubmitted, OrderPlaced
 from shared.contracts.wire import Message
-from shared.db import Database, Work
+from shared.database.database import Database, Work
+from shared.database.migrate import ROOT
 from shared.dlq import command
 from shared.errors import Refused
-from shared.kafka import dead_letters, decisions, log, offsets
-from shared.kafka.batch import Handlers
-from shared.kafka.dead_letters import DeadLetter, Record, place_of, place_text
-from shared.kafka.offsets import Place
+from shared.kafka import log
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.batch import Handlers
+from shared.kafka.consumer.offsets import Place
+from shared.kafka.dead_letters import dead_letter, decisions
+from shared.kafka.dead_letters.dead_letter import DeadLetter, Record, place_of, place_text
 from shared.kafka.producer import Producer
 from shared.kafka.topics import admin, cluster_id, ensure
-from shared.migrate import ROOT
+from shared.service import process
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, tally
 from tests.support.events import SECRET, event, message, order, user
@@ -120,7 +122,7 @@ async def plant(bench: Bench, record: Record, *, service: str = "", refused: boo
     async with bench.database.work() as work:
         if refused:
             await decisions.refuse(work, {place_text(place, record.offset): "planted"})
-        await dead_letters.write(bench.producer, service, place, [DeadLetter(record, "planted")], now=work.now)
+        await dead_letter.write(bench.producer, service, place, [DeadLetter(record, "planted")], now=work.now)
     return place_text(place, record.offset)
 
 
@@ -147,7 +149,7 @@ async def test_a_letter_that_was_written_several_times_is_listed_once(bench: Ben
     [(name, _)] = (await decided(bench.database)).items()
     place, offset = place_of(name)
     again = [DeadLetter(record_of(one, offset), REFUSED)]
-    await dead_letters.write(bench.producer, bench.service, place, again * 3, now=bench.clock.now())
+    await dead_letter.write(bench.producer, bench.service, place, again * 3, now=bench.clock.now())
     status, printed = await desk("list")
     assert status == 0
     assert printed.count(f"{bench.topic}/{place.partition}/{offset} ") == 1

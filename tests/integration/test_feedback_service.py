@@ -11,14 +11,14 @@ from structlog.testing import capture_logs
 
 from services.feedback import service
 from services.feedback.domain import CaseStatus, Survey
-from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.changes import ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, may_say_of
 from shared.contracts.events import FeedbackSubmitted, PageViewed
 from shared.contracts.identity import Identity, Namespace, partition_key
-from shared.db import Database, Work
+from shared.database.database import Database, Work
 from shared.errors import Refused
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
 from tests.support.events import NOON, SECRET, days, event, order, user

@@ -10,8 +10,8 @@ import httpx2
 import pytest
 
 from deploy.local.process import LOOPBACK
-from shared.server import protocol
-from shared.server.limits import PROBE_CONNECTIONS
+from shared.http.server import protocol
+from shared.http.server.limits import PROBE_CONNECTIONS
 from tests.support.connections import (
     GET,
     IMPATIENT,

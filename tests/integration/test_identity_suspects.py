@@ -10,10 +10,10 @@ import pytest
 
 from services.profile import commands
 from services.profile.settings import ProfileSettings
-from shared.clock import SystemClock
 from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
-from shared.db import Database
+from shared.database.database import Database
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.integration.test_identity_trust import BROWSER, OTHER_MAIL, VICTIM, VICTIMS_MAIL, browsed, profile_of, said
 from tests.integration.test_profile_service import merged, take

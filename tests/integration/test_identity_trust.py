@@ -11,16 +11,16 @@ from services.campaign.repository import contacts as campaign_contacts
 from services.campaign.service import contacts as campaign
 from services.profile.service import read
 from services.profile.service import rebuild as rebuilding
-from shared import aliases
-from shared.auth import Principal
-from shared.clock import SystemClock
 from shared.contracts import topics
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import CustomerIdentified, FeedbackSubmitted, PageViewed
 from shared.contracts.identity import Identity, Namespace
-from shared.db import Database
+from shared.database import aliases
+from shared.database.database import Database
 from shared.errors import Forbidden
 from shared.http import require_customer_or
+from shared.http.auth import Principal
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.integration.test_profile_service import merged, published, take
 from tests.support.events import NOON, days, event, user

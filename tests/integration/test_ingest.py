@@ -19,11 +19,11 @@ from services.ingest.commands import source as command
 from services.ingest.main import build
 from services.ingest.service import sources
 from services.ingest.settings import IngestSettings
-from shared import process
-from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event, event_id
-from shared.db import Database
+from shared.database.database import Database
+from shared.service import process
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import SECRET
 from tests.support.sources import VAULT, made_source

@@ -16,7 +16,7 @@ from services.ingest.worker import Clerk
 from shared.contracts import topics
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.identity import Namespace
-from shared.db import Work
+from shared.database.database import Work
 from tests.conftest import DatabaseFactory
 from tests.support.ingest import NOW, Ingest, bearer, ingesting, keep_published
 from tests.support.running import eventually

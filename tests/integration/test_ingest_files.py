@@ -23,10 +23,10 @@ from services.ingest.settings import IngestSettings
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomerIdentified, Item, OrderPlaced
+from shared.database.migrate import ROOT
 from shared.kafka import log
 from shared.kafka.topics import ensure_topics
-from shared.migrate import ROOT
-from shared.process import Service
+from shared.service.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.events import SECRET
 from tests.support.ingest import Ingest, bearer, ingesting, keep_published

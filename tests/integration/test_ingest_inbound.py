@@ -19,12 +19,13 @@ from shared.contracts.envelope import Event, event_id
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.wire import Message
 from shared.dlq import command as dlq
-from shared.kafka import log, offsets
-from shared.kafka.offsets import Place
+from shared.kafka import log
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.offsets import Place
+from shared.kafka.dead_letters.sources import UNKNOWN, blocked_sources
 from shared.kafka.producer import Producer
-from shared.kafka.sources import UNKNOWN, blocked_sources
 from shared.kafka.topics import admin, cluster_id, ensure_topics
-from shared.process import Service
+from shared.service.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.events import SECRET
 from tests.support.running import eventually, running, session_milliseconds

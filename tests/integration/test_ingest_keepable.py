@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 
 from services.ingest.domain.inbound import decode
 from services.ingest.service import inbound, reckoning, taking
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Refused
 from tests.conftest import DatabaseFactory
 from tests.integration.test_ingest_ways import BATCH, STRUCTURED, problem_of

@@ -11,13 +11,13 @@ from aiokafka.errors import KafkaError
 
 from deploy.local.kafka import ApacheKafka, Listener
 from deploy.local.process import LOOPBACK, free_port
-from shared import process
 from shared.contracts import topics
 from shared.contracts.wire import Message
 from shared.kafka import log
 from shared.kafka.connection import KafkaConnection, Mechanism
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
+from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.support.applications import build
 from tests.support.certificates import Authority

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from shared.clock import SystemClock
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
-from shared.db import Database
+from shared.database.database import Database
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.integration.test_apis import BAD_BODIES, JSON, fault_in
 from tests.support.applications import ROUTES, Route, asking, build, token

@@ -39,7 +39,7 @@ from deploy.local.process import (
 )
 from deploy.local.settings import CHECKOUT, Ports
 from deploy.local.stack import _left
-from shared import migrate
+from shared.database import migrate
 
 DEADLINE_SECONDS = 60.0
 

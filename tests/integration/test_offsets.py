@@ -20,10 +20,10 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.clock import SystemClock
-from shared.db import Database
-from shared.kafka import offsets
-from shared.kafka.offsets import Place, Swapped, Taken
+from shared.database.database import Database
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.offsets import Place, Swapped, Taken
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.examples import EXAMPLES
 

@@ -17,10 +17,10 @@ import pytest
 
 from deploy.local.postgres import Postgres
 from deploy.local.process import LOOPBACK
-from shared import migrate
-from shared.clock import SystemClock
-from shared.database_url import problem_of
-from shared.db import DATABASE_ERRORS, Database
+from shared.database import migrate
+from shared.database.database import DATABASE_ERRORS, Database
+from shared.database.url import problem_of
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.certificates import Authority
 

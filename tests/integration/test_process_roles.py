@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.process import LOOPBACK, free_port
-from shared import process
+from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.support.applications import build
 from tests.support.running import DEADLINE_SECONDS, eventually, session_milliseconds

@@ -15,7 +15,7 @@ from deploy.local.process import free_port
 from shared.contracts import topics
 from shared.contracts.wire import Message
 from shared.kafka import log
-from shared.kafka.dead_letters import Record
+from shared.kafka.dead_letters.dead_letter import Record
 from shared.kafka.producer import BrokerAway, Producer, partition_of
 from shared.kafka.topics import admin, ensure
 

@@ -15,8 +15,6 @@ from sqlalchemy.exc import DBAPIError
 from services.profile.domain.fold import MAX_ANONYMOUS_IDS, MAX_PUBLIC_TRAITS
 from services.profile.service import read
 from services.profile.service.take_in import take_in
-from shared import metrics
-from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.context import Agent, Context
@@ -34,8 +32,10 @@ from shared.contracts.events import (
     ProductViewed,
 )
 from shared.contracts.identity import Identity, Namespace
-from shared.db import Database, Work, refuses_data
+from shared.database.database import Database, Work, refuses_data
 from shared.errors import Refused, TryAgain
+from shared.service import metrics
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import NOON, days, event, order, user
 from tests.support.running import eventually

@@ -31,20 +31,20 @@ from services.segment.consumer import HANDLERS
 from services.segment.main import build as build_segment
 from services.segment.service import standings
 from services.segment.settings import SegmentSettings
-from shared import process
-from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomerIdentified, OrderPlaced, OrderRefunded, PageViewed, ProductViewed
 from shared.contracts.topics import PROFILE_EVENTS
 from shared.contracts.wire import Message
-from shared.db import Database
-from shared.kafka.offsets import Place
+from shared.database.database import Database
+from shared.kafka.consumer.offsets import Place
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
 from shared.rebuild.command import LOCK
 from shared.rebuild.topics import why_not_whole
+from shared.service import process
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory, new_broker
 from tests.integration.test_profile_service import some_events, take
 from tests.support.databases import Databases

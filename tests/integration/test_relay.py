@@ -15,19 +15,19 @@ from structlog.testing import capture_logs
 
 from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.process import free_port
-from shared.clock import SystemClock
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent
 from shared.contracts.wire import Message
-from shared.db import Database
+from shared.database.database import Database
 from shared.errors import Refused
-from shared.kafka import offsets
-from shared.kafka.offsets import Place
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.offsets import Place
 from shared.kafka.producer import BATCH_BYTES, LogPosition, Producer
 from shared.kafka.topics import admin, ensure
 from shared.outbox import MAX_RECORD_BYTES
 from shared.relay import Relay
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import event, order, user
 from tests.support.running import eventually

@@ -8,12 +8,12 @@ from aiokafka.errors import KafkaError
 from deploy.local.broker import Broker
 from shared.contracts import topics
 from shared.contracts.events import CustomEvent
-from shared.db import Work
-from shared.kafka import rewinds
-from shared.kafka.consumer import Consumer, pace
+from shared.database.database import Work
+from shared.kafka.consumer import pace, rewinds
 from shared.kafka.consumer import session as session
-from shared.kafka.offsets import Place
-from shared.kafka.rewinds import Rewind
+from shared.kafka.consumer.consumer import Consumer
+from shared.kafka.consumer.offsets import Place
+from shared.kafka.consumer.rewinds import Rewind
 from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, tally
 from tests.support.events import order

@@ -7,10 +7,10 @@ import pytest
 from sqlalchemy.exc import DBAPIError
 
 from deploy.local.postgres import Postgres
-from shared import migrate
-from shared.clock import SystemClock
-from shared.db import Database, sqlstate
-from shared.sql import sql
+from shared.database import migrate
+from shared.database.database import Database, sqlstate
+from shared.database.sql import sql
+from shared.service.clock import SystemClock
 
 INSUFFICIENT_PRIVILEGE = "42501"
 USER = "rapport_campaign"

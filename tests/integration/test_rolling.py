@@ -16,7 +16,7 @@ from deploy.local.process import LOOPBACK, Child, answers, free_port
 from deploy.local.settings import CHECKOUT
 from services.ingest.main import build
 from services.ingest.settings import IngestSettings
-from shared import process
+from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.faults.front import Front
 from tests.faults.proxy import Proxy

@@ -12,13 +12,13 @@ import pytest
 
 from services.segment import domain, repository
 from services.segment.service import standings as service
-from shared.clock import SystemClock
 from shared.contracts import orders, topics, wire
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, Stamp
 from shared.contracts.events import Body, OrderCancelled, OrderPlaced, OrderRefunded
-from shared.db import Database, Work
+from shared.database.database import Database, Work
 from shared.errors import Refused
+from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import NOON, days, event
 

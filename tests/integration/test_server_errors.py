@@ -12,13 +12,13 @@ from fastapi.responses import Response, StreamingResponse
 from structlog.testing import capture_logs
 
 from deploy.local.process import LOOPBACK, free_port
-from shared.auth import Verifier
-from shared.clock import SystemClock
-from shared.db import Database
-from shared.health import Pulse
+from shared.database.database import Database
 from shared.http.app import create_app
-from shared.openapi import PROBLEM
-from shared.operations import Health
+from shared.http.auth import Verifier
+from shared.http.openapi import PROBLEM
+from shared.http.operations import Health
+from shared.service.clock import SystemClock
+from shared.service.heartbeats import Pulse
 from tests.support.running import eventually
 
 router = APIRouter()

@@ -16,7 +16,7 @@ import pytest
 from services.profile.domain.fold import MAX_PUBLIC_TRAITS
 from shared.contracts import topics
 from shared.kafka.topics import ensure_topics
-from shared.process import Service
+from shared.service.process import Service
 from tests.conftest import new_broker
 from tests.support.applications import SERVICES, build, token
 from tests.support.databases import Databases

@@ -10,9 +10,9 @@ import pytest
 from deploy.local.postgres import Postgres
 from services.campaign import content
 from services.campaign.service import operations, publishing
-from shared import migrate
-from shared.clock import SystemClock
-from shared.db import Database
+from shared.database import migrate
+from shared.database.database import Database
+from shared.service.clock import SystemClock
 
 # As the first release's migration published them.
 FIRST: Final[tuple[dict[str, Any], ...]] = (

@@ -25,8 +25,8 @@ from services.profile.main import build as build_profile
 from services.profile.settings import ProfileSettings
 from services.segment.main import build as build_segment
 from services.segment.settings import SegmentSettings
-from shared import process
-from shared.clock import SystemClock
+from shared.service import process
+from shared.service.clock import SystemClock
 from tests.support.events import SECRET
 
 KEY: Final = Ed25519PrivateKey.generate()

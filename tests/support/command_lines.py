@@ -3,8 +3,8 @@
 import importlib
 from collections.abc import Mapping
 
-from shared import process
-from shared.command import Command
+from shared.service import process
+from shared.service.command_line import Command
 
 
 def commands_of(service: str) -> Mapping[str, Command]:

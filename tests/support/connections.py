@@ -14,8 +14,8 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from deploy.local.process import LOOPBACK, free_port
-from shared.server.limits import ConnectionLimits
-from shared.server.serving import Drain, serve
+from shared.http.server.limits import ConnectionLimits
+from shared.http.server.serving import Drain, serve
 
 DEADLINE_SECONDS: Final = 20
 LARGE_ANSWER_BYTES: Final = 32_000_000  # more than the kernel keeps for a socket

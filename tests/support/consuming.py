@@ -9,15 +9,16 @@ from uuid import uuid4
 
 from aiokafka import TopicPartition
 
-from shared.clock import SystemClock
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent, OrderPlaced
-from shared.db import Database, Work
+from shared.database.database import Database, Work
 from shared.errors import Refused
-from shared.kafka import dead_letters
-from shared.kafka.consumer import Consumer, Subscription
+from shared.kafka.consumer.consumer import Consumer
+from shared.kafka.consumer.subscription import Subscription
+from shared.kafka.dead_letters import dead_letter
 from shared.kafka.producer import Producer
 from shared.kafka.topics import admin, ensure
+from shared.service.clock import SystemClock
 from tests.support.events import message
 from tests.support.running import eventually
 
@@ -94,7 +95,7 @@ class Bench:
             "service": self.service,
             "brokers": self.bootstrap,
             "database": database,
-            "producer": dead_letters.producer(self.bootstrap, client_id="bench-dlq"),
+            "producer": dead_letter.producer(self.bootstrap, client_id="bench-dlq"),
             "clock": self.clock,
             "topics": [self.topic],
             "handlers": {OrderPlaced: tally, CustomEvent: tally},

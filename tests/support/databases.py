@@ -13,7 +13,8 @@ from asyncpg import Connection
 from asyncpg.pool import PoolConnectionProxy
 
 from deploy.local.postgres import Postgres
-from shared import migrate, process
+from shared.database import migrate
+from shared.service import process
 from tests.support.applications import build
 
 # Everything whose difference means that a test changed more than rows: such a database is dropped.

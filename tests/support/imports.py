@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 
-from deploy.local.demo import cdnow
+from deploy.demo import cdnow
 from deploy.local.process import Child
 from deploy.local.settings import CHECKOUT
 from deploy.local.stack import Stack

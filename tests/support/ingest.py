@@ -15,9 +15,9 @@ from services.ingest.settings import IngestSettings
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.wire import Message
-from shared.db import Database
+from shared.database.database import Database
 from shared.kafka.producer import BrokerAway
-from shared.process import Service
+from shared.service.process import Service
 from tests.support.applications import PUBLIC_KEY, token
 from tests.support.events import SECRET
 from tests.support.sources import SECRETS_KEY, made_source

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 import asyncpg
 
-from deploy.local.demo.cdnow import Line
+from deploy.demo.cdnow import Line
 from deploy.local.postgres import Postgres
 
 Figures = Mapping[str, tuple[int, int]]

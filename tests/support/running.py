@@ -8,8 +8,8 @@ from typing import Any, Final, TypeVar
 from pydantic import SecretStr
 
 from deploy.local.broker import Broker, EmbeddedBroker
-from shared import process
-from shared.settings import Settings
+from shared.service import process
+from shared.service.settings import Settings
 
 DEADLINE_SECONDS: Final = 30.0
 LONGEST_DEADLINES: Final = 20

@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.ingest.service import sources
 from services.ingest.service.vault import Vault
-from shared.db import Database
+from shared.database.database import Database
 from tests.support.actors import OPERATOR
 
 SECRETS_KEY = "YSBrZXkgb2YgdGhpcnR5LXR3byBieXRlcywgZml4ZWQ="

@@ -155,7 +155,12 @@ SHAPES: Final = (
         "services/profile/domain/planted.py",
         "def f() -> None:\n    import socket\n",
     ),
-    Plant("contracts import a mechanism", "contracts-imports", "shared/contracts/planted.py", "import shared.db\n"),
+    Plant(
+        "contracts import a mechanism",
+        "contracts-imports",
+        "shared/contracts/planted.py",
+        "import shared.database.database\n",
+    ),
     Plant(
         *("a migration imports domain", "migrations-imports", "services/profile/migrations/versions/0002_planted.py"),
         "from services.profile import domain\n",

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.local.demo import cdnow, newcomers
-from deploy.local.demo.bars import bars
-from deploy.local.demo.figures import Figures, Journey
-from deploy.local.demo.job import history, plan_of
-from deploy.local.demo.progress import State
-from deploy.local.demo.summary import differences, message_ids, money
+from deploy.demo import cdnow, newcomers
+from deploy.demo.bars import bars
+from deploy.demo.figures import Figures, Journey
+from deploy.demo.job import history, plan_of
+from deploy.demo.progress import State
+from deploy.demo.summary import differences, message_ids, money
 
 STATE = State(today=date(2026, 11, 30), slice_orders=300, newcomers=True, mails_after_import=0)
 PLAN = plan_of(STATE)

@@ -12,7 +12,7 @@ import pytest
 from shared.contracts.asyncapi import HEADERS, document
 from shared.contracts.events import OrderPlaced
 from shared.contracts.wire import encode
-from shared.settings import Settings
+from shared.service.settings import Settings
 from tests.support.events import event, user
 
 ROOT = Path(__file__).resolve().parents[2]

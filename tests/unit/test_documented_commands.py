@@ -9,7 +9,7 @@ import pytest
 
 from deploy.local import cli
 from deploy.local.settings import CHECKOUT, SERVICES, Ports
-from shared.command import parse
+from shared.service.command_line import parse
 from tests.support.applications import ROUTES, WRITERS
 from tests.support.command_lines import commands_of
 from tests.support.documents import PAGES, Told, command_lines

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias
 from uuid import UUID
 
 from services.campaign.domain.delivery import State
-from shared.db import Work
+from shared.database.database import Work
 
 Table: TypeAlias = Literal["messages", "confirmations"]
 

@@ -9,7 +9,7 @@ from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import Handed
 from shared.contracts.changes import ConfirmationRequested
 from shared.contracts.envelope import Event
-from shared.db import Work
+from shared.database.database import Work
 
 _CLAIMING = 0x636F6E6669726D  # the advisory lock of who claims; with it the caps hold across processes
 

@@ -8,7 +8,7 @@ import msgspec
 
 from services.campaign.domain.contact import Contact
 from shared.contracts.changes import ProfileChanged
-from shared.db import Work
+from shared.database.database import Work
 
 
 async def upsert_contacts(work: Work, found: Sequence[tuple[ProfileChanged, Contact]]) -> None:

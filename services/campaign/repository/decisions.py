@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from services.campaign.domain.decision import Decision
-from shared.db import Work
+from shared.database.database import Work
 
 
 async def insert(work: Work, made: Sequence[Decision]) -> Collection[UUID]:

@@ -6,7 +6,7 @@ import msgspec
 
 from services.campaign.domain.gate import SendStop
 from services.campaign.domain.journey import Journey, Published
-from shared.db import Work
+from shared.database.database import Work
 
 
 async def published(work: Work) -> Sequence[Published]:

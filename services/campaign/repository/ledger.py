@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from services.campaign.domain.ledger import Identity, Ledger
-from shared.db import Work
+from shared.database.database import Work
 
 # The timeline that is written now; the one that pg_control_checkpoint() tells is the last checkpoint's, which after a
 # promotion is the old one for as long as the first checkpoint takes. Any role may call these functions.

@@ -9,7 +9,7 @@ from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import Handed
 from services.campaign.domain.journey import Journey
 from shared.contracts.envelope import Event
-from shared.db import Work
+from shared.database.database import Work
 
 
 class Due(NamedTuple):

@@ -8,10 +8,10 @@ from services.campaign.domain.journey import Entered, Journey, Skipped, enter, s
 from services.campaign.repository import contacts, journeys, messages
 from services.campaign.repository.messages import New
 from services.campaign.service.recording import record
-from shared import aliases
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event, derived_id
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
 
 Change = TierChanged | StageChanged
 

@@ -29,13 +29,13 @@ from services.campaign.repository.confirmations import Asked, Verdict
 from services.campaign.service import floor
 from services.campaign.service.recording import Subject, about, record
 from services.campaign.service.rules import SOURCE, Rules
-from shared import metrics
 from shared.contracts import topics
 from shared.contracts.changes import ConfirmationRequested
 from shared.contracts.envelope import Event, SourceKind, derived_id
 from shared.contracts.events import ConsentChanged
 from shared.contracts.identity import Identity, Namespace, partition_key
-from shared.db import Work
+from shared.database.database import Work
+from shared.service import metrics
 
 HOURS: Final = str(int(links.CONFIRM_VALID / HOUR))
 

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from services.campaign.domain.contact import contact_of
 from services.campaign.repository import contacts as repository
-from shared import aliases
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:

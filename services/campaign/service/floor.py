@@ -7,10 +7,10 @@ from services.campaign.domain.ledger import Ledger, Objection, difference, objec
 from services.campaign.repository import ledger as repository
 from shared import audit
 from shared.audit import Actor
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Conflict, Invalid
-from shared.kafka.rewinds import Rewind, described
-from shared.logging import get_logger
+from shared.kafka.consumer.rewinds import Rewind, described
+from shared.service.logging import get_logger
 
 log = get_logger(__name__)
 

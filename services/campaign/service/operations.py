@@ -11,9 +11,10 @@ from services.campaign.domain.journey import Published
 from services.campaign.repository import decisions as decision_rows
 from services.campaign.repository import journeys as journey_rows
 from services.campaign.repository import messages as message_rows
-from shared import aliases, audit
+from shared import audit
 from shared.audit import Actor
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
 from shared.errors import NotFound
 
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from services.campaign.domain.journey import Journey
 from services.campaign.repository import journeys as repository
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Conflict
-from shared.logging import get_logger
+from shared.service.logging import get_logger
 
 log: Final = get_logger(__name__)
 

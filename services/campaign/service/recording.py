@@ -9,10 +9,10 @@ from uuid import UUID
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.repository import decisions
 from services.campaign.repository.messages import Due
-from shared import metrics
 from shared.contracts.envelope import derived_id
-from shared.db import Work
-from shared.logging import get_logger
+from shared.database.database import Work
+from shared.service import metrics
+from shared.service.logging import get_logger
 
 log: Final = get_logger(__name__)
 

@@ -19,13 +19,14 @@ from services.campaign.repository.messages import Due, Move
 from services.campaign.service import floor
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
-from shared import aliases, metrics
 from shared.contracts import topics
 from shared.contracts.consent import TRANSACTIONAL
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import MessageSent
 from shared.contracts.identity import partition_key
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
+from shared.service import metrics
 
 HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in batches of this size
 

@@ -7,13 +7,14 @@ from uuid import uuid4
 from services.campaign.domain.links import Link
 from services.campaign.repository import confirmations, contacts
 from services.campaign.service.rules import SOURCE, Rules
-from shared import aliases, metrics
 from shared.contracts import topics
 from shared.contracts.consent import pair_of
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import ConsentChanged
 from shared.contracts.identity import Identity, Namespace, partition_key
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
+from shared.service import metrics
 
 AGAIN_AFTER: Final = timedelta(seconds=10)  # a link that is used again and again says it once in so long
 

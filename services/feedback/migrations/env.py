@@ -1,6 +1,6 @@
-"""Alembic's entry for this service: see shared.migrate."""
+"""Alembic's entry for this service: see shared.database.migrate."""
 
 from services.feedback.models import Base
-from shared.migrate import run_migrations
+from shared.database.migrate import run_migrations
 
 run_migrations(Base.metadata)

@@ -16,9 +16,9 @@ from services.ingest.api.tracking import CORS
 from services.ingest.domain import pixel
 from services.ingest.domain.source import Source
 from shared.contracts.envelope import SourceKind
-from shared.db import DATABASE_ERRORS
-from shared.logging import get_logger, traceparent
-from shared.openapi import TOLERANT
+from shared.database.database import DATABASE_ERRORS
+from shared.http.openapi import TOLERANT
+from shared.service.logging import get_logger, traceparent
 
 SCRIPT: Final = Path(__file__).resolve().parent.parent / "static" / "rapport.js"
 SCRIPT_SECONDS: Final = 3600  # for which browsers keep it

@@ -27,16 +27,16 @@ from services.ingest.service import fact_keys, owners, sources, taking
 from services.ingest.service.reckoning import Reckoning
 from services.ingest.service.taking import Publisher, Sorted
 from services.ingest.service.vault import Vault
-from shared import metrics
-from shared.clock import Clock
 from shared.contracts.envelope import SourceKind
 from shared.contracts.wire import Message
-from shared.db import DATABASE_ERRORS, Database, Work, is_away, refuses_data, sqlstate
+from shared.database.database import DATABASE_ERRORS, Database, Work, is_away, refuses_data, sqlstate
 from shared.errors import AppError
-from shared.failpoints import failpoint
 from shared.http import RETRY_AFTER_SECONDS
 from shared.kafka.producer import BrokerAway
-from shared.logging import get_logger
+from shared.service import metrics
+from shared.service.clock import Clock
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
 
 CACHE_SECONDS: Final = 10  # a key that was disabled, and a plan that was changed, work no longer than this
 STALE_SECONDS: Final = 600  # while PostgreSQL is away, known keys go on working for so long

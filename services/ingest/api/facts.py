@@ -29,11 +29,11 @@ from services.ingest.schemas.facts import BatchTaken, FactAccepted, RefusedEvent
 from services.ingest.service import taking
 from services.ingest.service.sources import UnknownSource
 from services.ingest.service.taking import Sorted
-from shared.db import DATABASE_ERRORS
+from shared.database.database import DATABASE_ERRORS
 from shared.errors import AppError, Invalid, Unauthorized
 from shared.http import problem
-from shared.logging import traceparent
-from shared.openapi import TOLERANT, WRITE_KEY, schema_of
+from shared.http.openapi import TOLERANT, WRITE_KEY, schema_of
+from shared.service.logging import traceparent
 
 MAX_KEY_LENGTH: Final = 200  # characters of an Idempotency-Key
 MAX_EVENTS: Final = 2_500  # of a batch of CloudEvents

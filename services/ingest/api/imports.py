@@ -13,10 +13,10 @@ from fastapi.responses import StreamingResponse
 from services.ingest.schemas.imports import ImportCreated, ImportIn, ImportOut, ImportsOut
 from services.ingest.service import imports, sources
 from shared.audit import Actor
-from shared.db import Database
+from shared.database.database import Database
 from shared.errors import AppError
-from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
+from shared.http.guarded import GuardedRoute
 
 CHUNK_BYTES: Final = 1 << 20
 REJECTS_AT_ONCE: Final = 500

@@ -21,9 +21,9 @@ from services.ingest.schemas.quarantine import (
 )
 from services.ingest.service import quarantine
 from shared.audit import Actor
-from shared.failpoints import failpoint
-from shared.guarded import GuardedRoute
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
+from shared.http.guarded import GuardedRoute
+from shared.service.failpoints import failpoint
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1/quarantine", tags=["quarantine"])
 At = Annotated[Door, Depends(door_of)]

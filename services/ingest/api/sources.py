@@ -35,9 +35,9 @@ from services.ingest.schemas.sources import (
 from services.ingest.service import plans, previewing, reckoning, sources
 from shared.audit import Actor
 from shared.contracts import wire
-from shared.db import Database, Work
-from shared.guarded import GuardedRoute
+from shared.database.database import Database, Work
 from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires, scoped_key
+from shared.http.guarded import GuardedRoute
 
 TAIL_SECONDS: Final = 600  # a watch ends by itself; whoever still looks asks again
 TAIL_RENEW_SECONDS: Final = 20

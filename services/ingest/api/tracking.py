@@ -24,10 +24,10 @@ from services.ingest.service import taking
 from services.ingest.service.taking import Sorted
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
-from shared.db import DATABASE_ERRORS
-from shared.direct import Answer
-from shared.logging import get_logger, traceparent
-from shared.openapi import TOLERANT, WRITE_KEY
+from shared.database.database import DATABASE_ERRORS
+from shared.http.fast_routes import Answer
+from shared.http.openapi import TOLERANT, WRITE_KEY
+from shared.service.logging import get_logger, traceparent
 
 # An address by itself says the type of its one event; None stands for a batch, whose events say theirs.
 ROUTES: Final[dict[str, str | None]] = {

@@ -23,7 +23,7 @@ from services.ingest.domain.file import PRESETS, FileFormat, Options
 from services.ingest.service import files, imports, sources
 from services.ingest.service.imports import Batch, Report
 from shared.audit.command import user
-from shared.db import Database
+from shared.database.database import Database
 from shared.errors import AppError
 from shared.kafka.producer import BrokerAway
 

@@ -10,9 +10,9 @@ from services.ingest.domain.source import Format
 from services.ingest.service import sources
 from services.ingest.service.vault import Vault
 from shared.audit.command import user
-from shared.db import Database
+from shared.database.database import Database
 from shared.errors import AppError
-from shared.failpoints import failpoint
+from shared.service.failpoints import failpoint
 
 
 async def run(database: Database, vault: Vault, arguments: Sequence[str]) -> int:

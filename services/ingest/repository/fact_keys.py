@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from shared.db import Work
+from shared.database.database import Work
 
 
 async def claim(work: Work, event_id: UUID, fingerprint: bytes) -> bytes:

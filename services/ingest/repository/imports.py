@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.db import Work
+from shared.database.database import Work
 
 _COLUMNS = (
     "i.id, i.source_id, s.name AS source, i.name, i.content_hash, i.bytes, i.options, i.state, i.next_row, i.events, "

@@ -7,7 +7,7 @@ import msgspec
 
 from services.ingest.domain.owners import Owner, Owners
 from shared.contracts.identity import Identity
-from shared.db import Work
+from shared.database.database import Work
 
 _decode = msgspec.json.Decoder(tuple[Identity, ...]).decode
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.db import Work
+from shared.database.database import Work
 
 Row = Mapping[str, Any]
 

@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from shared.contracts import keepable
-from shared.db import Work
+from shared.database.database import Work
 
 _COLUMNS = (
     "q.id, q.source_id, s.name AS source, q.received_at, q.reason_code, q.reason, q.raw, q.message_id, q.way, "

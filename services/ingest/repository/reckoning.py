@@ -10,7 +10,7 @@ import msgspec
 from services.ingest.domain.plan import Violation
 from services.ingest.domain.shape import Shape
 from shared.contracts import keepable
-from shared.db import Work
+from shared.database.database import Work
 
 MAX_TAIL = 200  # watched events read at a time
 Row = Mapping[str, Any]

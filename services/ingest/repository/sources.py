@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.db import Work
+from shared.database.database import Work
 
 _COLUMNS = (
     "s.id, s.name, s.kind, s.format, s.allow_orders, s.allowed_origins, s.events_per_second, s.ce_source, s.renaming, "

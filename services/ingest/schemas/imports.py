@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validat
 
 from services.ingest.domain.file import Options
 from shared.http import Text
-from shared.openapi import schema_of
+from shared.http.openapi import schema_of
 
 
 class ImportIn(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 from services.ingest.domain.errors import Reason
 from services.ingest.domain.repair import Document
 from shared.http import JSON_NUMBER, Boolean, Text
-from shared.openapi import schema_of
+from shared.http.openapi import schema_of
 
 State = Literal["held", "released", "dropped"]
 

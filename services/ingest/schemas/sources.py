@@ -12,7 +12,7 @@ from services.ingest.domain.plan import Planned
 from services.ingest.domain.renaming import Renamed
 from services.ingest.domain.source import Format
 from shared.http import JSON_NUMBER, Boolean, Text
-from shared.openapi import schema_of
+from shared.http.openapi import schema_of
 
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s\u0000]+$", max_length=300)]

@@ -5,7 +5,7 @@ from typing import Final
 from uuid import UUID
 
 from services.ingest.repository import fact_keys as repository
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Invalid
 
 KEYS_KEPT: Final = timedelta(days=90)  # no client sends a fact again after that

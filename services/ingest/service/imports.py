@@ -30,7 +30,7 @@ from services.ingest.service.taking import Refused, Sorted
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import keepable, wire
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Conflict, NotFound
 
 BATCH_PAYLOADS: Final = 200  # some 20 ms, for which whatever shares this process waits

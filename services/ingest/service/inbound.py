@@ -14,7 +14,7 @@ from services.ingest.service.reckoning import Reckoning
 from services.ingest.service.vault import Vault
 from shared.contracts import keepable
 from shared.contracts.envelope import Event
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Refused
 
 MAX_NAMED: Final = 300  # characters of a CloudEvents source, as a dead letter names it

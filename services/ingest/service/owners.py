@@ -10,7 +10,7 @@ from services.ingest.repository import owners as repository
 from services.ingest.service.taking import Sorted
 from shared.contracts import wire
 from shared.contracts.events import OrderPlaced
-from shared.db import Work
+from shared.database.database import Work
 
 
 async def needed(work: Work, source: Source, payload: Payload, reception: Reception) -> Owners:

@@ -17,7 +17,7 @@ from services.ingest.service import sources
 from services.ingest.service.sources import NotUsable
 from shared import audit
 from shared.audit import Actor
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import NotFound
 
 Row = Mapping[str, Any]

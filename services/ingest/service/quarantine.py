@@ -26,7 +26,7 @@ from services.ingest.service.taking import Sorted
 from services.ingest.service.vault import Vault
 from shared import audit
 from shared.audit import Actor
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Conflict, NotFound
 
 FORGET_AT_ONCE: Final = 1_000  # rows deleted in one transaction

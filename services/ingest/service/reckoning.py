@@ -19,7 +19,7 @@ from services.ingest.domain.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.repository import reckoning as repository
 from services.ingest.service.taking import Sorted, warned
 from shared.contracts import keepable, wire
-from shared.db import Work
+from shared.database.database import Work
 
 SAMPLES: Final = 5  # of each event of a source, between two writings
 RECENT_IDS: Final = 20_000  # events by which this process knows that one came again

@@ -23,7 +23,7 @@ from services.ingest.service.vault import Vault
 from shared import audit
 from shared.audit import Actor, difference, digest
 from shared.contracts.envelope import SourceKind
-from shared.db import Work
+from shared.database.database import Work
 from shared.errors import Conflict, Invalid, NotFound, PreconditionFailed
 
 REMEMBERED_KEYS: Final = 1_024  # with their hashes: each takes as long as understanding an event

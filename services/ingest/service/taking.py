@@ -30,13 +30,14 @@ from services.ingest.domain.source import Source
 from services.ingest.domain.tracking import Understood
 from services.ingest.domain.write_key import text_without_write_keys, without_write_keys
 from services.ingest.repository import quarantine as kept
-from shared import metrics, published
+from shared import published
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.identity import best, partition_key
 from shared.contracts.wire import Message
-from shared.db import Work
-from shared.logging import get_logger
+from shared.database.database import Work
+from shared.service import metrics
+from shared.service.logging import get_logger
 
 log: Final = get_logger(__name__)
 

@@ -11,7 +11,7 @@ from services.profile.domain.fold import ProfileState, stored
 from shared.contracts.envelope import Event
 from shared.contracts.orders import Order
 from shared.contracts.wire import TYPE_NAMES
-from shared.db import Work
+from shared.database.database import Work
 
 _json = msgspec.json.Encoder()
 _FIGURES = "profiles.id, version, orders, spend_minor::text AS spend_minor, first_order_at, last_order_at"

@@ -9,7 +9,7 @@ import msgspec
 from services.profile.domain.decision import RULE_VERSION, Decision
 from services.profile.domain.fold import CLAIMED_USER_ID, ProfileState, current
 from shared.contracts.identity import Identity, Namespace
-from shared.db import Work
+from shared.database.database import Work
 
 _decode_state = msgspec.json.Decoder(ProfileState).decode
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from shared.db import Work
+from shared.database.database import Work
 
 TOP = 10
 

@@ -10,11 +10,11 @@ from services.profile.domain.decision import Provenance
 from services.profile.domain.fold import LinkedIdentity, stored
 from services.profile.domain.record import Folded
 from services.profile.repository.fold import STORE_ORDERS, UPDATE_FIGURES, order_columns
-from shared.aliases import Merge
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.identity import Identity
-from shared.db import Work
+from shared.database.aliases import Merge
+from shared.database.database import Work
 
 _decode_identities: Final = msgspec.json.Decoder(tuple[Identity, ...]).decode
 _decoders: Final = {name: msgspec.json.Decoder(body) for name, body in wire.BODIES.items()}

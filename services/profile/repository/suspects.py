@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.db import Work
+from shared.database.database import Work
 
 
 class Suspect(msgspec.Struct, frozen=True, kw_only=True):

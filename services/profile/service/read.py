@@ -9,10 +9,10 @@ import msgspec
 
 from services.profile.domain import fold
 from services.profile.repository import identity, read
-from shared import aliases
 from shared.contracts import normal_form
 from shared.contracts.identity import Namespace
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
 from shared.errors import Invalid, NotFound
 
 MAX_SHOWN = 1000  # traits and in one answer

@@ -10,8 +10,8 @@ from uuid import UUID
 
 from services.profile.domain.record import folded, stand_ins, verified_ids
 from services.profile.repository import rebuild as repository
-from shared import aliases
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
 
 PROFILES: Final = 200  # a transaction
 IDENTITIES: Final = 1000  # a transaction

@@ -5,7 +5,7 @@ from typing import Final
 
 from services.profile.repository import suspects as repository
 from services.profile.repository.suspects import Suspect
-from shared.db import Work
+from shared.database.database import Work
 
 MEANINGS: Final[Mapping[str, str]] = {
     "merge": "an event of a public key merged two profiles",

@@ -19,15 +19,16 @@ from services.profile.domain.meeting import CONTACTS, DEFAULT_LIMITS, Known
 from services.profile.repository import fold, identity
 from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
-from shared import aliases, metrics
 from shared.contracts import orders, topics
 from shared.contracts.changes import ConfirmationRequested, Consent, ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
 from shared.contracts.events import MARKETING, Body, ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from shared.contracts.orders import Order
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
 from shared.errors import Refused, TryAgain
+from shared.service import metrics
 
 SOURCE: Final = str(service_source("profile"))
 MAX_TRAITS: Final = 100  # published with each change; the rest is in the profile

@@ -10,7 +10,7 @@ from services.segment.service.standings import DUE_BATCH, Cause, changes
 from shared.contracts import topics
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event, derived_id
-from shared.db import Work
+from shared.database.database import Work
 
 NOBODY: Final = UUID(int=0)
 

@@ -12,13 +12,14 @@ import msgspec
 from services.segment import domain, repository
 from services.segment.domain import Policy, Stage, Standing
 from services.segment.repository import Stored
-from shared import aliases, metrics
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
 from shared.contracts.orders import Order
-from shared.db import Work
+from shared.database import aliases
+from shared.database.database import Work
 from shared.errors import Invalid, NotFound, Refused
+from shared.service import metrics
 
 SOURCE: Final = service_source("segment")
 DUE_BATCH: Final = 500  # customers a transaction

@@ -3,13 +3,7 @@
 One partition's batch is one transaction: swap the offset, apply the events, write the outbox, commit. See
 `docs/decisions/0003-consumer-runtime.md` for what happens at each failure.
 
-A `Consumer` lives as long as its process and knows what it holds (`holdings`); it reads by one `Session` after the
-other, each with a client of its own, which takes partitions (`taking`), applies their batches, and is watched
-(`watch`).
+A `Consumer` lives as long as its process and knows what it holds (`assignment`); it reads by one `Session` after the
+other, each with a client of its own, which takes partitions (`acquire`), applies their batches, and is watched
+(`watchdog`).
 """
-
-from shared.kafka.consumer.runtime import Consumer
-from shared.kafka.consumer.subscription import Subscription
-from shared.kafka.consumer.watch import Stuck
-
-__all__ = ["Consumer", "Stuck", "Subscription"]

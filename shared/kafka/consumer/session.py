@@ -11,23 +11,25 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from sqlalchemy.exc import DBAPIError
 
-from shared import metrics
-from shared.clock import wall_milliseconds
-from shared.db import DATABASE_AWAY, Work
+from shared.database.database import DATABASE_AWAY, Work
 from shared.errors import TryAgain
-from shared.failpoints import failpoint
-from shared.kafka import breaker, offsets, rewinds, unreadable
-from shared.kafka.batch import Applier, BreakerOpened, Held, PartitionLost
-from shared.kafka.consumer.holdings import Holdings
+from shared.kafka import unreadable
+from shared.kafka.consumer import offsets, rewinds
+from shared.kafka.consumer.acquire import Taking
+from shared.kafka.consumer.assignment import Holdings
+from shared.kafka.consumer.batch import Applier, BreakerOpened, Held, PartitionLost
+from shared.kafka.consumer.offsets import Place
 from shared.kafka.consumer.pace import Pace
 from shared.kafka.consumer.subscription import Subscription
-from shared.kafka.consumer.taking import Taking
-from shared.kafka.consumer.watch import Watch
-from shared.kafka.dead_letters import Record
+from shared.kafka.consumer.watchdog import Watch
+from shared.kafka.dead_letters import breaker
+from shared.kafka.dead_letters.dead_letter import Record
 from shared.kafka.failures import failures_raise
-from shared.kafka.offsets import Place
 from shared.kafka.producer import BrokerAway
-from shared.logging import get_logger
+from shared.service import metrics
+from shared.service.clock import wall_milliseconds
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
 
 COMMIT_SECONDS: Final = 5  # Kafka's own copy of the offsets, for lag tools and to see when the database was rewound
 BATCH_SECONDS: Final = 60

@@ -5,16 +5,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shared.clock import Clock
 from shared.contracts import wire
-from shared.db import Database
-from shared.kafka.batch import Batches, Handlers
+from shared.database.database import Database
 from shared.kafka.connection import Brokers
+from shared.kafka.consumer.batch import Batches, Handlers
+from shared.kafka.consumer.offsets import Place
 from shared.kafka.consumer.pace import IDLE_SECONDS
-from shared.kafka.offsets import Place
+from shared.kafka.consumer.rewinds import OnRewound
 from shared.kafka.producer import Producer
-from shared.kafka.rewinds import OnRewound
 from shared.kafka.topics import group_of
+from shared.service.clock import Clock
 
 STUCK_SECONDS: Final = 120
 WATCH_SECONDS: Final = 2.0  # a broker that comes back as another cluster must be seen within 10 s

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
-from shared.process import Service
+from shared.service.process import Service
 from tests.faults.planted import campaign, ingest, profile, reading
 
 READER: Final = ("ingest", "profile", "tally")

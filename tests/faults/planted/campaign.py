@@ -12,8 +12,8 @@ from services.campaign.domain.gate import gate as right
 from services.campaign.repository import messages
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import sending
-from shared.db import Work
-from shared.process import Service
+from shared.database.database import Work
+from shared.service.process import Service
 from tests.faults.planted.patching import patch
 
 

@@ -10,7 +10,7 @@ from services.ingest.api.door import Door
 from services.ingest.domain import reception
 from services.ingest.service.taking import Publisher
 from shared.contracts.wire import Message
-from shared.process import Service
+from shared.service.process import Service
 from tests.faults.planted.patching import patch
 
 

@@ -10,12 +10,12 @@ from services.profile.domain import fold as folding
 from services.profile.repository import fold
 from shared.contracts.envelope import Event
 from shared.contracts.wire import Message
-from shared.db import Database, Work
-from shared.failpoints import failpoint
+from shared.database.database import Database, Work
+from shared.database.sql import sql
 from shared.kafka.producer import Producer
-from shared.process import Service
 from shared.relay import Relay
-from shared.sql import sql
+from shared.service.failpoints import failpoint
+from shared.service.process import Service
 
 
 def no_dedupe(_: Service) -> None:

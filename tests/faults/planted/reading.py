@@ -8,13 +8,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts import wire
 from shared.contracts.envelope import Event
-from shared.db import Database
-from shared.failpoints import failpoint
-from shared.kafka import dead_letters, offsets
-from shared.kafka.batch import Held
-from shared.kafka.dead_letters import Record
-from shared.kafka.offsets import Doubtful, Place
-from shared.process import Service
+from shared.database.database import Database
+from shared.kafka.consumer import offsets
+from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.offsets import Doubtful, Place
+from shared.kafka.dead_letters import dead_letter
+from shared.kafka.dead_letters.dead_letter import Record
+from shared.service.failpoints import failpoint
+from shared.service.process import Service
 from tests.faults import tally
 from tests.faults.planted.patching import patch
 
@@ -85,4 +86,4 @@ def no_letters(_: Service) -> None:
     async def write(*_: Any, **__: Any) -> None:
         return
 
-    patch(dead_letters, write=write)
+    patch(dead_letter, write=write)

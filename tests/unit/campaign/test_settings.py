@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from services.campaign.settings import CampaignSettings
-from shared.settings import load
+from shared.service.settings import load
 
 REQUIRED = {
     "DATABASE_URL": "postgresql+asyncpg://nowhere",

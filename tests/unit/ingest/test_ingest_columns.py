@@ -13,7 +13,7 @@ from services.ingest.domain import columns
 from services.ingest.domain.file import PRESETS, FileFormat, Options
 from services.ingest.domain.mapping import parse
 from services.ingest.service.files import UnknownColumns, check_columns
-from shared.migrate import ROOT
+from shared.database.migrate import ROOT
 
 MINE = ["order_id", "customer_id", "email", "ordered_at", "currency", "total", "sku", "category", "quantity", "price"]
 TILL = parse(

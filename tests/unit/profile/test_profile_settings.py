@@ -4,7 +4,7 @@ import pytest
 
 from services.profile.settings import ProfileSettings
 from shared.contracts.identity import Namespace
-from shared.settings import load
+from shared.service.settings import load
 from tests.support.events import SECRET
 
 NEEDED = {

@@ -9,9 +9,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from shared.auth import Principal, Verifier
-from shared.clock import SystemClock
 from shared.errors import Forbidden, Unauthorized
+from shared.http.auth import Principal, Verifier
+from shared.service.clock import SystemClock
 
 KEY = Ed25519PrivateKey.generate()
 PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()

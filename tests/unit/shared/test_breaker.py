@@ -5,8 +5,8 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.kafka.breaker import MAX_DEAD_RATIO, MIN_SAMPLE, SOURCE_SAMPLE, Verdict, judge, longest_run
-from shared.kafka.sources import OURS, UNKNOWN
+from shared.kafka.dead_letters.breaker import MAX_DEAD_RATIO, MIN_SAMPLE, SOURCE_SAMPLE, Verdict, judge, longest_run
+from shared.kafka.dead_letters.sources import OURS, UNKNOWN
 
 records = st.integers(0, 2_000)
 by_source = st.dictionaries(st.text("abcdefgh", min_size=1, max_size=1), records, max_size=8)

@@ -9,10 +9,10 @@ import pytest
 from cryptography.fernet import Fernet
 
 from shared import credentials
-from shared.auth import Principal, Verifier
-from shared.clock import SystemClock
 from shared.errors import Unauthorized
-from shared.setting_kinds import fits
+from shared.http.auth import Principal, Verifier
+from shared.service.clock import SystemClock
+from shared.service.setting_kinds import fits
 
 
 def made(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str, given: str = "") -> str:

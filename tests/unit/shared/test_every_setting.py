@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from deploy import settings_table
 from deploy.local.settings import SERVICES
-from shared import settings
-from shared.database_url import problem_of
+from shared.database.url import problem_of
 from shared.kafka.connection import client_options
-from shared.settings import Settings
+from shared.service import settings
+from shared.service.settings import Settings
 
 CANARY: Final = "canary-4711"
 ED25519: Final = Ed25519PrivateKey.generate()

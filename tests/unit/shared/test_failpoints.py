@@ -6,7 +6,7 @@ from signal import SIGKILL
 
 import pytest
 
-from shared import failpoints
+from shared.service import failpoints
 
 REACHES = """
 from shared import failpoints

@@ -6,9 +6,9 @@ from aiokafka import TopicPartition
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shared.kafka.batch import Held
-from shared.kafka.consumer.holdings import PAUSES_SECONDS, Holdings
-from shared.kafka.offsets import Place
+from shared.kafka.consumer.assignment import PAUSES_SECONDS, Holdings
+from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.offsets import Place
 
 PARTITIONS = [TopicPartition("orders", number) for number in range(4)]
 

@@ -12,10 +12,10 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
-from shared.auth import Verifier
-from shared.clock import SystemClock
 from shared.errors import Unauthorized
-from shared.key_set import RETRY_SECONDS, KeysAway, KeySet
+from shared.http.auth import Verifier
+from shared.http.key_set import RETRY_SECONDS, KeysAway, KeySet
+from shared.service.clock import SystemClock
 
 KEY = Ed25519PrivateKey.generate()
 CACHE_SECONDS = 100

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared import logging as configured
-from shared.setting_kinds import levels_of
+from shared.service import logging as configured
+from shared.service.setting_kinds import levels_of
 
 
 @pytest.fixture

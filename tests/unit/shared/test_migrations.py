@@ -9,7 +9,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from shared import migrate
+from shared.database import migrate
 from tests.conftest import DatabaseFactory
 
 SERVICES = sorted(path.parent.name for path in (Path(migrate.ROOT) / "services").glob("*/models.py"))

@@ -2,8 +2,8 @@
 
 import pytest
 
-from shared import settings
-from shared.settings import Settings
+from shared.service import settings
+from shared.service.settings import Settings
 
 GOOD = {
     "DATABASE_URL": "postgresql+asyncpg://rapport@localhost/rapport",

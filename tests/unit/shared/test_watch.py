@@ -5,14 +5,14 @@ from uuid import uuid4
 import pytest
 from aiokafka import TopicPartition
 
-from shared.clock import SystemClock
-from shared.db import Database
-from shared.kafka.batch import Held
-from shared.kafka.consumer.holdings import Holdings
+from shared.database.database import Database
+from shared.kafka.consumer.acquire import Taking
+from shared.kafka.consumer.assignment import Holdings
+from shared.kafka.consumer.batch import Held
 from shared.kafka.consumer.subscription import Subscription
-from shared.kafka.consumer.taking import Taking
-from shared.kafka.consumer.watch import SILENT_LOOKS, Watch
+from shared.kafka.consumer.watchdog import SILENT_LOOKS, Watch
 from shared.kafka.producer import Producer
+from shared.service.clock import SystemClock
 from tests.support.consuming import ClientAnswers
 
 ONE, OTHER = TopicPartition("orders", 0), TopicPartition("orders", 1)

@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.migrate import create_mechanism_tables
+from shared.database.migrate import create_mechanism_tables
 
 revision = "0001"
 down_revision = None

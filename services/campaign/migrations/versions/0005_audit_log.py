@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrate import create_audit_log
+from shared.database.migrate import create_audit_log
 
 revision = "0005"
 down_revision = "0004"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrate import add_verified_aliases
+from shared.database.migrate import add_verified_aliases
 
 revision = "0004"
 down_revision = "0003"

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrate import create_published
+from shared.database.migrate import create_published
 
 revision = "0007"
 down_revision = "0006"

@@ -3,7 +3,7 @@
 from alembic import op
 from sqlalchemy import Boolean, Column, DateTime, ForeignKey, LargeBinary, Text, Uuid, text
 
-from shared.migrate import create_mechanism_tables
+from shared.database.migrate import create_mechanism_tables
 
 revision = "0001"
 down_revision = None

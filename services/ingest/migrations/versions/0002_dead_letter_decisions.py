@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrate import create_dead_letter_decisions
+from shared.database.migrate import create_dead_letter_decisions
 
 revision = "0002"
 down_revision = "0001"

@@ -3,7 +3,7 @@
 from alembic import op
 from sqlalchemy import Boolean, Column, Text, text
 
-from shared.migrate import add_verified_aliases
+from shared.database.migrate import add_verified_aliases
 
 revision = "0005"
 down_revision = "0004"

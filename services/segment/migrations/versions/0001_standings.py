@@ -4,7 +4,7 @@ from alembic import op
 from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, SmallInteger, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
-from shared.migrate import create_mechanism_tables
+from shared.database.migrate import create_mechanism_tables
 
 revision = "0001"
 down_revision = None

@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from shared.migrate import create_blocked_sources
+from shared.database.migrate import create_blocked_sources
 
 revision = "0005"
 down_revision = "0004"

@@ -1,5 +1,0 @@
-"""The main job on real orders: import a shop's history, go live, and show what Rapport made of it."""
-
-from deploy.local.demo.job import NotShown, run_demo
-
-__all__ = ["NotShown", "run_demo"]

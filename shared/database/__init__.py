@@ -1,0 +1,1 @@
+"""PostgreSQL: connections and transactions, migrations, and the tables that every service has."""

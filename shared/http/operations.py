@@ -1,0 +1,210 @@
+"""What every service tells an operator: whether it lives, is ready, how far it lags, its metrics; and trace ids."""
+
+import time
+from functools import lru_cache
+from typing import Any, Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uuid_utils import uuid7
+
+from shared.database.database import DATABASE_ERRORS, Database
+from shared.kafka.consumer.consumer import Consumer
+from shared.kafka.dead_letters import sources
+from shared.keeper import Keeper
+from shared.relay import Relay
+from shared.service import metrics
+from shared.service.command_line import ROLES
+from shared.service.heartbeats import Pulse
+from shared.service.logging import trace_id
+
+REMEMBERED_ROUTES: Final = 1_024  # with their methods and statuses
+
+
+class Health:
+    """What the health routes tell of a process, by the roles that it has.
+
+    `needs_broker` says whether its API is ready only while the consumer beside it is connected.
+    """
+
+    def __init__(
+        self, pulse: Pulse, database: Database, consumer: Consumer | None = None, relay: Relay | None = None
+    ) -> None:
+        self.pulse = pulse
+        self.database = database
+        self.roles: frozenset[str] = frozenset(ROLES)
+        self.needs_broker = True
+        self.draining = False
+        self.consumer = consumer
+        self._relay = relay
+
+    @property
+    def reader(self) -> Consumer | None:
+        """The consumer, if this process runs it."""
+        return self.consumer if "consumer" in self.roles else None
+
+    @property
+    def keeper(self) -> Keeper | None:
+        """What the relay keeps, with a broker that keeps nothing."""
+        return None if self._relay is None else self._relay.keeper
+
+    def checks(self) -> dict[str, bool]:
+        """What must be true for this process to do its work, beside PostgreSQL.
+
+        An API is ready while its relay waits for the broker: it answers, and the outbox keeps what is to be published.
+        """
+        serves, checks = "api" in self.roles, {"serving": not self.draining}
+        if self.reader is not None and (self.needs_broker or not serves):
+            checks["consumer"] = self.reader.is_connected()
+        if self._relay is not None and "relay" in self.roles and not serves:
+            checks["relay"] = self._relay.is_well()
+        return checks
+
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get(
+    "/health/live",
+    summary="Whether every loop of the process has given a sign of life lately",
+    responses={503: {"model": dict[str, Any], "description": "Some loop is silent"}},
+)
+async def live(request: Request) -> JSONResponse:
+    """200 while every loop turns; 503 names those that do not."""
+    health: Health = request.app.state.health
+    silent = health.pulse.silent()
+    return JSONResponse({"live": not silent, "silent": silent}, 503 if silent else 200)
+
+
+@router.get(
+    "/health/ready",
+    summary="Whether the service can do its work now",
+    responses={503: {"model": dict[str, Any], "description": "Something that it needs is away, or it drains"}},
+)
+async def ready(request: Request) -> JSONResponse:
+    """200 when PostgreSQL answers, what the process runs is well, and it is not draining.
+
+    A consumer is well while it is connected; a relay that stands alone, when its last look at the outbox succeeded.
+    A stopped partition leaves it ready, because it still answers; `stopped` names it, `/health/lag` says why.
+    """
+    health: Health = request.app.state.health
+    checks = {"database": await _answers(health.database), **health.checks()}
+    stopped = health.reader.stopped_partitions() if health.reader is not None else []
+    good = all(checks.values())
+    return JSONResponse({"ready": good, **checks, "stopped": stopped}, 200 if good else 503)
+
+
+@router.get("/health/lag", summary="What is still to be read and to be published")
+async def lag(request: Request) -> dict[str, Any]:
+    """Records not yet read by this process, outbox rows, stopped and failing partitions, and blocked sources.
+
+    The first is null while it is not known: while the process has no partitions, or some partition is silent. It is
+    about the log of that cluster: a broker that has just been replaced may not have been noticed yet. `failing` are
+    partitions whose batches fail again and again and are tried again. A blocked source's records go to the dead
+    letters unread, until `dlq unblock`. With a broker that keeps nothing, `publishes_to` is the cluster that has all
+    that is not in the outbox and that some reader may lack; null while there is none.
+    """
+    health: Health = request.app.state.health
+    consumer = health.reader
+    async with health.database.work() as work:
+        row = await work.row("SELECT count(*) AS waiting FROM outbox")
+        blocked = await sources.blocked_sources(work)
+    return {
+        "lag": consumer.lag() if consumer else 0,
+        "cluster": consumer.cluster_id if consumer else None,
+        "outbox": row.waiting if row else 0,
+        **({"publishes_to": health.keeper.cluster_id} if health.keeper else {}),
+        "stopped": consumer.stopped() if consumer else [],
+        "failing": consumer.failing() if consumer else [],
+        "blocked": [{"source": one.source, "since": one.at, "cause": one.cause} for one in blocked],
+    }
+
+
+@router.get("/metrics", include_in_schema=False)
+async def prometheus() -> Response:
+    """Every metric in `shared/service/metrics.py`, in Prometheus' text format."""
+    return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+async def _answers(database: Database) -> bool:
+    try:
+        await database.ping()
+    except DATABASE_ERRORS:
+        return False
+    return True
+
+
+class Farewell:
+    """While the process drains, asks with each answer that the client let go of its connection.
+
+    A server that ends an idle connection may end it while a request arrives, and then no client can know what became
+    of that. One that has read `Connection: close` sends nothing more on it (RFC 9112, section 9.6).
+    """
+
+    def __init__(self, app: ASGIApp, health: Health) -> None:
+        self._app = app
+        self._health = health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request; it may have come before the draining began."""
+
+        async def say(message: Message) -> None:
+            if message["type"] == "http.response.start" and self._health.draining:
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await self._app(scope, receive, say)
+
+
+NOSNIFF: Final = (b"x-content-type-options", b"nosniff")
+NO_STORE: Final = (b"cache-control", b"no-store")
+
+
+def private(headers: list[tuple[bytes, bytes]], method: str) -> list[tuple[bytes, bytes]]:
+    """Returns an answer's headers with those that keep it out of caches, unless the route says how to cache it, and
+    browsers from guessing its type.
+
+    No cache keeps what answers a POST and does not say for how long; and Chromium takes a `no-store` answer that a page
+    does not read, as SDKs don't, for unfinished as long as the page lives.
+    """
+    kept_out = method != "POST" and all(name != b"cache-control" for name, _ in headers)
+    return [*headers, NOSNIFF, NO_STORE] if kept_out else [*headers, NOSNIFF]
+
+
+# Looked up once: a metric takes a lock to find that of its labels.
+_seconds: Final = lru_cache(REMEMBERED_ROUTES)(metrics.http_seconds.labels)
+_requests: Final = lru_cache(REMEMBERED_ROUTES)(metrics.http_requests.labels)
+
+
+class Observed:
+    """Counts and times each answer, and gives each request a trace id (W3C `traceparent`, taken over or made)."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        parent = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"traceparent"), "")
+        parts = parent.split("-")
+        trace = parts[1] if len(parts) == 4 and len(parts[1]) == 32 else uuid7().hex
+        trace_id.set(trace)
+        started, status = time.perf_counter(), 500
+
+        async def observe(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message["headers"] = private([*message["headers"], (b"trace-id", trace.encode())], scope["method"])
+            await send(message)
+
+        try:
+            await self._app(scope, receive, observe)
+        finally:
+            route = getattr(scope.get("route"), "path", "other")
+            _seconds(route).observe(time.perf_counter() - started)
+            _requests(route, scope["method"], status).inc()
