@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from services.ingest.domain import inbound
-from services.ingest.domain.inbound import Inbound
+from services.ingest.domain.formats import inbound
+from services.ingest.domain.formats.inbound import Inbound
 from services.ingest.service.inbound import Hearing
 from shared.contracts.topics import INBOUND
 from shared.kafka.consumer.batch import Handlers

@@ -6,14 +6,14 @@ from typing import Final
 
 from services.ingest import consumer
 from services.ingest.api import browser, facts, imports, quarantine, sources, tracking
-from services.ingest.api.door import Door, Limits, TrackingError
 from services.ingest.commands import import_file, source
-from services.ingest.domain.circumstances import nowhere
-from services.ingest.domain.rate import AddressLimiter
+from services.ingest.domain.request.rate import AddressLimiter
+from services.ingest.domain.values.context import nowhere
 from services.ingest.service.inbound import Hearing
+from services.ingest.service.intake import Door, Limits, TrackingError
 from services.ingest.service.places import Places
-from services.ingest.service.reckoning import Reckoning
-from services.ingest.service.taking import Publisher
+from services.ingest.service.source_stats import Reckoning
+from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault
 from services.ingest.settings import IngestSettings
 from services.ingest.worker import Clerk, Importer

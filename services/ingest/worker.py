@@ -11,13 +11,13 @@ from uuid import UUID, uuid4
 
 from sqlalchemy.exc import DBAPIError
 
-from services.ingest.domain.file import Options
-from services.ingest.domain.source import Source
-from services.ingest.service import fact_keys, files, imports, quarantine, reckoning, sources, taking
+from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.formats.files import Options
+from services.ingest.service import fact_keys, files, imports, quarantine, source_stats, sources, triage
 from services.ingest.service.files import NotReadable
 from services.ingest.service.imports import Batch, ImportHeld
-from services.ingest.service.reckoning import Reckoning
-from services.ingest.service.taking import Publisher
+from services.ingest.service.source_stats import Reckoning
+from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault
 from shared.database.database import DATABASE_ERRORS, Database, refuses_data
 from shared.kafka.producer import BrokerAway
@@ -63,9 +63,9 @@ class Clerk:
         gathered = self.reckoning.take()
         try:
             async with self.database.work() as work:
-                await reckoning.write(work, gathered)
-                self.reckoning.watched = await reckoning.watched(work)
-                await reckoning.forget_tail(work, before=work.now - TAIL_KEPT)
+                await source_stats.write(work, gathered)
+                self.reckoning.watched = await source_stats.watched(work)
+                await source_stats.forget_tail(work, before=work.now - TAIL_KEPT)
         except DATABASE_ERRORS as error:
             if isinstance(error, DBAPIError) and refuses_data(error):
                 # It would be refused for ever, and all figures of all sources with it.
@@ -167,7 +167,7 @@ class Importer:
         """Waits until the outbox takes more, holding the import meanwhile; False if it was stopped before."""
         while self.outbox_bytes is not None:
             async with self.database.work() as work:
-                if await taking.spooled_bytes(work) < self.outbox_bytes:
+                if await triage.spooled_bytes(work) < self.outbox_bytes:
                     break
                 await imports.hold(work, row["id"], self.holder)
             await until_set(stop, seconds=BACKOFF_SECONDS)
@@ -182,6 +182,6 @@ class Importer:
             failpoint("import.after_publish")
         async with self.database.work() as work:
             if self.outbox_bytes is not None:
-                await taking.spool(work, accepted)
+                await triage.spool(work, accepted)
             await imports.checkpoint(work, row["id"], self.holder, source, batch, dry=options.dry_run)
         failpoint("import.after_checkpoint")

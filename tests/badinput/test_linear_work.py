@@ -17,38 +17,25 @@ import msgspec
 import pytest
 
 from services.ingest.api.tracking import _basic_user
-from services.ingest.domain import (
-    body,
-    cloudevents,
-    expression,
-    identity,
-    inbound,
-    mapping,
-    message,
-    money,
-    payload,
-    pixel,
-    plan,
-    renaming,
-    repair,
-    shape,
-    times,
-    typed,
-)
-from services.ingest.domain.budget import Budget
-from services.ingest.domain.circumstances import circumstances, utm
+from services.ingest.domain import payload
+from services.ingest.domain.definitions import expression, mapping, plan, renaming, repair, shape
+from services.ingest.domain.definitions.budget import Budget
+from services.ingest.domain.definitions.mapping import Mapper
+from services.ingest.domain.definitions.source import Format
+from services.ingest.domain.definitions.write_key import without_write_keys
 from services.ingest.domain.errors import BadDefinition, BadEvent, BadRequest
-from services.ingest.domain.file import FileFormat, Options
-from services.ingest.domain.mapping import Mapper
-from services.ingest.domain.normalise import normalise
+from services.ingest.domain.formats import cloudevents, inbound, pixel, typed
+from services.ingest.domain.formats.files import FileFormat, Options
+from services.ingest.domain.formats.webhooks import signature
+from services.ingest.domain.formats.webhooks.delivery import Delivery
+from services.ingest.domain.formats.webhooks.signature import BadSignature
+from services.ingest.domain.judge import normalise
 from services.ingest.domain.payload import Payload, Way
 from services.ingest.domain.plain.reading import reader
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.source import Format
-from services.ingest.domain.webhooks import signature
-from services.ingest.domain.webhooks.delivery import Delivery
-from services.ingest.domain.webhooks.signature import BadSignature
-from services.ingest.domain.write_key import without_write_keys
+from services.ingest.domain.request import body
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.values import identity, message, money, times
+from services.ingest.domain.values.context import circumstances, utm
 from services.ingest.service import files
 from shared.contracts import keepable, wire
 from shared.contracts.envelope import SourceKind

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from services.ingest.domain import typed
+from services.ingest.domain.formats import typed
 from services.profile.service.take_in import take_in
 from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import Identity, Namespace

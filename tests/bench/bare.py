@@ -18,9 +18,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from services.ingest.domain import body, message, times
-from services.ingest.domain.reception import Reception
-from services.ingest.service import taking
+from services.ingest.domain.request import body
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.values import message, times
+from services.ingest.service import triage
 from shared.contracts import topics
 from shared.contracts.envelope import SourceKind, event_ids
 from shared.contracts.identity import partition_key
@@ -46,12 +47,12 @@ async def take(request: Request) -> Response:
         source_kind=SourceKind.SERVER,
         allow_orders=False,
         received_at=request.app.state.clock.now(),
-        new_message_id=taking.new_message_id,
+        new_message_id=triage.new_message_id,
         sent_at=times.moment(envelope.sent_at),
         context=body.context_of(envelope),
         traceparent=TRACEPARENT,
     )
-    done = taking.sort(body.events_of(envelope), reception, partition_secret=b"secret")
+    done = triage.sort(body.events_of(envelope), reception, partition_secret=b"secret")
     await request.app.state.producer.send(done.accepted)
     return Response(b'{"success": true}', media_type="application/json")
 

@@ -13,9 +13,9 @@ from uuid import UUID
 import uvloop
 from aiokafka import AIOKafkaProducer
 
-from services.ingest.domain import body
-from services.ingest.domain.reception import Reception
-from services.ingest.service import taking
+from services.ingest.domain.request import body
+from services.ingest.domain.request.context import Reception
+from services.ingest.service import triage
 from shared.contracts.envelope import SourceKind
 from shared.contracts.wire import Message
 from tests.bench.events import TRACEPARENT, templates
@@ -31,13 +31,13 @@ def records() -> list[Message]:
         source_kind=SourceKind.SERVER,
         allow_orders=False,
         received_at=datetime(2026, 1, 31, 12, tzinfo=UTC),
-        new_message_id=taking.new_message_id,
+        new_message_id=triage.new_message_id,
         traceparent=TRACEPARENT,
     )
     made: list[Message] = []
     for text in templates(EACH):
         envelope, _ = body.parse(text.encode())
-        made += taking.sort(body.events_of(envelope), reception, partition_secret=b"secret").accepted
+        made += triage.sort(body.events_of(envelope), reception, partition_secret=b"secret").accepted
     return made
 
 

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from services.ingest.domain.reception import Reception
-from services.ingest.service import taking
+from services.ingest.domain.request.context import Reception
+from services.ingest.service import triage
 from shared.contracts.envelope import SourceKind
 from tests.support.careful import Careful
 
@@ -81,7 +81,7 @@ def microseconds(raws: Sequence[bytes], by: Reception) -> tuple[float, float]:
     for _ in range(ROUNDS):
         for watch in fastest:
             started = time.perf_counter()
-            done = taking.sort(raws, by, partition_secret=b"secret", watch=watch)
+            done = triage.sort(raws, by, partition_secret=b"secret", watch=watch)
             fastest[watch] = min(fastest[watch], time.perf_counter() - started)
             assert len(done.accepted) == len(raws), done.refused
     plain, careful = (seconds / len(raws) * 1e6 for seconds in fastest.values())

@@ -23,7 +23,7 @@ from tests.support.running import eventually
 
 OPERATIONS = (CHECKOUT / "docs" / "operations.md").read_text()
 IDLE_SECONDS = 60.0
-SLICE = 1000  # orders: enough for both journeys, and for an import that can be interrupted
+SLICE = 600  # orders: enough for both journeys, and for an import that can be interrupted
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 
 from deploy.local.stack import Stack
-from services.ingest.domain.source import Format
+from services.ingest.domain.definitions.source import Format
 from shared.service.clock import SystemClock
 from tests.support.profiles import Profiles
 from tests.support.webhooks import TILL, signed

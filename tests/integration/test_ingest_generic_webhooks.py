@@ -6,7 +6,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from services.ingest.domain.source import Format
+from services.ingest.domain.definitions.source import Format
 from tests.conftest import DatabaseFactory
 from tests.integration.test_ingest_ways import nothing_came_of_it, problem_of
 from tests.integration.test_ingest_webhooks import ADMIN, SALE, SOLD, delivered, edit, make, release, waiting

@@ -11,7 +11,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import InvalidTimestampError
 
 from deploy.local.broker import Broker
-from services.ingest.domain.cloudevents import message_id_of
+from services.ingest.domain.formats.cloudevents import message_id_of
 from services.ingest.main import build
 from services.ingest.settings import IngestSettings
 from shared.contracts import topics, wire

@@ -7,8 +7,8 @@ from typing import Any, Final
 import pytest
 from structlog.testing import capture_logs
 
-from services.ingest.domain.inbound import decode
-from services.ingest.service import inbound, reckoning, taking
+from services.ingest.domain.formats.inbound import decode
+from services.ingest.service import inbound, source_stats, triage
 from shared.database.database import Work
 from shared.errors import Refused
 from tests.conftest import DatabaseFactory
@@ -130,7 +130,7 @@ async def test_no_upstream_record_is_taken_or_fails(ingest: Ingest) -> None:
             assert name not in ("U+0000", "too many digits", "too deep", "too long a name")
     assert len(await ingest.quarantined()) == refused
     async with ingest.service.database.work() as work:
-        assert await taking.spooled_bytes(work) == 0
+        assert await triage.spooled_bytes(work) == 0
 
 
 async def test_a_reason_that_repeats_what_came_in_can_be_kept(ingest: Ingest) -> None:
@@ -148,7 +148,7 @@ async def test_a_name_that_no_index_takes_is_refused_and_figures_go_on(ingest: I
     assert (await ingest.post("batch", batch(PAGE, *named))).status_code == 200
     assert [one["reason_code"] for one in await ingest.quarantined()] == ["too_large", "too_large"]
     async with ingest.service.database.work() as work:
-        await reckoning.write(work, ingest.door.reckoning.take())
+        await source_stats.write(work, ingest.door.reckoning.take())
 
 
 @pytest.mark.parametrize("header", [b"Basic \xff", b"Basic \xc3\xbc", b"basic =", b"Basic " + b"=" * 5_000])
@@ -173,7 +173,7 @@ async def test_data_that_postgresql_refuses_is_refused_for_good(
     async def refused(work: Work, *_: Any, **__: Any) -> None:
         await work.run("SELECT CAST(:value AS jsonb)", value='"\\u0000"')
 
-    monkeypatch.setattr(taking, "keep", refused)
+    monkeypatch.setattr(triage, "keep", refused)
     answer = await ingest.post(path, batch(BAD))
     assert answer.status_code == 400
     assert "a value can't be stored" in answer.text
@@ -186,7 +186,7 @@ async def test_a_defect_of_ours_is_a_500_that_says_so(
     async def wrong(work: Work, *_: Any, **__: Any) -> None:
         await work.run("SELECT nothing FROM nowhere")
 
-    monkeypatch.setattr(taking, "keep", wrong)
+    monkeypatch.setattr(triage, "keep", wrong)
     with capture_logs() as logged:
         problem_of(await ingest.post(path, batch(BAD)), 500, "internal-error")
     assert [one["event"] for one in logged] == ["http.unexpected"]

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from services.ingest.api.examples import TYPED
-from services.ingest.domain.source import Format
+from services.ingest.domain.definitions.source import Format
 from services.ingest.service.fact_keys import KEYS_KEPT
 from services.ingest.worker import Clerk
 from shared.contracts.events import PageViewed

@@ -8,9 +8,9 @@ import httpx2
 import pytest
 
 from services.ingest.api.examples import TYPED
-from services.ingest.domain import cloudevents
 from services.ingest.domain.errors import Reason
-from services.ingest.domain.typed import KINDS
+from services.ingest.domain.formats import cloudevents
+from services.ingest.domain.formats.typed import KINDS
 from shared.contracts.events import CustomEvent, OrderPlaced
 from tests.conftest import DatabaseFactory
 from tests.support.ingest import Ingest, bearer, ingesting

@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from services.ingest.domain.source import Format
+from services.ingest.domain.definitions.source import Format
 from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.events import OrderPlaced, OrderRefunded

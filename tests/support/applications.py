@@ -17,9 +17,9 @@ from services.campaign.main import build as build_campaign
 from services.campaign.settings import CampaignSettings
 from services.feedback.main import build as build_feedback
 from services.feedback.settings import FeedbackSettings
-from services.ingest.domain import typed
+from services.ingest.domain.formats import typed
 from services.ingest.main import build as build_ingest
-from services.ingest.service.taking import Publisher
+from services.ingest.service.triage import Publisher
 from services.ingest.settings import IngestSettings
 from services.profile.main import build as build_profile
 from services.profile.settings import ProfileSettings

@@ -2,7 +2,7 @@
 
 from collections.abc import Container
 
-from services.ingest.domain.normalise import Normal
+from services.ingest.domain.judge import Normal
 
 
 class Careful:

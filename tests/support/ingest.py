@@ -9,8 +9,8 @@ from uuid import UUID
 
 import httpx2
 
-from services.ingest.api.door import Door
 from services.ingest.main import build
+from services.ingest.service.intake import Door
 from services.ingest.settings import IngestSettings
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event

@@ -13,11 +13,11 @@ from uuid import UUID
 
 from hypothesis import strategies as st
 
-from services.ingest.domain.owners import Owner
+from services.ingest.domain.definitions.source import Format, Source
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.source import Format, Source
-from services.ingest.service import taking
-from services.ingest.service.taking import Sorted
+from services.ingest.domain.request.owners import Owner
+from services.ingest.service import triage
+from services.ingest.service.triage import Sorted
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.identity import Identity
@@ -94,9 +94,9 @@ def taken(
     payload: Payload, by: Source, *, owners: Mapping[str, Sequence[Identity]] = MappingProxyType({}), at: datetime = NOW
 ) -> Sorted:
     """What the service makes of a payload."""
-    reception = taking.reception_of(by, at, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES)
+    reception = triage.reception_of(by, at, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
     known = {name: Owner(name, tuple(identities)) for name, identities in owners.items()}
-    return taking.sort_payloads([payload], by, reception, partition_secret=b"test", owners=known)
+    return triage.sort_payloads([payload], by, reception, partition_secret=b"test", owners=known)
 
 
 def events_of(done: Sorted) -> list[Event]:

@@ -11,10 +11,10 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from services.ingest.api.door import ForeignOrigin, TrackingError, door_of
 from services.ingest.api.tracking import CORS
-from services.ingest.domain import pixel
-from services.ingest.domain.source import Source
+from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.formats import pixel
+from services.ingest.service.intake import ForeignOrigin, TrackingError, door_of
 from shared.contracts.envelope import SourceKind
 from shared.database.database import DATABASE_ERRORS
 from shared.http.openapi import TOLERANT

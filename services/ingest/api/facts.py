@@ -14,21 +14,22 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
-from services.ingest.api.door import Door, TrackingError, database_refusal, door_of
 from services.ingest.api.examples import BINARY, TYPED, WEBHOOK
 from services.ingest.api.tracking import keys_of
-from services.ingest.domain import body, cloudevents, typed
+from services.ingest.domain.definitions.source import WEBHOOKS, Source
 from services.ingest.domain.errors import BadRequest
+from services.ingest.domain.formats import cloudevents, typed
+from services.ingest.domain.formats.webhooks import signature
+from services.ingest.domain.formats.webhooks.delivery import Delivery
+from services.ingest.domain.formats.webhooks.signature import BadSignature
 from services.ingest.domain.payload import MAX_WEBHOOK_BYTES, Payload, Way
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.source import WEBHOOKS, Source
-from services.ingest.domain.webhooks import signature
-from services.ingest.domain.webhooks.delivery import Delivery
-from services.ingest.domain.webhooks.signature import BadSignature
+from services.ingest.domain.request import body
+from services.ingest.domain.request.context import Reception
 from services.ingest.schemas.facts import BatchTaken, FactAccepted, RefusedEvent, WebhookTaken
-from services.ingest.service import taking
+from services.ingest.service import triage
+from services.ingest.service.intake import Door, TrackingError, database_refusal, door_of
 from services.ingest.service.sources import UnknownSource
-from services.ingest.service.taking import Sorted
+from services.ingest.service.triage import Sorted
 from shared.database.database import DATABASE_ERRORS
 from shared.errors import AppError, Invalid, Unauthorized
 from shared.http import problem
@@ -111,7 +112,7 @@ def _reception(request: Request, source: Source, events: int) -> Reception:
         request,
         door.clock.now(),
         traceparent=traceparent(),
-        max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES,
+        max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES,
     )
 
 

@@ -6,7 +6,6 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
-from services.ingest.api.door import Door, door_of
 from services.ingest.domain.errors import Reason
 from services.ingest.schemas.quarantine import (
     DropIn,
@@ -20,6 +19,7 @@ from services.ingest.schemas.quarantine import (
     State,
 )
 from services.ingest.service import quarantine
+from services.ingest.service.intake import Door, door_of
 from shared.audit import Actor
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
 from shared.http.guarded import GuardedRoute

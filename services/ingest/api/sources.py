@@ -10,7 +10,6 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from services.ingest.api.door import Door, door_of
 from services.ingest.schemas.sources import (
     EventMade,
     FigureOut,
@@ -32,7 +31,8 @@ from services.ingest.schemas.sources import (
     ViolationOut,
     ViolationsOut,
 )
-from services.ingest.service import plans, previewing, reckoning, sources
+from services.ingest.service import plans, previewing, source_stats, sources
+from services.ingest.service.intake import Door, door_of
 from shared.audit import Actor
 from shared.contracts import wire
 from shared.database.database import Database, Work
@@ -163,7 +163,7 @@ async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOu
     """By day, outcome and reason; a few seconds old."""
     async with database.work() as work:
         await sources.one(work, source_id)
-        rows = await reckoning.figures(work, source_id, since=(work.now - timedelta(days=days - 1)).date())
+        rows = await source_stats.figures(work, source_id, since=(work.now - timedelta(days=days - 1)).date())
     return FiguresOut(figures=[FigureOut.model_validate(dict(row)) for row in rows])
 
 
@@ -181,8 +181,8 @@ async def tail(request: Request, database: Db, door: At, source_id: UUID) -> Str
     """
     async with database.work() as work:
         await sources.one(work, source_id)
-        await reckoning.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
-        [(position, _)] = await reckoning.tail_of(work, source_id, after=None)
+        await source_stats.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
+        [(position, _)] = await source_stats.tail_of(work, source_id, after=None)
     door.reckoning.watched |= {source_id}  # the other processes learn of it within seconds
     events = _events(request, database, source_id, position)
     return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
@@ -198,8 +198,8 @@ async def _events(request: Request, database: Database, source_id: UUID, positio
         async with database.work() as work:
             if now() > renew:
                 renew = now() + TAIL_RENEW_SECONDS
-                await reckoning.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
-            found = await reckoning.tail_of(work, source_id, after=position)
+                await source_stats.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
+            found = await source_stats.tail_of(work, source_id, after=position)
         for position, said in found:
             yield b"id: %d\nevent: %s\ndata: %s\n\n" % (position, said["outcome"].encode(), msgspec.json.encode(said))
         if not found and not ended:

@@ -13,15 +13,16 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
-from services.ingest.api.door import Door, NotUnderstood, TrackingError, WrongMethod, database_refusal, door_of
 from services.ingest.api.examples import EXAMPLES
-from services.ingest.domain import body, times
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadEvent, BadRequest, Reason
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.source import Source
+from services.ingest.domain.request import body
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.values import times
 from services.ingest.schemas.tracking import Accepted, TrackingProblem
-from services.ingest.service import taking
-from services.ingest.service.taking import Sorted
+from services.ingest.service import triage
+from services.ingest.service.intake import Door, NotUnderstood, TrackingError, WrongMethod, database_refusal, door_of
+from services.ingest.service.triage import Sorted
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
 from shared.database.database import DATABASE_ERRORS
@@ -115,7 +116,7 @@ async def _sorted(door: Door, request: Request, type_: str | None, received_at: 
         reception = door.reception(source, request, received_at, **said)
         text = f"context: {error}; it is the batch's own, and its events are kept without it"
         refusal = BadEvent(Reason.MALFORMED, text)
-        return source, taking.refuse(raws, refusal, _around(reception, None))
+        return source, triage.refuse(raws, refusal, _around(reception, None))
     reception = door.reception(source, request, received_at, context=context, **said)
     return source, door.sort(source, raws, reception, lambda: _around(reception, envelope.context))
 

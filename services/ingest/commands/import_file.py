@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-from services.ingest.domain.columns import columns_of
-from services.ingest.domain.file import PRESETS, FileFormat, Options
+from services.ingest.domain.formats.columns import columns_of
+from services.ingest.domain.formats.files import PRESETS, FileFormat, Options
 from services.ingest.service import files, imports, sources
 from services.ingest.service.imports import Batch, Report
 from shared.audit.command import user

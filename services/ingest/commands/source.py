@@ -5,8 +5,8 @@ import sys
 from collections.abc import Sequence
 from datetime import timedelta
 
-from services.ingest.domain.consent import MaySay
-from services.ingest.domain.source import Format
+from services.ingest.domain.definitions.consent import MaySay
+from services.ingest.domain.definitions.source import Format
 from services.ingest.service import sources
 from services.ingest.service.vault import Vault
 from shared.audit.command import user

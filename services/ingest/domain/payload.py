@@ -11,17 +11,17 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain import cloudevents, typed
+from services.ingest.domain.definitions.mapping import Mapper
+from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.file import BEYOND
-from services.ingest.domain.mapping import Mapper
-from services.ingest.domain.message import keepable, text
-from services.ingest.domain.normalise import NOT_RIGHT
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.source import Format
-from services.ingest.domain.tracking import Understood
-from services.ingest.domain.webhooks import shopify, stripe, woocommerce
-from services.ingest.domain.webhooks.delivery import Delivery, Translated
+from services.ingest.domain.formats import cloudevents, typed
+from services.ingest.domain.formats.files import BEYOND
+from services.ingest.domain.formats.tracking import Understood
+from services.ingest.domain.formats.webhooks import shopify, stripe, woocommerce
+from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated
+from services.ingest.domain.judge import NOT_RIGHT
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.values.message import keepable, text
 
 MAX_WEBHOOK_BYTES: Final = 2_000_000  # an order with many lines; what becomes of it has the limits of any event
 

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.domain.owners import Owner, Owners
+from services.ingest.domain.request.owners import Owner, Owners
 from shared.contracts.identity import Identity
 from shared.database.database import Work
 

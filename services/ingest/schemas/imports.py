@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
-from services.ingest.domain.file import Options
+from services.ingest.domain.formats.files import Options
 from shared.http import Text
 from shared.http.openapi import schema_of
 

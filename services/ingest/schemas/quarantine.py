@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
+from services.ingest.domain.definitions.repair import Document
 from services.ingest.domain.errors import Reason
-from services.ingest.domain.repair import Document
 from shared.http import JSON_NUMBER, Boolean, Text
 from shared.http.openapi import schema_of
 

@@ -6,11 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
-from services.ingest.domain import mapping
-from services.ingest.domain.consent import MaySay, Word
-from services.ingest.domain.plan import Planned
-from services.ingest.domain.renaming import Renamed
-from services.ingest.domain.source import Format
+from services.ingest.domain.definitions import mapping
+from services.ingest.domain.definitions.consent import MaySay, Word
+from services.ingest.domain.definitions.plan import Planned
+from services.ingest.domain.definitions.renaming import Renamed
+from services.ingest.domain.definitions.source import Format
 from shared.http import JSON_NUMBER, Boolean, Text
 from shared.http.openapi import schema_of
 

@@ -12,8 +12,8 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain import columns
-from services.ingest.domain.file import BEYOND, MAX_GROUP_ROWS, NUMBER, FileFormat, Options
+from services.ingest.domain.formats import columns
+from services.ingest.domain.formats.files import BEYOND, MAX_GROUP_ROWS, NUMBER, FileFormat, Options
 from shared.errors import Invalid
 
 MAX_COLUMNS: Final = 2_000  # of a CSV file: each row costs as much as there are columns, however short it is

@@ -17,16 +17,16 @@ from uuid import UUID, uuid5
 import msgspec
 from uuid_utils.compat import uuid7
 
-from services.ingest.domain import columns
+from services.ingest.domain.definitions.mapping import Document, Mapper
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadDefinition, BadEvent
-from services.ingest.domain.file import Options
-from services.ingest.domain.mapping import Document, Mapper
+from services.ingest.domain.formats import columns
+from services.ingest.domain.formats.files import Options
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.source import Source
 from services.ingest.repository import imports as repository
-from services.ingest.service import files, sources, taking
+from services.ingest.service import files, sources, triage
 from services.ingest.service.sources import NotUsable
-from services.ingest.service.taking import Refused, Sorted
+from services.ingest.service.triage import Refused, Sorted
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import keepable, wire
@@ -108,8 +108,8 @@ def batches(
 ) -> Iterator[Batch]:
     """From row `start` on, the file's payloads, judged. Raises `NotReadable`."""
     document, mapper, file = options.document(), options.mapper(), content_hash.hex()
-    reception = taking.reception_of(
-        source, received_at, historical=options.historical, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES
+    reception = triage.reception_of(
+        source, received_at, historical=options.historical, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES
     )
     found = files.payloads(path, options, start=start)
     while part := list(islice(found, BATCH_PAYLOADS)):
@@ -117,7 +117,7 @@ def batches(
             Payload(way=Way.FILE, raw=raw, around={"file": file, "row": row, "historical": options.historical})
             for row, _, raw in part
         ]
-        done = taking.sort_payloads(payloads, source, reception, partition_secret=partition_secret, mapper=mapper)
+        done = triage.sort_payloads(payloads, source, reception, partition_secret=partition_secret, mapper=mapper)
         done.refused[:] = [_in_the_files_words(one, document) for one in done.refused]
         yield Batch(done, part[-1][1])
 
@@ -262,7 +262,7 @@ async def checkpoint(work: Work, import_id: UUID, holder: UUID, source: Source, 
     if batch.done.refused:
         await repository.add_rejects(work, import_id, [_reject(one) for one in batch.done.refused])
         if not dry:
-            await taking.keep(work, source.id, batch.done.refused, import_id=import_id)
+            await triage.keep(work, source.id, batch.done.refused, import_id=import_id)
 
 
 def _reject(one: Refused) -> Row:

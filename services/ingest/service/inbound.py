@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from services.ingest.domain.circumstances import Locate, nowhere
-from services.ingest.domain.inbound import Inbound
+from services.ingest.domain.formats.inbound import Inbound
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.service import sources, taking
-from services.ingest.service.reckoning import Reckoning
+from services.ingest.domain.values.context import Locate, nowhere
+from services.ingest.service import sources, triage
+from services.ingest.service.source_stats import Reckoning
 from services.ingest.service.vault import Vault
 from shared.contracts import keepable
 from shared.contracts.envelope import Event
@@ -47,13 +47,13 @@ class Hearing:
                     f"no source has the CloudEvents source {known_as!r}: make one with this ce_source, and retry",
                     unattributed=True,
                 )
-            reception = taking.reception_of(
-                source, work.now, locate=self.locate, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES
+            reception = triage.reception_of(
+                source, work.now, locate=self.locate, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES
             )
             view = self.reckoning.view(source.id, work.now)
-            done = taking.sort_payloads(payloads, source, reception, partition_secret=self.partition_secret, watch=view)
+            done = triage.sort_payloads(payloads, source, reception, partition_secret=self.partition_secret, watch=view)
             if done.refused:
-                await taking.keep(work, source.id, done.refused)
-            await taking.spool(work, done.accepted)
-            work.afterwards.append(partial(taking.count, done, source.id))
+                await triage.keep(work, source.id, done.refused)
+            await triage.spool(work, done.accepted)
+            work.afterwards.append(partial(triage.count, done, source.id))
             work.afterwards.append(partial(self.reckoning.note, source.id, done, work.now))

@@ -1,13 +1,13 @@
 """Whose orders are: looked up before a delivery is judged, and kept once it says so itself."""
 
+from services.ingest.domain.catalogue.vocabulary import MAX_ID_LENGTH
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadEvent
-from services.ingest.domain.owners import NOBODYS, Owner, Owners, orders_of_nobody
 from services.ingest.domain.payload import Payload, meaning
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.source import Source
-from services.ingest.domain.vocabulary import MAX_ID_LENGTH
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.owners import NOBODYS, Owner, Owners, orders_of_nobody
 from services.ingest.repository import owners as repository
-from services.ingest.service.taking import Sorted
+from services.ingest.service.triage import Sorted
 from shared.contracts import wire
 from shared.contracts.events import OrderPlaced
 from shared.database.database import Work

@@ -7,12 +7,12 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.domain import plan
+from services.ingest.domain.definitions import plan
+from services.ingest.domain.definitions.plan import Document, Mode, Plan, Planned
+from services.ingest.domain.definitions.shape import schema
 from services.ingest.domain.errors import BadDefinition
-from services.ingest.domain.plan import Document, Mode, Plan, Planned
-from services.ingest.domain.shape import schema
 from services.ingest.repository import plans as repository
-from services.ingest.repository import reckoning
+from services.ingest.repository import source_stats
 from services.ingest.service import sources
 from services.ingest.service.sources import NotUsable
 from shared import audit
@@ -80,7 +80,7 @@ async def versions(work: Work, source_id: UUID) -> Sequence[Row]:
 async def infer(work: Work, source_id: UUID) -> Document:
     """A plan that everything seen of a source fits, for people to edit. Raises `UnknownSource` or `NothingSeen`."""
     await sources.one(work, source_id)
-    seen = await reckoning.shapes(work, source_id)
+    seen = await source_stats.shapes(work, source_id)
     if not seen:
         raise NothingSeen(f"source {source_id}")
     events = {
@@ -93,4 +93,4 @@ async def infer(work: Work, source_id: UUID) -> Document:
 async def violations(work: Work, source_id: UUID, *, since: date, limit: int) -> Sequence[Row]:
     """What was wrong with a source's events since then, most frequent first."""
     await sources.one(work, source_id)
-    return await reckoning.violations(work, source_id, since=since, limit=limit)
+    return await source_stats.violations(work, source_id, since=since, limit=limit)

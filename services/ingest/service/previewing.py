@@ -7,12 +7,12 @@ from typing import Any, Final
 
 import msgspec
 
+from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.errors import BadEvent
 from services.ingest.domain.payload import Payload, Way, meaning
-from services.ingest.domain.source import Format
-from services.ingest.service import sources, taking
+from services.ingest.service import sources, triage
 from services.ingest.service.sources import NotUsable, Row
-from services.ingest.service.taking import Sorted
+from services.ingest.service.triage import Sorted
 from services.ingest.service.vault import Vault
 from shared.errors import Invalid
 
@@ -39,11 +39,11 @@ def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[li
     if source.mapper is None:
         raise NotUsable("mapping: give one to try, or give the source one")
     tried = Payload(way=Way.WEBHOOK, raw=msgspec.json.encode(payload))
-    reception = taking.reception_of(source, now, max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES)
+    reception = triage.reception_of(source, now, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
     mapped = replace(source, format=Format.JSON)  # whatever its payloads are: the mapping is what is tried
     try:
         found = meaning(tried, reception, mapped.format, mapped.mapper)
     except BadEvent as error:
-        return [], Sorted(refused=[taking.Refused(tried, error)])
-    done = taking.sort_payloads([tried], mapped, reception, partition_secret=_SECRET)
+        return [], Sorted(refused=[triage.Refused(tried, error)])
+    done = triage.sort_payloads([tried], mapped, reception, partition_secret=_SECRET)
     return [msgspec.json.decode(message) for message in found.messages], done

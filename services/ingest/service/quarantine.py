@@ -11,18 +11,18 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.domain.circumstances import Locate
+from services.ingest.domain.definitions.repair import Repair
+from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.definitions.write_key import text_without_write_keys
 from services.ingest.domain.errors import BadDefinition, BadEvent
-from services.ingest.domain.message import Context, context_in
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.repair import Repair
-from services.ingest.domain.source import Source
-from services.ingest.domain.times import moment
-from services.ingest.domain.write_key import text_without_write_keys
+from services.ingest.domain.values.context import Locate
+from services.ingest.domain.values.message import Context, context_in
+from services.ingest.domain.values.times import moment
 from services.ingest.repository import quarantine as repository
-from services.ingest.service import imports, owners, sources, taking
+from services.ingest.service import imports, owners, sources, triage
 from services.ingest.service.sources import NotUsable
-from services.ingest.service.taking import Sorted
+from services.ingest.service.triage import Sorted
 from services.ingest.service.vault import Vault
 from shared import audit
 from shared.audit import Actor
@@ -102,7 +102,7 @@ async def release(
         text = text_without_write_keys(error.text)
         await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
         return Released(row_id, False, reason=text)
-    await taking.spool(work, done.accepted)
+    await triage.spool(work, done.accepted)
     if Way(row["way"]) is Way.WEBHOOK and (told := owners.told(done)):
         await owners.remember(work, source, told)
     await repository.decide(work, row_id, state="released", by=by.subject, note=repair.text if repair else "")
@@ -127,7 +127,7 @@ async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, *
     raw, around = bytes(row["raw"]), row["around"]
     payload = Payload(way=Way(row["way"]), raw=raw, around=around)
     locate: Locate | None = how.pop("locate", None)
-    reception = taking.reception_of(
+    reception = triage.reception_of(
         source,
         row["received_at"],
         sent_at=moment(around.get("sent_at")),
@@ -136,17 +136,17 @@ async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, *
         type=around.get("type"),
         address=around.get("address", ""),
         user_agent=around.get("user_agent", ""),
-        max_event_bytes=taking.MAX_PAYLOAD_EVENT_BYTES,
+        max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES,
         **({"locate": locate} if locate else {}),
     )
     if repair is not None:
         try:
             payload = msgspec.structs.replace(payload, raw=repair.apply(raw))
         except BadEvent as error:
-            return Sorted(refused=[taking.Refused(payload, error)])
+            return Sorted(refused=[triage.Refused(payload, error)])
     mapper = await imports.mapper_of(work, row["import_id"]) if row["import_id"] else source.mapper
     known = await owners.needed(work, source, payload, reception) if payload.way is Way.WEBHOOK else {}
-    return taking.sort_payloads([payload], source, reception, mapper=mapper, owners=known, **how)
+    return triage.sort_payloads([payload], source, reception, mapper=mapper, owners=known, **how)
 
 
 def _context(around: Mapping[str, Any]) -> Context:

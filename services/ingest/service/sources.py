@@ -11,13 +11,14 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
-from services.ingest.domain import consent, mapping, phone, plan, renaming, write_key
-from services.ingest.domain.consent import NO_WORDS, Words
+from services.ingest.domain.definitions import consent, mapping, plan, renaming, write_key
+from services.ingest.domain.definitions.consent import NO_WORDS, Words
+from services.ingest.domain.definitions.mapping import Mapper
+from services.ingest.domain.definitions.plan import NO_PLAN, Plan
+from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
+from services.ingest.domain.definitions.source import MAX_GRACE, MAX_KEYS, Format, Source
 from services.ingest.domain.errors import BadDefinition
-from services.ingest.domain.mapping import Mapper
-from services.ingest.domain.plan import NO_PLAN, Plan
-from services.ingest.domain.renaming import NO_RENAMING, Renaming
-from services.ingest.domain.source import MAX_GRACE, MAX_KEYS, Format, Source
+from services.ingest.domain.values import phone
 from services.ingest.repository import sources as repository
 from services.ingest.service.vault import Vault
 from shared import audit

@@ -6,9 +6,9 @@ from uuid import UUID
 
 import uuid_utils
 
-from services.ingest.api.door import Door
-from services.ingest.domain import reception
-from services.ingest.service.taking import Publisher
+from services.ingest.domain.request import context
+from services.ingest.service.intake import Door
+from services.ingest.service.triage import Publisher
 from shared.contracts.wire import Message
 from shared.service.process import Service
 from tests.faults.planted.patching import patch
@@ -45,4 +45,4 @@ def random_ids(_: Service) -> None:
     def event_ids(_: UUID) -> Callable[[str], uuid_utils.UUID]:
         return lambda _: uuid_utils.uuid4()
 
-    patch(reception, event_ids=event_ids)
+    patch(context, event_ids=event_ids)

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from services.ingest.domain import mapping
-from services.ingest.domain.budget import Budget
+from services.ingest.domain.definitions import mapping
+from services.ingest.domain.definitions.budget import Budget
+from services.ingest.domain.definitions.expression import finder
+from services.ingest.domain.definitions.mapping import Mapper
+from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.expression import finder
-from services.ingest.domain.mapping import Mapper
-from services.ingest.domain.renaming import Renamed, Renaming
 
 LINES: dict[str, Any] = {"lines": [{"sku": f"s-{n}", "price": n, "tags": ["a", "b"]} for n in range(2_500)]}
 

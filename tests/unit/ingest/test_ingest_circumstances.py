@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.circumstances import agent, circumstances, nowhere, utm
-from services.ingest.domain.message import Context as Said
-from services.ingest.domain.message import context_in
+from services.ingest.domain.values.context import agent, circumstances, nowhere, utm
+from services.ingest.domain.values.message import Context as Said
+from services.ingest.domain.values.message import context_in
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from tests.unit.ingest.test_ingest_normalise import JSON_WITHOUT_NUL, NOW, normalise, reception
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.api.examples import TYPED
-from services.ingest.domain import cloudevents
+from services.ingest.domain.definitions.renaming import Renamed, Renaming
+from services.ingest.domain.definitions.source import Format, Source
+from services.ingest.domain.formats import cloudevents
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.renaming import Renamed, Renaming
-from services.ingest.domain.source import Format, Source
-from services.ingest.service.taking import MAX_PAYLOAD_EVENT_BYTES, Sorted
+from services.ingest.service.triage import MAX_PAYLOAD_EVENT_BYTES, Sorted
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import (

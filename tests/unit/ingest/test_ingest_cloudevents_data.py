@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import cloudevents
+from services.ingest.domain.formats import cloudevents
 from shared.contracts import wire
 from shared.contracts.events import CustomEvent
 from tests.support.webhooks import NOW, spoiled

@@ -9,9 +9,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.ingest.commands import import_file
-from services.ingest.domain import columns
-from services.ingest.domain.file import PRESETS, FileFormat, Options
-from services.ingest.domain.mapping import parse
+from services.ingest.domain.definitions.mapping import parse
+from services.ingest.domain.formats import columns
+from services.ingest.domain.formats.files import PRESETS, FileFormat, Options
 from services.ingest.service.files import UnknownColumns, check_columns
 from shared.database.migrate import ROOT
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.consent import USUAL, Document, Word, Words
+from services.ingest.domain.definitions.consent import USUAL, Document, Word, Words
+from services.ingest.domain.definitions.source import Format, Source
 from services.ingest.domain.errors import BadDefinition
-from services.ingest.domain.file import FileFormat, Options
+from services.ingest.domain.formats.files import FileFormat, Options
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.source import Format, Source
-from services.ingest.service.taking import Sorted
+from services.ingest.service.triage import Sorted
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import ConsentChanged, CustomerIdentified
 from tests.support.webhooks import events_of, refusal_of, source, taken

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from services.ingest.domain.file import FileFormat, Options
+from services.ingest.domain.formats.files import FileFormat, Options
 from services.ingest.service import files, imports
 from services.ingest.service.files import NotReadable
 from services.ingest.service.sources import NotUsable

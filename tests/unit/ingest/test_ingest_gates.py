@@ -7,8 +7,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from services.ingest.domain.breaker import PROBE_EVERY, Breaker, Route
-from services.ingest.domain.rate import BURST_SECONDS, AddressLimiter, Limiter, client_of, is_of_an_unnamed_proxy
+from services.ingest.domain.request.breaker import PROBE_EVERY, Breaker, Route
+from services.ingest.domain.request.rate import (
+    BURST_SECONDS,
+    AddressLimiter,
+    Limiter,
+    client_of,
+    is_of_an_unnamed_proxy,
+)
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 

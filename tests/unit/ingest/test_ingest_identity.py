@@ -7,9 +7,9 @@ from email_validator import EmailNotValidError, validate_email
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import identity
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.message import Context, Message
+from services.ingest.domain.values import identity
+from services.ingest.domain.values.message import Context, Message
 from shared.contracts import normal_form
 from shared.contracts.identity import PLACEHOLDERS, Identity, Namespace
 

@@ -9,9 +9,9 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from services.ingest.domain import mapping
+from services.ingest.domain.definitions import mapping
+from services.ingest.domain.definitions.mapping import Document, Mapper
 from services.ingest.domain.errors import BadDefinition, BadEvent
-from services.ingest.domain.mapping import Document, Mapper
 from shared.contracts.events import Item, OrderPlaced
 from tests.unit.ingest.test_ingest_normalise import JSON, normalise, reception
 

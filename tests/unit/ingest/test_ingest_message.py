@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import body, message
 from services.ingest.domain.errors import BadRequest
-from services.ingest.domain.message import NO_CONTEXT, Context
+from services.ingest.domain.request import body
+from services.ingest.domain.values import message
+from services.ingest.domain.values.message import NO_CONTEXT, Context
 
 TRAITS = st.dictionaries(st.sampled_from("abcd"), st.integers(0, 3))
 CONTEXTS = st.builds(

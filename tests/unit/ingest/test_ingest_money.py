@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import money
 from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.values import money
 
 CURRENCIES = st.sampled_from(["EUR", "USD", "CNY", "JPY", "KRW", "KWD", "TND", "CLF"])
 

@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import normalise as normalising
+from services.ingest.domain import judge as normalising
+from services.ingest.domain.catalogue.vocabulary import VOCABULARY
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.vocabulary import VOCABULARY
+from services.ingest.domain.request.context import Reception
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind, event_id
 from shared.contracts.events import (

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from services.ingest.domain import identity, phone
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.message import Context, Message
+from services.ingest.domain.values import identity, phone
+from services.ingest.domain.values.message import Context, Message
 from shared.contracts import normal_form
 from shared.contracts.identity import Identity, Namespace
 

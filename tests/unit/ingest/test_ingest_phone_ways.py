@@ -5,13 +5,13 @@ from typing import Any, Final
 
 import pytest
 
-from services.ingest.domain.file import FileFormat, Options
-from services.ingest.domain.mapping import Mapper, parse
+from services.ingest.domain.definitions.mapping import Mapper, parse
+from services.ingest.domain.definitions.source import Format, Source
+from services.ingest.domain.formats.files import FileFormat, Options
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.source import Format, Source
-from services.ingest.service import taking
+from services.ingest.service import triage
 from services.ingest.service.imports import Batch, Report
-from services.ingest.service.taking import Sorted
+from services.ingest.service.triage import Sorted
 from shared.contracts.envelope import SourceKind
 from shared.contracts.identity import Namespace
 from tests.support.webhooks import NOW, delivery, events_of, source
@@ -83,9 +83,9 @@ WAYS: Final[dict[str, Any]] = {
 
 
 def taken(payload: Payload, by: Source) -> Sorted:
-    reception = taking.reception_of(by, NOW)
+    reception = triage.reception_of(by, NOW)
     file_mapper = Options(format=FileFormat.CSV, preset="orders").mapper() if payload.way is Way.FILE else None
-    return taking.sort_payloads([payload], by, reception, partition_secret=b"test", mapper=file_mapper)
+    return triage.sort_payloads([payload], by, reception, partition_secret=b"test", mapper=file_mapper)
 
 
 def numbers(done: Sorted) -> list[str]:
@@ -117,7 +117,7 @@ def test_an_import_counts_the_numbers_that_link_nobody() -> None:
 
 def test_messages_that_are_read_in_a_few_steps_leave_numbers_to_the_same_rule() -> None:
     raw, by = identify().raw, source(Format.TRACKING, country="AT")
-    done = taking.sort([raw], taking.reception_of(by, NOW), partition_secret=b"test")
+    done = triage.sort([raw], triage.reception_of(by, NOW), partition_secret=b"test")
     assert numbers(done) == AUSTRIAN
 
 

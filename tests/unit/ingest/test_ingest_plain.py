@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.message import context_in
+from services.ingest.domain.definitions.plan import Document, Plan
+from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.plain.reading import reader
-from services.ingest.domain.plan import Document, Plan
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.renaming import Renamed, Renaming
-from services.ingest.service import taking
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.values.message import context_in
+from services.ingest.service import triage
 from shared.contracts.envelope import SourceKind
 from tests.support.careful import Careful
 
@@ -45,8 +45,8 @@ def reception(kind: SourceKind = SourceKind.SERVER, **more: Any) -> Reception:
     )
 
 
-def outcome(raw: bytes, by: Reception, watch: taking.Watch | None) -> Any:
-    done = taking.sort([b"{}", raw], by, partition_secret=SECRET, watch=watch)
+def outcome(raw: bytes, by: Reception, watch: triage.Watch | None) -> Any:
+    done = triage.sort([b"{}", raw], by, partition_secret=SECRET, watch=watch)
     return {
         "accepted": [(one.key, one.headers, msgspec.json.decode(one.value)) for one in done.accepted],
         "refused": [(one.payload, one.error.reason, one.error.text) for one in done.refused],

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import normalise as normalising
+from services.ingest.domain import judge as normalising
+from services.ingest.domain.definitions.plan import NO_PLAN, Document, Mode, Plan, Planned
 from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
-from services.ingest.domain.plan import NO_PLAN, Document, Mode, Plan, Planned
 from tests.unit.ingest.test_ingest_normalise import JSON, reception
 
 SCHEMA: dict[str, Any] = {

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.service.reckoning import Recent
+from services.ingest.service.source_stats import Recent
 
 SIZE = 8
 REQUESTS = st.lists(st.lists(st.integers(0, 30).map(lambda number: b"%d" % number), max_size=6), max_size=20)

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.domain.definitions.renaming import NO_RENAMING, Renamed, Renaming
 from services.ingest.domain.errors import BadDefinition, BadEvent
-from services.ingest.domain.renaming import NO_RENAMING, Renamed, Renaming
 from shared.contracts.events import Item, OrderPlaced
 from tests.unit.ingest.test_ingest_normalise import JSON, normalise, reception
 

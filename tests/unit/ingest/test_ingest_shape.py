@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.plan import Document, Plan, Planned
-from services.ingest.domain.shape import NOTHING, Shape, merge, schema, shape_of
+from services.ingest.domain.definitions.plan import Document, Plan, Planned
+from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, schema, shape_of
 from tests.unit.ingest.test_ingest_normalise import JSON
 
 PROPERTIES = st.dictionaries(st.text(max_size=6), JSON, max_size=5)

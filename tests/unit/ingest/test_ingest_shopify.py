@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.source import Format
-from services.ingest.domain.webhooks import shopify
-from services.ingest.service.taking import Sorted
+from services.ingest.domain.definitions.source import Format
+from services.ingest.domain.formats.webhooks import shopify
+from services.ingest.service.triage import Sorted
 from shared.contracts.envelope import Event
 from shared.contracts.events import (
     CustomerIdentified,

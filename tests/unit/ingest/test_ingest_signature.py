@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.source import WEBHOOKS, Format
-from services.ingest.domain.webhooks import signature
-from services.ingest.domain.webhooks.delivery import Delivery
-from services.ingest.domain.webhooks.signature import TOLERANCE, BadSignature
+from services.ingest.domain.definitions.source import WEBHOOKS, Format
+from services.ingest.domain.formats.webhooks import signature
+from services.ingest.domain.formats.webhooks.delivery import Delivery
+from services.ingest.domain.formats.webhooks.signature import TOLERANCE, BadSignature
 from tests.support.webhooks import NOW, hexmac, mac, signed
 
 BODY = b'{"id": 820982911946154508, "note": "\xe8\x8c\xb6"}\n'

@@ -4,10 +4,10 @@ import gc
 from datetime import UTC, datetime
 from uuid import UUID
 
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.source import Source
-from services.ingest.service import taking
+from services.ingest.domain.request.context import Reception
+from services.ingest.service import triage
 from shared.contracts.envelope import SourceKind
 
 SOURCE = Source(id=UUID(int=7), name="shop", kind=SourceKind.SERVER)
@@ -18,18 +18,18 @@ NO_ORDER_ID = b'{"type": "track", "userId": "42", "event": "Order Completed", "p
 
 
 def reception() -> Reception:
-    return taking.reception_of(SOURCE, datetime(2026, 1, 31, 12, tzinfo=UTC))
+    return triage.reception_of(SOURCE, datetime(2026, 1, 31, 12, tzinfo=UTC))
 
 
 def test_a_refused_event_does_not_hold_on_to_its_whole_request() -> None:
     """Else all its events would stay in memory until the garbage collector comes, which comes rarely."""
 
     def messages() -> int:
-        return len(taking.sort([GOOD, NO_ORDER_ID], reception(), partition_secret=b"secret").refused)
+        return len(triage.sort([GOOD, NO_ORDER_ID], reception(), partition_secret=b"secret").refused)
 
     def payloads() -> int:
         sent = [Payload(way=Way.TRACKING, raw=NO_ORDER_ID), Payload(way=Way.TYPED, raw=b"{", around={"kind": "orders"})]
-        return len(taking.sort_payloads(sent, SOURCE, reception(), partition_secret=b"secret").refused)
+        return len(triage.sort_payloads(sent, SOURCE, reception(), partition_secret=b"secret").refused)
 
     for take, refused in ((messages, 1), (payloads, 2)):
         take()  # what is remembered for ever is remembered now

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain import times
 from services.ingest.domain.errors import BadEvent
+from services.ingest.domain.values import times
 from shared.contracts.moments import is_plausible
 
 RECEIVED = datetime(2026, 1, 31, 12, tzinfo=UTC)

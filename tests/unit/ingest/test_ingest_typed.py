@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.api.examples import TYPED
-from services.ingest.domain import typed
+from services.ingest.domain.definitions.plan import Document, Mode, Plan, Planned
+from services.ingest.domain.definitions.source import Format, Source
+from services.ingest.domain.formats import typed
+from services.ingest.domain.formats.typed import KINDS
 from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.plan import Document, Mode, Plan, Planned
-from services.ingest.domain.source import Format, Source
-from services.ingest.domain.typed import KINDS
-from services.ingest.service.taking import Sorted
+from services.ingest.service.triage import Sorted
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import (
     Body,

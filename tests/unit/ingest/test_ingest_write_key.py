@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.source import Source
-from services.ingest.domain.write_key import text_without_write_keys, without_write_keys
+from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.definitions.write_key import text_without_write_keys, without_write_keys
 from services.ingest.service.sources import new_key
 from shared.contracts.envelope import SourceKind
 from tests.support.growth import LINEAR, exponent

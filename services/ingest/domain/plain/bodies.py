@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain import money
-from services.ingest.domain.message import Sent
-from services.ingest.domain.properties import NOTHING
-from services.ingest.domain.vocabulary import MAX_ID_LENGTH, MAX_QUANTITY, VOCABULARY
+from services.ingest.domain.catalogue.properties import NOTHING
+from services.ingest.domain.catalogue.vocabulary import MAX_ID_LENGTH, MAX_QUANTITY, VOCABULARY
+from services.ingest.domain.values import money
+from services.ingest.domain.values.message import Sent
 from shared.contracts import normal_form
 from shared.contracts.events import (
     Body,

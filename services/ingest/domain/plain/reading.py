@@ -7,17 +7,17 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain import identity, times
-from services.ingest.domain.body import MAX_BATCH_EVENTS
-from services.ingest.domain.circumstances import short
+from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.message import Sent, as_dict
-from services.ingest.domain.normalise import MAX_NAME_LENGTH, NOT_RIGHT
+from services.ingest.domain.formats.tracking import MAX_MESSAGE_ID_LENGTH
+from services.ingest.domain.judge import MAX_NAME_LENGTH, NOT_RIGHT
 from services.ingest.domain.plain import bodies
 from services.ingest.domain.plain.bodies import Page, Said
-from services.ingest.domain.plan import Mode, Violation
-from services.ingest.domain.reception import Reception
-from services.ingest.domain.tracking import MAX_MESSAGE_ID_LENGTH
+from services.ingest.domain.request.body import MAX_BATCH_EVENTS
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.values import identity, times
+from services.ingest.domain.values.context import short
+from services.ingest.domain.values.message import Sent, as_dict
 from shared.contracts import topics, wire
 from shared.contracts.envelope import may_say
 from shared.contracts.events import Body, CustomerIdentified

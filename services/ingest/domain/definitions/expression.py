@@ -1,0 +1,127 @@
+"""JMESPath expressions (https://jmespath.org): where in a payload something is found."""
+
+import re
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, Final
+
+import jmespath
+from jmespath.visitor import TreeInterpreter
+
+from services.ingest.domain.definitions.budget import SIZE_OF_A_STEP, Budget
+from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
+
+MAX_EXPRESSION: Final = 500  # characters
+
+Finder = Callable[[Any, Budget], Any]
+
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*+")
+# The nodes that make something new, where the others point to a part of what is there.
+_MAKING: Final = frozenset(
+    {
+        "multi_select_list",
+        "multi_select_dict",
+        "flatten",
+        "projection",
+        "value_projection",
+        "filter_projection",
+        "slice",
+        "function_expression",
+    }
+)
+# What the library raises beside its own errors, of expressions or values that it has not thought of.
+_LIBRARY: Final = (
+    jmespath.exceptions.JMESPathError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    RecursionError,
+)
+
+
+class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no types
+    """Evaluates an expression within a budget."""
+
+    def __init__(self, budget: Budget) -> None:
+        super().__init__()
+        self._budget = budget
+
+    def visit(self, node: Any, *arguments: Any, **named: Any) -> Any:
+        """One step."""
+        self._budget.step()
+        found = super().visit(node, *arguments, **named)
+        if node["type"] in _MAKING and isinstance(found, dict | list | str):
+            self._budget.size(found)
+        return found
+
+    def visit_comparator(self, node: Any, value: Any) -> Any:
+        """Compares the whole of two values."""
+        found = [self.visit(child, value) for child in node["children"]]
+        for one in found:
+            self._budget.work(one)
+        return super().visit_comparator({**node, "children": [_literal(one) for one in found]}, value)
+
+    def visit_function_expression(self, node: Any, value: Any) -> Any:
+        """Calls a function, which may read all of its arguments."""
+        arguments = [self.visit(child, value) for child in node["children"]]
+        for child, one in zip(node["children"], arguments, strict=True):
+            if child["type"] != "expref":
+                self._budget.work(one)
+        if node["value"] == "join" and len(arguments) == 2 and all(isinstance(one, str | list) for one in arguments):
+            self._budget.step(len(arguments[0]) * len(arguments[1]) // SIZE_OF_A_STEP)  # the separator is repeated
+        return self._functions.call_function(node["value"], arguments)
+
+
+def _member(name: str, said: Any, budget: Budget) -> Any:
+    found = said.get(name) if isinstance(said, dict) else None
+    budget.spend(found)
+    return found
+
+
+def _literal(value: Any) -> Any:
+    return {"type": "literal", "value": value, "children": []}
+
+
+def finder(at: str, expression: str) -> Finder:
+    """A function that finds what an expression names, None where there is nothing.
+
+    Raises `BadDefinition`, naming `at`; the function raises `BadEvent` where the expression can't be applied, or once
+    its budget is spent. What is found counts as made.
+    """
+    if len(expression) > MAX_EXPRESSION:
+        raise BadDefinition(f"{at}: {len(expression)} characters; at most {MAX_EXPRESSION}")
+    if _NAME.fullmatch(expression):  # so it is with nearly every column of a file
+        return partial(_member, expression)
+    try:
+        parsed = jmespath.compile(expression).parsed
+    except _LIBRARY as error:
+        raise BadDefinition(f"{at}: {expression!r} is no JMESPath expression: {error}") from None
+
+    def find(said: Any, budget: Budget) -> Any:
+        try:
+            found = _Interpreter(budget).visit(parsed, said)
+            budget.spend(found)
+        except _LIBRARY as error:
+            text = f"{at}: {error}; change the source's mapping, or send what it expects"
+            raise BadEvent(Reason.MAPPING, text) from None
+        return found
+
+    return find
+
+
+def names_in(expression: str) -> frozenset[str]:
+    """Every name that an expression has, wherever it stands in it; of one that is none, nothing."""
+    if _NAME.fullmatch(expression):
+        return frozenset({expression})
+    try:
+        return frozenset(_names(jmespath.compile(expression).parsed))
+    except _LIBRARY:
+        return frozenset()
+
+
+def _names(node: Any) -> Iterator[str]:
+    if node["type"] == "field":
+        yield node["value"]
+    for child in node["children"]:
+        yield from _names(child)

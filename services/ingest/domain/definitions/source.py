@@ -1,0 +1,55 @@
+"""A source: who sends, how its payloads are written, and what it is believed."""
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+from services.ingest.domain.definitions.consent import NO_WORDS, Words
+from services.ingest.domain.definitions.mapping import Mapper
+from services.ingest.domain.definitions.plan import NO_PLAN, Plan
+from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
+from shared.contracts.envelope import SourceKind
+
+MAX_GRACE: Final = timedelta(days=30)  # that an old key still works after a rotation
+MAX_KEYS: Final = 2  # of a source that work at one time: the one in use, and the one that it is replaced by
+
+
+class Format(StrEnum):
+    """How a source's payloads are written: the tracking API's way, or as webhooks of one vendor or another."""
+
+    TRACKING = "tracking"
+    JSON = "json"
+    STANDARD = "standard-webhooks"
+    SHOPIFY = "shopify"
+    WOOCOMMERCE = "woocommerce"
+    STRIPE = "stripe"
+
+
+WEBHOOKS: Final = frozenset(Format) - {Format.TRACKING}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What taking in an event needs to know of its source. `secret` is in the clear, and only in memory."""
+
+    id: UUID
+    name: str
+    kind: SourceKind
+    format: Format = Format.TRACKING
+    allow_orders: bool = False
+    allowed_origins: frozenset[str] = frozenset()
+    events_per_second: int | None = None
+    secret: bytes | None = field(default=None, repr=False)
+    renaming: Renaming = NO_RENAMING
+    mapper: Mapper | None = None
+    plan: Plan = NO_PLAN
+    may_say: frozenset[str] = frozenset()
+    consent_words: Words = NO_WORDS
+    country: str | None = None
+    key_expires_at: datetime | None = None
+
+    def allows(self, origin: str) -> bool:
+        """Whether a page at this origin may send. A request without one is no page's."""
+        return not origin or not self.allowed_origins or origin in self.allowed_origins

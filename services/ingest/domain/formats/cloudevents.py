@@ -1,0 +1,204 @@
+"""CloudEvents 1.0 in JSON, as upstream systems emit them, become what they mean here.
+
+Source: CloudEvents specification 1.0.2, JSON event format 1.0.2.
+
+A type of our own (`rapport.order_placed.v1`) is taken as the contract has it, money in minor units. Any other type is
+the name of an event in the source's own words, and its data are the properties. Who it is about stands in `subject`
+(`user_id:42`), in the extensions `userid` and `anonymousid`, or in `data.customer`.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.catalogue import contract, vocabulary
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.formats.tracking import Understood
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.values import identity, phone, times
+from services.ingest.domain.values.message import NO_CONTEXT, Message, Scalar, as_dict, keepable
+from shared.contracts.events import FACTS, Body, CustomerIdentified, CustomEvent, MessageSent
+
+MEDIA_TYPE: Final = "application/cloudevents+json"
+BATCH_MEDIA_TYPE: Final = "application/cloudevents-batch+json"
+SPECVERSION: Final = "1.0"
+OURS: Final = "rapport."
+
+# What anybody may say; facts that only our own services know are not among them.
+TYPES: Final[Mapping[str, type[Body]]] = {
+    name: body for body, name in FACTS.items() if body not in (MessageSent, CustomEvent)
+}
+
+
+class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One event in the JSON format, as far as it is read."""
+
+    specversion: str
+    id: str
+    source: str
+    type: str
+    time: str | None = None
+    subject: str | None = None
+    datacontenttype: str | None = None
+    data: msgspec.Raw = msgspec.Raw()
+    data_base64: str | None = None
+    userid: Scalar = None
+    anonymousid: Scalar = None
+    historical: bool | str | None = None
+
+
+class Customer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who an event is about, in its data."""
+
+    user_id: Scalar = None
+    anonymous_id: Scalar = None
+    email: Scalar = None
+    phone: Scalar = None
+    country: Any = None
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True):
+    customer: Any = None
+    traits: Any = None
+
+
+class _Call(msgspec.Struct, frozen=True):
+    said: Message
+    traits: dict[str, Any]
+    message_id: str
+    reception: Reception
+
+
+_decode: Final = msgspec.json.Decoder(CloudEvent).decode
+_decode_data: Final = msgspec.json.Decoder(_Data).decode
+_decode_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
+_decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_bodies: Final = {name: msgspec.json.Decoder(body).decode for name, body in TYPES.items()}
+
+
+def understand(raw: bytes, reception: Reception) -> Understood:
+    """What a CloudEvent means; raises `BadEvent`, or what msgspec raises."""
+    if len(raw) > reception.max_event_bytes:
+        limit = reception.max_event_bytes
+        raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
+    event = _decode(keepable(raw))
+    if event.specversion != SPECVERSION:
+        raise BadEvent(Reason.FORMAT, f"specversion: {event.specversion!r}; send CloudEvents {SPECVERSION}")
+    for name in ("id", "source", "type"):
+        if not getattr(event, name):
+            raise BadEvent(Reason.REQUIRED, f"{name}: required by CloudEvents; it must not be empty")
+    if event.time is not None and times.moment(event.time) is None:
+        raise BadEvent(Reason.TIME, 'time: not a time with a zone; send RFC 3339 such as "2026-01-31T12:00:00Z"')
+    data = _data(event)
+    call = _call(event, data, reception)
+    name, body, properties = _body(event, data, call)
+    return Understood(
+        name=name,
+        body=body,
+        message_id=call.message_id,
+        identities=identity.identities(call.said, call.traits, trusted=reception.trusted),
+        properties=properties,
+        timestamp=event.time,
+        context=reception.around(b"").known,
+        historical=None if event.historical is None else event.historical in (True, "true"),
+        address=identity.email_in(call.traits) or "" if reception.may_say else "",
+        unread_phone=reception.trusted and phone.is_unread(call.traits),
+    )
+
+
+def message_id_of(source: str, event_id: str) -> str:
+    """CloudEvents are told apart by source and id together; here both become one id of bounded length."""
+    return hashlib.blake2b(f"{source}\n{event_id}".encode(), digest_size=24).hexdigest()
+
+
+def structured(attributes: Mapping[str, str], content_type: str, data: bytes) -> bytes:
+    """An event of the binary mode in the JSON format: its attributes (without `ce-`), and its data.
+
+    Raises `msgspec.DecodeError` for data that says to be JSON and is not: it could say attributes of its own.
+    """
+    said: dict[str, Any] = {**attributes}
+    if content_type:
+        said["datacontenttype"] = content_type
+    if not data:
+        return msgspec.json.encode(said)
+    if is_json(content_type):
+        try:
+            return msgspec.json.encode({**said, "data": _decode_raw(data)})
+        except RecursionError:
+            raise msgspec.DecodeError("nested too deeply") from None
+    return msgspec.json.encode({**said, "data_base64": base64.b64encode(data).decode()})
+
+
+def is_json(content_type: str) -> bool:
+    """Whether data of this content type is JSON; without one it is (CloudEvents, section 3.1.1)."""
+    media = content_type.partition(";")[0].strip().lower()
+    return not media or media.endswith(("/json", "+json"))
+
+
+def _data(event: CloudEvent) -> bytes:
+    if not is_json(event.datacontenttype or ""):
+        raise BadEvent(Reason.FORMAT, f"datacontenttype: {event.datacontenttype!r}; send data in application/json")
+    if event.data_base64 is None:
+        raw = bytes(event.data)
+        return b"{}" if raw in (b"", b"null") else raw
+    try:
+        raw = base64.b64decode(event.data_base64, validate=True)
+    except ValueError:
+        raise BadEvent(Reason.FORMAT, "data_base64: not base64") from None
+    return keepable(raw, at="data") or b"{}"
+
+
+def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes]:
+    if event.type.startswith(OURS):
+        return event.type, _ours(event.type, data, call), data
+    name, properties = call.reception.renaming.apply(event.type, data)
+    typed = vocabulary.understood(name, properties, call.message_id)
+    if typed is None:
+        said = _decode_object(properties)
+        typed = CustomEvent(
+            name=name, properties={key: value for key, value in said.items() if not _names_customer(key, value)}
+        )
+    return name, typed, properties
+
+
+def _names_customer(name: str, value: Any) -> bool:
+    """Whether a property says who the event is about; a `customer` that is a text, say, is a property as any other."""
+    return name == "customer" and isinstance(value, dict)
+
+
+def _ours(type_: str, data: bytes, call: _Call) -> Body:
+    decode = _bodies.get(type_)
+    if decode is None:
+        raise BadEvent(Reason.TYPE, f"type: {type_!r} can't be sent; there are {', '.join(sorted(TYPES))}")
+    try:
+        body = contract.checked(decode(data), at="data")
+    except msgspec.MsgspecError as error:
+        raise BadEvent(Reason.MALFORMED, f"data: {error}; send what the contract of {type_} says") from None
+    if isinstance(body, CustomerIdentified):
+        return CustomerIdentified(traits=call.traits, consent=body.consent)
+    return body
+
+
+def _call(event: CloudEvent, data: bytes, reception: Reception) -> _Call:
+    """Who the event is about, as a call of the tracking API would say it."""
+    said = _decode_data(data)
+    try:
+        customer = msgspec.convert(as_dict(said.customer), Customer)
+    except msgspec.ValidationError as error:
+        raise BadEvent(Reason.MALFORMED, f"data.customer: {error}") from None
+    namespace, _, value = (event.subject or "").partition(":")
+    subject = {namespace: value} if value else {}
+    message = Message(
+        user_id=subject.get("user_id") or event.userid or customer.user_id,
+        anonymous_id=subject.get("anonymous_id") or event.anonymousid or customer.anonymous_id,
+        traits={
+            **as_dict(said.traits),
+            **{name: value for name in ("email", "phone") if (value := subject.get(name) or getattr(customer, name))},
+            **({"country": customer.country} if customer.country else {}),
+        },
+    )
+    traits = identity.of_customer(message, NO_CONTEXT, of_group=False, source_country=reception.country)
+    return _Call(message, traits, message_id_of(event.source, event.id), reception)

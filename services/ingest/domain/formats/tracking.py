@@ -1,0 +1,196 @@
+"""A message of the tracking API as its sender means it: what kind of call it is, and what that says."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.catalogue import vocabulary
+from services.ingest.domain.catalogue.properties import Properties, beside
+from services.ingest.domain.definitions.consent import MaySay
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.values import identity, message, phone
+from services.ingest.domain.values.context import short
+from services.ingest.domain.values.message import Consent, Context, Message, Scalar, as_dict, text
+from shared.contracts import context as contract
+from shared.contracts.consent import pair_of
+from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
+from shared.contracts.identity import Identity, Namespace
+
+MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
+
+
+class Understood(msgspec.Struct, frozen=True, kw_only=True):
+    """One event as it is meant, before it is judged. `name` and `properties` are what a tracking plan speaks of.
+
+    `merges`: all whom it names are meant to be one customer. `address` is the mail address that it gives, in its normal
+    form, of a source that may say addresses. `unread_phone`: it gives a telephone number that should link the customer,
+    and can't be read.
+    """
+
+    name: str
+    body: Body
+    message_id: str
+    identities: tuple[Identity, ...]
+    properties: bytes
+    timestamp: Any = None
+    sent_at: Any = None
+    context: contract.Context | None = None
+    historical: bool | None = None
+    merges: bool = False
+    address: str = ""
+    unread_phone: bool = False
+
+
+class Call(msgspec.Struct, frozen=True):
+    """A message with what its surroundings add. `traits` are the customer's, in their normal form."""
+
+    said: Message
+    context: Context
+    traits: dict[str, Any]
+    message_id: str
+    reception: Reception
+
+
+def understand(raw: bytes, reception: Reception) -> Understood:
+    """What these bytes mean; raises `BadEvent`, or what msgspec and arithmetic raise."""
+    said = message.parse(raw)
+    kind = reception.type or said.type or ""
+    rule = RULES.get(kind)
+    if rule is None:
+        raise BadEvent(Reason.TYPE, f"type: must be one of {', '.join(RULES)}")
+    around = reception.around(bytes(said.context))
+    context = around.said
+    traits = identity.of_customer(said, context, of_group=kind == "group", source_country=reception.country)
+    call = Call(said, context, traits, _message_id(said, reception), reception)
+    name, body, properties = rule(call)
+    return Understood(
+        name=name,
+        body=body,
+        message_id=call.message_id,
+        identities=_identities(call, kind),
+        properties=properties,
+        timestamp=said.timestamp,
+        sent_at=said.sent_at,
+        context=around.known,
+        historical=None if context.historical is None else context.historical is True,
+        merges=kind == "alias",
+        address=identity.email_in(traits) or "" if reception.may_say else "",
+        unread_phone=reception.trusted and phone.is_unread(traits),
+    )
+
+
+def _message_id(said: Message, reception: Reception) -> str:
+    found = text(said.message_id)
+    if len(found) > MAX_MESSAGE_ID_LENGTH:
+        raise BadEvent(Reason.MESSAGE_ID, f"messageId: longer than {MAX_MESSAGE_ID_LENGTH} characters")
+    return found or reception.new_message_id()
+
+
+# What each kind of call says: its name, its typed event, and the properties that a plan judges
+
+Rule = Callable[[Call], tuple[str, Body, bytes]]
+
+
+def _track(call: Call) -> tuple[str, Body, bytes]:
+    name = text(call.said.event)
+    if not name:
+        raise BadEvent(Reason.REQUIRED, "event: required; send the name of what happened")
+    name, properties = call.reception.renaming.apply(name, message.properties(call.said))
+    typed = vocabulary.understood(name, properties, call.message_id)
+    body = CustomEvent(name=name, properties=message.decode_object(properties)) if typed is None else typed
+    return name, body, properties
+
+
+def _identify(call: Call) -> tuple[str, Body, bytes]:
+    reception = call.reception
+    if not reception.trusted and MaySay.CONSENT not in reception.may_say:
+        return "Identify", CustomerIdentified(traits=call.traits), _judged_traits(call)
+    agreed, by_words = _consent(call.context), reception.consent_words.read(call.traits)
+    for spelt, granted in by_words.items():  # a withdrawal wins
+        agreed[spelt] = agreed.get(spelt, True) and granted
+    return "Identify", CustomerIdentified(traits=call.traits, consent=agreed), _judged_traits(call)
+
+
+def _viewed(call: Call, *, screen: bool = False) -> tuple[str, Body, bytes]:
+    properties = message.properties(call.said)
+    (own, held), around = _PAGE.read(properties), as_dict(call.context.page)
+    name, title = text(call.said.name), text(own.title) or short(around.get("title"))
+    more = {} if held else beside(message.decode_object(properties), _PAGE.held)
+    if category := text(call.said.category):
+        more = {"category": category, **more}
+    if title and name not in ("", title):
+        more = {"name": name, **more}
+    body = PageViewed(
+        url=text(own.url) or short(around.get("url")),
+        path=text(own.path) or short(around.get("path")),
+        title=title or name,
+        referrer=text(own.referrer) or short(around.get("referrer")),
+        screen=screen,
+        more=more,
+    )
+    return "Page", body, properties
+
+
+def _group(call: Call) -> tuple[str, Body, bytes]:
+    group_id = text(call.said.group_id)
+    if not group_id:
+        raise BadEvent(Reason.REQUIRED, "groupId: required; send the group's own id")
+    traits = as_dict(call.said.traits)
+    body = CustomEvent(name="Group Identified", properties={"group_id": group_id, "traits": traits})
+    return "Group", body, _judged_traits(call)
+
+
+def _judged_traits(call: Call) -> bytes:
+    return message.traits(call.said) if call.reception.plan else b"{}"
+
+
+def _alias(_: Call) -> tuple[str, Body, bytes]:
+    return "Alias", CustomEvent(name="Alias"), b"{}"
+
+
+RULES: Final[Mapping[str, Rule]] = {
+    "track": _track,
+    "identify": _identify,
+    "page": _viewed,
+    "screen": partial(_viewed, screen=True),
+    "group": _group,
+    "alias": _alias,
+}
+
+
+class _Page(msgspec.Struct, frozen=True, kw_only=True):
+    """What the properties of a page call say of the page."""
+
+    url: Scalar = None
+    path: Scalar = None
+    title: Scalar = None
+    referrer: Scalar = None
+
+
+_PAGE: Final = Properties(_Page, *_Page.__struct_fields__)
+
+
+def _consent(context: Context) -> dict[str, bool]:
+    if not isinstance(context.consent, Consent) or not context.consent.category_preferences:
+        return {}
+    try:
+        said = msgspec.convert(context.consent.category_preferences, dict[str, bool])
+    except msgspec.ValidationError:
+        raise BadEvent(
+            Reason.CONSENT, 'context.consent.categoryPreferences: send true or false for each channel, {"email": true}'
+        ) from None
+    return {str(pair_of(spelt)): granted for spelt, granted in said.items()}
+
+
+def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
+    if kind != "alias":
+        return identity.identities(call.said, call.traits, trusted=call.reception.trusted)
+    # The old name of a customer is the one they had before they were known, or a former user id: profile finds out.
+    old = identity.named(Namespace.ANONYMOUS_ID, call.said.previous_id, at="previousId")
+    new = identity.named(Namespace.USER_ID, call.said.user_id, at="userId")
+    if old is None or new is None:
+        raise BadEvent(Reason.IDENTITY, "identity: alias needs a userId and a previousId, and neither may mean nobody")
+    return new, old

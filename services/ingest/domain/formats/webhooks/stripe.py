@@ -1,0 +1,215 @@
+"""Stripe's webhooks: charges, refunds, customers.
+
+Source: Stripe API reference, objects Event, Charge, Refund, Customer; "Supported currencies" for the units of amounts.
+
+A charge that succeeded is an order: named by `metadata.order_id` if the shop sets it, else by its payment.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
+from shared.contracts import wire
+
+# Amounts are in the smallest unit by Stripe's own count, which is not always ISO 4217's.
+DECIMALS: Final[Mapping[str, int]] = {
+    **dict.fromkeys(
+        ("bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"), 0
+    ),
+    **dict.fromkeys(("bhd", "jod", "kwd", "omr", "tnd"), 3),
+}
+DEFAULT_DECIMALS: Final = 2
+SUCCEEDED: Final = (None, "succeeded")  # of a refund; old versions of the API say nothing
+FAILED: Final = ("failed", "canceled")
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class _Address(msgspec.Struct, frozen=True, kw_only=True):
+    country: str | None = None
+    city: str | None = None
+
+
+class _Billing(msgspec.Struct, frozen=True, kw_only=True):
+    email: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    address: _Address | None = None
+
+
+class _Refund(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    amount: int
+    currency: str
+    created: int
+    status: str | None = None
+    charge: str | None = None
+    payment_intent: str | None = None
+    metadata: dict[str, str] | None = None
+
+
+class _Refunds(msgspec.Struct, frozen=True, kw_only=True):
+    data: list[_Refund] = []
+
+
+class _Charge(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    amount: int
+    currency: str
+    created: int
+    customer: str | None = None
+    payment_intent: str | None = None
+    description: str | None = None
+    receipt_email: str | None = None
+    billing_details: _Billing | None = None
+    shipping: Any = None
+    metadata: dict[str, str] | None = None
+    refunds: _Refunds | None = None
+
+
+class _Customer(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    created: int
+    email: str | None = None
+    phone: str | None = None
+    name: str | None = None
+    address: _Address | None = None
+    shipping: Any = None
+    metadata: dict[str, str] | None = None
+
+
+class _Data(msgspec.Struct, frozen=True, kw_only=True):
+    object: msgspec.Raw
+
+
+class _Event(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    type: str
+    created: int
+    data: _Data
+    livemode: bool = True
+
+
+Messages = list[dict[str, Any]]
+
+
+def translate(delivery: Delivery) -> Translated:
+    """What a delivery means. Raises what msgspec raises for a payload of another shape."""
+    event = _decode_event(delivery.raw)
+    adapter = _TYPES.get(event.type)
+    if adapter is None:
+        return Translated(delivery_id=event.id, ignored=f"type {event.type}")
+    raw = bytes(event.data.object)
+    messages = adapter(raw, event)
+    return Translated(
+        delivery_id=event.id,
+        messages=messages,
+        also_known=_payments(raw) if adapter is _charged else {},
+        ignored="" if messages else f"{event.type}: no fact in it",
+    )
+
+
+def _charged(raw: bytes, _: _Event) -> Messages:
+    charge = _decode_charge(raw)
+    return [
+        track(
+            "Order Completed",
+            {
+                "order_id": _order_id(charge),
+                "currency": charge.currency.upper(),
+                "total": _amount(charge.amount, charge.currency),
+                "placed_at": _moment(charge.created),
+            },
+            at=_moment(charge.created),
+            who=_who(charge),
+        )
+    ]
+
+
+def _payments(raw: bytes) -> dict[str, str]:
+    """What refunds call the order that a charge is."""
+    charge = _decode_charge(raw)
+    order_id = _order_id(charge)
+    return {name: order_id for name in (charge.payment_intent, charge.id) if name and name != order_id}
+
+
+def _charge_refunded(raw: bytes, _: _Event) -> Messages:
+    """Refunds come with their charge in some versions of the API; in the others as events of their own."""
+    charge = _decode_charge(raw)
+    refunds = charge.refunds.data if charge.refunds else []
+    return [_refunded(one, _order_id(charge), _who(charge)) for one in refunds if one.status in SUCCEEDED]
+
+
+def _refund(raw: bytes, event: _Event) -> Messages:
+    refund = _decode_refund(raw)
+    order_id = (refund.metadata or {}).get("order_id") or refund.payment_intent or refund.charge or ""
+    if refund.status in FAILED:  # the money came back: a later word on the same refund
+        refund = msgspec.structs.replace(refund, amount=0, created=max(event.created, refund.created + 1))
+    elif refund.status not in SUCCEEDED:
+        return []  # it will be told again when it has
+    return [_refunded(refund, order_id, {})]
+
+
+def _refunded(refund: _Refund, order_id: str, who: Mapping[str, Any]) -> dict[str, Any]:
+    properties = {
+        "order_id": order_id,
+        "refund_id": refund.id,
+        "currency": refund.currency.upper(),
+        "total": _amount(refund.amount, refund.currency),
+    }
+    return track("Order Refunded", properties, at=_moment(refund.created), who=who)
+
+
+def _customer(raw: bytes, event: _Event) -> Messages:
+    customer = _decode_customer(raw)
+    address = customer.address or _Address()
+    traits = {
+        **(customer.metadata or {}),
+        "email": customer.email,
+        "phone": customer.phone,
+        "name": customer.name,
+        "country": _country(address, customer.shipping),
+        "city": address.city,
+    }
+    return [identify(traits, consent={}, at=_moment(event.created), who=person(user_id=customer.id))]
+
+
+def _order_id(charge: _Charge) -> str:
+    return (charge.metadata or {}).get("order_id") or charge.payment_intent or charge.id
+
+
+def _who(charge: _Charge) -> dict[str, Any]:
+    billing = charge.billing_details or _Billing()
+    country = _country(billing.address, charge.shipping)
+    email = billing.email or charge.receipt_email
+    return person(user_id=charge.customer, email=email, phone=billing.phone, country=country)
+
+
+def _country(address: _Address | None, shipping: Any) -> str | None:
+    """The country of the bill; where that has none, the one that was sent to."""
+    sent_to = shipping.get("address") if isinstance(shipping, dict) else None
+    return (address.country if address else None) or country_in(sent_to)
+
+
+def _amount(units: int, currency: str) -> str:
+    return str(Decimal(units).scaleb(-DECIMALS.get(currency.lower(), DEFAULT_DECIMALS)))
+
+
+def _moment(seconds: int) -> str:
+    return wire.iso(EPOCH + timedelta(seconds=seconds))
+
+
+_decode_event: Final = msgspec.json.Decoder(_Event).decode
+_decode_charge: Final = msgspec.json.Decoder(_Charge).decode
+_decode_refund: Final = msgspec.json.Decoder(_Refund).decode
+_decode_customer: Final = msgspec.json.Decoder(_Customer).decode
+
+_TYPES: Final[Mapping[str, Callable[[bytes, _Event], Messages]]] = {
+    "charge.succeeded": _charged,
+    "charge.refunded": _charge_refunded,
+    **dict.fromkeys(("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"), _refund),
+    **dict.fromkeys(("customer.created", "customer.updated"), _customer),
+}

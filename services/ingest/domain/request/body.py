@@ -1,0 +1,161 @@
+"""A request's body: bounded while it streams in, unpacked if it is gzip, and cut into events.
+
+Content types, encodings and lengths announced by SDKs are not to be believed: browsers send JSON as text, proxies
+unpack bodies and leave the header. What counts is what the bytes are.
+"""
+
+import re
+import zlib
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.errors import BadRequest
+from services.ingest.domain.values.message import Context, context_in
+from shared.contracts.keepable import decode
+
+MAX_BODY_BYTES: Final = 512_000  # after unpacking
+MAX_BATCH_EVENTS: Final = 2_500
+MAX_EVENT_BYTES: Final = 32_768
+
+GZIP_MAGIC: Final = b"\x1f\x8b"  # RFC 1952, section 2.3.1; no JSON text begins like this
+_SLICE_BYTES: Final = 4_096  # of packed bytes, unpacked at a time
+_GZIP_WINDOW_BITS: Final = 31  # zlib's way to say: with a gzip header
+
+
+class BodyReader:
+    """Collects a body chunk by chunk, never holding more than the limit, whatever the chunks unpack to."""
+
+    def __init__(self, *, limit_bytes: int = MAX_BODY_BYTES) -> None:
+        self._limit = limit_bytes
+        self._fed = 0
+        self._body = bytearray()
+        self._gzip: Any = None  # zlib's decompressor; its type has no public name in Python 3.11
+        self._seen_first = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Takes the next chunk; raises `BadRequest` once the body is too large or its gzip is broken."""
+        self._fed += len(chunk)
+        if self._fed > self._limit:  # packed or not: what unpacks to nothing takes time, too
+            raise BadRequest("too_large", f"body: larger than {self._limit} bytes; send smaller batches")
+        if self._gzip is not None:
+            self._unpack(chunk)
+            return
+        self._append(chunk)
+        if not self._seen_first and len(self._body) >= len(GZIP_MAGIC):
+            self._seen_first = True
+            if self._body.startswith(GZIP_MAGIC):
+                packed, self._body = bytes(self._body), bytearray()
+                self._gzip = zlib.decompressobj(_GZIP_WINDOW_BITS)
+                self._unpack(packed)
+
+    def finish(self) -> bytes:
+        """The whole body; raises `BadRequest` if its gzip ends too early."""
+        if self._gzip is not None and not self._gzip.eof:
+            raise BadRequest("invalid_gzip", "body: the gzip stream is cut off; send it again")
+        return bytes(self._body)
+
+    def _unpack(self, packed: bytes) -> None:
+        # In slices: what is behind the end of one of many short streams is copied, each time.
+        for at in range(0, len(packed), _SLICE_BYTES):
+            self._unpack_slice(packed[at : at + _SLICE_BYTES])
+
+    def _unpack_slice(self, chunk: bytes) -> None:
+        while chunk:
+            if self._gzip.eof:  # gzip files may follow each other: RFC 1952, section 2.2
+                self._gzip = zlib.decompressobj(_GZIP_WINDOW_BITS)
+            try:
+                unpacked = self._gzip.decompress(chunk, self._limit - len(self._body) + 1)
+            except zlib.error:
+                raise BadRequest("invalid_gzip", "body: not valid gzip") from None
+            self._append(unpacked)
+            chunk = self._gzip.unused_data if self._gzip.eof else self._gzip.unconsumed_tail
+
+    def _append(self, data: bytes) -> None:
+        if len(self._body) + len(data) > self._limit:
+            raise BadRequest("too_large", f"body: larger than {self._limit} bytes; send smaller batches")
+        self._body += data
+
+
+class Envelope(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What stands around the events of a request. A request without `batch` is one event itself."""
+
+    batch: list[msgspec.Raw] | None = None
+    write_key: Any = None
+    sent_at: Any = None
+    context: msgspec.Raw = msgspec.Raw()
+    historical: Any = None
+
+
+_decode: Final = msgspec.json.Decoder(Envelope).decode
+
+# A string, or one of the numbers that Python and others write and JSON does not have. A string that is not closed
+# reaches to the end, so that it is looked for once, and not again from each quote within it.
+_TOKENS: Final = re.compile(rb'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|-?\b(?:NaN|Infinity)\b', re.DOTALL)
+
+# What is right in a JSON string, as far as it goes, and half a pair of surrogates: what is left of a cut emoji.
+_HALVES: Final = re.compile(
+    rb"(?P<right>(?:[^\\]++"
+    rb"|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+    rb"|\\(?!u[dD][89a-fA-F][0-9a-fA-F]{2}).)*+)"
+    rb"(?P<half>\\u[dD][89a-fA-F][0-9a-fA-F]{2})?+",
+    re.DOTALL,
+)
+
+
+def parse(body: bytes) -> tuple[Envelope, bytes]:
+    """The envelope of a body, and the body as it was understood; raises `BadRequest` if it is not JSON.
+
+    JavaScript cuts texts in the middle of emoji and sends the halves: they become U+FFFD. Python writes numbers that
+    are none: they become null. Otherwise one such value would cost a whole batch.
+    """
+    try:
+        try:
+            return _decode(body), body
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:
+            whole = _TOKENS.sub(_repaired, body)
+            return _decode(whole), whole
+    except RecursionError:
+        raise BadRequest("invalid_json", "body: nested too deeply") from None
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise BadRequest("invalid_json", f"body: {error}") from None
+
+
+def _repaired(token: re.Match[bytes]) -> bytes:
+    text = token[0]
+    if not text.startswith(b'"'):
+        return b"null"
+    if b"\\ud" not in text and b"\\uD" not in text:
+        return text
+    return _HALVES.sub(lambda found: found["right"] + (rb"\ufffd" if found["half"] else b""), text)
+
+
+def context_of(envelope: Envelope) -> Context:
+    """The context that all events of a batch share; raises `BadRequest` if it is none, `NotKeepable` if it can't be
+    kept.
+    """
+    raw = bytes(envelope.context)
+    if raw:
+        decode(raw)
+    try:
+        return context_in(raw)
+    except msgspec.ValidationError as error:
+        raise BadRequest("invalid_context", f"context: {error}") from None
+
+
+def events_of(envelope: Envelope) -> list[bytes]:
+    """The events of a batch, uncut; raises `BadRequest` if there is no batch, or too much of it."""
+    if envelope.batch is None:
+        raise BadRequest("invalid_batch", 'batch: required; send {"batch": [{"type": …}, …]}')
+    if len(envelope.batch) > MAX_BATCH_EVENTS:
+        raise BadRequest("too_large", f"batch: {len(envelope.batch)} events; at most {MAX_BATCH_EVENTS} in one batch")
+    return list(map(bytes, envelope.batch))
+
+
+def single(body: bytes) -> bytes:
+    """The one event that a body is; raises `BadRequest` if it is too large, as its sender can be told at once."""
+    if len(body) > MAX_EVENT_BYTES:
+        raise BadRequest("too_large", f"body: {len(body)} bytes; at most {MAX_EVENT_BYTES} in one event")
+    return body

@@ -1,0 +1,95 @@
+"""What holds for every event of one request: who sends it, when it came, and by which rules it is read."""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import lru_cache
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from services.ingest.domain.definitions.consent import NO_WORDS, Words
+from services.ingest.domain.definitions.plan import NO_PLAN, Plan
+from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
+from services.ingest.domain.request.body import MAX_EVENT_BYTES
+from services.ingest.domain.values import message
+from services.ingest.domain.values.context import Locate, circumstances, nowhere
+from shared.contracts import wire
+from shared.contracts.context import Context
+from shared.contracts.envelope import QuickUUID, SourceKind, event_ids
+
+REMEMBERED_CONTEXTS: Final = 1_024  # of all requests; with MAX_REMEMBERED_BYTES these are 3 MB
+MAX_REMEMBERED_BYTES: Final = 1_024  # of one context
+
+
+class Around(msgspec.Struct, frozen=True):
+    """The surroundings of an event: as they were said, as the bus carries them, and these as they are written."""
+
+    said: message.Context
+    known: Context | None
+    written: msgspec.Raw | None
+
+
+class Reception(msgspec.Struct, frozen=True, kw_only=True):
+    """What holds for every event of one request. `type` is set where the address says it.
+
+    `address` and `user_agent` are those of the connection: a browser's own, where the source is a public one. `country`
+    is the source's own, by which national telephone numbers are read whose customer says none.
+    """
+
+    source_id: UUID
+    source_kind: SourceKind
+    allow_orders: bool
+    received_at: datetime
+    new_message_id: Callable[[], str]
+    sent_at: datetime | None = None
+    context: message.Context = message.NO_CONTEXT
+    historical: bool = False
+    type: str | None = None
+    traceparent: str | None = None
+    max_event_bytes: int = MAX_EVENT_BYTES
+    address: str = ""
+    user_agent: str = ""
+    renaming: Renaming = NO_RENAMING
+    plan: Plan = NO_PLAN
+    may_say: frozenset[str] = frozenset()
+    consent_words: Words = NO_WORDS
+    country: str | None = None
+    locate: Locate = nowhere
+    _around: dict[bytes, Around] = {}
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the source is a company's own server."""
+        return self.source_kind is SourceKind.SERVER
+
+    @property
+    def source_name(self) -> str:
+        """The source's id, as events say it."""
+        return str(self.source_id)
+
+    @property
+    def event_id(self) -> Callable[[str], QuickUUID]:
+        """What gives a message of this source its event's id."""
+        return event_ids(self.source_id)
+
+    def around(self, raw: bytes) -> Around:
+        """What an event's context says, with the batch's own around it; raises what msgspec raises.
+
+        The events of a request mostly share one context: each is read once.
+        """
+        known = self._around.get(raw)
+        if known is None:
+            alone = self.context is message.NO_CONTEXT and len(raw) <= MAX_REMEMBERED_BYTES
+            look = _remembered if alone else _around
+            known = self._around[raw] = look(self.context, raw, self.address, self.user_agent, self.locate)
+        return known
+
+
+def _around(batch: message.Context, raw: bytes, address: str, user_agent: str, locate: Locate) -> Around:
+    said = message.merged(batch, message.context_in(raw))
+    known = circumstances(said, address=address, user_agent=user_agent, locate=locate)
+    return Around(said, known, None if known is None else wire.encode_part(known))
+
+
+_remembered: Final = lru_cache(REMEMBERED_CONTEXTS)(_around)

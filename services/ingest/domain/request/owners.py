@@ -1,0 +1,68 @@
+"""Whose orders are: shops say it with the order, and speak of its refunds and parcels without it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from services.ingest.domain.values.message import as_dict, decode_object, text
+from shared.contracts.identity import Identity, Namespace
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """An order, by its own name, and the customer who placed it."""
+
+    order_id: str
+    identities: tuple[Identity, ...]
+
+
+Owners = Mapping[str, Owner]  # by what a payload calls the order
+NOBODYS: Final[Owners] = {}
+
+
+class _Said(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    user_id: Any = None
+    anonymous_id: Any = None
+    context: Any = None
+    properties: Any = None
+
+    @property
+    def order_id(self) -> str:
+        return text(as_dict(self.properties).get("order_id"))
+
+    @property
+    def names_nobody(self) -> bool:
+        return not (self.user_id or self.anonymous_id or as_dict(self.context).get("traits"))
+
+
+def orders_of_nobody(messages: list[bytes]) -> list[str]:
+    """The orders that messages are about without naming a customer."""
+    said = [_decode(one) for one in messages]
+    return [one.order_id for one in said if one.names_nobody and one.order_id]
+
+
+def owned(messages: list[bytes], owners: Owners) -> list[bytes]:
+    """The same messages; those about an order that name nobody name its owner, and the order as its owner knows it."""
+    return [_owned(one, owners) for one in messages] if owners else messages
+
+
+def _owned(raw: bytes, owners: Owners) -> bytes:
+    said = _decode(raw)
+    owner = owners.get(said.order_id)
+    if owner is None or not said.names_nobody:
+        return raw
+    ids = {one.namespace: one.value for one in owner.identities}
+    traits = {name.value: ids[name] for name in (Namespace.EMAIL, Namespace.PHONE) if name in ids}
+    return _encode(
+        {
+            **decode_object(raw),
+            "userId": ids.get(Namespace.USER_ID),
+            "anonymousId": ids.get(Namespace.ANONYMOUS_ID),
+            "context": {**as_dict(said.context), "traits": traits},
+            "properties": {**as_dict(said.properties), "order_id": owner.order_id},
+        }
+    )
+
+
+_decode: Final = msgspec.json.Decoder(_Said).decode
+_encode: Final = msgspec.json.Encoder().encode

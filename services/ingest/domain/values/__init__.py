@@ -1,0 +1,1 @@
+"""What single values of an event mean: who, how much, when and where."""

@@ -1,0 +1,351 @@
+"""The front door: what every request with events goes through, whichever way it came.
+
+Guarantee: `take` returns only once each event is acknowledged by the broker, or committed in the spool or in the
+quarantine; otherwise it raises. The quarantine is written first: it keeps a payload once however often it comes, so
+that a client which must send again leaves nothing twice.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any, Final
+from uuid import UUID
+
+from fastapi import Request
+
+from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.formats import typed
+from services.ingest.domain.payload import Payload
+from services.ingest.domain.request.breaker import Breaker, Route
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.owners import NOBODYS, Owners
+from services.ingest.domain.request.rate import AddressLimiter, Limiter, is_of_an_unnamed_proxy
+from services.ingest.domain.values.context import Locate, nowhere
+from services.ingest.service import fact_keys, owners, sources, triage
+from services.ingest.service.source_stats import Reckoning
+from services.ingest.service.triage import Publisher, Sorted
+from services.ingest.service.vault import Vault
+from shared.contracts.envelope import SourceKind
+from shared.contracts.wire import Message
+from shared.database.database import DATABASE_ERRORS, Database, Work, is_away, refuses_data, sqlstate
+from shared.errors import AppError
+from shared.http import RETRY_AFTER_SECONDS
+from shared.kafka.producer import BrokerAway
+from shared.service import metrics
+from shared.service.clock import Clock
+from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
+
+CACHE_SECONDS: Final = 10  # a key that was disabled, and a plan that was changed, work no longer than this
+STALE_SECONDS: Final = 600  # while PostgreSQL is away, known keys go on working for so long
+CACHE_KEYS: Final = 10_000
+COMPARE_SECONDS: Final = 1.0  # for looking what was said under a key before; facts do not wait for PostgreSQL
+PEEK_SECONDS: Final = 1.0  # between two looks at how full the spool is
+
+log = get_logger(__name__)
+
+
+class TrackingError(AppError):
+    """The request was not taken in."""
+
+    def __init__(self, code: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail, headers=headers)
+        self.code = code
+
+
+class NotUnderstood(TrackingError):
+    """The request can't be read."""
+
+    status = 400
+
+
+class UnknownKey(TrackingError):
+    """No source has this write key."""
+
+    status = 401
+
+
+class ForeignOrigin(TrackingError):
+    """Pages at this origin may not send with this key."""
+
+    status = 403
+
+
+class WrongMethod(TrackingError):
+    """The address is right, and what was sent there was no `POST`."""
+
+    status = 405
+
+
+class TooMany(TrackingError):
+    """This source sends more than it may; send it again later."""
+
+    status = 429
+
+
+class Busy(TrackingError):
+    """The events can't be taken in right now; send them again later."""
+
+    status = 503
+
+
+def busy() -> Busy:
+    """The answer while nothing durable takes events."""
+    return Busy("unavailable", "send it again later", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+
+
+def database_refusal(error: Exception) -> TrackingError:
+    """Returns what a sender is answered after this error of `DATABASE_ERRORS`; raises it, if it is a defect of ours.
+
+    Data that PostgreSQL refuses is refused for good: sent again it would be refused again.
+    """
+    if refuses_data(error):
+        log.warning("door.data_refused", sqlstate=sqlstate(error))
+        return NotUnderstood("invalid", "a value can't be stored; send it differently")
+    if not is_away(error):
+        raise error
+    log.warning("door.postgresql_away", error=repr(error))
+    return busy()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the spool may hold, how long the broker may take before events go there, and what public keys may send.
+
+    `public_per_second` is of each public source that has no limit of its own; 0 is none. With `outbox_first` nothing
+    goes to the broker but by way of the outbox: it keeps nothing, and the outbox does.
+    """
+
+    spool_bytes: int
+    produce_seconds: float
+    public_per_second: int = 0
+    outbox_first: bool = False
+
+
+@dataclass
+class Door:
+    """One process's state for taking events in."""
+
+    database: Database
+    publisher: Publisher
+    clock: Clock
+    vault: Vault
+    limits: Limits
+    partition_secret: bytes
+    reckoning: Reckoning
+    locate: Locate = nowhere
+    by_address: AddressLimiter = field(default_factory=partial(AddressLimiter, 0))
+    breaker: Breaker = field(default_factory=Breaker)
+    _by_key: dict[bytes, tuple[datetime, Source | None]] = field(default_factory=dict)
+    _by_id: dict[UUID, tuple[datetime, Source | None]] = field(default_factory=dict)
+    _limiters: dict[UUID, Limiter] = field(default_factory=dict)
+    _warned_of_proxy: bool = False
+    _spool_bytes: int = 0
+    _peeked_at: datetime | None = None
+
+    # Who sends
+
+    async def source_of(self, keys: Sequence[str]) -> Source:
+        """The source of the first of these keys that has one; raises `UnknownKey`."""
+        for key in keys:
+            key_hash = sources.hash_of(key)
+            look_up = partial(sources.by_key, vault=self.vault, key_hash=key_hash)
+            source = await self._cached(self._by_key, key_hash, look_up)
+            if source is not None and (source.key_expires_at is None or source.key_expires_at > self.clock.now()):
+                return source
+        raise UnknownKey("unauthorized", "write key: send a valid one as Basic user name, or as writeKey in the body")
+
+    async def source_by_id(self, source_id: UUID) -> Source | None:
+        """A source that is not disabled."""
+        look_up = partial(sources.by_id, vault=self.vault, source_id=source_id)
+        return await self._cached(self._by_id, source_id, look_up)
+
+    async def _cached(
+        self,
+        cache: dict[Any, tuple[datetime, Source | None]],
+        wanted: Any,
+        look_up: Callable[[Work], Awaitable[Source | None]],
+    ) -> Source | None:
+        now = self.clock.now()
+        looked_up, source = cache.get(wanted, (None, None))
+        age = None if looked_up is None else now - looked_up
+        if age is not None and age < timedelta(seconds=CACHE_SECONDS):
+            return source
+        try:
+            async with self.database.work() as work:
+                found = await look_up(work)
+        except DATABASE_ERRORS as error:
+            if not is_away(error) or source is None or age is None or age > timedelta(seconds=STALE_SECONDS):
+                raise
+            log.warning("door.old_source_used", source=str(source.id), error=repr(error))
+            return source
+        if len(cache) >= CACHE_KEYS:  # somebody tries keys: forget all rather than grow
+            cache.clear()
+        cache[wanted] = now, found
+        return found
+
+    def admit(self, source: Source, events: int, request: Request, *, origin: str | None = None) -> None:
+        """Returns if a source may send so many events now, from this page and this client.
+
+        The page's origin is the request's own, unless it is given. A public key is in everybody's hands, so each client
+        that uses it has a limit of its own. Raises `ForeignOrigin` or `TooMany`.
+        """
+        origin = request.headers.get("origin", "") if origin is None else origin
+        if not source.allows(origin):
+            raise ForeignOrigin("origin", f"origin {origin}: not among those that this source allows")
+        public, now = source.kind is SourceKind.PUBLIC, self.clock.now()
+        if public and self.by_address.per_second and (address := self._address(request)):
+            wait = self.by_address.admit(address, events, now)
+            self._let_in(source, events, wait, f"{self.by_address.per_second} events a second from one address", now)
+        per_second = source.events_per_second or (self.limits.public_per_second if public else 0)
+        if per_second:
+            limiter = self._limiters.get(source.id)
+            if limiter is None or limiter.per_second != per_second:
+                limiter = self._limiters[source.id] = Limiter(per_second)
+            self._let_in(source, events, limiter.admit(events, now), f"{per_second} events a second", now)
+
+    def _let_in(self, source: Source, events: int, wait: timedelta | None, most: str, now: datetime) -> None:
+        if wait is None:
+            return
+        self.reckoning.limited(source.id, events, now)
+        metrics.ingested.labels("limited").inc(events)
+        seconds = str(int(wait.total_seconds()) + 1)
+        text = f"at most {most}; send it again in {seconds} s"
+        raise TooMany("too_many", text, headers={"Retry-After": seconds})
+
+    def _address(self, request: Request) -> str:
+        """The address of the client that sends, or empty if that can't be told."""
+        host = request.client.host if request.client else ""
+        if not is_of_an_unnamed_proxy(host, request.headers.get("x-forwarded-for", "")):
+            return host
+        if not self._warned_of_proxy:
+            self._warned_of_proxy = True
+            log.warning("door.proxy_not_named", address=host, setting="HTTP_TRUSTED_PROXIES")
+        return ""
+
+    def reception(self, source: Source, request: Request, received_at: datetime, **said: Any) -> Reception:
+        """What holds for a request. A browser's address and user agent are its own; a server's are not."""
+        if source.kind is SourceKind.PUBLIC:
+            said["address"] = request.client.host if request.client else ""
+            said["user_agent"] = request.headers.get("user-agent", "")
+        return triage.reception_of(source, received_at, locate=self.locate, **said)
+
+    # What it sends
+
+    def sort(
+        self, source: Source, raws: Sequence[bytes], reception: Reception, around: Callable[[], dict[str, Any]]
+    ) -> Sorted:
+        """Messages of the tracking API, for `hand_on`."""
+        view = self.reckoning.view(source.id, reception.received_at)
+        return triage.sort(raws, reception, partition_secret=self.partition_secret, around=around, watch=view)
+
+    async def take_webhook(self, source: Source, payload: Payload, reception: Reception) -> Sorted:
+        """Takes in a delivery of a shop, which may speak of an order without saying whose it is."""
+        async with self.database.work() as work:
+            known = await owners.needed(work, source, payload, reception)
+        done = await self.take(source, [payload], reception, known)
+        if told := owners.told(done):
+            async with self.database.work() as work:
+                await owners.remember(work, source, told)
+        return done
+
+    async def take_fact(self, source: Source, payload: Payload, reception: Reception) -> Sorted:
+        """Takes in a fact that came under an idempotency key; raises `KeyUsed` if another did before.
+
+        While PostgreSQL is away facts are taken in, and not compared.
+        """
+        done = self._sorted_payloads(source, [payload], reception)
+        if done.accepted:  # a key whose fact was refused can be used again
+            fingerprint = typed.fingerprint(payload.around["kind"], payload.raw)
+            await self._claim(UUID(done.event_ids[0].decode()), fingerprint)
+        return await self.hand_on(source, done, reception.received_at)
+
+    async def _claim(self, event_id: UUID, fingerprint: bytes) -> None:
+        try:
+            async with asyncio.timeout(COMPARE_SECONDS), self.database.statement() as work:
+                await fact_keys.claim(work, event_id, fingerprint)
+        except DATABASE_ERRORS as error:
+            log.warning("door.fact_not_compared", event_id=str(event_id), error=repr(error))
+
+    async def take(
+        self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
+    ) -> Sorted:
+        """Takes in payloads that came another way."""
+        done = self._sorted_payloads(source, payloads, reception, known)
+        return await self.hand_on(source, done, reception.received_at)
+
+    def _sorted_payloads(
+        self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
+    ) -> Sorted:
+        view = self.reckoning.view(source.id, reception.received_at)
+        return triage.sort_payloads(
+            payloads, source, reception, partition_secret=self.partition_secret, owners=known, watch=view
+        )
+
+    async def hand_on(self, source: Source, done: Sorted, now: datetime) -> Sorted:
+        """Takes in what was sorted; `now` is when it was received."""
+        if done.refused:
+            async with self.database.statement() as work:
+                await triage.keep(work, source.id, done.refused)
+            failpoint("ingest.after_quarantine")
+        if done.accepted:
+            await self._publish(done.accepted)
+            failpoint("ingest.after_publish")
+        triage.count(done, source.id)
+        self.reckoning.note(source.id, done, now)
+        return done
+
+    async def _publish(self, accepted: Sequence[Message]) -> None:
+        """To the broker, or to the spool while the broker is away; raises `Busy` if neither takes them."""
+        if self.limits.outbox_first:
+            await self._spool(accepted)
+            return
+        route = self.breaker.route(self.clock.now())
+        if route is not Route.SPOOL:
+            try:
+                async with asyncio.timeout(self.limits.produce_seconds):
+                    await self.publisher.send(accepted)
+                self._broker(route, acknowledged=True)
+                return
+            except (BrokerAway, TimeoutError) as error:
+                log.warning("door.broker_away", error=repr(error))
+                self._broker(route, acknowledged=False)
+            except BaseException:
+                self._broker(route, acknowledged=False)  # a probe that was cancelled must not be waited for
+                raise
+        await self._spool(accepted)
+        metrics.spooled.inc(len(accepted))
+
+    def _broker(self, route: Route, *, acknowledged: bool) -> None:
+        if acknowledged:
+            self.breaker.succeeded(route)
+        else:
+            self.breaker.failed(route, self.clock.now())
+        if route is not Route.BROKER or not acknowledged:
+            metrics.breaker_open.set(self.breaker.open_since is not None)
+
+    async def _spool(self, accepted: Sequence[Message]) -> None:
+        try:
+            async with self.database.work() as work:
+                if await self._spool_is_full(work):
+                    raise busy()
+                await triage.spool(work, accepted)
+        except DATABASE_ERRORS as error:
+            raise database_refusal(error) from None
+        self._spool_bytes += sum(len(message.value) for message in accepted)
+        failpoint("ingest.after_spool")
+
+    async def _spool_is_full(self, work: Work) -> bool:
+        """Looked up once a second at most: the mark may be passed by what comes within one."""
+        if self._peeked_at is None or work.now - self._peeked_at > timedelta(seconds=PEEK_SECONDS):
+            self._spool_bytes = await triage.spooled_bytes(work)
+            self._peeked_at = work.now
+        return self._spool_bytes >= self.limits.spool_bytes
+
+
+def door_of(request: Request) -> Door:
+    """The process's door."""
+    found: Door = request.app.state.door
+    return found

@@ -1,0 +1,222 @@
+"""What a process has seen of its sources since it last wrote it down: figures, violations, samples, watched events.
+
+Taking an event in adds to numbers in memory; a loop writes them down every moment. A process that is killed loses what
+it had not written: these are figures for people, and nothing is decided by them.
+"""
+
+from collections import defaultdict
+from collections.abc import Collection, Container, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+from services.ingest.domain.definitions.plan import Violation
+from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
+from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
+from services.ingest.repository import source_stats as repository
+from services.ingest.service.triage import Sorted, warned
+from shared.contracts import keepable, wire
+from shared.database.database import Work
+
+SAMPLES: Final = 5  # of each event of a source, between two writings
+RECENT_IDS: Final = 20_000  # events by which this process knows that one came again
+TAILED: Final = 500  # watched events kept between two writings
+MAX_IGNORED: Final = 200  # characters of what was ignored, which the sender may have made up
+MAX_RAW: Final = 4_000  # characters of a watched event's bytes
+
+_decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+class Recent:
+    """The ids of the last events, as far back as two generations of them reach."""
+
+    def __init__(self, size: int = RECENT_IDS) -> None:
+        self._size = size
+        self._new: set[bytes] = set()
+        self._old: set[bytes] = set()
+
+    def again(self, event_ids: Collection[bytes]) -> int:
+        """Notes events; how many of them were here before."""
+        known = len(self._new)
+        known += 0 if self._old.isdisjoint(event_ids) else len(self._old.intersection(event_ids) - self._new)
+        self._new.update(event_ids)
+        fresh = len(self._new) - known
+        if len(self._new) > self._size:
+            self._old, self._new = self._new, set()
+        return len(event_ids) - fresh
+
+
+@dataclass(slots=True)
+class Gathered:
+    """What was seen between two writings."""
+
+    figures: dict[tuple[UUID, str, str], int] = field(default_factory=lambda: defaultdict(int))
+    seen: dict[UUID, datetime] = field(default_factory=dict)
+    violations: dict[tuple[UUID, str, str], tuple[int, Violation]] = field(default_factory=dict)
+    shapes: dict[tuple[UUID, str], Shape] = field(default_factory=dict)
+    enough: dict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
+    tail: list[tuple[UUID, datetime, dict[str, Any]]] = field(default_factory=list)
+
+
+class Reckoning:
+    """The numbers of one process."""
+
+    def __init__(self) -> None:
+        self.watched: frozenset[UUID] = frozenset()
+        self._recent = Recent()
+        self._now = Gathered()
+
+    def view(self, source_id: UUID, now: datetime) -> "View":
+        """What watches the events of one request."""
+        watched = source_id in self.watched
+        return View(self, source_id, now, watched=watched, enough=() if watched else self._now.enough[source_id])
+
+    def note(self, source_id: UUID, done: Sorted, now: datetime) -> None:
+        """Adds what became of a request's payloads."""
+        gathered = self._now
+        gathered.seen[source_id] = now
+        repeated = self._recent.again(done.event_ids)
+        for outcome, events in (("accepted", len(done.accepted) - repeated), ("duplicate", repeated)):
+            if events:
+                gathered.figures[source_id, outcome, ""] += events
+        for one in done.refused:
+            gathered.figures[source_id, "quarantined", one.error.reason.value] += 1
+            if source_id in self.watched:
+                self.tail(source_id, now, one.payload.raw, outcome="quarantined", reason=one.error.text)
+        for why in done.ignored:
+            gathered.figures[source_id, "ignored", keepable.text(why, limit=MAX_IGNORED)] += 1
+        by_rule: dict[tuple[str, str], list[Violation]] = defaultdict(list)
+        for violation in warned(done):
+            by_rule[violation.event[:MAX_NAME_LENGTH], violation.rule].append(violation)
+        for (event, rule), violations in by_rule.items():
+            before, _ = gathered.violations.get((source_id, event, rule), (0, None))
+            gathered.violations[source_id, event, rule] = (before + len(violations), violations[-1])
+
+    def limited(self, source_id: UUID, events: int, now: datetime) -> None:
+        """Adds events that were turned away because their source sends too many."""
+        self._now.seen[source_id] = now
+        self._now.figures[source_id, "limited", ""] += events
+
+    def tail(self, source_id: UUID, now: datetime, raw: bytes, **said: Any) -> None:
+        """Keeps a watched event, unless there are too many of them."""
+        if len(self._now.tail) < TAILED:
+            came = raw[:MAX_RAW].decode(errors="replace")
+            self._now.tail.append((source_id, now, {"came": came, **said}))
+
+    def sample(self, source_id: UUID, name: str, properties: bytes) -> None:
+        """Adds what an event looks like, if few of its name were seen since the last writing."""
+        enough, name = self._now.enough[source_id], name[:MAX_NAME_LENGTH]
+        if name in enough:
+            return
+        shape = merge(self._now.shapes.get((source_id, name), NOTHING), shape_of(_decode(properties)))
+        self._now.shapes[source_id, name] = shape
+        if shape.seen >= SAMPLES:
+            enough.add(name)
+
+    def take(self) -> Gathered:
+        """What was gathered; from here on anew."""
+        taken, self._now = self._now, Gathered()
+        return taken
+
+    def put_back(self, taken: Gathered) -> None:
+        """Adds what could not be written. Watched events are not: whoever watches has seen the gap."""
+        for key, events in taken.figures.items():
+            self._now.figures[key] += events
+        self._now.seen = {**taken.seen, **self._now.seen}
+        for found, (events, violation) in taken.violations.items():
+            more, newest = self._now.violations.get(found, (0, violation))
+            self._now.violations[found] = (events + more, newest)
+        for place, shape in taken.shapes.items():
+            self._now.shapes[place] = merge(shape, self._now.shapes.get(place, NOTHING))
+
+
+async def write(work: Work, gathered: Gathered) -> None:
+    """Writes down what was gathered."""
+    if gathered.figures:
+        await repository.add_figures(work, gathered.figures)
+    if gathered.seen:
+        await repository.touch(work, gathered.seen)
+    if gathered.violations:
+        await repository.add_violations(work, gathered.violations)
+    if gathered.shapes:
+        await _add_shapes(work, gathered.shapes)
+    if gathered.tail:
+        await repository.add_tail(work, gathered.tail)
+
+
+class View:
+    """Watches one request's events as they are taken in."""
+
+    __slots__ = ("_now", "_reckoning", "_source_id", "_watched", "enough")
+
+    def __init__(
+        self, reckoning: Reckoning, source_id: UUID, now: datetime, *, watched: bool, enough: Container[str]
+    ) -> None:
+        self._reckoning = reckoning
+        self._source_id = source_id
+        self._now = now
+        self._watched = watched
+        self.enough = enough
+
+    def accepted(self, payload: bytes, normal: Normal) -> None:
+        """An event is ready for the bus."""
+        self._reckoning.sample(self._source_id, normal.name, normal.properties)
+        if self._watched:
+            self._reckoning.tail(self._source_id, self._now, payload, outcome="accepted", **_made(normal))
+
+
+def _made(normal: Normal) -> dict[str, Any]:
+    event = normal.event
+    return {
+        "made": {
+            "event_id": str(event.event_id),
+            "type": wire.TYPE_NAMES[type(event.body)],
+            "occurred_at": wire.iso(event.occurred_at),
+            "identities": [str(one) for one in event.identities],
+            "body": msgspec.to_builtins(event.body),
+            "claim": event.claim,
+            "historical": event.historical,
+        },
+        "violation": normal.violation.text if normal.violation else None,
+    }
+
+
+async def _add_shapes(work: Work, gathered: Mapping[tuple[UUID, str], Shape]) -> None:
+    """Merges samples into what is kept, one row locked after the other in one order."""
+    for (source_id, event), shape in sorted(gathered.items(), key=lambda item: item[0]):
+        kept = await repository.lock_shape(work, source_id, event)
+        await repository.save_shape(work, source_id, event, merge(kept or NOTHING, shape))
+
+
+# Watching
+
+
+async def watch(work: Work, source_id: UUID, *, until: datetime) -> None:
+    """Has every process keep this source's events for those who watch, until then."""
+    await repository.watch(work, source_id, until=until)
+
+
+async def watched(work: Work) -> frozenset[UUID]:
+    """The sources that somebody watches."""
+    return await repository.watched(work)
+
+
+async def tail_of(work: Work, source_id: UUID, *, after: int | None) -> list[tuple[int, dict[str, Any]]]:
+    """Watched events behind a position, each with its own; without a position only where the end is."""
+    return await repository.tail(work, source_id, after=after)
+
+
+async def forget_tail(work: Work, *, before: datetime) -> None:
+    """Deletes watched events that are older."""
+    await repository.forget_tail(work, before=before)
+
+
+# Reading
+
+
+async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[Mapping[str, Any]]:
+    """A source's figures by day, outcome and reason, newest day first."""
+    return await repository.figures(work, source_id, since=since)

@@ -1,0 +1,285 @@
+"""Taking payloads in: each is understood and judged, and then is ready for the bus, or refused with its reason.
+
+One use case for every way in. Nothing here touches the broker: the edges hand on what is accepted (published, spooled
+or put into the outbox), and keep what is refused.
+"""
+
+import itertools
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
+from typing import Any, Final, Protocol
+from uuid import UUID, uuid5
+
+import msgspec
+from uuid_utils.compat import uuid7
+
+from services.ingest.domain import judge
+from services.ingest.domain.definitions.mapping import Mapper
+from services.ingest.domain.definitions.plan import Mode, Violation
+from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.definitions.write_key import text_without_write_keys, without_write_keys
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.formats.tracking import Understood
+from services.ingest.domain.judge import Normal
+from services.ingest.domain.payload import Payload, Way, meaning
+from services.ingest.domain.plain.reading import reader
+from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.owners import NOBODYS, Owners, owned
+from services.ingest.domain.values import message
+from services.ingest.domain.values.context import Locate, nowhere
+from services.ingest.repository import quarantine as kept
+from shared import published
+from shared.contracts import topics, wire
+from shared.contracts.envelope import Event
+from shared.contracts.identity import best, partition_key
+from shared.contracts.wire import Message
+from shared.database.database import Work
+from shared.service import metrics
+from shared.service.logging import get_logger
+
+log: Final = get_logger(__name__)
+
+MAX_KEPT_MESSAGE_ID: Final = 100  # characters
+MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of what a webhook, a file or a back office says at once
+
+
+class Publisher(Protocol):
+    """What puts records on the bus."""
+
+    async def send(self, messages: Sequence[Message]) -> None:
+        """Returns when every record is acknowledged; raises `BrokerAway` otherwise."""
+        ...
+
+
+class Watch(Protocol):
+    """Who wants to know of each event that is taken in: figures, samples, whoever watches a source.
+
+    `enough` has the names of events of which nobody needs to be told: enough of them were seen.
+    """
+
+    enough: Container[str]
+
+    def accepted(self, payload: bytes, normal: Normal) -> None:
+        """An event is ready for the bus."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """One payload that can't be taken in, as it came, and why; of the error's frames nothing is kept."""
+
+    payload: Payload
+    error: BadEvent
+
+    def __post_init__(self) -> None:
+        """Lets go of the frames that the error was raised in."""
+        object.__setattr__(self, "error", self.error.to_keep())
+
+
+@dataclass(slots=True)
+class Sorted:
+    """The payloads of one request: what to publish, what to keep, and what is nothing to us."""
+
+    accepted: list[Message] = field(default_factory=list)
+    refused: list[Refused] = field(default_factory=list)
+    violations: list[Violation] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)
+    event_ids: list[bytes] = field(default_factory=list)  # as texts
+    also_known: dict[str, str] = field(default_factory=dict)
+    unread_phones: int = 0  # numbers of servers that link nobody
+
+
+def new_message_id() -> str:
+    """The id of a message that came without one."""
+    return uuid7().hex
+
+
+def reception_of(source: Source, received_at: datetime, *, locate: Locate = nowhere, **said: Any) -> Reception:
+    """What holds for a request of this source."""
+    return Reception(
+        source_id=source.id,
+        source_kind=source.kind,
+        allow_orders=source.allow_orders,
+        received_at=received_at,
+        new_message_id=new_message_id,
+        renaming=source.renaming,
+        plan=source.plan,
+        may_say=source.may_say,
+        consent_words=source.consent_words,
+        country=source.country,
+        locate=locate,
+        **said,
+    )
+
+
+def sort(
+    raws: Iterable[bytes],
+    reception: Reception,
+    *,
+    partition_secret: bytes,
+    around: Callable[[], dict[str, Any]] = dict,
+    watch: Watch | None = None,
+) -> Sorted:
+    """Messages of the tracking API, each made ready or refused. A bad one never touches its neighbours.
+
+    `around` is what must be kept beside those that are refused.
+    """
+    done = Sorted()
+    read = reader(reception, partition_secret=partition_secret, enough=None if watch is None else watch.enough)
+    accepted, event_ids = done.accepted, done.event_ids
+    for place, raw in enumerate(raws):
+        ready = read(raw, place)
+        if ready is not None:
+            accepted.append(ready)
+            event_ids.append(ready.event_id)
+            if ready.violation is not None:
+                done.violations.append(ready.violation)
+            continue
+        try:
+            normal = judge.normalise(raw, reception, place=place)
+            done.accepted.append(_record(normal.event, partition_secret))
+        except BadEvent as error:
+            done.refused.append(Refused(Payload(way=Way.TRACKING, raw=raw, around=around()), error))
+            continue
+        _note(done, raw, normal, watch)
+    return done
+
+
+def refuse(raws: Iterable[bytes], error: BadEvent, around: dict[str, Any]) -> Sorted:
+    """Returns messages of the tracking API that are all refused for one reason."""
+    return Sorted(refused=[Refused(Payload(way=Way.TRACKING, raw=raw, around=around), error) for raw in raws])
+
+
+def sort_payloads(
+    payloads: Iterable[Payload],
+    source: Source,
+    reception: Reception,
+    *,
+    partition_secret: bytes,
+    mapper: Mapper | None = None,
+    owners: Owners = NOBODYS,
+    watch: Watch | None = None,
+) -> Sorted:
+    """Payloads of any way in. Of one that makes several events the good ones are taken, and the whole is kept."""
+    done = Sorted()
+    places = itertools.count()
+    for payload in payloads:
+        try:
+            found = meaning(payload, reception, source.format, mapper or source.mapper)
+        except BadEvent as error:
+            done.refused.append(Refused(payload, error))
+            continue
+        first_refusal: Refused | None = None
+        done.also_known.update(found.also_known)
+        for one in (*owned(found.messages, owners), *([found.understood] if found.understood else ())):
+            try:
+                normal = _normal(one, reception, next(places))
+                done.accepted.append(_record(normal.event, partition_secret))
+            except BadEvent as error:
+                first_refusal = first_refusal or Refused(payload, error)
+                continue
+            _note(done, payload.raw, normal, watch)
+        if first_refusal is not None:
+            done.refused.append(first_refusal)
+        elif found.ignored and not found.messages:
+            done.ignored.append(found.ignored)
+    return done
+
+
+def _normal(meant: bytes | Understood, reception: Reception, place: int) -> Normal:
+    if isinstance(meant, bytes):
+        return judge.normalise(meant, reception, place=place)
+    return judge.judged(meant, reception, place=place)
+
+
+def _note(done: Sorted, raw: bytes, normal: Normal, watch: Watch | None) -> None:
+    done.event_ids.append(str(normal.event.event_id).encode())
+    if normal.violation is not None:
+        done.violations.append(normal.violation)
+    done.unread_phones += normal.unread_phone
+    if watch is not None:
+        watch.accepted(raw, normal)
+
+
+def _record(event: Event, partition_secret: bytes) -> Message:
+    try:
+        headers, value = wire.encode(event)
+    except RecursionError:  # writing goes a little deeper than reading
+        raise BadEvent(Reason.MALFORMED, "event: nested too deeply") from None
+    return Message(
+        topic=topics.EVENTS,
+        key=partition_key(str(best(event.identities)), secret=partition_secret),
+        headers=headers,
+        value=value,
+    )
+
+
+async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, import_id: UUID | None = None) -> None:
+    """Keeps refused payloads with their reasons. A payload of a source is kept once, however often it is sent."""
+    rows: dict[UUID, dict[str, Any]] = {}
+    for one in refused:
+        payload = _without_write_keys(one.payload)
+        found = message.message_id_in(payload.raw)
+        row_id = uuid5(source_id, payload.fingerprint)
+        rows[row_id] = {
+            "id": row_id,
+            "reason_code": one.error.reason.value,
+            "reason": text_without_write_keys(one.error.text),
+            "raw": payload.raw,
+            "message_id": found and found[:MAX_KEPT_MESSAGE_ID],
+            "way": payload.way.value,
+            "around": payload.around,
+            "import_row": payload.around.get("row"),
+        }
+    await kept.insert(work, source_id, list(rows.values()), import_id=import_id)
+    for row_id, row in rows.items():
+        work.afterwards.append(partial(_tell, source_id, row_id, row["reason_code"], import_id))
+
+
+def _tell(source_id: UUID, row_id: UUID, reason: str, import_id: UUID | None) -> None:
+    """Names where the event is kept, and not what its reason repeats of it."""
+    of = {} if import_id is None else {"import_id": str(import_id)}
+    log.warning("event.refused", source=str(source_id), quarantine=str(row_id), reason=reason, **of)
+
+
+def _without_write_keys(payload: Payload) -> Payload:
+    around = without_write_keys(msgspec.json.encode(payload.around))
+    return msgspec.structs.replace(
+        payload, raw=without_write_keys(payload.raw), around=msgspec.json.decode(around, type=dict[str, Any])
+    )
+
+
+async def spool(work: Work, accepted: Sequence[Message]) -> None:
+    """Puts records into the outbox, from which the relay publishes them when the broker is back."""
+    await work.outbox.add_records(accepted)
+
+
+async def spooled_bytes(work: Work) -> int:
+    """What waits in the outbox, and what is kept of it until it was read."""
+    return await published.kept_bytes(work.connection)
+
+
+_accepted: Final = metrics.ingested.labels("accepted")
+
+
+def count(done: Sorted, source_id: UUID) -> None:
+    """Notes in the metrics what became of a request's events."""
+    _accepted.inc(len(done.accepted))
+    if done.unread_phones:
+        metrics.phones_unread.labels(str(source_id)).inc(done.unread_phones)
+    if done.refused:
+        metrics.ingested.labels("quarantined").inc(len(done.refused))
+        for reason, events in Counter(one.error.reason.value for one in done.refused).items():
+            metrics.quarantined.labels(reason).inc(events)
+    if done.ignored:
+        metrics.ingested.labels("ignored").inc(len(done.ignored))
+    for mode, events in Counter(violation.mode for violation in done.violations).items():
+        metrics.plan_violations.labels(mode.value).inc(events)
+
+
+def warned(done: Sorted) -> Iterable[Violation]:
+    """The violations that are to be listed: observed ones are counted only."""
+    return (one for one in done.violations if one.mode is not Mode.OBSERVE)
