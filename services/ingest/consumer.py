@@ -4,7 +4,7 @@ from typing import Final
 
 from services.ingest.domain.formats import inbound
 from services.ingest.domain.formats.inbound import Inbound
-from services.ingest.service.inbound import Hearing
+from services.ingest.service.inbound import InboundHandler
 from shared.contracts.topics import INBOUND
 from shared.kafka.consumer.batch import Handlers
 
@@ -12,6 +12,6 @@ READS: Final = (INBOUND,)
 decode: Final = inbound.decode
 
 
-def handlers(hearing: Hearing) -> Handlers:
+def handlers(hearing: InboundHandler) -> Handlers:
     """Event class -> use case."""
     return {Inbound: hearing.hear}

@@ -9,14 +9,14 @@ from services.ingest.api import browser, facts, imports, quarantine, sources, tr
 from services.ingest.commands import import_file, source
 from services.ingest.domain.request.rate import AddressLimiter
 from services.ingest.domain.values.context import nowhere
-from services.ingest.service.inbound import Hearing
-from services.ingest.service.intake import Door, Limits, TrackingError
+from services.ingest.service.inbound import InboundHandler
+from services.ingest.service.intake import Intake, Limits, TrackingError
 from services.ingest.service.places import Places
-from services.ingest.service.source_stats import Reckoning
+from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault
 from services.ingest.settings import IngestSettings
-from services.ingest.worker import Clerk, Importer
+from services.ingest.worker import Importer, StatsWriter
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
 from shared.service.command_line import Command
@@ -30,7 +30,7 @@ def build(
 ) -> process.Service:
     """An ingest service, wired but not started. Tests give a `producer` of their own."""
     clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds))
-    vault, reckoning = vault_of(settings), Reckoning()
+    vault, stats = vault_of(settings), SourceStats()
     secret = settings.partition_secret.get_secret_value().encode()
     locate = Places(settings.geoip_database).locate if settings.geoip_database else nowhere
     service = process.assemble(
@@ -38,7 +38,7 @@ def build(
         settings,
         clock,
         reads=consumer.READS,
-        handlers=consumer.handlers(Hearing(vault, reckoning, secret, locate)),
+        handlers=consumer.handlers(InboundHandler(vault, stats, secret, locate)),
         decode=consumer.decode,
     )
     service.needs_broker = False  # it spools
@@ -55,7 +55,7 @@ def build(
         ],
         direct=tracking.DIRECT,
     )
-    service.app.state.door = Door(
+    service.app.state.intake = Intake(
         database=service.database,
         publisher=producer or service.producer,
         clock=clock,
@@ -68,7 +68,7 @@ def build(
         ),
         by_address=AddressLimiter(settings.address_events_per_second),
         partition_secret=secret,
-        reckoning=reckoning,
+        stats=stats,
         locate=locate,
     )
     service.app.state.public_host = settings.public_host
@@ -76,7 +76,7 @@ def build(
     service.larger_bodies["/v1/imports/"] = settings.import_megabytes * MEBIBYTE
     service.app.add_exception_handler(TrackingError, facts.on_tracking_error)
     keep = timedelta(days=settings.quarantine_days)
-    service.always["clerk"] = Clerk(service.database, reckoning, keep, service.pulse.loop("clerk")).run
+    service.always["stats_writer"] = StatsWriter(service.database, stats, keep, service.pulse.loop("stats_writer")).run
     service.loops["importer"] = importer(settings, service, vault).run
     return service
 

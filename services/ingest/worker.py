@@ -16,7 +16,7 @@ from services.ingest.domain.formats.files import Options
 from services.ingest.service import fact_keys, files, imports, quarantine, source_stats, sources, triage
 from services.ingest.service.files import NotReadable
 from services.ingest.service.imports import Batch, ImportHeld
-from services.ingest.service.source_stats import Reckoning
+from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault
 from shared.database.database import DATABASE_ERRORS, Database, refuses_data
@@ -39,11 +39,11 @@ Progress = Callable[[Batch], None]
 
 
 @dataclass
-class Clerk:
+class StatsWriter:
     """Writes down what its process has counted, and forgets what was kept long enough."""
 
     database: Database
-    reckoning: Reckoning
+    stats: SourceStats
     keep: timedelta
     tick: Callable[[], None]
 
@@ -56,23 +56,23 @@ class Clerk:
             await self._write()
             if now() >= forget_at:
                 forget_at = now() + (0 if await self._forget() else FORGET_SECONDS)
-            await until_set(stop, seconds=TAIL_SECONDS if self.reckoning.watched else WRITE_SECONDS)
+            await until_set(stop, seconds=TAIL_SECONDS if self.stats.watched else WRITE_SECONDS)
         await self._write()
 
     async def _write(self) -> None:
-        gathered = self.reckoning.take()
+        gathered = self.stats.take()
         try:
             async with self.database.work() as work:
                 await source_stats.write(work, gathered)
-                self.reckoning.watched = await source_stats.watched(work)
+                self.stats.watched = await source_stats.watched(work)
                 await source_stats.forget_tail(work, before=work.now - TAIL_KEPT)
         except DATABASE_ERRORS as error:
             if isinstance(error, DBAPIError) and refuses_data(error):
                 # It would be refused for ever, and all figures of all sources with it.
-                log.error("clerk.figures_dropped", error=str(error.orig))
+                log.error("stats_writer.figures_dropped", error=str(error.orig))
                 return
-            self.reckoning.put_back(gathered)
-            log.warning("clerk.waits_for_postgresql", error=repr(error))
+            self.stats.put_back(gathered)
+            log.warning("stats_writer.waits_for_postgresql", error=repr(error))
 
     async def _forget(self) -> bool:
         """Whether there may be more to forget."""
@@ -81,7 +81,7 @@ class Clerk:
                 forgotten = await quarantine.forget(work, keep=self.keep) + await fact_keys.forget(work)
                 return forgotten > 0
         except DATABASE_ERRORS as error:
-            log.warning("clerk.waits_for_postgresql", error=repr(error))
+            log.warning("stats_writer.waits_for_postgresql", error=repr(error))
             return False
 
 

@@ -30,12 +30,12 @@ from services.ingest.domain.formats.webhooks import signature
 from services.ingest.domain.formats.webhooks.delivery import Delivery
 from services.ingest.domain.formats.webhooks.signature import BadSignature
 from services.ingest.domain.judge import normalise
-from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.domain.plain.reading import reader
 from services.ingest.domain.request import body
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, message, money, times
-from services.ingest.domain.values.context import circumstances, utm
+from services.ingest.domain.values.context import event_context, utm
 from services.ingest.service import files
 from shared.contracts import keepable, wire
 from shared.contracts.envelope import SourceKind
@@ -79,8 +79,8 @@ REPAIR: Final = repair.Repair(b'{"set": {"a.b": "batch[*].a"}, "remove": ["conte
 LARGE: Final = 1_000_000  # bytes of an event, here: what is bounded is to be linear below the bound, too
 
 
-def reception(**said: Any) -> Reception:
-    return Reception(
+def request_context(**said: Any) -> RequestContext:
+    return RequestContext(
         source_id=UUID(int=7),
         source_kind=SourceKind.SERVER,
         allow_orders=False,
@@ -105,10 +105,10 @@ def unpack(raw: bytes) -> None:
     read.finish()
 
 
-def taken(way: Way, raw: bytes, form: Format = Format.JSON, **around: Any) -> None:
-    found = payload.meaning(Payload(way=way, raw=raw, around=around), reception(), form, MAPPER)
+def taken(way: IngestMethod, raw: bytes, form: Format = Format.JSON, **around: Any) -> None:
+    found = payload.meaning(Payload(way=way, raw=raw, around=around), request_context(), form, MAPPER)
     for one in found.messages:
-        normalise(one, reception())
+        normalise(one, request_context())
 
 
 def rows(raw: bytes, file_format: FileFormat, path: Path = Path("/dev/shm") / "rapport-rows") -> None:  # noqa: S108
@@ -126,30 +126,33 @@ def bodies() -> Iterator[tuple[str, Callable[[bytes], object]]]:
     yield "a batch's context", lambda raw: body.context_of(body.Envelope(context=msgspec.Raw(raw)))
     yield "a message's id", message.message_id_in
     yield "a message without its key", lambda raw: without_write_keys(b'{"writeKey":' + raw)
-    yield "an event", lambda raw: normalise(raw, reception())
-    yield "an event, plainly", lambda raw: reader(reception(), partition_secret=b"secret")(raw, 0)
-    yield "properties", lambda raw: normalise(event(properties={})[:-3] + raw + b"}", reception())
-    yield "properties, plainly", lambda raw: reader(reception(), partition_secret=b"s")(event()[:-1] + b"," + raw, 0)
+    yield "an event", lambda raw: normalise(raw, request_context())
+    yield "an event, plainly", lambda raw: reader(request_context(), partition_secret=b"secret")(raw, 0)
+    yield "properties", lambda raw: normalise(event(properties={})[:-3] + raw + b"}", request_context())
+    yield (
+        "properties, plainly",
+        lambda raw: reader(request_context(), partition_secret=b"s")(event()[:-1] + b"," + raw, 0),
+    )
     yield "properties, renamed", lambda raw: RENAMING.apply("own", raw)
     yield "properties, planned", lambda raw: PLAN.judge("own", raw)
     yield "an event's shape", lambda raw: shape.shape_of(msgspec.json.decode(raw))
-    yield "a CloudEvent", lambda raw: cloudevents.understand(raw, reception())
+    yield "a CloudEvent", lambda raw: cloudevents.understand(raw, request_context())
     yield "a CloudEvent's data", lambda raw: cloudevents.structured({"id": "1"}, "application/json", raw)
     yield "a CloudEvent's other data", lambda raw: cloudevents.structured({"id": "1"}, "text/plain", raw)
     yield "an upstream record", lambda raw: inbound.decode([("ce_id", raw), (words(raw), b"x")], raw)
     for kind in typed.KINDS:
-        yield f"a body of /v1/{kind}", lambda raw, kind=kind: taken(Way.TYPED, raw, kind=kind)  # type: ignore[misc]
+        yield f"a body of /v1/{kind}", lambda raw, kind=kind: taken(IngestMethod.TYPED, raw, kind=kind)  # type: ignore[misc]
     for form in (Format.SHOPIFY, Format.WOOCOMMERCE, Format.STRIPE, Format.JSON):
         yield (
             f"a webhook of {form}",
             lambda raw, form=form: taken(  # type: ignore[misc]
-                Way.WEBHOOK,
+                IngestMethod.WEBHOOK,
                 raw,
                 form,
                 headers={"x-shopify-topic": "orders/create", "x-wc-webhook-topic": "order.created"},
             ),
         )
-    yield "a row", lambda raw: taken(Way.FILE, raw, file="f", row=1)
+    yield "a row", lambda raw: taken(IngestMethod.FILE, raw, file="f", row=1)
     yield "a mapping's payload", lambda raw: MAPPER.apply(msgspec.json.decode(raw))
     yield "a mapping", lambda raw: Mapper(mapping.parse(raw))
     yield "a repair", REPAIR.apply
@@ -175,15 +178,18 @@ def texts() -> Iterator[tuple[str, Callable[[str], object]]]:
     yield "a campaign in an address", lambda text: utm(f"utm_source={text}"[:2_000])
     yield (
         "a page and a user agent",
-        lambda text: circumstances(
+        lambda text: event_context(
             message.context_in(json.dumps({"userAgent": text, "page": {"url": text, "search": text}}).encode()),
             address=text,
             user_agent=text,
             locate=lambda _: None,
         ),
     )
-    yield "a mail address", lambda text: normalise(event(type="identify", traits={"email": text}), reception())
-    yield "a telephone number", lambda text: normalise(event(type="identify", traits={"phone": text}), reception())
+    yield "a mail address", lambda text: normalise(event(type="identify", traits={"email": text}), request_context())
+    yield (
+        "a telephone number",
+        lambda text: normalise(event(type="identify", traits={"phone": text}), request_context()),
+    )
     yield "an id", lambda text: identity.named(Namespace.USER_ID, text, at="userId")
     yield "an id that may mean nobody", is_placeholder
     yield "a time", times.moment

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from services.ingest.domain.request import body
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import message, times
 from services.ingest.service import triage
 from shared.contracts import topics
@@ -42,7 +42,7 @@ _event_id: Final = event_ids(UUID(int=7))
 async def take(request: Request) -> Response:
     """One batch."""
     envelope = await _envelope(request)
-    reception = Reception(
+    context = RequestContext(
         source_id=UUID(int=7),
         source_kind=SourceKind.SERVER,
         allow_orders=False,
@@ -52,7 +52,7 @@ async def take(request: Request) -> Response:
         context=body.context_of(envelope),
         traceparent=TRACEPARENT,
     )
-    done = triage.sort(body.events_of(envelope), reception, partition_secret=b"secret")
+    done = triage.triage_messages(body.events_of(envelope), context, partition_secret=b"secret")
     await request.app.state.producer.send(done.accepted)
     return Response(b'{"success": true}', media_type="application/json")
 

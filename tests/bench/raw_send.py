@@ -14,7 +14,7 @@ import uvloop
 from aiokafka import AIOKafkaProducer
 
 from services.ingest.domain.request import body
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.service import triage
 from shared.contracts.envelope import SourceKind
 from shared.contracts.wire import Message
@@ -26,7 +26,7 @@ EACH: Final = 100
 
 def records() -> list[Message]:
     """The records that ingest makes of what the others send."""
-    reception = Reception(
+    context = RequestContext(
         source_id=UUID(int=7),
         source_kind=SourceKind.SERVER,
         allow_orders=False,
@@ -37,7 +37,7 @@ def records() -> list[Message]:
     made: list[Message] = []
     for text in templates(EACH):
         envelope, _ = body.parse(text.encode())
-        made += triage.sort(body.events_of(envelope), reception, partition_secret=b"secret").accepted
+        made += triage.triage_messages(body.events_of(envelope), context, partition_secret=b"secret").accepted
     return made
 
 

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.service import triage
 from shared.contracts.envelope import SourceKind
 from tests.support.careful import Careful
@@ -75,13 +75,13 @@ def events(kind: Mapping[str, Any]) -> list[bytes]:
     ]
 
 
-def microseconds(raws: Sequence[bytes], by: Reception) -> tuple[float, float]:
+def microseconds(raws: Sequence[bytes], by: RequestContext) -> tuple[float, float]:
     """Of an event: plainly, and with care."""
     fastest = {None: float("inf"), Careful(): float("inf")}
     for _ in range(ROUNDS):
         for watch in fastest:
             started = time.perf_counter()
-            done = triage.sort(raws, by, partition_secret=b"secret", watch=watch)
+            done = triage.triage_messages(raws, by, partition_secret=b"secret", watch=watch)
             fastest[watch] = min(fastest[watch], time.perf_counter() - started)
             assert len(done.accepted) == len(raws), done.refused
     plain, careful = (seconds / len(raws) * 1e6 for seconds in fastest.values())
@@ -91,7 +91,7 @@ def microseconds(raws: Sequence[bytes], by: Reception) -> tuple[float, float]:
 def main() -> int:
     """Measures and prints."""
     console = Console(width=110)
-    by = Reception(
+    by = RequestContext(
         source_id=UUID(int=7),
         source_kind=SourceKind.SERVER,
         allow_orders=False,

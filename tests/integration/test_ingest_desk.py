@@ -12,7 +12,7 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from services.ingest.worker import Clerk
+from services.ingest.worker import StatsWriter
 from shared.contracts import topics
 from shared.contracts.events import CustomEvent, OrderPlaced
 from shared.contracts.identity import Namespace
@@ -57,12 +57,12 @@ def track(event: str = "Sized", message_id: str = "m-1", **properties: Any) -> d
 
 
 async def write_down(ingest: Ingest) -> None:
-    """What the clerk does every few seconds."""
-    door = ingest.door
-    clerk = Clerk(ingest.service.database, door.reckoning, timedelta(days=90), lambda: None)
+    """What the stats_writer does every few seconds."""
+    intake = ingest.intake
+    stats_writer = StatsWriter(ingest.service.database, intake.stats, timedelta(days=90), lambda: None)
     stop = asyncio.Event()
     stop.set()
-    await clerk.run(stop)
+    await stats_writer.run(stop)
 
 
 # Sources
@@ -236,7 +236,7 @@ async def test_whoever_looks_on_sees_what_came_and_what_was_made_of_it(ingest: I
 
     stream = asyncio.create_task(look())  # noqa: TID251 # ended below
     try:
-        await eventually(lambda: _now(ingest.door.reckoning.watched), lambda watched: source_id in watched)
+        await eventually(lambda: _now(ingest.intake.stats.watched), lambda watched: source_id in watched)
         await ingest.post("track", track("Order Completed", order_id="A-1", total="9.50", currency="EUR"))
         await ingest.post("track", track("Order Completed", message_id="m-2", order_id="A-2"))
         await write_down(ingest)
@@ -391,8 +391,8 @@ async def test_payloads_are_forgotten_after_some_days(ingest: Ingest) -> None:
     await ingest.post("track", {"type": "track"})
     for days, left in ((89, 1), (2, 0)):
         ingest.clock.moment += timedelta(days=days)
-        clerk = Clerk(ingest.service.database, ingest.door.reckoning, timedelta(days=90), lambda: None)
-        await clerk._forget()
+        stats_writer = StatsWriter(ingest.service.database, ingest.intake.stats, timedelta(days=90), lambda: None)
+        await stats_writer._forget()
         assert len(await ingest.quarantined()) == left
 
 

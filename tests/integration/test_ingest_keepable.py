@@ -117,7 +117,7 @@ async def test_no_other_way_in_takes_it_or_fails(ingest: Ingest) -> None:
 async def test_no_upstream_record_is_taken_or_fails(ingest: Ingest) -> None:
     said = {"name": "erp", "ce_source": "/erp"}
     (await ingest.http.post("/v1/sources", headers=bearer("ingest:admin"), json=said)).raise_for_status()
-    hearing = inbound.Hearing(ingest.door.vault, ingest.door.reckoning, b"secret")
+    hearing = inbound.InboundHandler(ingest.intake.vault, ingest.intake.stats, b"secret")
     event = b'{"specversion": "1.0", "id": "%s", "source": "/erp", "type": "t", "userid": "u", "data": %s}'
     refused = 0
     for n, (name, value) in enumerate(VALUES.items()):
@@ -148,7 +148,7 @@ async def test_a_name_that_no_index_takes_is_refused_and_figures_go_on(ingest: I
     assert (await ingest.post("batch", batch(PAGE, *named))).status_code == 200
     assert [one["reason_code"] for one in await ingest.quarantined()] == ["too_large", "too_large"]
     async with ingest.service.database.work() as work:
-        await source_stats.write(work, ingest.door.reckoning.take())
+        await source_stats.write(work, ingest.intake.stats.take())
 
 
 @pytest.mark.parametrize("header", [b"Basic \xff", b"Basic \xc3\xbc", b"basic =", b"Basic " + b"=" * 5_000])

@@ -101,7 +101,7 @@ async def test_behind_a_proxy_that_nobody_named_no_address_is_limited_and_the_lo
         for n in range(4):
             answer = await send(ingest, "10.0.0.7", 10, **{"X-Forwarded-For": f"1.1.1.{n}"})
             assert answer.status_code == 200
-    assert [one["event"] for one in logs if "proxy" in one["event"]] == ["door.proxy_not_named"]
+    assert [one["event"] for one in logs if "proxy" in one["event"]] == ["intake.proxy_not_named"]
 
 
 def test_by_default_there_are_limits_that_no_page_meets() -> None:

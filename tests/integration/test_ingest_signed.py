@@ -11,7 +11,7 @@ import pytest
 from services.ingest.api.examples import TYPED
 from services.ingest.domain.definitions.source import Format
 from services.ingest.service.fact_keys import KEYS_KEPT
-from services.ingest.worker import Clerk
+from services.ingest.worker import StatsWriter
 from shared.contracts.events import PageViewed
 from tests.conftest import DatabaseFactory
 from tests.integration.test_ingest_desk import ask, asked, edit
@@ -181,6 +181,6 @@ async def test_what_was_said_under_a_key_is_forgotten_after_a_while(ingest: Inge
     await let_the_clerk_run(ingest)
     assert (await taken(ingest, "page-views", {**TYPED["page-views"], "path": "/x"})).status_code == 422
     ingest.clock.moment += KEYS_KEPT + timedelta(seconds=1)
-    clerk = Clerk(ingest.service.database, ingest.door.reckoning, timedelta(days=90), lambda: None)
-    assert await clerk._forget()
+    stats_writer = StatsWriter(ingest.service.database, ingest.intake.stats, timedelta(days=90), lambda: None)
+    assert await stats_writer._forget()
     assert (await taken(ingest, "page-views", {**TYPED["page-views"], "path": "/x"})).status_code == 202

@@ -10,7 +10,7 @@ from uuid import UUID
 import httpx2
 
 from services.ingest.main import build
-from services.ingest.service.intake import Door
+from services.ingest.service.intake import Intake
 from services.ingest.settings import IngestSettings
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
@@ -72,10 +72,10 @@ class Ingest:
         )
 
     @property
-    def door(self) -> Door:
+    def intake(self) -> Intake:
         """What every request with events goes through."""
         assert self.service.app is not None
-        found: Door = self.service.app.state.door
+        found: Intake = self.service.app.state.intake
         return found
 
     async def post(self, path: str, body: Any, *, key: str | None = "server", **more: Any) -> httpx2.Response:

@@ -14,10 +14,10 @@ from uuid import UUID
 from hypothesis import strategies as st
 
 from services.ingest.domain.definitions.source import Format, Source
-from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.domain.request.owners import Owner
 from services.ingest.service import triage
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.identity import Identity
@@ -87,25 +87,25 @@ def source(form: Format, **more: Any) -> Source:
 def delivery(body: Any, headers: Mapping[str, str]) -> Payload:
     """A delivery, once its signature was found right."""
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return Payload(way=Way.WEBHOOK, raw=raw, around={"headers": dict(headers)})
+    return Payload(way=IngestMethod.WEBHOOK, raw=raw, around={"headers": dict(headers)})
 
 
 def taken(
     payload: Payload, by: Source, *, owners: Mapping[str, Sequence[Identity]] = MappingProxyType({}), at: datetime = NOW
-) -> Sorted:
+) -> TriageResult:
     """What the service makes of a payload."""
-    reception = triage.reception_of(by, at, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
+    context = triage.context_for(by, at, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
     known = {name: Owner(name, tuple(identities)) for name, identities in owners.items()}
-    return triage.sort_payloads([payload], by, reception, partition_secret=b"test", owners=known)
+    return triage.triage_payloads([payload], by, context, partition_secret=b"test", owners=known)
 
 
-def events_of(done: Sorted) -> list[Event]:
+def events_of(done: TriageResult) -> list[Event]:
     """The events of a payload of which nothing was refused."""
     assert [one.error.text for one in done.refused] == []
     return [wire.decode(one.headers, one.value) for one in done.accepted]
 
 
-def refusal_of(done: Sorted) -> str:
+def refusal_of(done: TriageResult) -> str:
     """Why a payload was refused, of which nothing was taken."""
     assert done.accepted == []
     [refused] = done.refused

@@ -32,7 +32,7 @@ def test_operations_document_every_variable_of_a_service(service: str) -> None:
 
 
 def test_every_metric_is_in_the_one_list() -> None:
-    source = (ROOT / "shared" / "metrics.py").read_text()
+    source = (ROOT / "shared" / "service" / "metrics.py").read_text()
     listed = set(re.findall(r"^\| (rapport_\w+) \|", source, re.MULTILINE))
     made = set(re.findall(r'"(rapport_\w+)"', source))
     assert made == listed

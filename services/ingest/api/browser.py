@@ -11,10 +11,11 @@ import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.api.tracking import CORS
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats import pixel
-from services.ingest.service.intake import ForeignOrigin, TrackingError, door_of
+from services.ingest.service.intake import ForeignOrigin, TrackingError
 from shared.contracts.envelope import SourceKind
 from shared.database.database import DATABASE_ERRORS
 from shared.http.openapi import TOLERANT
@@ -86,14 +87,14 @@ async def gif(request: Request) -> Response:
     Takes keys of public sources only: an address is kept in histories and logs. Where the source names the origins of
     its pages, the event counts only if the browser says which page shows the image, and it is one of them.
     """
-    door = door_of(request)
+    intake = intake_of(request)
     try:
-        source = await door.source_of([request.query_params.get("writeKey", "")])
+        source = await intake.source_of([request.query_params.get("writeKey", "")])
         _admit(request, source)
         message = pixel.message(request.query_params.multi_items(), referrer=request.headers.get("referer", ""))
-        reception = door.reception(source, request, door.clock.now(), traceparent=traceparent())
+        context = intake.context(source, RequestSender(request), intake.clock.now(), traceparent=traceparent())
         raw = msgspec.json.encode(message)
-        await door.hand_on(source, door.sort(source, [raw], reception, dict), reception.received_at)
+        await intake.hand_on(source, intake.triage(source, [raw], context, dict), context.received_at)
     except TrackingError as error:
         log.debug("pixel.not_taken", error=repr(error))  # anybody can make such calls: they must not fill the log
     except DATABASE_ERRORS as error:
@@ -109,4 +110,4 @@ def _admit(request: Request, source: Source) -> None:
     page = pixel.page_origin(origin=headers.get("origin", ""), referrer=headers.get("referer", ""))
     if source.allowed_origins and not page:
         raise ForeignOrigin("origin", "origin: the page is not said, and this source allows certain ones only")
-    door_of(request).admit(source, 1, request, origin=page)
+    intake_of(request).admit(source, 1, RequestSender(request, page))

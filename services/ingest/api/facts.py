@@ -15,6 +15,7 @@ from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
 from services.ingest.api.examples import BINARY, TYPED, WEBHOOK
+from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.api.tracking import keys_of
 from services.ingest.domain.definitions.source import WEBHOOKS, Source
 from services.ingest.domain.errors import BadRequest
@@ -22,14 +23,14 @@ from services.ingest.domain.formats import cloudevents, typed
 from services.ingest.domain.formats.webhooks import signature
 from services.ingest.domain.formats.webhooks.delivery import Delivery
 from services.ingest.domain.formats.webhooks.signature import BadSignature
-from services.ingest.domain.payload import MAX_WEBHOOK_BYTES, Payload, Way
+from services.ingest.domain.payload import MAX_WEBHOOK_BYTES, IngestMethod, Payload
 from services.ingest.domain.request import body
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.schemas.facts import BatchTaken, FactAccepted, RefusedEvent, WebhookTaken
 from services.ingest.service import triage
-from services.ingest.service.intake import Door, TrackingError, database_refusal, door_of
+from services.ingest.service.intake import Intake, TrackingError, database_refusal
 from services.ingest.service.sources import UnknownSource
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from shared.database.database import DATABASE_ERRORS
 from shared.errors import AppError, Invalid, Unauthorized
 from shared.http import problem
@@ -73,44 +74,45 @@ async def _source(request: Request) -> Source:
     """The source that a request authenticates as."""
     bearer = request.headers.get("authorization", "")
     token = bearer[7:].strip() if bearer[:7].lower() == "bearer " else None
-    return await door_of(request).source_of(keys_of(request, token))
+    return await intake_of(request).source_of(keys_of(request, token))
 
 
-async def _take(request: Request, source: Source, payloads: Sequence[Payload]) -> Sorted:
-    door, reception = door_of(request), _reception(request, source, len(payloads))
+async def _take(request: Request, source: Source, payloads: Sequence[Payload]) -> TriageResult:
+    intake, context = intake_of(request), _request_context(request, source, len(payloads))
     try:
-        return await door.take(source, payloads, reception)
+        return await intake.take(source, payloads, context)
     except DATABASE_ERRORS as error:
         raise database_refusal(error) from None
 
 
-async def _take_alone(request: Request, source: Source, payload: Payload) -> Sorted:
+async def _take_alone(request: Request, source: Source, payload: Payload) -> TriageResult:
     return await _take(request, source, [payload])
 
 
-async def _take_under_key(request: Request, source: Source, payload: Payload) -> Sorted:
-    door, reception = door_of(request), _reception(request, source, 1)
+async def _take_under_key(request: Request, source: Source, payload: Payload) -> TriageResult:
+    intake, context = intake_of(request), _request_context(request, source, 1)
     try:
-        return await door.take_fact(source, payload, reception)
+        return await intake.take_fact(source, payload, context)
     except DATABASE_ERRORS as error:
         raise database_refusal(error) from None
 
 
-async def _take_delivery(request: Request, source: Source, payload: Payload) -> Sorted:
-    door, reception = door_of(request), _reception(request, source, 1)
+async def _take_delivery(request: Request, source: Source, payload: Payload) -> TriageResult:
+    intake, context = intake_of(request), _request_context(request, source, 1)
     try:
-        return await door.take_webhook(source, payload, reception)
+        return await intake.take_webhook(source, payload, context)
     except DATABASE_ERRORS as error:
         raise database_refusal(error) from None
 
 
-def _reception(request: Request, source: Source, events: int) -> Reception:
-    door = door_of(request)
-    door.admit(source, events, request)
-    return door.reception(
+def _request_context(request: Request, source: Source, events: int) -> RequestContext:
+    intake = intake_of(request)
+    sender = RequestSender(request)
+    intake.admit(source, events, sender)
+    return intake.context(
         source,
-        request,
-        door.clock.now(),
+        sender,
+        intake.clock.now(),
         traceparent=traceparent(),
         max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES,
     )
@@ -153,7 +155,7 @@ def _takes(kind: str) -> Any:
             raise Invalid(f"header/Idempotency-Key: at most {MAX_KEY_LENGTH} characters")
         source = await _source(request)
         raw = await _body(request, body.MAX_EVENT_BYTES)
-        payload = Payload(way=Way.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key})
+        payload = Payload(way=IngestMethod.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key})
         done = await (
             _take_under_key(request, source, payload) if idempotency_key else _take(request, source, [payload])
         )
@@ -218,7 +220,7 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
         return await _take_batch(request, source, raw)
     if media != cloudevents.MEDIA_TYPE:
         raw = _structured(request, content_type, raw)
-    done = await _take(request, source, [Payload(way=Way.CLOUDEVENTS, raw=raw)])
+    done = await _take(request, source, [Payload(way=IngestMethod.CLOUDEVENTS, raw=raw)])
     if done.refused:
         raise Refused(done.refused[0].error.text)
     return FactAccepted(event_id=UUID(done.event_ids[0].decode()))
@@ -243,7 +245,7 @@ async def _take_batch(request: Request, source: Source, raw: bytes) -> BatchTake
         raise NotReadable(f"body: {error}") from None
     if len(events) > MAX_EVENTS:
         raise NotReadable(f"body: {len(events)} events; at most {MAX_EVENTS} in one batch")
-    payloads = [Payload(way=Way.CLOUDEVENTS, raw=bytes(event)) for event in events]
+    payloads = [Payload(way=IngestMethod.CLOUDEVENTS, raw=bytes(event)) for event in events]
     done = await _take(request, source, payloads)
     places = {id(payload): n for n, payload in enumerate(payloads)}
     refused = [
@@ -272,13 +274,13 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
     200 once what it says is durable: a delivery that can't be understood is quarantined and answered 200 too, since
     sending it again would change nothing. A delivery that comes again is the same events.
     """
-    door = door_of(request)
+    intake = intake_of(request)
     raw = await _body(request, MAX_WEBHOOK_BYTES)
-    source = await _webhook_source(door, source_id)
+    source = await _webhook_source(intake, source_id)
     headers = {name: value for name, value in request.headers.items() if name.startswith(SAYING)}
     delivery = Delivery(raw=raw, headers=headers)
     try:
-        signature.verify(source.format, source.secret, delivery, now=door.clock.now())
+        signature.verify(source.format, source.secret, delivery, now=intake.clock.now())
     except BadSignature as error:
         raise BadlySigned(str(error), challenge="Signature") from None
     if source.secret is None:  # a generic source that signs nothing is known by its write key
@@ -286,15 +288,15 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
         if known.id != source.id:
             raise BadlySigned("the write key is another source's", challenge="Basic")
     kept = signature.vouched(source.format, source.secret, headers)
-    done = await _take_delivery(request, source, Payload(way=Way.WEBHOOK, raw=raw, around={"headers": kept}))
+    done = await _take_delivery(request, source, Payload(way=IngestMethod.WEBHOOK, raw=raw, around={"headers": kept}))
     return WebhookTaken(
         events=len(done.accepted), quarantined=len(done.refused), ignored=done.ignored[0] if done.ignored else None
     )
 
 
-async def _webhook_source(door: Door, source_id: UUID) -> Source:
+async def _webhook_source(intake: Intake, source_id: UUID) -> Source:
     try:
-        source = await door.source_by_id(source_id)
+        source = await intake.source_by_id(source_id)
     except DATABASE_ERRORS as error:
         raise database_refusal(error) from None
     if source is None or source.format not in WEBHOOKS:
@@ -303,7 +305,7 @@ async def _webhook_source(door: Door, source_id: UUID) -> Source:
 
 
 async def on_tracking_error(_: Request, error: Exception) -> JSONResponse:
-    """The front door's errors, outside the tracking routes, which have a shape of their own for them."""
+    """The front intake's errors, outside the tracking routes, which have a shape of their own for them."""
     assert isinstance(error, TrackingError)
     challenge = {"WWW-Authenticate": 'Basic realm="write key"'} if error.status == Unauthorized.status else {}
     return problem(error.status, error.slug(), error.title(), error.detail, headers={**challenge, **error.headers})

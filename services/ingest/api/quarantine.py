@@ -6,6 +6,7 @@ from uuid import UUID
 
 from fastapi import APIRouter, Depends, Query
 
+from services.ingest.api.requests import intake_of
 from services.ingest.domain.errors import Reason
 from services.ingest.schemas.quarantine import (
     DropIn,
@@ -19,14 +20,14 @@ from services.ingest.schemas.quarantine import (
     State,
 )
 from services.ingest.service import quarantine
-from services.ingest.service.intake import Door, door_of
+from services.ingest.service.intake import Intake
 from shared.audit import Actor
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
 from shared.http.guarded import GuardedRoute
 from shared.service.failpoints import failpoint
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1/quarantine", tags=["quarantine"])
-At = Annotated[Door, Depends(door_of)]
+At = Annotated[Intake, Depends(intake_of)]
 
 
 @router.get("", dependencies=[requires("ingest:read")], summary="What was refused, newest first")
@@ -65,33 +66,33 @@ async def one(database: Db, payload_id: UUID) -> QuarantinedOut:
 
 
 @router.post("/release", dependencies=[requires("ingest:write")], summary="Release many, by source, reason or import")
-async def release_many(database: Db, door: At, caller: Caller, said: ReleaseManyIn) -> ReleasedManyOut:
+async def release_many(database: Db, intake: At, caller: Caller, said: ReleaseManyIn) -> ReleasedManyOut:
     """The oldest held ones, each in a transaction of its own. Those that are still refused stay, with their reason."""
     quarantine.repair_of(said.repair)  # a wrong one is refused, also where there is nothing to release
     async with database.work() as work:
         chosen = await quarantine.chosen(
             work, source_id=said.source_id, reason_code=said.reason, import_id=said.import_id, limit=said.limit
         )
-    released = [await _release(database, door, Actor.of(caller), payload_id, said) for payload_id in chosen]
+    released = [await _release(database, intake, Actor.of(caller), payload_id, said) for payload_id in chosen]
     return ReleasedManyOut(released=released)
 
 
 @router.post(
     "/{payload_id}/release", dependencies=[requires("ingest:write")], summary="Release a payload, repaired or as it is"
 )
-async def release(database: Db, door: At, caller: Caller, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
+async def release(database: Db, intake: At, caller: Caller, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
     """Judges it again, by the source's rules of now, as of the time it came; its events are folded once."""
-    return await _release(database, door, Actor.of(caller), payload_id, said)
+    return await _release(database, intake, Actor.of(caller), payload_id, said)
 
 
-async def _release(database: Any, door: Door, by: Actor, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
+async def _release(database: Any, intake: Intake, by: Actor, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
     repair = quarantine.repair_of(said.repair)
-    how: dict[str, Any] = {"repair": repair, "partition_secret": door.partition_secret}
+    how: dict[str, Any] = {"repair": repair, "partition_secret": intake.partition_secret}
     async with database.work() as work:
         if said.dry_run:
-            found = await quarantine.try_release(work, door.vault, payload_id, **how)
+            found = await quarantine.try_release(work, intake.vault, payload_id, **how)
         else:
-            found = await quarantine.release(work, door.vault, payload_id, by=by, locate=door.locate, **how)
+            found = await quarantine.release(work, intake.vault, payload_id, by=by, locate=intake.locate, **how)
     if not said.dry_run:
         failpoint("quarantine.after_release")
     return ReleasedOut.model_validate(found)

@@ -10,6 +10,7 @@ import msgspec
 from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from services.ingest.api.requests import intake_of
 from services.ingest.schemas.sources import (
     EventMade,
     FigureOut,
@@ -32,7 +33,7 @@ from services.ingest.schemas.sources import (
     ViolationsOut,
 )
 from services.ingest.service import plans, previewing, source_stats, sources
-from services.ingest.service.intake import Door, door_of
+from services.ingest.service.intake import Intake
 from shared.audit import Actor
 from shared.contracts import wire
 from shared.database.database import Database, Work
@@ -46,14 +47,14 @@ DAYS: Final = 30
 MAX_VERSION: Final = 2**31 - 1
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1/sources", tags=["sources"])
-At = Annotated[Door, Depends(door_of)]
+At = Annotated[Intake, Depends(intake_of)]
 Days = Annotated[int, Query(ge=1, le=366, description="how far back, in days (UTC)")]
 
 
 @router.post("", status_code=201, dependencies=[requires("ingest:admin")], summary="Create a source")
 async def create(
     database: Db,
-    door: At,
+    intake: At,
     caller: Caller,
     said: SourceIn,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
@@ -62,7 +63,7 @@ async def create(
     shown: list[str] = []
 
     async def make() -> UUID:
-        source_id, key = await sources.create(work, door.vault, _set(said), by=Actor.of(caller))
+        source_id, key = await sources.create(work, intake.vault, _set(said), by=Actor.of(caller))
         shown.append(key)
         return source_id
 
@@ -90,11 +91,11 @@ async def one(database: Db, source_id: UUID, response: Response) -> SourceOut:
 
 @router.patch("/{source_id}", dependencies=[requires("ingest:admin")], summary="Change a source")
 async def edit(
-    database: Db, door: At, caller: Caller, source_id: UUID, said: SourcePatch, version: EditOf, response: Response
+    database: Db, intake: At, caller: Caller, source_id: UUID, said: SourcePatch, version: EditOf, response: Response
 ) -> SourceOut:
     """Takes effect within ten seconds. 412 if somebody changed it since it was read."""
     async with database.work() as work:
-        await sources.edit(work, door.vault, source_id, version=version, said=_set(said), by=Actor.of(caller))
+        await sources.edit(work, intake.vault, source_id, version=version, said=_set(said), by=Actor.of(caller))
         return await _shown(work, source_id, response)
 
 
@@ -174,7 +175,7 @@ async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOu
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
-async def tail(request: Request, database: Db, door: At, source_id: UUID) -> StreamingResponse:
+async def tail(request: Request, database: Db, intake: At, source_id: UUID) -> StreamingResponse:
     """Server-sent events from now on: `accepted` with the event that was made, or `quarantined` with the reason.
 
     Ends after ten minutes. A sample where more than some hundred come in a second.
@@ -183,7 +184,7 @@ async def tail(request: Request, database: Db, door: At, source_id: UUID) -> Str
         await sources.one(work, source_id)
         await source_stats.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
         [(position, _)] = await source_stats.tail_of(work, source_id, after=None)
-    door.reckoning.watched |= {source_id}  # the other processes learn of it within seconds
+    intake.stats.watched |= {source_id}  # the other processes learn of it within seconds
     events = _events(request, database, source_id, position)
     return StreamingResponse(events, media_type="text/event-stream", headers={"Cache-Control": "no-store"})
 
@@ -213,7 +214,7 @@ async def _events(request: Request, database: Database, source_id: UUID, positio
 @router.post(
     "/{source_id}/mapping/preview", dependencies=[requires("ingest:write")], summary="Try a mapping on a payload"
 )
-async def preview(database: Db, door: At, source_id: UUID, said: MappingTried) -> MappingResult:
+async def preview(database: Db, intake: At, source_id: UUID, said: MappingTried) -> MappingResult:
     """Says which events would come of it, and changes nothing. It works as hard as a delivery would: whoever may only
     read may not have it done.
     """
@@ -221,7 +222,7 @@ async def preview(database: Db, door: At, source_id: UUID, said: MappingTried) -
         row = await sources.one(work, source_id)
         now = work.now
     tried = {**row, "mapping": said.mapping or row["mapping"]}
-    messages, done = await previewing.preview(tried, door.vault, said.payload, now)
+    messages, done = await previewing.preview(tried, intake.vault, said.payload, now)
     events = [wire.decode(one.headers, one.value) for one in done.accepted]
     return MappingResult(
         messages=messages,

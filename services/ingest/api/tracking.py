@@ -14,15 +14,16 @@ from fastapi.responses import JSONResponse, Response
 from starlette.requests import ClientDisconnect
 
 from services.ingest.api.examples import EXAMPLES
+from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadEvent, BadRequest, Reason
 from services.ingest.domain.request import body
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from services.ingest.schemas.tracking import Accepted, TrackingProblem
 from services.ingest.service import triage
-from services.ingest.service.intake import Door, NotUnderstood, TrackingError, WrongMethod, database_refusal, door_of
-from services.ingest.service.triage import Sorted
+from services.ingest.service.intake import Intake, NotUnderstood, TrackingError, WrongMethod, database_refusal
+from services.ingest.service.triage import TriageResult
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
 from shared.database.database import DATABASE_ERRORS
@@ -89,21 +90,24 @@ def _takes(type_: str | None) -> Answer:
 
 async def _take(request: Request, type_: str | None) -> None:
     """Takes in a request's events."""
-    door = door_of(request)
-    received_at = door.clock.now()
-    source, done = await _sorted(door, request, type_, received_at)  # whose bytes, by then, nobody holds any more
-    await door.hand_on(source, done, received_at)
+    intake = intake_of(request)
+    received_at = intake.clock.now()
+    source, done = await _triaged(intake, request, type_, received_at)  # whose bytes, by then, nobody holds any more
+    await intake.hand_on(source, done, received_at)
 
 
-async def _sorted(door: Door, request: Request, type_: str | None, received_at: datetime) -> tuple[Source, Sorted]:
+async def _triaged(
+    intake: Intake, request: Request, type_: str | None, received_at: datetime
+) -> tuple[Source, TriageResult]:
     """A request's events, understood or refused."""
     reader = body.BodyReader()
     async for chunk in request.stream():
         reader.feed(chunk)
     envelope, whole = body.parse(reader.finish())
-    source = await door.source_of(keys_of(request, envelope.write_key))
+    source = await intake.source_of(keys_of(request, envelope.write_key))
     raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
-    door.admit(source, len(raws), request)
+    sender = RequestSender(request)
+    intake.admit(source, len(raws), sender)
     said: dict[str, Any] = {
         "sent_at": times.moment(envelope.sent_at),
         "historical": envelope.historical is True,
@@ -113,22 +117,22 @@ async def _sorted(door: Door, request: Request, type_: str | None, received_at: 
     try:
         context = body.context_of(envelope)
     except NotKeepable as error:
-        reception = door.reception(source, request, received_at, **said)
+        request_context = intake.context(source, sender, received_at, **said)
         text = f"context: {error}; it is the batch's own, and its events are kept without it"
         refusal = BadEvent(Reason.MALFORMED, text)
-        return source, triage.refuse(raws, refusal, _around(reception, None))
-    reception = door.reception(source, request, received_at, context=context, **said)
-    return source, door.sort(source, raws, reception, lambda: _around(reception, envelope.context))
+        return source, triage.refuse(raws, refusal, _around(request_context, None))
+    request_context = intake.context(source, sender, received_at, context=context, **said)
+    return source, intake.triage(source, raws, request_context, lambda: _around(request_context, envelope.context))
 
 
-def _around(reception: Reception, context: msgspec.Raw | None) -> dict[str, Any]:
+def _around(request_context: RequestContext, context: msgspec.Raw | None) -> dict[str, Any]:
     """What a refused event needs to be judged again as it was."""
     said = {
-        "type": reception.type,
-        "sent_at": reception.sent_at,
-        "historical": reception.historical,
-        "address": reception.address,
-        "user_agent": reception.user_agent,
+        "type": request_context.type,
+        "sent_at": request_context.sent_at,
+        "historical": request_context.historical,
+        "address": request_context.address,
+        "user_agent": request_context.user_agent,
         "context": msgspec.json.decode(context) if context else None,
     }
     return {name: value for name, value in said.items() if value}
@@ -162,7 +166,7 @@ async def sdk_settings(request: Request) -> Response:
     """What an SDK asks before it sends: where to."""
     key = request.path_params["write_key"]
     try:
-        await door_of(request).source_of([key])
+        await intake_of(request).source_of([key])
     except DATABASE_ERRORS as error:
         raise database_refusal(error) from None
     host = request.app.state.public_host or request.headers.get("host", "")

@@ -10,7 +10,7 @@ from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats import tracking
 from services.ingest.domain.formats.tracking import Understood
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
 from shared.contracts.events import ConsentChanged
@@ -34,70 +34,70 @@ class Normal(msgspec.Struct, frozen=True):
     unread_phone: bool = False
 
 
-def normalise(raw: bytes, reception: Reception, *, place: int = 0) -> Normal:
+def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
     """The event in the bytes of a tracking message; raises `BadEvent` and nothing else.
 
     The events of a request are received one after the other, a microsecond apart by their `place`: those that the
     sender's clock puts into the same millisecond keep the order in which they were sent.
     """
-    if len(raw) > reception.max_event_bytes:
-        limit = reception.max_event_bytes
+    if len(raw) > context.max_event_bytes:
+        limit = context.max_event_bytes
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
     try:
-        return _judged(tracking.understand(raw, reception), reception, place)
+        return _judged(tracking.understand(raw, context), context, place)
     except NOT_RIGHT as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 
-def judged(said: Understood, reception: Reception, *, place: int = 0) -> Normal:
+def judged(said: Understood, context: RequestContext, *, place: int = 0) -> Normal:
     """The event that was meant, as the bus carries it; raises `BadEvent` and nothing else.
 
     A plan that warns changes nothing of the event; one that is enforced refuses it.
     """
     try:
-        return _judged(said, reception, place)
+        return _judged(said, context, place)
     except NOT_RIGHT as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 
-def _judged(said: Understood, reception: Reception, place: int) -> Normal:
+def _judged(said: Understood, context: RequestContext, place: int) -> Normal:
     if len(said.name) > MAX_NAME_LENGTH:
         raise BadEvent(
             Reason.TOO_LARGE, f"event: its name is longer than {MAX_NAME_LENGTH} characters; send a short one"
         )
-    violation = reception.plan.judge(said.name, said.properties) if reception.plan else None
+    violation = context.plan.judge(said.name, said.properties) if context.plan else None
     if violation is not None and violation.mode is Mode.ENFORCE:
         raise BadEvent(Reason.PLAN, f"{violation.text}; send what the plan says, or change the plan")
-    historical = reception.trusted and (reception.historical if said.historical is None else said.historical)
-    received_at = reception.received_at + timedelta(microseconds=place)
+    historical = context.trusted and (context.historical if said.historical is None else said.historical)
+    received_at = context.received_at + timedelta(microseconds=place)
     stated_at, occurred_at = times.occurred_at(
         said.timestamp,
-        sent_at=reception.sent_at or times.moment(said.sent_at),
+        sent_at=context.sent_at or times.moment(said.sent_at),
         received_at=received_at,
         historical=historical,
     )
-    body = consent.as_believed(said.body, trusted=reception.trusted, may_say=reception.may_say, address=said.address)
+    body = consent.as_believed(said.body, trusted=context.trusted, may_say=context.may_say, address=said.address)
     event = Event(
-        event_id=as_uuid(reception.event_id(said.message_id)),
-        source_id=reception.source_name,
-        source_kind=reception.source_kind,
+        event_id=as_uuid(context.event_id(said.message_id)),
+        source_id=context.source_name,
+        source_kind=context.source_kind,
         occurred_at=occurred_at,
         received_at=received_at,
         body=body,
         identities=said.identities,
         historical=historical,
-        claim=_is_claim(said, reception),
-        traceparent=reception.traceparent,
+        claim=_is_claim(said, context),
+        traceparent=context.traceparent,
         stated_at=stated_at,
         context=said.context,
-        merges=said.merges and reception.trusted,
+        merges=said.merges and context.trusted,
     )
     return Normal(event, violation, said.name, said.properties, said.unread_phone)
 
 
-def _is_claim(said: Understood, reception: Reception) -> bool:
-    kind, body = reception.source_kind, type(said.body)
+def _is_claim(said: Understood, context: RequestContext) -> bool:
+    kind, body = context.source_kind, type(said.body)
     if isinstance(said.body, ConsentChanged):
-        return not (reception.trusted or consent.is_believed(said.body, reception.may_say))
-    believed = reception.trusted or reception.allow_orders or may_say(kind, body)
+        return not (context.trusted or consent.is_believed(said.body, context.may_say))
+    believed = context.trusted or context.allow_orders or may_say(kind, body)
     return not (believed and may_say_of(kind, body, said.identities))

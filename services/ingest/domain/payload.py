@@ -20,13 +20,13 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.formats.webhooks import shopify, stripe, woocommerce
 from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated
 from services.ingest.domain.judge import NOT_RIGHT
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values.message import keepable, text
 
 MAX_WEBHOOK_BYTES: Final = 2_000_000  # an order with many lines; what becomes of it has the limits of any event
 
 
-class Way(StrEnum):
+class IngestMethod(StrEnum):
     """How a payload came in."""
 
     TRACKING = "tracking"
@@ -36,7 +36,7 @@ class Way(StrEnum):
     FILE = "file"
 
 
-_EVENTS: Final = (Way.TRACKING, Way.CLOUDEVENTS)  # whose payload is one event
+_EVENTS: Final = (IngestMethod.TRACKING, IngestMethod.CLOUDEVENTS)  # whose payload is one event
 
 # What stands around a payload and tells it from another of the same bytes. The rest differs from one try to the next.
 _TELLING: Final = ("kind", "idempotency_key", "type", "file", "row")
@@ -46,7 +46,7 @@ _TELLING_HEADERS: Final = ("x-shopify-topic", "x-wc-webhook-topic")
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
     """The bytes of one payload, and what stood around them in their request."""
 
-    way: Way
+    way: IngestMethod
     raw: bytes
     around: Mapping[str, Any] = {}
 
@@ -70,11 +70,11 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     ignored: str = ""
 
 
-def meaning(payload: Payload, reception: Reception, form: Format, mapper: Mapper | None) -> Meaning:
+def meaning(payload: Payload, context: RequestContext, form: Format, mapper: Mapper | None) -> Meaning:
     """What a payload means, by the rules of its source; raises `BadEvent` and nothing else."""
     keepable(payload.raw, at="event" if payload.way in _EVENTS else "body")
     try:
-        return _WAYS[payload.way](payload, reception, form, mapper)
+        return _WAYS[payload.way](payload, context, form, mapper)
     except NOT_RIGHT as error:
         raise BadEvent(Reason.MALFORMED, f"body: {error}") from None
 
@@ -88,11 +88,11 @@ def _typed(payload: Payload, *_: Any) -> Meaning:
     return Meaning(messages=[typed.message(around["kind"], payload.raw, around.get("idempotency_key", ""))])
 
 
-def _cloudevent(payload: Payload, reception: Reception, *_: Any) -> Meaning:
-    return Meaning(understood=cloudevents.understand(payload.raw, reception))
+def _cloudevent(payload: Payload, context: RequestContext, *_: Any) -> Meaning:
+    return Meaning(understood=cloudevents.understand(payload.raw, context))
 
 
-def _webhook(payload: Payload, _: Reception, form: Format, mapper: Mapper | None) -> Meaning:
+def _webhook(payload: Payload, _: RequestContext, form: Format, mapper: Mapper | None) -> Meaning:
     delivery = Delivery(raw=payload.raw, headers=payload.around.get("headers", {}))
     found = _mapped(delivery, mapper) if form in (Format.JSON, Format.STANDARD) else _VENDORS[form](delivery)
     if not found.messages:
@@ -107,7 +107,7 @@ def _mapped(delivery: Delivery, mapper: Mapper | None) -> Translated:
     return Translated(delivery_id=delivery_id, messages=mapper.apply(msgspec.json.decode(delivery.raw)))
 
 
-def _file(payload: Payload, _: Reception, __: Format, mapper: Mapper | None) -> Meaning:
+def _file(payload: Payload, _: RequestContext, __: Format, mapper: Mapper | None) -> Meaning:
     """A row, or a group of rows, of a file. Without an id of its own an event has that of its place in the file."""
     row = _decode_object(payload.raw)
     if BEYOND in row:
@@ -140,10 +140,10 @@ _VENDORS: Final[Mapping[Format, Callable[[Delivery], Translated]]] = {
     Format.STRIPE: stripe.translate,
 }
 
-_WAYS: Final[Mapping[Way, Callable[..., Meaning]]] = {
-    Way.TRACKING: _tracking,
-    Way.TYPED: _typed,
-    Way.CLOUDEVENTS: _cloudevent,
-    Way.WEBHOOK: _webhook,
-    Way.FILE: _file,
+_WAYS: Final[Mapping[IngestMethod, Callable[..., Meaning]]] = {
+    IngestMethod.TRACKING: _tracking,
+    IngestMethod.TYPED: _typed,
+    IngestMethod.CLOUDEVENTS: _cloudevent,
+    IngestMethod.WEBHOOK: _webhook,
+    IngestMethod.FILE: _file,
 }

@@ -22,11 +22,11 @@ from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadDefinition, BadEvent
 from services.ingest.domain.formats import columns
 from services.ingest.domain.formats.files import Options
-from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.repository import imports as repository
 from services.ingest.service import files, sources, triage
 from services.ingest.service.sources import NotUsable
-from services.ingest.service.triage import Refused, Sorted
+from services.ingest.service.triage import Refused, TriageResult
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import keepable, wire
@@ -60,7 +60,7 @@ class UploadsMixed(Conflict):
 class Batch:
     """Some payloads of a file: what became of them, and the number of the row behind them."""
 
-    done: Sorted
+    done: TriageResult
     next_row: int
 
 
@@ -108,16 +108,16 @@ def batches(
 ) -> Iterator[Batch]:
     """From row `start` on, the file's payloads, judged. Raises `NotReadable`."""
     document, mapper, file = options.document(), options.mapper(), content_hash.hex()
-    reception = triage.reception_of(
+    context = triage.context_for(
         source, received_at, historical=options.historical, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES
     )
     found = files.payloads(path, options, start=start)
     while part := list(islice(found, BATCH_PAYLOADS)):
         payloads = [
-            Payload(way=Way.FILE, raw=raw, around={"file": file, "row": row, "historical": options.historical})
+            Payload(way=IngestMethod.FILE, raw=raw, around={"file": file, "row": row, "historical": options.historical})
             for row, _, raw in part
         ]
-        done = triage.sort_payloads(payloads, source, reception, partition_secret=partition_secret, mapper=mapper)
+        done = triage.triage_payloads(payloads, source, context, partition_secret=partition_secret, mapper=mapper)
         done.refused[:] = [_in_the_files_words(one, document) for one in done.refused]
         yield Batch(done, part[-1][1])
 

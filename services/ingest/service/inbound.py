@@ -7,10 +7,10 @@ from functools import partial
 from typing import Final
 
 from services.ingest.domain.formats.inbound import Inbound
-from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.domain.values.context import Locate, nowhere
 from services.ingest.service import sources, triage
-from services.ingest.service.source_stats import Reckoning
+from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.vault import Vault
 from shared.contracts import keepable
 from shared.contracts.envelope import Event
@@ -21,11 +21,11 @@ MAX_NAMED: Final = 300  # characters of a CloudEvents source, as a dead letter n
 
 
 @dataclass(frozen=True, slots=True)
-class Hearing:
+class InboundHandler:
     """What hearing records needs: it is one of the process's ways in."""
 
     vault: Vault
-    reckoning: Reckoning
+    stats: SourceStats
     partition_secret: bytes
     locate: Locate = nowhere
 
@@ -37,7 +37,7 @@ class Hearing:
         heard: dict[str, list[Payload]] = defaultdict(list)
         for event in events:
             assert isinstance(event.body, Inbound)
-            heard[event.body.ce_source].append(Payload(way=Way.CLOUDEVENTS, raw=event.body.raw))
+            heard[event.body.ce_source].append(Payload(way=IngestMethod.CLOUDEVENTS, raw=event.body.raw))
         known = await sources.by_ce_sources(work, self.vault, list(heard))
         for name, payloads in heard.items():
             source = known.get(name)
@@ -47,13 +47,13 @@ class Hearing:
                     f"no source has the CloudEvents source {known_as!r}: make one with this ce_source, and retry",
                     unattributed=True,
                 )
-            reception = triage.reception_of(
+            context = triage.context_for(
                 source, work.now, locate=self.locate, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES
             )
-            view = self.reckoning.view(source.id, work.now)
-            done = triage.sort_payloads(payloads, source, reception, partition_secret=self.partition_secret, watch=view)
+            view = self.stats.view(source.id, work.now)
+            done = triage.triage_payloads(payloads, source, context, partition_secret=self.partition_secret, watch=view)
             if done.refused:
                 await triage.keep(work, source.id, done.refused)
             await triage.spool(work, done.accepted)
             work.afterwards.append(partial(triage.count, done, source.id))
-            work.afterwards.append(partial(self.reckoning.note, source.id, done, work.now))
+            work.afterwards.append(partial(self.stats.note, source.id, done, work.now))

@@ -1,4 +1,4 @@
-"""The front door: what every request with events goes through, whichever way it came.
+"""The front intake: what every request with events goes through, whichever way it came.
 
 Guarantee: `take` returns only once each event is acknowledged by the broker, or committed in the spool or in the
 quarantine; otherwise it raises. The quarantine is written first: it keeps a payload once however often it comes, so
@@ -10,22 +10,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, Protocol
 from uuid import UUID
-
-from fastapi import Request
 
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats import typed
 from services.ingest.domain.payload import Payload
 from services.ingest.domain.request.breaker import Breaker, Route
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.request.owners import NOBODYS, Owners
 from services.ingest.domain.request.rate import AddressLimiter, Limiter, is_of_an_unnamed_proxy
 from services.ingest.domain.values.context import Locate, nowhere
 from services.ingest.service import fact_keys, owners, sources, triage
-from services.ingest.service.source_stats import Reckoning
-from services.ingest.service.triage import Publisher, Sorted
+from services.ingest.service.source_stats import SourceStats
+from services.ingest.service.triage import Publisher, TriageResult
 from services.ingest.service.vault import Vault
 from shared.contracts.envelope import SourceKind
 from shared.contracts.wire import Message
@@ -102,11 +100,11 @@ def database_refusal(error: Exception) -> TrackingError:
     Data that PostgreSQL refuses is refused for good: sent again it would be refused again.
     """
     if refuses_data(error):
-        log.warning("door.data_refused", sqlstate=sqlstate(error))
+        log.warning("intake.data_refused", sqlstate=sqlstate(error))
         return NotUnderstood("invalid", "a value can't be stored; send it differently")
     if not is_away(error):
         raise error
-    log.warning("door.postgresql_away", error=repr(error))
+    log.warning("intake.postgresql_away", error=repr(error))
     return busy()
 
 
@@ -124,9 +122,33 @@ class Limits:
     outbox_first: bool = False
 
 
+class Sender(Protocol):
+    """Who is at the other end of a request's connection. Each is asked for only where it counts; empty if unknown."""
+
+    @property
+    def address(self) -> str:
+        """The connection's address, or the client's behind a trusted proxy."""
+        ...
+
+    @property
+    def forwarded_for(self) -> str:
+        """What a proxy says of the client, trusted or not."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """The page that sends."""
+        ...
+
+    @property
+    def user_agent(self) -> str:
+        """What the client calls itself."""
+        ...
+
+
 @dataclass
-class Door:
-    """One process's state for taking events in."""
+class Intake:
+    """One process's state for taking events in: who sends, how much, and whether the broker or the spool takes them."""
 
     database: Database
     publisher: Publisher
@@ -134,7 +156,7 @@ class Door:
     vault: Vault
     limits: Limits
     partition_secret: bytes
-    reckoning: Reckoning
+    stats: SourceStats
     locate: Locate = nowhere
     by_address: AddressLimiter = field(default_factory=partial(AddressLimiter, 0))
     breaker: Breaker = field(default_factory=Breaker)
@@ -179,24 +201,23 @@ class Door:
         except DATABASE_ERRORS as error:
             if not is_away(error) or source is None or age is None or age > timedelta(seconds=STALE_SECONDS):
                 raise
-            log.warning("door.old_source_used", source=str(source.id), error=repr(error))
+            log.warning("intake.old_source_used", source=str(source.id), error=repr(error))
             return source
         if len(cache) >= CACHE_KEYS:  # somebody tries keys: forget all rather than grow
             cache.clear()
         cache[wanted] = now, found
         return found
 
-    def admit(self, source: Source, events: int, request: Request, *, origin: str | None = None) -> None:
+    def admit(self, source: Source, events: int, sender: Sender) -> None:
         """Returns if a source may send so many events now, from this page and this client.
 
-        The page's origin is the request's own, unless it is given. A public key is in everybody's hands, so each client
-        that uses it has a limit of its own. Raises `ForeignOrigin` or `TooMany`.
+        A public key is in everybody's hands, so each client that uses it has a limit of its own. Raises `ForeignOrigin`
+        or `TooMany`.
         """
-        origin = request.headers.get("origin", "") if origin is None else origin
-        if not source.allows(origin):
-            raise ForeignOrigin("origin", f"origin {origin}: not among those that this source allows")
+        if not source.allows(sender.origin):
+            raise ForeignOrigin("origin", f"origin {sender.origin}: not among those that this source allows")
         public, now = source.kind is SourceKind.PUBLIC, self.clock.now()
-        if public and self.by_address.per_second and (address := self._address(request)):
+        if public and self.by_address.per_second and (address := self._address(sender)):
             wait = self.by_address.admit(address, events, now)
             self._let_in(source, events, wait, f"{self.by_address.per_second} events a second from one address", now)
         per_second = source.events_per_second or (self.limits.public_per_second if public else 0)
@@ -209,82 +230,84 @@ class Door:
     def _let_in(self, source: Source, events: int, wait: timedelta | None, most: str, now: datetime) -> None:
         if wait is None:
             return
-        self.reckoning.limited(source.id, events, now)
+        self.stats.limited(source.id, events, now)
         metrics.ingested.labels("limited").inc(events)
         seconds = str(int(wait.total_seconds()) + 1)
         text = f"at most {most}; send it again in {seconds} s"
         raise TooMany("too_many", text, headers={"Retry-After": seconds})
 
-    def _address(self, request: Request) -> str:
+    def _address(self, sender: Sender) -> str:
         """The address of the client that sends, or empty if that can't be told."""
-        host = request.client.host if request.client else ""
-        if not is_of_an_unnamed_proxy(host, request.headers.get("x-forwarded-for", "")):
-            return host
+        if not is_of_an_unnamed_proxy(sender.address, sender.forwarded_for):
+            return sender.address
         if not self._warned_of_proxy:
             self._warned_of_proxy = True
-            log.warning("door.proxy_not_named", address=host, setting="HTTP_TRUSTED_PROXIES")
+            log.warning("intake.proxy_not_named", address=sender.address, setting="HTTP_TRUSTED_PROXIES")
         return ""
 
-    def reception(self, source: Source, request: Request, received_at: datetime, **said: Any) -> Reception:
-        """What holds for a request. A browser's address and user agent are its own; a server's are not."""
+    def context(self, source: Source, sender: Sender, received_at: datetime, **fields: Any) -> RequestContext:
+        """Returns what holds for a request. A browser's address and user agent are its own; a server's are not."""
         if source.kind is SourceKind.PUBLIC:
-            said["address"] = request.client.host if request.client else ""
-            said["user_agent"] = request.headers.get("user-agent", "")
-        return triage.reception_of(source, received_at, locate=self.locate, **said)
+            fields["address"], fields["user_agent"] = sender.address, sender.user_agent
+        return triage.context_for(source, received_at, locate=self.locate, **fields)
 
     # What it sends
 
-    def sort(
-        self, source: Source, raws: Sequence[bytes], reception: Reception, around: Callable[[], dict[str, Any]]
-    ) -> Sorted:
+    def triage(
+        self,
+        source: Source,
+        raws: Sequence[bytes],
+        context: RequestContext,
+        around: Callable[[], dict[str, Any]],
+    ) -> TriageResult:
         """Messages of the tracking API, for `hand_on`."""
-        view = self.reckoning.view(source.id, reception.received_at)
-        return triage.sort(raws, reception, partition_secret=self.partition_secret, around=around, watch=view)
+        view = self.stats.view(source.id, context.received_at)
+        return triage.triage_messages(raws, context, partition_secret=self.partition_secret, around=around, watch=view)
 
-    async def take_webhook(self, source: Source, payload: Payload, reception: Reception) -> Sorted:
+    async def take_webhook(self, source: Source, payload: Payload, context: RequestContext) -> TriageResult:
         """Takes in a delivery of a shop, which may speak of an order without saying whose it is."""
         async with self.database.work() as work:
-            known = await owners.needed(work, source, payload, reception)
-        done = await self.take(source, [payload], reception, known)
+            known = await owners.needed(work, source, payload, context)
+        done = await self.take(source, [payload], context, known)
         if told := owners.told(done):
             async with self.database.work() as work:
                 await owners.remember(work, source, told)
         return done
 
-    async def take_fact(self, source: Source, payload: Payload, reception: Reception) -> Sorted:
+    async def take_fact(self, source: Source, payload: Payload, context: RequestContext) -> TriageResult:
         """Takes in a fact that came under an idempotency key; raises `KeyUsed` if another did before.
 
         While PostgreSQL is away facts are taken in, and not compared.
         """
-        done = self._sorted_payloads(source, [payload], reception)
+        done = self._triaged_payloads(source, [payload], context)
         if done.accepted:  # a key whose fact was refused can be used again
             fingerprint = typed.fingerprint(payload.around["kind"], payload.raw)
             await self._claim(UUID(done.event_ids[0].decode()), fingerprint)
-        return await self.hand_on(source, done, reception.received_at)
+        return await self.hand_on(source, done, context.received_at)
 
     async def _claim(self, event_id: UUID, fingerprint: bytes) -> None:
         try:
             async with asyncio.timeout(COMPARE_SECONDS), self.database.statement() as work:
                 await fact_keys.claim(work, event_id, fingerprint)
         except DATABASE_ERRORS as error:
-            log.warning("door.fact_not_compared", event_id=str(event_id), error=repr(error))
+            log.warning("intake.fact_not_compared", event_id=str(event_id), error=repr(error))
 
     async def take(
-        self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
-    ) -> Sorted:
+        self, source: Source, payloads: Sequence[Payload], context: RequestContext, known: Owners = NOBODYS
+    ) -> TriageResult:
         """Takes in payloads that came another way."""
-        done = self._sorted_payloads(source, payloads, reception, known)
-        return await self.hand_on(source, done, reception.received_at)
+        done = self._triaged_payloads(source, payloads, context, known)
+        return await self.hand_on(source, done, context.received_at)
 
-    def _sorted_payloads(
-        self, source: Source, payloads: Sequence[Payload], reception: Reception, known: Owners = NOBODYS
-    ) -> Sorted:
-        view = self.reckoning.view(source.id, reception.received_at)
-        return triage.sort_payloads(
-            payloads, source, reception, partition_secret=self.partition_secret, owners=known, watch=view
+    def _triaged_payloads(
+        self, source: Source, payloads: Sequence[Payload], context: RequestContext, known: Owners = NOBODYS
+    ) -> TriageResult:
+        view = self.stats.view(source.id, context.received_at)
+        return triage.triage_payloads(
+            payloads, source, context, partition_secret=self.partition_secret, owners=known, watch=view
         )
 
-    async def hand_on(self, source: Source, done: Sorted, now: datetime) -> Sorted:
+    async def hand_on(self, source: Source, done: TriageResult, now: datetime) -> TriageResult:
         """Takes in what was sorted; `now` is when it was received."""
         if done.refused:
             async with self.database.statement() as work:
@@ -294,7 +317,7 @@ class Door:
             await self._publish(done.accepted)
             failpoint("ingest.after_publish")
         triage.count(done, source.id)
-        self.reckoning.note(source.id, done, now)
+        self.stats.note(source.id, done, now)
         return done
 
     async def _publish(self, accepted: Sequence[Message]) -> None:
@@ -310,7 +333,7 @@ class Door:
                 self._broker(route, acknowledged=True)
                 return
             except (BrokerAway, TimeoutError) as error:
-                log.warning("door.broker_away", error=repr(error))
+                log.warning("intake.broker_away", error=repr(error))
                 self._broker(route, acknowledged=False)
             except BaseException:
                 self._broker(route, acknowledged=False)  # a probe that was cancelled must not be waited for
@@ -343,9 +366,3 @@ class Door:
             self._spool_bytes = await triage.spooled_bytes(work)
             self._peeked_at = work.now
         return self._spool_bytes >= self.limits.spool_bytes
-
-
-def door_of(request: Request) -> Door:
-    """The process's door."""
-    found: Door = request.app.state.door
-    return found

@@ -4,25 +4,25 @@ from services.ingest.domain.catalogue.vocabulary import MAX_ID_LENGTH
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadEvent
 from services.ingest.domain.payload import Payload, meaning
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.request.owners import NOBODYS, Owner, Owners, orders_of_nobody
 from services.ingest.repository import owners as repository
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from shared.contracts import wire
 from shared.contracts.events import OrderPlaced
 from shared.database.database import Work
 
 
-async def needed(work: Work, source: Source, payload: Payload, reception: Reception) -> Owners:
+async def needed(work: Work, source: Source, payload: Payload, context: RequestContext) -> Owners:
     """The owners of the orders that a webhook speaks of without saying whose they are, as far as they are known."""
     try:
-        orders = orders_of_nobody(meaning(payload, reception, source.format, source.mapper).messages)
+        orders = orders_of_nobody(meaning(payload, context, source.format, source.mapper).messages)
     except BadEvent:
         return NOBODYS  # it will be refused, and say why
     return await repository.find(work, source.id, orders) if orders else NOBODYS
 
 
-def told(done: Sorted) -> Owners:
+def told(done: TriageResult) -> Owners:
     """Whom the orders are of that were placed by these events, by each name that they have."""
     events = [wire.decode(message.headers, message.value) for message in done.accepted]
     placed = {

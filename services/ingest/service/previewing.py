@@ -9,10 +9,10 @@ import msgspec
 
 from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.errors import BadEvent
-from services.ingest.domain.payload import Payload, Way, meaning
+from services.ingest.domain.payload import IngestMethod, Payload, meaning
 from services.ingest.service import sources, triage
 from services.ingest.service.sources import NotUsable, Row
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from services.ingest.service.vault import Vault
 from shared.errors import Invalid
 
@@ -24,7 +24,7 @@ class TookTooLong(Invalid):
     """This mapping takes too long on this payload."""
 
 
-async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], Sorted]:
+async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], TriageResult]:
     """`try_mapping` in a thread, beside the process's other work. Raises `NotUsable` or `TookTooLong`."""
     try:
         async with asyncio.timeout(PREVIEW_SECONDS):
@@ -33,17 +33,17 @@ async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[
         raise TookTooLong(f"mapping: longer than {PREVIEW_SECONDS} s; simplify its expressions") from None
 
 
-def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], Sorted]:
+def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], TriageResult]:
     """The messages that a source's mapping makes of a payload, and what they come to. Raises `NotUsable`."""
     source = sources.compiled(row, vault)
     if source.mapper is None:
         raise NotUsable("mapping: give one to try, or give the source one")
-    tried = Payload(way=Way.WEBHOOK, raw=msgspec.json.encode(payload))
-    reception = triage.reception_of(source, now, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
+    tried = Payload(way=IngestMethod.WEBHOOK, raw=msgspec.json.encode(payload))
+    context = triage.context_for(source, now, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
     mapped = replace(source, format=Format.JSON)  # whatever its payloads are: the mapping is what is tried
     try:
-        found = meaning(tried, reception, mapped.format, mapped.mapper)
+        found = meaning(tried, context, mapped.format, mapped.mapper)
     except BadEvent as error:
-        return [], Sorted(refused=[triage.Refused(tried, error)])
-    done = triage.sort_payloads([tried], mapped, reception, partition_secret=_SECRET)
+        return [], TriageResult(refused=[triage.Refused(tried, error)])
+    done = triage.triage_payloads([tried], mapped, context, partition_secret=_SECRET)
     return [msgspec.json.decode(message) for message in found.messages], done

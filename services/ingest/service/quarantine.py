@@ -15,14 +15,14 @@ from services.ingest.domain.definitions.repair import Repair
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys
 from services.ingest.domain.errors import BadDefinition, BadEvent
-from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.domain.values.context import Locate
 from services.ingest.domain.values.message import Context, context_in
 from services.ingest.domain.values.times import moment
 from services.ingest.repository import quarantine as repository
 from services.ingest.service import imports, owners, sources, triage
 from services.ingest.service.sources import NotUsable
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from services.ingest.service.vault import Vault
 from shared import audit
 from shared.audit import Actor
@@ -103,7 +103,7 @@ async def release(
         await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
         return Released(row_id, False, reason=text)
     await triage.spool(work, done.accepted)
-    if Way(row["way"]) is Way.WEBHOOK and (told := owners.told(done)):
+    if IngestMethod(row["way"]) is IngestMethod.WEBHOOK and (told := owners.told(done)):
         await owners.remember(work, source, told)
     await repository.decide(work, row_id, state="released", by=by.subject, note=repair.text if repair else "")
     change = {"events": len(done.accepted), "repair": audit.digest(repair.text if repair else None)}
@@ -123,11 +123,11 @@ async def try_release(
     return Released(row_id, True, events=len(done.accepted))
 
 
-async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, **how: Any) -> Sorted:
+async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, **how: Any) -> TriageResult:
     raw, around = bytes(row["raw"]), row["around"]
-    payload = Payload(way=Way(row["way"]), raw=raw, around=around)
+    payload = Payload(way=IngestMethod(row["way"]), raw=raw, around=around)
     locate: Locate | None = how.pop("locate", None)
-    reception = triage.reception_of(
+    context = triage.context_for(
         source,
         row["received_at"],
         sent_at=moment(around.get("sent_at")),
@@ -143,10 +143,10 @@ async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, *
         try:
             payload = msgspec.structs.replace(payload, raw=repair.apply(raw))
         except BadEvent as error:
-            return Sorted(refused=[triage.Refused(payload, error)])
+            return TriageResult(refused=[triage.Refused(payload, error)])
     mapper = await imports.mapper_of(work, row["import_id"]) if row["import_id"] else source.mapper
-    known = await owners.needed(work, source, payload, reception) if payload.way is Way.WEBHOOK else {}
-    return triage.sort_payloads([payload], source, reception, mapper=mapper, owners=known, **how)
+    known = await owners.needed(work, source, payload, context) if payload.way is IngestMethod.WEBHOOK else {}
+    return triage.triage_payloads([payload], source, context, mapper=mapper, owners=known, **how)
 
 
 def _context(around: Mapping[str, Any]) -> Context:

@@ -17,7 +17,7 @@ from services.ingest.domain.definitions.plan import Violation
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
-from services.ingest.service.triage import Sorted, warned
+from services.ingest.service.triage import TriageResult, warned
 from shared.contracts import keepable, wire
 from shared.database.database import Work
 
@@ -61,7 +61,7 @@ class Gathered:
     tail: list[tuple[UUID, datetime, dict[str, Any]]] = field(default_factory=list)
 
 
-class Reckoning:
+class SourceStats:
     """The numbers of one process."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ class Reckoning:
         watched = source_id in self.watched
         return View(self, source_id, now, watched=watched, enough=() if watched else self._now.enough[source_id])
 
-    def note(self, source_id: UUID, done: Sorted, now: datetime) -> None:
+    def note(self, source_id: UUID, done: TriageResult, now: datetime) -> None:
         """Adds what became of a request's payloads."""
         gathered = self._now
         gathered.seen[source_id] = now
@@ -153,9 +153,9 @@ class View:
     __slots__ = ("_now", "_reckoning", "_source_id", "_watched", "enough")
 
     def __init__(
-        self, reckoning: Reckoning, source_id: UUID, now: datetime, *, watched: bool, enough: Container[str]
+        self, stats: SourceStats, source_id: UUID, now: datetime, *, watched: bool, enough: Container[str]
     ) -> None:
-        self._reckoning = reckoning
+        self._reckoning = stats
         self._source_id = source_id
         self._now = now
         self._watched = watched

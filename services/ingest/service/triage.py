@@ -24,9 +24,9 @@ from services.ingest.domain.definitions.write_key import text_without_write_keys
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.judge import Normal
-from services.ingest.domain.payload import Payload, Way, meaning
+from services.ingest.domain.payload import IngestMethod, Payload, meaning
 from services.ingest.domain.plain.reading import reader
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.request.owners import NOBODYS, Owners, owned
 from services.ingest.domain.values import message
 from services.ingest.domain.values.context import Locate, nowhere
@@ -80,7 +80,7 @@ class Refused:
 
 
 @dataclass(slots=True)
-class Sorted:
+class TriageResult:
     """The payloads of one request: what to publish, what to keep, and what is nothing to us."""
 
     accepted: list[Message] = field(default_factory=list)
@@ -97,9 +97,9 @@ def new_message_id() -> str:
     return uuid7().hex
 
 
-def reception_of(source: Source, received_at: datetime, *, locate: Locate = nowhere, **said: Any) -> Reception:
+def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhere, **said: Any) -> RequestContext:
     """What holds for a request of this source."""
-    return Reception(
+    return RequestContext(
         source_id=source.id,
         source_kind=source.kind,
         allow_orders=source.allow_orders,
@@ -115,20 +115,20 @@ def reception_of(source: Source, received_at: datetime, *, locate: Locate = nowh
     )
 
 
-def sort(
+def triage_messages(
     raws: Iterable[bytes],
-    reception: Reception,
+    context: RequestContext,
     *,
     partition_secret: bytes,
     around: Callable[[], dict[str, Any]] = dict,
     watch: Watch | None = None,
-) -> Sorted:
+) -> TriageResult:
     """Messages of the tracking API, each made ready or refused. A bad one never touches its neighbours.
 
     `around` is what must be kept beside those that are refused.
     """
-    done = Sorted()
-    read = reader(reception, partition_secret=partition_secret, enough=None if watch is None else watch.enough)
+    done = TriageResult()
+    read = reader(context, partition_secret=partition_secret, enough=None if watch is None else watch.enough)
     accepted, event_ids = done.accepted, done.event_ids
     for place, raw in enumerate(raws):
         ready = read(raw, place)
@@ -139,36 +139,38 @@ def sort(
                 done.violations.append(ready.violation)
             continue
         try:
-            normal = judge.normalise(raw, reception, place=place)
+            normal = judge.normalise(raw, context, place=place)
             done.accepted.append(_record(normal.event, partition_secret))
         except BadEvent as error:
-            done.refused.append(Refused(Payload(way=Way.TRACKING, raw=raw, around=around()), error))
+            done.refused.append(Refused(Payload(way=IngestMethod.TRACKING, raw=raw, around=around()), error))
             continue
         _note(done, raw, normal, watch)
     return done
 
 
-def refuse(raws: Iterable[bytes], error: BadEvent, around: dict[str, Any]) -> Sorted:
+def refuse(raws: Iterable[bytes], error: BadEvent, around: dict[str, Any]) -> TriageResult:
     """Returns messages of the tracking API that are all refused for one reason."""
-    return Sorted(refused=[Refused(Payload(way=Way.TRACKING, raw=raw, around=around), error) for raw in raws])
+    return TriageResult(
+        refused=[Refused(Payload(way=IngestMethod.TRACKING, raw=raw, around=around), error) for raw in raws]
+    )
 
 
-def sort_payloads(
+def triage_payloads(
     payloads: Iterable[Payload],
     source: Source,
-    reception: Reception,
+    context: RequestContext,
     *,
     partition_secret: bytes,
     mapper: Mapper | None = None,
     owners: Owners = NOBODYS,
     watch: Watch | None = None,
-) -> Sorted:
+) -> TriageResult:
     """Payloads of any way in. Of one that makes several events the good ones are taken, and the whole is kept."""
-    done = Sorted()
+    done = TriageResult()
     places = itertools.count()
     for payload in payloads:
         try:
-            found = meaning(payload, reception, source.format, mapper or source.mapper)
+            found = meaning(payload, context, source.format, mapper or source.mapper)
         except BadEvent as error:
             done.refused.append(Refused(payload, error))
             continue
@@ -176,7 +178,7 @@ def sort_payloads(
         done.also_known.update(found.also_known)
         for one in (*owned(found.messages, owners), *([found.understood] if found.understood else ())):
             try:
-                normal = _normal(one, reception, next(places))
+                normal = _normal(one, context, next(places))
                 done.accepted.append(_record(normal.event, partition_secret))
             except BadEvent as error:
                 first_refusal = first_refusal or Refused(payload, error)
@@ -189,13 +191,13 @@ def sort_payloads(
     return done
 
 
-def _normal(meant: bytes | Understood, reception: Reception, place: int) -> Normal:
+def _normal(meant: bytes | Understood, context: RequestContext, place: int) -> Normal:
     if isinstance(meant, bytes):
-        return judge.normalise(meant, reception, place=place)
-    return judge.judged(meant, reception, place=place)
+        return judge.normalise(meant, context, place=place)
+    return judge.judged(meant, context, place=place)
 
 
-def _note(done: Sorted, raw: bytes, normal: Normal, watch: Watch | None) -> None:
+def _note(done: TriageResult, raw: bytes, normal: Normal, watch: Watch | None) -> None:
     done.event_ids.append(str(normal.event.event_id).encode())
     if normal.violation is not None:
         done.violations.append(normal.violation)
@@ -265,7 +267,7 @@ async def spooled_bytes(work: Work) -> int:
 _accepted: Final = metrics.ingested.labels("accepted")
 
 
-def count(done: Sorted, source_id: UUID) -> None:
+def count(done: TriageResult, source_id: UUID) -> None:
     """Notes in the metrics what became of a request's events."""
     _accepted.inc(len(done.accepted))
     if done.unread_phones:
@@ -280,6 +282,6 @@ def count(done: Sorted, source_id: UUID) -> None:
         metrics.plan_violations.labels(mode.value).inc(events)
 
 
-def warned(done: Sorted) -> Iterable[Violation]:
+def warned(done: TriageResult) -> Iterable[Violation]:
     """The violations that are to be listed: observed ones are counted only."""
     return (one for one in done.violations if one.mode is not Mode.OBSERVE)

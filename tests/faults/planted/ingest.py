@@ -7,7 +7,7 @@ from uuid import UUID
 import uuid_utils
 
 from services.ingest.domain.request import context
-from services.ingest.service.intake import Door
+from services.ingest.service.intake import Intake
 from services.ingest.service.triage import Publisher
 from shared.contracts.wire import Message
 from shared.service.process import Service
@@ -35,8 +35,8 @@ class _Early:
 def early_answer(service: Service) -> None:
     """What was acknowledged dies with the process."""
     assert service.app is not None
-    door: Door = service.app.state.door
-    door.publisher = _Early(door.publisher)
+    intake: Intake = service.app.state.intake
+    intake.publisher = _Early(intake.publisher)
 
 
 def random_ids(_: Service) -> None:

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.values.context import agent, circumstances, nowhere, utm
+from services.ingest.domain.values.context import agent, event_context, nowhere, utm
 from services.ingest.domain.values.message import Context as Said
 from services.ingest.domain.values.message import context_in
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
-from tests.unit.ingest.test_ingest_normalise import JSON_WITHOUT_NUL, NOW, normalise, reception
+from tests.unit.ingest.test_ingest_normalise import JSON_WITHOUT_NUL, NOW, normalise, request_context
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0"
 GOOGLE = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -21,7 +21,7 @@ PAGE = "https://shop.example/tea?utm_source=mail&utm_campaign=spring&x=1#top"
 def known(said: dict[str, Any], **connection: Any) -> Context | None:
     """What the context of an event comes to."""
     here: dict[str, Any] = {"address": "", "user_agent": "", "locate": nowhere} | connection
-    return circumstances(context_in(json.dumps(said).encode()), **here)
+    return event_context(context_in(json.dumps(said).encode()), **here)
 
 
 def test_what_an_sdk_says_of_its_surroundings_is_kept() -> None:
@@ -95,20 +95,20 @@ def test_nothing_said_here_can_cost_the_event(said: dict[str, Any]) -> None:
     said.pop("consent", None)
     event = normalise(
         json.dumps({"type": "track", "event": "x", "userId": "42", "messageId": "m", "context": said}).encode(),
-        reception(),
+        request_context(),
     )
     assert event.received_at == NOW
 
 
 def test_the_time_as_it_was_stated_is_kept_beside_the_corrected_one() -> None:
     raw = json.dumps({"type": "page", "userId": "42", "timestamp": "2026-01-31T10:00:00Z"}).encode()
-    event = normalise(raw, reception(sent_at=NOW.replace(hour=11)))
+    event = normalise(raw, request_context(sent_at=NOW.replace(hour=11)))
     assert event.stated_at == NOW.replace(hour=10)
     assert event.occurred_at == NOW.replace(hour=11)
 
 
 def test_events_of_a_batch_that_share_a_context_share_what_is_known() -> None:
-    by = reception(context=context_in(b'{"locale": "en-GB"}'))
+    by = request_context(context=context_in(b'{"locale": "en-GB"}'))
     one, other, own = (
         normalise(json.dumps({"type": "page", "userId": "42", "context": context}).encode(), by).context
         for context in ({"ip": "192.0.2.7"}, {"ip": "192.0.2.7"}, {"ip": "192.0.2.8", "locale": "de-DE"})

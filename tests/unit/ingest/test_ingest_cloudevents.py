@@ -14,8 +14,8 @@ from services.ingest.api.examples import TYPED
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.definitions.source import Format, Source
 from services.ingest.domain.formats import cloudevents
-from services.ingest.domain.payload import Payload, Way
-from services.ingest.service.triage import MAX_PAYLOAD_EVENT_BYTES, Sorted
+from services.ingest.domain.payload import IngestMethod, Payload
+from services.ingest.service.triage import MAX_PAYLOAD_EVENT_BYTES, TriageResult
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import (
@@ -70,9 +70,9 @@ def event(type_: str = "com.example.waved", data: Any = None, **attributes: Any)
     return {name: value for name, value in {**said, **attributes}.items() if value is not None}
 
 
-def told(said: Any, by: Source = SERVER) -> Sorted:
+def told(said: Any, by: Source = SERVER) -> TriageResult:
     raw = said if isinstance(said, bytes) else json.dumps(said).encode()
-    return taken(Payload(way=Way.CLOUDEVENTS, raw=raw), by)
+    return taken(Payload(way=IngestMethod.CLOUDEVENTS, raw=raw), by)
 
 
 def meant(said: Any, by: Source = SERVER) -> Event:

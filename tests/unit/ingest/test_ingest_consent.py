@@ -11,8 +11,8 @@ from services.ingest.domain.definitions.consent import USUAL, Document, Word, Wo
 from services.ingest.domain.definitions.source import Format, Source
 from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.formats.files import FileFormat, Options
-from services.ingest.domain.payload import Payload, Way
-from services.ingest.service.triage import Sorted
+from services.ingest.domain.payload import IngestMethod, Payload
+from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import ConsentChanged, CustomerIdentified
 from tests.support.webhooks import events_of, refusal_of, source, taken
@@ -25,9 +25,9 @@ GIVEN = {"channel": "email", "granted": True}
 WITHDRAWN = {"channel": "email", "granted": False}
 
 
-def send(by: Source, **said: Any) -> Sorted:
+def send(by: Source, **said: Any) -> TriageResult:
     raw = json.dumps({"anonymousId": "a-1", "messageId": "m", **said}).encode()
-    return taken(Payload(way=Way.TRACKING, raw=raw), by)
+    return taken(Payload(way=IngestMethod.TRACKING, raw=raw), by)
 
 
 def changed(properties: dict[str, Any], by: Source = SERVER, **said: Any) -> Event:
@@ -117,7 +117,7 @@ def test_nobody_says_whom_to_ask_by_the_contract_s_own_word(by: Source) -> None:
     data = {"channel": "email", "granted": True, "confirm_at": "victim@example.com"}
     attributes = {"specversion": "1.0", "id": "1", "source": "/s", "subject": "anonymous_id:a"}
     raw = json.dumps({**attributes, "type": "rapport.consent_changed.v1", "data": data}).encode()
-    [event] = events_of(taken(Payload(way=Way.CLOUDEVENTS, raw=raw), by))
+    [event] = events_of(taken(Payload(way=IngestMethod.CLOUDEVENTS, raw=raw), by))
     assert isinstance(event.body, ConsentChanged)
     assert event.body.confirm_at == ""
 

@@ -13,7 +13,7 @@ from services.ingest.domain.definitions import mapping
 from services.ingest.domain.definitions.mapping import Document, Mapper
 from services.ingest.domain.errors import BadDefinition, BadEvent
 from shared.contracts.events import Item, OrderPlaced
-from tests.unit.ingest.test_ingest_normalise import JSON, normalise, reception
+from tests.unit.ingest.test_ingest_normalise import JSON, normalise, request_context
 
 
 def mapper(*rules: dict[str, Any]) -> Mapper:
@@ -54,7 +54,7 @@ RECEIPT = {
 
 def test_a_receipt_becomes_an_order_with_its_lines() -> None:
     [message] = mapper(SALE).apply(RECEIPT)
-    event = normalise(msgspec.json.encode(message), reception(historical=True))
+    event = normalise(msgspec.json.encode(message), request_context(historical=True))
 
     assert event.occurred_at == datetime(2026, 1, 31, 11, 30, tzinfo=UTC)
     assert event.body == OrderPlaced(

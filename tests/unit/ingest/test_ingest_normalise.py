@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from services.ingest.domain import judge as normalising
 from services.ingest.domain.catalogue.vocabulary import VOCABULARY
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind, event_id
 from shared.contracts.events import (
@@ -59,8 +59,8 @@ FIELDS = st.sampled_from(
 )
 
 
-def reception(kind: SourceKind = SourceKind.SERVER, **more: Any) -> Reception:
-    return Reception(
+def request_context(kind: SourceKind = SourceKind.SERVER, **more: Any) -> RequestContext:
+    return RequestContext(
         source_id=SOURCE,
         source_kind=kind,
         allow_orders=more.pop("allow_orders", False),
@@ -70,12 +70,12 @@ def reception(kind: SourceKind = SourceKind.SERVER, **more: Any) -> Reception:
     )
 
 
-def normalise(raw: bytes, by: Reception) -> Event:
+def normalise(raw: bytes, by: RequestContext) -> Event:
     return normalising.normalise(raw, by).event
 
 
 def said(kind: SourceKind = SourceKind.SERVER, **message: Any) -> Event:
-    return normalise(json.dumps({"userId": "42", "messageId": "m-1", **message}).encode(), reception(kind))
+    return normalise(json.dumps({"userId": "42", "messageId": "m-1", **message}).encode(), request_context(kind))
 
 
 def tracked(name: str, /, **properties: Any) -> Body:
@@ -298,7 +298,7 @@ def test_a_public_key_claims_orders_and_says_everything_else(name: str) -> None:
     properties |= {"channel": "email", "granted": True}
     for allowed in (False, True):
         raw = json.dumps({"type": "track", "event": name, "userId": "1", "properties": properties}).encode()
-        event = normalise(raw, reception(SourceKind.PUBLIC, allow_orders=allowed))
+        event = normalise(raw, request_context(SourceKind.PUBLIC, allow_orders=allowed))
         in_a_users_name = name in ("feedback submitted", "consent changed")
         assert event.claim is (in_a_users_name or (name.startswith("order ") and not allowed))
 
@@ -314,8 +314,8 @@ def test_history_is_what_a_server_says_for_its_batch_or_its_item() -> None:
     ]
     for message, batch, historical in cases:
         raw = json.dumps({"userId": "1", **message}).encode()
-        assert normalise(raw, reception(**batch)).historical is historical
-        assert normalise(raw, reception(SourceKind.PUBLIC, **batch)).historical is False
+        assert normalise(raw, request_context(**batch)).historical is historical
+        assert normalise(raw, request_context(SourceKind.PUBLIC, **batch)).historical is False
 
 
 def test_an_event_is_named_by_its_source_and_message() -> None:
@@ -328,7 +328,7 @@ def test_no_message_whatever_it_holds_raises_anything_but_its_refusal(message: d
     raw = json.dumps({"type": type_, "userId": "1", "event": "Order Completed", **message}).encode()
     for kind in (SourceKind.PUBLIC, SourceKind.SERVER):
         try:
-            event = normalise(raw, reception(kind))
+            event = normalise(raw, request_context(kind))
         except BadEvent:
             continue
         assert wire.decode(*wire.encode(event)).event_id == event.event_id
@@ -352,7 +352,7 @@ def test_no_properties_whatever_they_hold_raise_anything_but_a_refusal(name: str
 @given(raw=st.binary())
 def test_no_bytes_raise_anything_but_a_refusal(raw: bytes) -> None:
     with pytest.raises(BadEvent):
-        normalise(raw, reception())
+        normalise(raw, request_context())
 
 
 def test_an_event_nested_deeper_than_its_readers_follow_is_refused() -> None:

@@ -8,10 +8,10 @@ import pytest
 from services.ingest.domain.definitions.mapping import Mapper, parse
 from services.ingest.domain.definitions.source import Format, Source
 from services.ingest.domain.formats.files import FileFormat, Options
-from services.ingest.domain.payload import Payload, Way
+from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.service import triage
 from services.ingest.service.imports import Batch, Report
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import SourceKind
 from shared.contracts.identity import Namespace
 from tests.support.webhooks import NOW, delivery, events_of, source
@@ -30,29 +30,31 @@ TILL: Final = {
 
 def tracking(**country: str) -> Payload:
     said = {"type": "track", "event": "x", "userId": "42", "context": {"traits": {"phone": NUMBER, **country}}}
-    return Payload(way=Way.TRACKING, raw=json.dumps(said).encode())
+    return Payload(way=IngestMethod.TRACKING, raw=json.dumps(said).encode())
 
 
 def identify(**country: str) -> Payload:
     said = {"type": "identify", "userId": "42", "traits": {"phone": NUMBER, "address": {"city": "Wien", **country}}}
-    return Payload(way=Way.TRACKING, raw=json.dumps(said).encode())
+    return Payload(way=IngestMethod.TRACKING, raw=json.dumps(said).encode())
 
 
 def typed(**country: str) -> Payload:
     said = {"customer": {"user_id": "42", "phone": NUMBER, **country}, "order_id": "1"}
-    return Payload(way=Way.TYPED, raw=json.dumps(said).encode(), around={"kind": "deliveries"})
+    return Payload(way=IngestMethod.TYPED, raw=json.dumps(said).encode(), around={"kind": "deliveries"})
 
 
 def typed_traits(**country: str) -> Payload:
     said = {"customer": {"user_id": "42"}, "traits": {"phone": NUMBER, **country}}
-    return Payload(way=Way.TYPED, raw=json.dumps(said).encode(), around={"kind": "customers", "idempotency_key": "k-1"})
+    return Payload(
+        way=IngestMethod.TYPED, raw=json.dumps(said).encode(), around={"kind": "customers", "idempotency_key": "k-1"}
+    )
 
 
 def cloudevent(**country: str) -> Payload:
     """As it comes over HTTP, and from Kafka."""
     said = {"specversion": "1.0", "id": "1", "source": "/erp", "type": "sold", "subject": "user_id:42"}
     data = {"customer": {"phone": NUMBER, **country}}
-    return Payload(way=Way.CLOUDEVENTS, raw=json.dumps({**said, "data": data}).encode())
+    return Payload(way=IngestMethod.CLOUDEVENTS, raw=json.dumps({**said, "data": data}).encode())
 
 
 def woocommerce(**country: str) -> Payload:
@@ -67,7 +69,7 @@ def till(**country: str) -> Payload:
 
 def file(**country: str) -> Payload:
     row = {"user_id": "42", "order_id": "1", "currency": "EUR", "total": "1.00", "phone": NUMBER, **country}
-    return Payload(way=Way.FILE, raw=json.dumps(row).encode(), around={"file": "f", "row": 0})
+    return Payload(way=IngestMethod.FILE, raw=json.dumps(row).encode(), around={"file": "f", "row": 0})
 
 
 WAYS: Final[dict[str, Any]] = {
@@ -82,13 +84,13 @@ WAYS: Final[dict[str, Any]] = {
 }
 
 
-def taken(payload: Payload, by: Source) -> Sorted:
-    reception = triage.reception_of(by, NOW)
-    file_mapper = Options(format=FileFormat.CSV, preset="orders").mapper() if payload.way is Way.FILE else None
-    return triage.sort_payloads([payload], by, reception, partition_secret=b"test", mapper=file_mapper)
+def taken(payload: Payload, by: Source) -> TriageResult:
+    context = triage.context_for(by, NOW)
+    file_mapper = Options(format=FileFormat.CSV, preset="orders").mapper() if payload.way is IngestMethod.FILE else None
+    return triage.triage_payloads([payload], by, context, partition_secret=b"test", mapper=file_mapper)
 
 
-def numbers(done: Sorted) -> list[str]:
+def numbers(done: TriageResult) -> list[str]:
     [event] = events_of(done)
     found = [one.value for one in event.identities if one.namespace is Namespace.PHONE]
     assert done.unread_phones == (0 if found else 1)
@@ -117,7 +119,7 @@ def test_an_import_counts_the_numbers_that_link_nobody() -> None:
 
 def test_messages_that_are_read_in_a_few_steps_leave_numbers_to_the_same_rule() -> None:
     raw, by = identify().raw, source(Format.TRACKING, country="AT")
-    done = triage.sort([raw], triage.reception_of(by, NOW), partition_secret=b"test")
+    done = triage.triage_messages([raw], triage.context_for(by, NOW), partition_secret=b"test")
     assert numbers(done) == AUSTRIAN
 
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from services.ingest.domain.definitions.plan import Document, Plan
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.plain.reading import reader
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values.message import context_in
 from services.ingest.service import triage
 from shared.contracts.envelope import SourceKind
@@ -34,8 +34,8 @@ PLAN: Final = {
 }
 
 
-def reception(kind: SourceKind = SourceKind.SERVER, **more: Any) -> Reception:
-    return Reception(
+def request_context(kind: SourceKind = SourceKind.SERVER, **more: Any) -> RequestContext:
+    return RequestContext(
         source_id=UUID(int=7),
         source_kind=kind,
         allow_orders=more.pop("allow_orders", False),
@@ -45,8 +45,8 @@ def reception(kind: SourceKind = SourceKind.SERVER, **more: Any) -> Reception:
     )
 
 
-def outcome(raw: bytes, by: Reception, watch: triage.Watch | None) -> Any:
-    done = triage.sort([b"{}", raw], by, partition_secret=SECRET, watch=watch)
+def outcome(raw: bytes, by: RequestContext, watch: triage.Watch | None) -> Any:
+    done = triage.triage_messages([b"{}", raw], by, partition_secret=SECRET, watch=watch)
     return {
         "accepted": [(one.key, one.headers, msgspec.json.decode(one.value)) for one in done.accepted],
         "refused": [(one.payload, one.error.reason, one.error.text) for one in done.refused],
@@ -181,7 +181,7 @@ def messages(draw: st.DrawFn) -> bytes:
 
 
 RECEPTIONS: Final = st.builds(
-    reception,
+    request_context,
     st.sampled_from([SourceKind.SERVER, SourceKind.PUBLIC]),
     allow_orders=st.booleans(),
     historical=st.booleans(),
@@ -198,13 +198,13 @@ RECEPTIONS: Final = st.builds(
 
 
 @given(messages(), RECEPTIONS)
-def test_a_message_is_the_same_however_closely_it_is_read(raw: bytes, by: Reception) -> None:
+def test_a_message_is_the_same_however_closely_it_is_read(raw: bytes, by: RequestContext) -> None:
     assert outcome(raw, by, None) == outcome(raw, by, Careful())
 
 
 @given(messages(), st.data(), RECEPTIONS)
 def test_a_message_that_was_damaged_on_its_way_is_the_same_however_closely_it_is_read(
-    raw: bytes, data: st.DataObject, by: Reception
+    raw: bytes, data: st.DataObject, by: RequestContext
 ) -> None:
     at = data.draw(st.integers(0, len(raw)), label="at")
     piece = data.draw(st.binary(max_size=2) | st.sampled_from([b"\xff", b"}", b"[" * 65, b'{"a":' * 65]), label="piece")
@@ -284,13 +284,13 @@ PLAIN: Final = {
 @pytest.mark.parametrize("raw", PLAIN.values(), ids=PLAIN.keys())
 @pytest.mark.parametrize("kind", [SourceKind.SERVER, SourceKind.PUBLIC])
 def test_what_sdks_send_every_day_is_plain(raw: bytes, kind: SourceKind) -> None:
-    by = reception(kind)
+    by = request_context(kind)
     assert reader(by, partition_secret=SECRET)(raw, 0) is not None
     assert outcome(raw, by, None) == outcome(raw, by, Careful())
 
 
 def test_an_event_that_somebody_wants_to_see_is_not_taken_for_plain() -> None:
-    read = reader(reception(), partition_secret=SECRET, enough={"Order Completed"})
+    read = reader(request_context(), partition_secret=SECRET, enough={"Order Completed"})
     assert read(PLAIN["an order"], 0) is not None
     assert read(PLAIN["a page"], 0) is None
 
@@ -300,12 +300,12 @@ def test_an_event_that_somebody_wants_to_see_is_not_taken_for_plain() -> None:
 def test_a_line_that_is_no_object_is_read_with_care(event: str, line: Any) -> None:
     ids = {"order_id": "o-1", "cart_id": "c-1", "checkout_id": "k-1"}
     raw = message(type="track", event=event, properties={**ids, "currency": "EUR", "total": "1.00", "products": [line]})
-    assert reader(reception(), partition_secret=SECRET)(raw, 0) is None
-    assert outcome(raw, reception(), None) == outcome(raw, reception(), Careful())
+    assert reader(request_context(), partition_secret=SECRET)(raw, 0) is None
+    assert outcome(raw, request_context(), None) == outcome(raw, request_context(), Careful())
 
 
 def test_long_names_are_not_remembered() -> None:
     """Else whoever sends them would fill the memory."""
     raw = message(type="page", properties={}, userId=" " * 30_000 + "42")
-    assert reader(reception(), partition_secret=SECRET)(raw, 0) is None
-    assert outcome(raw, reception(), None)["accepted"]
+    assert reader(request_context(), partition_secret=SECRET)(raw, 0) is None
+    assert outcome(raw, request_context(), None)["accepted"]

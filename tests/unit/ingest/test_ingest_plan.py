@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.ingest.domain import judge as normalising
 from services.ingest.domain.definitions.plan import NO_PLAN, Document, Mode, Plan, Planned
 from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
-from tests.unit.ingest.test_ingest_normalise import JSON, reception
+from tests.unit.ingest.test_ingest_normalise import JSON, request_context
 
 SCHEMA: dict[str, Any] = {
     "type": "object",
@@ -75,7 +75,7 @@ def test_a_plan_has_a_limit_of_events() -> None:
 
 def normal(by: Plan, **message: Any) -> normalising.Normal:
     raw = json.dumps({"userId": "42", "messageId": "m-1", **message}).encode()
-    return normalising.normalise(raw, reception(plan=by))
+    return normalising.normalise(raw, request_context(plan=by))
 
 
 def test_an_enforced_plan_refuses_and_a_warning_one_changes_nothing_of_the_event() -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renamed, Renaming
 from services.ingest.domain.errors import BadDefinition, BadEvent
 from shared.contracts.events import Item, OrderPlaced
-from tests.unit.ingest.test_ingest_normalise import JSON, normalise, reception
+from tests.unit.ingest.test_ingest_normalise import JSON, normalise, request_context
 
 PURCHASE = Renamed(
     event="Order Completed",
@@ -27,7 +27,7 @@ def test_a_shops_own_words_become_a_typed_event() -> None:
     lines = [{"article": "T-1", "each": "29.95", "pieces": 2}]
     properties = {"transaction": 7, "amounts": {"total": "59.90"}, "lines": lines, "note": "hi"}
     raw = {"type": "track", "event": "PURCHASE", "userId": "42", "properties": properties}
-    event = normalise(json.dumps(raw).encode(), reception(renaming=Renaming({"Purchase": PURCHASE})))
+    event = normalise(json.dumps(raw).encode(), request_context(renaming=Renaming({"Purchase": PURCHASE})))
 
     item = Item(sku="T-1", quantity=2, unit_price_minor=2995)
     assert event.body == OrderPlaced(order_id="7", currency="EUR", total_minor=5990, items=(item,), more=properties), (

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.formats.webhooks import shopify
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import Event
 from shared.contracts.events import (
     CustomerIdentified,
@@ -96,7 +96,7 @@ MINA = (
 )
 
 
-def deliver(topic: str, body: Any, event_id: str = "e-1", owner: tuple[Identity, ...] = ()) -> Sorted:
+def deliver(topic: str, body: Any, event_id: str = "e-1", owner: tuple[Identity, ...] = ()) -> TriageResult:
     headers = {"x-shopify-topic": topic, "x-shopify-event-id": event_id, "x-shopify-webhook-id": f"w-{event_id}"}
     return taken(delivery(body, headers), SHOP, owners={"450001": owner} if owner else {})
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.formats.webhooks import stripe
 from services.ingest.domain.values import money
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomerIdentified, OrderPlaced, OrderRefunded
 from shared.contracts.identity import Identity, Namespace
@@ -79,7 +79,7 @@ def wrapped(type_: str, thing: Any, event_id: str = "evt_1", **more: Any) -> dic
     return {**said, "data": {"object": thing}, **more}
 
 
-def deliver(type_: str, thing: Any, event_id: str = "evt_1", owner: tuple[Identity, ...] = ()) -> Sorted:
+def deliver(type_: str, thing: Any, event_id: str = "evt_1", owner: tuple[Identity, ...] = ()) -> TriageResult:
     owners = {"pi_tea1": owner, "A-77": owner} if owner else {}
     return taken(delivery(wrapped(type_, thing, event_id), {}), SHOP, owners=owners)
 

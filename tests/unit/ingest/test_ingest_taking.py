@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from services.ingest.domain.definitions.source import Source
-from services.ingest.domain.payload import Payload, Way
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.payload import IngestMethod, Payload
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.service import triage
 from shared.contracts.envelope import SourceKind
 
@@ -17,19 +17,22 @@ GOOD = (
 NO_ORDER_ID = b'{"type": "track", "userId": "42", "event": "Order Completed", "properties": {"total": "1.00"}}'
 
 
-def reception() -> Reception:
-    return triage.reception_of(SOURCE, datetime(2026, 1, 31, 12, tzinfo=UTC))
+def request_context() -> RequestContext:
+    return triage.context_for(SOURCE, datetime(2026, 1, 31, 12, tzinfo=UTC))
 
 
 def test_a_refused_event_does_not_hold_on_to_its_whole_request() -> None:
     """Else all its events would stay in memory until the garbage collector comes, which comes rarely."""
 
     def messages() -> int:
-        return len(triage.sort([GOOD, NO_ORDER_ID], reception(), partition_secret=b"secret").refused)
+        return len(triage.triage_messages([GOOD, NO_ORDER_ID], request_context(), partition_secret=b"secret").refused)
 
     def payloads() -> int:
-        sent = [Payload(way=Way.TRACKING, raw=NO_ORDER_ID), Payload(way=Way.TYPED, raw=b"{", around={"kind": "orders"})]
-        return len(triage.sort_payloads(sent, SOURCE, reception(), partition_secret=b"secret").refused)
+        sent = [
+            Payload(way=IngestMethod.TRACKING, raw=NO_ORDER_ID),
+            Payload(way=IngestMethod.TYPED, raw=b"{", around={"kind": "orders"}),
+        ]
+        return len(triage.triage_payloads(sent, SOURCE, request_context(), partition_secret=b"secret").refused)
 
     for take, refused in ((messages, 1), (payloads, 2)):
         take()  # what is remembered for ever is remembered now

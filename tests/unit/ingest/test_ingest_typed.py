@@ -13,8 +13,8 @@ from services.ingest.domain.definitions.plan import Document, Mode, Plan, Planne
 from services.ingest.domain.definitions.source import Format, Source
 from services.ingest.domain.formats import typed
 from services.ingest.domain.formats.typed import KINDS
-from services.ingest.domain.payload import Payload, Way
-from services.ingest.service.triage import Sorted
+from services.ingest.domain.payload import IngestMethod, Payload
+from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import (
     Body,
@@ -85,9 +85,9 @@ TEXTS = [
 OTHERS = [("orders", "total"), ("refunds", "total"), ("carts", "items"), *((kind, "customer") for kind in ALL)]
 
 
-def send(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> Sorted:
+def send(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> TriageResult:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return taken(Payload(way=Way.TYPED, raw=raw, around={"kind": kind, "idempotency_key": key}), by)
+    return taken(Payload(way=IngestMethod.TYPED, raw=raw, around={"kind": kind, "idempotency_key": key}), by)
 
 
 def sent(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> Event:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.formats.webhooks import woocommerce
-from services.ingest.service.triage import Sorted
+from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import Event
 from shared.contracts.events import (
     CustomerIdentified,
@@ -77,7 +77,7 @@ TOMAS = (
 )
 
 
-def deliver(topic: str, body: Any, delivery_id: str = "d-1", owner: tuple[Identity, ...] = ()) -> Sorted:
+def deliver(topic: str, body: Any, delivery_id: str = "d-1", owner: tuple[Identity, ...] = ()) -> TriageResult:
     headers = {"x-wc-webhook-topic": topic, "x-wc-webhook-delivery-id": delivery_id}
     return taken(delivery(body, headers), SHOP, owners={"7300": owner} if owner else {})
 

@@ -9,7 +9,7 @@ import pytest
 from shared.service import failpoints
 
 REACHES = """
-from shared import failpoints
+from shared.service import failpoints
 failpoints.arm({said!r})
 for name in ("a.one", "b.two", "b.two", "c.three"):
     print(name, flush=True)

@@ -17,7 +17,7 @@ import msgspec
 from services.ingest.domain.catalogue import contract, vocabulary
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats.tracking import Understood
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, phone, times
 from services.ingest.domain.values.message import NO_CONTEXT, Message, Scalar, as_dict, keepable
 from shared.contracts.events import FACTS, Body, CustomerIdentified, CustomEvent, MessageSent
@@ -69,7 +69,7 @@ class _Call(msgspec.Struct, frozen=True):
     said: Message
     traits: dict[str, Any]
     message_id: str
-    reception: Reception
+    context: RequestContext
 
 
 _decode: Final = msgspec.json.Decoder(CloudEvent).decode
@@ -79,10 +79,10 @@ _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _bodies: Final = {name: msgspec.json.Decoder(body).decode for name, body in TYPES.items()}
 
 
-def understand(raw: bytes, reception: Reception) -> Understood:
+def understand(raw: bytes, context: RequestContext) -> Understood:
     """What a CloudEvent means; raises `BadEvent`, or what msgspec raises."""
-    if len(raw) > reception.max_event_bytes:
-        limit = reception.max_event_bytes
+    if len(raw) > context.max_event_bytes:
+        limit = context.max_event_bytes
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
     event = _decode(keepable(raw))
     if event.specversion != SPECVERSION:
@@ -93,19 +93,19 @@ def understand(raw: bytes, reception: Reception) -> Understood:
     if event.time is not None and times.moment(event.time) is None:
         raise BadEvent(Reason.TIME, 'time: not a time with a zone; send RFC 3339 such as "2026-01-31T12:00:00Z"')
     data = _data(event)
-    call = _call(event, data, reception)
+    call = _call(event, data, context)
     name, body, properties = _body(event, data, call)
     return Understood(
         name=name,
         body=body,
         message_id=call.message_id,
-        identities=identity.identities(call.said, call.traits, trusted=reception.trusted),
+        identities=identity.identities(call.said, call.traits, trusted=context.trusted),
         properties=properties,
         timestamp=event.time,
-        context=reception.around(b"").known,
+        context=context.around(b"").known,
         historical=None if event.historical is None else event.historical in (True, "true"),
-        address=identity.email_in(call.traits) or "" if reception.may_say else "",
-        unread_phone=reception.trusted and phone.is_unread(call.traits),
+        address=identity.email_in(call.traits) or "" if context.may_say else "",
+        unread_phone=context.trusted and phone.is_unread(call.traits),
     )
 
 
@@ -154,7 +154,7 @@ def _data(event: CloudEvent) -> bytes:
 def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes]:
     if event.type.startswith(OURS):
         return event.type, _ours(event.type, data, call), data
-    name, properties = call.reception.renaming.apply(event.type, data)
+    name, properties = call.context.renaming.apply(event.type, data)
     typed = vocabulary.understood(name, properties, call.message_id)
     if typed is None:
         said = _decode_object(properties)
@@ -182,7 +182,7 @@ def _ours(type_: str, data: bytes, call: _Call) -> Body:
     return body
 
 
-def _call(event: CloudEvent, data: bytes, reception: Reception) -> _Call:
+def _call(event: CloudEvent, data: bytes, context: RequestContext) -> _Call:
     """Who the event is about, as a call of the tracking API would say it."""
     said = _decode_data(data)
     try:
@@ -200,5 +200,5 @@ def _call(event: CloudEvent, data: bytes, reception: Reception) -> _Call:
             **({"country": customer.country} if customer.country else {}),
         },
     )
-    traits = identity.of_customer(message, NO_CONTEXT, of_group=False, source_country=reception.country)
-    return _Call(message, traits, message_id_of(event.source, event.id), reception)
+    traits = identity.of_customer(message, NO_CONTEXT, of_group=False, source_country=context.country)
+    return _Call(message, traits, message_id_of(event.source, event.id), context)

@@ -10,7 +10,7 @@ from services.ingest.domain.catalogue import vocabulary
 from services.ingest.domain.catalogue.properties import Properties, beside
 from services.ingest.domain.definitions.consent import MaySay
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, message, phone
 from services.ingest.domain.values.context import short
 from services.ingest.domain.values.message import Consent, Context, Message, Scalar, as_dict, text
@@ -51,20 +51,20 @@ class Call(msgspec.Struct, frozen=True):
     context: Context
     traits: dict[str, Any]
     message_id: str
-    reception: Reception
+    request_context: RequestContext
 
 
-def understand(raw: bytes, reception: Reception) -> Understood:
+def understand(raw: bytes, request_context: RequestContext) -> Understood:
     """What these bytes mean; raises `BadEvent`, or what msgspec and arithmetic raise."""
     said = message.parse(raw)
-    kind = reception.type or said.type or ""
+    kind = request_context.type or said.type or ""
     rule = RULES.get(kind)
     if rule is None:
         raise BadEvent(Reason.TYPE, f"type: must be one of {', '.join(RULES)}")
-    around = reception.around(bytes(said.context))
+    around = request_context.around(bytes(said.context))
     context = around.said
-    traits = identity.of_customer(said, context, of_group=kind == "group", source_country=reception.country)
-    call = Call(said, context, traits, _message_id(said, reception), reception)
+    traits = identity.of_customer(said, context, of_group=kind == "group", source_country=request_context.country)
+    call = Call(said, context, traits, _message_id(said, request_context), request_context)
     name, body, properties = rule(call)
     return Understood(
         name=name,
@@ -77,16 +77,16 @@ def understand(raw: bytes, reception: Reception) -> Understood:
         context=around.known,
         historical=None if context.historical is None else context.historical is True,
         merges=kind == "alias",
-        address=identity.email_in(traits) or "" if reception.may_say else "",
-        unread_phone=reception.trusted and phone.is_unread(traits),
+        address=identity.email_in(traits) or "" if request_context.may_say else "",
+        unread_phone=request_context.trusted and phone.is_unread(traits),
     )
 
 
-def _message_id(said: Message, reception: Reception) -> str:
+def _message_id(said: Message, request_context: RequestContext) -> str:
     found = text(said.message_id)
     if len(found) > MAX_MESSAGE_ID_LENGTH:
         raise BadEvent(Reason.MESSAGE_ID, f"messageId: longer than {MAX_MESSAGE_ID_LENGTH} characters")
-    return found or reception.new_message_id()
+    return found or request_context.new_message_id()
 
 
 # What each kind of call says: its name, its typed event, and the properties that a plan judges
@@ -98,17 +98,17 @@ def _track(call: Call) -> tuple[str, Body, bytes]:
     name = text(call.said.event)
     if not name:
         raise BadEvent(Reason.REQUIRED, "event: required; send the name of what happened")
-    name, properties = call.reception.renaming.apply(name, message.properties(call.said))
+    name, properties = call.request_context.renaming.apply(name, message.properties(call.said))
     typed = vocabulary.understood(name, properties, call.message_id)
     body = CustomEvent(name=name, properties=message.decode_object(properties)) if typed is None else typed
     return name, body, properties
 
 
 def _identify(call: Call) -> tuple[str, Body, bytes]:
-    reception = call.reception
-    if not reception.trusted and MaySay.CONSENT not in reception.may_say:
+    request_context = call.request_context
+    if not request_context.trusted and MaySay.CONSENT not in request_context.may_say:
         return "Identify", CustomerIdentified(traits=call.traits), _judged_traits(call)
-    agreed, by_words = _consent(call.context), reception.consent_words.read(call.traits)
+    agreed, by_words = _consent(call.context), request_context.consent_words.read(call.traits)
     for spelt, granted in by_words.items():  # a withdrawal wins
         agreed[spelt] = agreed.get(spelt, True) and granted
     return "Identify", CustomerIdentified(traits=call.traits, consent=agreed), _judged_traits(call)
@@ -144,7 +144,7 @@ def _group(call: Call) -> tuple[str, Body, bytes]:
 
 
 def _judged_traits(call: Call) -> bytes:
-    return message.traits(call.said) if call.reception.plan else b"{}"
+    return message.traits(call.said) if call.request_context.plan else b"{}"
 
 
 def _alias(_: Call) -> tuple[str, Body, bytes]:
@@ -187,7 +187,7 @@ def _consent(context: Context) -> dict[str, bool]:
 
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     if kind != "alias":
-        return identity.identities(call.said, call.traits, trusted=call.reception.trusted)
+        return identity.identities(call.said, call.traits, trusted=call.request_context.trusted)
     # The old name of a customer is the one they had before they were known, or a former user id: profile finds out.
     old = identity.named(Namespace.ANONYMOUS_ID, call.said.previous_id, at="previousId")
     new = identity.named(Namespace.USER_ID, call.said.user_id, at="userId")

@@ -14,7 +14,7 @@ from services.ingest.domain.judge import MAX_NAME_LENGTH, NOT_RIGHT
 from services.ingest.domain.plain import bodies
 from services.ingest.domain.plain.bodies import Page, Said
 from services.ingest.domain.request.body import MAX_BATCH_EVENTS
-from services.ingest.domain.request.context import Reception
+from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, times
 from services.ingest.domain.values.context import short
 from services.ingest.domain.values.message import Sent, as_dict
@@ -77,10 +77,10 @@ Meaning = tuple[str, Said, Body, tuple[Identity, ...] | msgspec.Raw]
 
 
 def _meaning(
-    kind: str | None, said: _Message, customer: Customer, around: Around, reception: Reception
+    kind: str | None, said: _Message, customer: Customer, around: Around, request_context: RequestContext
 ) -> Meaning | None:
     if kind == "identify":
-        return _identify(said, customer, around, reception)
+        return _identify(said, customer, around, request_context)
     if said.traits:  # they say more of whom it is about
         return None
     properties = said.properties
@@ -98,17 +98,17 @@ def _meaning(
     return None
 
 
-def _identify(said: _Message, customer: Customer, around: Around, reception: Reception) -> Meaning | None:
+def _identify(said: _Message, customer: Customer, around: Around, request_context: RequestContext) -> Meaning | None:
     if type(said.traits) is not dict or around.consents:
         return None
-    if reception.consent_words and reception.consent_words.among(said.traits):
+    if request_context.consent_words and request_context.consent_words.among(said.traits):
         return None
     found = bodies.traits(said.traits)
     if found is None:
         return None
     traits, address = found
     identities: tuple[Identity, ...] | msgspec.Raw = customer.written
-    if address is not None and reception.trusted:
+    if address is not None and request_context.trusted:
         if not customer.user:  # the address is the stronger one
             return None
         identities = (*customer.user, Identity(Namespace.EMAIL, address), *customer.anonymous)
@@ -118,25 +118,34 @@ def _identify(said: _Message, customer: Customer, around: Around, reception: Rec
 Read = Callable[[bytes, int], Ready | None]
 
 
-def reader(reception: Reception, *, partition_secret: bytes, enough: Container[str] | None = None) -> Read:
+def reader(request_context: RequestContext, *, partition_secret: bytes, enough: Container[str] | None = None) -> Read:
     """What reads the plain messages of one request, given the bytes of each and its place, below `MAX_BATCH_EVENTS`.
 
     It returns the record that these bytes are, or None if there is anything about them that is not plain. `enough` has
     the names of events that nobody wants to see as they came; without it nobody ever wants to.
     """
-    if reception.renaming:
+    if request_context.renaming:
         return _nothing
     customers = _customers(partition_secret)
     known, remember = customers.known, customers.remember
-    surroundings = _Surroundings(reception)
+    surroundings = _Surroundings(request_context)
     arounds = surroundings.known
-    max_event_bytes, type_, plan, trusted = reception.max_event_bytes, reception.type, reception.plan, reception.trusted
-    request_received_at, request_sent_at, make_id = reception.received_at, reception.sent_at, reception.event_id
-    source_kind = reception.source_kind
-    source = wire.letterhead(reception.source_name, source_kind)
+    max_event_bytes, type_, plan, trusted = (
+        request_context.max_event_bytes,
+        request_context.type,
+        request_context.plan,
+        request_context.trusted,
+    )
+    request_received_at, request_sent_at, make_id = (
+        request_context.received_at,
+        request_context.sent_at,
+        request_context.event_id,
+    )
+    source_kind = request_context.source_kind
+    source = wire.letterhead(request_context.source_name, source_kind)
     judge = plan.judge_read if plan else None
-    believed = trusted or reception.allow_orders
-    trace = () if reception.traceparent is None else (("traceparent", reception.traceparent.encode()),)
+    believed = trusted or request_context.allow_orders
+    trace = () if request_context.traceparent is None else (("traceparent", request_context.traceparent.encode()),)
 
     def read(raw: bytes, place: int) -> Ready | None:
         # As `normalise` and `keepable.check` have it; calls would cost some hundredths more.
@@ -156,7 +165,7 @@ def reader(reception: Reception, *, partition_secret: bytes, enough: Container[s
             around = arounds.get(context) or surroundings.read(context)
             if around is None:
                 return None
-            meant = _meaning(type_ or said.type, said, customer, around, reception)
+            meant = _meaning(type_ or said.type, said, customer, around, request_context)
             if meant is None:
                 return None
             name, properties, body, identities = meant
@@ -196,17 +205,17 @@ def _nothing(_: bytes, __: int) -> Ready | None:
 class _Surroundings:
     """What stands around the events of a request; read once for all that have the same."""
 
-    def __init__(self, reception: Reception) -> None:
-        self._reception = reception
+    def __init__(self, request_context: RequestContext) -> None:
+        self._request_context = request_context
         self.known: dict[bytes, Around | None] = {}
 
     def read(self, raw: bytes) -> Around | None:
         """None if it says more of whom an event is about."""
         if raw in self.known:
             return None
-        found = self._reception.around(raw)
+        found = self._request_context.around(raw)
         said = found.said
-        historical = self._reception.historical if said.historical is None else said.historical is True
+        historical = self._request_context.historical if said.historical is None else said.historical is True
         page = as_dict(said.page)
         self.known[raw] = known = (
             None
@@ -214,7 +223,7 @@ class _Surroundings:
             else Around(
                 written=found.written,
                 page=Page(*[short(page.get(name)) for name in Page.__struct_fields__]),
-                historical=self._reception.trusted and historical,
+                historical=self._request_context.trusted and historical,
                 consents=said.consent is not None,
             )
         )

@@ -13,7 +13,7 @@ from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
 from services.ingest.domain.request.body import MAX_EVENT_BYTES
 from services.ingest.domain.values import message
-from services.ingest.domain.values.context import Locate, circumstances, nowhere
+from services.ingest.domain.values.context import Locate, event_context, nowhere
 from shared.contracts import wire
 from shared.contracts.context import Context
 from shared.contracts.envelope import QuickUUID, SourceKind, event_ids
@@ -30,7 +30,7 @@ class Around(msgspec.Struct, frozen=True):
     written: msgspec.Raw | None
 
 
-class Reception(msgspec.Struct, frozen=True, kw_only=True):
+class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every event of one request. `type` is set where the address says it.
 
     `address` and `user_agent` are those of the connection: a browser's own, where the source is a public one. `country`
@@ -88,7 +88,7 @@ class Reception(msgspec.Struct, frozen=True, kw_only=True):
 
 def _around(batch: message.Context, raw: bytes, address: str, user_agent: str, locate: Locate) -> Around:
     said = message.merged(batch, message.context_in(raw))
-    known = circumstances(said, address=address, user_agent=user_agent, locate=locate)
+    known = event_context(said, address=address, user_agent=user_agent, locate=locate)
     return Around(said, known, None if known is None else wire.encode_part(known))
 
 

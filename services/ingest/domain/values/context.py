@@ -1,4 +1,4 @@
-"""The circumstances of an event: read leniently, because nothing said here may cost the event itself."""
+"""The event_context of an event: read leniently, because nothing said here may cost the event itself."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -26,7 +26,7 @@ def nowhere(_: str) -> Geo | None:
     return None
 
 
-def circumstances(said: Said, *, address: str, user_agent: str, locate: Locate) -> Context | None:
+def event_context(said: Said, *, address: str, user_agent: str, locate: Locate) -> Context | None:
     """What is known of an event's surroundings; None if that is nothing. Never raises.
 
     `address` and `user_agent` are the connection's, for what the sender does not say itself.
