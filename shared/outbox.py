@@ -72,7 +72,7 @@ class Outbox:
         ]
 
 
-class Nowhere(Outbox):
+class NullOutbox(Outbox):
     """An outbox that publishes nothing: for a transaction that says again what was said long ago."""
 
     async def add_records(self, records: Sequence[Message]) -> None:

@@ -51,8 +51,8 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         {"email": EmailChannel(settings)},
         rules,
         concurrency=settings.sender_concurrency,
-        compared=lambda: reader.holdings.compared,
-        tick=service.pulse.loop("sender"),
+        compared=lambda: reader.assignment.compared,
+        tick=service.heartbeat.loop("sender"),
     )
     service.at_start.append(partial(publishing.publish, journeys=journeys))
     service.loops["sender"] = sender.run

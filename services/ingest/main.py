@@ -53,7 +53,7 @@ def build(
             quarantine.router,
             imports.router,
         ],
-        direct=tracking.DIRECT,
+        fast_routes=tracking.DIRECT,
     )
     service.app.state.intake = Intake(
         database=service.database,
@@ -76,7 +76,8 @@ def build(
     service.larger_bodies["/v1/imports/"] = settings.import_megabytes * MEBIBYTE
     service.app.add_exception_handler(TrackingError, facts.on_tracking_error)
     keep = timedelta(days=settings.quarantine_days)
-    service.always["stats_writer"] = StatsWriter(service.database, stats, keep, service.pulse.loop("stats_writer")).run
+    tick = service.heartbeat.loop("stats_writer")
+    service.always["stats_writer"] = StatsWriter(service.database, stats, keep, tick).run
     service.loops["importer"] = importer(settings, service, vault).run
     return service
 

@@ -26,7 +26,7 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
         handlers=consumer.HANDLERS,
     )
     assert service.consumer is not None
-    timers = Timers(service.database, service.consumer, tick=service.pulse.loop("timers"))
+    timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))
     service.loops["timers"] = timers.run
     process.add_api(service, description=DESCRIPTION, routers=[router])
     return service

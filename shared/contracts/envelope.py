@@ -126,7 +126,7 @@ def as_uuid(quick: QuickUUID) -> UUID:
     return msgspec.convert(quick.bytes, UUID)
 
 
-def weightier(one: Event | None, other: Event) -> Event:
+def dominant_cause(one: Event | None, other: Event) -> Event:
     """Of two causes of one change, the live one, then the later: a live event must not hide behind a replayed one."""
     if one is None:
         return other

@@ -60,7 +60,7 @@ def best(identities: Iterable[Identity]) -> Identity | None:
     return found
 
 
-def stands_for(merges: Mapping[UUID, UUID], profile_id: UUID) -> UUID:
+def canonical_id(merges: Mapping[UUID, UUID], profile_id: UUID) -> UUID:
     """The profile that stands for this one in the end, given into which each loser was merged."""
     while profile_id in merges:
         profile_id = merges[profile_id]

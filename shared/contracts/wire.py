@@ -112,17 +112,17 @@ MERGES: Final = ("ce_merges", b"true")
 _TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
 
 
-Letterhead = tuple[tuple[str, bytes], tuple[str, bytes]]  # what all events of a source have among their headers
+SourceHeaders = tuple[tuple[str, bytes], tuple[str, bytes]]  # what all events of a source have among their headers
 
 
 @lru_cache(REMEMBERED_SOURCES)
-def letterhead(source_id: str, kind: SourceKind) -> Letterhead:
+def source_headers(source_id: str, kind: SourceKind) -> SourceHeaders:
     """The headers that say who an event is from."""
     return ("ce_source", b"/rapport/sources/" + source_id.encode()), ("ce_sourcekind", kind.encode())
 
 
-def heading(
-    event_id: bytes, occurred_at: datetime, received_at: datetime, body: type[Body], source: Letterhead
+def event_headers(
+    event_id: bytes, occurred_at: datetime, received_at: datetime, body: type[Body], source: SourceHeaders
 ) -> list[tuple[str, bytes]]:
     """The headers that every event has. `event_id` is a text; times are in UTC."""
     # Both at once: a call of the encoder costs as much as what it writes here.
@@ -156,12 +156,12 @@ def encode_value(
 
 def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     """An event's headers and value."""
-    headers = heading(
+    headers = event_headers(
         _encode(event.event_id)[1:-1],
         _utc(event.occurred_at),
         _utc(event.received_at),
         type(event.body),
-        letterhead(event.source_id, event.source_kind),
+        source_headers(event.source_id, event.source_kind),
     )
     if event.historical:
         headers.append(HISTORICAL)

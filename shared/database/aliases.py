@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from shared.contracts.identity import stands_for, way
+from shared.contracts.identity import canonical_id, way
 from shared.database.database import Work
 
 MERGE_LOCK: Final = 0x4D65_7267  # any number that nobody else locks
@@ -81,12 +81,12 @@ async def note_merges(work: Work, merges: Iterable[Merge]) -> dict[UUID, UUID]:
     verified: dict[UUID, bool] = {}
     on_the_way = await _verified(work, [merge.survivor for merge in noted])
     for loser, survivor, vouched in noted:
-        gone, root = stands_for(into, ids[loser]), stands_for(into, ids[survivor])
+        gone, root = canonical_id(into, ids[loser]), canonical_id(into, ids[survivor])
         if gone != root:
             into[gone] = root
             further = all(verified[one] for one in way(into, ids[survivor]) if one != gone)
             verified[gone] = vouched and further and on_the_way.get(survivor, True)
-    moved = {gone: stands_for(into, gone) for gone in sorted(into)}
+    moved = {gone: canonical_id(into, gone) for gone in sorted(into)}
     if moved:
         names = {
             "gone": list(moved),

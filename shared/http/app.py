@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from shared.http import middleware, operations, problems
 from shared.http.auth import Verifier
-from shared.http.fast_routes import Answer, Direct
+from shared.http.fast_routes import Answer, FastRoutes
 from shared.http.internal_errors import InternalErrors
 from shared.http.openapi import completed
 from shared.http.problems import Problem
@@ -18,12 +18,12 @@ from shared.http.values import storable_request
 
 
 class _Application(FastAPI):
-    """Observes each request, and answers those in `direct` before the framework and its own middleware see them."""
+    """Counts each request, and answers those in `fast_routes` before the framework and its own middleware do."""
 
-    def __init__(self, direct: Mapping[str, Answer], **settings: Any) -> None:
+    def __init__(self, fast_routes: Mapping[str, Answer], **settings: Any) -> None:
         super().__init__(**settings)
-        self._outermost = operations.Observed(
-            InternalErrors(Direct(self, super().__call__, direct), problems.internal_error)
+        self._outermost = operations.MetricsMiddleware(
+            InternalErrors(FastRoutes(self, super().__call__, fast_routes), problems.internal_error)
         )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -44,12 +44,12 @@ def create_app(
     routers: Sequence[APIRouter],
     health: operations.Health,
     verifier: Verifier,
-    direct: Mapping[str, Answer] | None = None,
+    fast_routes: Mapping[str, Answer] | None = None,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """A service's application. Routes reach their dependencies through `app.state`; `direct` is for hot ones."""
+    """A service's application. Routes reach their dependencies through `app.state`; `fast_routes` is for hot ones."""
     app = _Application(
-        direct or {},
+        fast_routes or {},
         title=f"Rapport {title}",
         description=description,
         version="1",

@@ -1,7 +1,7 @@
 """Answers some addresses before the framework looks for their route.
 
 Finding a route among all, building what its handler depends on and unwinding that again cost a request as much as
-taking in several events. Handlers that need none of it are found by their address; the framework still has their
+acquirer in several events. Handlers that need none of it are found by their address; the framework still has their
 routes, which describe them.
 """
 
@@ -22,7 +22,7 @@ class _Route:
     path: str
 
 
-class Direct:
+class FastRoutes:
     """Around an application: `POST`s to these addresses go to their handlers, which raise nothing they could answer.
 
     To these handlers, too, the request's `app` is `app`; `others` takes all else.

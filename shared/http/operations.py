@@ -17,7 +17,7 @@ from shared.keeper import Keeper
 from shared.relay import Relay
 from shared.service import metrics
 from shared.service.command_line import ROLES
-from shared.service.heartbeats import Pulse
+from shared.service.heartbeats import Heartbeat
 from shared.service.logging import trace_id
 
 REMEMBERED_ROUTES: Final = 1_024  # with their methods and statuses
@@ -30,9 +30,9 @@ class Health:
     """
 
     def __init__(
-        self, pulse: Pulse, database: Database, consumer: Consumer | None = None, relay: Relay | None = None
+        self, heartbeat: Heartbeat, database: Database, consumer: Consumer | None = None, relay: Relay | None = None
     ) -> None:
-        self.pulse = pulse
+        self.heartbeat = heartbeat
         self.database = database
         self.roles: frozenset[str] = frozenset(ROLES)
         self.needs_broker = True
@@ -74,7 +74,7 @@ router = APIRouter(tags=["operations"])
 async def live(request: Request) -> JSONResponse:
     """200 while every loop turns; 503 names those that do not."""
     health: Health = request.app.state.health
-    silent = health.pulse.silent()
+    silent = health.heartbeat.silent()
     return JSONResponse({"live": not silent, "silent": silent}, 503 if silent else 200)
 
 
@@ -136,7 +136,7 @@ async def _answers(database: Database) -> bool:
     return True
 
 
-class Farewell:
+class ConnectionCloseMiddleware:
     """While the process drains, asks with each answer that the client let go of its connection.
 
     A server that ends an idle connection may end it while a request arrives, and then no client can know what became
@@ -178,7 +178,7 @@ _seconds: Final = lru_cache(REMEMBERED_ROUTES)(metrics.http_seconds.labels)
 _requests: Final = lru_cache(REMEMBERED_ROUTES)(metrics.http_requests.labels)
 
 
-class Observed:
+class MetricsMiddleware:
     """Counts and times each answer, and gives each request a trace id (W3C `traceparent`, taken over or made)."""
 
     def __init__(self, app: ASGIApp) -> None:

@@ -24,7 +24,7 @@ from shared.kafka.consumer.offsets import Place
 from shared.kafka.dead_letters import dead_letter, decisions, isolation
 from shared.kafka.dead_letters.decisions import Verdict
 from shared.kafka.log import LogReader, Part
-from shared.outbox import Nowhere
+from shared.outbox import NullOutbox
 from shared.rebuild import shadow
 from shared.rebuild.patience import PAUSES_SECONDS, came_second
 from shared.service.failpoints import failpoint
@@ -143,7 +143,7 @@ class Rebuild:
         async for part in self.log.upto(self._reached, targets):
             if part.records:
                 async with self.database.work() as work:
-                    work.outbox = Nowhere(work.connection)
+                    work.outbox = NullOutbox(work.connection)
                     await self._take_in(work, part)
                 failpoint("rebuild.after_batch")
             done += part.next_offset - self._reached[part.place]
@@ -163,7 +163,7 @@ class Rebuild:
 
     async def _try_cut_over(self) -> Mapping[str, int]:
         async with self.database.work() as work:
-            outbox, work.outbox = work.outbox, Nowhere(work.connection)
+            outbox, work.outbox = work.outbox, NullOutbox(work.connection)
             await shadow.hold(work, self.plan.tables)
             await self._no_letter_was_applied_meanwhile(work)
             # What is read here counts only if this transaction commits: `_reached` stays.

@@ -7,7 +7,7 @@ from typing import Final
 SILENT_SECONDS: Final = 45  # longer than any single wait of a loop, shorter than an operator's patience
 
 
-class Pulse:
+class Heartbeat:
     """The last sign of life of each loop."""
 
     def __init__(self) -> None:

@@ -26,7 +26,7 @@ from shared.dlq import command as dlq
 from shared.http.app import create_app
 from shared.http.auth import Verifier
 from shared.http.fast_routes import Answer
-from shared.http.operations import Farewell, Health
+from shared.http.operations import ConnectionCloseMiddleware, Health
 from shared.http.probes import probes
 from shared.http.server.serving import Drain, serve
 from shared.kafka.consumer import offsets
@@ -44,7 +44,7 @@ from shared.service import failpoints, logging
 from shared.service.clock import Clock
 from shared.service.command_line import ROLES, Command, parse
 from shared.service.failpoints import failpoint
-from shared.service.heartbeats import Pulse
+from shared.service.heartbeats import Heartbeat
 from shared.service.loops import until_set
 from shared.service.setting_kinds import levels_of
 from shared.service.settings import Settings, load, require_token_key
@@ -74,7 +74,7 @@ class Service:
     clock: Clock
     database: Database
     producer: Producer
-    pulse: Pulse = field(default_factory=Pulse)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
     consumer: Consumer | None = None
     relay: Relay | None = None
     loops: dict[str, Loop] = field(default_factory=dict)
@@ -140,13 +140,13 @@ def assemble(
             decode=decode,
             on_rewound=on_rewound,
         )
-        service.consumer = Consumer(subscription, tick=service.pulse.loop("consumer"))
+        service.consumer = Consumer(subscription, tick=service.heartbeat.loop("consumer"))
     keeper = None
     if settings.kafka_volatile:
         alarm_bytes = settings.kafka_kept_megabytes * MEBIBYTE
         keeper = Keeper(database, producer, brokers, alarm_bytes=alarm_bytes)
-    service.relay = Relay(database, producer, tick=service.pulse.loop("relay"), keeper=keeper)
-    service.health = Health(service.pulse, database, service.consumer, service.relay)
+    service.relay = Relay(database, producer, tick=service.heartbeat.loop("relay"), keeper=keeper)
+    service.health = Health(service.heartbeat, database, service.consumer, service.relay)
     return service
 
 
@@ -155,7 +155,7 @@ def add_api(
     *,
     description: str,
     routers: Sequence[APIRouter],
-    direct: Mapping[str, Answer] | None = None,
+    fast_routes: Mapping[str, Answer] | None = None,
 ) -> FastAPI:
     """Gives a service its API."""
     settings = service.settings
@@ -165,7 +165,7 @@ def add_api(
         title=service.name,
         description=description,
         routers=[*routers, router_of(service.name)],
-        direct=direct,
+        fast_routes=fast_routes,
         health=service.health,
         verifier=Verifier(
             public_key=settings.auth_public_key,
@@ -307,7 +307,7 @@ async def _serve_http(service: Service, stop: asyncio.Event) -> None:
     settings = service.settings
     app = service.app if "api" in service.health.roles else None
     await serve(
-        Farewell(app or probes(service.name, service.health), service.health),
+        ConnectionCloseMiddleware(app or probes(service.name, service.health), service.health),
         stop,
         host=settings.http_host,
         port=settings.http_port,

@@ -231,7 +231,7 @@ async def _unfinished(platform: Platform, before: Mapping[str, Mapping[str, floa
             row = await work.row("SELECT count(*) AS waiting FROM outbox")
         if row is None or row.waiting or service.consumer.lag() != 0:
             left.append(f"{name}: lag {service.consumer.lag()}, {row and row.waiting} to publish")
-        for partition, position in service.consumer.holdings.positions().items():
+        for partition, position in service.consumer.assignment.positions().items():
             read[partition.topic] += position
     told = {topic: sum(outcomes.values()) for topic, outcomes in _since(before).items()}
     return left + [f"{topic}: {told[topic]} of {read[topic]}" for topic in OWN_TOPICS if told[topic] != read[topic]]
@@ -239,7 +239,7 @@ async def _unfinished(platform: Platform, before: Mapping[str, Mapping[str, floa
 
 async def _taken(service: Service) -> bool:
     assert service.consumer is not None
-    held = len(service.consumer.holdings.held)
+    held = len(service.consumer.assignment.held)
     return held == topics.PARTITIONS * len(service.consumer.subscription.topics)
 
 

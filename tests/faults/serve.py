@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from shared.contracts.envelope import Event
 from shared.database.database import Work
-from shared.kafka.consumer.batch import Applier, Handler, Held
+from shared.kafka.consumer.batch import Applier, Handler, OwnedPartition
 from shared.kafka.dead_letters.dead_letter import Record
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -86,7 +86,7 @@ class _InHand:
     def __init__(self, right: Applier) -> None:
         self._right = right
 
-    async def apply(self, held: Held, records: Sequence[Record]) -> str | None:
+    async def apply(self, held: OwnedPartition, records: Sequence[Record]) -> str | None:
         """Applies a batch, later."""
         await asyncio.sleep(IN_HAND_SECONDS)
         return await self._right.apply(held, records)

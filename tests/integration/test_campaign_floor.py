@@ -279,7 +279,7 @@ async def test_while_nobody_can_tell_whether_it_was_restored_nothing_is_sent(
         async with running(service):
             assert service.consumer is not None
             await eventually(seen, lambda said: said == (True, 1))
-            assert (shop.mails(ann), service.consumer.holdings.held) == (0, {})
+            assert (shop.mails(ann), service.consumer.assignment.held) == (0, {})
             away.undo()
             await shop.until_sent(ann)
             await eventually(seen, lambda said: said[1] == 0)

@@ -24,14 +24,14 @@ from shared.database.migrate import upgrade
 from shared.errors import TryAgain
 from shared.kafka import log
 from shared.kafka.consumer import offsets
-from shared.kafka.consumer.acquire import Taking
-from shared.kafka.consumer.assignment import Holdings
-from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.acquire import PartitionAcquirer
+from shared.kafka.consumer.assignment import Assignment
+from shared.kafka.consumer.batch import OwnedPartition
 from shared.kafka.consumer.consumer import Consumer
 from shared.kafka.consumer.offsets import Place
 from shared.kafka.consumer.pace import NOTE_SECONDS
 from shared.kafka.consumer.subscription import STUCK_SECONDS, WATCH_SECONDS
-from shared.kafka.consumer.watchdog import Stuck, Watch
+from shared.kafka.consumer.watchdog import Stuck, Watchdog
 from shared.kafka.dead_letters import breaker
 from shared.kafka.producer import BrokerAway
 from shared.kafka.topics import admin
@@ -78,7 +78,7 @@ async def test_a_partition_of_which_alone_nothing_is_heard_is_noticed(bench: Ben
     async with bench.consuming(watch_seconds=OFTEN_SECONDS) as consumer:
         await bench.publish([order(1, n) for n in range(10)])
         await bench.until_applied(10)
-        [partition] = [one for one, held in consumer.holdings.held.items() if held.expected]
+        [partition] = [one for one, held in consumer.assignment.held.items() if held.expected]
         _client(consumer).pause(partition)  # the client asks for it no more, as if it had forgotten it
         await bench.publish([order(1, n) for n in range(10, 20)])
         await bench.until_applied(20, deadline_seconds=60)
@@ -98,7 +98,7 @@ async def test_a_partition_whose_leader_is_away_has_no_known_lag_and_its_client_
         await bench.publish([order(1, n) for n in range(10)])
         await bench.until_applied(10)
         client = _client(consumer)
-        [partition] = [one for one, held in consumer.holdings.held.items() if held.expected]
+        [partition] = [one for one, held in consumer.assignment.held.items() if held.expected]
         client.pause(partition)
         await eventually(lambda: _now(len(asked)), lambda count: count >= 2)
         assert asked[0] == [partition]
@@ -123,7 +123,7 @@ async def test_without_the_swap_two_holders_double_events(bench: Bench) -> None:
     ):
         # Who takes a partition late begins where the other is, and doubles nothing.
         await eventually(
-            lambda: _now((len(one.holdings.held), len(other.holdings.held))),
+            lambda: _now((len(one.assignment.held), len(other.assignment.held))),
             lambda held: held == (topics.PARTITIONS, topics.PARTITIONS),
         )
         for start in range(0, 2000, 100):
@@ -198,7 +198,7 @@ async def test_what_is_tried_again_after_a_pause_counts_as_lag_all_the_while(ben
     await bench.publish([order(1, n) for n in range(10)])
     async with bench.consuming(handlers={OrderPlaced: not_yet}) as consumer:
         await eventually(lambda: _now(tries), lambda seen: seen >= 3)
-        await eventually(lambda: _now(len(consumer.holdings.held)), lambda held: held < topics.PARTITIONS)
+        await eventually(lambda: _now(len(consumer.assignment.held)), lambda held: held < topics.PARTITIONS)
         assert consumer.lag() == 10
         assert consumer.is_behind()
 
@@ -212,7 +212,7 @@ async def test_a_reader_whose_first_batch_comes_after_a_long_silence_is_not_stuc
         await tally(work, events)
 
     async with bench.consuming(handlers={OrderPlaced: slow}, monotonic=clock, watch_seconds=OFTEN_SECONDS) as consumer:
-        await eventually(lambda: _now(len(consumer.holdings.held)), lambda held: held == topics.PARTITIONS)
+        await eventually(lambda: _now(len(consumer.assignment.held)), lambda held: held == topics.PARTITIONS)
         clock.advance(STUCK_SECONDS + 1)
         await clock.until_read_again()
         await bench.publish([order(1, 1)])
@@ -262,7 +262,7 @@ async def test_a_high_water_mark_from_before_the_records_came_stops_nothing(benc
     async with bench.consuming(fetch_wait_ms=int(NOTE_SECONDS * 1_800)) as consumer:
         await bench.publish([order(1, n) for n in range(10)])
         await bench.until_applied(10)
-        [partition] = [one for one, held in consumer.holdings.held.items() if held.expected]
+        [partition] = [one for one, held in consumer.assignment.held.items() if held.expected]
         last = _client(consumer)._subscription.subscription.assignment.state_value(partition)
         before = last.timestamp
         await eventually(lambda: _now(last.timestamp), lambda answered: answered != before)
@@ -312,10 +312,10 @@ async def test_a_broker_that_comes_back_empty_is_noticed_and_read_from_its_begin
         async with bench.consuming() as consumer:
             await bench.publish([order(n, n) for n in range(200)])
             await bench.until_applied(200)
-            before = consumer.holdings.cluster_id
+            before = consumer.assignment.cluster_id
             await own.kill()
             await own.start()
-            await eventually(lambda: _now(consumer.holdings.cluster_id), lambda found: found != before)
+            await eventually(lambda: _now(consumer.assignment.cluster_id), lambda found: found != before)
             await bench.close()
             after = Bench(own.bootstrap, bench.url, session_timeout_ms=session_milliseconds(own))
             after.topic, after.service = bench.topic, bench.service
@@ -412,12 +412,14 @@ async def test_a_reader_that_waits_for_postgresql_is_not_stuck(apart: Bench, own
 async def test_only_time_in_which_postgresql_answered_makes_a_reader_stuck(
     apart: Bench, own_postgres: Postgres
 ) -> None:
-    clock, client, holdings = StoppedClock(), ClientAnswers(), Holdings()
+    clock, client, assignment = StoppedClock(), ClientAnswers(), Assignment()
     subscription = apart.consumer(apart.database, monotonic=clock).subscription
     partition = TopicPartition(apart.topic, 0)
     client.answers[partition] = (10, 1_000)
-    holdings.take(partition, Held(subscription.place("a cluster", *partition), 1, expected=7, stored=7))
-    watch = Watch(subscription, holdings, Taking(subscription, holdings, client), client, asking=lambda: True)
+    assignment.take(partition, OwnedPartition(subscription.place("a cluster", *partition), 1, expected=7, stored=7))
+    watch = Watchdog(
+        subscription, assignment, PartitionAcquirer(subscription, assignment, client), client, asking=lambda: True
+    )
     await own_postgres.kill()
     clock.advance(STUCK_SECONDS - 1)
     await watch.check_progress()

@@ -46,7 +46,7 @@ async def compared(consumer: Consumer) -> None:
     """Returns once the consumer has its partitions and has compared."""
 
     async def held() -> bool:
-        return consumer.holdings.compared and len(consumer.holdings.held) == topics.PARTITIONS
+        return consumer.assignment.compared and len(consumer.assignment.held) == topics.PARTITIONS
 
     await eventually(held, bool)
 
@@ -54,7 +54,7 @@ async def compared(consumer: Consumer) -> None:
 async def reached(bench: Bench, consumer: Consumer) -> dict[Place, int]:
     """What Kafka knows of the bench's group."""
     places = [
-        consumer.subscription.place(consumer.holdings.cluster_id, bench.topic, number)
+        consumer.subscription.place(consumer.assignment.cluster_id, bench.topic, number)
         for number in range(topics.PARTITIONS)
     ]
     return await rewinds.reached(bench.bootstrap, f"rapport-{bench.service}", places)
@@ -126,7 +126,7 @@ async def test_while_it_cannot_be_told_nothing_is_applied(bench: Bench) -> None:
 
     async with bench.consuming(on_rewound=unable) as consumer:
         await eventually(asked, lambda count: count >= 2)
-        assert (consumer.holdings.held, consumer.holdings.compared) == ({}, False)
+        assert (consumer.assignment.held, consumer.assignment.compared) == ({}, False)
     assert await bench.times() == {}
     heard = Heard()
     await take_in(bench, heard, 50)
@@ -158,7 +158,7 @@ async def test_who_must_know_of_a_rewind_reads_nothing_until_it_can_be_told(
         away.setattr(rewinds, "reached", unreadable.reached)
         async with bench.consuming(on_rewound=heard) as consumer:
             await eventually(unreadable.times, lambda times: times >= 3)
-            assert (consumer.holdings.held, consumer.holdings.compared, await bench.times()) == ({}, False, {})
+            assert (consumer.assignment.held, consumer.assignment.compared, await bench.times()) == ({}, False, {})
             away.undo()
             await bench.until_applied(50)
     assert heard.applied == [0]
@@ -177,12 +177,12 @@ async def test_offsets_that_cannot_be_read_stop_nobody_else_and_are_not_written_
         away.setattr(rewinds, "reached", Unreadable().reached)
         async with bench.consuming() as consumer:
             await bench.until_applied(50)
-            assert not consumer.holdings.compared
+            assert not consumer.assignment.compared
         await rewind(bench, "UPDATE consumer_offsets SET next_offset = 0, stopped = 'by hand'")
         async with bench.consuming() as consumer:
 
             async def held() -> int:
-                return len(consumer.holdings.held)
+                return len(consumer.assignment.held)
 
             await eventually(held, lambda count: count == topics.PARTITIONS)
     await rewind(bench, "UPDATE consumer_offsets SET stopped = NULL")
@@ -201,7 +201,7 @@ async def test_what_is_copied_to_kafka_never_runs_ahead_of_what_is_stored(
         await compared(consumer)
 
         async def passed() -> int:
-            return sum(held.expected for held in consumer.holdings.held.values())
+            return sum(held.expected for held in consumer.assignment.held.values())
 
         await eventually(passed, lambda count: count == 100)
     assert sum((await reached(bench, consumer)).values()) == sum((await stored(bench)).values()) == 0

@@ -18,7 +18,7 @@ from shared.http.auth import Verifier
 from shared.http.openapi import PROBLEM
 from shared.http.operations import Health
 from shared.service.clock import SystemClock
-from shared.service.heartbeats import Pulse
+from shared.service.heartbeats import Heartbeat
 from tests.support.running import eventually
 
 router = APIRouter()
@@ -58,8 +58,8 @@ async def port() -> AsyncIterator[int]:
         title="test",
         description="",
         routers=[router],
-        direct={"/v1/hot": hot},
-        health=Health(Pulse(), database, None),
+        fast_routes={"/v1/hot": hot},
+        health=Health(Heartbeat(), database, None),
         verifier=Verifier(public_key="", jwks_url="", algorithm="EdDSA", issuer="rapport"),
     )
     number = free_port()

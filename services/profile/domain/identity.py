@@ -14,7 +14,7 @@ from services.profile.domain.contact import verified_contacts
 from services.profile.domain.decision import RULE_VERSION, Decision, Provenance
 from services.profile.domain.meeting import ANOTHER_USER, CONTACTS, DEFAULT_LIMITS, TWO_USERS, Known, Meeting
 from shared.contracts.envelope import Event, SourceKind, derived_id
-from shared.contracts.identity import STRENGTH, Identity, Namespace, stands_for
+from shared.contracts.identity import STRENGTH, Identity, Namespace, canonical_id
 
 # What a browser says of a mail address or a phone number proves nothing: anyone can type one in.
 PUBLIC_LINKS: Final = frozenset({Namespace.USER_ID, Namespace.ANONYMOUS_ID})
@@ -36,13 +36,13 @@ class Identities:
     decisions: list[Decision] = field(default_factory=list)
     _gone: dict[UUID, UUID] = field(default_factory=dict)
 
-    def rename(self, called: Mapping[UUID, UUID]) -> None:
+    def rename(self, canonical: Mapping[UUID, UUID]) -> None:
         """Takes note of merges that came before this batch."""
-        self._gone.update(called)
+        self._gone.update(canonical)
 
     def resolve(self, profile_id: UUID) -> UUID:
         """The profile that stands for this one after the merges of this batch."""
-        return stands_for(self._gone, profile_id)
+        return canonical_id(self._gone, profile_id)
 
     def assign(self, event: Event) -> UUID | None:
         """The profile that this event belongs to, made or merged if need be; None if it names nobody."""

@@ -9,7 +9,7 @@ from services.profile.domain import fold
 from services.profile.domain.fold import LinkedIdentity, ProfileState
 from shared.contracts import orders
 from shared.contracts.envelope import Event
-from shared.contracts.identity import stands_for, way
+from shared.contracts.identity import canonical_id, way
 from shared.contracts.orders import Order
 
 
@@ -37,7 +37,7 @@ def folded(events: Iterable[Event], identities: Iterable[LinkedIdentity]) -> Fol
 
 def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
     """For each merged profile the one that stands for it in the end, given into which each was merged."""
-    return {loser: stands_for(survivors, loser) for loser in survivors}
+    return {loser: canonical_id(survivors, loser) for loser in survivors}
 
 
 def verified_ids(survivors: Mapping[UUID, UUID], verified: Collection[UUID]) -> set[UUID]:

@@ -43,10 +43,10 @@ async def resolve(work: Work, ref: str) -> UUID:
         profile_id = UUID(ref)
     except ValueError:
         raise Invalid(f"ref: {ref!r} is neither a profile id nor namespace:value") from None
-    called = (await aliases.canonical(work, [profile_id]))[profile_id]
-    if not await read.exists(work, called):
+    canonical = (await aliases.canonical(work, [profile_id]))[profile_id]
+    if not await read.exists(work, canonical):
         raise UnknownProfile(f"no profile {ref}")
-    return called
+    return canonical
 
 
 async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:

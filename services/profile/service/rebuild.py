@@ -52,8 +52,8 @@ async def mend_profiles(work: Work, after: UUID) -> tuple[UUID | None, int, Coun
         return None, 0, Counter()
     await repository.lock(work, ids)
     # From here on no batch adds to these timelines, or merges one of these profiles.
-    called = await aliases.canonical(work, ids)
-    standing = [profile_id for profile_id in ids if called[profile_id] == profile_id]
+    canonical = await aliases.canonical(work, ids)
+    standing = [profile_id for profile_id in ids if canonical[profile_id] == profile_id]
     events = await repository.events(work, standing)
     linked = await repository.links(work, standing)
     made = {one: folded(events[one], linked.get(one, ())) for one in standing if one in events}

@@ -21,7 +21,7 @@ from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
 from shared.contracts import orders, topics
 from shared.contracts.changes import ConfirmationRequested, Consent, ProfileChanged, ProfileMerged
-from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
+from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
 from shared.contracts.events import MARKETING, Body, ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from shared.contracts.orders import Order
@@ -111,8 +111,8 @@ async def _view(
         stored |= await identity.lock_profiles(work, missing)
         # A profile that is gone was merged while this batch waited for it, or before: its alias stands for it.
         gone = {profile_id for profile_id in missing if profile_id not in stored}
-        now_called = await aliases.canonical(work, gone)
-        moved |= {profile_id: called for profile_id, called in now_called.items() if called != profile_id}
+        now_canonical = await aliases.canonical(work, gone)
+        moved |= {profile_id: canonical for profile_id, canonical in now_canonical.items() if canonical != profile_id}
         wanted = {
             moved.get(profile_id, profile_id) for profile_id in wanted if profile_id in stored or profile_id in moved
         }
@@ -195,7 +195,7 @@ async def _publish(
     for position, (profile_id, event) in enumerate(assigned):
         owned = msgspec.structs.replace(event, profile_id=profile_id, origin=origin, sequence=first + position)
         published.append((topics.PROFILE_EVENTS, profile_id.bytes, owned))
-        causes[profile_id] = weightier(causes.get(profile_id), event)
+        causes[profile_id] = dominant_cause(causes.get(profile_id), event)
     by_event = {event.event_id: event for _, event in assigned}
     for merge in merges:
         assert merge.other_id is not None

@@ -14,7 +14,7 @@ from services.segment.domain import Policy, Stage, Standing
 from services.segment.repository import Stored
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
-from shared.contracts.envelope import Event, SourceKind, derived_id, service_source, weightier
+from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
 from shared.contracts.orders import Order
 from shared.database import aliases
 from shared.database.database import Work
@@ -48,16 +48,16 @@ async def take_orders(work: Work, events: Sequence[Event]) -> None:
             raise Refused("profile_id: missing on an event that a profile owns")
     await aliases.lock_merges(work, shared=True)
     policy = await repository.policy(work)
-    called, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
+    canonical, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
     said: dict[tuple[UUID, str], Order] = {}
     causes: dict[UUID, Event] = {}
     for event in events:
         order_id = orders.order_id(event.body)
         if event.profile_id is None or order_id is None or event.claim:
             continue
-        key = (called[event.profile_id], order_id)
+        key = (canonical[event.profile_id], order_id)
         said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
-        causes[key[0]] = weightier(causes.get(key[0]), event)
+        causes[key[0]] = dominant_cause(causes.get(key[0]), event)
     if not said:
         return
     known = await repository.orders(work, said)
@@ -77,8 +77,8 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
     if merges:
         await _follow_merges(work, policy, merges, met)
         return
-    called = await aliases.canonical(work, met)
-    await repository.add_customers(work, called.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
+    canonical = await aliases.canonical(work, met)
+    await repository.add_customers(work, canonical.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
 
 
 async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], met: Iterable[UUID]) -> None:
@@ -87,7 +87,7 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
     Whom else the batch met is made and locked with them.
     """
     bodies = [(event, event.body) for event in merges if isinstance(event.body, ProfileMerged)]
-    called, stored = await _lock(
+    canonical, stored = await _lock(
         work, policy, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))}
     )
     gone = await aliases.note_merges(
@@ -104,8 +104,8 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
         await repository.save_orders(work, merged)
     causes: dict[UUID, Event] = {}
     for event, body in bodies:
-        root = gone.get(called[body.survivor], called[body.survivor])
-        causes[root] = weightier(causes.get(root), event)
+        root = gone.get(canonical[body.survivor], canonical[body.survivor])
+        causes[root] = dominant_cause(causes.get(root), event)
     await _look_again(work, policy, {root: stored[root] for root in causes}, causes)
 
 
@@ -173,14 +173,14 @@ async def counts(work: Work) -> tuple[Policy, Mapping[str, int], Mapping[str, in
 async def _lock(
     work: Work, policy: Policy, profile_ids: Iterable[UUID]
 ) -> tuple[Mapping[UUID, UUID], dict[UUID, Stored]]:
-    """Locks the customers that these ids mean, made if need be; what each id is called, and the rows.
+    """Locks the customers that these ids mean, made if need be; returns the canonical id of each, and the rows.
 
     The caller holds the merges' lock, so that no id is renamed meanwhile. Each transaction calls this once before it
     holds any other row: rows are locked in one order, and two batches can wait for each other in no circle.
     """
-    called = await aliases.canonical(work, profile_ids)
-    await repository.add_customers(work, called.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
-    return called, await repository.lock(work, called.values())
+    canonical = await aliases.canonical(work, profile_ids)
+    await repository.add_customers(work, canonical.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
+    return canonical, await repository.lock(work, canonical.values())
 
 
 async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored], causes: Mapping[UUID, Event]) -> None:

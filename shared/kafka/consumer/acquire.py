@@ -1,4 +1,4 @@
-"""Taking partitions, and stopping them where reading on would be wrong.
+"""Acquiring partitions, and stopping them where reading on would be wrong.
 
 They are taken in the reader's loop and not in the rebalance listener, because aiokafka swallows what a listener raises.
 """
@@ -15,8 +15,8 @@ from sqlalchemy.exc import DBAPIError
 from shared.contracts import topics
 from shared.database.database import DATABASE_AWAY
 from shared.kafka.consumer import offsets, rewinds
-from shared.kafka.consumer.assignment import Holdings
-from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.assignment import Assignment
+from shared.kafka.consumer.batch import OwnedPartition
 from shared.kafka.consumer.offsets import Place
 from shared.kafka.consumer.subscription import Subscription
 from shared.service import metrics
@@ -28,12 +28,12 @@ RETRY_SECONDS: Final = 1.0  # while PostgreSQL or the copy of the offsets at Kaf
 log = get_logger(__name__)
 
 
-class Taking:
+class PartitionAcquirer:
     """Takes partitions with one client, and stops them."""
 
-    def __init__(self, subscription: Subscription, holdings: Holdings, client: Any) -> None:
+    def __init__(self, subscription: Subscription, assignment: Assignment, client: Any) -> None:
         self._subscription = subscription
-        self._holdings = holdings
+        self._assignment = assignment
         self._client = client
 
     async def take_missing(self) -> bool:
@@ -44,16 +44,16 @@ class Taking:
         nothing, any other does.
         """
         now = asyncio.get_running_loop().time()
-        missing = self._holdings.missing(self._client.assignment(), now=now)
+        missing = self._assignment.missing(self._client.assignment(), now=now)
         if not missing:
             return False
         beginnings = await self._client.beginning_offsets(missing)
-        self._holdings.compared = False
+        self._assignment.compared = False
         try:
             rewound = await self.compare()
-            if not self._holdings.compared and self._subscription.on_rewound is not None:
+            if not self._assignment.compared and self._subscription.on_rewound is not None:
                 # What is applied now would soon hide what was lost: the offsets would have caught up.
-                self._holdings.postpone(missing, until=now + RETRY_SECONDS)
+                self._assignment.postpone(missing, until=now + RETRY_SECONDS)
                 return False
             for partition in missing:
                 await self._take(partition, beginnings[partition])
@@ -68,7 +68,7 @@ class Taking:
         async with self._subscription.database.work() as work:
             taken = await offsets.take(work.connection, place, beginning=beginning)
         failpoint("consumer.after_take")
-        held = Held(place, taken.epoch, taken.next_offset, taken.next_offset, taken.stopped)
+        held = OwnedPartition(place, taken.epoch, taken.next_offset, taken.next_offset, taken.stopped)
         if taken.next_offset < beginning:
             held.stopped = _gone(taken.next_offset, beginning)
         try:
@@ -78,7 +78,7 @@ class Taking:
             return  # revoked meanwhile
         if held.stopped:
             self.stop(partition, held, held.stopped)
-        self._holdings.take(partition, held)
+        self._assignment.take(partition, held)
 
     async def compare(self) -> bool:
         """Whether the database was rewound; if it was, `on_rewound` is committed. All partitions, whoever has them."""
@@ -98,16 +98,16 @@ class Taking:
             log.error("consumer.database_rewound", partitions=[str(one) for one in found])
         for one in found:
             metrics.database_rewound.labels(one.place.topic).inc()
-        self._holdings.compared = True
+        self._assignment.compared = True
         return bool(found)
 
     async def out_of_range(self, asked: Mapping[TopicPartition, int]) -> None:
         """Stops the partitions whose next record is not in the log; any other gets its position again."""
         beginnings = await self._client.beginning_offsets(list(asked))
         for partition, offset in asked.items():
-            held = self._holdings.held.get(partition)
+            held = self._assignment.held.get(partition)
             if held is None or held.expected != offset:
-                self._holdings.drop(partition)
+                self._assignment.drop(partition)
                 continue
             with contextlib.suppress(IllegalStateError):
                 self._client.seek(partition, beginnings[partition])
@@ -117,11 +117,11 @@ class Taking:
                 _gone(offset, beginnings[partition]) if offset < beginnings[partition] else _too_short(offset),
             )
 
-    def stop_too_short(self, partition: TopicPartition, held: Held) -> None:
+    def stop_too_short(self, partition: TopicPartition, held: OwnedPartition) -> None:
         """Stops a partition whose log ends before what was read of it."""
         self.stop(partition, held, _too_short(held.expected))
 
-    def stop(self, partition: TopicPartition, held: Held, reason: str) -> None:
+    def stop(self, partition: TopicPartition, held: OwnedPartition, reason: str) -> None:
         """Stops a partition until an operator opens it."""
         held.stopped = reason
         with contextlib.suppress(IllegalStateError):  # taken away meanwhile
@@ -130,7 +130,7 @@ class Taking:
         log.error("consumer.partition_stopped", topic=partition.topic, partition=partition.partition, reason=reason)
 
     def _place(self, topic: str, partition: int) -> Place:
-        return self._subscription.place(self._holdings.cluster_id, topic, partition)
+        return self._subscription.place(self._assignment.cluster_id, topic, partition)
 
 
 def _gone(expected: int, beginning: int) -> str:

@@ -5,7 +5,7 @@ from typing import Final
 
 from aiokafka import TopicPartition
 
-from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.batch import OwnedPartition
 
 FAILING: Final = 3  # batches in a row, after which it is told: one or two fail of a deadlock, or of a new holder
 PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 2.0, 5.0)
@@ -18,7 +18,7 @@ def pause_seconds(failures: int) -> float:
     return PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS)) - 1]
 
 
-class Holdings:
+class Assignment:
     """The partitions of one process.
 
     One that the broker has assigned is held, or given up for a pause after a failure, or was not taken yet; none is
@@ -29,12 +29,12 @@ class Holdings:
     def __init__(self) -> None:
         self.cluster_id = ""
         self.compared = False
-        self.held: dict[TopicPartition, Held] = {}
+        self.held: dict[TopicPartition, OwnedPartition] = {}
         self._given_up: dict[TopicPartition, int] = {}  # the next offset to read
         self._failures: dict[TopicPartition, int] = {}
         self._not_before: dict[TopicPartition, float] = {}
 
-    def take(self, partition: TopicPartition, held: Held) -> None:
+    def take(self, partition: TopicPartition, held: OwnedPartition) -> None:
         """It is held from now on."""
         self.held[partition] = held
         self._given_up.pop(partition, None)

@@ -23,7 +23,7 @@ from shared.service import metrics
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger, trace_id
 
-__all__ = ["Applier", "Batches", "BreakerOpened", "Handler", "Handlers", "Held", "PartitionLost", "trace_of"]
+__all__ = ["Applier", "Batches", "BreakerOpened", "Handler", "Handlers", "OwnedPartition", "PartitionLost", "trace_of"]
 
 # A batch with something to refuse is applied in pieces, each a transaction: to find one record takes a dozen
 # savepoints, and a transaction that finds a thousand would outlive its time.
@@ -41,7 +41,7 @@ class BreakerOpened(Exception):
 
 
 @dataclass(slots=True)
-class Held:
+class OwnedPartition:
     """A partition that this process holds.
 
     `expected` is the next offset to read, `stored` the one in the database. They differ behind records without a
@@ -79,7 +79,7 @@ class _Tally:
 class Applier(Protocol):
     """What a consumer asks of who applies its batches."""
 
-    async def apply(self, held: Held, batch: Sequence[Record]) -> str | None:
+    async def apply(self, held: OwnedPartition, batch: Sequence[Record]) -> str | None:
         """Applies a batch of a partition, and moves `held`; why the partition stops there, if it does."""
 
 
@@ -94,7 +94,7 @@ class Batches:
     swaps: bool = True
     decode: wire.Decode = wire.decode
 
-    async def apply(self, held: Held, batch: Sequence[Record]) -> str | None:
+    async def apply(self, held: OwnedPartition, batch: Sequence[Record]) -> str | None:
         """Applies a batch up to the first record that this code is too old for; returns why it stopped there.
 
         Nearly every batch has nothing to refuse, so it is first tried without savepoints, which cost two round
@@ -109,7 +109,7 @@ class Batches:
                 return stopped
         return None
 
-    async def _transact(self, held: Held, batch: Sequence[Record], *, careful: bool) -> str | None:
+    async def _transact(self, held: OwnedPartition, batch: Sequence[Record], *, careful: bool) -> str | None:
         read = self._read(batch)
         upto = read.upto
         if upto is None:
@@ -196,7 +196,7 @@ class Batches:
     async def _judge(
         self,
         work: Work,
-        held: Held,
+        held: OwnedPartition,
         swapped: Swapped | None,
         letters: Sequence[DeadLetter],
         blocked: frozenset[str],
@@ -248,7 +248,7 @@ def _pieces(batch: Sequence[Record]) -> Iterator[Sequence[Record]]:
     return (batch[start : start + CAREFUL_RECORDS] for start in range(0, len(batch), CAREFUL_RECORDS))
 
 
-def _tally(held: Held, wanted: Run, letters: Sequence[DeadLetter]) -> _Tally:
+def _tally(held: OwnedPartition, wanted: Run, letters: Sequence[DeadLetter]) -> _Tally:
     """Returns what became of these events, in the order of their offsets."""
     dead = {letter.record.offset: letter.cause is Cause.FAULT for letter in letters}
     applied = Counter(source_of(event) for record, event in wanted if record.offset not in dead)

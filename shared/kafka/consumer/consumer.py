@@ -14,7 +14,7 @@ from shared.database.database import DATABASE_AWAY, Work
 from shared.kafka import topics as cluster
 from shared.kafka.connection import client_options
 from shared.kafka.consumer import offsets
-from shared.kafka.consumer.assignment import Holdings, pause_seconds
+from shared.kafka.consumer.assignment import Assignment, pause_seconds
 from shared.kafka.consumer.batch import Applier
 from shared.kafka.consumer.session import Session
 from shared.kafka.consumer.subscription import Subscription
@@ -42,7 +42,7 @@ class Consumer:
 
     def __init__(self, subscription: Subscription, *, tick: Callable[[], None]) -> None:
         self.subscription = subscription
-        self.holdings = Holdings()
+        self.assignment = Assignment()
         self.session: Session | None = None
         self.applier: Applier = subscription.batches()
         self._tick = tick
@@ -65,7 +65,7 @@ class Consumer:
     @property
     def cluster_id(self) -> str | None:
         """Whose log is read; None before a broker has answered."""
-        return self.holdings.cluster_id or None
+        return self.assignment.cluster_id or None
 
     def lag(self) -> int | None:
         """Records that wait in this process's partitions, for an operator as well; None while that is not known."""
@@ -81,23 +81,23 @@ class Consumer:
 
     def stopped(self) -> list[str]:
         """The partitions that wait for an operator, each with its reason."""
-        return self.holdings.stopped()
+        return self.assignment.stopped()
 
     def stopped_partitions(self) -> list[str]:
         """The partitions that wait for an operator, by name alone."""
-        return self.holdings.stopped_partitions()
+        return self.assignment.stopped_partitions()
 
     def failing(self) -> list[str]:
         """The partitions whose batches fail again and again, each with how often."""
-        return self.holdings.failing()
+        return self.assignment.failing()
 
     async def read_until(self, work: Work) -> datetime | None:
         """How far timers may run: the moment up to which every partition has been read. None if not known yet."""
-        if not self.holdings.cluster_id:
+        if not self.assignment.cluster_id:
             return None
         return await offsets.caught_up_to(
             work.connection,
-            cluster_id=self.holdings.cluster_id,
+            cluster_id=self.assignment.cluster_id,
             generation=self.subscription.generation,
             partitions=len(self.subscription.topics) * topics.PARTITIONS,
         )
@@ -117,22 +117,24 @@ class Consumer:
             heartbeat_interval_ms=subscription.session_timeout_ms // HEARTBEATS_PER_SESSION,
             metadata_max_age_ms=METADATA_SECONDS * 1000,
         )
-        client.subscribe(topics=list(subscription.topics), listener=_Listener(self.holdings, in_hand))
+        client.subscribe(topics=list(subscription.topics), listener=_Listener(self.assignment, in_hand))
         try:
             if not await _started(client, stop):
                 return
-            self.session = Session(subscription, self.holdings, self.applier, client, in_hand=in_hand, tick=self._tick)
+            self.session = Session(
+                subscription, self.assignment, self.applier, client, in_hand=in_hand, tick=self._tick
+            )
             await self.session.run(stop)
         finally:
             self.session = None
-            self.holdings.clear()
+            self.assignment.clear()
             with contextlib.suppress(KafkaError, OSError, TimeoutError), failures_raise():
                 async with asyncio.timeout(CLOSE_SECONDS):
                     await client.stop()
 
     async def _meet_cluster(self) -> None:
         async with cluster.admin(self.subscription.brokers) as admin:
-            self.holdings.cluster_id = await cluster.cluster_id(admin)
+            self.assignment.cluster_id = await cluster.cluster_id(admin)
             names = [*self.subscription.topics, topics.dead_letters(self.subscription.service)]
             await cluster.ensure(admin, names, replication=self.subscription.replication)
         failpoint("consumer.after_topics")
@@ -141,13 +143,13 @@ class Consumer:
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """Waits for the round in progress before partitions go; they are taken by the loop, not here."""
 
-    def __init__(self, holdings: Holdings, in_hand: asyncio.Lock) -> None:
-        self._holdings = holdings
+    def __init__(self, assignment: Assignment, in_hand: asyncio.Lock) -> None:
+        self._assignment = assignment
         self._in_hand = in_hand
 
     async def on_partitions_revoked(self, revoked: Iterable[TopicPartition]) -> None:
         async with self._in_hand:
-            self._holdings.revoke(revoked)
+            self._assignment.revoke(revoked)
         if revoked:
             log.info("consumer.revoked", partitions=_names(revoked))
 

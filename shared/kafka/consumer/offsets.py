@@ -1,7 +1,7 @@
 """Where a service stands in each partition: a row in its own database, moved in the transaction that does the work.
 
-Taking a partition raises its epoch; a batch's transaction begins by swapping the offset where epoch and expected
-offset match. So of two holders exactly one can commit, whatever the broker believes.
+Acquiring a partition raises its epoch; a batch's transaction begins by swapping the offset where epoch and expected
+offset match. So of two owners exactly one can commit, whatever the broker believes.
 Keyed by cluster id and topic generation: offsets mean nothing in another log.
 """
 
@@ -34,7 +34,7 @@ class Place(msgspec.Struct, frozen=True, order=True):
 
 
 class Taken(msgspec.Struct, frozen=True):
-    """What taking a partition gives."""
+    """What acquirer a partition gives."""
 
     epoch: int
     next_offset: int

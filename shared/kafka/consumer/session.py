@@ -15,13 +15,13 @@ from shared.database.database import DATABASE_AWAY, Work
 from shared.errors import TryAgain
 from shared.kafka import unreadable
 from shared.kafka.consumer import offsets, rewinds
-from shared.kafka.consumer.acquire import Taking
-from shared.kafka.consumer.assignment import Holdings
-from shared.kafka.consumer.batch import Applier, BreakerOpened, Held, PartitionLost
+from shared.kafka.consumer.acquire import PartitionAcquirer
+from shared.kafka.consumer.assignment import Assignment
+from shared.kafka.consumer.batch import Applier, BreakerOpened, OwnedPartition, PartitionLost
 from shared.kafka.consumer.offsets import Place
 from shared.kafka.consumer.pace import Pace
 from shared.kafka.consumer.subscription import Subscription
-from shared.kafka.consumer.watchdog import Watch
+from shared.kafka.consumer.watchdog import Watchdog
 from shared.kafka.dead_letters import breaker
 from shared.kafka.dead_letters.dead_letter import Record
 from shared.kafka.failures import failures_raise
@@ -47,7 +47,7 @@ class Session:
     def __init__(
         self,
         subscription: Subscription,
-        holdings: Holdings,
+        assignment: Assignment,
         applier: Applier,
         client: Any,
         *,
@@ -56,11 +56,11 @@ class Session:
     ) -> None:
         self.client = client
         self._subscription = subscription
-        self._holdings = holdings
+        self._assignment = assignment
         self._in_hand = in_hand
         self._tick = tick
-        self._taking = Taking(subscription, holdings, client)
-        self.watch = Watch(subscription, holdings, self._taking, client, asking=lambda: self._asking)
+        self._acquirer = PartitionAcquirer(subscription, assignment, client)
+        self.watch = Watchdog(subscription, assignment, self._acquirer, client, asking=lambda: self._asking)
         self._applier = applier
         self._asking = False
         self._pace = Pace(
@@ -86,20 +86,20 @@ class Session:
         noted = committed = now()
         while not stop.is_set():
             self._tick()
-            if await self._taking.take_missing():
+            if await self._acquirer.take_missing():
                 await self._commit()  # what was said once is not said again by the next who takes a partition
             try:
                 batches = await self._ask()
             except NoOffsetForPartitionError as error:
                 # The client looked for a position before ours was set: take that partition again.
-                self._holdings.drop(error.args[0])
+                self._assignment.drop(error.args[0])
                 continue
             except UnicodeDecodeError:
                 await self._step_over_unreadable()
                 continue
             except OffsetOutOfRangeError as error:
                 await self.watch.check_cluster()  # in another cluster's log no position means anything
-                await self._taking.out_of_range(error.args[0])
+                await self._acquirer.out_of_range(error.args[0])
                 continue
             if batches:
                 await self._apply_all(batches)
@@ -124,11 +124,11 @@ class Session:
     async def _step_over_unreadable(self) -> None:
         """Reads each partition alone, past a record that the client can't read if it has one among the next."""
 
-        def next_offset(partition: TopicPartition, one: Held) -> int | None:
-            here = self._holdings.held.get(partition) is one and not one.stopped
+        def next_offset(partition: TopicPartition, one: OwnedPartition) -> int | None:
+            here = self._assignment.held.get(partition) is one and not one.stopped
             return one.expected if here else None
 
-        for partition, one in list(self._holdings.held.items()):
+        for partition, one in list(self._assignment.held.items()):
             steps = unreadable.step_over(self.client, partition, partial(next_offset, partition, one))
             async with contextlib.aclosing(steps):
                 async for records in steps:
@@ -141,7 +141,7 @@ class Session:
 
     async def _process(self, partition: TopicPartition, records: Sequence[Any]) -> None:
         """A batch: one partition, one transaction."""
-        held = self._holdings.held.get(partition)
+        held = self._assignment.held.get(partition)
         if held is None or held.stopped:
             return
         batch = [Record(r.offset, r.key, r.headers, r.value, r.timestamp) for r in records if r.offset >= held.expected]
@@ -158,15 +158,15 @@ class Session:
             if isinstance(error, PartitionLost):
                 metrics.partitions_lost.labels(partition.topic).inc()
                 log.warning("consumer.partition_lost", topic=partition.topic, partition=partition.partition)
-            pause = self._holdings.give_up(partition, now=asyncio.get_running_loop().time())
+            pause = self._assignment.give_up(partition, now=asyncio.get_running_loop().time())
             log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
             return
-        self._holdings.applied(partition)
+        self._assignment.applied(partition)
         self.watch.progressed()
         if stopped is not None:
-            self._taking.stop(partition, held, stopped)
+            self._acquirer.stop(partition, held, stopped)
 
-    async def _apply(self, held: Held, batch: Sequence[Record]) -> str | None:
+    async def _apply(self, held: OwnedPartition, batch: Sequence[Record]) -> str | None:
         """Applies a batch; why its partition stops here, if it does."""
         try:
             return await self._applier.apply(held, batch)
@@ -179,7 +179,7 @@ class Session:
 
     async def _note_caught_up(self) -> None:
         """Writes how far each partition has been read: to its last poll where nothing waits."""
-        for partition, waiting in self._holdings.waiting(self.watch.end).items():
+        for partition, waiting in self._assignment.waiting(self.watch.end).items():
             if waiting is not None:
                 metrics.consumer_lag.labels(partition.topic, partition.partition).set(waiting)
         moments, short = self._caught_up()
@@ -187,7 +187,7 @@ class Session:
             await self._stop_too_short(short)
         try:
             async with self._subscription.database.work() as work:
-                behind = [held for held in self._holdings.held.values() if held.stored < held.expected]
+                behind = [held for held in self._assignment.held.values() if held.stored < held.expected]
                 lost = [held for held in behind if not await self._store(work, held)]
                 if moments:
                     await offsets.note_caught_up(work.connection, moments)
@@ -199,14 +199,14 @@ class Session:
             held.stored = held.expected
         for held in lost:
             log.warning("consumer.partition_lost", topic=held.place.topic, partition=held.place.partition)
-            self._holdings.drop(TopicPartition(held.place.topic, held.place.partition))
+            self._assignment.drop(TopicPartition(held.place.topic, held.place.partition))
 
     def _caught_up(self) -> tuple[list[tuple[Place, int, datetime]], list[TopicPartition]]:
         """The moment up to which each partition has been read, with its epoch; and those whose log seems too short."""
         now, wall_ms = self._subscription.clock.now(), wall_milliseconds()
         moments: list[tuple[Place, int, datetime]] = []
         short: list[TopicPartition] = []
-        for partition, held in self._holdings.held.items():
+        for partition, held in self._assignment.held.items():
             if held.stopped or (end := self.watch.end(partition)) is None:
                 continue
             if self.watch.ends_short(partition, held.expected):
@@ -232,11 +232,11 @@ class Session:
             log.warning("consumer.end_not_known", error=repr(error))
             return
         for partition in suspects:
-            held = self._holdings.held.get(partition)
+            held = self._assignment.held.get(partition)
             if held is not None and ends[partition] < held.expected:
-                self._taking.stop_too_short(partition, held)
+                self._acquirer.stop_too_short(partition, held)
 
-    async def _store(self, work: Work, held: Held) -> bool:
+    async def _store(self, work: Work, held: OwnedPartition) -> bool:
         """Moves the stored offset over records that were passed over; False if another holder has the partition."""
         passed = await offsets.swap(
             work.connection,
@@ -251,9 +251,9 @@ class Session:
 
     async def _commit(self) -> None:
         """Copies to Kafka what the database has stored, and no more; never over what was not compared with it yet."""
-        mark = rewinds.mark(self._holdings.cluster_id, self._subscription.generation)
-        positions = {partition: (held.stored, mark) for partition, held in self._holdings.held.items()}
-        if positions and self._holdings.compared:
+        mark = rewinds.mark(self._assignment.cluster_id, self._subscription.generation)
+        positions = {partition: (held.stored, mark) for partition, held in self._assignment.held.items()}
+        if positions and self._assignment.compared:
             with contextlib.suppress(KafkaError, IllegalStateError, OSError, TimeoutError):
                 async with asyncio.timeout(1):
                     await self.client.commit(positions)

@@ -13,8 +13,8 @@ from shared.database.database import DATABASE_AWAY
 from shared.kafka import log as whole_log
 from shared.kafka import topics as cluster
 from shared.kafka.answers import Answers
-from shared.kafka.consumer.acquire import Taking
-from shared.kafka.consumer.assignment import Holdings
+from shared.kafka.consumer.acquire import PartitionAcquirer
+from shared.kafka.consumer.assignment import Assignment
 from shared.kafka.consumer.subscription import Subscription
 from shared.kafka.failures import failures_raise
 from shared.kafka.producer import BrokerAway
@@ -44,7 +44,7 @@ class _Heard:
     looks: int = 0  # since then, those at which the loop asked for records
 
 
-class Watch:
+class Watchdog:
     """Looks every `watch_seconds` at who the broker is, whether fetches are answered, and whether work is done.
 
     aiokafka's fetcher is a task of its own that may end without a word; what was last heard then stays as it is, and a
@@ -55,16 +55,16 @@ class Watch:
     def __init__(
         self,
         subscription: Subscription,
-        holdings: Holdings,
-        taking: Taking,
+        assignment: Assignment,
+        acquirer: PartitionAcquirer,
         client: Any,
         *,
         asking: Callable[[], bool],
     ) -> None:
         self._asking = asking
         self._subscription = subscription
-        self._holdings = holdings
-        self._taking = taking
+        self._assignment = assignment
+        self._acquirer = acquirer
         self._client = client
         self._heard: dict[TopicPartition, _Heard] = {}
         self._answers = Answers()
@@ -72,16 +72,16 @@ class Watch:
 
     def lag(self) -> int | None:
         """Records that wait in these partitions, for an operator as well; None while that is not known."""
-        return None if self._silent() else self._holdings.lag(self.end)
+        return None if self._silent() else self._assignment.lag(self.end)
 
     def is_connected(self) -> bool:
         """Whether every partition that is assigned was taken and heard of, also if none is."""
-        taken = self._holdings.positions()
+        taken = self._assignment.positions()
         return all(one in taken and self.end(one) is not None for one in self._client.assignment())
 
     def is_behind(self) -> bool:
         """Whether records are known to wait for this process."""
-        return self._holdings.is_behind(self.end)
+        return self._assignment.is_behind(self.end)
 
     def end(self, partition: TopicPartition) -> int | None:
         """The end of the log as of the last fetch; None before it, and for a partition that was taken away."""
@@ -106,9 +106,9 @@ class Watch:
             while True:
                 await asyncio.sleep(self._subscription.watch_seconds)
                 await self.check_cluster()
-                if not self._holdings.compared:
+                if not self._assignment.compared:
                     with contextlib.suppress(DBAPIError, *DATABASE_AWAY):
-                        await self._taking.compare()
+                        await self._acquirer.compare()
                 self.listen()
                 await self._check_silence()
                 await self.check_progress()
@@ -117,9 +117,9 @@ class Watch:
         """Raises `ClusterChanged` if another cluster answers."""
         async with cluster.admin(self._subscription.brokers) as admin:
             found = await cluster.cluster_id(admin)
-        if found != self._holdings.cluster_id:
+        if found != self._assignment.cluster_id:
             metrics.cluster_changes.inc()
-            raise ClusterChanged(f"{self._holdings.cluster_id} became {found}")
+            raise ClusterChanged(f"{self._assignment.cluster_id} became {found}")
 
     def listen(self) -> None:
         """Counts, for each partition that is read, the looks since a fetch of it was answered."""
@@ -134,7 +134,7 @@ class Watch:
 
     def _reading(self) -> list[TopicPartition]:
         assigned = self._client.assignment()
-        return [one for one, held in self._holdings.held.items() if not held.stopped and one in assigned]
+        return [one for one, held in self._assignment.held.items() if not held.stopped and one in assigned]
 
     def _silent(self) -> list[TopicPartition]:
         return [partition for partition, heard in self._heard.items() if heard.looks >= SILENT_LOOKS]
@@ -174,7 +174,7 @@ class Watch:
         if not self.is_behind() or not await self._database_answers():
             self._progress_at = now
         elif idle > self._subscription.stuck_seconds:
-            raise Stuck(f"lag {self._holdings.lag(self.end)} and no progress for {idle:.0f} s")
+            raise Stuck(f"lag {self._assignment.lag(self.end)} and no progress for {idle:.0f} s")
 
     async def _database_answers(self) -> bool:
         try:

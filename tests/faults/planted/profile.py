@@ -48,7 +48,7 @@ class _Wrong(Relay):
 
     def __init__(self, service: Service) -> None:
         assert service.relay is not None
-        super().__init__(service.database, service.producer, tick=service.pulse.loop("relay"))
+        super().__init__(service.database, service.producer, tick=service.heartbeat.loop("relay"))
         self.parts: tuple[Database, Producer] = (service.database, service.producer)
         self.cursor = 0
 

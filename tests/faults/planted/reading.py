@@ -10,7 +10,7 @@ from shared.contracts import wire
 from shared.contracts.envelope import Event
 from shared.database.database import Database
 from shared.kafka.consumer import offsets
-from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.batch import OwnedPartition
 from shared.kafka.consumer.offsets import Doubtful, Place
 from shared.kafka.dead_letters import dead_letter
 from shared.kafka.dead_letters.dead_letter import Record
@@ -27,7 +27,7 @@ class _TwoTransactions:
         self._database = database
         self._offset_first = offset_first
 
-    async def apply(self, held: Held, records: Sequence[Record]) -> str | None:
+    async def apply(self, held: OwnedPartition, records: Sequence[Record]) -> str | None:
         """Applies a batch, and moves the offset before or after."""
         upto = records[-1].offset + 1
         if self._offset_first:
@@ -45,7 +45,7 @@ class _TwoTransactions:
         held.expected = held.stored = upto
         return None
 
-    async def _move(self, held: Held, upto: int) -> None:
+    async def _move(self, held: OwnedPartition, upto: int) -> None:
         async with self._database.work() as work:
             await offsets.swap(
                 work.connection, held.place, epoch=held.epoch, expected=held.stored, new=upto, records=0, window=1

@@ -142,7 +142,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
         request_context.event_id,
     )
     source_kind = request_context.source_kind
-    source = wire.letterhead(request_context.source_name, source_kind)
+    source = wire.source_headers(request_context.source_name, source_kind)
     judge = plan.judge_read if plan else None
     believed = trusted or request_context.allow_orders
     trace = () if request_context.traceparent is None else (("traceparent", request_context.traceparent.encode()),)
@@ -184,7 +184,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
             sent_at = request_sent_at or times.moment(said.sent_at)
             occurred_at = times.corrected(stamped, sent_at, received_at, historical=around.historical)
             event_id = str(make_id(message_id)).encode()
-            headers = wire.heading(event_id, occurred_at, received_at, type(body), source)
+            headers = wire.event_headers(event_id, occurred_at, received_at, type(body), source)
             if around.historical:
                 headers.append(wire.HISTORICAL)
             if not (believed or may_say(source_kind, type(body))):

@@ -6,8 +6,8 @@ from aiokafka import TopicPartition
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from shared.kafka.consumer.assignment import PAUSES_SECONDS, Holdings
-from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.assignment import PAUSES_SECONDS, Assignment
+from shared.kafka.consumer.batch import OwnedPartition
 from shared.kafka.consumer.offsets import Place
 
 PARTITIONS = [TopicPartition("orders", number) for number in range(4)]
@@ -34,7 +34,7 @@ class HoldingsMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.holdings = Holdings()
+        self.assignment = Assignment()
         self.known = {partition: Known() for partition in PARTITIONS}
         self.assigned: set[TopicPartition] = set()
         self.now = 0.0
@@ -47,9 +47,9 @@ class HoldingsMachine(RuleBasedStateMachine):
         gone = self.assigned - partitions
         self.assigned = partitions
         if heard:
-            self.holdings.revoke(gone)
+            self.assignment.revoke(gone)
         else:  # after a failure nobody says what was revoked; the next look for missing ones finds it
-            self.holdings.missing(partitions, now=self.now)
+            self.assignment.missing(partitions, now=self.now)
         for partition in gone:
             if heard or self.known[partition].position is not None:  # whoever has it now begins to count anew
                 self.known[partition].failures = 0
@@ -57,7 +57,7 @@ class HoldingsMachine(RuleBasedStateMachine):
 
     @rule()
     def the_client_is_built_anew(self) -> None:
-        self.holdings.clear()
+        self.assignment.clear()
         self.assigned = set()
         for known in self.known.values():
             known.forget()
@@ -76,23 +76,23 @@ class HoldingsMachine(RuleBasedStateMachine):
 
     @rule(position=st.integers(0, 50))
     def what_is_missing_is_taken(self, position: int) -> None:
-        missing = self.holdings.missing(self.assigned, now=self.now)
+        missing = self.assignment.missing(self.assigned, now=self.now)
         wanted = {p for p in self.assigned if not self.known[p].held and self.known[p].not_before <= self.now}
         assert set(missing) == wanted
         for partition in missing:
             known = self.known[partition]
             known.position, known.held, known.stopped = min(position, known.end), True, False
             place = Place("cluster", 1, *partition)
-            self.holdings.take(partition, Held(place, 1, known.position, known.position))
+            self.assignment.take(partition, OwnedPartition(place, 1, known.position, known.position))
 
     @precondition(lambda self: self._held())
     @rule(data=st.data())
     def a_batch_is_applied(self, data: st.DataObject) -> None:
         partition = data.draw(st.sampled_from(self._held()))
-        known, held = self.known[partition], self.holdings.held[partition]
+        known, held = self.known[partition], self.assignment.held[partition]
         held.expected = held.stored = known.position = max(known.end, held.expected)
         known.failures = 0
-        self.holdings.applied(partition)
+        self.assignment.applied(partition)
 
     @precondition(lambda self: self._held())
     @rule(data=st.data())
@@ -100,7 +100,7 @@ class HoldingsMachine(RuleBasedStateMachine):
         partition = data.draw(st.sampled_from(self._held()))
         known = self.known[partition]
         known.held, known.stopped, known.failures = False, False, known.failures + 1
-        pause = self.holdings.give_up(partition, now=self.now)
+        pause = self.assignment.give_up(partition, now=self.now)
         assert pause == PAUSES_SECONDS[min(known.failures, len(PAUSES_SECONDS)) - 1]
         known.not_before = self.now + pause
 
@@ -109,43 +109,43 @@ class HoldingsMachine(RuleBasedStateMachine):
     def a_partition_stops(self, data: st.DataObject) -> None:
         partition = data.draw(st.sampled_from(self._held()))
         self.known[partition].stopped = True
-        self.holdings.held[partition].stopped = "waits for somebody"
+        self.assignment.held[partition].stopped = "waits for somebody"
 
     @precondition(lambda self: self._held())
     @rule(data=st.data())
     def a_partition_is_to_be_taken_again(self, data: st.DataObject) -> None:
         partition = data.draw(st.sampled_from(self._held()))
         self.known[partition].forget()
-        self.holdings.drop(partition)
+        self.assignment.drop(partition)
 
     @invariant()
     def every_partition_stands_where_the_model_says(self) -> None:
         positions = {p: known.position for p, known in self.known.items() if known.position is not None}
-        assert self.holdings.positions() == positions
-        assert set(self.holdings.held) == set(self._held())
+        assert self.assignment.positions() == positions
+        assert set(self.assignment.held) == set(self._held())
 
     @invariant()
     def the_lag_counts_all_that_waits_and_no_process_is_behind_for_an_operator(self) -> None:
         had = [known for known in self.known.values() if known.position is not None]
         waiting = [known.end - (known.position or 0) for known in had]
         known_of_all = had and min(waiting) >= 0  # a log that ends before what was read may be another one
-        assert self.holdings.lag(lambda partition: self.known[partition].end) == (
+        assert self.assignment.lag(lambda partition: self.known[partition].end) == (
             sum(waiting) if known_of_all else None
         )
         behind = any(known.end > (known.position or 0) for known in had if not known.stopped)
-        assert self.holdings.is_behind(lambda partition: self.known[partition].end) == behind
+        assert self.assignment.is_behind(lambda partition: self.known[partition].end) == behind
 
     @invariant()
     def a_lag_is_not_known_while_the_end_of_one_log_is_not(self) -> None:
         had = [partition for partition, known in self.known.items() if known.position is not None]
         for unknown in had:
             ends = {p: known.end for p, known in self.known.items() if p != unknown}
-            assert self.holdings.lag(ends.get) is None
+            assert self.assignment.lag(ends.get) is None
 
     @invariant()
     def those_that_wait_for_an_operator_are_named(self) -> None:
         stopped = sorted(f"{p.topic}/{p.partition}: waits for somebody" for p in PARTITIONS if self.known[p].stopped)
-        assert self.holdings.stopped() == stopped
+        assert self.assignment.stopped() == stopped
 
 
 TestHoldings = HoldingsMachine.TestCase

@@ -6,11 +6,11 @@ import pytest
 from aiokafka import TopicPartition
 
 from shared.database.database import Database
-from shared.kafka.consumer.acquire import Taking
-from shared.kafka.consumer.assignment import Holdings
-from shared.kafka.consumer.batch import Held
+from shared.kafka.consumer.acquire import PartitionAcquirer
+from shared.kafka.consumer.assignment import Assignment
+from shared.kafka.consumer.batch import OwnedPartition
 from shared.kafka.consumer.subscription import Subscription
-from shared.kafka.consumer.watchdog import SILENT_LOOKS, Watch
+from shared.kafka.consumer.watchdog import SILENT_LOOKS, Watchdog
 from shared.kafka.producer import Producer
 from shared.service.clock import SystemClock
 from tests.support.consuming import ClientAnswers
@@ -26,13 +26,13 @@ class World:
         database = Database("postgresql+asyncpg://nowhere", application="test", clock=clock)
         producer = Producer("nowhere.invalid:9092", client_id="test")
         self.subscription = Subscription("test", "nowhere.invalid:9092", database, producer, clock, ["orders"], {})
-        self.client, self.holdings, self.asking = ClientAnswers(), Holdings(), True
-        taking = Taking(self.subscription, self.holdings, self.client)
-        self.watch = Watch(self.subscription, self.holdings, taking, self.client, asking=lambda: self.asking)
+        self.client, self.assignment, self.asking = ClientAnswers(), Assignment(), True
+        acquirer = PartitionAcquirer(self.subscription, self.assignment, self.client)
+        self.watch = Watchdog(self.subscription, self.assignment, acquirer, self.client, asking=lambda: self.asking)
 
     def take(self, partition: TopicPartition, position: int) -> None:
         place = self.subscription.place(str(uuid4()), *partition)
-        self.holdings.take(partition, Held(place, 1, position, position))
+        self.assignment.take(partition, OwnedPartition(place, 1, position, position))
 
     def look(self, times: int) -> None:
         """So many looks, between which `OTHER` is heard and `ONE` is not."""
@@ -69,7 +69,7 @@ async def test_silence_does_not_count_while_nobody_asks_for_records(world: World
 
 
 async def test_a_stopped_partition_is_not_asked_for_and_not_missed(world: World) -> None:
-    world.holdings.held[ONE].stopped = "waits for an operator"
+    world.assignment.held[ONE].stopped = "waits for an operator"
     world.look(SILENT_LOOKS * 3)
     assert world.watch.lag() == 6
 
@@ -79,10 +79,10 @@ async def test_a_process_is_connected_once_each_of_its_partitions_was_taken_and_
     world.client.answers[ONE] = (None, None)
     assert not world.watch.is_connected(), "nothing was heard of it yet"
     world.client.answers[ONE] = (10, 1_000)
-    world.holdings.drop(ONE)
+    world.assignment.drop(ONE)
     assert not world.watch.is_connected(), "it is to be taken again"
     world.client.answers.clear()
-    world.holdings.clear()
+    world.assignment.clear()
     assert world.watch.is_connected(), "there may be more processes than partitions"
 
 
