@@ -33,17 +33,7 @@ class SourceKind(StrEnum):
 TRUST: Final[Mapping[SourceKind, int]] = {SourceKind.PUBLIC: 0, SourceKind.SERVER: 1, SourceKind.SERVICE: 2}
 
 # A public key is in every visitor's hands: it may say what was done, never what was bought or agreed to.
-PUBLIC_MAY_SAY: Final[frozenset[type[Body]]] = frozenset(
-    {
-        events.PageViewed,
-        events.ProductViewed,
-        events.CartUpdated,
-        events.CheckoutStarted,
-        events.CustomerIdentified,
-        events.FeedbackSubmitted,
-        events.CustomEvent,
-    }
-)
+PUBLIC_MAY_SAY: Final[frozenset[type[Body]]] = frozenset(body for body in events.FACTS if body.PUBLIC)
 
 
 def may_say(kind: SourceKind, body: type[Body]) -> bool:

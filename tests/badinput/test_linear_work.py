@@ -18,20 +18,21 @@ import pytest
 
 from services.ingest.api.tracking import _basic_user
 from services.ingest.domain import payload
+from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.definitions import expression, mapping, plan, renaming, repair, shape
 from services.ingest.domain.definitions.budget import Budget
 from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.definitions.write_key import without_write_keys
 from services.ingest.domain.errors import BadDefinition, BadEvent, BadRequest
-from services.ingest.domain.formats import cloudevents, inbound, pixel, typed
+from services.ingest.domain.fast_path import reader
+from services.ingest.domain.formats import cloudevents, inbound, pixel
 from services.ingest.domain.formats.files import FileFormat, Options
 from services.ingest.domain.formats.webhooks import signature
 from services.ingest.domain.formats.webhooks.delivery import Delivery
 from services.ingest.domain.formats.webhooks.signature import BadSignature
 from services.ingest.domain.judge import normalise
 from services.ingest.domain.payload import IngestMethod, Payload
-from services.ingest.domain.plain.reading import reader
 from services.ingest.domain.request import body
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, message, money, times
@@ -140,7 +141,7 @@ def bodies() -> Iterator[tuple[str, Callable[[bytes], object]]]:
     yield "a CloudEvent's data", lambda raw: cloudevents.structured({"id": "1"}, "application/json", raw)
     yield "a CloudEvent's other data", lambda raw: cloudevents.structured({"id": "1"}, "text/plain", raw)
     yield "an upstream record", lambda raw: inbound.decode([("ce_id", raw), (words(raw), b"x")], raw)
-    for kind in typed.KINDS:
+    for kind in TYPED_ROUTES:
         yield f"a body of /v1/{kind}", lambda raw, kind=kind: taken(IngestMethod.TYPED, raw, kind=kind)  # type: ignore[misc]
     for form in (Format.SHOPIFY, Format.WOOCOMMERCE, Format.STRIPE, Format.JSON):
         yield (

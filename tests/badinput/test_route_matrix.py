@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
-from services.ingest.domain.formats import typed
+from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.profile.service.take_in import take_in
 from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
@@ -294,7 +294,7 @@ async def test_a_fact_without_a_key_is_401_whatever_its_body(database_factory: D
     """Tracking calls are read first, as their key may stand in the body; so are webhooks, whose signature is of it."""
     wrong: dict[str, int] = {}
     async with asking(build("ingest", await database_factory("ingest"))) as client:
-        for path in (*typed.KINDS, "cloudevents"):
+        for path in (*TYPED_ROUTES, "cloudevents"):
             for raw in (*UNFIT, b"\0" * 600_000):
                 answer = await client.post(f"/v1/{path}", content=raw, headers={"Content-Type": "application/json"})
                 if answer.status_code != 401:

@@ -9,13 +9,13 @@ import pytest
 from structlog.testing import capture_logs
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from services.ingest.api.examples import TYPED
 from services.ingest.settings import IngestSettings
 from tests.conftest import DatabaseFactory
 from tests.integration.test_ingest_desk import asked, edit
 from tests.integration.test_ingest_desk import write_down as let_the_clerk_run
 from tests.integration.test_ingest_ways import key, problem_of
 from tests.support.ingest import Ingest, ingesting
+from tests.support.typed import TYPED
 
 STRANGER, OTHER = "93.184.216.34", "93.184.216.35"
 

@@ -8,7 +8,6 @@ from uuid import UUID
 import httpx2
 import pytest
 
-from services.ingest.api.examples import TYPED
 from services.ingest.domain.definitions.source import Format
 from services.ingest.service.fact_keys import KEYS_KEPT
 from services.ingest.worker import StatsWriter
@@ -19,6 +18,7 @@ from tests.integration.test_ingest_desk import write_down as let_the_clerk_run
 from tests.integration.test_ingest_ways import key, problem_of
 from tests.integration.test_ingest_webhooks import DELIVERIES, SALE, delivered, make
 from tests.support.ingest import Ingest, ingesting
+from tests.support.typed import TYPED
 
 UNNAMED = {"rules": [{"event": "Till Opened", "fields": {"userId": "card"}}]}
 

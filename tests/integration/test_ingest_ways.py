@@ -7,18 +7,20 @@ from typing import Any
 import httpx2
 import pytest
 
-from services.ingest.api.examples import TYPED
+from services.ingest.api.examples import CLOUDEVENT
+from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.errors import Reason
 from services.ingest.domain.formats import cloudevents
-from services.ingest.domain.formats.typed import KINDS
 from shared.contracts.events import CustomEvent, OrderPlaced
 from tests.conftest import DatabaseFactory
 from tests.support.ingest import Ingest, bearer, ingesting
+from tests.support.typed import TYPED
 from tests.unit.ingest.test_ingest_typed import ANN, MEANT
 
+BODIES = {**TYPED, "cloudevents": CLOUDEVENT}
 STRUCTURED = {"Content-Type": "application/cloudevents+json; charset=utf-8"}
 BATCH = {"Content-Type": "application/cloudevents-batch+json"}
-EVENT: dict[str, Any] = TYPED["cloudevents"]
+EVENT: dict[str, Any] = CLOUDEVENT
 BINARY = {
     "Content-Type": "application/json",
     **{f"ce-{name}": EVENT[name] for name in ("specversion", "id", "source", "type", "time", "subject")},
@@ -51,7 +53,7 @@ async def nothing_came_of_it(ingest: Ingest) -> bool:
 # The typed routes
 
 
-@pytest.mark.parametrize("kind", sorted(KINDS))
+@pytest.mark.parametrize("kind", sorted(TYPED_ROUTES))
 async def test_each_typed_route_takes_its_example_and_names_the_event(ingest: Ingest, kind: str) -> None:
     answers = [await ingest.post(kind, TYPED[kind], headers=key()) for _ in range(2)]
     first, again = ingest.publisher.events
@@ -109,15 +111,15 @@ async def test_a_writer_is_known_by_its_key_in_any_of_three_places(ingest: Inges
     )
     for place in places:
         headers = {**place.get("headers", {}), **(STRUCTURED if path == "cloudevents" else {})}
-        answer = await ingest.post(path, TYPED[path], key=None, **{**place, "headers": headers})
+        answer = await ingest.post(path, BODIES[path], key=None, **{**place, "headers": headers})
         assert answer.status_code == 202
     assert len({event.event_id for event in ingest.publisher.events}) == 1
 
 
-@pytest.mark.parametrize("path", [*sorted(KINDS), "cloudevents"])
+@pytest.mark.parametrize("path", [*sorted(TYPED_ROUTES), "cloudevents"])
 async def test_nobody_writes_without_a_key_of_a_source(ingest: Ingest, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer rk_nobody"}, bearer("ingest:admin"), {"Authorization": "Basic ???"}):
-        answer = await ingest.post(path, TYPED[path], key=None, headers={**key(), **STRUCTURED, **headers})
+        answer = await ingest.post(path, BODIES[path], key=None, headers={**key(), **STRUCTURED, **headers})
         assert problem_of(answer, 401, "unknown-key").startswith("write key: send a valid one")
         assert answer.headers["www-authenticate"] == 'Basic realm="write key"'
     assert await nothing_came_of_it(ingest)
@@ -233,7 +235,7 @@ async def test_an_event_of_ours_that_only_our_services_say_is_refused(ingest: In
 
 async def test_the_description_shows_every_fact_with_its_schema_and_an_example(ingest: Ingest) -> None:
     paths = (await ingest.http.get("/openapi.json")).json()["paths"]
-    for kind in KINDS:
+    for kind in TYPED_ROUTES:
         content = paths[f"/v1/{kind}"]["post"]["requestBody"]["content"]["application/json"]
         assert content["example"] == TYPED[kind]
         assert content["schema"]["additionalProperties"] is False

@@ -17,7 +17,7 @@ from services.campaign.main import build as build_campaign
 from services.campaign.settings import CampaignSettings
 from services.feedback.main import build as build_feedback
 from services.feedback.settings import FeedbackSettings
-from services.ingest.domain.formats import typed
+from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.main import build as build_ingest
 from services.ingest.service.triage import Publisher
 from services.ingest.settings import IngestSettings
@@ -35,7 +35,7 @@ SERVICES: Final = ("ingest", "profile", "segment", "campaign", "feedback")
 # Routes that know their callers by a write key or a signature: tests/contract and test_ingest_ways.py have those.
 WRITERS: Final = {
     *("batch", "track", "identify", "page", "screen", "group", "alias", "projects/{write_key}/settings"),
-    *(*typed.KINDS, "cloudevents", "webhooks/{source_id}", "rapport.js", "pixel.gif"),
+    *(*TYPED_ROUTES, "cloudevents", "webhooks/{source_id}", "rapport.js", "pixel.gif"),
 }
 NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 # Pages of links in mails, which a signed token opens: tests/integration/test_consent_links.py has those.

@@ -14,9 +14,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 from starlette.requests import ClientDisconnect
 
-from services.ingest.api.examples import BINARY, TYPED, WEBHOOK
+from services.ingest.api.examples import BINARY, CLOUDEVENT, WEBHOOK
 from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.api.tracking import keys_of
+from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.definitions.source import WEBHOOKS, Source
 from services.ingest.domain.errors import BadRequest
 from services.ingest.domain.formats import cloudevents, typed
@@ -122,7 +123,7 @@ def _request_context(request: Request, source: Source, events: int) -> RequestCo
 
 
 def _add_typed_routes() -> None:
-    for kind in typed.KINDS:
+    for kind in TYPED_ROUTES:
         router.add_api_route(
             f"/{kind}",
             _takes(kind),
@@ -130,8 +131,8 @@ def _add_typed_routes() -> None:
             name=f"post_{kind.replace('-', '_')}",
             tags=["facts"],
             status_code=TAKEN,
-            summary=(typed.KINDS[kind].body.__doc__ or "").splitlines()[0].rstrip("."),
-            description=_KEYS[typed.KINDS[kind].key],
+            summary=(TYPED_ROUTES[kind].body.__doc__ or "").splitlines()[0].rstrip("."),
+            description=_KEYS[TYPED_ROUTES[kind].key],
             responses={422: {"description": "what is wrong, and where; the event is kept in the quarantine"}},
             openapi_extra={
                 "requestBody": _request_body(kind),
@@ -168,15 +169,16 @@ def _takes(kind: str) -> Any:
 
 def _idempotency_key(kind: str) -> dict[str, Any]:
     """Returns the description of the header; the example is one that this kind of fact can be sent with."""
-    required = typed.KINDS[kind].key == "header"
+    required = TYPED_ROUTES[kind].key == "header"
     schema = {"type": "string", "maxLength": MAX_KEY_LENGTH, **({"minLength": 1} if required else {})}
     said = {"name": "Idempotency-Key", "in": "header", "required": required, "schema": schema}
-    return {**said, "description": _KEYS[typed.KINDS[kind].key], **({"example": "7d1f0c52"} if required else {})}
+    return {**said, "description": _KEYS[TYPED_ROUTES[kind].key], **({"example": "7d1f0c52"} if required else {})}
 
 
 def _request_body(kind: str) -> dict[str, Any]:
-    schema = schema_of(typed.KINDS[kind].body)
-    return {"required": True, "content": {"application/json": {"schema": schema, "example": TYPED[kind]}}}
+    route = TYPED_ROUTES[kind]
+    content = {"schema": schema_of(route.body), "example": route.example}
+    return {"required": True, "content": {"application/json": content}}
 
 
 # CloudEvents
@@ -194,14 +196,14 @@ def _request_body(kind: str) -> dict[str, Any]:
         "requestBody": {
             "required": True,
             "content": {
-                cloudevents.MEDIA_TYPE: {"schema": {"type": "object"}, "example": TYPED["cloudevents"]},
+                cloudevents.MEDIA_TYPE: {"schema": {"type": "object"}, "example": CLOUDEVENT},
                 cloudevents.BATCH_MEDIA_TYPE: {
                     "schema": {"type": "array"},  # what is no event in it is among `refused`
-                    "example": [TYPED["cloudevents"]],
+                    "example": [CLOUDEVENT],
                 },
                 "application/json": {
                     "schema": {"type": "object"},
-                    "example": TYPED["cloudevents"]["data"],
+                    "example": CLOUDEVENT["data"],
                 },
             },
         },

@@ -223,7 +223,6 @@ async def preview(database: Db, intake: At, source_id: UUID, said: MappingTried)
         now = work.now
     tried = {**row, "mapping": said.mapping or row["mapping"]}
     messages, done = await previewing.preview(tried, intake.vault, said.payload, now)
-    events = [wire.decode(one.headers, one.value) for one in done.accepted]
     return MappingResult(
         messages=messages,
         events=[
@@ -234,7 +233,7 @@ async def preview(database: Db, intake: At, source_id: UUID, said: MappingTried)
                 identities=[str(identity) for identity in event.identities],
                 body=msgspec.to_builtins(event.body),
             )
-            for event in events
+            for event in done.events
         ],
         refused=[one.error.text for one in done.refused],
     )

@@ -83,9 +83,10 @@ def _tracking(payload: Payload, *_: Any) -> Meaning:
     return Meaning(messages=[payload.raw])
 
 
-def _typed(payload: Payload, *_: Any) -> Meaning:
+def _typed(payload: Payload, context: RequestContext, *_: Any) -> Meaning:
     around = payload.around
-    return Meaning(messages=[typed.message(around["kind"], payload.raw, around.get("idempotency_key", ""))])
+    key = around.get("idempotency_key", "")
+    return Meaning(understood=typed.understand(around["kind"], payload.raw, key, context))
 
 
 def _cloudevent(payload: Payload, context: RequestContext, *_: Any) -> Meaning:

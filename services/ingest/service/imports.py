@@ -29,7 +29,7 @@ from services.ingest.service.sources import NotUsable
 from services.ingest.service.triage import Refused, TriageResult
 from shared import audit
 from shared.audit import Actor
-from shared.contracts import keepable, wire
+from shared.contracts import keepable
 from shared.database.database import Work
 from shared.errors import Conflict, NotFound
 
@@ -80,8 +80,7 @@ class Report:
         self.refused += len(batch.done.refused)
         self.unread_phones += batch.done.unread_phones
         self.reasons.update(one.error.reason.value for one in batch.done.refused)
-        for message in batch.done.accepted[: SHOWN - len(self.examples)]:
-            event = wire.decode(message.headers, message.value)
+        for event in batch.done.events[: SHOWN - len(self.examples)]:
             who = ", ".join(map(str, event.identities))
             self.examples.append({"who": who, "at": event.occurred_at, "event": msgspec.to_builtins(event.body)})
 

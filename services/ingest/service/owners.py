@@ -1,6 +1,6 @@
 """Whose orders are: looked up before a delivery is judged, and kept once it says so itself."""
 
-from services.ingest.domain.catalogue.vocabulary import MAX_ID_LENGTH
+from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadEvent
 from services.ingest.domain.payload import Payload, meaning
@@ -8,7 +8,6 @@ from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.request.owners import NOBODYS, Owner, Owners, orders_of_nobody
 from services.ingest.repository import owners as repository
 from services.ingest.service.triage import TriageResult
-from shared.contracts import wire
 from shared.contracts.events import OrderPlaced
 from shared.database.database import Work
 
@@ -24,10 +23,9 @@ async def needed(work: Work, source: Source, payload: Payload, context: RequestC
 
 def told(done: TriageResult) -> Owners:
     """Whom the orders are of that were placed by these events, by each name that they have."""
-    events = [wire.decode(message.headers, message.value) for message in done.accepted]
     placed = {
         event.body.order_id: Owner(event.body.order_id, event.identities)
-        for event in events
+        for event in done.events
         if isinstance(event.body, OrderPlaced)
     }
     also_known = {name: order for name, order in done.also_known.items() if len(name) <= MAX_ID_LENGTH}

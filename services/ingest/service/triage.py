@@ -22,10 +22,10 @@ from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys, without_write_keys
 from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.fast_path import reader
 from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.judge import Normal
 from services.ingest.domain.payload import IngestMethod, Payload, meaning
-from services.ingest.domain.plain.reading import reader
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.request.owners import NOBODYS, Owners, owned
 from services.ingest.domain.values import message
@@ -84,6 +84,7 @@ class TriageResult:
     """The payloads of one request: what to publish, what to keep, and what is nothing to us."""
 
     accepted: list[Message] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)  # of payloads: those that `accepted` are
     refused: list[Refused] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
@@ -180,6 +181,7 @@ def triage_payloads(
             try:
                 normal = _normal(one, context, next(places))
                 done.accepted.append(_record(normal.event, partition_secret))
+                done.events.append(normal.event)
             except BadEvent as error:
                 first_refusal = first_refusal or Refused(payload, error)
                 continue

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.api.examples import TYPED
+from services.ingest.api.examples import CLOUDEVENT
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.definitions.source import Format, Source
 from services.ingest.domain.formats import cloudevents
@@ -62,7 +62,7 @@ OURS: list[Body] = [
 ]
 USER = Identity(Namespace.USER_ID, "42")
 MAIL = Identity(Namespace.EMAIL, "ann@example.com")
-ORDER: dict[str, Any] = TYPED["cloudevents"]
+ORDER: dict[str, Any] = CLOUDEVENT
 
 
 def event(type_: str = "com.example.waved", data: Any = None, **attributes: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain import judge as normalising
-from services.ingest.domain.catalogue.vocabulary import VOCABULARY
+from services.ingest.domain.catalogue.registry import BY_NAME
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.request.context import RequestContext
 from shared.contracts import wire
@@ -292,7 +292,7 @@ def test_consent_comes_from_servers_and_is_yes_or_no() -> None:
     assert refused.value.reason is Reason.CONSENT
 
 
-@pytest.mark.parametrize("name", sorted(VOCABULARY))
+@pytest.mark.parametrize("name", sorted(BY_NAME))
 def test_a_public_key_claims_orders_and_says_everything_else(name: str) -> None:
     properties = {"order_id": "A", "total": 1, "currency": "EUR", "rating": 5, "sku": "S"}
     properties |= {"channel": "email", "granted": True}
@@ -335,7 +335,7 @@ def test_no_message_whatever_it_holds_raises_anything_but_its_refusal(message: d
 
 
 @given(
-    name=st.sampled_from(sorted(VOCABULARY)),
+    name=st.sampled_from(sorted(BY_NAME)),
     properties=st.dictionaries(
         st.sampled_from(["order_id", "currency", "total", "products", "rating", "cart_id", "sku", "price", "amount"]),
         JSON,

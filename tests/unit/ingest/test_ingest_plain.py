@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.definitions.plan import Document, Plan
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
-from services.ingest.domain.plain.reading import reader
+from services.ingest.domain.fast_path import reader
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values.message import context_in
 from services.ingest.service import triage

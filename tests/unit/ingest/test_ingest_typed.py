@@ -8,11 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.api.examples import TYPED
+from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.definitions.plan import Document, Mode, Plan, Planned
 from services.ingest.domain.definitions.source import Format, Source
 from services.ingest.domain.formats import typed
-from services.ingest.domain.formats.typed import KINDS
 from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import Event, SourceKind
@@ -34,6 +33,7 @@ from shared.contracts.events import (
     ProductViewed,
 )
 from shared.contracts.identity import Identity, Namespace
+from tests.support.typed import TYPED
 from tests.support.webhooks import NOW, events_of, refusal_of, source, spoiled, taken
 from tests.unit.ingest.test_ingest_normalise import JSON
 
@@ -60,10 +60,10 @@ MEANT: dict[str, Body] = {
     "events": CustomEvent(name="Wishlist Shared", properties={"items": 3}),
 }
 ANN = (Identity(Namespace.USER_ID, "42"), Identity(Namespace.EMAIL, "ann@example.com"))
-ALL = sorted(KINDS)
-BY_CONTENT = [kind for kind in ALL if KINDS[kind].key == "content"]
-BY_MOMENT = [kind for kind in ALL if KINDS[kind].key == "moment"]
-BY_HEADER = [kind for kind in ALL if KINDS[kind].key == "header"]
+ALL = sorted(TYPED_ROUTES)
+BY_CONTENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "content"]
+BY_MOMENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "moment"]
+BY_HEADER = [kind for kind in ALL if TYPED_ROUTES[kind].key == "header"]
 TEXTS = [
     ("orders", "order_id"),
     ("orders", "currency"),
@@ -105,7 +105,7 @@ def without(body: dict[str, Any], *names: str) -> dict[str, Any]:
 
 
 def test_every_kind_has_an_example_and_a_meaning() -> None:
-    assert set(KINDS) == set(MEANT) == set(TYPED) - {"cloudevents"}
+    assert set(TYPED_ROUTES) == set(MEANT) == set(TYPED)
 
 
 # What a body means
@@ -168,6 +168,11 @@ def test_the_country_of_the_customer_is_that_of_their_national_number(kind: str)
 def test_a_national_number_that_is_the_only_name_is_refused_in_the_words_of_the_body() -> None:
     reason = refusal("orders", {**TYPED["orders"], "customer": {"phone": "030 901820"}})
     assert reason.endswith("write customer.phone with + and the country's code, or name its customer.country")
+
+
+def test_a_price_without_a_currency_is_kept_beside_as_it_came() -> None:
+    body = sent("product-views", {**without(TYPED["product-views"], "currency"), "price": "29.95"}).body
+    assert body == ProductViewed(sku="TEA-1", more={"price": "29.95"})
 
 
 @pytest.mark.parametrize("kind", ALL)

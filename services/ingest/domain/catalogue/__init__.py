@@ -1,1 +1,1 @@
-"""The events that mean something here, each with its names, its properties and its rules."""
+"""The events that mean something here: a file each, with its names, its properties, its rules and its route."""

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from services.ingest.domain.catalogue.vocabulary import MAX_ID_LENGTH, MAX_QUANTITY
+from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, MAX_QUANTITY
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values.money import MAX_MINOR
 from shared.contracts.events import SURVEY_SCALES, FeedbackSubmitted, ProductViewed

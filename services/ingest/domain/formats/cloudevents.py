@@ -14,7 +14,8 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.catalogue import contract, vocabulary
+from services.ingest.domain.catalogue import contract
+from services.ingest.domain.catalogue.understanding import understood
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.request.context import RequestContext
@@ -155,7 +156,7 @@ def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes
     if event.type.startswith(OURS):
         return event.type, _ours(event.type, data, call), data
     name, properties = call.context.renaming.apply(event.type, data)
-    typed = vocabulary.understood(name, properties, call.message_id)
+    typed = understood(name, properties, call.message_id)
     if typed is None:
         said = _decode_object(properties)
         typed = CustomEvent(

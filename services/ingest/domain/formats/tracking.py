@@ -6,17 +6,15 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.catalogue import vocabulary
-from services.ingest.domain.catalogue.properties import Properties, beside
-from services.ingest.domain.definitions.consent import MaySay
+from services.ingest.domain.catalogue import customer_identified, page_viewed
+from services.ingest.domain.catalogue.understanding import understood
+from services.ingest.domain.definitions.consent import MaySay, Words
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, message, phone
-from services.ingest.domain.values.context import short
-from services.ingest.domain.values.message import Consent, Context, Message, Scalar, as_dict, text
+from services.ingest.domain.values.message import Consent, Context, Message, as_dict, text
 from shared.contracts import context as contract
-from shared.contracts.consent import pair_of
-from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
+from shared.contracts.events import Body, CustomerIdentified, CustomEvent
 from shared.contracts.identity import Identity, Namespace
 
 MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
@@ -99,39 +97,33 @@ def _track(call: Call) -> tuple[str, Body, bytes]:
     if not name:
         raise BadEvent(Reason.REQUIRED, "event: required; send the name of what happened")
     name, properties = call.request_context.renaming.apply(name, message.properties(call.said))
-    typed = vocabulary.understood(name, properties, call.message_id)
+    typed = understood(name, properties, call.message_id)
     body = CustomEvent(name=name, properties=message.decode_object(properties)) if typed is None else typed
     return name, body, properties
 
 
 def _identify(call: Call) -> tuple[str, Body, bytes]:
-    request_context = call.request_context
-    if not request_context.trusted and MaySay.CONSENT not in request_context.may_say:
-        return "Identify", CustomerIdentified(traits=call.traits), _judged_traits(call)
-    agreed, by_words = _consent(call.context), request_context.consent_words.read(call.traits)
-    for spelt, granted in by_words.items():  # a withdrawal wins
-        agreed[spelt] = agreed.get(spelt, True) and granted
-    return "Identify", CustomerIdentified(traits=call.traits, consent=agreed), _judged_traits(call)
+    words = believed_words(call.request_context)
+    if words is None:
+        body = CustomerIdentified(traits=call.traits)
+    else:
+        body = customer_identified.identified(call.traits, _consent(call.context), words)
+    return customer_identified.NAME, body, _judged_traits(call)
+
+
+def believed_words(request_context: RequestContext) -> Words | None:
+    """Returns the source's words of consent, if it is believed about consent."""
+    believed = request_context.trusted or MaySay.CONSENT in request_context.may_say
+    return request_context.consent_words if believed else None
 
 
 def _viewed(call: Call, *, screen: bool = False) -> tuple[str, Body, bytes]:
     properties = message.properties(call.said)
-    (own, held), around = _PAGE.read(properties), as_dict(call.context.page)
-    name, title = text(call.said.name), text(own.title) or short(around.get("title"))
-    more = {} if held else beside(message.decode_object(properties), _PAGE.held)
-    if category := text(call.said.category):
-        more = {"category": category, **more}
-    if title and name not in ("", title):
-        more = {"name": name, **more}
-    body = PageViewed(
-        url=text(own.url) or short(around.get("url")),
-        path=text(own.path) or short(around.get("path")),
-        title=title or name,
-        referrer=text(own.referrer) or short(around.get("referrer")),
-        screen=screen,
-        more=more,
+    return (
+        page_viewed.NAME,
+        page_viewed.viewed(call.said, properties, as_dict(call.context.page), screen=screen),
+        properties,
     )
-    return "Page", body, properties
 
 
 def _group(call: Call) -> tuple[str, Body, bytes]:
@@ -161,28 +153,15 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 
 
-class _Page(msgspec.Struct, frozen=True, kw_only=True):
-    """What the properties of a page call say of the page."""
-
-    url: Scalar = None
-    path: Scalar = None
-    title: Scalar = None
-    referrer: Scalar = None
-
-
-_PAGE: Final = Properties(_Page, *_Page.__struct_fields__)
-
-
 def _consent(context: Context) -> dict[str, bool]:
     if not isinstance(context.consent, Consent) or not context.consent.category_preferences:
         return {}
     try:
-        said = msgspec.convert(context.consent.category_preferences, dict[str, bool])
+        return msgspec.convert(context.consent.category_preferences, dict[str, bool])
     except msgspec.ValidationError:
         raise BadEvent(
             Reason.CONSENT, 'context.consent.categoryPreferences: send true or false for each channel, {"email": true}'
         ) from None
-    return {str(pair_of(spelt)): granted for spelt, granted in said.items()}
 
 
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:

@@ -1,317 +1,96 @@
-"""The bodies of the typed routes, one for each kind of fact, and the messages that they are.
+"""The bodies of the typed routes, and what they mean: one route for each event of the catalogue that has one.
 
 Each is what a storefront or a back office knows of one thing that happened. Fields that are not known are refused, so
 that a misspelt one is not lost. Amounts are decimals in the currency's own units, as a text or as a number.
 """
 
 import hashlib
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Final
 
 import msgspec
 
+from services.ingest.domain.catalogue.entry import Fact, FactCall, Fields, Meaning
+from services.ingest.domain.catalogue.registry import TYPED_ROUTES
+from services.ingest.domain.catalogue.understanding import understood
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.values import phone
-from shared.contracts.events import MARKETING
+from services.ingest.domain.formats.tracking import Understood, believed_words
+from services.ingest.domain.request.context import RequestContext
+from services.ingest.domain.values import identity, phone
+from services.ingest.domain.values.message import Context, Message, decode_object
+from shared.contracts.events import CustomEvent
 
+# Texts that must say something: an empty one would be taken for one that was left out.
+_REQUIRED: Final = {
+    path: [field.name for field in msgspec.structs.fields(route.body) if field.required and field.type is str]
+    for path, route in TYPED_ROUTES.items()
+}
+_decoders: Final = {path: msgspec.json.Decoder(route.body).decode for path, route in TYPED_ROUTES.items()}
 _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
-class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who it is about: one of these at least. The `country` (ISO 3166-1 alpha-2) names nobody: a `phone` in national
-    form is read by it.
-    """
-
-    user_id: str | int | None = None
-    anonymous_id: str | int | None = None
-    email: str | None = None
-    phone: str | None = None
-    country: str | None = None
-
-
-class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """One line of an order or a cart: the price of one piece, or what the line comes to."""
-
-    sku: str
-    name: str = ""
-    category: str = ""
-    quantity: int = 1
-    unit_price: Decimal | None = None
-    unit_cost: Decimal | None = None
-    total: Decimal | None = None
-
-
-class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What all have in common. `occurred_at` (RFC 3339) is now if absent; `historical` facts set off no message."""
-
-    customer: Customer
-    occurred_at: str | None = None
-    historical: bool = False
-
-    def call(self) -> dict[str, Any]:
-        """What the tracking API would be told."""
-        raise NotImplementedError
-
-
-def _tracked(event: str, fact: msgspec.Struct, **changes: Any) -> dict[str, Any]:
-    said = {name: getattr(fact, name) for name in fact.__struct_fields__ if name not in Fact.__struct_fields__}
-    properties = {name: value for name, value in (said | changes).items() if value not in (None, "")}
-    return {"type": "track", "event": event, "properties": properties}
-
-
-def _products(lines: list[Line]) -> list[dict[str, Any]]:
-    return [
-        {
-            "sku": line.sku,
-            "name": line.name,
-            "category": line.category,
-            "quantity": line.quantity,
-            "price": line.unit_price,
-            "cost": line.unit_cost,
-            "total": line.total,
-        }
-        for line in lines
-    ]
-
-
-class Order(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An order was placed; sent again with other items or another total, the later one counts."""
-
-    order_id: str
-    currency: str
-    total: Decimal
-    items: list[Line] = []
-    placed_at: str | None = None
-
-    def call(self) -> dict[str, Any]:
-        """As `Order Completed`."""
-        return _tracked("Order Completed", self, items=None, products=_products(self.items))
-
-
-class Refund(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Money went back for an order."""
-
-    order_id: str
-    refund_id: str
-    currency: str
-    total: Decimal
-
-    def call(self) -> dict[str, Any]:
-        """As `Order Refunded`."""
-        return _tracked("Order Refunded", self)
-
-
-class Cancellation(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An order no longer stands."""
-
-    order_id: str
-    reason: str = ""
-
-    def call(self) -> dict[str, Any]:
-        """As `Order Cancelled`."""
-        return _tracked("Order Cancelled", self)
-
-
-class Shipment(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An order left for the customer."""
-
-    order_id: str
-    carrier: str = ""
-    tracking_number: str = ""
-
-    def call(self) -> dict[str, Any]:
-        """As `Order Shipped`."""
-        return _tracked("Order Shipped", self)
-
-
-class Delay(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An order will come later than promised."""
-
-    order_id: str
-    reason: str = ""
-    expected_at: str = ""
-
-    def call(self) -> dict[str, Any]:
-        """As `Order Delayed`."""
-        return _tracked("Order Delayed", self)
-
-
-class Delivery(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An order reached the customer."""
-
-    order_id: str
-
-    def call(self) -> dict[str, Any]:
-        """As `Order Delivered`."""
-        return _tracked("Order Delivered", self)
-
-
-class PageView(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A page or a screen was seen."""
-
-    url: str = ""
-    path: str = ""
-    title: str = ""
-    referrer: str = ""
-
-    def call(self) -> dict[str, Any]:
-        """As a page call."""
-        return {**_tracked("", self), "type": "page"}
-
-
-class ProductView(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A product page was seen."""
-
-    sku: str
-    name: str = ""
-    category: str = ""
-    currency: str = ""
-    price: Decimal | None = None
-
-    def call(self) -> dict[str, Any]:
-        """As `Product Viewed`."""
-        return _tracked("Product Viewed", self)
-
-
-class Cart(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What lies in a cart now. Without a total it is the sum of the lines."""
-
-    cart_id: str
-    currency: str
-    items: list[Line]
-    total: Decimal | None = None
-
-    def call(self) -> dict[str, Any]:
-        """As `Cart Updated`."""
-        return _tracked("Cart Updated", self, items=None, products=_products(self.items))
-
-
-class Checkout(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A customer began to pay."""
-
-    checkout_id: str
-    currency: str
-    items: list[Line] = []
-    total: Decimal | None = None
-
-    def call(self) -> dict[str, Any]:
-        """As `Checkout Started`."""
-        return _tracked("Checkout Started", self, items=None, products=_products(self.items))
-
-
-class Identified(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who a customer is: traits, and consent by channel, which means marketing, or by `channel:purpose`."""
-
-    traits: dict[str, Any] = {}
-    consent: dict[str, bool] = {}
-
-    def call(self) -> dict[str, Any]:
-        """As an identify call."""
-        context = {"consent": {"categoryPreferences": self.consent}} if self.consent else {}
-        return {"type": "identify", "traits": self.traits, "context": context}
-
-
-class Consent(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A customer gave consent to a channel and a purpose, or withdrew it; `evidence` is how: the form, its wording."""
-
-    channel: str
-    granted: bool
-    purpose: str = MARKETING
-    evidence: dict[str, Any] = {}
-
-    def call(self) -> dict[str, Any]:
-        """As `Consent Changed`."""
-        return _tracked("Consent Changed", self)
-
-
-class Custom(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Anything that has no route of its own."""
-
-    name: str
-    properties: dict[str, Any] = {}
-
-    def call(self) -> dict[str, Any]:
-        """As a track call of that name."""
-        return {"type": "track", "event": self.name, "properties": self.properties}
-
-
-class Kind(msgspec.Struct, frozen=True):
-    """A typed route: its body, and what makes two requests one: `content` (the body names a thing of the business),
-    `moment` (the body and its `occurred_at`), or nothing but an Idempotency-Key.
-    """
-
-    body: type[Fact]
-    key: Literal["content", "moment", "header"]
-
-
-KINDS: Final[Mapping[str, Kind]] = {
-    "orders": Kind(Order, "content"),
-    "refunds": Kind(Refund, "content"),
-    "cancellations": Kind(Cancellation, "content"),
-    "shipments": Kind(Shipment, "content"),
-    "delays": Kind(Delay, "content"),
-    "deliveries": Kind(Delivery, "content"),
-    "checkouts": Kind(Checkout, "content"),
-    "carts": Kind(Cart, "moment"),
-    "customers": Kind(Identified, "moment"),
-    "consents": Kind(Consent, "moment"),
-    "page-views": Kind(PageView, "header"),
-    "product-views": Kind(ProductView, "header"),
-    "events": Kind(Custom, "header"),
-}
-# Texts that must say something: an empty one would be taken for one that was left out.
-_REQUIRED: Final = {
-    name: [field.name for field in msgspec.structs.fields(kind.body) if field.required and field.type is str]
-    for name, kind in KINDS.items()
-}
-_decoders: Final = {name: msgspec.json.Decoder(kind.body).decode for name, kind in KINDS.items()}
-
-
-def message(kind: str, raw: bytes, idempotency_key: str) -> bytes:
-    """The message that a request's body is; raises `BadEvent`, naming the field."""
-    try:
-        fact = _decoders[kind](raw)
-    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadEvent(Reason.MALFORMED, f"body: {_named(str(error))}") from None
-    for name in _REQUIRED[kind]:
-        if not getattr(fact, name).strip():
-            raise BadEvent(Reason.REQUIRED, f"{name}: required; it must not be empty")
+def understand(path: str, raw: bytes, idempotency_key: str, context: RequestContext) -> Understood:
+    """Returns what the body of a typed route means; raises `BadEvent`, naming the field."""
+    fact = _read(path, raw)
+    message_id = _message_id(path, fact, idempotency_key)
     customer = fact.customer
-    if customer.country is not None and phone.country(customer.country) is None:
-        raise BadEvent(Reason.MALFORMED, f"customer.country: {customer.country!r}; send {phone.EXAMPLE}")
-    call = fact.call()
-    context = call.pop("context", {})
-    traits = {name: value for name in ("email", "phone", "country") if (value := getattr(customer, name))}
-    return _encode(
-        {
-            **call,
-            "messageId": _message_id(kind, fact, idempotency_key),
-            "timestamp": fact.occurred_at,
-            "userId": customer.user_id,
-            "anonymousId": customer.anonymous_id,
-            "context": {**context, "historical": fact.historical, **({"traits": traits} if traits else {})},
-        }
+    around = {name: value for name in ("email", "phone", "country") if (value := getattr(customer, name))}
+    own = getattr(fact, "traits", None)
+    message = Message(user_id=customer.user_id, anonymous_id=customer.anonymous_id, traits=own)
+    traits = identity.of_customer(message, Context(traits=around), of_group=False, source_country=context.country)
+
+    def track(name: str, properties: Fields) -> Meaning:
+        name, raw_properties = context.renaming.apply(name, _encode(properties))
+        body = understood(name, raw_properties, message_id)
+        renamed = decode_object(raw_properties)
+        return Meaning(name, CustomEvent(name=name, properties=renamed) if body is None else body, renamed)
+
+    call = FactCall(traits, message_id, believed_words(context), track)
+    meaning = TYPED_ROUTES[path].understand(fact, call)
+    return Understood(
+        name=meaning.name,
+        body=meaning.body,
+        message_id=message_id,
+        identities=identity.identities(message, traits, trusted=context.trusted),
+        properties=_encode(meaning.properties),
+        timestamp=fact.occurred_at,
+        context=context.around(b"").known,
+        historical=fact.historical,
+        address=identity.email_in(traits) or "" if context.may_say else "",
+        unread_phone=context.trusted and phone.is_unread(traits),
     )
 
 
-def fingerprint(kind: str, raw: bytes) -> bytes:
+def _read(path: str, raw: bytes) -> Fact:
+    try:
+        fact: Fact = _decoders[path](raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise BadEvent(Reason.MALFORMED, f"body: {_named(str(error))}") from None
+    for name in _REQUIRED[path]:
+        if not getattr(fact, name).strip():
+            raise BadEvent(Reason.REQUIRED, f"{name}: required; it must not be empty")
+    country = fact.customer.country
+    if country is not None and phone.country(country) is None:
+        raise BadEvent(Reason.MALFORMED, f"customer.country: {country!r}; send {phone.EXAMPLE}")
+    return fact
+
+
+def fingerprint(path: str, raw: bytes) -> bytes:
     """Returns a digest of what a body says, however it is spaced and in whichever order; raises what msgspec raises."""
-    return hashlib.blake2b(_encode(_decoders[kind](raw)), digest_size=16).digest()
+    return hashlib.blake2b(_encode(_decoders[path](raw)), digest_size=16).digest()
 
 
-def _message_id(kind: str, fact: Fact, idempotency_key: str) -> str:
-    """The same request has the same id, however often it is sent."""
-    key = KINDS[kind].key
+def _message_id(path: str, fact: Fact, idempotency_key: str) -> str:
+    """Returns an id that is the same for the same request, however often it is sent."""
+    key = TYPED_ROUTES[path].key
     if idempotency_key:
-        said = idempotency_key.encode()
+        told_by = idempotency_key.encode()
     elif key == "content" or (key == "moment" and fact.occurred_at):
-        said = _encode(fact)
+        told_by = _encode(fact)
     elif key == "moment":
         raise BadEvent(Reason.REQUIRED, "occurred_at: required where there is no Idempotency-Key header; send either")
     else:
         raise BadEvent(Reason.REQUIRED, "Idempotency-Key: this header is required; send one for each fact")
-    return f"{kind}/{hashlib.blake2b(said, digest_size=20).hexdigest()}"
+    return f"{path}/{hashlib.blake2b(told_by, digest_size=20).hexdigest()}"
 
 
 def _named(text: str) -> str:
@@ -319,7 +98,7 @@ def _named(text: str) -> str:
     return text.replace("`$.", "`").replace("`$`", "the body")
 
 
-# A place in a message, and the field of the typed body that it came from.
+# A place in a `track` call, and the field of the typed body that it came from.
 _PLACES: Final = (
     ("properties.products", "items"),
     ("].price", "].unit_price"),
@@ -335,9 +114,9 @@ _PLACES: Final = (
 )
 
 
-def placed(kind: str, text: str) -> str:
-    """What was wrong with a message, in the words of the typed body that it came from."""
-    has_properties = "properties" in KINDS[kind].body.__struct_fields__
+def placed(path: str, text: str) -> str:
+    """Returns what is wrong with an event in the words of the typed body that it came from."""
+    has_properties = "properties" in TYPED_ROUTES[path].body.__struct_fields__
     for theirs, ours in _PLACES:
         if not (has_properties and theirs.startswith("properties.")):
             text = text.replace(theirs, ours)

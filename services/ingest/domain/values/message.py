@@ -20,7 +20,7 @@ class Consent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """The event_context of an event; only what this platform makes use of is read."""
+    """The context of an event; only what this platform makes use of is read."""
 
     traits: dict[str, Any] | list[Any] | None = None
     consent: Consent | list[Any] | None = None

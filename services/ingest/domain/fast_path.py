@@ -1,4 +1,12 @@
-"""A plain message becomes a record of the bus."""
+"""Plain messages: those in which nothing has to be put right become records of the bus in a few steps.
+
+The general rules look at every part of a message as if it might be missing, misspelt or of another type. Most messages
+say everything as the contract has it: ids and names are texts, properties are of the types that their event expects,
+nothing stands where something else should. These are read here, for a third of the work.
+
+Law: for any bytes, `Plain.read` returns None, or the record that `judge` and `wire.encode` make of them. What is in
+doubt is left to those two, so that every refusal, and its reason, is theirs.
+"""
 
 from collections.abc import Callable, Container
 from datetime import UTC, datetime, timedelta
@@ -7,12 +15,16 @@ from typing import Any, Final
 
 import msgspec
 
+from services.ingest.domain.catalogue import customer_identified, page_viewed
+from services.ingest.domain.catalogue.customer_identified import fast_traits
+from services.ingest.domain.catalogue.entry import Fields
+from services.ingest.domain.catalogue.fast_parts import custom
+from services.ingest.domain.catalogue.page_viewed import OpenPage, fast_viewed
+from services.ingest.domain.catalogue.registry import FAST_RULES
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats.tracking import MAX_MESSAGE_ID_LENGTH
 from services.ingest.domain.judge import MAX_NAME_LENGTH, NOT_RIGHT
-from services.ingest.domain.plain import bodies
-from services.ingest.domain.plain.bodies import Page, Said
 from services.ingest.domain.request.body import MAX_BATCH_EVENTS
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, times
@@ -41,7 +53,7 @@ _parse_time: Final[Any] = datetime.fromisoformat
 class _Message(Sent, frozen=True, kw_only=True):
     """One event, before it is understood, with its properties as an object, which they have to be here."""
 
-    properties: Said = {}
+    properties: Fields = {}
 
 
 _decode: Final = msgspec.json.Decoder(_Message).decode
@@ -67,13 +79,13 @@ class Around(msgspec.Struct, frozen=True):
     """What stands around an event: as it is written, and what else follows from it."""
 
     written: msgspec.Raw | None
-    page: Page
+    page: OpenPage
     historical: bool
     consents: bool
 
 
 # The name and the properties that a plan judges, the typed event, and whom it is about.
-Meaning = tuple[str, Said, Body, tuple[Identity, ...] | msgspec.Raw]
+Meaning = tuple[str, Fields, Body, tuple[Identity, ...] | msgspec.Raw]
 
 
 def _meaning(
@@ -87,14 +99,14 @@ def _meaning(
     body: Body | None
     if kind == "track":
         name = _text(said.event)
-        make = bodies.TRACKS.get(name.lower(), bodies.custom)
+        make = FAST_RULES.get(name.lower(), custom)
         if make is None or not 0 < len(name) <= MAX_NAME_LENGTH:
             return None
         body = make(name, properties)
         return None if body is None else (name, properties, body, customer.written)
     if kind == "page" or kind == "screen":
-        body = bodies.page_viewed(said, properties, around.page, screen=kind == "screen")
-        return "Page", properties, body, customer.written
+        body = fast_viewed(said, properties, around.page, screen=kind == "screen")
+        return page_viewed.NAME, properties, body, customer.written
     return None
 
 
@@ -103,7 +115,7 @@ def _identify(said: _Message, customer: Customer, around: Around, request_contex
         return None
     if request_context.consent_words and request_context.consent_words.among(said.traits):
         return None
-    found = bodies.traits(said.traits)
+    found = fast_traits(said.traits)
     if found is None:
         return None
     traits, address = found
@@ -112,7 +124,7 @@ def _identify(said: _Message, customer: Customer, around: Around, request_contex
         if not customer.user:  # the address is the stronger one
             return None
         identities = (*customer.user, Identity(Namespace.EMAIL, address), *customer.anonymous)
-    return "Identify", said.traits, CustomerIdentified(traits=traits), identities
+    return customer_identified.NAME, said.traits, CustomerIdentified(traits=traits), identities
 
 
 Read = Callable[[bytes, int], Ready | None]
@@ -222,7 +234,7 @@ class _Surroundings:
             if said.traits
             else Around(
                 written=found.written,
-                page=Page(*[short(page.get(name)) for name in Page.__struct_fields__]),
+                page=OpenPage(*[short(page.get(name)) for name in OpenPage.__struct_fields__]),
                 historical=self._request_context.trusted and historical,
                 consents=said.consent is not None,
             )

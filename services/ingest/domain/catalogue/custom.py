@@ -1,0 +1,29 @@
+"""Anything that has no type of its own: any other `track` call, `POST /v1/events`."""
+
+from typing import Any, Final
+
+from services.ingest.domain.catalogue.entry import EXAMPLE_CUSTOMER, CatalogueEntry, Fact, FactCall, Meaning, TypedRoute
+from shared.contracts.events import CustomEvent
+
+
+class Custom(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Anything that has no route of its own."""
+
+    name: str
+    properties: dict[str, Any] = {}
+
+
+def _understand(fact: Custom, call: FactCall) -> Meaning:
+    return call.track(fact.name.strip(), fact.properties)
+
+
+ENTRY: Final = CatalogueEntry(
+    body=CustomEvent,
+    route=TypedRoute(
+        path="events",
+        body=Custom,
+        key="header",
+        example={"customer": EXAMPLE_CUSTOMER, "name": "Wishlist Shared", "properties": {"items": 3}},
+        understand=_understand,
+    ),
+)

@@ -1,0 +1,78 @@
+"""Who a customer is: `identify` calls, `POST /v1/customers`."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from services.ingest.domain.catalogue import fast_parts as fast
+from services.ingest.domain.catalogue.entry import (
+    EXAMPLE_CUSTOMER,
+    EXAMPLE_OCCURRED,
+    CatalogueEntry,
+    Fact,
+    FactCall,
+    Fields,
+    Meaning,
+    TypedRoute,
+)
+from services.ingest.domain.definitions.consent import Words
+from shared.contracts import normal_form
+from shared.contracts.consent import pair_of
+from shared.contracts.events import CustomerIdentified
+from shared.contracts.identity import MAX_VALUE_LENGTH
+
+NAME: Final = "Identify"  # as a tracking plan speaks of it
+
+
+def identified(traits: Fields, consent: Mapping[str, bool], words: Words) -> CustomerIdentified:
+    """Returns who a customer is, by their traits in normal form, and what they agreed to.
+
+    `consent` is by channel, or by channel and purpose; `words` are the source's names of traits that mean consent. Of
+    two that contradict each other the withdrawal wins.
+    """
+    agreed = {str(pair_of(spelt)): granted for spelt, granted in consent.items()}
+    for spelt, granted in words.read(traits).items():
+        agreed[spelt] = agreed.get(spelt, True) and granted
+    return CustomerIdentified(traits=traits, consent=agreed)
+
+
+def fast_traits(fields: Fields) -> tuple[Fields, str | None] | None:
+    """Returns a customer's traits in their normal form and the mail address among them; None if they are not plain."""
+    if "phone" in fields:  # is read by the country that the rest speaks of
+        return None
+    address = fields.get("email")
+    if address is None:
+        return fields, None
+    if len(fast.strip(address)) > MAX_VALUE_LENGTH:
+        return None
+    normal = normal_form.email(address)
+    return (fields, None) if normal is None else ({**fields, "email": normal}, normal)
+
+
+class Identified(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """Who a customer is: traits, and consent by channel, which means marketing, or by `channel:purpose`."""
+
+    traits: dict[str, Any] = {}
+    consent: dict[str, bool] = {}
+
+
+def _understand(fact: Identified, call: FactCall) -> Meaning:
+    if call.consent_words is None:
+        return Meaning(NAME, CustomerIdentified(traits=call.traits), fact.traits)
+    return Meaning(NAME, identified(call.traits, fact.consent, call.consent_words), fact.traits)
+
+
+ENTRY: Final = CatalogueEntry(
+    body=CustomerIdentified,
+    route=TypedRoute(
+        path="customers",
+        body=Identified,
+        key="moment",
+        example={
+            "customer": EXAMPLE_CUSTOMER,
+            "traits": {"first_name": "Ann", "country": "DE"},
+            "consent": {"email": True},
+            "occurred_at": EXAMPLE_OCCURRED,
+        },
+        understand=_understand,
+    ),
+)

@@ -1,0 +1,61 @@
+"""What a `track` call means: one of the catalogue's events, with all that was said beside it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from services.ingest.domain.catalogue.entry import CatalogueEntry
+from services.ingest.domain.catalogue.parts import LINE
+from services.ingest.domain.catalogue.properties import beside
+from services.ingest.domain.catalogue.registry import BY_NAME
+from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.values import message
+from shared.contracts.events import Body, Told
+
+
+def understood(name: str, properties: bytes, message_id: str) -> Body | None:
+    """Returns the typed event that a `track` of this name is; None if it is a `CustomEvent`.
+
+    Raises `BadEvent` when it means to be typed and is not right.
+    """
+    entry = BY_NAME.get(name.lower())
+    if entry is None or entry.properties is None or entry.rule is None:
+        return None
+    try:
+        read, held = entry.properties.read(properties)
+        body = entry.rule(read, message_id)
+    except msgspec.ValidationError as error:
+        raise BadEvent(Reason.MALFORMED, f"properties of {name!r}: {error}; send the type that it expects") from None
+    if body is None or (held and _holds(entry, body, read)):
+        return body
+    return _with_the_rest(entry, body, message.decode_object(properties))
+
+
+def _holds(entry: CatalogueEntry, body: Told, read: Any) -> bool:
+    """Whether this typed event, too, holds all that its properties and lines say."""
+    if any(getattr(read, name) is not None for name in entry.not_held(body)):
+        return False
+    if entry.has_items:
+        for one in read.products or ():
+            if one.currency is not None or (one.sku is not None and one.product_id is not None):
+                return False
+    return True
+
+
+def _with_the_rest(entry: CatalogueEntry, body: Any, fields: Mapping[str, Any]) -> Body:
+    assert entry.properties is not None
+    not_held = entry.not_held(body)
+    held = tuple(names for names in entry.properties.held if not set(names).intersection(not_held))
+    changes: dict[str, Any] = {}
+    if more := beside(fields, held):
+        changes["more"] = more
+    if entry.has_items:
+        lines = [beside(product, LINE) for product in fields.get("products") or ()]
+        if any(lines):
+            changes["items"] = tuple(
+                msgspec.structs.replace(item, more=more) if more else item
+                for item, more in zip(body.items, lines, strict=True)
+            )
+    result: Body = msgspec.structs.replace(body, **changes) if changes else body
+    return result

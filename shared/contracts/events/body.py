@@ -1,0 +1,39 @@
+"""What all typed events have in common: past tense, frozen, versioned. Money is integer minor units (ISO 4217)."""
+
+from typing import Any, ClassVar, Final
+
+import msgspec
+
+MARKETING: Final = "marketing"  # the purpose of a message that says none, and of consent by channel alone
+
+
+class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """What an event says, without the envelope that says whose, when and by whom."""
+
+    TYPE: ClassVar[str] = ""
+    """The type on the bus, with its version. A renamed or reshaped type is a new version."""
+    PUBLIC: ClassVar[bool] = False
+    """Whether a browser's public key is believed when it says this: behaviour, never what was bought or agreed to."""
+
+
+class Told(Body, frozen=True):
+    """A fact as somebody outside tells it. `more` is what was said beside that, in the sender's own words."""
+
+    more: dict[str, Any] = {}
+
+
+class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
+    """One line of an order or a cart. Prices are per unit, in minor units.
+
+    `total_minor` is what the line comes to where that is not quantity times price: of weighed and discounted goods.
+    `more` is what was said of it beside that, in the sender's own words.
+    """
+
+    sku: str
+    name: str = ""
+    category: str = ""
+    quantity: int
+    unit_price_minor: int
+    unit_cost_minor: int | None = None
+    total_minor: int | None = None
+    more: dict[str, Any] = {}

@@ -1,0 +1,15 @@
+"""An order will come later than promised."""
+
+from typing import ClassVar
+
+from shared.contracts.events.body import Told
+
+
+class OrderDelayed(Told, frozen=True, kw_only=True):
+    """An order will come later than promised."""
+
+    TYPE: ClassVar = "rapport.order_delayed.v1"
+
+    order_id: str
+    reason: str = ""
+    expected_at: str = ""

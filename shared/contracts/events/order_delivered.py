@@ -1,0 +1,13 @@
+"""An order reached the customer."""
+
+from typing import ClassVar
+
+from shared.contracts.events.body import Told
+
+
+class OrderDelivered(Told, frozen=True, kw_only=True):
+    """An order reached the customer."""
+
+    TYPE: ClassVar = "rapport.order_delivered.v1"
+
+    order_id: str

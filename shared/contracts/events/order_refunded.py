@@ -1,0 +1,16 @@
+"""Money went back for an order. `refund_id` makes one refund count once."""
+
+from typing import ClassVar
+
+from shared.contracts.events.body import Told
+
+
+class OrderRefunded(Told, frozen=True, kw_only=True):
+    """Money went back for an order. `refund_id` makes one refund count once."""
+
+    TYPE: ClassVar = "rapport.order_refunded.v1"
+
+    order_id: str
+    refund_id: str
+    currency: str
+    amount_minor: int
