@@ -22,13 +22,12 @@ from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.definitions import expression, mapping, plan, renaming, repair, shape
 from services.ingest.domain.definitions.budget import Budget
 from services.ingest.domain.definitions.mapping import Mapper
-from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.definitions.write_key import without_write_keys
 from services.ingest.domain.errors import BadDefinition, BadEvent, BadRequest
 from services.ingest.domain.fast_path import reader
 from services.ingest.domain.formats import cloudevents, inbound, pixel
 from services.ingest.domain.formats.files import FileFormat, Options
-from services.ingest.domain.formats.webhooks import signature
+from services.ingest.domain.formats.webhooks import registry
 from services.ingest.domain.formats.webhooks.delivery import Delivery
 from services.ingest.domain.formats.webhooks.signature import BadSignature
 from services.ingest.domain.judge import normalise
@@ -106,7 +105,7 @@ def unpack(raw: bytes) -> None:
     read.finish()
 
 
-def taken(way: IngestMethod, raw: bytes, form: Format = Format.JSON, **around: Any) -> None:
+def taken(way: IngestMethod, raw: bytes, form: str = "json", **around: Any) -> None:
     found = payload.meaning(Payload(way=way, raw=raw, around=around), request_context(), form, MAPPER)
     for one in found.messages:
         normalise(one, request_context())
@@ -143,7 +142,7 @@ def bodies() -> Iterator[tuple[str, Callable[[bytes], object]]]:
     yield "an upstream record", lambda raw: inbound.decode([("ce_id", raw), (words(raw), b"x")], raw)
     for kind in TYPED_ROUTES:
         yield f"a body of /v1/{kind}", lambda raw, kind=kind: taken(IngestMethod.TYPED, raw, kind=kind)  # type: ignore[misc]
-    for form in (Format.SHOPIFY, Format.WOOCOMMERCE, Format.STRIPE, Format.JSON):
+    for form in ("shopify", "woocommerce", "stripe", "json"):
         yield (
             f"a webhook of {form}",
             lambda raw, form=form: taken(  # type: ignore[misc]
@@ -167,7 +166,7 @@ def bodies() -> Iterator[tuple[str, Callable[[bytes], object]]]:
 def texts() -> Iterator[tuple[str, Callable[[str], object]]]:
     """Every parser of texts: headers, parameters, and values that mean more than themselves."""
     yield "a Basic credential", lambda text: _basic_user(f"Basic {text}")
-    for form in (Format.SHOPIFY, Format.WOOCOMMERCE, Format.STRIPE, Format.STANDARD, Format.JSON):
+    for form in ("shopify", "woocommerce", "stripe", "standard-webhooks", "json"):
         yield f"a signature of {form}", lambda text, form=form: signed(form, text)  # type: ignore[misc]
     yield "an ETag", lambda text: if_match(f'"{text}"')
     yield "a cursor", lambda text: decode_cursor(text, tuple[datetime, UUID])
@@ -205,12 +204,12 @@ def texts() -> Iterator[tuple[str, Callable[[str], object]]]:
 FIND: Final = expression.finder("at", "[a, b[?contains(@, 'x')], join(a, b), to_string(@)]")
 
 
-def signed(form: Format, text: str) -> None:
+def signed(form: str, text: str) -> None:
     headers = dict.fromkeys(
         ("x-shopify-hmac-sha256", "x-wc-webhook-signature", "stripe-signature", "webhook-signature"), text
     )
     stamp = {"webhook-id": text, "webhook-timestamp": str(int(NOW.timestamp())), "x-hub-signature-256": text}
-    signature.verify(form, b"secret of some", Delivery(raw=text.encode(), headers={**headers, **stamp}), now=NOW)
+    registry.verify(form, b"secret of some", Delivery(raw=text.encode(), headers={**headers, **stamp}), now=NOW)
 
 
 # Each makes bytes of about that size.

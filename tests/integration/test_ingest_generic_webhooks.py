@@ -6,7 +6,6 @@ from typing import Any
 import httpx2
 import pytest
 
-from services.ingest.domain.definitions.source import Format
 from tests.conftest import DatabaseFactory
 from tests.integration.test_ingest_ways import nothing_came_of_it, problem_of
 from tests.integration.test_ingest_webhooks import ADMIN, SALE, SOLD, delivered, edit, make, release, waiting
@@ -21,7 +20,7 @@ async def ingest(database_factory: DatabaseFactory) -> AsyncIterator[Ingest]:
 
 
 async def test_a_generic_source_that_signs_nothing_is_known_by_its_write_key(ingest: Ingest) -> None:
-    source_id = await make(ingest, Format.JSON, secret=None)
+    source_id = await make(ingest, "json", secret=None)
     path = f"webhooks/{source_id}"
     assert problem_of(await ingest.post(path, SALE, key=None), 401, "unknown-key")
     assert "another source's" in problem_of(await ingest.post(path, SALE, key="server"), 401, "badly-signed")
@@ -32,8 +31,8 @@ async def test_a_generic_source_that_signs_nothing_is_known_by_its_write_key(ing
 
 
 async def test_a_delivery_before_its_mapping_is_released_once_there_is_one(ingest: Ingest) -> None:
-    source_id = await make(ingest, Format.STANDARD, mapping=None)
-    assert (await delivered(ingest, source_id, Format.STANDARD, SALE))["quarantined"] == 1
+    source_id = await make(ingest, "standard-webhooks", mapping=None)
+    assert (await delivered(ingest, source_id, "standard-webhooks", SALE))["quarantined"] == 1
     [held] = await ingest.quarantined()
     assert (held["reason_code"], held["reason"][:27]) == ("mapping", "mapping: this source has no")
     await edit(ingest, source_id, mapping=TILL)
@@ -42,7 +41,7 @@ async def test_a_delivery_before_its_mapping_is_released_once_there_is_one(inges
 
 
 async def test_a_mapping_is_tried_before_it_is_used_and_nothing_comes_of_that(ingest: Ingest) -> None:
-    source_id = await make(ingest, Format.JSON, mapping=None)
+    source_id = await make(ingest, "json", mapping=None)
     path = f"/v1/sources/{source_id}/mapping/preview"
 
     async def tried(payload: Any, mapping: Any) -> httpx2.Response:
@@ -71,5 +70,5 @@ async def test_a_mapping_is_tried_before_it_is_used_and_nothing_comes_of_that(in
     assert (await ingest.http.post(path, json={"payload": SALE})).status_code == 401
     assert await nothing_came_of_it(ingest)
     await edit(ingest, source_id, mapping=TILL)
-    assert (await delivered(ingest, source_id, Format.JSON, SALE))["events"] == 1
+    assert (await delivered(ingest, source_id, "json", SALE))["events"] == 1
     assert str(ingest.publisher.events[0].event_id) == event["event_id"]

@@ -18,10 +18,10 @@ from services.ingest.api.examples import BINARY, CLOUDEVENT, WEBHOOK
 from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.api.tracking import keys_of
 from services.ingest.domain.catalogue.registry import TYPED_ROUTES
-from services.ingest.domain.definitions.source import WEBHOOKS, Source
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadRequest
 from services.ingest.domain.formats import cloudevents, typed
-from services.ingest.domain.formats.webhooks import signature
+from services.ingest.domain.formats.webhooks import registry
 from services.ingest.domain.formats.webhooks.delivery import Delivery
 from services.ingest.domain.formats.webhooks.signature import BadSignature
 from services.ingest.domain.payload import MAX_WEBHOOK_BYTES, IngestMethod, Payload
@@ -41,8 +41,6 @@ from shared.service.logging import traceparent
 MAX_KEY_LENGTH: Final = 200  # characters of an Idempotency-Key
 MAX_EVENTS: Final = 2_500  # of a batch of CloudEvents
 TAKEN: Final = 202
-# The headers of a delivery that say something of it; the rest is the transport's.
-SAYING: Final = ("webhook-", "x-shopify-", "x-wc-webhook-", "stripe-", "x-hub-", "content-type")
 
 router = APIRouter(prefix="/v1")
 
@@ -279,17 +277,17 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
     intake = intake_of(request)
     raw = await _body(request, MAX_WEBHOOK_BYTES)
     source = await _webhook_source(intake, source_id)
-    headers = {name: value for name, value in request.headers.items() if name.startswith(SAYING)}
+    headers = {name: value for name, value in request.headers.items() if name.startswith(registry.HEADERS)}
     delivery = Delivery(raw=raw, headers=headers)
     try:
-        signature.verify(source.format, source.secret, delivery, now=intake.clock.now())
+        registry.verify(source.format, source.secret, delivery, now=intake.clock.now())
     except BadSignature as error:
         raise BadlySigned(str(error), challenge="Signature") from None
     if source.secret is None:  # a generic source that signs nothing is known by its write key
         known = await _source(request)
         if known.id != source.id:
             raise BadlySigned("the write key is another source's", challenge="Basic")
-    kept = signature.vouched(source.format, source.secret, headers)
+    kept = registry.vouched(source.format, source.secret, headers)
     done = await _take_delivery(request, source, Payload(way=IngestMethod.WEBHOOK, raw=raw, around={"headers": kept}))
     return WebhookTaken(
         events=len(done.accepted), quarantined=len(done.refused), ignored=done.ignored[0] if done.ignored else None
@@ -301,7 +299,7 @@ async def _webhook_source(intake: Intake, source_id: UUID) -> Source:
         source = await intake.source_by_id(source_id)
     except DATABASE_ERRORS as error:
         raise database_refusal(error) from None
-    if source is None or source.format not in WEBHOOKS:
+    if source is None or source.format not in registry.VENDORS:
         raise UnknownSource(f"no source of webhooks {source_id}")
     return source
 

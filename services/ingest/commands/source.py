@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from services.ingest.domain.definitions.consent import MaySay
-from services.ingest.domain.definitions.source import Format
+from services.ingest.domain.formats.webhooks.registry import FORMATS
 from services.ingest.service import sources
 from services.ingest.service.vault import Vault
 from shared.audit.command import user
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
         "--may-say", nargs="*", choices=list(MaySay), default=[], help="what a public key may say, to be confirmed"
     )
     create.add_argument("--consent-words", choices=["usual"], help="read the usual words among traits as consent")
-    create.add_argument("--format", choices=list(Format), default="tracking", help="how its payloads are written")
+    create.add_argument("--format", choices=FORMATS, default="tracking", help="how its payloads are written")
     create.add_argument("--country", help="of customers who say none, to read phone numbers by: ISO 3166, such as DE")
     create.add_argument("--ce-source", help="the CloudEvents source of its events on rapport.inbound.v1")
     commands.add_parser("list", help="print every source: name, kind, id, whether it may order, whether it is disabled")

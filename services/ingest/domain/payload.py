@@ -12,13 +12,12 @@ from typing import Any, Final
 import msgspec
 
 from services.ingest.domain.definitions.mapping import Mapper
-from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats import cloudevents, typed
 from services.ingest.domain.formats.files import BEYOND
 from services.ingest.domain.formats.tracking import Understood
-from services.ingest.domain.formats.webhooks import shopify, stripe, woocommerce
 from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated
+from services.ingest.domain.formats.webhooks.registry import TELLING_HEADERS, VENDORS
 from services.ingest.domain.judge import NOT_RIGHT
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values.message import keepable, text
@@ -40,7 +39,6 @@ _EVENTS: Final = (IngestMethod.TRACKING, IngestMethod.CLOUDEVENTS)  # whose payl
 
 # What stands around a payload and tells it from another of the same bytes. The rest differs from one try to the next.
 _TELLING: Final = ("kind", "idempotency_key", "type", "file", "row")
-_TELLING_HEADERS: Final = ("x-shopify-topic", "x-wc-webhook-topic")
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +52,7 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     def fingerprint(self) -> str:
         """What it has in common with itself, sent again."""
         headers = self.around.get("headers", {})
-        told = [self.way, *map(self.around.get, _TELLING), *map(headers.get, _TELLING_HEADERS)]
+        told = [self.way, *map(self.around.get, _TELLING), *map(headers.get, TELLING_HEADERS)]
         return hashlib.sha256(msgspec.json.encode(told) + self.raw).hexdigest()
 
 
@@ -70,7 +68,7 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     ignored: str = ""
 
 
-def meaning(payload: Payload, context: RequestContext, form: Format, mapper: Mapper | None) -> Meaning:
+def meaning(payload: Payload, context: RequestContext, form: str, mapper: Mapper | None) -> Meaning:
     """What a payload means, by the rules of its source; raises `BadEvent` and nothing else."""
     keepable(payload.raw, at="event" if payload.way in _EVENTS else "body")
     try:
@@ -93,9 +91,10 @@ def _cloudevent(payload: Payload, context: RequestContext, *_: Any) -> Meaning:
     return Meaning(understood=cloudevents.understand(payload.raw, context))
 
 
-def _webhook(payload: Payload, _: RequestContext, form: Format, mapper: Mapper | None) -> Meaning:
+def _webhook(payload: Payload, _: RequestContext, form: str, mapper: Mapper | None) -> Meaning:
     delivery = Delivery(raw=payload.raw, headers=payload.around.get("headers", {}))
-    found = _mapped(delivery, mapper) if form in (Format.JSON, Format.STANDARD) else _VENDORS[form](delivery)
+    translate = VENDORS[form].translate
+    found = _mapped(delivery, mapper) if translate is None else translate(delivery)
     if not found.messages:
         return Meaning(ignored=found.ignored or "no rule of the mapping applies")
     return Meaning(messages=_named(found.messages, found.delivery_id), also_known=found.also_known)
@@ -108,7 +107,7 @@ def _mapped(delivery: Delivery, mapper: Mapper | None) -> Translated:
     return Translated(delivery_id=delivery_id, messages=mapper.apply(msgspec.json.decode(delivery.raw)))
 
 
-def _file(payload: Payload, _: RequestContext, __: Format, mapper: Mapper | None) -> Meaning:
+def _file(payload: Payload, _: RequestContext, __: str, mapper: Mapper | None) -> Meaning:
     """A row, or a group of rows, of a file. Without an id of its own an event has that of its place in the file."""
     row = _decode_object(payload.raw)
     if BEYOND in row:
@@ -134,12 +133,6 @@ def _named(messages: Sequence[dict[str, Any]], place: str) -> list[bytes]:
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
-
-_VENDORS: Final[Mapping[Format, Callable[[Delivery], Translated]]] = {
-    Format.SHOPIFY: shopify.translate,
-    Format.WOOCOMMERCE: woocommerce.translate,
-    Format.STRIPE: stripe.translate,
-}
 
 _WAYS: Final[Mapping[IngestMethod, Callable[..., Meaning]]] = {
     IngestMethod.TRACKING: _tracking,

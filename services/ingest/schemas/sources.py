@@ -4,13 +4,13 @@ from datetime import date, datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, WithJsonSchema
 
 from services.ingest.domain.definitions import mapping
 from services.ingest.domain.definitions.consent import MaySay, Word
 from services.ingest.domain.definitions.plan import Planned
 from services.ingest.domain.definitions.renaming import Renamed
-from services.ingest.domain.definitions.source import Format
+from services.ingest.domain.formats.webhooks.registry import FORMATS
 from shared.http import JSON_NUMBER, Boolean, Text
 from shared.http.openapi import schema_of
 
@@ -48,6 +48,15 @@ _TRIED: dict[str, Any] = {
     },
 }
 _WORDS = {"wants_news": "email:newsletter", "no_mail": {"to": "email", "inverted": True}}
+
+
+def _is_format(name: str) -> str:
+    if name not in FORMATS:
+        raise ValueError(f"must be one of {', '.join(FORMATS)}")
+    return name
+
+
+Format = Annotated[str, AfterValidator(_is_format), Field(json_schema_extra={"enum": list(FORMATS)})]
 
 
 class SourcePatch(BaseModel):

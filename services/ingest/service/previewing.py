@@ -7,7 +7,6 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.errors import BadEvent
 from services.ingest.domain.payload import IngestMethod, Payload, meaning
 from services.ingest.service import sources, triage
@@ -40,7 +39,7 @@ def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[li
         raise NotUsable("mapping: give one to try, or give the source one")
     tried = Payload(way=IngestMethod.WEBHOOK, raw=msgspec.json.encode(payload))
     context = triage.context_for(source, now, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
-    mapped = replace(source, format=Format.JSON)  # whatever its payloads are: the mapping is what is tried
+    mapped = replace(source, format="json")  # whatever its payloads are: the mapping is what is tried
     try:
         found = meaning(tried, context, mapped.format, mapped.mapper)
     except BadEvent as error:

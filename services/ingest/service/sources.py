@@ -16,7 +16,7 @@ from services.ingest.domain.definitions.consent import NO_WORDS, Words
 from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
-from services.ingest.domain.definitions.source import MAX_GRACE, MAX_KEYS, Format, Source
+from services.ingest.domain.definitions.source import MAX_GRACE, MAX_KEYS, Source
 from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.values import phone
 from services.ingest.repository import sources as repository
@@ -75,7 +75,7 @@ def new_key() -> str:
 
 PLAIN: Final[Row] = {
     "kind": SourceKind.SERVER.value,
-    "format": Format.TRACKING.value,
+    "format": "tracking",
     "allow_orders": False,
     "allowed_origins": [],
     "events_per_second": None,
@@ -237,7 +237,7 @@ def compiled(row: Row, vault: Vault) -> Source:
         id=row["id"],
         name=row["name"],
         kind=SourceKind(row["kind"]),
-        format=Format(row["format"]),
+        format=row["format"],
         allow_orders=row["allow_orders"],
         allowed_origins=frozenset(row["allowed_origins"]),
         events_per_second=row["events_per_second"],

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.ingest.api.examples import CLOUDEVENT
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
-from services.ingest.domain.definitions.source import Format, Source
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats import cloudevents
 from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.service.triage import MAX_PAYLOAD_EVENT_BYTES, TriageResult
@@ -40,8 +40,8 @@ from shared.contracts.events import (
 from shared.contracts.identity import Identity, Namespace
 from tests.support.webhooks import NOW, events_of, refusal_of, source, taken
 
-SERVER = source(Format.TRACKING)
-PUBLIC = source(Format.TRACKING, kind=SourceKind.PUBLIC)
+SERVER = source("tracking")
+PUBLIC = source("tracking", kind=SourceKind.PUBLIC)
 LINE = Item(sku="T-1", name="Tea", category="tea", quantity=2, unit_price_minor=2995, unit_cost_minor=1000)
 OURS: list[Body] = [
     OrderPlaced(
@@ -170,7 +170,7 @@ def test_any_other_type_is_an_event_of_that_name_with_its_data() -> None:
 
 def test_a_sources_own_words_make_it_typed() -> None:
     words = Renamed(event="Order Completed", properties={"order_id": "no", "total": "sum", "currency": "'EUR'"})
-    erp = source(Format.TRACKING, renaming=Renaming({"com.example.sold": words}))
+    erp = source("tracking", renaming=Renaming({"com.example.sold": words}))
     data = {"no": 7, "sum": "59.90", "customer": {"email": "Ann@Example.com"}}
     found = meant(event("com.example.sold", data), erp)
     assert found.body == OrderPlaced(
@@ -278,4 +278,4 @@ def test_a_server_gives_consent_and_identifies_by_traits_and_a_public_key_does_n
 
 def test_a_public_key_speaks_of_orders_as_claims_only() -> None:
     assert meant(ORDER, PUBLIC).claim
-    assert not meant(ORDER, source(Format.TRACKING, kind=SourceKind.PUBLIC, allow_orders=True)).claim
+    assert not meant(ORDER, source("tracking", kind=SourceKind.PUBLIC, allow_orders=True)).claim

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.definitions.consent import USUAL, Document, Word, Words
-from services.ingest.domain.definitions.source import Format, Source
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.formats.files import FileFormat, Options
 from services.ingest.domain.payload import IngestMethod, Payload
@@ -17,10 +17,10 @@ from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import ConsentChanged, CustomerIdentified
 from tests.support.webhooks import events_of, refusal_of, source, taken
 
-SERVER = source(Format.TRACKING)
-PUBLIC = source(Format.TRACKING, kind=SourceKind.PUBLIC)
-ALLOWED = source(Format.TRACKING, kind=SourceKind.PUBLIC, may_say=frozenset({"addresses", "consent"}))
-WITHOUT_ADDRESSES = source(Format.TRACKING, kind=SourceKind.PUBLIC, may_say=frozenset({"consent"}))
+SERVER = source("tracking")
+PUBLIC = source("tracking", kind=SourceKind.PUBLIC)
+ALLOWED = source("tracking", kind=SourceKind.PUBLIC, may_say=frozenset({"addresses", "consent"}))
+WITHOUT_ADDRESSES = source("tracking", kind=SourceKind.PUBLIC, may_say=frozenset({"consent"}))
 GIVEN = {"channel": "email", "granted": True}
 WITHDRAWN = {"channel": "email", "granted": False}
 
@@ -126,7 +126,7 @@ def test_nobody_says_whom_to_ask_by_the_contract_s_own_word(by: Source) -> None:
 
 
 def with_words(document: Document, kind: SourceKind = SourceKind.SERVER) -> Source:
-    return source(Format.TRACKING, kind=kind, consent_words=Words(document))
+    return source("tracking", kind=kind, consent_words=Words(document))
 
 
 def test_the_usual_words_mean_consent_only_where_that_is_switched_on() -> None:

@@ -6,7 +6,7 @@ from typing import Any, Final
 import pytest
 
 from services.ingest.domain.definitions.mapping import Mapper, parse
-from services.ingest.domain.definitions.source import Format, Source
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats.files import FileFormat, Options
 from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.service import triage
@@ -73,14 +73,14 @@ def file(**country: str) -> Payload:
 
 
 WAYS: Final[dict[str, Any]] = {
-    "a track call": (tracking, Format.TRACKING),
-    "an identify call": (identify, Format.TRACKING),
-    "a typed route": (typed, Format.TRACKING),
-    "traits of a typed route": (typed_traits, Format.TRACKING),
-    "a CloudEvent": (cloudevent, Format.TRACKING),
-    "a shop": (woocommerce, Format.WOOCOMMERCE),
-    "a mapping": (till, Format.JSON),
-    "a row of a file": (file, Format.TRACKING),
+    "a track call": (tracking, "tracking"),
+    "an identify call": (identify, "tracking"),
+    "a typed route": (typed, "tracking"),
+    "traits of a typed route": (typed_traits, "tracking"),
+    "a CloudEvent": (cloudevent, "tracking"),
+    "a shop": (woocommerce, "woocommerce"),
+    "a mapping": (till, "json"),
+    "a row of a file": (file, "tracking"),
 }
 
 
@@ -112,21 +112,21 @@ def test_a_national_number_is_read_by_the_customers_country_before_the_sources(w
 
 def test_an_import_counts_the_numbers_that_link_nobody() -> None:
     report = Report()
-    for done in (taken(file(country=country), source(Format.TRACKING)) for country in ("AT", "", "Austria")):
+    for done in (taken(file(country=country), source("tracking")) for country in ("AT", "", "Austria")):
         report.add(Batch(done, 1))
     assert (report.events, report.refused, report.unread_phones) == (3, 0, 2)
 
 
 def test_messages_that_are_read_in_a_few_steps_leave_numbers_to_the_same_rule() -> None:
-    raw, by = identify().raw, source(Format.TRACKING, country="AT")
+    raw, by = identify().raw, source("tracking", country="AT")
     done = triage.triage_messages([raw], triage.context_for(by, NOW), partition_secret=b"test")
     assert numbers(done) == AUSTRIAN
 
 
 def test_a_public_key_links_by_no_number_and_its_traits_have_the_same_form() -> None:
-    by = source(Format.TRACKING, kind=SourceKind.PUBLIC, country="AT")
+    by = source("tracking", kind=SourceKind.PUBLIC, country="AT")
     done = taken(identify(), by)
     [event] = events_of(done)
     assert [one.namespace for one in event.identities] == [Namespace.USER_ID]
     assert event.body.traits["phone"] == AUSTRIAN[0]  # type: ignore[attr-defined]
-    assert taken(identify(), source(Format.TRACKING, kind=SourceKind.PUBLIC)).unread_phones == 0
+    assert taken(identify(), source("tracking", kind=SourceKind.PUBLIC)).unread_phones == 0

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.formats.webhooks import shopify
 from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import Event
@@ -25,7 +24,7 @@ from shared.contracts.identity import Identity, Namespace
 from tests.support.webhooks import delivery, events_of, folded, refusal_of, source, spoiled, taken
 from tests.unit.ingest.test_ingest_normalise import JSON
 
-SHOP = source(Format.SHOPIFY)
+SHOP = source("shopify")
 PLACED = datetime(2026, 1, 30, 9, 15, tzinfo=UTC)
 CUSTOMER: dict[str, Any] = {
     "id": 6101,

@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.formats.webhooks import stripe
 from services.ingest.domain.values import money
 from services.ingest.service.triage import TriageResult
@@ -18,7 +17,7 @@ from shared.contracts.identity import Identity, Namespace
 from tests.support.webhooks import delivery, events_of, folded, refusal_of, source, spoiled, taken
 from tests.unit.ingest.test_ingest_normalise import JSON
 
-SHOP = source(Format.STRIPE)
+SHOP = source("stripe")
 PAID = datetime(2026, 1, 30, 12, tzinfo=UTC)
 PAID_SECONDS = int(PAID.timestamp())
 CHARGE: dict[str, Any] = {

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.definitions.plan import Document, Mode, Plan, Planned
-from services.ingest.domain.definitions.source import Format, Source
+from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats import typed
 from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.service.triage import TriageResult
@@ -37,8 +37,8 @@ from tests.support.typed import TYPED
 from tests.support.webhooks import NOW, events_of, refusal_of, source, spoiled, taken
 from tests.unit.ingest.test_ingest_normalise import JSON
 
-SERVER = source(Format.TRACKING)
-PUBLIC = source(Format.TRACKING, kind=SourceKind.PUBLIC)
+SERVER = source("tracking")
+PUBLIC = source("tracking", kind=SourceKind.PUBLIC)
 TEA = Item(sku="TEA-1", name="茉莉花茶", category="tea", quantity=2, unit_price_minor=2995)
 MEANT: dict[str, Body] = {
     "orders": OrderPlaced(order_id="A-1001", currency="EUR", total_minor=5990, items=(TEA,)),
@@ -260,13 +260,13 @@ def test_an_error_is_told_in_the_words_of_the_body(kind: str, changes: dict[str,
 def test_an_events_own_properties_keep_their_place_in_what_a_plan_says() -> None:
     plan = Plan(Document(events={"Waved": Planned(properties={"required": ["hand"]}, mode=Mode.ENFORCE)}))
     body = {"name": "Waved", "customer": {"user_id": "42"}, "properties": {"foot": "left"}}
-    assert "properties" in refusal("events", body, by=source(Format.TRACKING, plan=plan))
+    assert "properties" in refusal("events", body, by=source("tracking", plan=plan))
 
 
 def test_what_a_plan_has_against_a_body_is_told_in_its_words() -> None:
     schema = {"properties": {"total": {"maximum": 1}, "order_id": {"pattern": "^B"}}}
     plan = Plan(Document(events={"Order Refunded": Planned(properties=schema, mode=Mode.ENFORCE)}))
-    text = refusal("refunds", {**TYPED["refunds"], "total": 5}, by=source(Format.TRACKING, plan=plan))
+    text = refusal("refunds", {**TYPED["refunds"], "total": 5}, by=source("tracking", plan=plan))
     assert text.endswith("; send what the plan says, or change the plan")
     assert "order_id: " in text
     assert "properties" not in text

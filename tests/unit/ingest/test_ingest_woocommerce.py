@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.definitions.source import Format
 from services.ingest.domain.formats.webhooks import woocommerce
 from services.ingest.service.triage import TriageResult
 from shared.contracts.envelope import Event
@@ -24,7 +23,7 @@ from shared.contracts.identity import Identity, Namespace
 from tests.support.webhooks import NOW, delivery, events_of, folded, refusal_of, source, spoiled, taken
 from tests.unit.ingest.test_ingest_normalise import JSON
 
-SHOP = source(Format.WOOCOMMERCE)
+SHOP = source("woocommerce")
 PLACED = datetime(2026, 1, 29, 18, 30, tzinfo=UTC)
 BILLING: dict[str, Any] = {
     "first_name": "Tomás",

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
@@ -16,18 +15,7 @@ MAX_GRACE: Final = timedelta(days=30)  # that an old key still works after a rot
 MAX_KEYS: Final = 2  # of a source that work at one time: the one in use, and the one that it is replaced by
 
 
-class Format(StrEnum):
-    """How a source's payloads are written: the tracking API's way, or as webhooks of one vendor or another."""
-
-    TRACKING = "tracking"
-    JSON = "json"
-    STANDARD = "standard-webhooks"
-    SHOPIFY = "shopify"
-    WOOCOMMERCE = "woocommerce"
-    STRIPE = "stripe"
-
-
-WEBHOOKS: Final = frozenset(Format) - {Format.TRACKING}
+TRACKING: Final = "tracking"  # the format of a source that sends as the tracking API has it; others are of webhooks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +25,7 @@ class Source:
     id: UUID
     name: str
     kind: SourceKind
-    format: Format = Format.TRACKING
+    format: str = TRACKING
     allow_orders: bool = False
     allowed_origins: frozenset[str] = frozenset()
     events_per_second: int | None = None

@@ -4,14 +4,17 @@ Source: Shopify Admin API, REST resources Order, Refund, Customer, Fulfillment, 
 """
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 import msgspec
 
 from services.ingest.domain.errors import BadEvent, Reason
+from services.ingest.domain.formats.webhooks import signature
 from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
 from services.ingest.domain.formats.webhooks.topic import Parts, check, has_any, parts, text_of
+from services.ingest.domain.formats.webhooks.vendor import Vendor
 from services.ingest.domain.values.message import Scalar, text
 
 SUBSCRIBED: Final = "subscribed"
@@ -266,3 +269,18 @@ _OF_PAYMENTS: Final = ("kind", "gateway", "amount", "assigned_location", "fulfil
 _OF_CHECKOUTS: Final = ("abandoned_checkout_url", "invoice_url")  # and drafts of orders
 _OF_CUSTOMERS: Final = ("email", "phone", "first_name", "last_name", "default_address", "addresses", "orders_count")
 _OF_PRODUCTS: Final = ("title", "handle", "vendor", "variants", "domain")  # and collections, and the shop itself
+
+
+def _verify(secret: bytes, delivery: Delivery, _: datetime) -> None:
+    """Source: Shopify's page "Verify webhook deliveries"."""
+    wanted = signature.in_base64(secret, delivery.raw)
+    signature.same(delivery.header("x-shopify-hmac-sha256"), wanted, "X-Shopify-Hmac-Sha256")
+
+
+VENDOR: Final = Vendor(
+    name="shopify",
+    headers=("webhook-", "x-shopify-", "content-type"),
+    telling_headers=("x-shopify-topic",),
+    verify=_verify,
+    translate=translate,
+)

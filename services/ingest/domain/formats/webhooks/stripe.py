@@ -5,6 +5,8 @@ Source: Stripe API reference, objects Event, Charge, Refund, Customer; "Supporte
 A charge that succeeded is an order: named by `metadata.order_id` if the shop sets it, else by its payment.
 """
 
+import hashlib
+import hmac
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -12,7 +14,9 @@ from typing import Any, Final
 
 import msgspec
 
+from services.ingest.domain.formats.webhooks import signature
 from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
+from services.ingest.domain.formats.webhooks.vendor import Vendor
 from shared.contracts import wire
 
 # Amounts are in the smallest unit by Stripe's own count, which is not always ISO 4217's.
@@ -213,3 +217,20 @@ _TYPES: Final[Mapping[str, Callable[[bytes, _Event], Messages]]] = {
     **dict.fromkeys(("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"), _refund),
     **dict.fromkeys(("customer.created", "customer.updated"), _customer),
 }
+
+
+def _verify(secret: bytes, delivery: Delivery, now: datetime) -> None:
+    """Source: Stripe's page "Verify webhook signatures manually"."""
+    parts = [part.partition("=")[::2] for part in delivery.header("stripe-signature").split(",")]
+    stamp = next((value for name, value in parts if name.strip() == "t"), "")
+    signature.recent(stamp, now, "Stripe-Signature")
+    wanted = hmac.new(secret, f"{stamp}.".encode() + delivery.raw, hashlib.sha256).hexdigest()
+    signature.one_of([value for name, value in parts if name.strip() == "v1"], wanted, "Stripe-Signature")
+
+
+VENDOR: Final = Vendor(
+    name="stripe",
+    headers=("webhook-", "stripe-", "content-type"),
+    verify=_verify,
+    translate=translate,
+)

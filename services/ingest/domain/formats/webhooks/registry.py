@@ -1,0 +1,52 @@
+"""All vendors whose webhooks are understood. The next one is a line in `_ALL`."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+from services.ingest.domain.definitions.source import TRACKING
+from services.ingest.domain.formats.webhooks import json, shopify, standard, stripe, woocommerce
+from services.ingest.domain.formats.webhooks.delivery import Delivery
+from services.ingest.domain.formats.webhooks.signature import BadSignature
+from services.ingest.domain.formats.webhooks.vendor import Vendor
+
+_ALL: Final[tuple[Vendor, ...]] = (
+    json.VENDOR,
+    standard.VENDOR,
+    shopify.VENDOR,
+    woocommerce.VENDOR,
+    stripe.VENDOR,
+)
+
+VENDORS: Final[Mapping[str, Vendor]] = {vendor.name: vendor for vendor in _ALL}
+
+FORMATS: Final = (TRACKING, *VENDORS)
+"""What a source's `format` may say: how its payloads are written."""
+
+HEADERS: Final = tuple(dict.fromkeys(start for vendor in _ALL for start in vendor.headers))
+"""How the names of headers begin that say something of a delivery; the rest is the transport's."""
+
+TELLING_HEADERS: Final = tuple(name for vendor in _ALL for name in vendor.telling_headers)
+
+
+def verify(form: str, secret: bytes | None, delivery: Delivery, *, now: datetime) -> None:
+    """Returns if the delivery is signed as its source signs; raises `BadSignature`."""
+    vendor = VENDORS.get(form)
+    if vendor is None:
+        return  # a source that signs nothing is known by its write key
+    if secret is not None:
+        vendor.verify(secret, delivery, now)
+    elif vendor.needs_secret:
+        raise BadSignature("this source has no secret yet: give it the one that the vendor shows")
+
+
+def vouched(form: str, secret: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
+    """Returns the headers that may be believed of a delivery that was verified, and those that only say what it is of.
+
+    Signatures themselves are left out. An id is believed where it is signed, or where the write key that came with it
+    vouches for the request whole; elsewhere whoever has seen one delivery could send it again under any number of ids.
+    """
+    kept = {name: value for name, value in headers.items() if "signature" not in name and "hmac" not in name}
+    if secret is None or VENDORS[form].signs_its_id:
+        return kept
+    return {name: value for name, value in kept.items() if not name.startswith("webhook-")}

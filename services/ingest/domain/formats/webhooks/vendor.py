@@ -1,0 +1,30 @@
+"""What a webhook vendor is made of: one object, in the vendor's own file."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated
+
+Verify = Callable[[bytes, Delivery, datetime], None]
+Translate = Callable[[Delivery], Translated]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Vendor:
+    """One vendor, or one way of signing that vendors share. `registry.py` has them by their names."""
+
+    name: str
+    """What a source's `format` says."""
+    headers: tuple[str, ...]
+    """How the names of those headers begin, in small letters, that say something of a delivery, its signature too."""
+    verify: Verify
+    """Returns if a delivery is signed with this secret at this time; raises `BadSignature`."""
+    translate: Translate | None
+    """Says what a delivery means; raises `BadEvent`, or what msgspec raises. None: the source's mapping says it."""
+    telling_headers: tuple[str, ...] = ()
+    """Those that tell a delivery from another of the same bytes."""
+    needs_secret: bool = True
+    """Whether a source without a secret takes nothing. Otherwise it is known by its write key then."""
+    signs_its_id: bool = False
+    """Whether the signature covers the `webhook-id`, so that it may be believed."""
