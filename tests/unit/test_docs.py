@@ -16,6 +16,10 @@ from shared.service.settings import Settings
 from tests.support.events import event, user
 
 ROOT = Path(__file__).resolve().parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+# Where a page may leave out the beginning of a path.
+BEGINNINGS = (ROOT, ROOT / "shared", ROOT / "tests", *sorted((ROOT / "services").iterdir()))
+TO_BE_MADE = (ROOT / "docs" / "adding.md",)
 SERVICES = ("ingest", "profile", "segment", "campaign", "feedback")
 
 
@@ -83,3 +87,9 @@ def test_every_test_that_the_security_page_names_is_there() -> None:
         source = (ROOT / "tests" / file).read_text()
         for test in re.findall(r"`(test_\w+)`", tests):
             assert f"def {test}(" in source, f"{file}: {test}"
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page not in TO_BE_MADE], ids=lambda page: page.name)
+def test_every_file_that_a_page_names_is_there(page: Path) -> None:
+    named = re.findall(r"`((?:[\w.-]+/)+[\w.-]+\.py)`", page.read_text())
+    assert [name for name in named if not any((start / name).exists() for start in BEGINNINGS)] == []
