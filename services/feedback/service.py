@@ -67,7 +67,7 @@ async def submit(
         traceparent=traceparent(),
     )
     reason = await _answered_before(work, event, feedback, profile_id) if by_customer and profile_id else None
-    event = msgspec.structs.replace(event, claim=reason is not None)
+    event = msgspec.structs.replace(event, unverified=reason is not None)
     await _store(work, event, feedback, published_here=True, unsolicited=reason)
     key = str(profile_id) if profile_id else str(best(identities))
     await work.outbox.add(topics.EVENTS, [(partition_key(key, secret=partition_secret), event)])
@@ -102,7 +102,7 @@ async def note_orders(work: Work, events: Sequence[Event]) -> None:
         (
             (event.body.order_id, event.profile_id)
             for event in events
-            if isinstance(event.body, OrderPlaced) and event.profile_id is not None and not event.claim
+            if isinstance(event.body, OrderPlaced) and event.profile_id is not None and not event.unverified
         ),
     )
 
@@ -111,7 +111,7 @@ async def _why_unsolicited(work: Work, event: Event, feedback: FeedbackSubmitted
     """Why an answer from elsewhere counts in nothing, if so. What a server or a service says is believed."""
     if reason := domain.in_anothers_name(event):
         return reason
-    if event.claim:
+    if event.unverified:
         return domain.A_CLAIM
     if event.source_kind is not SourceKind.PUBLIC:
         return None

@@ -91,7 +91,7 @@ class TimelineEventOut(BaseModel):
     source_id: str
     source_kind: str
     historical: bool
-    claim: bool
+    unverified: bool
     body: dict[str, Any]
     stated_at: datetime | None = Field(description="when its sender said it happened, before its clock was corrected")
     context: dict[str, Any] | None = Field(description="page, campaign, user agent, place, … where they are known")

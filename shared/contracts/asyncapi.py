@@ -35,7 +35,7 @@ HEADERS: Final = {
     "ce_receivedat": "when Rapport accepted it (RFC 3339, UTC)",
     "ce_sourcekind": "public, server or service",
     "ce_historical": "true on an import or a replay: updates state and sends nothing",
-    "ce_claim": "true on what the source is not believed for: kept, and counted nowhere",
+    "ce_unverified": "true on what the source is not believed for: kept, and counted nowhere",
     "ce_merges": "true on an explicit merge: all whom the event names are one customer",
     "ce_profileid": "the profile that owns the event",
     "ce_origin": "with ce_sequence: the lane by which a reader skips repeats",

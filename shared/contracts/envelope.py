@@ -79,7 +79,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     body: Body
     identities: tuple[Identity, ...] = ()
     historical: bool = False
-    claim: bool = False
+    unverified: bool = False
     profile_id: UUID | None = None
     origin: int | None = None
     sequence: int | None = None

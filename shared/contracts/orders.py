@@ -96,7 +96,7 @@ def order_id(body: Body) -> str | None:
 def order_of(event: Event) -> Order:
     """What this one event says of its order. A claim says nothing."""
     body, stamp = event.body, event.stamp
-    if event.claim:
+    if event.unverified:
         return Order()
     match body:
         case OrderPlaced():

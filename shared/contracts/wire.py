@@ -12,6 +12,7 @@ from uuid import UUID
 
 import msgspec
 
+from shared.contracts import versions
 from shared.contracts.changes import CHANGES
 from shared.contracts.context import Context
 from shared.contracts.envelope import Event, SourceKind
@@ -20,7 +21,11 @@ from shared.contracts.identity import Identity
 from shared.contracts.moments import BOUNDS, implausible_field, is_plausible
 
 TYPE_NAMES: Final[Mapping[type[Body], str]] = {**FACTS, **CHANGES}
-BODIES: Final[Mapping[str, type[Body]]] = {name: body for body, name in TYPE_NAMES.items()}
+BODIES: Final[Mapping[str, type[Body]]] = {
+    **{name: body for body, name in TYPE_NAMES.items()},
+    **{name: body for body, name in versions.FIRST_NAMES.items()},
+}
+"""By the names of types, of earlier versions too."""
 
 REMEMBERED_SOURCES: Final = 1_024
 
@@ -82,12 +87,18 @@ def _is_moment(annotation: Any) -> bool:
 
 _encode: Final = msgspec.json.Encoder().encode
 _decode_value: Final = msgspec.json.Decoder(_Value).decode
-_decoders: Final[Mapping[str, msgspec.json.Decoder[Any]]] = {
-    name: msgspec.json.Decoder(body) for name, body in BODIES.items()
+_decoders: Final[Mapping[str, versions.Decode]] = {
+    **{name: msgspec.json.Decoder(body).decode for body, name in TYPE_NAMES.items()},
+    **versions.decoders(),
 }
 _MOMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     name: moments for name, body in BODIES.items() if (moments := _moments_of(body))
 }
+
+
+def decode_body(name: str, data: bytes | str) -> Body:
+    """Returns the body of a type by its name, of whichever version. Raises `KeyError`, or what msgspec raises."""
+    return _decoders[name](data)
 
 
 def type_name(body: type[Body]) -> str:
@@ -107,9 +118,37 @@ def _utc(moment: datetime) -> datetime:
 _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 HISTORICAL: Final = ("ce_historical", b"true")
-CLAIM: Final = ("ce_claim", b"true")
+UNVERIFIED: Final = ("ce_unverified", b"true")
+_CLAIM: Final = ("ce_claim", b"true")  # what the first version calls that
 MERGES: Final = ("ce_merges", b"true")
 _TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
+_FIRST_TYPE_HEADERS: Final = {
+    body: ("ce_type", name.encode()) for body, name in {**TYPE_NAMES, **versions.FIRST_NAMES}.items()
+}
+
+
+class _Writing:
+    """Which versions this process writes."""
+
+    type_headers: Mapping[type[Body], tuple[str, bytes]] = _TYPE_HEADERS
+    unverified: tuple[str, bytes] = UNVERIFIED
+    first: bool = False
+
+
+def write_version(version: int) -> None:
+    """Has this process write types as this version has them, from now on; it reads all, whatever it writes.
+
+    Called once, when a process starts: `WIRE_VERSION`. The first version is for the time in which readers of the
+    release before are still running.
+    """
+    _Writing.first = version < versions.CURRENT
+    _Writing.type_headers = _FIRST_TYPE_HEADERS if _Writing.first else _TYPE_HEADERS
+    _Writing.unverified = _CLAIM if _Writing.first else UNVERIFIED
+
+
+def unverified_header() -> tuple[str, bytes]:
+    """The header of an event that its source is not believed for."""
+    return _Writing.unverified
 
 
 SourceHeaders = tuple[tuple[str, bytes], tuple[str, bytes]]  # what all events of a source have among their headers
@@ -131,7 +170,7 @@ def event_headers(
         _SPECVERSION,
         ("ce_id", event_id),
         source[0],
-        _TYPE_HEADERS[body],
+        _Writing.type_headers[body],
         ("ce_time", occurred_text),
         ("ce_receivedat", received_text),
         source[1],
@@ -151,7 +190,7 @@ def encode_value(
     context: Context | msgspec.Raw | None,
 ) -> bytes:
     """An event's value."""
-    return _encode(_Written(body, identities, stated_at, context))
+    return _encode(_Written(versions.as_first(body) if _Writing.first else body, identities, stated_at, context))
 
 
 def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
@@ -165,8 +204,8 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     )
     if event.historical:
         headers.append(HISTORICAL)
-    if event.claim:
-        headers.append(CLAIM)
+    if event.unverified:
+        headers.append(_Writing.unverified)
     if event.merges:
         headers.append(MERGES)
     if event.profile_id is not None:
@@ -201,7 +240,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
         if value is None:
             raise Undecodable("value: empty")
         envelope = _decode_value(value)
-        body = decoder.decode(envelope.data)
+        body = decoder(envelope.data)
         if (names := _MOMENTS.get(type_name)) and (wrong := implausible_field(body, names)):
             raise Undecodable(f"value: data.{wrong} is no moment with a zone {BOUNDS}")
         if envelope.stated_at is not None and implausible_field(envelope, ("stated_at",)):
@@ -215,7 +254,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
             body=body,
             identities=envelope.identities,
             historical=attributes.get("ce_historical") == "true",
-            claim=attributes.get("ce_claim") == "true",
+            unverified=attributes.get("ce_unverified", attributes.get("ce_claim")) == "true",
             profile_id=_optional_uuid(attributes.get("ce_profileid")),
             origin=_optional_number(attributes, "ce_origin", NO_ORIGIN, MAX_ORIGIN),
             sequence=_optional_number(attributes, "ce_sequence", 0, MAX_SEQUENCE),

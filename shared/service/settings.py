@@ -7,6 +7,7 @@ from typing import Any, NoReturn, TypeVar
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.contracts.versions import CURRENT
 from shared.http.server.limits import ConnectionLimits, networks
 from shared.kafka.connection import ENCRYPTED, WITH_LOGIN, KafkaConnection, Mechanism, Protocol
 from shared.service.setting_kinds import (
@@ -80,6 +81,12 @@ class Settings(BaseSettings):
     )
     kafka_busy_fetch_wait_milliseconds: Milliseconds = Field(
         0, description="the same while records come and until none have come for 30 s; 0: the same always"
+    )
+    wire_version: int = Field(
+        CURRENT,
+        ge=1,
+        le=CURRENT,
+        description="version of event types that is written; 1 while services of a release that knows no other read",
     )
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     kafka_volatile: bool = Field(

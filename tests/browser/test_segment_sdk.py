@@ -73,7 +73,7 @@ async def test_every_call_arrives_as_its_event(
     names = tracked(events)
     viewed, identified = bodies[PageViewed], bodies[CustomerIdentified]
     called = {"name": "Teas", "category": "Shop"}
-    assert viewed.body == PageViewed(url=shop.origin + "/teas", path="/teas", title="Tea", more=called)
+    assert viewed.body == PageViewed(url=shop.origin + "/teas", path="/teas", title="Tea", extra=called)
     assert identified.body == CustomerIdentified(traits={"name": "Ann", "email": "ann@shop.example"})
     assert names["Tea Tasted"].body == CustomEvent(name="Tea Tasted", properties={"tea": "green", "cups": 2})
     group = {"group_id": "club", "traits": {"plan": "large"}}

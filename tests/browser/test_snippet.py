@@ -49,7 +49,7 @@ async def test_a_page_that_loads_is_viewed_once(bus: Bus, shop: Shop, source: So
         path="/teas",
         title="Teas",
         referrer=shop.origin + "/from",
-        more={"search": "?utm_source=letter"},
+        extra={"search": "?utm_source=letter"},
     )
     context = event.context
     assert context is not None

@@ -9,9 +9,11 @@ which adds what is missing and never overwrites: a type that must change gets a 
 file of an old version stays, and is still decoded.
 """
 
+import itertools
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -20,7 +22,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from shared.contracts import events, wire
+from shared.contracts import events, versions, wire
 from shared.contracts.changes import (
     ConfirmationRequested,
     Consent,
@@ -144,7 +146,7 @@ def sample(number: int, body: Body) -> Event:
         body=body,
         identities=() if change else (Identity(Namespace.USER_ID, "42"), Identity(Namespace.EMAIL, "ann@example.com")),
         historical=number % 3 == 1,
-        claim=number % 5 == 4 and not change,
+        unverified=number % 5 == 4 and not change,
         profile_id=ANN if change or number % 2 else None,
         origin=4 if change or number % 2 else None,
         sequence=1234567 if change or number % 2 else None,
@@ -156,19 +158,19 @@ def sample(number: int, body: Body) -> Event:
 
 RECORDS: Final[Mapping[str, Event]] = {
     **{wire.TYPE_NAMES[type(body)]: sample(number, body) for number, body in enumerate(SAMPLES)},
-    # What bodies got later: `more` of a fact and of a line, `screen`.
-    "rapport.order_placed.v1+more": msgspec.structs.replace(
+    # What bodies got later: `extra` of a fact and of a line, `screen`.
+    "rapport.order_placed.v2+extra": msgspec.structs.replace(
         sample(0, SAMPLES[0]),
         body=events.OrderPlaced(
             order_id="A-1002",
             currency="CNY",
             total_minor=88_00,
-            items=(Item(sku="TEA-2", quantity=1, unit_price_minor=88_00, more={"brand": "狮峰", "position": 2}),),
-            more={"coupon": "SPRING", "shipping": 0, "gift": True},
+            items=(Item(sku="TEA-2", quantity=1, unit_price_minor=88_00, extra={"brand": "狮峰", "position": 2}),),
+            extra={"coupon": "SPRING", "shipping": 0, "gift": True},
         ),
     ),
-    "rapport.page_viewed.v1+more": msgspec.structs.replace(
-        sample(6, SAMPLES[6]), body=events.PageViewed(title="Basket", screen=True, more={"category": "App"})
+    "rapport.page_viewed.v2+extra": msgspec.structs.replace(
+        sample(6, SAMPLES[6]), body=events.PageViewed(title="Basket", screen=True, extra={"category": "App"})
     ),
     # What the envelope got later, by the name of the type and of that part.
     "rapport.custom.v1+merges": msgspec.structs.replace(
@@ -215,10 +217,19 @@ RECORDS: Final[Mapping[str, Event]] = {
     "rapport.profile_merged.v1+verified": msgspec.structs.replace(
         sample(15, SAMPLES[15]), body=ProfileMerged(loser=ANN_ONCE, survivor=ANN, verified=True)
     ),
-    "rapport.page_viewed.v1+context": msgspec.structs.replace(
+    "rapport.page_viewed.v2+context": msgspec.structs.replace(
         sample(6, SAMPLES[6]), stated_at=STATED, context=CIRCUMSTANCES
     ),
 }
+
+# The same, as a process with WIRE_VERSION=1 writes them.
+FIRST_RECORDS: Final[Mapping[str, Event]] = {
+    name.replace(wire.TYPE_NAMES[type(event.body)], first).replace("+extra", "+more"): event
+    for name, event in RECORDS.items()
+    if (first := versions.FIRST_NAMES.get(type(event.body)))
+}
+# What the fields of an event were called when the first files were recorded.
+FORMERLY: Final = {"more": "extra", "claim": "unverified"}
 
 
 def path_of(name: str) -> Path:
@@ -230,6 +241,25 @@ def fields_of(event: Event) -> dict[str, Any]:
     """An event's fields; of those that the envelope got later, only what was said."""
     found: dict[str, Any] = json.loads(msgspec.json.encode(event))
     return {name: value for name, value in found.items() if value or name not in LATER}
+
+
+def of_today(fields: Any) -> Any:
+    """Recorded fields by the names that they have now."""
+    if isinstance(fields, list):
+        return [of_today(one) for one in fields]
+    if not isinstance(fields, dict):
+        return fields
+    return {FORMERLY.get(name, name): of_today(value) for name, value in fields.items()}
+
+
+@contextmanager
+def writing(version: int) -> Iterator[None]:
+    """Has types written as this version has them."""
+    wire.write_version(version)
+    try:
+        yield
+    finally:
+        wire.write_version(versions.CURRENT)
 
 
 def recorded(event: Event) -> str:
@@ -274,7 +304,7 @@ golden = pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.json")), ids=lamb
 
 
 def test_every_type_on_the_bus_has_a_golden_file() -> None:
-    missing = [name for name in RECORDS if not path_of(name).exists()]
+    missing = [name for name in (*RECORDS, *FIRST_RECORDS) if not path_of(name).exists()]
 
     assert missing == [], "python -m tests.contract.test_golden write"
     assert {type(body) for body in SAMPLES} == set(wire.TYPE_NAMES)
@@ -285,22 +315,31 @@ def test_a_recorded_event_is_still_decoded_to_exactly_its_fields(path: Path) -> 
     headers, value, fields = read(path)
     event = wire.decode(headers, value)
 
-    assert fields_of(event) == fields
+    assert fields_of(event) == of_today(fields)
     assert wire.TYPE_NAMES[type(event.body)].rpartition(".")[0] == type_in(path).rpartition(".")[0]
 
 
 @golden
-def test_a_recorded_event_of_the_current_version_is_still_encoded_byte_for_byte(path: Path) -> None:
+def test_a_recorded_event_is_still_encoded_byte_for_byte(path: Path) -> None:
     headers, value, _ = read(path)
     event = wire.decode(headers, value)
 
-    if wire.TYPE_NAMES[type(event.body)] == type_in(path):
+    with writing(1 if versions.FIRST_NAMES.get(type(event.body)) == type_in(path) else 2):
         assert wire.encode(event) == (headers, value)
 
 
-@pytest.mark.parametrize("name", RECORDS)
-def test_the_golden_file_is_what_its_sample_makes(name: str) -> None:
-    assert path_of(name).read_text(encoding="utf-8") == recorded(RECORDS[name])
+@pytest.mark.parametrize(
+    ("version", "name"), [*itertools.product([2], RECORDS), *itertools.product([1], FIRST_RECORDS)]
+)
+def test_the_golden_file_is_what_its_sample_makes(version: int, name: str) -> None:
+    found = json.loads(path_of(name).read_text(encoding="utf-8"))
+    with writing(version):
+        made = json.loads(recorded((RECORDS if version == 2 else FIRST_RECORDS)[name]))
+    assert (found["headers"], found["value"], of_today(found["fields"])) == (
+        made["headers"],
+        made["value"],
+        made["fields"],
+    )
 
 
 def test_writing_again_overwrites_nothing(capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,8 +30,8 @@ async def ingest(database_factory: DatabaseFactory) -> AsyncIterator[Ingest]:
         yield made
 
 
-def track(**more: Any) -> dict[str, Any]:
-    return {"type": "track", "event": "Clicked", "userId": "42", "messageId": "m-1", **more}
+def track(**extra: Any) -> dict[str, Any]:
+    return {"type": "track", "event": "Clicked", "userId": "42", "messageId": "m-1", **extra}
 
 
 def order(**properties: Any) -> dict[str, Any]:
@@ -210,8 +210,8 @@ async def test_16_events_carry_what_their_type_has(ingest: Ingest) -> None:
     assert [event.body for event in ingest.publisher.events] == [
         CustomEvent(name="Clicked", properties={"n": 1}),
         CustomerIdentified(traits={"plan": "gold"}),
-        PageViewed(url="u", title="Tea", more={"category": "Shop"}),
-        PageViewed(title="Basket", screen=True, more={"category": "App"}),
+        PageViewed(url="u", title="Tea", extra={"category": "Shop"}),
+        PageViewed(title="Basket", screen=True, extra={"category": "App"}),
         CustomEvent(name="Group Identified", properties={"group_id": "g", "traits": {"name": "Club"}}),
         CustomEvent(name="Alias"),
     ]
@@ -544,7 +544,7 @@ async def test_a_public_key_speaks_of_orders_as_claims_only(ingest: Ingest) -> N
     for key in ("public", "server"):
         await ingest.post("track", order(), key=key)
     claimed, placed = ingest.publisher.events
-    assert (claimed.claim, placed.claim) == (True, False)
+    assert (claimed.unverified, placed.unverified) == (True, False)
     assert claimed.body == placed.body == OrderPlaced(order_id="A-1", currency="EUR", total_minor=5990)
 
 
@@ -557,7 +557,7 @@ async def test_a_public_key_that_is_allowed_orders_is_believed(ingest: Ingest) -
     assert made.status_code == 201
     await ingest.post("track", order(writeKey=""), key=None, params={"writeKey": made.json()["write_key"]})
     (event,) = ingest.publisher.events
-    assert not event.claim
+    assert not event.unverified
 
 
 async def test_a_public_key_gives_no_consent_no_verified_address_and_no_history(ingest: Ingest) -> None:

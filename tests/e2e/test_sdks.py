@@ -115,17 +115,17 @@ async def test_one_profile_holds_all_that_an_sdk_said(sdk: Sdk, front: Stack, pr
     }
     group = {"group_id": "4711", "traits": {"name": "Tea friends"}}
     assert [(event["type"], event["body"]) for event in timeline] == [
-        ("rapport.page_viewed.v1", {"path": "/", "title": "Home"}),
+        ("rapport.page_viewed.v2", {"path": "/", "title": "Home"}),
         ("rapport.custom.v1", {"name": "Alias"}),
         ("rapport.customer_identified.v1", {"traits": profile["traits"]}),
-        ("rapport.order_placed.v1", order),
+        ("rapport.order_placed.v2", order),
         ("rapport.custom.v1", {"name": "Wishlist Shared", "properties": {"with": ["mail", "chat"], "items": 3}}),
         (
-            "rapport.page_viewed.v1",
-            {"url": "https://shop.example/tea", "path": "/tea", "title": "Tea", "more": {"category": "Shop"}},
+            "rapport.page_viewed.v2",
+            {"url": "https://shop.example/tea", "path": "/tea", "title": "Tea", "extra": {"category": "Shop"}},
         ),
         ("rapport.custom.v1", {"name": "Group Identified", "properties": group}),
-        ("rapport.page_viewed.v1", {"title": "Basket", "screen": True, "more": {"category": "App"}}),
+        ("rapport.page_viewed.v2", {"title": "Basket", "screen": True, "extra": {"category": "App"}}),
     ]
     for event, message in zip(timeline, messages, strict=True):
         assert event["context"]["library"] == f"analytics-python/{sdk.version}"

@@ -37,7 +37,8 @@ def _kept(e: Evidence) -> Iterator[str]:
     yield from _some("in the quarantine twice", _twice(e.quarantine))
     yield from _some("under somebody else's profile", _misplaced(e))
     rows = Counter(one.profile_id for one in e.timeline)
-    views = Counter(one.profile_id for one in e.timeline if one.type == "rapport.page_viewed.v1" and not one.claim)
+    viewed = [one for one in e.timeline if one.type.startswith("rapport.page_viewed.")]
+    views = Counter(one.profile_id for one in viewed if not one.claim)
     for profile_id, profile in e.profiles.items():
         if (profile.events, profile.page_views) != (rows[profile_id], views[profile_id]):
             yield f"profile {profile_id} counts {profile.events} events and has {rows[profile_id]}"

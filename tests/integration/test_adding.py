@@ -98,11 +98,11 @@ async def test_a_planted_event_and_a_planted_vendor_reach_a_customers_timeline(
     assert found["timeline"] == [
         "rapport.gift_card_bought.v1",
         "rapport.gift_card_bought.v1",
-        "rapport.order_placed.v1",
+        "rapport.order_placed.v2",
     ]
     assert found["bodies"][0] == {"card_id": "G-7", "currency": "EUR", "amount_minor": 5000}
     assert found["bodies"][1] == {
-        "more": {"wrapped": True},
+        "extra": {"wrapped": True},
         "card_id": "G-8",
         "currency": "EUR",
         "amount_minor": 2000,

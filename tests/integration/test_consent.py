@@ -115,7 +115,7 @@ async def test_a_stored_state_of_before_reads_on_as_consent_to_marketing(databas
 async def test_what_a_visitor_agrees_to_is_asked_for_once_and_changes_nothing_yet(database: Database) -> None:
     visitor = Identity(Namespace.ANONYMOUS_ID, "a-1")
     body = ConsentChanged(channel="email", purpose="newsletter", granted=True, confirm_at="ann@example.com")
-    agreed = event(body, visitor, source_kind=SourceKind.PUBLIC, claim=True, context=Context(locale="zh-CN"))
+    agreed = event(body, visitor, source_kind=SourceKind.PUBLIC, unverified=True, context=Context(locale="zh-CN"))
     await take(database, [agreed])
     await take(database, [agreed])
 
@@ -132,7 +132,7 @@ async def test_what_a_mailbox_confirms_is_consent_of_whoever_has_it_and_an_unsub
 ) -> None:
     visitor = Identity(Namespace.ANONYMOUS_ID, "a-1")
     body = ConsentChanged(channel="email", granted=True, confirm_at=MAIL.value)
-    await take(database, [event(body, visitor, source_kind=SourceKind.PUBLIC, claim=True)])
+    await take(database, [event(body, visitor, source_kind=SourceKind.PUBLIC, unverified=True)])
     by_link = {"source_kind": SourceKind.SERVICE}
     await take(database, [event(ConsentChanged(channel="email", granted=True), MAIL, at=NOON + days(1), **by_link)])
     assert [one["state"] for one in await consents(database, f"email:{MAIL.value}")] == ["granted"]

@@ -253,7 +253,7 @@ def by_browser(rating: int, *who: Identity, customer: UUID = ANN, order_id: str 
     """An answer that came with a public key, by a visitor unless it is said by whom."""
     body = FeedbackSubmitted(survey="nps", rating=rating, order_id=order_id)
     claim = not may_say_of(SourceKind.PUBLIC, FeedbackSubmitted, who)
-    said = {"source_kind": SourceKind.PUBLIC, "profile_id": customer, "claim": claim, **changes}
+    said = {"source_kind": SourceKind.PUBLIC, "profile_id": customer, "unverified": claim, **changes}
     return event(body, *(who or (VISITOR,)), **said)
 
 
@@ -281,7 +281,7 @@ async def test_an_answer_in_a_customers_name_with_a_public_key_is_kept_and_count
 
 
 async def test_an_answer_of_before_such_answers_were_claims_counts_in_nothing_either(work: Work) -> None:
-    await service.hear(work, [by_browser(0, user(1), claim=False)])
+    await service.hear(work, [by_browser(0, user(1), unverified=False)])
 
     assert await counted(work) == (0, 1)
 
@@ -313,7 +313,7 @@ async def test_an_answer_about_ones_own_order_counts_once_for_it(work: Work) -> 
 
 
 async def test_an_order_that_is_anothers_or_claimed_or_unknown_is_no_occasion(work: Work) -> None:
-    await service.note_orders(work, [order(1, "A-1", profile_id=BOB), order(1, "A-2", profile_id=ANN, claim=True)])
+    await service.note_orders(work, [order(1, "A-1", profile_id=BOB), order(1, "A-2", profile_id=ANN, unverified=True)])
     await service.hear(work, [by_browser(9)])
     await service.hear(work, [by_browser(0, order_id=f"A-{number}") for number in (1, 2, 3)])
 
@@ -335,7 +335,7 @@ async def test_a_customers_own_token_counts_once_a_day_and_the_rest_is_published
     assert await counted(work) == (1, 2)
     assert len(await open_cases(work)) == 1
     facts = [fact for _, fact in await published(work)]
-    assert [fact.claim for fact in facts] == [False, True, True]
+    assert [fact.unverified for fact in facts] == [False, True, True]
     await service.hear(work, [msgspec.structs.replace(fact, profile_id=ANN) for fact in facts])  # they come back
     assert await counted(work) == (1, 2)
     work.now = NOON + days(1)

@@ -58,7 +58,7 @@ async def test_a_mapping_is_tried_before_it_is_used_and_nothing_comes_of_that(in
         }
     ]
     [event] = said["events"]
-    assert (event["type"], event["identities"]) == ("rapport.order_placed.v1", ["user_id:42"])
+    assert (event["type"], event["identities"]) == ("rapport.order_placed.v2", ["user_id:42"])
     assert (event["body"]["total_minor"], said["refused"]) == (105990, [])
     assert (await tried({**SALE, "sum": "much"}, TILL)).json()["refused"] == [
         "rules[0].fields.properties.total: 'much' is no number"

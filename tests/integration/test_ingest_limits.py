@@ -115,4 +115,4 @@ async def test_an_answer_with_a_public_key_in_a_customers_name_is_a_claim(ingest
     for who in ({"userId": "V"}, {"userId": "V", "anonymousId": "a-1"}, {"anonymousId": "a-1"}):
         assert (await ingest.post("track", {**said, **who}, key="public")).status_code == 200
     assert (await ingest.post("track", {**said, "userId": "V"})).status_code == 200
-    assert [event.claim for event in ingest.publisher.events] == [True, True, False, False]
+    assert [event.unverified for event in ingest.publisher.events] == [True, True, False, False]

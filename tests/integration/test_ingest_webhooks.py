@@ -110,7 +110,7 @@ async def test_a_signed_delivery_of_each_format_is_its_order_once(ingest: Ingest
         }
     first, again = ingest.publisher.events
     assert isinstance(first.body, OrderPlaced)
-    assert (first.body.order_id, first.source_id, first.claim) == (order_id, str(source_id), False)
+    assert (first.body.order_id, first.source_id, first.unverified) == (order_id, str(source_id), False)
     assert (again.event_id, again.body) == (first.event_id, first.body)
 
 

@@ -93,6 +93,6 @@ def bodies_of(route: Route) -> Iterator[tuple[str, bytes]]:
     """The route's body with each bad value beside its members, and in place of each of them."""
     members = {name: json.dumps(one).encode() for name, one in (route.body or {}).items()}
     for name, value in VALUES.items():
-        for place in ("more", *members):
+        for place in ("extra", *members):
             said = (json.dumps(one).encode() + b": " + part for one, part in (members | {place: value}).items())
             yield name, b"{" + b", ".join(said) + b"}"

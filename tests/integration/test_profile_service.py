@@ -193,7 +193,7 @@ def some_events(chance: random.Random, count: int = 60) -> list[Event]:
                 at=NOON + timedelta(hours=chance.randrange(5)),
                 event_id=UUID(int=chance.getrandbits(128), version=4),
                 source_kind=kind,
-                claim=claim,
+                unverified=claim,
                 historical=number % 7 == 0,
                 merges=merges,
             )
@@ -356,7 +356,7 @@ async def test_the_circumstances_of_an_event_stand_on_the_timeline_and_travel_on
 
 
 async def test_a_claim_stands_on_the_timeline_and_counts_nowhere(database: Database) -> None:
-    await take(database, [order(1, "A-1", claim=True, source_kind=SourceKind.PUBLIC)])
+    await take(database, [order(1, "A-1", unverified=True, source_kind=SourceKind.PUBLIC)])
 
     [found] = (await dump(database)).values()
     assert found.keys() == {"profile", "timeline"}

@@ -190,7 +190,7 @@ async def test_an_order_in_another_currency_is_an_order_without_spend(database: 
 
 async def test_a_claim_moves_nobody(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 300_00, claim=True)])
+        await service.take_orders(work, [placed("A-1", 300_00, unverified=True)])
 
     assert await changes(database) == []
 

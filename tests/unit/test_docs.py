@@ -65,7 +65,7 @@ def test_the_asyncapi_document_lists_every_header_that_is_written() -> None:
     full = msgspec.structs.replace(
         event(body, user(1)),
         historical=True,
-        claim=True,
+        unverified=True,
         profile_id=UUID(int=1),
         origin=1,
         sequence=1,

@@ -59,7 +59,7 @@ CLOUDEVENT: Final[dict[str, Any]] = {
     "specversion": "1.0",
     "id": "A-1001",
     "source": "/erp/orders",
-    "type": "rapport.order_placed.v1",
+    "type": "rapport.order_placed.v2",
     "time": "2026-01-31T12:00:00Z",
     "subject": "user_id:42",
     "data": {"order_id": "A-1001", "currency": "EUR", "total_minor": 5990},

@@ -200,7 +200,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
             if around.historical:
                 headers.append(wire.HISTORICAL)
             if not (believed or may_say(source_kind, type(body))):
-                headers.append(wire.CLAIM)
+                headers.append(wire.unverified_header())
             headers += trace
             value = wire.encode_value(body, identities, stamped, around.written)
         except (TypeError, BadEvent, *NOT_RIGHT):  # a TypeError, if what should be a text is none

@@ -86,7 +86,7 @@ def _judged(said: Understood, context: RequestContext, place: int) -> Normal:
         body=body,
         identities=said.identities,
         historical=historical,
-        claim=_is_claim(said, context),
+        unverified=_is_claim(said, context),
         traceparent=context.traceparent,
         stated_at=stated_at,
         context=said.context,

@@ -177,7 +177,7 @@ def _made(normal: Normal) -> dict[str, Any]:
             "occurred_at": wire.iso(event.occurred_at),
             "identities": [str(one) for one in event.identities],
             "body": msgspec.to_builtins(event.body),
-            "claim": event.claim,
+            "unverified": event.unverified,
             "historical": event.historical,
         },
         "violation": normal.violation.text if normal.violation else None,

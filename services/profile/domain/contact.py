@@ -39,7 +39,7 @@ def verified_contacts(event: Event) -> frozenset[Namespace]:
 
 def named_by(event: Event) -> dict[str, dict[str, Point]]:
     """The addresses that an event gives its customer. Somebody who answers a survey gives none: anyone could."""
-    if event.claim or event.source_kind is SourceKind.PUBLIC or isinstance(event.body, FeedbackSubmitted):
+    if event.unverified or event.source_kind is SourceKind.PUBLIC or isinstance(event.body, FeedbackSubmitted):
         return {}
     found: dict[str, dict[str, Point]] = {}
     for one in event.identities:

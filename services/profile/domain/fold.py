@@ -105,7 +105,7 @@ def state_of(event: Event) -> ProfileState:
     traits: dict[str, Trait] = {}
     feedback: dict[str, Tally] = {}
     page_views = 0
-    if not event.claim:
+    if not event.unverified:
         match event.body:
             case CustomerIdentified():
                 stamp = _stamp(event)
@@ -256,7 +256,7 @@ _BOUNDED_PARTS: Final = ("permissions", "joined", "refusals", "verified", "conta
 
 
 def _traits_left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
-    if not isinstance(event.body, CustomerIdentified) or event.claim:
+    if not isinstance(event.body, CustomerIdentified) or event.unverified:
         return 0
     said = sum(value is not None for value in event.body.traits.values())
     if _is_public(event):
@@ -271,7 +271,7 @@ def counted(event: Event) -> list[tuple[str, str, int]]:
 
     What was bought is not among them: it derives from the order rows, where an order counts once.
     """
-    if event.claim:
+    if event.unverified:
         return []
     match event.body:
         case PageViewed(path=path, url=url) if path or url:

@@ -73,7 +73,7 @@ def statements(body: Body) -> dict[str, bool]:
 
 def said_by(event: Event) -> Permissions:
     """What an event says of consent: nothing, if a public key says it, or if it is a claim."""
-    if event.source_kind is SourceKind.PUBLIC or event.claim or not (said := statements(event.body)):
+    if event.source_kind is SourceKind.PUBLIC or event.unverified or not (said := statements(event.body)):
         return {}
     made = {spelt: Statement(event.occurred_at, granted, event.event_id) for spelt, granted in said.items()}
     return said_of(_names(event) or [WHOLE], made)
@@ -94,7 +94,7 @@ def said_of(names: Sequence[str], said: Mapping[str, Statement]) -> Permissions:
 
 def refused_by(event: Event) -> Refusals:
     """What a public key, that may speak of consent, says a visitor withdrew. What it grants is asked for elsewhere."""
-    if event.source_kind is not SourceKind.PUBLIC or event.claim:
+    if event.source_kind is not SourceKind.PUBLIC or event.unverified:
         return {}
     refused = [
         spelt
@@ -119,7 +119,7 @@ def to_confirm(event: Event) -> list[Pair]:
 
 def verified_by(event: Event) -> dict[str, datetime]:
     """Since when the addresses of an event are known to be verified: since a trusted source's word was received."""
-    if event.claim or not (verified := verified_contacts(event)):
+    if event.unverified or not (verified := verified_contacts(event)):
         return {}
     return least(
         {str(one): event.received_at for one in event.identities if one.namespace in verified}, bounds.MAX_VERIFIED
@@ -128,7 +128,7 @@ def verified_by(event: Event) -> dict[str, datetime]:
 
 def joined_by(event: Event) -> Joined:
     """Since when a trusted source says that the identities of this event are one customer: since it was received."""
-    if len(event.identities) < 2 or event.claim or event.source_kind is SourceKind.PUBLIC:
+    if len(event.identities) < 2 or event.unverified or event.source_kind is SourceKind.PUBLIC:
         return {}
     first, *others = _names(event)
     return least_pairs({first: dict.fromkeys(others, event.received_at)}, bounds.MAX_JOINED) if others else {}

@@ -28,7 +28,7 @@ def folded(events: Iterable[Event], identities: Iterable[LinkedIdentity]) -> Fol
     counts: dict[tuple[str, str], int] = {}
     for event in events:
         state = fold.merge(state, fold.state_of(event))
-        if (order_id := orders.order_id(event.body)) is not None and not event.claim:
+        if (order_id := orders.order_id(event.body)) is not None and not event.unverified:
             said[order_id] = orders.merge(said.get(order_id, Order()), orders.order_of(event))
         for kind, name, times in fold.counted(event):
             counts[kind, name] = counts.get((kind, name), 0) + times

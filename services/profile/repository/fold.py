@@ -73,7 +73,7 @@ async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) ->
         sources=[event.source_id for _, event in assigned],
         kinds=[event.source_kind.value for _, event in assigned],
         historical=[event.historical for _, event in assigned],
-        claims=[event.claim for _, event in assigned],
+        claims=[event.unverified for _, event in assigned],
         identities=[_text(event.identities) for _, event in assigned],
         bodies=[_text(event.body) for _, event in assigned],
         causes=[event.cause_id for _, event in assigned],

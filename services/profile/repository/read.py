@@ -61,8 +61,8 @@ async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID
     """A customer's events, newest first, behind a position."""
     occurred_at, event_id = before or (None, None)
     return await work.rows(
-        "SELECT event_id, type, occurred_at, received_at, source_id, source_kind, historical, claim, body, "
-        "stated_at, context FROM timeline WHERE profile_id = :id AND (CAST(:occurred_at AS timestamptz) IS NULL "
+        "SELECT event_id, type, occurred_at, received_at, source_id, source_kind, historical, claim AS unverified, "
+        "body, stated_at, context FROM timeline WHERE profile_id = :id AND (CAST(:occurred_at AS timestamptz) IS NULL "
         "OR (occurred_at, event_id) < (:occurred_at, CAST(:event_id AS uuid))) "
         "ORDER BY occurred_at DESC, event_id DESC LIMIT :limit",
         id=profile_id,

@@ -17,7 +17,6 @@ from shared.database.aliases import Merge
 from shared.database.database import Work
 
 _decode_identities: Final = msgspec.json.Decoder(tuple[Identity, ...]).decode
-_decoders: Final = {name: msgspec.json.Decoder(body) for name, body in wire.BODIES.items()}
 
 # Of an identity that the log knows twice, as one that was vouched for later, the later line is what counts.
 _LINKED: Final = (
@@ -160,10 +159,10 @@ def _event(row: Any) -> Event:
         source_kind=SourceKind(row.source_kind),
         occurred_at=row.occurred_at,
         received_at=row.received_at,
-        claim=row.claim,
+        unverified=row.claim,
         merges=row.merges,
         identities=_decode_identities(row.identities),
-        body=_decoders[row.type].decode(row.body),
+        body=wire.decode_body(row.type, row.body),
     )
 
 

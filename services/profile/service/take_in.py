@@ -163,7 +163,7 @@ async def _fold_orders(
 ) -> dict[UUID, Figures]:
     said: dict[tuple[UUID, str], Order] = dict(moved)
     for profile_id, event in assigned:
-        if (order_id := orders.order_id(event.body)) is not None and not event.claim:
+        if (order_id := orders.order_id(event.body)) is not None and not event.unverified:
             key = (profile_id, order_id)
             said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
     if not said:

@@ -53,7 +53,7 @@ async def take_orders(work: Work, events: Sequence[Event]) -> None:
     causes: dict[UUID, Event] = {}
     for event in events:
         order_id = orders.order_id(event.body)
-        if event.profile_id is None or order_id is None or event.claim:
+        if event.profile_id is None or order_id is None or event.unverified:
             continue
         key = (canonical[event.profile_id], order_id)
         said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))

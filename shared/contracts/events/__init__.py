@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from shared.contracts.events.body import MARKETING, Body, Item, Told
+from shared.contracts.events.body import MARKETING, Body, Item, WithExtra
 from shared.contracts.events.cart_updated import CartUpdated
 from shared.contracts.events.checkout_started import CheckoutStarted
 from shared.contracts.events.consent_changed import ConsentChanged
@@ -61,5 +61,5 @@ __all__ = [
     "OrderShipped",
     "PageViewed",
     "ProductViewed",
-    "Told",
+    "WithExtra",
 ]

@@ -12,21 +12,23 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
     TYPE: ClassVar[str] = ""
     """The type on the bus, with its version. A renamed or reshaped type is a new version."""
+    FIRST: ClassVar[str] = ""
+    """Its first version, if this is not that one: see `versions`."""
     PUBLIC: ClassVar[bool] = False
     """Whether a browser's public key is believed when it says this: behaviour, never what was bought or agreed to."""
 
 
-class Told(Body, frozen=True):
-    """A fact as somebody outside tells it. `more` is what was said beside that, in the sender's own words."""
+class WithExtra(Body, frozen=True):
+    """A fact as somebody outside tells it. `extra` is what was said beside that, in the sender's own words."""
 
-    more: dict[str, Any] = {}
+    extra: dict[str, Any] = {}
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """One line of an order or a cart. Prices are per unit, in minor units.
 
     `total_minor` is what the line comes to where that is not quantity times price: of weighed and discounted goods.
-    `more` is what was said of it beside that, in the sender's own words.
+    `extra` is what was said of it beside that, in the sender's own words.
     """
 
     sku: str
@@ -36,4 +38,4 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     unit_price_minor: int
     unit_cost_minor: int | None = None
     total_minor: int | None = None
-    more: dict[str, Any] = {}
+    extra: dict[str, Any] = {}

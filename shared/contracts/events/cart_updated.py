@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Item, Told
+from shared.contracts.events.body import Item, WithExtra
 
 
-class CartUpdated(Told, frozen=True, kw_only=True):
+class CartUpdated(WithExtra, frozen=True, kw_only=True):
     """What lies in a cart now."""
 
-    TYPE: ClassVar = "rapport.cart_updated.v1"
+    TYPE: ClassVar = "rapport.cart_updated.v2"
+    FIRST: ClassVar = "rapport.cart_updated.v1"
     PUBLIC: ClassVar = True
 
     cart_id: str

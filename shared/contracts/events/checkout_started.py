@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Item, Told
+from shared.contracts.events.body import Item, WithExtra
 
 
-class CheckoutStarted(Told, frozen=True, kw_only=True):
+class CheckoutStarted(WithExtra, frozen=True, kw_only=True):
     """A customer began to pay."""
 
-    TYPE: ClassVar = "rapport.checkout_started.v1"
+    TYPE: ClassVar = "rapport.checkout_started.v2"
+    FIRST: ClassVar = "rapport.checkout_started.v1"
     PUBLIC: ClassVar = True
 
     checkout_id: str

@@ -2,17 +2,18 @@
 
 from typing import Any, ClassVar
 
-from shared.contracts.events.body import MARKETING, Told
+from shared.contracts.events.body import MARKETING, WithExtra
 
 
-class ConsentChanged(Told, frozen=True, kw_only=True):
+class ConsentChanged(WithExtra, frozen=True, kw_only=True):
     """A customer gave consent to a channel and a purpose, or withdrew it. `evidence` is how: a form, its wording, …
 
     `confirm_at` is the mail address at which a visitor of a public source is to be asked whether that is so; what is
     granted there counts once it was confirmed.
     """
 
-    TYPE: ClassVar = "rapport.consent_changed.v1"
+    TYPE: ClassVar = "rapport.consent_changed.v2"
+    FIRST: ClassVar = "rapport.consent_changed.v1"
 
     channel: str
     granted: bool

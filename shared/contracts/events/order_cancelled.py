@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Told
+from shared.contracts.events.body import WithExtra
 
 
-class OrderCancelled(Told, frozen=True, kw_only=True):
+class OrderCancelled(WithExtra, frozen=True, kw_only=True):
     """An order no longer stands."""
 
-    TYPE: ClassVar = "rapport.order_cancelled.v1"
+    TYPE: ClassVar = "rapport.order_cancelled.v2"
+    FIRST: ClassVar = "rapport.order_cancelled.v1"
 
     order_id: str
     reason: str = ""

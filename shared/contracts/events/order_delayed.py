@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Told
+from shared.contracts.events.body import WithExtra
 
 
-class OrderDelayed(Told, frozen=True, kw_only=True):
+class OrderDelayed(WithExtra, frozen=True, kw_only=True):
     """An order will come later than promised."""
 
-    TYPE: ClassVar = "rapport.order_delayed.v1"
+    TYPE: ClassVar = "rapport.order_delayed.v2"
+    FIRST: ClassVar = "rapport.order_delayed.v1"
 
     order_id: str
     reason: str = ""

@@ -2,12 +2,13 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Told
+from shared.contracts.events.body import WithExtra
 
 
-class OrderDelivered(Told, frozen=True, kw_only=True):
+class OrderDelivered(WithExtra, frozen=True, kw_only=True):
     """An order reached the customer."""
 
-    TYPE: ClassVar = "rapport.order_delivered.v1"
+    TYPE: ClassVar = "rapport.order_delivered.v2"
+    FIRST: ClassVar = "rapport.order_delivered.v1"
 
     order_id: str

@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import ClassVar
 
-from shared.contracts.events.body import Item, Told
+from shared.contracts.events.body import Item, WithExtra
 
 
-class OrderPlaced(Told, frozen=True, kw_only=True):
+class OrderPlaced(WithExtra, frozen=True, kw_only=True):
     """A customer ordered. `total_minor` is what the customer pays.
 
     Said again later, with other items or another total, the later word counts; `placed_at` is then when the order was
     placed, where that is not when the event happened.
     """
 
-    TYPE: ClassVar = "rapport.order_placed.v1"
+    TYPE: ClassVar = "rapport.order_placed.v2"
+    FIRST: ClassVar = "rapport.order_placed.v1"
 
     order_id: str
     currency: str

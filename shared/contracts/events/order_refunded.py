@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Told
+from shared.contracts.events.body import WithExtra
 
 
-class OrderRefunded(Told, frozen=True, kw_only=True):
+class OrderRefunded(WithExtra, frozen=True, kw_only=True):
     """Money went back for an order. `refund_id` makes one refund count once."""
 
-    TYPE: ClassVar = "rapport.order_refunded.v1"
+    TYPE: ClassVar = "rapport.order_refunded.v2"
+    FIRST: ClassVar = "rapport.order_refunded.v1"
 
     order_id: str
     refund_id: str

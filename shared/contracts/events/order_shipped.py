@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Told
+from shared.contracts.events.body import WithExtra
 
 
-class OrderShipped(Told, frozen=True, kw_only=True):
+class OrderShipped(WithExtra, frozen=True, kw_only=True):
     """An order left for the customer."""
 
-    TYPE: ClassVar = "rapport.order_shipped.v1"
+    TYPE: ClassVar = "rapport.order_shipped.v2"
+    FIRST: ClassVar = "rapport.order_shipped.v1"
 
     order_id: str
     carrier: str = ""

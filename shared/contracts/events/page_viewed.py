@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Told
+from shared.contracts.events.body import WithExtra
 
 
-class PageViewed(Told, frozen=True, kw_only=True):
+class PageViewed(WithExtra, frozen=True, kw_only=True):
     """A page was seen, or a screen of an app."""
 
-    TYPE: ClassVar = "rapport.page_viewed.v1"
+    TYPE: ClassVar = "rapport.page_viewed.v2"
+    FIRST: ClassVar = "rapport.page_viewed.v1"
     PUBLIC: ClassVar = True
 
     url: str = ""

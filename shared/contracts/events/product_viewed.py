@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
-from shared.contracts.events.body import Told
+from shared.contracts.events.body import WithExtra
 
 
-class ProductViewed(Told, frozen=True, kw_only=True):
+class ProductViewed(WithExtra, frozen=True, kw_only=True):
     """A product page was seen."""
 
-    TYPE: ClassVar = "rapport.product_viewed.v1"
+    TYPE: ClassVar = "rapport.product_viewed.v2"
+    FIRST: ClassVar = "rapport.product_viewed.v1"
     PUBLIC: ClassVar = True
 
     sku: str

@@ -88,7 +88,7 @@ def any_event(body: type[Body]) -> st.SearchStrategy[Event]:
         body=struct(body),
         identities=st.lists(identities, max_size=3).map(tuple),
         historical=st.booleans(),
-        claim=st.booleans(),
+        unverified=st.booleans(),
         profile_id=st.none() | st.uuids(),
         origin=st.none() | st.integers(-1, 100),
         sequence=st.none() | st.integers(0, wire.MAX_SEQUENCE),
@@ -166,7 +166,7 @@ def believed_or_claimed(draw: st.DrawFn, bodies: st.SearchStrategy[Body] = facts
         body=body,
         identities=tuple(draw(st.lists(named, max_size=3, unique=True))),
         merges=draw(st.booleans()),
-        claim=not (may_withdraw or may_say(kind, type(body))),
+        unverified=not (may_withdraw or may_say(kind, type(body))),
     )
 
 

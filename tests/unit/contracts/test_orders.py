@@ -133,7 +133,7 @@ def test_margin_needs_the_cost_of_every_line() -> None:
 
 
 def test_a_claim_says_nothing_of_an_order() -> None:
-    assert order_of(placed(source_kind=SourceKind.PUBLIC, claim=True)) == Order()
+    assert order_of(placed(source_kind=SourceKind.PUBLIC, unverified=True)) == Order()
 
 
 def test_only_facts_about_orders_name_an_order() -> None:

@@ -49,7 +49,7 @@ def test_what_names_no_purpose_is_marketing() -> None:
     assert changed(GIVEN).body == ConsentChanged(channel="email", granted=True, purpose="marketing")
     body = changed({**WITHDRAWN, "purpose": " Newsletter ", "evidence": {"form": "footer"}, "page": "/tea"}).body
     expected = ConsentChanged(
-        channel="email", granted=False, purpose="newsletter", evidence={"form": "footer"}, more={"page": "/tea"}
+        channel="email", granted=False, purpose="newsletter", evidence={"form": "footer"}, extra={"page": "/tea"}
     )
     assert body == expected
 
@@ -88,7 +88,7 @@ def test_a_file_gives_and_withdraws() -> None:
 
 def test_a_public_source_is_believed_nothing_of_consent_unless_it_may_say_it() -> None:
     event = changed(WITHDRAWN, PUBLIC, context={"traits": {"email": "ann@example.com"}})
-    assert event.claim
+    assert event.unverified
     assert identified(PUBLIC, **asked({"email": False}, email="ann@example.com")).consent == {}
 
 
@@ -96,11 +96,11 @@ def test_what_it_grants_is_a_claim_with_the_address_to_ask_and_what_it_withdraws
     around = {"context": {"traits": {"email": "Ann@Example.com"}}}
     granted = changed(GIVEN, ALLOWED, **around)
     assert isinstance(granted.body, ConsentChanged)
-    assert (granted.claim, granted.body.confirm_at) == (True, "ann@example.com")
+    assert (granted.unverified, granted.body.confirm_at) == (True, "ann@example.com")
     assert [str(one) for one in granted.identities] == ["anonymous_id:a-1"]
     withdrawn = changed(WITHDRAWN, ALLOWED, **around)
     assert isinstance(withdrawn.body, ConsentChanged)
-    assert (withdrawn.claim, withdrawn.body.confirm_at) == (False, "")
+    assert (withdrawn.unverified, withdrawn.body.confirm_at) == (False, "")
     said = identified(ALLOWED, **asked({"email": True, "telepathy": True}, email="ann@example.com"))
     assert (said.consent, said.confirm_at) == ({"email": True}, "ann@example.com")
 

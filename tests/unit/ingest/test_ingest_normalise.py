@@ -32,7 +32,7 @@ from shared.contracts.events import (
     OrderShipped,
     PageViewed,
     ProductViewed,
-    Told,
+    WithExtra,
 )
 from shared.contracts.identity import Identity, Namespace
 
@@ -59,14 +59,14 @@ FIELDS = st.sampled_from(
 )
 
 
-def request_context(kind: SourceKind = SourceKind.SERVER, **more: Any) -> RequestContext:
+def request_context(kind: SourceKind = SourceKind.SERVER, **extra: Any) -> RequestContext:
     return RequestContext(
         source_id=SOURCE,
         source_kind=kind,
-        allow_orders=more.pop("allow_orders", False),
+        allow_orders=extra.pop("allow_orders", False),
         received_at=NOW,
         new_message_id=lambda: "made",
-        **more,
+        **extra,
     )
 
 
@@ -98,7 +98,7 @@ def test_revenue_stands_for_a_missing_total_and_a_sku_comes_before_a_product_id(
     body = tracked(
         "order completed", order_id="A", revenue=0, currency="JPY", products=[{"sku": "S", "product_id": 7, "price": 5}]
     )
-    item = Item(sku="S", quantity=1, unit_price_minor=5, more={"product_id": 7})
+    item = Item(sku="S", quantity=1, unit_price_minor=5, extra={"product_id": 7})
     assert body == OrderPlaced(order_id="A", currency="JPY", total_minor=0, items=(item,))
 
 
@@ -170,7 +170,7 @@ def test_a_product_viewed_has_a_price_where_its_currency_is_known() -> None:
     assert tracked("Product Viewed", sku="S", price=9.5, currency="EUR") == ProductViewed(
         sku="S", currency="EUR", price_minor=950
     )
-    assert tracked("Product Viewed", sku="S", price=9.5) == ProductViewed(sku="S", more={"price": 9.5})
+    assert tracked("Product Viewed", sku="S", price=9.5) == ProductViewed(sku="S", extra={"price": 9.5})
 
 
 def test_a_cart_is_a_cart_only_with_its_id_its_products_and_a_currency() -> None:
@@ -212,7 +212,7 @@ def test_anything_else_is_kept_as_it_is(properties: dict[str, Any]) -> None:
 
 def test_pages_and_screens_are_views() -> None:
     page = said(type="page", properties={"url": "u", "title": "T", "theme": "dark"}, name="n", category="c")
-    assert page.body == PageViewed(url="u", title="T", more={"name": "n", "category": "c", "theme": "dark"})
+    assert page.body == PageViewed(url="u", title="T", extra={"name": "n", "category": "c", "theme": "dark"})
     assert said(type="screen", name="Basket").body == PageViewed(title="Basket", screen=True)
 
 
@@ -238,10 +238,10 @@ def test_nothing_that_a_typed_event_has_no_field_for_is_dropped(
         properties["products"] = [{"sku": "S", "price": 1, **line} for line in lines]
         body = tracked(name, **properties)
         assert isinstance(body, OrderPlaced | CartUpdated | CheckoutStarted)
-        assert [item.more for item in body.items] == lines
+        assert [item.extra for item in body.items] == lines
     body = tracked(name, **properties)
-    assert isinstance(body, Told)
-    assert body.more == own
+    assert isinstance(body, WithExtra)
+    assert body.extra == own
 
 
 def test_of_names_that_stand_for_each_other_the_others_are_kept_too() -> None:
@@ -249,7 +249,7 @@ def test_of_names_that_stand_for_each_other_the_others_are_kept_too() -> None:
         "Checkout Started", checkout_id="K", order_id="A", cart_id="C", currency="EUR", total=1, revenue=2, value=None
     )
     assert body == CheckoutStarted(
-        checkout_id="K", currency="EUR", total_minor=100, more={"order_id": "A", "cart_id": "C", "revenue": 2}
+        checkout_id="K", currency="EUR", total_minor=100, extra={"order_id": "A", "cart_id": "C", "revenue": 2}
     )
 
 
@@ -300,7 +300,7 @@ def test_a_public_key_claims_orders_and_says_everything_else(name: str) -> None:
         raw = json.dumps({"type": "track", "event": name, "userId": "1", "properties": properties}).encode()
         event = normalise(raw, request_context(SourceKind.PUBLIC, allow_orders=allowed))
         in_a_users_name = name in ("feedback submitted", "consent changed")
-        assert event.claim is (in_a_users_name or (name.startswith("order ") and not allowed))
+        assert event.unverified is (in_a_users_name or (name.startswith("order ") and not allowed))
 
 
 def test_history_is_what_a_server_says_for_its_batch_or_its_item() -> None:

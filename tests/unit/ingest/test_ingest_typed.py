@@ -118,7 +118,7 @@ def test_the_example_of_each_kind_becomes_its_event(kind: str) -> None:
     assert event.identities == (
         ANN if "user_id" in TYPED[kind]["customer"] else (Identity(Namespace.ANONYMOUS_ID, "0f2b8a6e"),)
     )
-    assert (event.occurred_at, event.historical, event.claim) == (NOW, False, False)
+    assert (event.occurred_at, event.historical, event.unverified) == (NOW, False, False)
 
 
 def test_an_order_may_say_when_it_was_placed_and_what_each_line_cost_and_comes_to() -> None:
@@ -172,7 +172,7 @@ def test_a_national_number_that_is_the_only_name_is_refused_in_the_words_of_the_
 
 def test_a_price_without_a_currency_is_kept_beside_as_it_came() -> None:
     body = sent("product-views", {**without(TYPED["product-views"], "currency"), "price": "29.95"}).body
-    assert body == ProductViewed(sku="TEA-1", more={"price": "29.95"})
+    assert body == ProductViewed(sku="TEA-1", extra={"price": "29.95"})
 
 
 @pytest.mark.parametrize("kind", ALL)
@@ -187,7 +187,7 @@ def test_a_public_key_claims_orders_verifies_no_address_and_gives_no_consent(kin
     ]
     assert [str(one) for one in public.identities] == ["user_id:42", "anonymous_id:a-1"]
     claimed = ("orders", "refunds", "cancellations", "shipments", "delays", "deliveries", "consents")
-    assert public.claim is (kind in claimed)
+    assert public.unverified is (kind in claimed)
     if isinstance(public.body, CustomerIdentified):
         assert public.body.consent == {}
 

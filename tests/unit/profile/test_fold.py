@@ -67,7 +67,7 @@ def winners(events: Sequence[Event], part: str) -> dict[str, Any]:
     """Last writer wins, told in another way: for each name, what the greatest (trust, time, id) said."""
     said: dict[str, list[tuple[tuple[int, object, object], Any]]] = {}
     for one in events:
-        if isinstance(one.body, CustomerIdentified) and not one.claim:
+        if isinstance(one.body, CustomerIdentified) and not one.unverified:
             for name, value in getattr(one.body, part).items():
                 if value is not None:
                     anonymous = {who.namespace for who in one.identities} == {Namespace.ANONYMOUS_ID}
@@ -146,7 +146,7 @@ def test_first_and_last_seen_and_the_number_of_events_count_every_event(events: 
 
 @given(events_of_one)
 def test_a_claim_is_seen_and_believed_in_nothing(events: list[Event]) -> None:
-    claims = [Event(**{name: getattr(one, name) for name in one.__struct_fields__} | {"claim": True}) for one in events]
+    claims = [msgspec.structs.replace(one, unverified=True) for one in events]
     state = fold(claims)
 
     assert state == ProfileState(first_seen=state.first_seen, last_seen=state.last_seen, events=len(claims))

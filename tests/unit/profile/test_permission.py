@@ -95,7 +95,7 @@ def test_what_a_visitor_withdraws_counts_unless_a_user_or_a_verified_address_was
 def test_what_a_visitor_grants_or_says_without_leave_counts_for_nothing() -> None:
     granted = changed(True, GIVEN, source_kind=SourceKind.PUBLIC)
     assert visitor(granted) is None
-    unbelieved = msgspec.structs.replace(withdrawn_by_visitor(GIVEN, at=1), claim=True)
+    unbelieved = msgspec.structs.replace(withdrawn_by_visitor(GIVEN, at=1), unverified=True)
     assert visitor(asked(True, MAIL, GIVEN), unbelieved) is True
 
 
@@ -201,7 +201,7 @@ def read_at_once(events: list[Event], vouched: set[str]) -> dict[str, bool]:
         said = [
             (one, names, granted)
             for one in trusted
-            if not one.claim and (granted := word_of(one, pair)) is not None
+            if not one.unverified and (granted := word_of(one, pair)) is not None
             if (names := names_of(one))
         ]
         yes = [(one, {name for name in names if counts(name, vouched)}) for one, names, granted in said if granted]
@@ -227,7 +227,7 @@ def refused_in_public(
     said = [
         (one, visitor)
         for one in events
-        if one.source_kind is SourceKind.PUBLIC and not one.claim and word_of(one, pair) is False
+        if one.source_kind is SourceKind.PUBLIC and not one.unverified and word_of(one, pair) is False
         for visitor in [who for who in one.identities if who.namespace is Namespace.ANONYMOUS_ID][:1]
         if counts(visitor, vouched)
     ]

@@ -44,10 +44,10 @@ def _fast_rule(name: str, fields: Fields) -> Body | None:
     if not cart_id or items is None:
         return None
     held, total_minor = fast.total_of(fields, _HELD, items, code)
-    more = {} if held.issuperset(fields) else fast.beside_sale(fields, held, code)
-    if total_minor is None or more is None:
+    extra = {} if held.issuperset(fields) else fast.beside_sale(fields, held, code)
+    if total_minor is None or extra is None:
         return None
-    return CartUpdated(cart_id=cart_id, currency=code, total_minor=total_minor, items=items, more=more)
+    return CartUpdated(cart_id=cart_id, currency=code, total_minor=total_minor, items=items, extra=extra)
 
 
 class Cart(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -46,10 +46,10 @@ def _fast_rule(name: str, fields: Fields) -> Body | None:
         return None
     known = _HELD if id_name == "checkout_id" else fast.SALE | {id_name, "total"}
     held, total_minor = fast.total_of(fields, known, items, code)
-    more = {} if held.issuperset(fields) else fast.beside_sale(fields, held, code)
-    if total_minor is None or more is None:
+    extra = {} if held.issuperset(fields) else fast.beside_sale(fields, held, code)
+    if total_minor is None or extra is None:
         return None
-    return CheckoutStarted(checkout_id=checkout_id, currency=code, total_minor=total_minor, items=items, more=more)
+    return CheckoutStarted(checkout_id=checkout_id, currency=code, total_minor=total_minor, items=items, extra=extra)
 
 
 class Checkout(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

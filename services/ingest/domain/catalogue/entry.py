@@ -14,11 +14,11 @@ import msgspec
 from services.ingest.domain.catalogue.properties import Properties
 from services.ingest.domain.definitions.consent import Words
 from services.ingest.domain.values.message import Scalar
-from shared.contracts.events import Body, Told
+from shared.contracts.events import Body, WithExtra
 
 Fields = dict[str, Any]  # properties as JSON has them
 
-Rule = Callable[[Any, str], Told | None]
+Rule = Callable[[Any, str], WithExtra | None]
 """Makes the typed event of properties, as they were read, and of the message's id. None: it is a `CustomEvent`.
 
 Raises `BadEvent` when it means to be typed and is not right.
@@ -191,7 +191,7 @@ def tracked(
         if body is None:
             raise AssertionError(f"{type(fact).__name__} is complete, and makes no {name}")
         if beside := {name: properties[name] for name in not_held(body) if name in properties}:
-            body = msgspec.structs.replace(body, more=beside)
+            body = msgspec.structs.replace(body, extra=beside)
         return Meaning(name, body, properties)
 
     return understand

@@ -78,17 +78,19 @@ def items_of(products: Any, code: str) -> tuple[Item, ...] | None:
     for fields in products:
         if type(fields) is not dict:
             return None
-        more: Fields = {}
+        extra: Fields = {}
         by_sku = "sku" in fields and "product_id" in fields
         if by_sku or not _LINE.issuperset(fields):
             if not _LINE_ELSE.isdisjoint(fields):
                 return None
-            more = beside(fields, _LINE_BY_SKU if by_sku else _LINE)
+            extra = beside(fields, _LINE_BY_SKU if by_sku else _LINE)
         sku, quantity, price = sku_of(fields), fields.get("quantity", 1), money.plain(fields.get("price"), code)
         if not sku or price is None or type(quantity) is not int or not 0 <= quantity <= MAX_QUANTITY:
             return None
         name, category = strip(fields.get("name", "")), strip(fields.get("category", ""))
-        items.append(Item(sku=sku, name=name, category=category, quantity=quantity, unit_price_minor=price, more=more))
+        items.append(
+            Item(sku=sku, name=name, category=category, quantity=quantity, unit_price_minor=price, extra=extra)
+        )
     return tuple(items)
 
 

@@ -60,10 +60,10 @@ def _fast_rule(_: str, fields: Fields) -> Body | None:
     order_id = fast.id_of(fields.get("order_id", ""))
     total_minor = money.plain(fields.get(name), code)
     items = fast.items_of(fields.get("products", ()), code)
-    more = {} if held.issuperset(fields) else fast.beside_sale(fields, held, code)
-    if not 0 < len(order_id) <= MAX_ID_LENGTH or total_minor is None or items is None or more is None:
+    extra = {} if held.issuperset(fields) else fast.beside_sale(fields, held, code)
+    if not 0 < len(order_id) <= MAX_ID_LENGTH or total_minor is None or items is None or extra is None:
         return None
-    return OrderPlaced(order_id=order_id, currency=code, total_minor=total_minor, items=items, more=more)
+    return OrderPlaced(order_id=order_id, currency=code, total_minor=total_minor, items=items, extra=extra)
 
 
 class Order(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -39,18 +39,18 @@ def viewed(call: Message, properties: bytes, page: Fields, *, screen: bool) -> P
     """Returns the view that a call says; `page` is what its context says of the page that was open."""
     own, held = _PROPERTIES.read(properties)
     name, title = text(call.name), text(own.title) or short(page.get("title"))
-    more = {} if held else beside(message.decode_object(properties), _PROPERTIES.held)
+    extra = {} if held else beside(message.decode_object(properties), _PROPERTIES.held)
     if category := text(call.category):
-        more = {"category": category, **more}
+        extra = {"category": category, **extra}
     if title and name not in ("", title):
-        more = {"name": name, **more}
+        extra = {"name": name, **extra}
     return PageViewed(
         url=text(own.url) or short(page.get("url")),
         path=text(own.path) or short(page.get("path")),
         title=title or name,
         referrer=text(own.referrer) or short(page.get("referrer")),
         screen=screen,
-        more=more,
+        extra=extra,
     )
 
 
@@ -68,23 +68,23 @@ _HELD: Final = frozenset(OpenPage.__struct_fields__)
 
 def fast_viewed(call: Sent, fields: Fields, page: OpenPage, *, screen: bool) -> PageViewed:
     """Returns what `viewed` does, in a few steps. Whatever should be a text and is none raises `TypeError`."""
-    more = {} if _HELD.issuperset(fields) else fast.beside(fields, _HELD)
+    extra = {} if _HELD.issuperset(fields) else fast.beside(fields, _HELD)
     title = fast.strip(fields.get("title", "")) or page.title
     if call.category is not None:
         category: Any = call.category
         if category := fast.strip(category):
-            more = {"category": category, **more}
+            extra = {"category": category, **extra}
     name: Any = call.name
     name = "" if name is None else fast.strip(name)
     if title and name not in ("", title):
-        more = {"name": name, **more}
+        extra = {"name": name, **extra}
     return PageViewed(
         url=fast.strip(fields.get("url", "")) or page.url,
         path=fast.strip(fields.get("path", "")) or page.path,
         title=title or name,
         referrer=fast.strip(fields.get("referrer", "")) or page.referrer,
         screen=screen,
-        more=more,
+        extra=extra,
     )
 
 

@@ -41,12 +41,12 @@ _HELD_BY_SKU: Final = _HELD - {"product_id"}
 
 
 def _fast_rule(_: str, fields: Fields) -> Body | None:
-    more: Fields = {}
+    extra: Fields = {}
     by_sku = "sku" in fields and "product_id" in fields
     if by_sku or not _HELD.issuperset(fields):
         if "total" in fields or "cost" in fields or type(fields.get("quantity", 0)) is not int:
             return None
-        more = fast.beside(fields, _HELD_BY_SKU if by_sku else _HELD)
+        extra = fast.beside(fields, _HELD_BY_SKU if by_sku else _HELD)
     sku, code = fast.sku_of(fields), fast.code_of(fields.get("currency"))
     if not sku or code is None:
         return None
@@ -59,7 +59,7 @@ def _fast_rule(_: str, fields: Fields) -> Body | None:
         category=fast.strip(fields.get("category", "")),
         currency=code,
         price_minor=price,
-        more=more,
+        extra=extra,
     )
 
 

@@ -11,7 +11,7 @@ from services.ingest.domain.catalogue.properties import beside
 from services.ingest.domain.catalogue.registry import BY_NAME
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values import message
-from shared.contracts.events import Body, Told
+from shared.contracts.events import Body, WithExtra
 
 
 def understood(name: str, properties: bytes, message_id: str) -> Body | None:
@@ -32,7 +32,7 @@ def understood(name: str, properties: bytes, message_id: str) -> Body | None:
     return _with_the_rest(entry, body, message.decode_object(properties))
 
 
-def _holds(entry: CatalogueEntry, body: Told, read: Any) -> bool:
+def _holds(entry: CatalogueEntry, body: WithExtra, read: Any) -> bool:
     """Whether this typed event, too, holds all that its properties and lines say."""
     if any(getattr(read, name) is not None for name in entry.not_held(body)):
         return False
@@ -48,14 +48,14 @@ def _with_the_rest(entry: CatalogueEntry, body: Any, fields: Mapping[str, Any]) 
     not_held = entry.not_held(body)
     held = tuple(names for names in entry.properties.held if not set(names).intersection(not_held))
     changes: dict[str, Any] = {}
-    if more := beside(fields, held):
-        changes["more"] = more
+    if extra := beside(fields, held):
+        changes["extra"] = extra
     if entry.has_items:
         lines = [beside(product, LINE) for product in fields.get("products") or ()]
         if any(lines):
             changes["items"] = tuple(
-                msgspec.structs.replace(item, more=more) if more else item
-                for item, more in zip(body.items, lines, strict=True)
+                msgspec.structs.replace(item, extra=extra) if extra else item
+                for item, extra in zip(body.items, lines, strict=True)
             )
     result: Body = msgspec.structs.replace(body, **changes) if changes else body
     return result

@@ -2,9 +2,9 @@
 
 Source: CloudEvents specification 1.0.2, JSON event format 1.0.2.
 
-A type of our own (`rapport.order_placed.v1`) is taken as the contract has it, money in minor units. Any other type is
-the name of an event in the source's own words, and its data are the properties. Who it is about stands in `subject`
-(`user_id:42`), in the extensions `userid` and `anonymousid`, or in `data.customer`.
+A type of our own (`rapport.order_placed.v2`, or an earlier version of it) is taken as the contract has it, money in
+minor units. Any other type is the name of an event in the source's own words, and its data are the properties. Who it
+is about stands in `subject` (`user_id:42`), in the extensions `userid` and `anonymousid`, or in `data.customer`.
 """
 
 import base64
@@ -21,6 +21,7 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, phone, times
 from services.ingest.domain.values.message import NO_CONTEXT, Message, Scalar, as_dict, keepable
+from shared.contracts import wire
 from shared.contracts.events import FACTS, Body, CustomerIdentified, CustomEvent, MessageSent
 
 MEDIA_TYPE: Final = "application/cloudevents+json"
@@ -28,10 +29,12 @@ BATCH_MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 SPECVERSION: Final = "1.0"
 OURS: Final = "rapport."
 
-# What anybody may say; facts that only our own services know are not among them.
+# What anybody may say, by its name in any version; facts that only our own services know are not among them.
 TYPES: Final[Mapping[str, type[Body]]] = {
-    name: body for body, name in FACTS.items() if body not in (MessageSent, CustomEvent)
+    name: body for name, body in wire.BODIES.items() if body in FACTS and body not in (MessageSent, CustomEvent)
 }
+
+_LISTED: Final = sorted(name for name in TYPES if name in wire.TYPE_NAMES.values())
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,7 +80,6 @@ _decode: Final = msgspec.json.Decoder(CloudEvent).decode
 _decode_data: Final = msgspec.json.Decoder(_Data).decode
 _decode_raw: Final = msgspec.json.Decoder(msgspec.Raw).decode
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
-_bodies: Final = {name: msgspec.json.Decoder(body).decode for name, body in TYPES.items()}
 
 
 def understand(raw: bytes, context: RequestContext) -> Understood:
@@ -171,11 +173,10 @@ def _names_customer(name: str, value: Any) -> bool:
 
 
 def _ours(type_: str, data: bytes, call: _Call) -> Body:
-    decode = _bodies.get(type_)
-    if decode is None:
-        raise BadEvent(Reason.TYPE, f"type: {type_!r} can't be sent; there are {', '.join(sorted(TYPES))}")
+    if type_ not in TYPES:
+        raise BadEvent(Reason.TYPE, f"type: {type_!r} can't be sent; there are {', '.join(_LISTED)}")
     try:
-        body = contract.checked(decode(data), at="data")
+        body = contract.checked(wire.decode_body(type_, data), at="data")
     except msgspec.MsgspecError as error:
         raise BadEvent(Reason.MALFORMED, f"data: {error}; send what the contract of {type_} says") from None
     if isinstance(body, CustomerIdentified):
