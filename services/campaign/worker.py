@@ -8,6 +8,7 @@ lost only PostgreSQL's answer leaves nothing behind: what it never handed over i
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID, uuid4
 
@@ -24,7 +25,7 @@ from shared.service import metrics
 from shared.service.clock import Clock
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger
-from shared.service.loops import until_set
+from shared.service.loops import AT_ONCE, repeat
 
 POLL_SECONDS: Final = 1.0  # for what falls due by itself, and what other processes enter
 LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for
@@ -79,27 +80,29 @@ class Sender:
         """Sends until `stop` is set, then waits for the answers that are still to come."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                while not stop.is_set():
-                    self._tick()
-                    self._wake.clear()
-                    try:
-                        await self._take_back()
-                        await self._give_up_lost()
-                        claimed = await self._claim()
-                    except _AWAY as error:
-                        log.warning("sender.waits_for_postgresql", error=repr(error))
-                        await asyncio.sleep(BACKOFF_SECONDS)
-                        continue
-                    if claimed.outgoing:
-                        failpoint("sender.after_claim")
-                    for outgoing in claimed.outgoing:
-                        self._in_flight += 1
-                        tasks.create_task(self._deliver(outgoing))
-                    if not claimed.decided:
-                        await until_set(self._wake, seconds=POLL_SECONDS)
+                await repeat(
+                    partial(self._send_due, tasks),
+                    stop,
+                    waits_for=_AWAY,
+                    waiting="sender.waits_for_postgresql",
+                    back_off_seconds=BACKOFF_SECONDS,
+                    tick=self._tick,
+                    wake=self._wake,
+                )
         finally:
             for channel in self._channels.values():
                 await channel.close()
+
+    async def _send_due(self, tasks: asyncio.TaskGroup) -> float:
+        await self._take_back()
+        await self._give_up_lost()
+        claimed = await self._claim()
+        if claimed.outgoing:
+            failpoint("sender.after_claim")
+        for outgoing in claimed.outgoing:
+            self._in_flight += 1
+            tasks.create_task(self._deliver(outgoing))
+        return AT_ONCE if claimed.decided else POLL_SECONDS
 
     async def _claim(self) -> _ToDo:
         free = self._concurrency - self._in_flight

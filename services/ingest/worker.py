@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -24,7 +25,7 @@ from shared.kafka.producer import BrokerAway
 from shared.service.clock import Clock
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger
-from shared.service.loops import until_set
+from shared.service.loops import AT_ONCE, repeat, until_set
 
 WRITE_SECONDS: Final = 2.0
 TAIL_SECONDS: Final = 0.5  # while somebody watches a source
@@ -46,18 +47,26 @@ class StatsWriter:
     stats: SourceStats
     keep: timedelta
     tick: Callable[[], None]
+    _forget_at: float = 0.0  # of the loop's clock
 
     async def run(self, stop: asyncio.Event) -> None:
         """Writes until stopped, and once more then."""
-        now = asyncio.get_running_loop().time
-        forget_at = now()
-        while not stop.is_set():
-            self.tick()
-            await self._write()
-            if now() >= forget_at:
-                forget_at = now() + (0 if await self._forget() else FORGET_SECONDS)
-            await until_set(stop, seconds=TAIL_SECONDS if self.stats.watched else WRITE_SECONDS)
+        await repeat(
+            self._step,
+            stop,
+            waits_for=DATABASE_ERRORS,
+            waiting="stats_writer.waits_for_postgresql",
+            back_off_seconds=WRITE_SECONDS,
+            tick=self.tick,
+        )
         await self._write()
+
+    async def _step(self) -> float:
+        now = asyncio.get_running_loop().time()
+        await self._write()
+        if now >= self._forget_at:
+            self._forget_at = now + (0 if await self._forget() else FORGET_SECONDS)
+        return TAIL_SECONDS if self.stats.watched else WRITE_SECONDS
 
     async def _write(self) -> None:
         gathered = self.stats.take()
@@ -76,13 +85,9 @@ class StatsWriter:
 
     async def _forget(self) -> bool:
         """Whether there may be more to forget."""
-        try:
-            async with self.database.work() as work:
-                forgotten = await quarantine.forget(work, keep=self.keep) + await fact_keys.forget(work)
-                return forgotten > 0
-        except DATABASE_ERRORS as error:
-            log.warning("stats_writer.waits_for_postgresql", error=repr(error))
-            return False
+        async with self.database.work() as work:
+            forgotten = await quarantine.forget(work, keep=self.keep) + await fact_keys.forget(work)
+            return forgotten > 0
 
 
 @dataclass
@@ -104,17 +109,21 @@ class Importer:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works on uploaded files until stopped; one that is not done then is gone on with by another process."""
-        while not stop.is_set():
-            try:
-                async with self.database.work() as work:
-                    row = await imports.claim(work, self.holder)
-                if row is not None:
-                    await self._uploaded(row, stop)
-                    continue
-            except (BrokerAway, ImportHeld, *DATABASE_ERRORS) as error:
-                log.warning("importer.waits", error=repr(error))
-                await until_set(stop, seconds=BACKOFF_SECONDS)
-            await until_set(stop, seconds=LOOK_SECONDS)
+        await repeat(
+            partial(self._next, stop),
+            stop,
+            waits_for=(BrokerAway, ImportHeld, *DATABASE_ERRORS),
+            waiting="importer.waits",
+            back_off_seconds=BACKOFF_SECONDS,
+        )
+
+    async def _next(self, stop: asyncio.Event) -> float:
+        async with self.database.work() as work:
+            row = await imports.claim(work, self.holder)
+        if row is None:
+            return LOOK_SECONDS
+        await self._uploaded(row, stop)
+        return AT_ONCE
 
     async def _uploaded(self, row: Any, stop: asyncio.Event) -> None:
         with tempfile.NamedTemporaryFile(prefix="rapport-import-") as file:

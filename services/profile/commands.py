@@ -17,8 +17,8 @@ from services.profile.service import rebuild as rebuilding
 from services.profile.service import suspects as looking
 from services.profile.settings import ProfileSettings
 from shared.database.database import SESSION, Database, Work
+from shared.database.patience import patiently
 from shared.rebuild import command
-from shared.rebuild.patience import patiently
 from shared.rebuild.topics import Report
 from shared.service.clock import Clock, SystemClock
 from shared.service.failpoints import failpoint

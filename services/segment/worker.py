@@ -10,12 +10,9 @@ from services.segment.service import standings
 from shared.database.database import DATABASE_AWAY, Database
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
-from shared.service.logging import get_logger
-from shared.service.loops import until_set
+from shared.service.loops import AT_ONCE, repeat
 
 PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late
-
-log = get_logger(__name__)
 
 
 class Timers:
@@ -28,17 +25,22 @@ class Timers:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set."""
-        while not stop.is_set():
-            self._tick()
-            flipped = 0
-            try:
-                async with self._database.work() as work:
-                    read_until = await self._consumer.read_until(work)
-                    if read_until is not None:
-                        flipped = await standings.flip_due(work, min(work.now, read_until))
-                if flipped:
-                    failpoint("timers.after_flip")
-            except (DBAPIError, *DATABASE_AWAY) as error:
-                log.warning("timers.wait", error=repr(error))
-            if flipped == 0:
-                await until_set(stop, seconds=PAUSE_SECONDS)
+        await repeat(
+            self._flip,
+            stop,
+            waits_for=(DBAPIError, *DATABASE_AWAY),
+            waiting="timers.wait",
+            back_off_seconds=PAUSE_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _flip(self) -> float:
+        flipped = 0
+        async with self._database.work() as work:
+            read_until = await self._consumer.read_until(work)
+            if read_until is not None:
+                flipped = await standings.flip_due(work, min(work.now, read_until))
+        if not flipped:
+            return PAUSE_SECONDS
+        failpoint("timers.after_flip")
+        return AT_ONCE

@@ -1,6 +1,6 @@
 """Deciding on one dead letter: one letter, one transaction."""
 
-import asyncio
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -10,7 +10,8 @@ from shared import audit
 from shared.audit import Actor
 from shared.contracts import wire
 from shared.contracts.envelope import Event
-from shared.database.database import Database, Work, sqlstate
+from shared.database.database import Database, Work
+from shared.database.patience import came_second, patiently
 from shared.dlq.letters import Entry
 from shared.errors import TryAgain
 from shared.kafka.consumer import offsets
@@ -22,9 +23,6 @@ from shared.kafka.dead_letters.decisions import Decision, Verdict
 from shared.kafka.dead_letters.isolation import Failed, Handler
 from shared.service.failpoints import failpoint
 from shared.service.logging import trace_id
-
-PAUSES_SECONDS: Final = (0.1, 0.3, 1.0, 2.0)  # between attempts, when a concurrent writer came first
-TRANSACTION_ROLLBACK: Final = "40"  # SQLSTATE class: a deadlock, or two that can't both be
 
 _NOT_DEAD: Final = "is no dead letter: its batch was rolled back, and its record is read again"
 
@@ -64,9 +62,14 @@ async def retry(subscription: Subscription, entry: Entry, *, by: Actor, dry_run:
             False, f"stays open: {subscription.service} has no handler for {wire.type_name(type(event.body))}"
         )
     try:
-        return await _patiently(subscription.database, handler, letter, event, by=by, dry_run=dry_run)
+        apply = partial(_apply, subscription.database, handler, letter, event, by=by, dry_run=dry_run)
+        return await patiently(apply)
     except Failed as failed:
         reason = str(failed)
+    except (DBAPIError, TryAgain) as error:
+        if not came_second(error):
+            raise
+        return Outcome(False, "stays open: other writers came first each time; run it again")
     return await _stays_open(subscription.database, letter, reason, by=by, dry_run=dry_run)
 
 
@@ -84,21 +87,6 @@ async def drop(database: Database, entry: Entry, *, by: Actor, note: str, dry_ru
         await audit.record(work, by, "dead_letter.dropped", "dead letter", entry.name)
     failpoint("dlq.after_drop")
     return Outcome(True, "dropped")
-
-
-async def _patiently(
-    database: Database, handler: Handler, letter: Letter, event: Event, *, by: Actor, dry_run: bool
-) -> Outcome:
-    for pause in PAUSES_SECONDS:
-        try:
-            return await _apply(database, handler, letter, event, by=by, dry_run=dry_run)
-        except TryAgain:
-            await asyncio.sleep(pause)
-        except DBAPIError as error:
-            if not sqlstate(error).startswith(TRANSACTION_ROLLBACK):
-                raise
-            await asyncio.sleep(pause)
-    return Outcome(False, "stays open: other writers came first each time; run it again")
 
 
 async def _apply(

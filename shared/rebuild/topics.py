@@ -6,9 +6,9 @@ shadow and service is written, in one transaction. So the service misses nothing
 rebuild that dies at any moment has changed nothing or everything.
 """
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Final
 
@@ -16,17 +16,18 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
-from shared.database.database import Database, Work, refuses_data
-from shared.errors import Refused
+from shared.database.database import Database, Work
+from shared.database.patience import came_second, patiently
 from shared.kafka.consumer import offsets
-from shared.kafka.consumer.batch import Handler, Handlers
+from shared.kafka.consumer.batch import Handlers
 from shared.kafka.consumer.offsets import Place
 from shared.kafka.dead_letters import dead_letter, decisions, isolation
 from shared.kafka.dead_letters.decisions import Verdict
+from shared.kafka.dead_letters.isolation import Failed
+from shared.kafka.dead_letters.sources import Cause
 from shared.kafka.log import LogReader, Part
 from shared.outbox import NullOutbox
 from shared.rebuild import shadow
-from shared.rebuild.patience import PAUSES_SECONDS, came_second
 from shared.service.failpoints import failpoint
 
 SMALL: Final = 1000  # records that may be left for the cut-over, during which the service's batches wait
@@ -151,15 +152,12 @@ class Rebuild:
             self.report(done, max(done, total))
 
     async def _cut_over(self) -> Mapping[str, int]:
-        for pause in PAUSES_SECONDS:
-            try:
-                return await self._try_cut_over()
-            except DBAPIError as error:
-                if not came_second(error):
-                    raise
-            await asyncio.sleep(pause)
-            await self._catch_up(at_most=SMALL)
-        raise NotPossible("the service is too busy: its tables could not be held for a moment")
+        try:
+            return await patiently(self._try_cut_over, between=partial(self._catch_up, at_most=SMALL))
+        except DBAPIError as error:
+            if came_second(error):
+                raise NotPossible("the service is too busy: its tables could not be held for a moment") from error
+            raise
 
     async def _try_cut_over(self) -> Mapping[str, int]:
         async with self.database.work() as work:
@@ -203,24 +201,13 @@ class Rebuild:
         handlers = self.plan.handlers
         wanted = [event for event in events if type(event.body) in handlers]
         for handler, run in groupby(wanted, key=lambda event: handlers[type(event.body)]):
-            await _with_care(work, handler, list(run))
+            await isolation.apply_halving(work, handler, list(run), _pass_over)
 
 
-async def _with_care(work: Work, handler: Handler, run: Sequence[Event]) -> None:
-    """Applies a run of events under a savepoint, halving it to pass over what is refused."""
-    try:
-        async with work.savepoint():
-            await handler(work, run)
-        return
-    except Refused:
-        pass
-    except DBAPIError as error:
-        if not refuses_data(error):
-            raise
-    if len(run) > 1:
-        half = len(run) // 2
-        await _with_care(work, handler, run[:half])
-        await _with_care(work, handler, run[half:])
+def _pass_over(_: int, failed: Failed) -> None:
+    """What the service refused is refused again; what it did not is a reason to stop."""
+    if failed.cause is not Cause.REFUSED:
+        raise failed
 
 
 def _applied(letters: Mapping[str, decisions.Decision]) -> set[str]:

@@ -1,6 +1,12 @@
-"""A wait that somebody may end early."""
+"""The loop of everything that works beside requests and records: a step, a pause, and patience with what is away."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from shared.service.logging import get_logger
+
+AT_ONCE: Final = 0.0  # seconds to pause after a step that has more to do
 
 
 async def until_set(event: asyncio.Event, *, seconds: float) -> None:
@@ -10,3 +16,34 @@ async def until_set(event: asyncio.Event, *, seconds: float) -> None:
             await event.wait()
     except TimeoutError:
         return
+
+
+async def repeat(
+    step: Callable[[], Awaitable[float]],
+    stop: asyncio.Event,
+    *,
+    waits_for: tuple[type[BaseException], ...],
+    waiting: str,
+    back_off_seconds: float,
+    tick: Callable[[], None] = lambda: None,
+    wake: asyncio.Event | None = None,
+) -> None:
+    """Does a step again and again until `stop` is set.
+
+    A step returns the seconds to pause after it; `wake` ends that pause early, and is cleared before each step. An
+    error of `waits_for` is one line of the log, the event `waiting`, and a pause; any other ends the loop. `tick` is
+    the loop's sign of life, before each step.
+    """
+    log = get_logger(__name__)
+    while not stop.is_set():
+        tick()
+        if wake is not None:
+            wake.clear()
+        try:
+            pause = await step()
+        except waits_for as error:
+            log.warning(waiting, error=repr(error))
+            await until_set(stop, seconds=back_off_seconds)
+            continue
+        if pause > AT_ONCE:
+            await until_set(stop if wake is None else wake, seconds=pause)

@@ -68,20 +68,36 @@ async def attempt(handler: Handler, work: Work, events: Sequence[Event]) -> None
 
 
 async def apply_carefully(work: Work, handler: Handler, run: Run, letters: list[DeadLetter]) -> None:
-    """Applies a run of events under a savepoint, halving it to find those that fail; their letters are added."""
+    """Applies a run of events as `apply_halving` does; the letters of those that fail are added."""
+    events = [event for _, event in run]
+    await apply_halving(work, handler, events, lambda n, failed: letters.append(_letter(*run[n], failed)))
+
+
+async def apply_halving(
+    work: Work,
+    handler: Handler,
+    events: Sequence[Event],
+    on_failed: Callable[[int, Failed], None],
+    *,
+    first: int = 0,
+) -> None:
+    """Applies events under a savepoint, halving them to find those that fail: `on_failed` gets the number of each.
+
+    The events' numbers begin at `first`.
+    """
     try:
         async with work.savepoint():
-            await attempt(handler, work, [event for _, event in run])
+            await attempt(handler, work, events)
         return
     except Failed as failed:
         if failed.cause is Cause.FAULT:
             await _check_connection(work)
-        if len(run) == 1:
-            letters.append(_letter(*run[0], failed))
+        if len(events) == 1:
+            on_failed(first, failed)
             return
-    half = len(run) // 2
-    await apply_carefully(work, handler, run[:half], letters)
-    await apply_carefully(work, handler, run[half:], letters)
+    half = len(events) // 2
+    await apply_halving(work, handler, events[:half], on_failed, first=first)
+    await apply_halving(work, handler, events[half:], on_failed, first=first + half)
 
 
 def _failed(error: Exception) -> Failed | None:
