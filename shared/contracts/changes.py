@@ -89,7 +89,11 @@ class ConfirmationRequested(Body, frozen=True):
 
 
 class TierChanged(Body, frozen=True):
-    """A customer's tier changed. `version` counts this customer's standing; a reader keeps the highest."""
+    """A customer's tier changed. `version` counts this customer's standing; a reader keeps the highest.
+
+    `by_time`: no event caused it, but that time passed; it has no cause then. False in a record of a writer that did
+    not tell.
+    """
 
     profile_id: UUID
     version: Version
@@ -97,16 +101,18 @@ class TierChanged(Body, frozen=True):
     current: str
     direction: Literal["up", "down"]
     reason: str
+    by_time: bool = False
 
 
 class StageChanged(Body, frozen=True):
-    """A customer's lifecycle stage changed. `version` as in `TierChanged`."""
+    """A customer's lifecycle stage changed. `version` and `by_time` as in `TierChanged`."""
 
     profile_id: UUID
     version: Version
     previous: str | None
     current: str
     reason: str
+    by_time: bool = False
 
 
 CHANGES: Final[dict[type[Body], str]] = {

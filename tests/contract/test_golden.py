@@ -79,6 +79,15 @@ _CHANGED: Final = ProfileChanged(
     last_order_at=AT,
 )
 
+_RISE: Final = TierChanged(
+    profile_id=ANN,
+    version=3,
+    previous="bronze",
+    current="silver",
+    direction="up",
+    reason="10000 minor units of USD in 365 days",
+)
+
 SAMPLES: Final[tuple[Body, ...]] = (
     events.OrderPlaced(order_id="A-1001", currency="USD", total_minor=30_00, items=(_TEA, _CUP)),
     events.OrderCancelled(order_id="A-1001", reason="changed her mind"),
@@ -106,14 +115,7 @@ SAMPLES: Final[tuple[Body, ...]] = (
     events.CustomEvent(name="Wishlist Shared", properties={"with": ["bob@example.com"], "items": 3, "note": None}),
     _CHANGED,
     ProfileMerged(loser=ANN_ONCE, survivor=ANN),
-    TierChanged(
-        profile_id=ANN,
-        version=3,
-        previous="bronze",
-        current="silver",
-        direction="up",
-        reason="10000 minor units of USD in 365 days",
-    ),
+    _RISE,
     StageChanged(profile_id=ANN, version=4, previous=None, current="new", reason="the first order"),
     # Later types come last: a sample's number says which parts of the envelope its record has.
     events.ConsentChanged(
@@ -216,6 +218,9 @@ RECORDS: Final[Mapping[str, Event]] = {
     ),
     "rapport.profile_merged.v1+verified": msgspec.structs.replace(
         sample(15, SAMPLES[15]), body=ProfileMerged(loser=ANN_ONCE, survivor=ANN, verified=True)
+    ),
+    "rapport.tier_changed.v1+by_time": msgspec.structs.replace(
+        sample(16, SAMPLES[16]), body=msgspec.structs.replace(_RISE, by_time=True), cause_id=None
     ),
     "rapport.page_viewed.v2+context": msgspec.structs.replace(
         sample(6, SAMPLES[6]), stated_at=STATED, context=CIRCUMSTANCES

@@ -104,9 +104,8 @@ async def test_an_order_lifts_tier_and_stage_and_both_changes_carry_its_time(dat
     assert await changes(database) == [("bronze", "gold"), ("prospect", "new")]
     for one in await published(database):
         assert (one.occurred_at, one.historical, one.cause_id) == (first.occurred_at, False, first.event_id)
-    assert [
-        one.body.version for one in await published(database) if isinstance(one.body, TierChanged | StageChanged)
-    ] == [1, 2]
+    changed = [one.body for one in await published(database) if isinstance(one.body, TierChanged | StageChanged)]
+    assert [(one.version, one.by_time) for one in changed] == [(1, False), (2, False)]
 
 
 async def test_taking_the_same_orders_in_again_changes_and_publishes_nothing(database: Database) -> None:
@@ -270,6 +269,7 @@ async def test_time_publishes_each_change_once_at_the_instant_it_became_true(dat
         ("bronze", days(365)),
     ]
     assert {(one.historical, one.received_at) for one in found} == {(False, late)}
+    assert {one.body.by_time for one in found if isinstance(one.body, TierChanged | StageChanged)} == {True}
     assert len({one.event_id for one in found}) == len(found)
     assert (await stands(database))["due_at"] is None
 

@@ -107,6 +107,12 @@ def sets_off(trigger: TierReached | StageReached | ConfirmationAsked, body: Body
     return False
 
 
+def is_by_time(change: Event) -> bool:
+    """Whether time alone made a change, and no event. A record of a writer that did not tell then has no cause."""
+    told = isinstance(change.body, TierChanged | StageChanged) and change.body.by_time
+    return told or change.cause_id is None
+
+
 def enter(journey: Journey, change: Event, now: datetime) -> Entered | Skipped:
     """Whether a change that sets off the journey lets its customer in.
 

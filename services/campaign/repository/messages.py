@@ -7,7 +7,7 @@ from uuid import UUID
 
 from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import Handed
-from services.campaign.domain.journey import Journey
+from services.campaign.domain.journey import Journey, is_by_time
 from shared.contracts.envelope import Event
 from shared.database.database import Work
 
@@ -75,7 +75,7 @@ async def insert(work: Work, made: Sequence[New]) -> None:
         reached=[new.reached for new in ordered],
         occurred=[new.cause.occurred_at for new in ordered],
         received=[new.cause.received_at for new in ordered],
-        by_time=[new.cause.cause_id is None for new in ordered],
+        by_time=[is_by_time(new.cause) for new in ordered],
         depths=[new.cause.depth for new in ordered],
         traceparents=[new.cause.traceparent for new in ordered],
     )

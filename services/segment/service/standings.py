@@ -217,6 +217,7 @@ def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> li
                 current=standing.tier,
                 direction="up" if policy.rank(standing.tier) > policy.rank(row.tier) else "down",
                 reason=standing.tier_reason,
+                by_time=cause.by_time,
             )
         )
         row.tier = standing.tier
@@ -229,6 +230,7 @@ def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> li
                 previous=row.stage,
                 current=standing.stage,
                 reason=standing.stage_reason,
+                by_time=cause.by_time,
             )
         )
         row.stage = standing.stage

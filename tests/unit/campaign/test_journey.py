@@ -4,11 +4,12 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.campaign import content
-from services.campaign.domain.journey import Entered, Journey, Skipped, enter, sets_off
+from services.campaign.domain.journey import Entered, Journey, Skipped, enter, is_by_time, sets_off
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import MAX_CAUSATION_DEPTH, Event, SourceKind
 
@@ -81,3 +82,9 @@ def test_only_the_stage_at_risk_sets_off_the_win_back() -> None:
         changed = StageChanged(profile_id=UUID(int=1), version=1, previous=None, current=stage, reason="silence")
         assert sets_off(trigger, changed) is (stage == "at_risk")
     assert not sets_off(trigger, tier_changed())
+
+
+def test_a_change_by_time_says_so_and_one_of_before_that_was_said_has_no_cause() -> None:
+    caused = msgspec.structs.replace(change(), cause_id=UUID(int=3))
+    passed = msgspec.structs.replace(caused, body=msgspec.structs.replace(tier_changed(), by_time=True))
+    assert [is_by_time(one) for one in (caused, passed, change())] == [False, True, True]
