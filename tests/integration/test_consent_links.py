@@ -242,6 +242,20 @@ async def test_what_the_provider_answers_is_noted_and_a_mail_leaves_once(service
     assert [outcome for outcome, _ in await decisions(service)] == ["held", "unknown"]
 
 
+async def test_what_a_dead_sender_had_in_hand_is_unknown_by_a_decision_and_asks_nobody_again(
+    service: process.Service,
+) -> None:
+    assert len(await asked(service, {})) == 1
+    async with service.database.work() as work:
+        assert await confirming.give_up_lost(work, rules_of(service)) == 0, "its lease is not over"
+        await work.run("UPDATE confirmations SET sending_since = :long_ago", long_ago=work.now - timedelta(days=1))
+        assert await confirming.give_up_lost(work, rules_of(service)) == 1
+    async with service.database.work() as work:
+        assert await confirming.give_up_lost(work, rules_of(service)) == 0
+    assert await leaving(service) == []
+    assert await decisions(service) == [("unknown", "sender_lost")]
+
+
 # Unsubscribing
 
 MESSAGE, ANN = UUID(int=7), UUID(int=9)

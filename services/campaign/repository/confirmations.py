@@ -173,11 +173,17 @@ async def move(work: Work, verdicts: Sequence[Verdict]) -> None:
     )
 
 
-async def give_up(work: Work, *, since: datetime) -> int:
-    """Makes `unknown` what has been `sending` since before then; how many."""
-    return await work.run(
-        "UPDATE confirmations SET state = 'unknown' WHERE state = 'sending' AND sending_since < :since", since=since
+async def give_up(work: Work, *, since: datetime) -> Sequence[Asked]:
+    """Makes `unknown` what has been `sending` since before then; returns those requests."""
+    rows = await work.rows(
+        f"""
+        UPDATE confirmations c SET state = 'unknown'
+         WHERE c.state = 'sending' AND c.sending_since < :since
+     RETURNING {_ASKED}
+        """,
+        since=since,
     )
+    return [Asked(*row) for row in rows]
 
 
 async def confirm(work: Work, asked_id: UUID) -> tuple[Asked | None, bool]:

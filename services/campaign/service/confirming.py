@@ -179,8 +179,10 @@ async def take_back(work: Work, claims: Iterable[UUID]) -> int:
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:
-    """Settles what dead senders left behind; how many. It stays unsent: the visitor may ask again."""
-    return await confirmations.give_up(work, since=work.now - rules.lease)
+    """Settles what dead senders left; returns how many. It stays unsent: the visitor may ask again."""
+    lost = await confirmations.give_up(work, since=work.now - rules.lease)
+    await record(work, [_decision(one, Outcome.UNKNOWN, "sender_lost", attempt=one.attempts) for one in lost])
+    return len(lost)
 
 
 async def confirm(work: Work, rules: Rules, asked_id: UUID) -> bool:
