@@ -67,17 +67,21 @@ class Session:
             client,
             wait_ms=subscription.fetch_wait_ms,
             busy_wait_ms=subscription.fetch_wait_while_busy_ms,
+            pause_ms=subscription.idle_fetch_pause_ms,
             idle_seconds=subscription.idle_seconds,
             now=asyncio.get_running_loop().time,
         )
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises what ended it before `stop` was set, in a group."""
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(self.watch.run())
-            with failures_raise():
-                await self._loop(stop)
-            watching.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(self.watch.run())
+                with failures_raise():
+                    await self._loop(stop)
+                watching.cancel()
+        finally:
+            await self.watch.close()
         await self._commit()
         failpoint("consumer.before_leave")
 
