@@ -24,9 +24,10 @@ from shared.service import metrics
 from shared.service.clock import Clock
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger
-from shared.service.loops import until_set
+from shared.service.loops import Idleness, until_set
 
 POLL_SECONDS: Final = 1.0  # for what falls due by itself, and what other processes enter
+IDLE_POLL_SECONDS: Final = 2.0  # the same once nothing has been due for a while
 LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for
 BACKOFF_SECONDS: Final = 1.0
 
@@ -67,6 +68,7 @@ class Sender:
         self._compared = compared
         self._tick = tick
         self._wake = asyncio.Event()
+        self._idleness = Idleness()
         self._in_flight = 0
         self._looked = float("-inf")
         self._doubtful: dict[UUID, float] = {}  # claims whose COMMIT got no answer; until when it may still take effect
@@ -95,8 +97,10 @@ class Sender:
                     for outgoing in claimed.outgoing:
                         self._in_flight += 1
                         tasks.create_task(self._deliver(outgoing))
+                    self._idleness.looked(found=claimed.decided > 0)
                     if not claimed.decided:
-                        await until_set(self._wake, seconds=POLL_SECONDS)
+                        seconds = IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS
+                        await until_set(self._wake, seconds=seconds)
         finally:
             for channel in self._channels.values():
                 await channel.close()

@@ -11,9 +11,10 @@ from shared.database.database import DATABASE_AWAY, Database
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger
-from shared.service.loops import until_set
+from shared.service.loops import Idleness, until_set
 
-PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late
+PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late…
+IDLE_PAUSE_SECONDS: Final = 2.0  # …or this, once nothing has passed for a while
 
 log = get_logger(__name__)
 
@@ -25,6 +26,7 @@ class Timers:
         self._database = database
         self._consumer = consumer
         self._tick = tick
+        self._idleness = Idleness()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set."""
@@ -40,5 +42,6 @@ class Timers:
                     failpoint("timers.after_flip")
             except (DBAPIError, *DATABASE_AWAY) as error:
                 log.warning("timers.wait", error=repr(error))
+            self._idleness.looked(found=flipped > 0)
             if flipped == 0:
-                await until_set(stop, seconds=PAUSE_SECONDS)
+                await until_set(stop, seconds=IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS)
