@@ -43,12 +43,10 @@ MAIL_GRACE_SECONDS = 5.0
 HTTP_TIMEOUT_SECONDS = 5.0
 MAIL_FROM = "hello@rapport.example"
 # The embedded broker lets a group form only after half a session's silence, and takes shorter sessions than Kafka;
-# it keeps a fetch for its whole wait even when records come, and looks at its logs twice for each: while idle, our
-# clients wait instead.
+# it keeps a fetch for its whole wait even when records come, and works all the while.
 EMBEDDED_BROKER = {
     "KAFKA_SESSION_TIMEOUT_MILLISECONDS": "3000",
-    "KAFKA_FETCH_WAIT_MILLISECONDS": "1",
-    "KAFKA_IDLE_FETCH_PAUSE_MILLISECONDS": "200",
+    "KAFKA_FETCH_WAIT_MILLISECONDS": "200",
     "KAFKA_BUSY_FETCH_WAIT_MILLISECONDS": "20",
     "KAFKA_VOLATILE": "true",
 }

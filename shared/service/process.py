@@ -135,7 +135,6 @@ def assemble(
             batch_records=settings.kafka_batch_records,
             fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,
             busy_fetch_wait_ms=settings.busy_fetch_wait_milliseconds(),
-            idle_fetch_pause_ms=settings.kafka_idle_fetch_pause_milliseconds,
             session_timeout_ms=settings.kafka_session_timeout_milliseconds,
             swaps=swaps,
             decode=decode,

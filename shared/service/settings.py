@@ -81,11 +81,6 @@ class Settings(BaseSettings):
     kafka_busy_fetch_wait_milliseconds: Milliseconds = Field(
         0, description="the same while records come and until none have come for 30 s; 0: the same always"
     )
-    kafka_idle_fetch_pause_milliseconds: Milliseconds = Field(
-        0,
-        description="pause before each fetch once no record has come for 30 s: for a broker that keeps fetches for "
-        "their whole wait even when records come; 0: none",
-    )
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     kafka_volatile: bool = Field(
         False,

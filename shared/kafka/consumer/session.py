@@ -67,7 +67,6 @@ class Session:
             client,
             wait_ms=subscription.fetch_wait_ms,
             busy_wait_ms=subscription.fetch_wait_while_busy_ms,
-            pause_ms=subscription.idle_fetch_pause_ms,
             idle_seconds=subscription.idle_seconds,
             now=asyncio.get_running_loop().time,
         )

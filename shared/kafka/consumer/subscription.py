@@ -42,7 +42,6 @@ class Subscription:
     batch_records: int = 1000
     fetch_wait_ms: int = 500
     busy_fetch_wait_ms: int | None = None
-    idle_fetch_pause_ms: int = 0
     idle_seconds: float = IDLE_SECONDS
     session_timeout_ms: int = 6_000
     stuck_seconds: float = STUCK_SECONDS

@@ -78,7 +78,6 @@ WRONG: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
     "KAFKA_SESSION_TIMEOUT_MILLISECONDS": ({"": "-1"}, {"": "6s"}),
     "KAFKA_FETCH_WAIT_MILLISECONDS": ({"": "-1"}, {"": "0.5"}),
     "KAFKA_BUSY_FETCH_WAIT_MILLISECONDS": ({"": "-1"}, {"": "0.5"}),
-    "KAFKA_IDLE_FETCH_PAUSE_MILLISECONDS": ({"": "-1"}, {"": "0.5"}),
     "KAFKA_BATCH_RECORDS": NOT_POSITIVE,
     "KAFKA_VOLATILE": ({"": "perhaps"},),
     "KAFKA_KEPT_MEGABYTES": NOT_POSITIVE,
