@@ -9,6 +9,7 @@ found by `id > cursor`, because ids commit out of order.
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -26,11 +27,12 @@ from shared.published import LeaseLost
 from shared.service import metrics
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger
-from shared.service.loops import until_set
+from shared.service.loops import Idleness, until_set
 
 RELAY_ROWS: Final = 4000  # rows read at a time
 LEASE_SECONDS: Final = 5
 POLL_SECONDS: Final = 0.5  # when another process writes the rows, no wake-up reaches this one
+IDLE_POLL_SECONDS: Final = 2.0  # once nothing has lain there for a while, and nobody waits but tools by hand
 
 log = get_logger(__name__)
 
@@ -43,9 +45,15 @@ class Relay:
     """
 
     def __init__(
-        self, database: Database, producer: Producer, *, tick: Callable[[], None], keeper: Keeper | None = None
+        self,
+        database: Database,
+        producer: Producer,
+        *,
+        tick: Callable[[], None],
+        keeper: Keeper | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`keeper` is given for a broker that keeps nothing."""
+        """`keeper` is given for a broker that keeps nothing; by the clock `now`, in seconds, it knows itself idle."""
         self.keeper = keeper
         self._database = database
         self._producer = producer
@@ -55,10 +63,18 @@ class Relay:
         self._renew_at = float("-inf")
         self._found_nothing = False  # at the last look: a cheaper one is made first
         self._well = False
+        self._idleness = Idleness(now=now)
+        self._idle_poll_seconds = POLL_SECONDS
         database.listeners.append(self._wake.set)
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Relays until `stop` is set and the outbox is empty; then lets go of the lease, for a successor."""
+    async def run(self, stop: asyncio.Event, *, writers_here: bool = False) -> None:
+        """Relays until `stop` is set and the outbox is empty; then lets go of the lease, for a successor.
+
+        `writers_here` says that every process that writes to the outbox relays, too, as this one does, so that its own
+        relay is woken by what it writes: then looking without being woken can wait while idle. Nobody holds the lease
+        then, so that whoever is woken gets it.
+        """
+        self._idle_poll_seconds = IDLE_POLL_SECONDS if writers_here else POLL_SECONDS
         if self.keeper is None:
             await self._relay_until(stop)
         else:
@@ -80,6 +96,7 @@ class Relay:
             try:
                 more = await self._round()
                 self._well = True
+                self._idleness.looked(found=not self._found_nothing)
             except (BrokerAway, LeaseLost, DBAPIError, *DATABASE_AWAY) as error:
                 self._well = False
                 log.warning("relay.waits", error=repr(error))
@@ -92,7 +109,8 @@ class Relay:
             if not more:
                 if stop.is_set() and not self._wake.is_set():
                     return
-                await until_set(self._wake, seconds=POLL_SECONDS)
+                seconds = self._idle_poll_seconds if self._idleness.idle else POLL_SECONDS
+                await until_set(self._wake, seconds=seconds)
 
     def is_well(self) -> bool:
         """Whether the last look at the outbox succeeded, and what lay there was published."""
@@ -161,18 +179,14 @@ class Relay:
         return self.keeper is None or self.keeper.is_current()
 
     async def _is_any(self) -> bool:
-        async with self._database.engine.connect() as connection:
-            await connection.execution_options(isolation_level="AUTOCOMMIT")
+        async with self._database.statement() as work:
             # What is kept is let go under the lease.
-            return bool(
-                await connection.scalar(
-                    sql(
-                        "SELECT EXISTS (SELECT FROM outbox)"
-                        if self.keeper is None
-                        else "SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM published)"
-                    )
-                )
+            row = await work.row(
+                "SELECT EXISTS (SELECT FROM outbox) AS found"
+                if self.keeper is None
+                else "SELECT EXISTS (SELECT FROM outbox) OR EXISTS (SELECT FROM published) AS found"
             )
+            return row is not None and row.found
 
     async def _hold(self) -> bool:
         """Whether this relay has the lease, which it renews at half time."""

@@ -25,9 +25,10 @@ from shared.service import metrics
 from shared.service.clock import Clock
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger
-from shared.service.loops import AT_ONCE, repeat
+from shared.service.loops import AT_ONCE, Idleness, repeat
 
 POLL_SECONDS: Final = 1.0  # for what falls due by itself, and what other processes enter
+IDLE_POLL_SECONDS: Final = 2.0  # the same once nothing has been due for a while
 LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for
 BACKOFF_SECONDS: Final = 1.0
 
@@ -68,6 +69,7 @@ class Sender:
         self._compared = compared
         self._tick = tick
         self._wake = asyncio.Event()
+        self._idleness = Idleness()
         self._in_flight = 0
         self._looked = float("-inf")
         self._doubtful: dict[UUID, float] = {}  # claims whose COMMIT got no answer; until when it may still take effect
@@ -102,7 +104,10 @@ class Sender:
         for outgoing in claimed.outgoing:
             self._in_flight += 1
             tasks.create_task(self._deliver(outgoing))
-        return AT_ONCE if claimed.decided else POLL_SECONDS
+        self._idleness.looked(found=claimed.decided > 0)
+        if claimed.decided:
+            return AT_ONCE
+        return IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS
 
     async def _claim(self) -> _ToDo:
         free = self._concurrency - self._in_flight

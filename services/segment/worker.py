@@ -10,9 +10,10 @@ from services.segment.service import standings
 from shared.database.database import DATABASE_AWAY, Database
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
-from shared.service.loops import AT_ONCE, repeat
+from shared.service.loops import AT_ONCE, Idleness, repeat
 
-PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late
+PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late…
+IDLE_PAUSE_SECONDS: Final = 2.0  # …or this, once nothing has passed for a while
 
 
 class Timers:
@@ -22,6 +23,7 @@ class Timers:
         self._database = database
         self._consumer = consumer
         self._tick = tick
+        self._idleness = Idleness()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Runs until `stop` is set."""
@@ -40,7 +42,8 @@ class Timers:
             read_until = await self._consumer.read_until(work)
             if read_until is not None:
                 flipped = await standings.flip_due(work, min(work.now, read_until))
+        self._idleness.looked(found=flipped > 0)
         if not flipped:
-            return PAUSE_SECONDS
+            return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS
         failpoint("timers.after_flip")
         return AT_ONCE

@@ -1,6 +1,7 @@
 """What the cluster is, and that the topics stand in it."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
@@ -10,8 +11,10 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError, for_code
 
 from shared.contracts import topics
 from shared.kafka.connection import Brokers, client_options
+from shared.kafka.failures import failures_raise
 
 ADMIN_SECONDS: Final = 10
+KEPT_SECONDS: Final = 2  # a kept connection without an answer for so long gives way to a new one
 STANDING_SECONDS: Final = 5  # until every broker knows of a topic that one has created
 TOPIC_ALREADY_EXISTS: Final = 36  # Kafka protocol error code
 KEEP_FOR_EVER: Final = "-1"
@@ -38,13 +41,21 @@ def group_of(service: str) -> str:
 @asynccontextmanager
 async def admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client, closed at the end."""
-    client = AIOKafkaAdminClient(**client_options(brokers), request_timeout_ms=ADMIN_SECONDS * 1000)
+    client = _admin(brokers)
     try:
-        async with asyncio.timeout(ADMIN_SECONDS):
-            await client.start()
+        await _start(client)
         yield client
     finally:
         await client.close()
+
+
+def _admin(brokers: Brokers) -> AIOKafkaAdminClient:
+    return AIOKafkaAdminClient(**client_options(brokers), request_timeout_ms=ADMIN_SECONDS * 1000)
+
+
+async def _start(client: AIOKafkaAdminClient) -> None:
+    async with asyncio.timeout(ADMIN_SECONDS):
+        await client.start()
 
 
 async def cluster_id(client: AIOKafkaAdminClient) -> str:
@@ -52,6 +63,40 @@ async def cluster_id(client: AIOKafkaAdminClient) -> str:
     async with asyncio.timeout(ADMIN_SECONDS):
         found: str = (await client.describe_cluster())["cluster_id"]
     return found
+
+
+class ClusterIdentity:
+    """Says again and again which cluster answers, on a connection that stays: a new one costs four times as much.
+
+    The process at the other end of a connection belongs to one cluster for its life. One that comes back at the same
+    address has to be connected to anew, and then answers for itself.
+    """
+
+    def __init__(self, brokers: Brokers) -> None:
+        self._brokers = brokers
+        self._client: AIOKafkaAdminClient | None = None
+        self._asking = asyncio.Lock()
+
+    async def ask(self) -> str:
+        """Returns the cluster's id; if the connection fails, over a new one.
+
+        Raises `KafkaError`, `OSError` or `TimeoutError` if that fails, too.
+        """
+        async with self._asking:
+            if self._client is not None:
+                with contextlib.suppress(KafkaError, OSError, TimeoutError), failures_raise():
+                    async with asyncio.timeout(KEPT_SECONDS):
+                        return await cluster_id(self._client)
+                await self.close()
+            self._client = _admin(self._brokers)
+            await _start(self._client)
+            return await cluster_id(self._client)
+
+    async def close(self) -> None:
+        """Closes the connection, if there is one; the next question makes another."""
+        client, self._client = self._client, None
+        if client is not None:
+            await client.close()
 
 
 async def ensure(client: AIOKafkaAdminClient, names: Iterable[str], *, replication: int) -> None:

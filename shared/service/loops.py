@@ -1,12 +1,16 @@
 """The loop of everything that works beside requests and records: a step, a pause, and patience with what is away."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from shared.service.logging import get_logger
 
+log: Final = get_logger(__name__)
+
 AT_ONCE: Final = 0.0  # seconds to pause after a step that has more to do
+IDLE_SECONDS: Final = 30.0  # without work; whoever tries something out, looks at it, and tries again is not idle
 
 
 async def until_set(event: asyncio.Event, *, seconds: float) -> None:
@@ -34,7 +38,6 @@ async def repeat(
     error of `waits_for` is one line of the log, the event `waiting`, and a pause; any other ends the loop. `tick` is
     the loop's sign of life, before each step.
     """
-    log = get_logger(__name__)
     while not stop.is_set():
         tick()
         if wake is not None:
@@ -47,3 +50,20 @@ async def repeat(
             continue
         if pause > AT_ONCE:
             await until_set(stop if wake is None else wake, seconds=pause)
+
+
+class Idleness:
+    """Whether a loop has found no work for a while: `seconds`, by the clock `now`."""
+
+    def __init__(self, *, seconds: float = IDLE_SECONDS, now: Callable[[], float] = time.monotonic) -> None:
+        self._seconds = seconds
+        self._now = now
+        self._found_at = now()
+        self.idle = False
+
+    def looked(self, *, found: bool) -> None:
+        """Notes whether the last look found any."""
+        now = self._now()
+        if found:
+            self._found_at = now
+        self.idle = now - self._found_at > self._seconds

@@ -200,7 +200,8 @@ async def run(service: Service, *, stop: asyncio.Event, roles: Sequence[str] = R
                 work.create_task(_announce(service, stop))
                 if await _can_begin(service, stop, roles):
                     if service.relay is not None and "relay" in roles:
-                        background.create_task(_until(relay_stop, "relay", service.relay.run(relay_stop)))
+                        relaying = service.relay.run(relay_stop, writers_here=set(ROLES) <= set(roles))
+                        background.create_task(_until(relay_stop, "relay", relaying))
                     for name, loop in _loops(service, roles).items():
                         work.create_task(_until(stop, name, loop(stop)))
             relay_stop.set()

@@ -28,10 +28,12 @@ from rich.table import Table
 
 from deploy.local.settings import CHECKOUT, SERVICES, Ports
 from shared.service.clock import SystemClock
+from shared.service.loops import IDLE_SECONDS
 
 READY_SECONDS: Final = 180.0
 STOP_SECONDS: Final = 60.0
-SETTLE_SECONDS: Final = 15.0  # a start is not idleness
+SETTLE_SECONDS: Final = 15.0  # for what was sent to arrive
+QUIET_SECONDS: Final = 60.0  # without events, before it counts as idle: loops look less often once they have been
 LOOK_SECONDS: Final = 0.5
 TICKS_A_SECOND: Final = os.sysconf("SC_CLK_TCK")
 TIMEOUT_SECONDS: Final = 10.0
@@ -219,7 +221,7 @@ async def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--seconds", type=float, default=60.0, help="of idleness")
     parser.add_argument("--events", type=int, default=60, help="sent to each stack in quick succession")
     parser.add_argument("--first", type=int, default=10, help="sent to each stack with a pause before each")
-    parser.add_argument("--pause", type=float, default=12.0, help="seconds of that pause")
+    parser.add_argument("--pause", type=float, default=IDLE_SECONDS + 5, help="seconds of that pause")
     chosen = parser.parse_args(arguments)
     console = Console(width=100)
     folder = Path(tempfile.mkdtemp(prefix="rapport-idle-"))
@@ -245,8 +247,9 @@ async def _measure(console: Console, stacks: Sequence[Running], chosen: argparse
         if chosen.first:
             found = await latencies(stacks, http, events=chosen.first, pause_seconds=chosen.pause)
             _show_latencies(console, found, f"accept to message, the first order after {chosen.pause:g} s")
+        await asyncio.sleep(QUIET_SECONDS)
         idle = await rest(stacks, chosen.seconds)
-        _show(console, stacks, idle, f"% of one core, in {chosen.seconds:g} s without events")
+        _show(console, stacks, idle, f"% of one core, in {chosen.seconds:g} s, a minute after the last event")
 
 
 if __name__ == "__main__":

@@ -2,8 +2,9 @@
 
 import asyncio
 import contextlib
+import time
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 from uuid import UUID, uuid4
@@ -28,9 +29,11 @@ from shared.kafka.topics import admin, ensure
 from shared.outbox import MAX_RECORD_BYTES
 from shared.relay import Relay
 from shared.service.clock import SystemClock
+from shared.service.loops import IDLE_SECONDS
 from tests.conftest import DatabaseFactory
 from tests.support.events import event, order, user
 from tests.support.running import eventually
+from tests.support.stopped import StoppedClock
 
 _T = TypeVar("_T")
 
@@ -93,13 +96,19 @@ class Post:
         await eventually(self.waiting, lambda rows: rows == 0, deadline_seconds=deadline_seconds)
 
     @asynccontextmanager
-    async def relaying(self, *, database: Database | None = None) -> AsyncIterator[Noting]:
+    async def relaying(
+        self,
+        *,
+        database: Database | None = None,
+        writers_here: bool = False,
+        now: Callable[[], float] = time.monotonic,
+    ) -> AsyncIterator[Noting]:
         """A relay that runs inside the block, and is cancelled at its end, as a kill would end it."""
         producer, own = Noting(self.bootstrap), database or self.connect()
-        relay = Relay(own, producer, tick=lambda: None)
+        relay = Relay(own, producer, tick=lambda: None, now=now)
         try:
             async with asyncio.TaskGroup() as tasks:
-                running = tasks.create_task(relay.run(asyncio.Event()))
+                running = tasks.create_task(relay.run(asyncio.Event(), writers_here=writers_here))
                 try:
                     yield producer
                     assert not running.done(), "the relay ended by itself"
@@ -365,6 +374,21 @@ async def test_a_commit_wakes_the_relay(post: Post, monkeypatch: pytest.MonkeyPa
         for _ in range(3):
             await post.write(20)
             await post.until_empty()
+    post.database.listeners.clear()
+
+
+@pytest.mark.parametrize("writers_here", [True, False])
+async def test_an_idle_relay_sends_at_once_what_its_process_writes_and_goes_on_looking_for_what_others_write(
+    post: Post, monkeypatch: pytest.MonkeyPatch, *, writers_here: bool
+) -> None:
+    monkeypatch.setattr("shared.relay.IDLE_POLL_SECONDS", 3600)  # so that whoever looks so seldom does not find it
+    clock, database = StoppedClock(), post.database if writers_here else None
+    async with post.relaying(database=database, writers_here=writers_here, now=clock):
+        await clock.until_read_again()
+        clock.advance(IDLE_SECONDS + 1)
+        await clock.until_read_again()
+        await post.write(20)
+        await post.until_empty()
     post.database.listeners.clear()
 
 

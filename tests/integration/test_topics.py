@@ -6,10 +6,12 @@ from uuid import uuid4
 import pytest
 from aiokafka.admin import NewTopic
 from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
-from deploy.local.broker import Broker
+from deploy.local.broker import Broker, EmbeddedBroker
+from deploy.local.process import free_port
 from shared.contracts.topics import PARTITIONS
-from shared.kafka.topics import WrongPartitions, admin, ensure
+from shared.kafka.topics import ClusterIdentity, WrongPartitions, admin, ensure
 
 
 def some_topics() -> list[str]:
@@ -51,3 +53,25 @@ async def test_a_topic_with_another_number_of_partitions_is_told(broker: Broker)
         await client.create_topics([NewTopic(wrong, PARTITIONS - 2, 1)])
         with pytest.raises(WrongPartitions, match=f"{wrong} has 4 partitions instead of 6"):
             await ensure(client, [wrong, *others], replication=1)
+
+
+async def test_who_asks_on_a_kept_connection_hears_of_the_broker_that_took_another_ones_place(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    broker = EmbeddedBroker(tmp_path_factory.mktemp("own-broker"), free_port())
+    await broker.start()
+    identity = ClusterIdentity(broker.bootstrap)
+    try:
+        for _ in range(2):
+            assert await asyncio.gather(*(identity.ask() for _ in range(2))) == [broker.cluster_id] * 2
+            await broker.kill()
+            await broker.start()
+        assert await identity.ask() == broker.cluster_id
+        await broker.kill()
+        with pytest.raises((KafkaError, OSError, TimeoutError)):
+            await identity.ask()
+        await broker.start()
+        assert await identity.ask() == broker.cluster_id
+    finally:
+        await identity.close()
+        await broker.stop()

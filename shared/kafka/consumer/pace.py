@@ -3,7 +3,8 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-IDLE_SECONDS: Final = 30.0  # without a record; whoever tries something out, looks at it, and tries again is not idle
+from shared.service.loops import Idleness
+
 POLL_MILLISECONDS: Final = 200
 IDLE_POLL_MILLISECONDS: Final = 1_000
 NOTE_SECONDS: Final = 0.5  # how often "caught up to" is written; timers are late by this much at most…
@@ -23,22 +24,21 @@ class Pace:
         self._client = client
         self._wait_ms = wait_ms
         self._busy_wait_ms = busy_wait_ms
-        self._idle_seconds = idle_seconds
-        self._now = now
-        self._came_at = now()
-        self.idle = False
+        self._idleness = Idleness(seconds=idle_seconds, now=now)
 
     def looked(self, *, came: bool) -> None:
         """Notes whether the last look brought records."""
-        now = self._now()
-        if came:
-            self._came_at = now
-        idle = now - self._came_at > self._idle_seconds
-        if idle != self.idle:
-            self.idle = idle
+        before = self.idle
+        self._idleness.looked(found=came)
+        if self.idle != before:
             fetcher = self._client._fetcher  # aiokafka reads it for each fetch, and has no other way to change it
             assert hasattr(fetcher, "_fetch_max_wait_ms")
-            fetcher._fetch_max_wait_ms = self._wait_ms if idle else self._busy_wait_ms
+            fetcher._fetch_max_wait_ms = self._wait_ms if self.idle else self._busy_wait_ms
+
+    @property
+    def idle(self) -> bool:
+        """Whether no record has come for a while."""
+        return self._idleness.idle
 
     @property
     def poll_ms(self) -> int:

@@ -73,11 +73,14 @@ class Session:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Raises what ended it before `stop` was set, in a group."""
-        async with asyncio.TaskGroup() as tasks:
-            watching = tasks.create_task(self.watch.run())
-            with failures_raise():
-                await self._loop(stop)
-            watching.cancel()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                watching = tasks.create_task(self.watch.run())
+                with failures_raise():
+                    await self._loop(stop)
+                watching.cancel()
+        finally:
+            await self.watch.close()
         await self._commit()
         failpoint("consumer.before_leave")
 

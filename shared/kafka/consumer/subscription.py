@@ -10,11 +10,11 @@ from shared.database.database import Database
 from shared.kafka.connection import Brokers
 from shared.kafka.consumer.batch import Batches, Handlers
 from shared.kafka.consumer.offsets import Place
-from shared.kafka.consumer.pace import IDLE_SECONDS
 from shared.kafka.consumer.rewinds import OnRewound
 from shared.kafka.producer import Producer
 from shared.kafka.topics import group_of
 from shared.service.clock import Clock
+from shared.service.loops import IDLE_SECONDS
 
 STUCK_SECONDS: Final = 120
 WATCH_SECONDS: Final = 2.0  # a broker that comes back as another cluster must be seen within 10 s

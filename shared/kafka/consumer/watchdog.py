@@ -68,6 +68,7 @@ class Watchdog:
         self._client = client
         self._heard: dict[TopicPartition, _Heard] = {}
         self._answers = Answers()
+        self._cluster = cluster.ClusterIdentity(subscription.brokers)
         self._progress_at = subscription.monotonic()
 
     def lag(self) -> int | None:
@@ -113,10 +114,13 @@ class Watchdog:
                 await self._check_silence()
                 await self.check_progress()
 
+    async def close(self) -> None:
+        """Lets go of the connection that it asks by."""
+        await self._cluster.close()
+
     async def check_cluster(self) -> None:
         """Raises `ClusterChanged` if another cluster answers."""
-        async with cluster.admin(self._subscription.brokers) as admin:
-            found = await cluster.cluster_id(admin)
+        found = await self._cluster.ask()
         if found != self._assignment.cluster_id:
             metrics.cluster_changes.inc()
             raise ClusterChanged(f"{self._assignment.cluster_id} became {found}")
