@@ -73,7 +73,7 @@ class Outbox:
 
 
 class NullOutbox(Outbox):
-    """An outbox that publishes nothing: for a transaction that says again what was said long ago."""
+    """An outbox that publishes nothing: for a transaction that states again what was published long ago."""
 
     async def add_records(self, records: Sequence[Message]) -> None:
         """Passes over everything."""

@@ -34,7 +34,7 @@ class Client:
     async def send(self, events: Sequence[dict[str, Any]], *, historical: bool) -> None:
         """Sends a batch to ingest; sends it again, under the same ids, until it is acknowledged."""
         body = {"batch": list(events), "historical": historical}
-        said = ""
+        failure = ""
         for attempt in range(RETRIES):
             try:
                 answer = await self._http.post(
@@ -42,13 +42,13 @@ class Client:
                 )
                 if answer.status_code == httpx2.codes.OK:
                     return
-                said = f"{answer.status_code} {answer.text[:200]}"
+                failure = f"{answer.status_code} {answer.text[:200]}"
                 if answer.status_code < httpx2.codes.INTERNAL_SERVER_ERROR:
                     break
             except httpx2.TransportError as error:
-                said = repr(error)
+                failure = repr(error)
             await asyncio.sleep(RETRY_SECONDS * min(attempt + 1, 5))
-        raise StackError(f"ingest did not take a batch of {len(events)} events: {said}")
+        raise StackError(f"ingest did not take a batch of {len(events)} events: {failure}")
 
     async def submit_feedback(self, body: dict[str, Any], *, key: str) -> None:
         """Answers a survey, once per key."""
@@ -87,12 +87,12 @@ class Client:
         """
         total = 0
         for service in SERVICES:
-            said = await self._lag(service)
-            if said is None:
+            report = await self._lag(service)
+            if report is None:
                 return 1
-            if said["stopped"]:
-                raise StackError(f"{service} waits for an operator: {'; '.join(said['stopped'])}")
-            total += still_to_do(said, self.stack.broker.cluster_id)
+            if report["stopped"]:
+                raise StackError(f"{service} waits for an operator: {'; '.join(report['stopped'])}")
+            total += still_to_do(report, self.stack.broker.cluster_id)
         return total
 
     async def _lag(self, service: str) -> Any:

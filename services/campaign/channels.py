@@ -210,5 +210,5 @@ def _refusal(error: SMTPResponseException) -> Answer | None:
 
 
 def _reason(what: str, error: BaseException) -> str:
-    said = f"{error.code} {error.message}" if isinstance(error, SMTPResponseException) else str(error)
-    return f"{what}: {said or type(error).__name__}"[:REASON_CHARACTERS]
+    reason = f"{error.code} {error.message}" if isinstance(error, SMTPResponseException) else str(error)
+    return f"{what}: {reason or type(error).__name__}"[:REASON_CHARACTERS]

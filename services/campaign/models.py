@@ -28,7 +28,7 @@ class Base(DeclarativeBase):
 
 
 class Contact(Base):
-    """PROJECTION: what a message needs to know of a customer, by the newest version heard of."""
+    """PROJECTION: what a message needs to know of a customer, by the newest version that came."""
 
     __tablename__ = "contacts"
 
@@ -45,7 +45,7 @@ class Contact(Base):
 
 
 class Standing(Base):
-    """PROJECTION: the newest tier and stage heard of; an older or repeated change is passed over."""
+    """PROJECTION: the newest tier and stage that came; an older or repeated change is passed over."""
 
     __tablename__ = "standings"
 

@@ -25,7 +25,7 @@ class CampaignSettings(Settings):
     )
     smtp_tls: SmtpTls = Field(
         "false",
-        description="`implicit`: TLS from the first byte; `starttls`: required before anything is said; `true`: "
+        description="`implicit`: TLS from the first byte; `starttls`: required before anything is sent; `true`: "
         "implicit on port 465, else STARTTLS. The provider's certificate and name are verified",
     )
     smtp_ca_file: FilePath = Field(
@@ -109,7 +109,7 @@ class CampaignSettings(Settings):
 
     @property
     def smtp_start_tls(self) -> bool:
-        """Whether a connection begins plain, and must turn to TLS before anything is said."""
+        """Whether a connection begins plain, and must turn to TLS before anything is sent."""
         return self.smtp_tls != "false" and not self.smtp_implicit_tls
 
     @property

@@ -1,1 +1,1 @@
-"""Feedback: hears what customers say and acts on it."""
+"""Feedback: takes customers' answers to surveys and acts on them."""

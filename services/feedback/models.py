@@ -16,7 +16,7 @@ class Base(DeclarativeBase):
 
 
 class Response(Base):
-    """RECORD: one answer. Its id is the id of its event, so that hearing it twice stores it once."""
+    """RECORD: one answer. Its id is the id of its event, so that an event that comes twice is stored once."""
 
     __tablename__ = "responses"
     __table_args__ = (

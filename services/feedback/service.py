@@ -1,4 +1,4 @@
-"""The use cases of feedback: submit, hear, figures, cases. Nothing here commits."""
+"""The use cases of feedback: submit, on_feedback_submitted, figures, cases. Nothing here commits."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -74,7 +74,7 @@ async def submit(
     return event.event_id
 
 
-async def hear(work: Work, events: Sequence[Event]) -> None:
+async def on_feedback_submitted(work: Work, events: Sequence[Event]) -> None:
     """Takes in answers that a profile owns now: ours learn whose they are, those of others are stored."""
     for event in events:
         body = event.body

@@ -91,7 +91,7 @@ async def identity_log(database: Db, ref: Ref, limit: Annotated[PageSize, Query(
     return IdentityLogOut(decisions=decisions)
 
 
-@router.get("/profiles/{ref:path}/consents", summary="A customer's consent, who said so, and how")
+@router.get("/profiles/{ref:path}/consents", summary="A customer's consent, with its source and evidence")
 async def consents(database: Db, caller: Caller, ref: Ref) -> ConsentsOut:
     """By channel and purpose; what is not listed was never given."""
     async with database.work() as work:

@@ -22,7 +22,7 @@ class TopName(BaseModel):
 
 
 class ConsentOut(BaseModel):
-    """What stands of consent to one channel and purpose, since when, and who said so."""
+    """What stands of consent to one channel and purpose, since when, and by which source."""
 
     channel: str
     purpose: str
@@ -31,7 +31,7 @@ class ConsentOut(BaseModel):
     event_id: UUID | None = Field(description="the event that says so; null where that was not kept yet")
     source_id: str | None = Field(description="the source of that event")
     source_kind: str | None = Field(description="public, server or service")
-    evidence: dict[str, Any] = Field(description="how it was said: the form, its wording, a confirmation, …")
+    evidence: dict[str, Any] = Field(description="how it was given: the form, its wording, a confirmation, …")
 
 
 class ConsentsOut(BaseModel):
@@ -93,7 +93,7 @@ class TimelineEventOut(BaseModel):
     historical: bool
     claim: bool
     body: dict[str, Any]
-    stated_at: datetime | None = Field(description="when its sender said it happened, before its clock was corrected")
+    stated_at: datetime | None = Field(description="when it happened by its sender's clock, before any correction")
     context: dict[str, Any] | None = Field(description="page, campaign, user agent, place, … where they are known")
 
 
@@ -121,7 +121,7 @@ class IdentityDecisionOut(BaseModel):
     rule_version: int
     reason: str
     provenance: str | None = Field(
-        description="who said so: public (a public key), server, service, or verified; null in decisions of before"
+        description="on whose word: public (a public key), server, service, or verified; null in decisions of before"
     )
     verified: bool | None = Field(description="of a merge: whether a customer's token for the former id still counts")
 

@@ -201,33 +201,46 @@ _STANDING = (
     "s.tier, s.stage, s.recency, s.frequency, s.monetary, s.orders, s.window_spend_minor, s.last_order_at, s.due_at, "
     "s.tier_reason, s.stage_reason"
 )
-# What readers know of a customer: what the service holds, unless it has said something newer.
+# What readers know of a customer: what the service holds, unless it has published something newer.
 _KNOWN = (
     "SELECT s.profile_id, coalesce(greatest(l.version, t.version), 0) AS version, "
     "CASE WHEN t.version > coalesce(l.version, -1) THEN t.tier ELSE l.tier END AS tier, "
     "CASE WHEN t.version > coalesce(l.version, -1) THEN t.stage ELSE l.stage END AS stage "
     "FROM rebuild.standings s LEFT JOIN public.standings l USING (profile_id) LEFT JOIN (SELECT profile_id, "
     "max(version) AS version, max(value) FILTER (WHERE kind = 'tier') AS tier, "
-    "max(value) FILTER (WHERE kind = 'stage') AS stage FROM rebuild.told GROUP BY profile_id) t USING (profile_id)"
+    "max(value) FILTER (WHERE kind = 'stage') AS stage FROM rebuild.published GROUP BY profile_id) t USING (profile_id)"
 )
 
 
-async def make_told(work: Work) -> None:
-    """Makes the table of what readers were told last."""
+async def make_published(work: Work) -> None:
+    """Makes the table of what was published to readers last."""
     await work.run(
-        "CREATE UNLOGGED TABLE rebuild.told (profile_id uuid, kind text, version bigint NOT NULL, value text NOT NULL, "
-        "PRIMARY KEY (profile_id, kind))"
+        """
+        CREATE UNLOGGED TABLE rebuild.published (
+            profile_id uuid,
+            kind text,
+            version bigint NOT NULL,
+            value text NOT NULL,
+            PRIMARY KEY (profile_id, kind)
+        )
+        """
     )
 
 
-async def note_told(work: Work, told: Mapping[tuple[UUID, str], tuple[int, str]]) -> None:
+async def note_published(work: Work, published: Mapping[tuple[UUID, str], tuple[int, str]]) -> None:
     """Keeps, by (profile, kind), each (version, value) that is newer than what is here."""
-    rows = sorted(told.items())
+    rows = sorted(published.items())
     await work.run(
-        "INSERT INTO rebuild.told AS t (profile_id, kind, version, value) SELECT * FROM unnest(CAST(:ids AS uuid[]), "
-        "CAST(:kinds AS text[]), CAST(:versions AS bigint[]), CAST(:values AS text[])) "
-        "ON CONFLICT (profile_id, kind) DO UPDATE SET version = excluded.version, value = excluded.value "
-        "WHERE t.version < excluded.version",
+        """
+        INSERT INTO rebuild.published AS p (profile_id, kind, version, value)
+        SELECT *
+          FROM unnest(
+               CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:versions AS bigint[]), CAST(:values AS text[])
+               )
+            ON CONFLICT (profile_id, kind)
+            DO UPDATE SET version = excluded.version, value = excluded.value
+         WHERE p.version < excluded.version
+        """,
         ids=[profile_id for (profile_id, _), _ in rows],
         kinds=[kind for (_, kind), _ in rows],
         versions=[version for _, (version, _) in rows],

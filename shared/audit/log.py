@@ -103,5 +103,5 @@ async def _head(work: Work) -> Head:
 
 
 def _entry(row: Any) -> Entry:
-    said = dict(row._mapping)
-    return Entry(**said | {"previous": bytes(row.previous), "hash": bytes(row.hash)})
+    columns = dict(row._mapping)
+    return Entry(**columns | {"previous": bytes(row.previous), "hash": bytes(row.hash)})

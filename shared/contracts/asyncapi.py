@@ -81,7 +81,7 @@ def document() -> dict[str, Any]:
                             "stated_at": {
                                 "type": "string",
                                 "format": "date-time",
-                                "description": "when the sender said it happened, before its clock was corrected",
+                                "description": "when it happened by the sender's clock, before any correction",
                             },
                             "context": {"$ref": "#/components/schemas/Context"},
                         },

@@ -1,6 +1,6 @@
 """Consent: to a channel and a purpose, granted or withdrawn.
 
-A pair is spelt `channel` where its purpose is marketing, and `channel:purpose` otherwise. So what was said by channel
+A pair is spelt `channel` where its purpose is marketing, and `channel:purpose` otherwise. So what was stated by channel
 alone, before there were purposes, means marketing, wherever it is kept.
 """
 

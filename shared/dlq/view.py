@@ -31,8 +31,8 @@ def show_list(out: Console, entries: Sequence[Entry]) -> None:
         return
     table = _table("place", "state", "type", "event id", "at", "reason")
     for entry in entries:
-        said = _headers(entry)
-        kind, event_id = said.get("ce_type", "-"), said.get("ce_id", "-")
+        headers = _headers(entry)
+        kind, event_id = headers.get("ce_type", "-"), headers.get("ce_id", "-")
         table.add_row(*map(_text, (entry.short, _state(entry), kind, event_id, _at(entry), entry.reason)))
     out.print(table)
     reasons = _table("letters", "reason")

@@ -77,17 +77,17 @@ def _complete(operation: dict[str, Any]) -> None:
         return  # errors in a shape of its own, which its route declares
     parameters = operation.get("parameters", [])
     if operation.get("security"):
-        _answers(responses, "401", _UNAUTHORIZED, _CHALLENGE)
-        _answers(responses, "403", _FORBIDDEN)
+        _declare_problem(responses, "401", _UNAUTHORIZED, _CHALLENGE)
+        _declare_problem(responses, "403", _FORBIDDEN)
     if parameters or "requestBody" in operation or UNKNOWN not in operation:
-        _answers(responses, "422", _INVALID)
+        _declare_problem(responses, "422", _INVALID)
     for parameter in parameters:
         if parameter["name"] == "If-Match":
             schema = {"type": "string", "pattern": r'^"[0-9]{1,9}"$'}
             parameter.update(required=True, schema=schema, example='"1"')
-            _answers(responses, "412", _OUTDATED)
-            _answers(responses, "428", _UNVERSIONED)
-    _answers(responses, "503", _AWAY, _RETRY)
+            _declare_problem(responses, "412", _OUTDATED)
+            _declare_problem(responses, "428", _UNVERSIONED)
+    _declare_problem(responses, "503", _AWAY, _RETRY)
     for response in responses.values():
         if _schema_of(response) == _PROBLEM_REF:
             response["content"] = {PROBLEM: response["content"][_JSON]}
@@ -108,12 +108,14 @@ def _examples_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[
     return []
 
 
-def _answers(responses: dict[str, Any], status: str, text: str, headers: Mapping[str, Any] | None = None) -> None:
+def _declare_problem(
+    responses: dict[str, Any], status: str, text: str, headers: Mapping[str, Any] | None = None
+) -> None:
     """Declares a problem with this status, unless its route says more of it."""
-    said = responses.setdefault(status, {"description": text})
-    said.setdefault("content", {_JSON: {"schema": {"$ref": _PROBLEM_REF}}})
+    response = responses.setdefault(status, {"description": text})
+    response.setdefault("content", {_JSON: {"schema": {"$ref": _PROBLEM_REF}}})
     if headers:
-        said.setdefault("headers", {}).update(headers)
+        response.setdefault("headers", {}).update(headers)
 
 
 def _schema_of(response: Mapping[str, Any]) -> str:

@@ -81,21 +81,21 @@ class LogReader:
             return position[partition] if to is None or position[partition] < to else None
 
         now = asyncio.get_running_loop().time
-        heard = now()
+        last_reply = now()
         answers = Answers()
         while left:
             async for partition, records in self._ask(list(left), next_offset):
                 part = _part(left[partition], records, end[left[partition]])
                 position[partition] = part.next_offset
                 yield part
-                heard = now()
+                last_reply = now()
             for partition, place in list(left.items()):
                 if (reached := await self._reached(partition, position[partition], end[place], answers)) is not None:
                     del left[partition]
                     self._client.pause(partition)
                     yield Part(place, (), reached)
-                    heard = now()
-            if now() - heard > SILENT_SECONDS:
+                    last_reply = now()
+            if now() - last_reply > SILENT_SECONDS:
                 raise BrokerAway(f"no more records of {', '.join(f'{p.topic}/{p.partition}' for p in left)}")
 
     async def _ask(

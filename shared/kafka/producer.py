@@ -58,7 +58,7 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 class _Round:
-    """Records that will travel to one broker together, and what all who wait for them will hear."""
+    """Records that will travel to one broker together, and the outcome for all who wait for them."""
 
     def __init__(self, client: AIOKafkaProducer, node: int | None) -> None:
         self.client: Any = client
@@ -78,7 +78,7 @@ class _Round:
         return sum(batch.record_count() for batch in self.batches.values())
 
     def fail(self, error: BrokerAway) -> None:
-        """Tells those who wait, unless they know already. Nobody has to hear it: they may all be gone."""
+        """Tells those who wait, unless they know already. Nobody has to be there: they may all be gone."""
         if not self.acknowledged.done():
             self.acknowledged.set_exception(error)
             self.acknowledged.exception()
@@ -336,14 +336,14 @@ async def _acknowledged(client: AIOKafkaProducer, batches: Mapping[Place, Any]) 
             answers: list[asyncio.Future[Any]] = []
             for (topic, partition), batch in batches.items():
                 answer = await client.send_batch(batch, topic, partition=partition)
-                answer.add_done_callback(_heard)  # a client that is given up may yet answer, to nobody
+                answer.add_done_callback(_retrieve_exception)  # a client that is given up may yet answer, to nobody
                 answers.append(answer)
             return {
                 place: (await asyncio.shield(answer)).offset for place, answer in zip(batches, answers, strict=True)
             }
 
 
-def _heard(answer: asyncio.Future[Any]) -> None:
+def _retrieve_exception(answer: asyncio.Future[Any]) -> None:
     if not answer.cancelled():
         answer.exception()
 

@@ -47,8 +47,8 @@ async def nothing(work: Work) -> None:
 class Plan:
     """What a service's rebuild refills, and from what.
 
-    `tables` are filled through `handlers` from `topics`, up to where the service has read them, and from `said`, what
-    the service itself published and is about to. In `handlers` nothing may be written but `tables` and what
+    `tables` are filled through `handlers` from `topics`, up to where the service has read them, and from `own_topics`,
+    what the service itself published and is about to. In `handlers` nothing may be written but `tables` and what
     `prepare` made. `settle` may run at any time; `finish` once, in the cut-over, with the service's own outbox.
     """
 
@@ -56,7 +56,7 @@ class Plan:
     tables: Sequence[str]
     topics: Sequence[str]
     handlers: Handlers
-    said: Sequence[str] = ()
+    own_topics: Sequence[str] = ()
     prepare: Hook = nothing
     settle: Hook = nothing
     finish: Hook = nothing
@@ -83,7 +83,7 @@ class Rebuild:
             await self.plan.prepare(work)
         failpoint("rebuild.after_shadow")
         await self._catch_up(at_most=0)
-        await self._hear_said()
+        await self._read_own_topics()
         async with self.database.work() as work:
             await shadow.analyze(work, self.plan.tables)
             await self.plan.settle(work)
@@ -103,14 +103,14 @@ class Rebuild:
             self._letters = await decisions.every(work)
         if not targets:
             raise NotPossible(f"{self.plan.service} has read nothing of this log yet")
-        self._reached = await self.log.beginnings([*targets, *self._said()])
+        self._reached = await self.log.beginnings([*targets, *self._own_places()])
         if (why := why_not_whole(self._reached, elsewhere)) and not self.partial:
             raise NotPossible(f"{why}; --partial keeps what is there, and adds what the log still has")
 
-    def _said(self) -> list[Place]:
+    def _own_places(self) -> list[Place]:
         return [
             Place(self.log.cluster_id, self.generation, topic, number)
-            for topic in self.plan.said
+            for topic in self.plan.own_topics
             for number in range(topics.PARTITIONS)
         ]
 
@@ -133,10 +133,10 @@ class Rebuild:
             await self._read(targets, left)
             at_most = SMALL
 
-    async def _hear_said(self) -> None:
-        said = self._said()
-        if said:
-            await self._read(dict.fromkeys(said), 0)
+    async def _read_own_topics(self) -> None:
+        places = self._own_places()
+        if places:
+            await self._read(dict.fromkeys(places), 0)
 
     async def _read(self, targets: Mapping[Place, int | None], total: int) -> None:
         done = 0
@@ -169,7 +169,7 @@ class Rebuild:
             # What is read here counts only if this transaction commits: `_reached` stays.
             async for part in self.log.upto(self._reached, await self._targets(work)):
                 await self._take_in(work, part)
-            for topic in self.plan.said:
+            for topic in self.plan.own_topics:
                 await self._apply(work, await work.outbox.waiting(topic))
             work.outbox = outbox
             await self.plan.finish(work)

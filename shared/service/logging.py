@@ -27,7 +27,7 @@ trace_id: Final[ContextVar[str | None]] = ContextVar("trace_id", default=None)
 
 @dataclass(slots=True)
 class _Window:
-    """What was said of one event since `began`, a monotonic time in seconds."""
+    """How many lines of one event were written since `began`, a monotonic time in seconds."""
 
     began: float
     lines: int = 0
@@ -47,8 +47,8 @@ class FloodGuard(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether this line is written."""
-        said = record.msg
-        key = record.name, str(said.get("event")) if isinstance(said, Mapping) else str(said)
+        message = record.msg
+        key = record.name, str(message.get("event")) if isinstance(message, Mapping) else str(message)
         now = self._now()
         window = self._windows.get(key)
         if window is None:

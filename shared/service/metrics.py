@@ -24,7 +24,7 @@
 | rapport_phones_unread_total | source | phone numbers that link nobody: invalid, or national without a country |
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
 | rapport_ingest_breaker_open | | 1 while events go to the spool at once |
-| rapport_profile_left_out_total | kind | traits, addresses, consent beyond a profile's bounds, by who said them |
+| rapport_profile_left_out_total | kind | traits, addresses, consent beyond a profile's bounds, by who stated them |
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
 | rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |

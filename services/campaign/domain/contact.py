@@ -31,7 +31,7 @@ class Contact(msgspec.Struct, frozen=True):
     country: str = ""
 
     def agreed(self, pair: Pair) -> bool | None:
-        """Whether the customer agreed to be written to; None if nothing was ever said. Some messages need no leave."""
+        """Whether the customer agreed to be written to; None if nobody ever stated it. Some messages need no leave."""
         return True if pair.purpose == TRANSACTIONAL else self.consent.get(str(pair))
 
 
@@ -83,6 +83,6 @@ def _trusted(state: ProfileChanged) -> dict[str, Any]:
 
 def _text(traits: Mapping[str, Any], *names: str) -> str:
     """The first of these traits that says something, in one printable line."""
-    said = (value for name in names if isinstance(value := traits.get(name), str))
-    lines = (" ".join("".join(c if c.isprintable() else " " for c in value).split()) for value in said)
+    texts = (value for name in names if isinstance(value := traits.get(name), str))
+    lines = (" ".join("".join(c if c.isprintable() else " " for c in value).split()) for value in texts)
     return next(filter(None, lines), "")

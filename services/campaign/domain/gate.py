@@ -12,7 +12,7 @@ from services.campaign.domain.decision import Outcome
 from services.campaign.domain.journey import Cap, Journey
 
 # A change may overtake the profile that it is about, because they come in different topics. So what is not known
-# of a customer yet is waited for, a moment; what the customer said no to is not.
+# of a customer yet is waited for, a moment; what the customer refused is not.
 PROFILE_PATIENCE: Final = timedelta(seconds=5)
 LOOK_AGAIN: Final = timedelta(seconds=1)
 STOPPED_LOOK_AGAIN: Final = timedelta(seconds=10)

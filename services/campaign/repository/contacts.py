@@ -62,7 +62,7 @@ async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
 
 
 async def standings(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], tuple[int, str]]:
-    """By (profile, kind): the newest version heard of, and its value."""
+    """By (profile, kind): the newest version that came, and its value."""
     rows = await work.rows(
         "SELECT profile_id, kind, version, value FROM standings WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
         ids=sorted(set(profile_ids)),

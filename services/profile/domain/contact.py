@@ -23,7 +23,7 @@ VERIFIED_BY: Final[Mapping[str, Namespace]] = {
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
-    """When a trusted source named an address last, and whether one ever said that it is verified."""
+    """When a trusted source named an address last, and whether one ever stated that it is verified."""
 
     stated_at: datetime
     verified: bool = False

@@ -1,4 +1,4 @@
-"""The lines of the identity log: what was decided, and who said so."""
+"""The lines of the identity log: what was decided, and on whose word."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass

@@ -38,8 +38,8 @@ from shared.contracts.identity import Namespace
 CLAIMED_USER_ID: Final = "unverified_user_id"  # the namespace of user ids that only public keys name
 NOBODY: Final = UUID(int=0)
 MAX_COUNTED_NAME: Final = 200  # characters of a page path or category that is counted
-MAX_PUBLIC_TRAITS: Final = 100  # names said by public keys; the oldest go
-MAX_TRAITS: Final = 1_000  # names said by servers and services, likewise
+MAX_PUBLIC_TRAITS: Final = 100  # names stated by public keys; the oldest go
+MAX_TRAITS: Final = 1_000  # names stated by servers and services, likewise
 MAX_PUBLIC_TRAIT_BYTES: Final = 1_000  # of one such trait with its name, as JSON; a larger one is not kept
 MAX_TRAIT_BYTES: Final = 10_000  # likewise of servers and services
 MAX_ANONYMOUS_IDS: Final = 100  # the least are kept here; the table of identities has all
@@ -47,7 +47,7 @@ MAX_IDENTITIES: Final = 1_000  # of any other namespace, likewise
 
 
 class Trait(msgspec.Struct, frozen=True, array_like=True):
-    """A value and the stamp of the event that said it last."""
+    """A value and the stamp of the event that stated it last."""
 
     stamp: Stamp
     value: Any
@@ -71,7 +71,7 @@ class LinkedIdentity(NamedTuple):
 class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part of a profile that is a join of what its events say, and of which identities were linked.
 
-    `traits` are those that servers and services said; those of before there was `public_traits` may stand there, too.
+    `traits` are those that servers and services state; those of before there was `public_traits` may stand there, too.
     `vouched` are the anonymous ids that a trusted source linked. `permissions`, `joined`, `refusals` and `verified` are
     as `permission` has them, `contact_points` as `contact` has them. `consent` is how the release before says it: see
     `current`, `stored`.
@@ -123,7 +123,7 @@ def state_of(event: Event) -> ProfileState:
         traits={} if public else traits,
         public_traits=traits if public else {},
         feedback=feedback,
-        permissions=permission.said_by(event),
+        permissions=permission.permissions_by(event),
         joined=permission.joined_by(event),
         contact_points=contact.named_by(event),
         refusals=permission.refused_by(event),
@@ -184,7 +184,7 @@ def with_identities(state: ProfileState, gained: Iterable[LinkedIdentity]) -> Pr
 def current(state: ProfileState) -> ProfileState:
     """A stored state as it is folded.
 
-    What states of before keep as consent was said of the profile as it was then: of its strongest identity, to which
+    What states of before keep as consent was stated of the profile as it was then: of its strongest identity, to which
     all the others belonged already.
     """
     if not state.consent:
@@ -193,13 +193,13 @@ def current(state: ProfileState) -> ProfileState:
         return msgspec.structs.replace(state, consent={})
     names = [f"{namespace.value}:{one}" for namespace in Namespace for one in state.identities.get(namespace.value, ())]
     trusted = {channel: one for channel, one in state.consent.items() if one.stamp.trust > TRUST[SourceKind.PUBLIC]}
-    said = ProfileState(
-        permissions=permission.said_of(
+    stated = ProfileState(
+        permissions=permission.permissions_of(
             names[:1], {name: Statement(one.stamp.occurred_at, one.value) for name, one in trusted.items()}
         ),
         joined=permission.joined_always(names),
     )
-    return merge(msgspec.structs.replace(state, consent={}), said)
+    return merge(msgspec.structs.replace(state, consent={}), stated)
 
 
 def stored(state: ProfileState) -> ProfileState:
@@ -218,7 +218,7 @@ def stored(state: ProfileState) -> ProfileState:
 
 
 def agreed(state: ProfileState) -> dict[str, bool]:
-    """By what consent is to, whether the customer agreed; that of which nobody said anything is left out."""
+    """By what consent is to, whether the customer agreed; that of which nobody stated anything is left out."""
     return {str(one.pair): one.granted for one in standing(state)}
 
 
@@ -238,7 +238,7 @@ def public_names(traits: Mapping[str, Trait], names: Iterable[str]) -> tuple[str
 
 
 def traits_of(state: ProfileState) -> dict[str, Trait]:
-    """Returns the traits of a profile: of a name that a server and a browser said, the server's."""
+    """Returns the traits of a profile: of a name that a server and a browser state, the server's."""
     return _last_writer_wins(state.public_traits, state.traits)
 
 
@@ -258,12 +258,12 @@ _BOUNDED_PARTS: Final = ("permissions", "joined", "refusals", "verified", "conta
 def _traits_left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
     if not isinstance(event.body, CustomerIdentified) or event.claim:
         return 0
-    said = sum(value is not None for value in event.body.traits.values())
+    stated = sum(value is not None for value in event.body.traits.values())
     if _is_public(event):
         known, new, now = before.public_traits, added.public_traits, after.public_traits
     else:
         known, new, now = before.traits, added.traits, after.traits
-    return said - len(new) + len(known.keys() | new.keys()) - len(now)
+    return stated - len(new) + len(known.keys() | new.keys()) - len(now)
 
 
 def counted(event: Event) -> list[tuple[str, str, int]]:
@@ -283,9 +283,9 @@ def counted(event: Event) -> list[tuple[str, str, int]]:
             return []
 
 
-def plain(said: Mapping[str, Trait], limit: int) -> dict[str, Any]:
+def plain(traits: Mapping[str, Trait], limit: int) -> dict[str, Any]:
     """Values without their stamps, at most `limit`, by name."""
-    return {name: said[name].value for name in sorted(said)[:limit]}
+    return {name: traits[name].value for name in sorted(traits)[:limit]}
 
 
 def _kept(event: Event) -> list[tuple[str, Any]]:

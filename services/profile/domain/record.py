@@ -24,15 +24,15 @@ class Folded(msgspec.Struct, frozen=True):
 def folded(events: Iterable[Event], identities: Iterable[LinkedIdentity]) -> Folded:
     """What these events, each given once, in any order, and these linked identities add up to."""
     state = fold.EMPTY
-    said: dict[str, Order] = {}
+    orders_by_id: dict[str, Order] = {}
     counts: dict[tuple[str, str], int] = {}
     for event in events:
         state = fold.merge(state, fold.state_of(event))
         if (order_id := orders.order_id(event.body)) is not None and not event.claim:
-            said[order_id] = orders.merge(said.get(order_id, Order()), orders.order_of(event))
+            orders_by_id[order_id] = orders.merge(orders_by_id.get(order_id, Order()), orders.order_of(event))
         for kind, name, times in fold.counted(event):
             counts[kind, name] = counts.get((kind, name), 0) + times
-    return Folded(fold.with_identities(state, identities), said, counts)
+    return Folded(fold.with_identities(state, identities), orders_by_id, counts)
 
 
 def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:

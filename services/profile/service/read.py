@@ -73,15 +73,15 @@ async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID
 
 
 async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
-    """What stands of a customer's consent, with who said so, and how. Raises `UnknownProfile`."""
+    """What stands of a customer's consent, with its source and evidence. Raises `UnknownProfile`."""
     row = await read.profile(work, profile_id)
     if row is None:
         raise UnknownProfile(f"no profile {profile_id}")
     standing = fold.standing(identity.decode_state(row.state))
-    said = await read.sayings(work, [one.event_id for one in standing])
+    sources = await read.sources_of(work, [one.event_id for one in standing])
     found: list[dict[str, Any]] = []
     for one in standing:
-        by = said.get(one.event_id)
+        by = sources.get(one.event_id)
         found.append(
             {
                 "channel": one.pair.channel,

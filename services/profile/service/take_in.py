@@ -161,16 +161,16 @@ async def _merge(
 async def _fold_orders(
     work: Work, assigned: Sequence[tuple[UUID, Event]], moved: Mapping[tuple[UUID, str], Order]
 ) -> dict[UUID, Figures]:
-    said: dict[tuple[UUID, str], Order] = dict(moved)
+    changed: dict[tuple[UUID, str], Order] = dict(moved)
     for profile_id, event in assigned:
         if (order_id := orders.order_id(event.body)) is not None and not event.claim:
             key = (profile_id, order_id)
-            said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
-    if not said:
+            changed[key] = orders.merge(changed.get(key, Order()), orders.order_of(event))
+    if not changed:
         return {}
-    known = await fold.orders(work, said)
-    await fold.save_orders(work, {key: orders.merge(known.get(key, Order()), order) for key, order in said.items()})
-    return await fold.update_figures(work, {profile_id for profile_id, _ in said})
+    known = await fold.orders(work, changed)
+    await fold.save_orders(work, {key: orders.merge(known.get(key, Order()), order) for key, order in changed.items()})
+    return await fold.update_figures(work, {profile_id for profile_id, _ in changed})
 
 
 def _counts(assigned: Iterable[tuple[UUID, Event]]) -> dict[tuple[UUID, str, str], int]:

@@ -49,19 +49,21 @@ async def take_orders(work: Work, events: Sequence[Event]) -> None:
     await aliases.lock_merges(work, shared=True)
     policy = await repository.policy(work)
     canonical, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
-    said: dict[tuple[UUID, str], Order] = {}
+    changed: dict[tuple[UUID, str], Order] = {}
     causes: dict[UUID, Event] = {}
     for event in events:
         order_id = orders.order_id(event.body)
         if event.profile_id is None or order_id is None or event.claim:
             continue
         key = (canonical[event.profile_id], order_id)
-        said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
+        changed[key] = orders.merge(changed.get(key, Order()), orders.order_of(event))
         causes[key[0]] = dominant_cause(causes.get(key[0]), event)
-    if not said:
+    if not changed:
         return
-    known = await repository.orders(work, said)
-    await repository.save_orders(work, {key: orders.merge(known.get(key, Order()), one) for key, one in said.items()})
+    known = await repository.orders(work, changed)
+    await repository.save_orders(
+        work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
+    )
     await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
 
 
@@ -94,13 +96,13 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
         work, (aliases.Merge(body.loser, body.survivor, body.verified) for _, body in bodies)
     )
     await repository.remove(work, gone)
-    said: dict[tuple[UUID, str], Order] = {}
+    moved: dict[tuple[UUID, str], Order] = {}
     for (profile_id, order_id), order in (await repository.take_orders(work, gone)).items():
         key = (gone[profile_id], order_id)
-        said[key] = orders.merge(said.get(key, Order()), order)
-    if said:
-        known = await repository.orders(work, said)
-        merged = {key: orders.merge(known.get(key, Order()), one) for key, one in said.items()}
+        moved[key] = orders.merge(moved.get(key, Order()), order)
+    if moved:
+        known = await repository.orders(work, moved)
+        merged = {key: orders.merge(known.get(key, Order()), one) for key, one in moved.items()}
         await repository.save_orders(work, merged)
     causes: dict[UUID, Event] = {}
     for event, body in bodies:

@@ -84,7 +84,7 @@ class Assignment:
     def waiting(self, end: End) -> dict[TopicPartition, int | None]:
         """The records that wait in each partition, None where that is not known.
 
-        It is not if nobody has heard where the log ends, nor if it seems to end before what was read: that may be
+        It is not if nobody knows where the log ends, nor if it seems to end before what was read: that may be
         another log.
         """
         return {partition: _between(position, end(partition)) for partition, position in self.positions().items()}

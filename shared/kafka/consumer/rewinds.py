@@ -45,7 +45,7 @@ def mark(cluster_id: str, generation: int) -> str:
 async def reached(brokers: Brokers, group: str, places: Sequence[Place]) -> dict[Place, int]:
     """The offsets that a group has copied to Kafka, of those of these partitions that have one.
 
-    Raises `KafkaError`, `OSError` or `TimeoutError` if that can't be said of every one of them.
+    Raises `KafkaError`, `OSError` or `TimeoutError` if that can't be read for every one of them.
     """
     wanted = {TopicPartition(place.topic, place.partition): place for place in places}
     async with asyncio.timeout(READ_SECONDS), cluster.admin(brokers) as admin:

@@ -131,14 +131,14 @@ def _letter(record: Record) -> Letter | None:
     if record.key is None or "dlq_topic" not in names:
         return None
     ours = len(names) - 1 - names[::-1].index("dlq_topic")
-    said = dict(record.headers[ours:])
+    ours_by_name = dict(record.headers[ours:])
     try:
         place, offset = place_of(record.key.decode())
         return Letter(
             place=place,
-            record=Record(offset, said["dlq_key"], record.headers[:ours], record.value, record.timestamp_ms),
-            reason=said["dlq_reason"].decode(),
-            at=said["dlq_at"].decode(),
+            record=Record(offset, ours_by_name["dlq_key"], record.headers[:ours], record.value, record.timestamp_ms),
+            reason=ours_by_name["dlq_reason"].decode(),
+            at=ours_by_name["dlq_at"].decode(),
         )
     except (ValueError, KeyError):
         return None
