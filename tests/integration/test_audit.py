@@ -138,9 +138,9 @@ async def test_the_command_says_whether_the_chain_holds(
     database = await opened(database_factory)
     await write(database, 2)
     assert await command.run("segment", database, ["verify"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("2 entries, head 2:")
-    head = said.split()[-1]
+    printed = capsys.readouterr().out
+    assert printed.startswith("2 entries, head 2:")
+    head = printed.split()[-1]
     await write(database, 1)
     assert await command.run("segment", database, ["verify", "--head", head]) == 0
     async with database.work() as work:

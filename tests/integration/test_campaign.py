@@ -194,7 +194,7 @@ async def world(database_factory: DatabaseFactory, tmp_path: Path) -> AsyncItera
 
 
 def event(body: Body, profile_id: UUID, *, at: datetime = NOON, **changes: Any) -> Event:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "event_id": uuid4(),
         "source_id": "segment",
         "source_kind": SourceKind.SERVICE,
@@ -204,7 +204,7 @@ def event(body: Body, profile_id: UUID, *, at: datetime = NOON, **changes: Any) 
         "cause_id": uuid4(),
         "body": body,
     }
-    return Event(**(said | changes))
+    return Event(**(fields | changes))
 
 
 def profile(

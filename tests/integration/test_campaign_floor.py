@@ -64,9 +64,9 @@ class Shop:
 
     def service(self, url: str) -> process.Service:
         """A campaign service on this database; sign 2 speaks through its consumer."""
-        said = settings(url, self.broker.bootstrap, self.sink.port)
+        chosen = settings(url, self.broker.bootstrap, self.sink.port)
         session = {"kafka_session_timeout_milliseconds": session_milliseconds(self.broker)}
-        service = build(said.model_copy(update=session))
+        service = build(chosen.model_copy(update=session))
         assert service.consumer is not None
         service.consumer.subscription = replace(service.consumer.subscription, group=self.group)
         return service
@@ -231,8 +231,8 @@ async def test_a_restored_service_sends_nothing_until_the_floor_and_nothing_belo
         assert [shop.mails(one) for one in (lost.pending, lost.later, dan)] == [1, 1, 0]
         assert paused("awaiting_floor") == 1
 
-        said = await client.post("/floor", json={"at": shop.clock.now().isoformat()})
-        assert (said.status_code, said.json()["awaiting"]) == (200, False)
+        response = await client.post("/floor", json={"at": shop.clock.now().isoformat()})
+        assert (response.status_code, response.json()["awaiting"]) == (200, False)
         for customer in (lost.pending, lost.later, dan):
             await shop.until_decided(client, customer, "refused", "below_floor")
         await shop.tell(profile(eve, shop.clock.now(), "eve@example.com"), rise(eve, shop.clock.now()))
@@ -241,7 +241,7 @@ async def test_a_restored_service_sends_nothing_until_the_floor_and_nothing_belo
     # What was found once is not found again, and the floor stays.
     async with shop.open(shop.service(lost.url)) as client:
         state = (await client.get("/floor")).json()
-        assert (state["awaiting"], state["floor"]) == (False, said.json()["floor"])
+        assert (state["awaiting"], state["floor"]) == (False, response.json()["floor"])
     assert [shop.mails(one) for one in (lost.pending, lost.later, dan, eve)] == [1, 1, 0, 1]
 
 
@@ -278,11 +278,11 @@ async def test_while_nobody_can_tell_whether_it_was_restored_nothing_is_sent(
         away.setattr(rewinds, "reached", unreadable)
         async with running(service):
             assert service.consumer is not None
-            await eventually(seen, lambda said: said == (True, 1))
+            await eventually(seen, lambda state: state == (True, 1))
             assert (shop.mails(ann), service.consumer.assignment.held) == (0, {})
             away.undo()
             await shop.until_sent(ann)
-            await eventually(seen, lambda said: said[1] == 0)
+            await eventually(seen, lambda state: state[1] == 0)
 
 
 # Who the database is, and what an operator may say: PostgreSQL alone
@@ -401,15 +401,15 @@ async def test_a_floor_before_what_the_backup_knew_does_not_end_the_wait(databas
 async def test_the_floor_is_shown_and_set_from_the_command_line(
     database_factory: DatabaseFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = settings(await database_factory("campaign"), "nowhere:9092", free_port())
+    chosen = settings(await database_factory("campaign"), "nowhere:9092", free_port())
     capsys.readouterr()  # the log lines of making the database
 
     async def floor(*arguments: str) -> tuple[int, str, str]:
-        status = await commands.floor(said, arguments)
+        status = await commands.floor(chosen, arguments)
         return status, *capsys.readouterr()
 
     assert await floor() == (0, "floor: none\n", "")
-    async with opened(said.database_url.get_secret_value()) as database, database.work() as work:
+    async with opened(chosen.database_url.get_secret_value()) as database, database.work() as work:
         await work.run("UPDATE ledger SET timeline_id = 7")
     status, out, _ = await floor("show")
     assert status == 0

@@ -27,7 +27,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def settings(port: int, **changes: Any) -> CampaignSettings:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "database_url": "postgresql+asyncpg://nowhere",
         "kafka_bootstrap": "nowhere:9092",
         "partition_secret": SECRET.decode(),
@@ -36,7 +36,7 @@ def settings(port: int, **changes: Any) -> CampaignSettings:
         "smtp_host": LOOPBACK,
         "smtp_port": port,
     }
-    return CampaignSettings(**(said | changes))
+    return CampaignSettings(**(fields | changes))
 
 
 def mail(to: str = "ann@example.com", number: int = 1) -> Mail:

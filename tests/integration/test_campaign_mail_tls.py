@@ -50,8 +50,11 @@ class Taken:
         return "250 kept"
 
 
-def _login(_: SMTP, __: Session, ___: Envelope, ____: str, said: Any) -> AuthResult:
-    good = isinstance(said, LoginPassword) and (said.login, said.password) == (USERNAME.encode(), PASSWORD.encode())
+def _login(_: SMTP, __: Session, ___: Envelope, ____: str, credentials: Any) -> AuthResult:
+    good = isinstance(credentials, LoginPassword) and (credentials.login, credentials.password) == (
+        USERNAME.encode(),
+        PASSWORD.encode(),
+    )
     return AuthResult(success=good, handled=good, auth_data=USERNAME if good else None)
 
 

@@ -63,7 +63,7 @@ def request(address: str = ADDRESS, *, purpose: str = "newsletter", language: st
         requested_by=uuid4(),
         language=language,
     )
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "event_id": uuid4(),
         "source_id": "profile",
         "source_kind": SourceKind.SERVICE,
@@ -72,7 +72,7 @@ def request(address: str = ADDRESS, *, purpose: str = "newsletter", language: st
         "profile_id": body.profile_id,
         "body": body,
     }
-    return Event(**(said | changes))
+    return Event(**(fields | changes))
 
 
 async def asked(service: process.Service, *events: dict[str, Any], rules: Rules | None = None) -> list[Asking]:

@@ -506,10 +506,10 @@ async def _dead_letters(bench: Bench) -> list[dict[str, Any]]:
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=100)).values():
                 for record in records:
-                    said = {
+                    headers = {
                         name: value.decode() for name, value in record.headers if name in ("dlq_reason", "dlq_topic")
                     }
-                    found[record.key] = {**said, "value": record.value}
+                    found[record.key] = {**headers, "value": record.value}
         return list(found.values())
     finally:
         await consumer.stop()

@@ -253,8 +253,8 @@ def by_browser(rating: int, *who: Identity, customer: UUID = ANN, order_id: str 
     """An answer that came with a public key, by a visitor unless it is said by whom."""
     body = FeedbackSubmitted(survey="nps", rating=rating, order_id=order_id)
     claim = not may_say_of(SourceKind.PUBLIC, FeedbackSubmitted, who)
-    said = {"source_kind": SourceKind.PUBLIC, "profile_id": customer, "claim": claim, **changes}
-    return event(body, *(who or (VISITOR,)), **said)
+    fields = {"source_kind": SourceKind.PUBLIC, "profile_id": customer, "claim": claim, **changes}
+    return event(body, *(who or (VISITOR,)), **fields)
 
 
 async def reasons(work: Work, customer: UUID = ANN) -> list[str | None]:
@@ -271,9 +271,9 @@ async def counted(work: Work) -> tuple[int, int]:
 async def test_an_answer_in_a_customers_name_with_a_public_key_is_kept_and_counts_in_nothing(
     work: Work, namespace: Namespace
 ) -> None:
-    said = by_browser(0, Identity(namespace, "1"), VISITOR)
+    answer = by_browser(0, Identity(namespace, "1"), VISITOR)
     for _ in range(2):
-        await service.on_feedback_submitted(work, [said])
+        await service.on_feedback_submitted(work, [answer])
 
     assert await counted(work) == (0, 1)
     assert await open_cases(work) == []

@@ -141,7 +141,7 @@ def view(path: str, *named: Identity, **changes: Any) -> Event:
 def some_events(chance: random.Random, count: int = 60) -> list[Event]:
     """The doings of six people under eighteen names, some of whom turn out to be one."""
 
-    def said() -> Body:
+    def random_body() -> Body:
         order_id = f"A-{chance.randrange(6)}"
         item = Item(
             sku="tea",
@@ -184,7 +184,7 @@ def some_events(chance: random.Random, count: int = 60) -> list[Event]:
         if merges:
             named = [user(person), user(chance.randrange(6))]
         kind = chance.choice([SourceKind.SERVER, SourceKind.SERVICE])
-        body = said()
+        body = random_body()
         claim = chance.random() < 0.1
         events.append(
             event(

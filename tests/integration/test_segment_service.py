@@ -41,17 +41,17 @@ async def at(database: Database, now: datetime = NOON) -> AsyncIterator[Work]:
         yield work
 
 
-def said(body: Body, customer: UUID = ANN, **changes: Any) -> Event:
+def fact(body: Body, customer: UUID = ANN, **changes: Any) -> Event:
     return event(body, profile_id=customer, **changes)
 
 
 def placed(order_id: str, total_minor: int, customer: UUID = ANN, **changes: Any) -> Event:
-    return said(OrderPlaced(order_id=order_id, currency="USD", total_minor=total_minor), customer, **changes)
+    return fact(OrderPlaced(order_id=order_id, currency="USD", total_minor=total_minor), customer, **changes)
 
 
 def refund(order_id: str, amount_minor: int, customer: UUID = ANN, **changes: Any) -> Event:
     body = OrderRefunded(order_id=order_id, refund_id="R-1", currency="USD", amount_minor=amount_minor)
-    return said(body, customer, **changes)
+    return fact(body, customer, **changes)
 
 
 def merge(loser: UUID, survivor: UUID) -> Event:
@@ -124,7 +124,7 @@ async def test_the_order_and_batching_of_facts_do_not_matter(database_factory: D
         placed("A-1", 300_00, at=NOON - days(200)),
         refund("A-1", 150_00, at=NOON - days(100)),
         placed("A-2", 90_00, at=NOON - days(5)),
-        said(OrderCancelled(order_id="A-2"), at=NOON - days(1)),
+        fact(OrderCancelled(order_id="A-2"), at=NOON - days(1)),
     ]
     found = []
     database = Database(await database_factory("segment"), application="test", clock=SystemClock())
@@ -182,7 +182,7 @@ async def test_a_live_order_does_not_hide_behind_a_replayed_one(database: Databa
 async def test_an_order_in_another_currency_is_an_order_without_spend(database: Database) -> None:
     body = OrderPlaced(order_id="A-1", currency="CNY", total_minor=900_000_00)
     async with at(database) as work:
-        await service.take_orders(work, [said(body)])
+        await service.take_orders(work, [fact(body)])
 
     found = await stands(database)
     assert (found["tier"], found["stage"], found["window_spend_minor"]) == ("bronze", "new", 0)
@@ -204,7 +204,7 @@ async def test_an_event_that_no_profile_owns_is_refused(database: Database) -> N
 async def test_a_customer_seen_for_the_first_time_is_a_prospect(database: Database) -> None:
     body = ProfileChanged(profile_id=ANN, version=1, first_seen=NOON, last_seen=NOON)
     async with at(database) as work:
-        await service.follow(work, [said(body)] * 2)
+        await service.follow(work, [fact(body)] * 2)
 
     found = await stands(database)
     assert (found["tier"], found["stage"], found["due_at"]) == ("bronze", "prospect", None)

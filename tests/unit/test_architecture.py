@@ -219,14 +219,14 @@ class Linted:
     """What import-linter said of one copy."""
 
     status: int
-    said: str
+    output: str
 
     def broke(self, rule: str) -> bool:
-        return f"{rule} BROKEN" in self.said
+        return f"{rule} BROKEN" in self.output
 
     def report(self, rule: str) -> str:
         """The section of the report on one broken rule."""
-        return self.said.partition(f"\n{rule}\n---")[2].partition("\n---")[0] if self.broke(rule) else ""
+        return self.output.partition(f"\n{rule}\n---")[2].partition("\n---")[0] if self.broke(rule) else ""
 
 
 @pytest.fixture(scope="module")
@@ -278,7 +278,7 @@ def linted(pristine: Path, tmp_path_factory: pytest.TempPathFactory) -> Mapping[
 
 def test_the_code_keeps_every_arrow(pristine: Path) -> None:
     (found,) = lint(pristine)
-    assert found.status == 0, found.said
+    assert found.status == 0, found.output
 
 
 def test_the_code_keeps_every_other_rule(pristine: Path) -> None:
@@ -289,7 +289,7 @@ def test_the_code_keeps_every_other_rule(pristine: Path) -> None:
 def test_a_forbidden_arrow_is_found(plant: Plant, linted: Mapping[str, Linted]) -> None:
     found = linted[plant.name]
     assert found.status == 1
-    assert found.broke(plant.rule), found.said
+    assert found.broke(plant.rule), found.output
     assert plant.module in found.report(plant.rule)
 
 

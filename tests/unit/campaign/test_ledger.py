@@ -26,15 +26,15 @@ def test_a_database_is_another_exactly_if_anything_that_names_it_differs(noted: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "reason"),
     [
         ({"system_identifier": 8}, "restored or promoted: server 8, was 7"),
         ({"timeline_id": 2}, "restored or promoted: timeline 2, was 1"),
         ({"timeline_id": 2, "database_oid": 5}, "restored or promoted: timeline 2, was 1, database 5, was 16385"),
     ],
 )
-def test_a_difference_says_what_it_is(changes: dict[str, int], said: str) -> None:
-    assert difference(HERE, msgspec.structs.replace(HERE, **changes)) == said
+def test_a_difference_says_what_it_is(changes: dict[str, int], reason: str) -> None:
+    assert difference(HERE, msgspec.structs.replace(HERE, **changes)) == reason
 
 
 @given(ledgers, moments, st.none() | moments, moments)
