@@ -12,18 +12,19 @@ from services.campaign.domain.links import MAX_TOKEN_LENGTH, BadLink, Link, Link
 from services.campaign.schemas import (
     DecisionsOut,
     FiguresOut,
-    FloorIn,
-    FloorOut,
+    FormerSendCutoffOut,
     JourneyFiguresOut,
     JourneyOut,
     JourneysOut,
     MessagesOut,
+    SendCutoffIn,
+    SendCutoffOut,
     SendStopIn,
     SendStopOut,
 )
 from services.campaign.service import confirming, operations, unsubscribing
-from services.campaign.service import floor as floors
 from services.campaign.service import pages as pages_of_links
+from services.campaign.service import send_cutoff as cutoffs
 from shared.audit import Actor
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
 from shared.http.guarded import GuardedRoute
@@ -107,7 +108,7 @@ async def decisions(
 
 @router.get("/send-stop", dependencies=[requires("campaign:read")], summary="Whether all sending is stopped")
 async def send_stop(database: Db) -> SendStopOut:
-    """Since when, by whom and why. A journey that is paused and a floor that is awaited hold messages back, too."""
+    """Since when, by whom and why. A paused journey and an awaited send cutoff hold messages back, too."""
     async with database.work() as work:
         return SendStopOut.of(await operations.send_stop(work))
 
@@ -129,28 +130,46 @@ async def resume_sending(database: Db, caller: Caller) -> None:
         await operations.resume_sending(work, by=Actor.of(caller))
 
 
-@router.get("/floor", dependencies=[requires("campaign:read")], summary="The floor, and whether one is awaited")
-async def floor(database: Db) -> FloorOut:
-    """After a restore of the database no message leaves until a floor is set; here is since when, and why."""
+@router.get(
+    "/send-cutoff",
+    dependencies=[requires("campaign:read")],
+    summary="The send cutoff, and whether one is awaited",
+)
+async def send_cutoff(database: Db) -> SendCutoffOut:
+    """After a restore of the database no message leaves until a send cutoff is set; here is since when, and why."""
     async with database.work() as work:
-        return FloorOut.of(await floors.look(work))
+        return SendCutoffOut.of(await cutoffs.look(work))
 
 
 @router.post(
-    "/floor",
+    "/send-cutoff",
     dependencies=[requires("campaign:admin")],
-    summary="Set the floor, and let messages leave again after a restore",
+    summary="Set the send cutoff, and let messages leave again after a restore",
 )
-async def set_floor(database: Db, caller: Caller, said: FloorIn) -> FloorOut:
-    """What could have been answered before the floor is never sent; what came since leaves within some seconds.
+async def set_send_cutoff(database: Db, caller: Caller, body: SendCutoffIn) -> SendCutoffOut:
+    """What could have been answered before the cutoff is never sent; what came since leaves within some seconds.
 
-    A floor in the future is refused, and so is one before the floor that stands.
+    A cutoff in the future is refused, and so is one before the cutoff that stands.
     """
-    at = utc(said.at)
+    at = utc(body.at)
     async with database.work() as work:
-        found = await floors.set_floor(work, at, by=Actor.of(caller))
-    failpoint("floor.after_set")
-    return FloorOut.of(found)
+        found = await cutoffs.set_send_cutoff(work, at, by=Actor.of(caller))
+    failpoint("send_cutoff.after_set")
+    return SendCutoffOut.of(found)
+
+
+@router.get("/floor", dependencies=[requires("campaign:read")], include_in_schema=False)
+async def former_send_cutoff(database: Db) -> FormerSendCutoffOut:
+    """`/send-cutoff` under its former name."""
+    async with database.work() as work:
+        return FormerSendCutoffOut.of(await cutoffs.look(work))
+
+
+@router.post("/floor", dependencies=[requires("campaign:admin")], include_in_schema=False)
+async def set_former_send_cutoff(database: Db, caller: Caller, body: SendCutoffIn) -> FormerSendCutoffOut:
+    """`/send-cutoff` under its former name."""
+    async with database.work() as work:
+        return FormerSendCutoffOut.of(await cutoffs.set_send_cutoff(work, utc(body.at), by=Actor.of(caller)))
 
 
 Token = Annotated[str, Path(description="from the mail", max_length=MAX_TOKEN_LENGTH)]

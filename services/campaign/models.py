@@ -179,8 +179,8 @@ class Ledger(Base):
     system_identifier: Mapped[int] = mapped_column(BigInteger)
     timeline_id: Mapped[int] = mapped_column(BigInteger)
     database_oid: Mapped[int] = mapped_column(BigInteger)
-    floor: Mapped[datetime | None] = mapped_column(
-        DateTime(timezone=True), comment="what could have been answered before it is never sent"
+    send_cutoff: Mapped[datetime | None] = mapped_column(
+        "floor", DateTime(timezone=True), comment="what could have been answered before it is never sent"
     )
     awaiting_since: Mapped[datetime | None] = mapped_column(
         DateTime(timezone=True), comment="since when nothing leaves until a floor is set"

@@ -135,8 +135,8 @@ def _iso(value: object) -> datetime:
     return datetime.fromisoformat(value)
 
 
-class FloorIn(BaseModel):
-    """The floor to set."""
+class SendCutoffIn(BaseModel):
+    """The send cutoff to set."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"at": "2026-03-01T12:00:00Z"}]})
 
@@ -146,13 +146,13 @@ class FloorIn(BaseModel):
     )
 
 
-class FloorOut(BaseModel):
-    """The floor, and whether one is awaited."""
+class SendCutoffOut(BaseModel):
+    """The send cutoff, and whether one is awaited."""
 
     awaiting: bool = Field(description="while true no message leaves, because the database was restored")
-    since: datetime | None = Field(description="since when a floor is awaited")
+    since: datetime | None = Field(description="since when a send cutoff is awaited")
     reason: str | None = Field(description="what says that the database was restored")
-    floor: datetime | None = Field(description="what could have been answered before it is never sent")
+    send_cutoff: datetime | None = Field(description="what could have been answered before it is never sent")
 
     @classmethod
     def of(cls, ledger: Ledger) -> Self:
@@ -161,5 +161,11 @@ class FloorOut(BaseModel):
             awaiting=ledger.awaiting_since is not None,
             since=ledger.awaiting_since,
             reason=ledger.reason,
-            floor=ledger.floor,
+            send_cutoff=ledger.send_cutoff,
         )
+
+
+class FormerSendCutoffOut(SendCutoffOut):
+    """The same under its former name, for programs that still ask at the former path."""
+
+    send_cutoff: datetime | None = Field(serialization_alias="floor")

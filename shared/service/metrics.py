@@ -30,7 +30,7 @@
 | rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |
 | rapport_log_lines_left_out_total | logger | lines that the log left out: too many of one event |
 | rapport_consent_links_total | kind | links in mails: confirmed, unsubscribed, or invalid ones |
-| rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_floor, offsets_unread |
+| rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_send_cutoff, offsets_unread |
 | rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
 """
 

@@ -171,8 +171,8 @@ async def _rewound(ground: Ground) -> None:
         await connection.execute("UPDATE consumer_offsets SET next_offset = next_offset - 1 WHERE next_offset > 0")
 
 
-async def _floor(ground: Ground) -> None:
-    await ground.world.try_to("POST", "campaign", "/v1/floor", json={"at": "2020-01-01T00:00:00Z"})
+async def _set_send_cutoff(ground: Ground) -> None:
+    await ground.world.try_to("POST", "campaign", "/v1/send-cutoff", json={"at": "2020-01-01T00:00:00Z"})
 
 
 WAYS: dict[str, Way] = {
@@ -219,8 +219,8 @@ WAYS: dict[str, Way] = {
         after="batch.after_dead_letters",
     ),
     "consumer.after_rewound": Way("tally", "start", before=_rewound),
-    "floor.after_set": Way("campaign", bring=_floor),
-    "floor.after_command": Way("campaign", "command", command=("floor", "set", "2020-01-02T00:00:00Z")),
+    "send_cutoff.after_set": Way("campaign", bring=_set_send_cutoff),
+    "send_cutoff.after_command": Way("campaign", "command", command=("send-cutoff", "set", "2020-01-02T00:00:00Z")),
     "rebuild.after_identities": Way("profile", "command", command=("rebuild",)),
     "rebuild.after_profiles": Way("profile", "command", command=("rebuild",)),
     "rebuild.after_shadow": Way("segment", "command", command=("rebuild",)),

@@ -150,7 +150,7 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         ANSWER | {"rating": 8.5},
         ANSWER | {"colour": "red"},
     ),
-    "/v1/floor": (
+    "/v1/send-cutoff": (
         None,
         [],
         {},

@@ -75,7 +75,7 @@ def gate(
     paused: bool,
     stopped: bool,
     awaiting: bool,
-    floor: datetime | None,
+    send_cutoff: datetime | None,
     customer_cap: Cap,
     now: datetime,
 ) -> Allowed | Held | Refused:
@@ -83,14 +83,14 @@ def gate(
 
     `history` is everything handed over to this customer, under any of the customer's ids, within the longest cap.
     The caller holds the customer's row, so that no other message is decided on meanwhile. `awaiting` says that the
-    ledger was restored and has no floor for it yet; below a floor, what the lost part of the ledger may have sent is
-    never sent.
+    ledger was restored and has no send cutoff for it yet. What the lost part of the ledger may have sent before the
+    cutoff is never sent.
     """
     journey = candidate.journey
     if now - candidate.occurred_at > journey.max_age:
         return Refused("too_old")
-    if floor is not None and candidate.answerable_from < floor:
-        return Refused("below_floor")
+    if send_cutoff is not None and candidate.answerable_from < send_cutoff:
+        return Refused("before_send_cutoff")
     if awaiting:
         return Held(now + STOPPED_LOOK_AGAIN, "restored")
     if stopped:

@@ -26,7 +26,7 @@ from services.campaign.domain.journey import Journey
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, confirmations, journeys
 from services.campaign.repository.confirmations import Asked, Verdict
-from services.campaign.service import floor
+from services.campaign.service import send_cutoff
 from services.campaign.service.recording import Subject, about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -77,7 +77,7 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
     due = await confirmations.lock_due(work, limit=limit)
     if not due:
         return 0, []
-    ledger, stopped = await floor.look(work), await journeys.stopped(work) is not None
+    ledger, stopped = await send_cutoff.look(work), await journeys.stopped(work) is not None
     handed: dict[str, list[Handed]] = defaultdict(list)
     for address, one in await confirmations.handed(
         work, [asked.address for asked in due], since=work.now - CONFIRM.cap.window
@@ -129,7 +129,7 @@ def _pass(
         paused=False,
         stopped=stopped,
         awaiting=ledger.awaiting_since is not None,
-        floor=ledger.floor,
+        send_cutoff=ledger.send_cutoff,
         customer_cap=CONFIRM.cap,
         now=now,
     )

@@ -16,7 +16,7 @@ from services.campaign.domain.journey import Cap, Journey, Published, TierReache
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, contacts, journeys, messages
 from services.campaign.repository.messages import Due, Move
-from services.campaign.service import floor
+from services.campaign.service import send_cutoff
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -65,11 +65,11 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
 
     Whoever gets no answer to the COMMIT hands nothing over and says so to `take_back`.
     """
-    ledger = await floor.look(work)
+    ledger = await send_cutoff.look(work)
     stopped = await journeys.stopped(work) is not None
     awaiting = ledger.awaiting_since is not None
     metrics.sending_paused.labels("send_stop").set(stopped)
-    metrics.sending_paused.labels("awaiting_floor").set(awaiting)
+    metrics.sending_paused.labels("awaiting_send_cutoff").set(awaiting)
     due = await messages.lock_due(work, limit=HOLD_ROWS if stopped or awaiting else limit)
     if not due:
         return Claimed(0, [])
@@ -124,7 +124,7 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         paused=not published.active,
         stopped=known.stopped,
         awaiting=known.ledger.awaiting_since is not None,
-        floor=known.ledger.floor,
+        send_cutoff=known.ledger.send_cutoff,
         customer_cap=rules.customer_cap,
         now=now,
     )
