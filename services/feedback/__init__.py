@@ -1,1 +1,1 @@
-"""Feedback: takes customers' answers to surveys and acts on them."""
+"""Feedback: takes customers' responses to surveys and acts on them."""

@@ -13,7 +13,7 @@ from shared.database.database import Work
 
 
 async def insert_response(work: Work, event: Event, *, published_here: bool, unsolicited: str | None) -> bool:
-    """Stores an answer under its event's id; False if it was there already."""
+    """Stores a response under its event's id; False if it was there already."""
     body = event.body
     assert isinstance(body, FeedbackSubmitted)
     row = await work.row(
@@ -41,14 +41,14 @@ async def insert_response(work: Work, event: Event, *, published_here: bool, uns
 
 
 async def set_profile(work: Work, response_id: UUID, profile_id: UUID) -> None:
-    """Notes whose answer it is."""
+    """Notes whose response it is."""
     await work.run(
         "UPDATE responses SET profile_id = :profile_id WHERE id = :id", id=response_id, profile_id=profile_id
     )
 
 
 async def claim_occasion(work: Work, occasion: str, response_id: UUID) -> bool:
-    """Whether an answer is the one that counts for an occasion: the first one is, for ever."""
+    """Whether a response is the one that counts for an occasion: the first one is, for ever."""
     row = await work.row(
         """
         INSERT INTO occasions AS o (occasion, response_id)
@@ -65,7 +65,7 @@ async def claim_occasion(work: Work, occasion: str, response_id: UUID) -> bool:
 
 
 async def unsolicited(work: Work, response_id: UUID) -> str | None:
-    """Why an answer counts in nothing, if so."""
+    """Why a response counts in nothing, if so."""
     row = await work.row("SELECT unsolicited FROM responses WHERE id = :id", id=response_id)
     return None if row is None else row.unsolicited
 
@@ -98,7 +98,7 @@ async def has_order(work: Work, profile_ids: Sequence[UUID], order_id: str) -> b
 
 
 async def open_case(work: Work, response_id: UUID, *, reason: str) -> bool:
-    """Opens a case on an answer, once; whether there was none."""
+    """Opens a case on a response, once; whether there was none."""
     opened = await work.run(
         "INSERT INTO cases (id, reason, opened_at) VALUES (:id, :reason, :now) ON CONFLICT (id) DO NOTHING",
         id=response_id,
@@ -130,7 +130,7 @@ _CASE = (
 
 
 async def case(work: Work, case_id: UUID) -> Mapping[str, Any] | None:
-    """One case with its answer."""
+    """One case with its response."""
     row = await work.row(_CASE + "WHERE c.id = :id", id=case_id)
     return None if row is None else row._mapping
 
@@ -155,7 +155,7 @@ async def cases(
 async def responses_of(
     work: Work, profile_ids: Sequence[UUID], *, unsolicited: bool | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """The answers given under any of a customer's ids, newest first: all, or those that count in nothing, or do."""
+    """The responses given under any of a customer's ids, newest first: all, or those that count in nothing, or do."""
     rows = await work.rows(
         """
         SELECT id, survey, rating, text, order_id, profile_id, occurred_at, unsolicited
@@ -193,8 +193,8 @@ async def unsolicited_page(
     return [row._mapping for row in rows]
 
 
-async def answers(work: Work, survey: str, *, since: datetime, until: datetime) -> dict[int, int]:
-    """How often each rating was given in `[since, until)`, by answers that count."""
+async def ratings(work: Work, survey: str, *, since: datetime, until: datetime) -> dict[int, int]:
+    """How often each rating was given in `[since, until)`, by responses that count."""
     rows = await work.rows(
         """
         SELECT rating, count(*) AS given
@@ -209,8 +209,8 @@ async def answers(work: Work, survey: str, *, since: datetime, until: datetime) 
     return {row.rating: row.given for row in rows}
 
 
-async def unsolicited_answers(work: Work, survey: str, *, since: datetime, until: datetime) -> int:
-    """How many answers given in `[since, until)` count in nothing."""
+async def unsolicited_responses(work: Work, survey: str, *, since: datetime, until: datetime) -> int:
+    """How many responses given in `[since, until)` count in nothing."""
     row = await work.row(
         """
         SELECT count(*) AS given

@@ -19,9 +19,9 @@ PLAN: Final = Plan(
     topics=(PROFILE_EVENTS, PROFILES),
     own_topics=(SEGMENTS,),
     handlers={
-        OrderPlaced: standings.take_orders,
-        OrderCancelled: standings.take_orders,
-        OrderRefunded: standings.take_orders,
+        OrderPlaced: standings.fold_orders,
+        OrderCancelled: standings.fold_orders,
+        OrderRefunded: standings.fold_orders,
         ProfileChanged: standings.follow,
         ProfileMerged: standings.follow,
         TierChanged: rebuilding.note_published,

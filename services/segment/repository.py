@@ -82,8 +82,8 @@ async def orders(work: Work, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUI
     return {(row.profile_id, row.order_id): _decode_order(row.facts) for row in rows}
 
 
-async def take_orders(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], Order]:
-    """Takes merged customers' orders away and returns them."""
+async def delete_orders_returning(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], Order]:
+    """Deletes merged customers' orders. Returns them."""
     rows = await work.rows(
         "DELETE FROM orders WHERE profile_id = ANY(CAST(:ids AS uuid[])) RETURNING profile_id, order_id, facts::text",
         ids=sorted(set(profile_ids)),
@@ -259,7 +259,7 @@ async def moments(work: Work, after: UUID, *, limit: int) -> dict[UUID, datetime
     return {row.profile_id: row.evaluated_at for row in rows}
 
 
-async def take_known_versions(work: Work) -> None:
+async def adopt_known_versions(work: Work) -> None:
     """Gives the shadow the highest version that readers may know of each customer."""
     await work.run(
         f"UPDATE rebuild.standings s SET version = k.version FROM ({_KNOWN}) k "

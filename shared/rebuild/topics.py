@@ -144,7 +144,7 @@ class Rebuild:
             if part.records:
                 async with self.database.work() as work:
                     work.outbox = NullOutbox(work.connection)
-                    await self._take_in(work, part)
+                    await self._apply_part(work, part)
                 failpoint("rebuild.after_batch")
             done += part.next_offset - self._reached[part.place]
             self._reached[part.place] = part.next_offset
@@ -168,7 +168,7 @@ class Rebuild:
             await self._no_letter_was_applied_meanwhile(work)
             # What is read here counts only if this transaction commits: `_reached` stays.
             async for part in self.log.upto(self._reached, await self._targets(work)):
-                await self._take_in(work, part)
+                await self._apply_part(work, part)
             for topic in self.plan.own_topics:
                 await self._apply(work, await work.outbox.waiting(topic))
             work.outbox = outbox
@@ -180,7 +180,7 @@ class Rebuild:
         if _applied(now) != _applied(self._letters):
             raise NotPossible("a dead letter was retried meanwhile: begin again")
 
-    async def _take_in(self, work: Work, part: Part) -> None:
+    async def _apply_part(self, work: Work, part: Part) -> None:
         """Applies records as the consumer does: no repeats, and none that is a dead letter."""
         work.origin = part.place.partition
         events: list[tuple[str, Event]] = []

@@ -25,7 +25,7 @@ from shared.database.database import DATABASE_ERRORS, Database, Work, is_away
 from shared.dlq import command as dlq
 from shared.http.app import create_app
 from shared.http.auth import Verifier
-from shared.http.fast_routes import Answer
+from shared.http.fast_routes import Handler
 from shared.http.operations import ConnectionCloseMiddleware, Health
 from shared.http.probes import probes
 from shared.http.server.serving import Drain, serve
@@ -155,7 +155,7 @@ def add_api(
     *,
     description: str,
     routers: Sequence[APIRouter],
-    fast_routes: Mapping[str, Answer] | None = None,
+    fast_routes: Mapping[str, Handler] | None = None,
 ) -> FastAPI:
     """Gives a service its API."""
     settings = service.settings

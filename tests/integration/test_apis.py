@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.local.process import LOOPBACK, free_port
-from services.profile.service.take_in import take_in
+from services.profile.service.fold import fold_events
 from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
@@ -394,7 +394,7 @@ async def know(made: process.Service, *events: Event) -> None:
     """The profile service takes in events, as its consumer does."""
     async with made.database.work() as work:
         work.origin = 0
-        await take_in(work, events)
+        await fold_events(work, events)
 
 
 async def id_of(made: process.Service, identity: Identity) -> UUID:

@@ -18,7 +18,7 @@ import uvloop
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK, free_port
 from services.campaign.channels import EmailChannel
-from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
+from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply
 from services.campaign.settings import CampaignSettings
 from tests.support.events import SECRET
 
@@ -194,7 +194,7 @@ def test_an_answer_that_came_while_this_process_stood_still_is_read() -> None:
         assert runner.run(_answer_after_standing_still()) == Accepted()
 
 
-async def _answer_after_standing_still() -> Answer:
+async def _answer_after_standing_still() -> Reply:
     loop, stands_still, answered = asyncio.get_running_loop(), Event(), Event()
     bell, button = socketpair()
 

@@ -269,7 +269,7 @@ async def test_a_letter_without_a_handler_and_one_of_a_newer_release_stay_open(b
 async def test_a_retry_waits_for_the_batch_that_holds_its_partition(bench: Bench, desk: Desk) -> None:
     place, _ = place_of(await plant(bench, record_of(bad())))
     async with bench.database.work() as work:
-        await offsets.take(work.connection, msgspec.structs.replace(place, cluster_id="another"), beginning=0)
+        await offsets.acquire(work.connection, msgspec.structs.replace(place, cluster_id="another"), beginning=0)
     async with asyncio.TaskGroup() as tasks, bench.database.work() as work:
         await work.run("UPDATE consumer_offsets SET next_offset = 1")
         retrying = tasks.create_task(desk("retry", "--every"))

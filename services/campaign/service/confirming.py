@@ -20,7 +20,7 @@ from services.campaign.domain.confirmation import (
 )
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Answer, Mail, State, after
+from services.campaign.domain.delivery import Mail, Reply, State, after
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
 from services.campaign.domain.journey import Journey
 from services.campaign.domain.ledger import Ledger
@@ -157,9 +157,9 @@ def _pass(
     return Asking(asked, asked.attempts + 1, mail)
 
 
-async def settle(work: Work, asking: Asking, answer: Answer, *, answered_at: datetime) -> None:
+async def settle(work: Work, asking: Asking, reply: Reply, *, replied_at: datetime) -> None:
     """Notes what the provider answered."""
-    follows = after(answer, attempt=asking.attempt, now=answered_at)
+    follows = after(reply, attempt=asking.attempt, now=replied_at)
     settled = await attempts.settle(
         work,
         "confirmations",
@@ -167,15 +167,15 @@ async def settle(work: Work, asking: Asking, answer: Answer, *, answered_at: dat
         attempt=asking.attempt,
         state=follows.state,
         due_at=follows.due_at,
-        handed_at=answered_at if follows.state is State.SENT else None,
+        handed_at=replied_at if follows.state is State.SENT else None,
     )
     if settled:
         await record(work, [_decision(asking.asked, follows.outcome, follows.reason, attempt=asking.attempt)])
 
 
-async def take_back(work: Work, claims: Iterable[UUID]) -> int:
+async def put_back(work: Work, claims: Iterable[UUID]) -> int:
     """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
-    return await attempts.take_back(work, "confirmations", claims)
+    return await attempts.put_back(work, "confirmations", claims)
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:

@@ -10,7 +10,7 @@ from services.campaign.content import InvalidContent
 from services.campaign.domain import links
 from services.campaign.domain.contact import Contact, as_name
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Answer, Mail, State, after
+from services.campaign.domain.delivery import Mail, Reply, State, after
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
 from services.campaign.domain.journey import Cap, Journey, Published, TierReached
 from services.campaign.domain.ledger import Ledger
@@ -63,7 +63,7 @@ class _Known(NamedTuple):
 async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Claimed:
     """Decides on up to `limit` due messages; the outgoing ones are marked `sending` when this commits.
 
-    Whoever gets no answer to the COMMIT hands nothing over and says so to `take_back`.
+    Whoever gets no answer to the COMMIT hands nothing over and says so to `put_back`.
     """
     ledger = await send_cutoff.look(work)
     stopped = await journeys.stopped(work) is not None
@@ -177,10 +177,10 @@ def _candidate(message: Due, journey: Journey) -> Candidate:
     return Candidate(message.id, journey, message.trigger_id, message.cause_occurred_at, message.created_at, earliest)
 
 
-async def settle(work: Work, rules: Rules, outgoing: Outgoing, answer: Answer, *, answered_at: datetime) -> None:
+async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, replied_at: datetime) -> None:
     """Notes what the provider answered; a message that it has becomes a fact about the customer."""
     message = outgoing.message
-    follows = after(answer, attempt=outgoing.attempt, now=answered_at)
+    follows = after(reply, attempt=outgoing.attempt, now=replied_at)
     sent = follows.state is State.SENT
     settled = await attempts.settle(
         work,
@@ -189,16 +189,16 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, answer: Answer, *
         attempt=outgoing.attempt,
         state=follows.state,
         due_at=follows.due_at,
-        handed_at=answered_at if sent else None,
+        handed_at=replied_at if sent else None,
     )
     if not settled:
         return
     await record(work, [about(message, follows.outcome, follows.reason, attempt=outgoing.attempt)])
     if sent:
         key = partition_key(str(outgoing.customer), secret=rules.partition_secret)
-        await work.outbox.add(topics.EVENTS, [(key, _fact(work, outgoing, answered_at))])
+        await work.outbox.add(topics.EVENTS, [(key, _fact(work, outgoing, replied_at))])
         if not message.by_time:
-            waited = (answered_at - message.cause_received_at).total_seconds()
+            waited = (replied_at - message.cause_received_at).total_seconds()
             metrics.accept_to_message.labels(message.journey_id).observe(waited)
 
 
@@ -226,9 +226,9 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
     )
 
 
-async def take_back(work: Work, claims: Iterable[UUID]) -> int:
+async def put_back(work: Work, claims: Iterable[UUID]) -> int:
     """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
-    return await attempts.take_back(work, "messages", claims)
+    return await attempts.put_back(work, "messages", claims)
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:

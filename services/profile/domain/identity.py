@@ -208,7 +208,7 @@ class Identities:
     def _merge(self, event: Event, survivor: UUID, loser: UUID) -> None:
         gone = self.profiles.pop(loser)
         self._gone[loser] = survivor
-        self.profiles[survivor].take_in(gone)
+        self.profiles[survivor].absorb(gone)
         verified = gone.named and event.source_kind is not SourceKind.PUBLIC
         self._decide("merge", survivor, event, other_id=loser, verified=verified)
 

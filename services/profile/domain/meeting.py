@@ -49,7 +49,7 @@ class Known:
         """Whether a trusted source has linked anything to it: then no public key has a say in it."""
         return bool(self.named or self.vouched)
 
-    def take_in(self, other: "Known") -> None:
+    def absorb(self, other: "Known") -> None:
         """Makes this the union of both."""
         self.first_seen = min(self.first_seen, other.first_seen)
         self.users |= other.users

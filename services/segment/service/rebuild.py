@@ -45,7 +45,7 @@ async def settle(work: Work) -> None:
             {one: (0, domain.standing(policy, bought.get(one, []), at), at) for one, at in found.items()},
         )
         after = max(found)
-    await repository.take_known_versions(work)
+    await repository.adopt_known_versions(work)
 
 
 async def finish(work: Work) -> None:

@@ -41,8 +41,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
 
-async def take_orders(work: Work, events: Sequence[Event]) -> None:
-    """Takes in facts about orders and looks at their customers again."""
+async def fold_orders(work: Work, events: Sequence[Event]) -> None:
+    """Folds facts about orders into them and looks at their customers again."""
     for event in events:
         if event.profile_id is None:
             raise Refused("profile_id: missing on an event that a profile owns")
@@ -97,7 +97,7 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
     )
     await repository.remove(work, gone)
     moved: dict[tuple[UUID, str], Order] = {}
-    for (profile_id, order_id), order in (await repository.take_orders(work, gone)).items():
+    for (profile_id, order_id), order in (await repository.delete_orders_returning(work, gone)).items():
         key = (gone[profile_id], order_id)
         moved[key] = orders.merge(moved.get(key, Order()), order)
     if moved:

@@ -34,7 +34,7 @@ class Assignment:
         self._failures: dict[TopicPartition, int] = {}
         self._not_before: dict[TopicPartition, float] = {}
 
-    def take(self, partition: TopicPartition, held: OwnedPartition) -> None:
+    def add(self, partition: TopicPartition, held: OwnedPartition) -> None:
         """It is held from now on."""
         self.held[partition] = held
         self._given_up.pop(partition, None)

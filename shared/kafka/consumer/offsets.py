@@ -33,8 +33,8 @@ class Place(msgspec.Struct, frozen=True, order=True):
         return msgspec.structs.asdict(self)
 
 
-class Taken(msgspec.Struct, frozen=True):
-    """What acquirer a partition gives."""
+class Acquired(msgspec.Struct, frozen=True):
+    """What the new holder of a partition begins with."""
 
     epoch: int
     next_offset: int
@@ -59,7 +59,7 @@ class Doubtful(msgspec.Struct, frozen=True):
 _KEY = "cluster_id = :cluster_id AND generation = :generation AND topic = :topic AND partition = :partition"
 
 
-async def take(connection: AsyncConnection, place: Place, *, beginning: int) -> Taken:
+async def acquire(connection: AsyncConnection, place: Place, *, beginning: int) -> Acquired:
     """Makes the caller the holder. A log seen for the first time is read from `beginning`."""
     row = (
         await connection.execute(
@@ -72,7 +72,7 @@ async def take(connection: AsyncConnection, place: Place, *, beginning: int) -> 
             {**place.key(), "beginning": beginning},
         )
     ).one()
-    return Taken(row.epoch, row.next_offset, row.stopped)
+    return Acquired(row.epoch, row.next_offset, row.stopped)
 
 
 async def swap(

@@ -86,7 +86,7 @@ class Session:
         noted = committed = now()
         while not stop.is_set():
             self._tick()
-            if await self._acquirer.take_missing():
+            if await self._acquirer.acquire_missing():
                 await self._commit()  # what was reported once is not reported again by the next owner of a partition
             try:
                 batches = await self._ask()

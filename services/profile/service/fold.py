@@ -1,4 +1,4 @@
-"""Taking in a batch of events: dedupe, decide whose they are, fold, publish. One transaction, many events."""
+"""Folding a batch of events: dedupe, decide whose they are, fold, publish. One transaction, many events."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ MAX_CONTACT_POINTS: Final = 20  # likewise
 MAX_CONSENTS: Final = 100  # likewise; what is not told is not agreed to
 
 
-async def take_in(work: Work, events: Sequence[Event], *, limits: Mapping[Namespace, int] = DEFAULT_LIMITS) -> None:
+async def fold_events(work: Work, events: Sequence[Event], *, limits: Mapping[Namespace, int] = DEFAULT_LIMITS) -> None:
     """Folds events into their profiles, each once for ever, and publishes what changed.
 
     `limits` says, by namespace, how many other addresses may stand behind a value before it stops linking.
@@ -147,7 +147,7 @@ async def _merge(
         survivor = decided.resolve(merge.profile_id)
         if (gone := states.pop(merge.other_id, None)) is not None:
             states[survivor] = folding.merge(states.get(survivor, EMPTY), gone)
-        for order_id, order in (await fold.take_orders(work, merge.other_id)).items():
+        for order_id, order in (await fold.delete_orders_returning(work, merge.other_id)).items():
             moved[survivor, order_id].append(order)
         await identity.move_rows(work, loser=merge.other_id, survivor=survivor)
     if merges:
