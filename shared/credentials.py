@@ -47,7 +47,7 @@ def read_key(pem: str) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
-        raise ValueError("this is no private key in PEM; make one with: python -m shared.credentials key") from None
+        raise ValueError("this is not a private key in PEM; make one with: python -m shared.credentials key") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("this is not an Ed25519 key; make one with: python -m shared.credentials key")
     return key

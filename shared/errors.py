@@ -38,13 +38,13 @@ class Conflict(AppError):
 
 
 class PreconditionRequired(AppError):
-    """An edit must say which version it is of."""
+    """An edit must name the version that it changes."""
 
     status = HTTPStatus.PRECONDITION_REQUIRED
 
 
 class PreconditionFailed(AppError):
-    """Somebody changed it since it was read."""
+    """The resource has changed since it was read."""
 
     status = HTTPStatus.PRECONDITION_FAILED
 

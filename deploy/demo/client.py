@@ -48,14 +48,14 @@ class Client:
             except httpx2.TransportError as error:
                 failure = repr(error)
             await asyncio.sleep(RETRY_SECONDS * min(attempt + 1, 5))
-        raise StackError(f"ingest did not take a batch of {len(events)} events: {failure}")
+        raise StackError(f"ingest did not accept a batch of {len(events)} events: {failure}")
 
     async def submit_feedback(self, body: dict[str, Any], *, key: str) -> None:
         """Answers a survey, once per key."""
         url, headers = f"{self.stack.url('feedback')}/v1/feedback", {**self._bearer, "Idempotency-Key": key}
         answer = await self._answer(lambda: self._http.post(url, json=body, headers=headers))
         if answer.is_error:
-            raise StackError(f"feedback was not taken: {answer.status_code} {answer.text[:200]}")
+            raise StackError(f"feedback did not accept a response: {answer.status_code} {answer.text[:200]}")
 
     async def get(self, service: str, path: str, **parameters: Any) -> Any:
         """Reads from a service's API."""

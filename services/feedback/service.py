@@ -160,7 +160,7 @@ async def cases(
 async def responses_of(
     work: Work, profile_id: UUID, *, unsolicited: bool | None = None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """A customer's responses, newest first: all, or those that count in nothing, or do. The id of a merged profile still works."""
+    """Returns a customer's responses, newest first: all, or those that count in nothing, or do."""
     names = await aliases.names(work, profile_id)
     return await repository.responses_of(work, names, unsolicited=unsolicited, limit=limit)
 

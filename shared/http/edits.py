@@ -22,7 +22,7 @@ def if_match(
         raise PreconditionRequired("read it first, and send its ETag as If-Match")
     text = header.strip().removeprefix("W/").strip('"')
     if not text.isdecimal() or len(text) > MAX_VERSION_DIGITS:
-        raise PreconditionFailed("If-Match: no ETag that this API gave")
+        raise PreconditionFailed("If-Match: not an ETag of this API")
     return int(text)
 
 

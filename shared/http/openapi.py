@@ -48,8 +48,8 @@ _UNAUTHORIZED: Final = "The request carries no valid credential"
 _FORBIDDEN: Final = "The credential does not allow this"
 _INVALID: Final = "The request is not valid: what is wrong, and where"
 _AWAY: Final = "A dependency is away; send it again later"
-_OUTDATED: Final = "Somebody changed it since it was read"
-_UNVERSIONED: Final = "The edit does not say which version it is of"
+_OUTDATED: Final = "The resource has changed since it was read"
+_UNVERSIONED: Final = "The edit does not name the version that it changes"
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:

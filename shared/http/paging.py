@@ -26,7 +26,7 @@ def decode_cursor(cursor: str, shape: Any) -> Any:
         position = msgspec.json.decode(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)), type=shape)
         return tuple(utc(part) if isinstance(part, datetime) else part for part in position)
     except (ValueError, RecursionError, msgspec.MsgspecError, Invalid):
-        raise Invalid("cursor: not one that this API gave") from None
+        raise Invalid("cursor: not a cursor of this API") from None
 
 
 def utc(moment: datetime) -> datetime:
@@ -36,4 +36,4 @@ def utc(moment: datetime) -> datetime:
     try:
         return moment.astimezone(UTC)
     except OverflowError:
-        raise Invalid(f"{moment.isoformat()}: lies outside the calendar") from None
+        raise Invalid(f"{moment.isoformat()}: is outside the calendar") from None

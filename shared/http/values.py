@@ -37,7 +37,7 @@ Boolean = Annotated[bool, Strict()]
 
 def _rfc3339(value: object) -> object:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("must be a moment by RFC 3339, such as 2026-03-01T12:00:00Z")
+        raise ValueError("must be a time in RFC 3339, such as 2026-03-01T12:00:00Z")
     return value
 
 

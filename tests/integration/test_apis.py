@@ -795,4 +795,4 @@ async def test_customers_are_listed_by_tier_and_stage(database_factory: Database
         assert await listed(tier="silver") == []
         unknown = await client.get("/v1/standings?tier=golden")
         assert unknown.status_code == 422
-        assert unknown.json()["detail"] == "tier: no tier golden; there are bronze, silver, gold, diamond"
+        assert unknown.json()["detail"] == "tier: there is no tier golden; the tiers are bronze, silver, gold, diamond"

@@ -520,6 +520,6 @@ async def test_an_answer_for_a_profile_that_is_none_is_not_held_against_the_serv
 ) -> None:
     """Else one customer whom profile does not know could have everybody's answers blocked."""
     answer = event(FeedbackSubmitted(survey="nps", rating=9), profile_id=uuid4(), source_kind=SourceKind.SERVICE)
-    with pytest.raises(Refused, match="is no profile") as refused:
+    with pytest.raises(Refused, match="is not a profile") as refused:
         await take(database, [answer])
     assert refused.value.unattributed

@@ -63,7 +63,7 @@ class Links:
         except (binascii.Error, msgspec.MsgspecError, ValueError):
             raise BadLink("the link is not valid") from None
         if link.kind != kind or link.expires <= now.timestamp():
-            raise BadLink("the link is not valid any more")
+            raise BadLink("the link has expired")
         return link
 
     def _signature(self, payload: bytes) -> bytes:

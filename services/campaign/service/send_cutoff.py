@@ -20,7 +20,7 @@ class SendCutoffMovesBack(Conflict):
 
 
 class UnfitSendCutoff(Invalid):
-    """The send cutoff makes no sense."""
+    """The send cutoff is not valid."""
 
 
 async def look(work: Work) -> Ledger:

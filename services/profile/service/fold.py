@@ -84,8 +84,8 @@ def _assign(decided: Identities, event: Event) -> UUID:
     if profile_id is None:
         if event.profile_id is not None:
             # The service passed on an id that its caller gave: one caller's must not have all its events blocked.
-            raise Refused(f"profile_id: {event.profile_id} is no profile", unattributed=True)
-        raise Refused("identities: the event names nobody that its source may speak of")
+            raise Refused(f"profile_id: {event.profile_id} is not a profile", unattributed=True)
+        raise Refused("identities: the source of the event may not speak for anybody whom it names")
     return profile_id
 
 

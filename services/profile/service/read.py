@@ -32,12 +32,12 @@ async def resolve(work: Work, ref: str) -> UUID:
     namespace, colon, value = ref.partition(":")
     if colon:
         if namespace not in NAMESPACES:
-            raise Invalid(f"ref: {namespace!r} is no namespace; there are {', '.join(NAMESPACES)}")
+            raise Invalid(f"ref: {namespace!r} is not a namespace; the namespaces are {', '.join(NAMESPACES)}")
         # What has no normal form is nobody's now, but may be somebody's whom an earlier release wrote down so.
         normal = normal_form.of(Namespace(namespace), value) or value.strip()
         owner = await read.owner(work, namespace, normal)
         if owner is None:
-            raise UnknownProfile(f"nobody is known as {ref}")
+            raise UnknownProfile(f"no customer is known as {ref}")
         return owner
     try:
         profile_id = UUID(ref)

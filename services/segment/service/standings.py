@@ -147,7 +147,7 @@ async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any]:
     root = (await aliases.canonical(work, [profile_id]))[profile_id]
     found = await repository.standing(work, root)
     if found is None:
-        raise UnknownCustomer(f"no standing of {profile_id}")
+        raise UnknownCustomer(f"no customer {profile_id}")
     return found
 
 
@@ -157,7 +157,7 @@ async def customers(
     """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier that the policy does not have."""
     names = [one.name for one in (await repository.policy(work)).tiers]
     if tier is not None and tier not in names:
-        raise Invalid(f"tier: no tier {tier}; there are {', '.join(names)}")
+        raise Invalid(f"tier: there is no tier {tier}; the tiers are {', '.join(names)}")
     return await repository.customers(work, tier=tier, stage=stage, after=after, limit=limit)
 
 
