@@ -113,7 +113,7 @@ def cluster_id() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints what was asked for; returns the exit status."""
+    """Prints what was asked for. Returns the exit status."""
     chosen = _parser().parse_args(arguments)
     if chosen.command == "key":
         print(new_key(), end="")

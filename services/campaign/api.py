@@ -168,14 +168,14 @@ async def set_send_cutoff(database: Db, caller: Caller, body: SendCutoffIn) -> S
 
 @router.get("/floor", dependencies=[requires("campaign:read")], include_in_schema=False)
 async def former_send_cutoff(database: Db) -> FormerSendCutoffOut:
-    """`/send-cutoff` under its former name."""
+    """Returns what `/send-cutoff` returns, under its former name."""
     async with database.work() as work:
         return FormerSendCutoffOut.of(await cutoffs.look(work))
 
 
 @router.post("/floor", dependencies=[requires("campaign:admin")], include_in_schema=False)
 async def set_former_send_cutoff(database: Db, caller: Caller, body: SendCutoffIn) -> FormerSendCutoffOut:
-    """`/send-cutoff` under its former name."""
+    """Does what `/send-cutoff` does, under its former name."""
     async with database.work() as work:
         return FormerSendCutoffOut.of(await cutoffs.set_send_cutoff(work, utc(body.at), by=Actor.of(caller)))
 

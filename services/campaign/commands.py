@@ -95,5 +95,5 @@ def _text(ledger: Ledger) -> str:
 
 
 async def rebuild(settings: CampaignSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Refills the projections; returns the exit status."""
+    """Refills the projections. Returns the exit status."""
     return await command.from_topics(PLAN, settings, arguments, clock)

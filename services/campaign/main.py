@@ -23,7 +23,7 @@ DESCRIPTION = "Talks to customers: journeys that changes set off, one gate befor
 
 
 def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Service:
-    """A campaign service, wired but not started. Raises `InvalidContent` if a journey or template is wrong."""
+    """Returns a campaign service, wired but not started. Raises `InvalidContent` if a journey or template is wrong."""
     journeys = content.journeys()
     content.pages()
     service = process.assemble(
@@ -70,5 +70,5 @@ COMMANDS: Final = {
 
 
 def main() -> int:
-    """The command line."""
+    """Runs the command line. Returns the exit status."""
     return process.main("campaign", CampaignSettings, build, commands=COMMANDS)

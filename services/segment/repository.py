@@ -29,7 +29,7 @@ _STORED = "SELECT profile_id, version, tier, stage, due_at FROM standings "
 
 
 async def policy(work: Work) -> Policy:
-    """What the tiers and stages mean."""
+    """Returns what the tiers and stages mean."""
     row = await work.row("SELECT definition::text AS definition FROM policies WHERE id = 'default'")
     assert row is not None
     found = _decode_policy(row.definition)
@@ -71,7 +71,7 @@ async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
 
 
 async def orders(work: Work, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], Order]:
-    """What is known of these (profile, order id)."""
+    """Returns what is known of these (profile, order id)."""
     wanted = sorted(set(keys))
     rows = await work.rows(
         "SELECT profile_id, order_id, facts::text AS facts FROM orders JOIN unnest(CAST(:profiles AS uuid[]), "
@@ -113,7 +113,7 @@ async def save_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> 
 
 
 async def purchases(work: Work, profile_ids: Iterable[UUID], *, currency: str) -> dict[UUID, list[Purchase]]:
-    """The orders that count of these customers. One in another currency counts with an amount of zero."""
+    """Returns the orders that count of these customers. One in another currency counts with an amount of zero."""
     rows = await work.rows(
         "SELECT profile_id, placed_at, CASE WHEN currency = :currency THEN net_minor ELSE 0 END AS net FROM orders "
         "WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[])) ORDER BY profile_id, placed_at",
@@ -159,7 +159,7 @@ async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing, datetim
 
 
 async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any] | None:
-    """One customer's standing as stored."""
+    """Returns one customer's standing as stored."""
     row = await work.row(
         "SELECT profile_id, version, tier, tier_reason, stage, stage_reason, recency, frequency, monetary, orders, "
         "window_spend_minor, last_order_at, due_at, evaluated_at FROM standings WHERE profile_id = :id",
@@ -191,7 +191,7 @@ async def customers(
 
 
 async def counts(work: Work) -> Sequence[Any]:
-    """How many customers stand at each (tier, stage)."""
+    """Returns how many customers stand at each (tier, stage)."""
     return await work.rows("SELECT tier, stage, count(*) AS customers FROM standings GROUP BY tier, stage")
 
 
@@ -249,7 +249,7 @@ async def note_published(work: Work, published: Mapping[tuple[UUID, str], tuple[
 
 
 async def moments(work: Work, after: UUID, *, limit: int) -> dict[UUID, datetime]:
-    """When the service looked at the next customers, behind an id, whom the shadow was looked at another time."""
+    """Returns when the service looked at the next customers after an id, where the shadow has another time."""
     rows = await work.rows(
         "SELECT s.profile_id, l.evaluated_at FROM rebuild.standings s JOIN public.standings l USING (profile_id) "
         "WHERE s.profile_id > :after AND s.evaluated_at <> l.evaluated_at ORDER BY s.profile_id LIMIT :limit",
@@ -268,7 +268,10 @@ async def adopt_known_versions(work: Work) -> None:
 
 
 async def disagreements(work: Work, *, tier: str, stage: str) -> list[tuple[Stored, Standing]]:
-    """What readers know, and how it is, where that differs; who knows nothing takes `tier` and `stage` for granted."""
+    """Returns what readers know, and how it is, where that differs.
+
+    Readers who know nothing assume `tier` and `stage`.
+    """
     rows = await work.rows(
         f"SELECT s.profile_id, s.version, coalesce(k.tier, :tier) AS known_tier, "
         f"coalesce(k.stage, :stage) AS known_stage, {_STANDING} FROM rebuild.standings s "

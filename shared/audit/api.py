@@ -29,7 +29,7 @@ class EntryOut(BaseModel):
 
     @classmethod
     def of(cls, entry: Entry) -> "EntryOut":
-        """The entry, with its hashes in hexadecimal."""
+        """Returns the entry, with its hashes in hexadecimal."""
         return cls(
             sequence=entry.sequence,
             at=entry.at,

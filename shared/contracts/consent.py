@@ -37,5 +37,5 @@ def pair_of(spelt: str) -> Pair:
 
 
 def is_word(text: str) -> bool:
-    """Whether a text may be a channel or a purpose: WORD_RULE."""
+    """Returns whether a text may be a channel or a purpose: WORD_RULE."""
     return _WORD.fullmatch(text) is not None

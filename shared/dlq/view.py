@@ -116,7 +116,7 @@ def _bytes(value: bytes | None) -> str:
 
 
 def printable(text: str) -> str:
-    """The text with its control characters escaped: they could rewrite what a terminal shows."""
+    """Returns the text with its control characters escaped: they could rewrite what a terminal shows."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

@@ -31,7 +31,7 @@ class _Application(FastAPI):
         await self._outermost(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The service's own description, with what the mechanisms answer for every route."""
+        """Returns the service's own description, with what the mechanisms answer for every route."""
         if self.openapi_schema is None:
             self.openapi_schema = completed(super().openapi())
         return self.openapi_schema
@@ -47,7 +47,10 @@ def create_app(
     fast_routes: Mapping[str, Handler] | None = None,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """A service's application. Routes reach their dependencies through `app.state`; `fast_routes` is for hot ones."""
+    """Returns a service's application.
+
+    Routes reach their dependencies through `app.state`; `fast_routes` is for hot ones.
+    """
     app = _Application(
         fast_routes or {},
         title=f"Rapport {title}",

@@ -10,14 +10,17 @@ MAX_VERSION_DIGITS: Final = 18  # of a version in an ETag; what PostgreSQL count
 
 
 def etag(version: int) -> str:
-    """A version as a strong entity tag."""
+    """Returns a version as a strong entity tag."""
     return f'"{version}"'
 
 
 def if_match(
     header: Annotated[str | None, Header(alias="If-Match", description="the ETag that was read")] = None,
 ) -> int:
-    """The version that an edit is of; raises `PreconditionRequired`, or `PreconditionFailed` for no tag of ours."""
+    """Returns the version that an edit is of.
+
+    Raises `PreconditionRequired`, or `PreconditionFailed` for no tag of ours.
+    """
     if header is None:
         raise PreconditionRequired("read it first, and send its ETag as If-Match")
     text = header.strip().removeprefix("W/").strip('"')

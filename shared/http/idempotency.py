@@ -22,7 +22,7 @@ def _without_slash(text: str) -> str:
 
 
 async def once(work: Work, key: str | None, fingerprint: str, make: Callable[[], Awaitable[UUID]]) -> tuple[UUID, bool]:
-    """Runs `make` once per `Idempotency-Key`, as `scoped_key` gives it; returns its id and whether it was made now.
+    """Runs `make` once per `Idempotency-Key`, as `scoped_key` gives it. Returns its id and whether it was made now.
 
     The same key with another request raises `Invalid`: it is a mistake of the caller.
     """

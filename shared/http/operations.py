@@ -51,7 +51,7 @@ class Health:
         return None if self._relay is None else self._relay.keeper
 
     def checks(self) -> dict[str, bool]:
-        """What must be true for this process to do its work, beside PostgreSQL.
+        """Returns what must be true for this process to do its work, beside PostgreSQL.
 
         An API is ready while its relay waits for the broker: it answers, and the outbox keeps what is to be published.
         """

@@ -11,7 +11,7 @@ from shared.errors import Invalid
 
 
 def storable(text: str) -> str:
-    """The text, if PostgreSQL can hold it; raises ValueError otherwise."""
+    """Returns the text, if PostgreSQL can hold it. Raises ValueError otherwise."""
     if "\x00" in text:
         raise ValueError("must not contain U+0000")
     return text

@@ -33,7 +33,7 @@ class Pinned:
         self.cluster_id = cluster_id
 
     def is_open(self) -> bool:
-        """Whether the process at the other end has not closed it yet."""
+        """Returns whether the process at the other end has not closed it yet."""
         return bool(self._connection.connected())
 
 

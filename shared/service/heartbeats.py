@@ -14,7 +14,7 @@ class Heartbeat:
         self._last: dict[str, float] = {}
 
     def loop(self, name: str) -> Callable[[], None]:
-        """A function for one loop to call at every turn."""
+        """Returns a function for one loop to call at every turn."""
 
         def tick() -> None:
             self._last[name] = asyncio.get_running_loop().time()

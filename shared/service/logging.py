@@ -46,7 +46,7 @@ class FloodGuard(logging.Filter):
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this line is written."""
+        """Returns whether this line is written."""
         message = record.msg
         key = record.name, str(message.get("event")) if isinstance(message, Mapping) else str(message)
         now = self._now()
@@ -125,12 +125,12 @@ def _add_left_out(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
 
 
 def traceparent() -> str | None:
-    """The current request's W3C trace context, to travel with an event."""
+    """Returns the current request's W3C trace context, to travel with an event."""
     current = trace_id.get()
     return None if current is None else f"00-{current}-{current[16:]}-01"
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; call it with an event name and keyword facts, never with personal data."""
+    """Returns a logger; call it with an event name and keyword facts, never with personal data."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger

@@ -35,7 +35,7 @@ _URL: Final = re.compile(r"(https?)://(?P<place>[^/?#@\s]+)(/[^\s#]*)?", re.IGNO
 
 
 def is_host(text: str) -> bool:
-    """Whether this is the name of a host or an IP address."""
+    """Returns whether this is the name of a host or an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -126,7 +126,7 @@ def pem(value: str) -> str:
 
 
 def fits(public_key: str, algorithm: str) -> bool:
-    """Whether tokens of this algorithm can be verified with this PEM key."""
+    """Returns whether tokens of this algorithm can be verified with this PEM key."""
     try:
         jwt.get_algorithm_by_name(algorithm).prepare_key(pem(public_key))
     except (jwt.PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):

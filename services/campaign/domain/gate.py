@@ -79,7 +79,7 @@ def gate(
     customer_cap: Cap,
     now: datetime,
 ) -> Allowed | Held | Refused:
-    """Whether a message may leave now.
+    """Returns whether a message may leave now.
 
     `history` is everything handed over to this customer, under any of the customer's ids, within the longest cap.
     The caller holds the customer's row, so that no other message is decided on meanwhile. `awaiting` says that the
@@ -116,7 +116,7 @@ def gate(
 
 
 def answerable_from(*, occurred_at: datetime, received_at: datetime, by_time: bool) -> datetime:
-    """When a trigger could have been answered at the earliest.
+    """Returns when a trigger could have been answered at the earliest.
 
     An event may have happened long before it was received, and could not be answered until then. A change by time
     became true at its due instant; `received_at` is only when it was noticed, and a restored segment notices again.

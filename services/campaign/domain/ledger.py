@@ -36,7 +36,7 @@ class Objection(StrEnum):
 
 
 def difference(noted: Identity, found: Identity) -> str | None:
-    """In what the database is not the one that the ledger was noted in; None if it is the same."""
+    """Returns how the database differs from the one that the ledger was noted in; None if it is the same."""
     differing = [
         f"{what} {now}, was {before}"
         for what, before, now in (

@@ -65,7 +65,7 @@ async def set_send_cutoff(work: Work, at: datetime) -> bool:
 
 
 async def last_handed(work: Work) -> datetime | None:
-    """When the newest message that the ledger knows of was handed over."""
+    """Returns when the newest message that the ledger knows of was handed over."""
     row = await work.row("SELECT max(handed_at) AS at FROM messages")
     assert row is not None
     moment: datetime | None = row.at

@@ -184,7 +184,7 @@ async def give_up_lost(work: Work, rules: Rules) -> int:
 
 
 async def confirm(work: Work, rules: Rules, asked_id: UUID) -> bool:
-    """Whoever has the mailbox agreed: that is a fact, once. False if the request is not known any more.
+    """Publishes once that whoever has the mailbox agreed. Returns False if the request is not known any more.
 
     The fact speaks of the address alone. Who has a mailbox is not who sat at the browser: whoever typed somebody
     else's address in would have joined their device to that customer.

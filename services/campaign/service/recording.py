@@ -59,7 +59,7 @@ class Subject(NamedTuple):
 
 
 def about(message: Due | Subject, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
-    """A decision about a message: one for each outcome, attempt and kind of reason (its first word)."""
+    """Returns a decision about a message: one for each outcome, attempt and kind of reason (its first word)."""
     return Decision(
         id=derived_id(message.id, f"{outcome.value}/{reason.partition(' ')[0]}", message.journey_id, attempt),
         profile_id=message.profile_id,

@@ -24,7 +24,7 @@ class UnfitSendCutoff(Invalid):
 
 
 async def look(work: Work) -> Ledger:
-    """The ledger, after asking PostgreSQL whether this is still the database that it was noted in.
+    """Returns the ledger, after asking PostgreSQL whether this is still the database that it was noted in.
 
     Whoever looks first at another one notes that a send cutoff is awaited; the first look ever only notes where it is.
     """

@@ -49,13 +49,13 @@ def least_pairs(pairs: dict[str, dict[str, datetime]], most: int) -> dict[str, d
 
 
 def usual_first(spelt: str) -> tuple[bool, bool, str]:
-    """The order of what consent is to: marketing by the channels that all know first, so that nothing pushes it out."""
+    """Returns the order of a pair: marketing by the known channels comes first, so that nothing pushes it out."""
     channel, purpose = pair_of(spelt)
     return purpose != MARKETING, channel not in CHANNELS, spelt
 
 
 def strongest_first(name: str) -> tuple[int, str]:
-    """The order of the names under which something is stated."""
+    """Returns the order of a name under which something is stated: the strongest first."""
     return _RANKS.get(name.partition(":")[0], -1), name
 
 

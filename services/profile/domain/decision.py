@@ -50,7 +50,7 @@ class Decision:
 
 
 def linked(decisions: Iterable[Decision], resolve: Mapping[UUID, UUID]) -> dict[UUID, list[LinkedIdentity]]:
-    """The identities that each surviving profile gained by these decisions."""
+    """Returns the identities that each surviving profile gained by these decisions."""
     gained: dict[UUID, list[LinkedIdentity]] = {}
     for decision in decisions:
         if decision.kind == "link" and decision.name is not None:

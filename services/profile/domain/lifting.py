@@ -193,7 +193,7 @@ class _Walk:
         return iter(())
 
     def is_verified(self, name: str, at: datetime) -> bool:
-        """Whether this name is known now to be that of a user, or of an address that was verified by then."""
+        """Returns whether this name is known now to be that of a user, or of an address that was verified by then."""
         if not self._is_whose(name):
             return False
         group = self._near.root(name)
@@ -247,5 +247,5 @@ class _Walk:
 
 
 def is_user(name: str) -> bool:
-    """Whether a name is a user id."""
+    """Returns whether a name is a user id."""
     return name.startswith(_USER)

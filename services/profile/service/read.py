@@ -25,7 +25,7 @@ class UnknownProfile(NotFound):
 
 
 async def resolve(work: Work, ref: str) -> UUID:
-    """The canonical id behind `ref`: a profile id, merged or not, or `namespace:value`.
+    """Returns the canonical id of `ref`: a profile id, merged or not, or `namespace:value`.
 
     Raises `UnknownProfile` or `Invalid`.
     """
@@ -50,7 +50,7 @@ async def resolve(work: Work, ref: str) -> UUID:
 
 
 async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
-    """The 360° view of one customer. Raises `UnknownProfile`."""
+    """Returns the 360° view of one customer. Raises `UnknownProfile`."""
     row = await read.profile(work, profile_id)
     if row is None:
         raise UnknownProfile(f"no profile {profile_id}")
@@ -68,12 +68,12 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
 
 
 async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:
-    """A customer's events, newest first."""
+    """Returns a customer's events, newest first."""
     return await read.timeline(work, profile_id, before=before, limit=limit)
 
 
 async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
-    """What stands of a customer's consent, with its source and evidence. Raises `UnknownProfile`."""
+    """Returns a customer's standing consent, with its source and evidence. Raises `UnknownProfile`."""
     row = await read.profile(work, profile_id)
     if row is None:
         raise UnknownProfile(f"no profile {profile_id}")
@@ -98,7 +98,7 @@ async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
 
 
 async def identity_log(work: Work, ref: str, *, limit: int) -> Sequence[Any]:
-    """Why this customer is one customer."""
+    """Returns the decisions about this customer's identity."""
     return await read.identity_log(work, await aliases.names(work, await resolve(work, ref)), limit=limit)
 
 
@@ -111,7 +111,7 @@ async def search(
 
 
 async def totals(work: Work) -> list[dict[str, Any]]:
-    """Orders and spend of all customers, by currency."""
+    """Returns orders and spend of all customers, by currency."""
     return [dict(row._mapping) for row in await read.totals(work)]
 
 

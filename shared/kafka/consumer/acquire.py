@@ -81,7 +81,10 @@ class PartitionAcquirer:
         self._assignment.add(partition, held)
 
     async def compare(self) -> bool:
-        """Whether the database was rewound; if it was, `on_rewound` is committed. All partitions, whoever has them."""
+        """Returns whether the database was rewound.
+
+        All partitions are compared, whoever has them. If the database was rewound, `on_rewound` is committed.
+        """
         subscription = self._subscription
         places = [self._place(topic, number) for topic in subscription.topics for number in range(topics.PARTITIONS)]
         try:
