@@ -140,7 +140,7 @@ def _stamp(event: Event) -> Stamp:
 
 
 def merge(one: ProfileState, other: ProfileState) -> ProfileState:
-    """The state of the union of two disjoint sets of events."""
+    """Returns the state of the union of two disjoint sets of events."""
     return ProfileState(
         first_seen=_least(one.first_seen, other.first_seen),
         last_seen=_greatest(one.last_seen, other.last_seen),
@@ -165,12 +165,12 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
 
 
 def fold(events: Iterable[Event], onto: ProfileState = EMPTY) -> ProfileState:
-    """The state after these events. Each event must be folded once."""
+    """Returns the state after these events. Each event must be folded once."""
     return reduce(merge, map(state_of, events), onto)
 
 
 def with_identities(state: ProfileState, gained: Iterable[LinkedIdentity]) -> ProfileState:
-    """The state after these identities were linked."""
+    """Returns the state after these identities were linked."""
     added: dict[str, set[str]] = {}
     vouched: set[str] = set()
     for namespace, value, trusted in gained:
@@ -182,7 +182,7 @@ def with_identities(state: ProfileState, gained: Iterable[LinkedIdentity]) -> Pr
 
 
 def current(state: ProfileState) -> ProfileState:
-    """A stored state as it is folded.
+    """Returns a stored state as it is folded.
 
     What states of before keep as consent was stated of the profile as it was then: of its strongest identity, to which
     all the others belonged already.
@@ -203,7 +203,10 @@ def current(state: ProfileState) -> ProfileState:
 
 
 def stored(state: ProfileState) -> ProfileState:
-    """A state as it is stored: with consent as the release before reads it, which runs beside this one for a while."""
+    """Returns a state as it is stored.
+
+    It has consent as the release before reads it, which runs beside this one for a while.
+    """
     newest = standing_words.newest(state.permissions)
     return msgspec.structs.replace(
         state,
@@ -218,17 +221,17 @@ def stored(state: ProfileState) -> ProfileState:
 
 
 def agreed(state: ProfileState) -> dict[str, bool]:
-    """By what consent is to, whether the customer agreed; that of which nobody stated anything is left out."""
+    """Returns by pair whether the customer agreed. A pair of which nobody stated anything is left out."""
     return {str(one.pair): one.granted for one in standing(state)}
 
 
 def standing(state: ProfileState) -> list[Standing]:
-    """What stands of the customer's consent, by channel and purpose."""
+    """Returns the customer's standing consent, by channel and purpose."""
     return standing_words.agreed(state.permissions, state.joined, state.vouched, state.refusals, state.verified)
 
 
 def to_tell(state: ProfileState, *, limit: int) -> list[Standing]:
-    """At most so many of them, what was agreed to first: what others are not told is not agreed to."""
+    """Returns at most `limit` of them, the granted ones first: for readers, what they are not told is not granted."""
     return sorted(standing(state), key=lambda one: not one.granted)[:limit]
 
 

@@ -62,7 +62,7 @@ class Statement(NamedTuple):
 
 
 def statements(body: Body) -> dict[str, bool]:
-    """What a fact says of consent, by what it is to."""
+    """Returns what a fact says of consent, by pair."""
     match body:
         case CustomerIdentified() if body.consent:
             return {str(pair_of(spelt)): granted for spelt, granted in body.consent.items()}
@@ -80,7 +80,10 @@ def permissions_by(event: Event) -> Permissions:
 
 
 def permissions_of(names: Sequence[str], statements_by_pair: Mapping[str, Statement]) -> Permissions:
-    """These statements, made of whoever has these names, strongest first. A no is kept once, a yes under each name."""
+    """Returns these statements about whoever has these names, strongest first.
+
+    A no is kept once, a yes under each name.
+    """
     found: Permissions = {}
     for spelt, one in statements_by_pair.items():
         for name in names if one.granted else names[:1]:
@@ -107,7 +110,7 @@ def refused_by(event: Event) -> Refusals:
 
 
 def to_confirm(event: Event) -> list[Pair]:
-    """What a visitor agreed to and the mailbox of `confirm_at` is to be asked about: mail is what can be asked by."""
+    """Returns what a visitor agreed to and the mailbox of `confirm_at` is to be asked about. Only mail can ask."""
     body = event.body
     if event.source_kind is not SourceKind.PUBLIC or event.historical:
         return []
@@ -135,12 +138,12 @@ def joined_by(event: Event) -> Joined:
 
 
 def joined_always(names: Sequence[str]) -> Joined:
-    """What is known of a profile of before: these were one."""
+    """Returns what is known of a profile from before joins were kept: these names were one."""
     return least_pairs({names[0]: dict.fromkeys(names[1:], ALWAYS)}, bounds.MAX_JOINED) if len(names) > 1 else {}
 
 
 def merge(one: Permissions, other: Permissions) -> Permissions:
-    """The union of both."""
+    """Returns the union of both."""
     if not one or not other:
         return one or other
     found = dict(one)
@@ -154,7 +157,7 @@ def merge(one: Permissions, other: Permissions) -> Permissions:
 
 
 def merge_refusals(one: Refusals, other: Refusals) -> Refusals:
-    """The union of both."""
+    """Returns the union of both."""
     if not one or not other:
         return one or other
     found = dict(one)
@@ -166,7 +169,7 @@ def merge_refusals(one: Refusals, other: Refusals) -> Refusals:
 
 
 def merge_verified(one: dict[str, datetime], other: dict[str, datetime]) -> dict[str, datetime]:
-    """The union of both, each since the first time."""
+    """Returns the union of both, each since the first time."""
     if not one or not other:
         return one or other
     joined = {
@@ -176,7 +179,7 @@ def merge_verified(one: dict[str, datetime], other: dict[str, datetime]) -> dict
 
 
 def merge_joined(one: Joined, other: Joined) -> Joined:
-    """The union of both, each pair since the first time."""
+    """Returns the union of both, each pair since the first time."""
     if not one or not other:
         return one or other
     found: Joined = {}
@@ -188,7 +191,7 @@ def merge_joined(one: Joined, other: Joined) -> Joined:
 
 
 def merge_vouched(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    """The union of both."""
+    """Returns the union of both."""
     if not other or one == other:
         return one[: bounds.MAX_VOUCHED]
     return tuple(sorted({*one, *other})[: bounds.MAX_VOUCHED])

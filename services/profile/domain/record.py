@@ -36,10 +36,10 @@ def folded(events: Iterable[Event], identities: Iterable[LinkedIdentity]) -> Fol
 
 
 def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
-    """For each merged profile the one that stands for it in the end, given into which each was merged."""
+    """Returns for each merged profile the one that stands for it in the end, given into which each was merged."""
     return {loser: canonical_id(survivors, loser) for loser in survivors}
 
 
 def verified_ids(survivors: Mapping[UUID, UUID], verified: Collection[UUID]) -> set[UUID]:
-    """Those merged profiles that were verified at each merge on their way, given which of them were at their own."""
+    """Returns the merged profiles that were verified at each merge on their way, given which were at their own."""
     return {loser for loser in survivors if all(one in verified for one in way(survivors, loser))}

@@ -31,7 +31,7 @@ def agreed(
     refusals: Refusals,
     verified: Mapping[str, datetime],
 ) -> list[Standing]:
-    """By what it is to: withdrawn if any no stands, else granted if anybody agreed.
+    """Returns consent by pair: withdrawn if any no stands, else granted if anybody agreed.
 
     A statement about an anonymous id counts only if a trusted source says whose it is. A withdrawal by a public key
     counts only if it came before such a source knew the visitor by a user id or a verified address.
@@ -82,7 +82,7 @@ def _refused(refusals: Refusals, visitors: Iterable[str], spoken_of: Set[str]) -
 
 
 def newest(permissions: Permissions) -> dict[str, datetime]:
-    """By channel, when somebody stated anything of it last."""
+    """Returns by channel when somebody stated anything of it last."""
     found: dict[str, datetime] = {}
     for by_pair in permissions.values():
         for channel, one in by_pair.items():
