@@ -93,7 +93,7 @@ class EmailChannel:
             self._idle.pop().close()
 
     def _compose(self, mail: Mail) -> bytes:
-        """The mail as it travels; raises `ValueError` or `MessageError` if the address is none."""
+        """Returns the mail as it travels. Raises `ValueError` or `MessageError` if the address is invalid."""
         message = MIMEMultipart("alternative", policy=_POLICY)
         message["From"] = self._from
         message["To"] = _recipient(mail.to)

@@ -116,7 +116,7 @@ def journeys(folder: Path = HERE / "journeys") -> Sequence[Journey]:
 
 
 class Pages:
-    """The page behind the links in mails, in every language. Raises `InvalidContent`, which names the file."""
+    """The page that links in mails lead to, in every language. Raises `InvalidContent`, which names the file."""
 
     def __init__(self, folder: Path = HERE / "static") -> None:
         self._parsed = {

@@ -26,7 +26,7 @@ class NotAPlace(Invalid):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One dead letter. Without a decision it is none: its batch was rolled back. Without a letter it is lost.
+    """One dead letter. Without a decision it is not dead: its batch was rolled back. Without a letter it is lost.
 
     `short` is its place as people type it: of the present cluster, without the cluster's id.
     """

@@ -27,7 +27,7 @@ def _number(value: object) -> object:
     return value
 
 
-# Marks a number in a request's body that may be neither a text nor true or false; it stands behind the number's bounds,
+# Marks a number in a request's body that may be neither a text nor true or false; it stands after the number's bounds,
 # which the description would leave out otherwise.
 JSON_NUMBER: Final = BeforeValidator(_number)
 

@@ -15,7 +15,7 @@ OWN: Final = ("services", "shared")  # packages whose absence is a fault of ours
 class Command:
     """A command of a service beside `serve` and `migrate`.
 
-    `parser` knows everything that may stand behind the command's name; `run` gets the service's settings and the same
+    `parser` knows everything that may stand after the command's name; `run` gets the service's settings and the same
     words, which `parser` has then taken once, and returns the exit status. `former_name` still works, and no help
     speaks of it.
     """
@@ -26,7 +26,7 @@ class Command:
 
 
 class Chosen(NamedTuple):
-    """A command line that can be carried out: the command, the roles of `serve`, and what stands behind others."""
+    """A command line that can be carried out: the command, the roles of `serve`, and what stands after others."""
 
     command: str
     roles: Sequence[str]

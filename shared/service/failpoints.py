@@ -22,7 +22,7 @@ def arm(spec: str) -> None:
     """Arms `name`, or `name@3` for the third time that it is reached; an empty text arms nothing.
 
     The process says `failpoint.fired NAME` on standard error and dies by SIGKILL: nothing is flushed, closed or
-    rolled back. Raises `ValueError` for a count that is none.
+    rolled back. Raises `ValueError` for an invalid count.
     """
     global _reached
     wanted, _, count = spec.partition("@")

@@ -179,7 +179,7 @@ async def put_back(work: Work, claims: Iterable[UUID]) -> int:
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:
-    """Settles what dead senders left behind; how many. It stays unsent: the visitor may ask again."""
+    """Settles what dead senders left. Returns how many. It stays unsent: the visitor may ask again."""
     return await confirmations.give_up(work, since=work.now - rules.lease)
 
 

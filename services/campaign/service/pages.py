@@ -1,4 +1,4 @@
-"""The page behind a link in a mail."""
+"""The page that a link in a mail leads to."""
 
 from services.campaign import content
 from services.campaign.domain.links import Link

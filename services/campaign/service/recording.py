@@ -43,12 +43,12 @@ def _tell(one: Decision) -> None:
 
 
 def _kind_of(reason: str) -> str:
-    """Returns what stands before the colon: behind it a provider may have repeated an address."""
+    """Returns what stands before the colon: after it a provider may have repeated an address."""
     return reason.partition(":")[0]
 
 
 class Subject(NamedTuple):
-    """What a decision is about, if it is no message of the table of messages."""
+    """What a decision is about, if it is not a message of the table of messages."""
 
     id: UUID
     profile_id: UUID

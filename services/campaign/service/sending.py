@@ -227,12 +227,12 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
 
 
 async def put_back(work: Work, claims: Iterable[UUID]) -> int:
-    """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
+    """Puts back what these claims marked, if they committed. Returns how many. None of it may have been handed over."""
     return await attempts.put_back(work, "messages", claims)
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:
-    """Settles what dead senders left behind; how many. Whether those were sent nobody knows, so they stay unsent."""
+    """Settles what dead senders left. Returns how many. Nobody knows whether those were sent: they become `unknown`."""
     lost = await messages.give_up(work, since=work.now - rules.lease)
     await record(work, [about(one, Outcome.UNKNOWN, "sender_lost", attempt=one.attempts) for one in lost])
     return len(lost)

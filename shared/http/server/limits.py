@@ -12,7 +12,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 RESERVED_FILES: Final = 512  # beside connections: those to PostgreSQL and Kafka, the log, the listening socket
 PROBE_CONNECTIONS: Final = 16  # beyond the limit of all, for health probes and metrics alone
-MAX_PIPELINED: Final = 32  # requests that may wait behind the one that is being answered
+MAX_PIPELINED: Final = 32  # requests that may wait after the one that is being answered
 IPV6_SITE_BITS: Final = 64  # one subscriber has at least so large a network (RFC 6177): he counts as one address
 
 log = get_logger(__name__)

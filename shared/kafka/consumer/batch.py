@@ -44,7 +44,7 @@ class BreakerOpened(Exception):
 class OwnedPartition:
     """A partition that this process holds.
 
-    `expected` is the next offset to read, `stored` the one in the database. They differ behind records without a
+    `expected` is the next offset to read, `stored` the one in the database. They differ after records without a
     handler, which are passed over without a transaction: reading those again would do nothing, too.
     """
 
@@ -59,7 +59,7 @@ class OwnedPartition:
 
 @dataclass(slots=True)
 class _Read:
-    """What a batch holds: events, letters, the offset behind them, and what this code is too old for."""
+    """What a batch holds: events, letters, the offset after them, and what this code is too old for."""
 
     events: list[tuple[Record, Event]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)

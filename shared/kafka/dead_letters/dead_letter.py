@@ -36,7 +36,7 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def produced_at(self) -> datetime | None:
-        """When it was produced, as its producer or broker says; None for what is no moment, such as microseconds."""
+        """When it was produced, as its producer or broker says; None for an invalid time, such as microseconds."""
         if self.timestamp_ms <= 0:  # -1 is Kafka's word for none
             return None
         try:
