@@ -26,7 +26,7 @@ _SCHEMES: Final[Mapping[str, Any]] = {
         "type": "apiKey",
         "in": "query",
         "name": "writeKey",
-        "description": "a source's write key in the address, which logs and histories keep: for public keys",
+        "description": "a source's write key in the URL, which logs and histories keep: for public keys only",
     },
 }
 # The query parameter of each scheme that has one.
@@ -46,14 +46,14 @@ _CHALLENGE: Final = {"WWW-Authenticate": {"description": "how to authenticate", 
 _RETRY: Final = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
 _UNAUTHORIZED: Final = "The request carries no valid credential"
 _FORBIDDEN: Final = "The credential does not allow this"
-_INVALID: Final = "The request is not valid: what is wrong, and where"
+_INVALID: Final = "The request is not valid; the problem says what is wrong, and where"
 _AWAY: Final = "A dependency is away; send it again later"
 _OUTDATED: Final = "The resource has changed since it was read"
 _UNVERSIONED: Final = "The edit does not name the version that it changes"
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Returns the document with what every route answers, whatever its handler does."""
+    """Returns the document with the responses of every route, whatever its handler does."""
     components = document.setdefault("components", {})
     document["info"]["description"] = f"{document['info'].get('description', '')}\n\n{_STRICT}".strip()
     for name in _FASTAPIS_OWN:
