@@ -15,12 +15,12 @@ _T = TypeVar("_T")
 
 
 def came_second(error: DBAPIError) -> bool:
-    """Returns whether somebody else's transaction was in the way, so that the same will succeed later."""
+    """Whether somebody else's transaction was in the way, so that the same will succeed later."""
     return sqlstate(error) in SECOND
 
 
 async def patiently(attempt: Callable[[], Awaitable[_T]]) -> _T:
-    """Runs a transaction, again while somebody else's is in its way. Raises the last error in the end."""
+    """Runs a transaction, again while somebody else's is in its way; raises the last error in the end."""
     for pause in PAUSES_SECONDS:
         try:
             return await attempt()
