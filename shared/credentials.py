@@ -47,7 +47,7 @@ def read_key(pem: str) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(pem.encode(), password=None)
     except (ValueError, TypeError):
-        raise ValueError("this is no private key in PEM; make one with: python -m shared.credentials key") from None
+        raise ValueError("this is not a private key in PEM; make one with: python -m shared.credentials key") from None
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("this is not an Ed25519 key; make one with: python -m shared.credentials key")
     return key
@@ -113,7 +113,7 @@ def cluster_id() -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Prints what was asked for; returns the exit status."""
+    """Prints what was asked for. Returns the exit status."""
     chosen = _parser().parse_args(arguments)
     if chosen.command == "key":
         print(new_key(), end="")

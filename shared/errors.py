@@ -16,12 +16,12 @@ class AppError(Exception):
 
     @classmethod
     def title(cls) -> str:
-        """One line for people: the first line of the class's docstring."""
+        """Returns one line for people: the first line of the class's docstring."""
         return (cls.__doc__ or cls.__name__).strip().splitlines()[0]
 
     @classmethod
     def slug(cls) -> str:
-        """The last part of the problem type: `JourneyClosed` becomes `journey-closed`."""
+        """Returns the last part of the problem type: `JourneyClosed` becomes `journey-closed`."""
         return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
 
 
@@ -38,13 +38,13 @@ class Conflict(AppError):
 
 
 class PreconditionRequired(AppError):
-    """An edit must say which version it is of."""
+    """An edit must name the version that it changes."""
 
     status = HTTPStatus.PRECONDITION_REQUIRED
 
 
 class PreconditionFailed(AppError):
-    """Somebody changed it since it was read."""
+    """The resource has changed since it was read."""
 
     status = HTTPStatus.PRECONDITION_FAILED
 

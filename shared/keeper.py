@@ -58,7 +58,7 @@ class Keeper:
         return found
 
     def is_current(self) -> bool:
-        """Whether the cluster that was prepared is still there, as far as can be told without asking."""
+        """Returns whether the cluster that was prepared is still there, as far as can be told without asking."""
         return self.cluster_id is not None and self._producer.pinned_to() == self.cluster_id
 
     def doubt(self) -> None:

@@ -62,7 +62,7 @@ class Outbox:
         )
 
     async def waiting(self, topic: str) -> list[Event]:
-        """What is committed, or written here, and not known to be published yet."""
+        """Returns what is committed, or written here, and not known to be published yet."""
         rows = await self._connection.execute(
             sql("SELECT headers::text AS headers, value FROM outbox WHERE topic = :topic ORDER BY id"), {"topic": topic}
         )
@@ -73,7 +73,7 @@ class Outbox:
 
 
 class NullOutbox(Outbox):
-    """An outbox that publishes nothing: for a transaction that says again what was said long ago."""
+    """An outbox that publishes nothing: for a transaction that states again what was published long ago."""
 
     async def add_records(self, records: Sequence[Message]) -> None:
         """Passes over everything."""

@@ -63,7 +63,7 @@ async def keep(
 
 
 async def send_again(connection: AsyncConnection, holder: UUID, cluster_id: str) -> int:
-    """Moves rows of other clusters than this one back to the outbox, `AGAIN_ROWS` at most; returns how many.
+    """Moves rows of other clusters than this one back to the outbox, `AGAIN_ROWS` at most. Returns how many.
 
     Raises `LeaseLost`.
     """
@@ -97,7 +97,7 @@ async def mark(connection: AsyncConnection) -> int:
 async def forget(
     connection: AsyncConnection, holder: UUID, cluster_id: str, passed: Sequence[Passed], *, below: int
 ) -> int:
-    """Deletes what every reader has of this cluster, of the rows numbered `below`; returns how many.
+    """Deletes what every reader has of this cluster, of the rows numbered `below`. Returns how many.
 
     `passed` was answered by that cluster after the number was drawn: so it speaks of all these rows. Raises
     `LeaseLost`.
@@ -125,7 +125,7 @@ async def forget(
 
 
 async def is_empty(connection: AsyncConnection) -> bool:
-    """Whether nothing is kept."""
+    """Returns whether nothing is kept."""
     return (await connection.execute(sql("SELECT 1 FROM published LIMIT 1"))).first() is None
 
 

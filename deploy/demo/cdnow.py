@@ -151,7 +151,7 @@ def moment(line: Line, shift_days: int) -> datetime:
 
 
 def consents(customer: str) -> bool:
-    """Whether this customer is said to have agreed to mail."""
+    """Whether this customer has agreed to mail, as the demo invents it."""
     return hashed("consent", customer) % 100 < CONSENT_PERCENT
 
 

@@ -34,51 +34,51 @@ class Client:
     async def send(self, events: Sequence[dict[str, Any]], *, historical: bool) -> None:
         """Sends a batch to ingest; sends it again, under the same ids, until it is acknowledged."""
         body = {"batch": list(events), "historical": historical}
-        said = ""
+        failure = ""
         for attempt in range(RETRIES):
             try:
-                answer = await self._http.post(
+                response = await self._http.post(
                     f"{self.stack.url('ingest')}/v1/batch", json=body, auth=(self.stack.write_key, "")
                 )
-                if answer.status_code == httpx2.codes.OK:
+                if response.status_code == httpx2.codes.OK:
                     return
-                said = f"{answer.status_code} {answer.text[:200]}"
-                if answer.status_code < httpx2.codes.INTERNAL_SERVER_ERROR:
+                failure = f"{response.status_code} {response.text[:200]}"
+                if response.status_code < httpx2.codes.INTERNAL_SERVER_ERROR:
                     break
             except httpx2.TransportError as error:
-                said = repr(error)
+                failure = repr(error)
             await asyncio.sleep(RETRY_SECONDS * min(attempt + 1, 5))
-        raise StackError(f"ingest did not take a batch of {len(events)} events: {said}")
+        raise StackError(f"ingest did not accept a batch of {len(events)} events: {failure}")
 
     async def submit_feedback(self, body: dict[str, Any], *, key: str) -> None:
         """Answers a survey, once per key."""
         url, headers = f"{self.stack.url('feedback')}/v1/feedback", {**self._bearer, "Idempotency-Key": key}
-        answer = await self._answer(lambda: self._http.post(url, json=body, headers=headers))
-        if answer.is_error:
-            raise StackError(f"feedback was not taken: {answer.status_code} {answer.text[:200]}")
+        response = await self._repeated(lambda: self._http.post(url, json=body, headers=headers))
+        if response.is_error:
+            raise StackError(f"feedback did not accept a response: {response.status_code} {response.text[:200]}")
 
     async def get(self, service: str, path: str, **parameters: Any) -> Any:
         """Reads from a service's API."""
         url = f"{self.stack.url(service)}{path}"
-        answer = await self._answer(lambda: self._http.get(url, params=parameters, headers=self._bearer))
-        if answer.is_error:
-            raise StackError(f"{service} answered {answer.status_code} to {path}: {answer.text[:200]}")
-        return answer.json()
+        response = await self._repeated(lambda: self._http.get(url, params=parameters, headers=self._bearer))
+        if response.is_error:
+            raise StackError(f"{service} answered {response.status_code} to {path}: {response.text[:200]}")
+        return response.json()
 
-    async def _answer(self, ask: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
-        """Asks again while the service is being started; after the last attempt its answer is what it is."""
+    async def _repeated(self, ask: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
+        """Asks again while the service is being started; whatever comes of the last attempt is returned."""
         for attempt in range(RETRIES):
             try:
-                answer = await ask()
-                if answer.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
-                    return answer
+                response = await ask()
+                if response.status_code != httpx2.codes.SERVICE_UNAVAILABLE:
+                    return response
             except httpx2.TransportError:
                 pass
             await asyncio.sleep(RETRY_SECONDS * min(attempt + 1, 5))
         try:
             return await ask()
         except httpx2.TransportError as error:
-            raise StackError(f"a service does not answer: {error!r}") from None
+            raise StackError(f"a service does not response: {error!r}") from None
 
     async def waiting(self) -> int:
         """Records and outbox rows that some service has still to handle, at least 1 while that is not known.
@@ -87,20 +87,20 @@ class Client:
         """
         total = 0
         for service in SERVICES:
-            said = await self._lag(service)
-            if said is None:
+            report = await self._lag(service)
+            if report is None:
                 return 1
-            if said["stopped"]:
-                raise StackError(f"{service} waits for an operator: {'; '.join(said['stopped'])}")
-            total += still_to_do(said, self.stack.broker.cluster_id)
+            if report["stopped"]:
+                raise StackError(f"{service} waits for an operator: {'; '.join(report['stopped'])}")
+            total += still_to_do(report, self.stack.broker.cluster_id)
         return total
 
     async def _lag(self, service: str) -> Any:
         try:
-            answer = await self._http.get(f"{self.stack.url(service)}/health/lag")
+            response = await self._http.get(f"{self.stack.url(service)}/health/lag")
         except httpx2.TransportError:
             return None
-        return answer.json() if answer.is_success else None
+        return response.json() if response.is_success else None
 
     async def until_idle(self, *, deadline_seconds: float) -> None:
         """Returns when nothing is left to read or to publish; raises if for so long as much is left as before."""

@@ -130,8 +130,8 @@ async def _go_live(client: Client, plan: Plan, state: State, file: Path, console
             while not queue.empty():
                 line = queue.get_nowait()
                 await client.send([*cdnow.page_views(line), cdnow.order(line, None)], historical=False)
-                if (said := cdnow.feedback(line)) is not None:
-                    await client.submit_feedback(said, key=line.message_id)
+                if (feedback := cdnow.feedback(line)) is not None:
+                    await client.submit_feedback(feedback, key=line.message_id)
                 bar.update(next(done))
                 await asyncio.sleep(LIVE_PAUSE_SECONDS)
 

@@ -32,7 +32,7 @@ def first_orders(day: date) -> tuple[Line, ...]:
 
 
 def signed_up(customer: str, day: date) -> datetime:
-    """When a newcomer was first heard of, before `day`."""
+    """When a newcomer first appeared, before `day`."""
     draw = hashed("signed up", customer)
     at = datetime.combine(day - timedelta(days=1 + draw % SIGNED_UP_DAYS), time(), UTC)
     return at + timedelta(seconds=draw // SIGNED_UP_DAYS % 86_400)

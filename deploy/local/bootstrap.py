@@ -88,8 +88,8 @@ def run(command: list[str], settings: dict[str, str]) -> None:
         command, check=False, cwd=str(CHECKOUT), env={**kept, **settings}, capture_output=True, text=True
     )
     if done.returncode != 0:
-        said = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-        fail("could not prepare the environment: " + " | ".join(said)[-1000:])
+        lines = [line.strip() for line in (done.stderr or done.stdout).splitlines() if line.strip()]
+        fail("could not prepare the environment: " + " | ".join(lines)[-1000:])
 
 
 def fail(message: str) -> NoReturn:

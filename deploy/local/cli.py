@@ -1,4 +1,4 @@
-"""The commands behind `make run`, `stop`, `reset`, `logs` and `do`."""
+"""The commands of `make run`, `stop`, `reset`, `logs` and `do`."""
 
 import argparse
 import asyncio

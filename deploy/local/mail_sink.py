@@ -21,13 +21,13 @@ from deploy.local.process import LOOPBACK, PRIVATE_FILE, private_folder
 
 MAX_MESSAGE_BYTES = 32 * 1024 * 1024
 OK = "250 2.0.0 kept"
-# Addresses whose local part begins so are answered so: what a campaign has to cope with.
-ANSWERS_BY_PREFIX = {
+# By the beginning of an address: the reply that it gets. A campaign has to cope with all of them.
+REPLIES_BY_PREFIX = {
     "defer-": "451 4.3.0 try again later",
     "busy-": "421 4.3.2 the service is not available",
     "reject-": "550 5.1.1 no such mailbox",
 }
-# Kept, and then the connection is cut before the answer: the sender cannot know.
+# Kept, and then the connection is cut before the reply: the sender cannot know.
 CUT_PREFIX = "cut-"
 
 Triple = tuple[str, str, str]
@@ -73,8 +73,8 @@ class MailSink:
         self.answer_delay_milliseconds = answer_delay_milliseconds
         """How long a message that is kept waits for its answer, so that a kill of the sender meets it under way."""
         self.messages: list[Message] = []
-        self.answer_to_all: str | None = None
-        """For tests: the answer to every recipient, such as "421 4.3.2 going down"; None to be normal."""
+        self.reply_to_all: str | None = None
+        """For tests: the reply to every recipient, such as "421 4.3.2 going down"; None to be normal."""
 
     @property
     def port(self) -> int:
@@ -213,11 +213,11 @@ class _Handler:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         del server, session
-        if self._sink.answer_to_all:
-            return self._sink.answer_to_all
-        for prefix, answer in ANSWERS_BY_PREFIX.items():
+        if self._sink.reply_to_all:
+            return self._sink.reply_to_all
+        for prefix, reply in REPLIES_BY_PREFIX.items():
             if address.startswith(prefix):
-                return answer
+                return reply
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
         self._connection.log.recipient(address)

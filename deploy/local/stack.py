@@ -76,7 +76,7 @@ class Stack:
         durable: bool = True,
         report: Report = lambda _: None,
     ) -> None:
-        """`extra_env` adds to a service's environment by its name; `report` hears of each step.
+        """`extra_env` adds to a service's environment by its name; `report` is called at each step.
 
         Only `services` are started; the databases of all are there.
         """
@@ -382,17 +382,17 @@ async def _ready(client: httpx2.AsyncClient) -> bool:
         return False
 
 
-def still_to_do(said: Mapping[str, Any], cluster_id: str) -> int:
+def still_to_do(report: Mapping[str, Any], cluster_id: str) -> int:
     """What a service has to read and to publish by its `/health/lag`.
 
     At least 1 while it does not know, or speaks of the log of a broker that is gone. One that reads nothing speaks of
     none.
     """
-    if said["lag"] is None or said["cluster"] not in (None, cluster_id):
+    if report["lag"] is None or report["cluster"] not in (None, cluster_id):
         return 1
-    if said.get("publishes_to", cluster_id) != cluster_id:
+    if report.get("publishes_to", cluster_id) != cluster_id:
         return 1
-    return int(said["lag"]) + int(said["outbox"])
+    return int(report["lag"]) + int(report["outbox"])
 
 
 async def _left(client: httpx2.AsyncClient, url: str, cluster_id: str) -> int:

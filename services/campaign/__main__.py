@@ -1,4 +1,4 @@
-"""`python -m services.campaign serve|migrate|resume|dlq|rebuild|floor`."""
+"""`python -m services.campaign serve|migrate|resume|dlq|rebuild|send-cutoff`."""
 
 import sys
 

@@ -12,18 +12,19 @@ from services.campaign.domain.links import MAX_TOKEN_LENGTH, BadLink, Link, Link
 from services.campaign.schemas import (
     DecisionsOut,
     FiguresOut,
-    FloorIn,
-    FloorOut,
+    FormerSendCutoffOut,
     JourneyFiguresOut,
     JourneyOut,
     JourneysOut,
     MessagesOut,
+    SendCutoffIn,
+    SendCutoffOut,
     SendStopIn,
     SendStopOut,
 )
 from services.campaign.service import confirming, operations, unsubscribing
-from services.campaign.service import floor as floors
 from services.campaign.service import pages as pages_of_links
+from services.campaign.service import send_cutoff as cutoffs
 from shared.audit import Actor
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
 from shared.http.guarded import GuardedRoute
@@ -44,28 +45,28 @@ PAGE_HEADERS: Final = {
 }
 
 
-@router.get("/journeys", dependencies=[requires("campaign:read")], summary="Journeys, and whether they run")
+@router.get("/journeys", dependencies=[requires("campaign:read")], summary="List journeys, and whether they run")
 async def journeys(database: Db) -> JourneysOut:
-    """Each journey in its newest version."""
+    """Returns each journey in its newest version."""
     async with database.work() as work:
         return JourneysOut(journeys=[JourneyOut.of(one) for one in await operations.journeys(work)])
 
 
 @router.post("/journeys/{journey_id}/pause", dependencies=[requires("campaign:write")], summary="Pause a journey")
 async def pause(database: Db, caller: Caller, journey_id: str) -> JourneyOut:
-    """Nobody enters any more; messages not handed over yet are held, and refused once they are too old."""
+    """Pauses a journey: nobody enters it. Messages not handed over yet are held, and refused once they are too old."""
     async with database.work() as work:
         return JourneyOut.of(await operations.set_active(work, journey_id, active=False, by=Actor.of(caller)))
 
 
 @router.post("/journeys/{journey_id}/resume", dependencies=[requires("campaign:write")], summary="Resume a journey")
 async def resume(database: Db, caller: Caller, journey_id: str) -> JourneyOut:
-    """Changes that came while it was paused stay without effect."""
+    """Resumes a journey. Changes that came while it was paused stay without effect."""
     async with database.work() as work:
         return JourneyOut.of(await operations.set_active(work, journey_id, active=True, by=Actor.of(caller)))
 
 
-@router.get("/messages", dependencies=[requires("campaign:read")], summary="Messages, newest first")
+@router.get("/messages", dependencies=[requires("campaign:read")], summary="List messages, newest first")
 async def messages(
     database: Db,
     journey: str | None = None,
@@ -74,7 +75,7 @@ async def messages(
     cursor: str | None = None,
     limit: Annotated[PageSize, Query()] = 50,
 ) -> MessagesOut:
-    """One page; pass `next` as `cursor` for the page after it. A merged profile's id still answers."""
+    """Returns one page. Pass `next` as `cursor` to get the page after it. The id of a merged profile still works."""
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
         rows: list[Any] = list(
@@ -86,35 +87,41 @@ async def messages(
     return MessagesOut(messages=rows, next=encode_cursor(last["created_at"], last["id"]) if last else None)
 
 
-@router.get("/messages/figures", dependencies=[requires("campaign:read")], summary="Messages by journey and state")
+@router.get(
+    "/messages/figures", dependencies=[requires("campaign:read")], summary="Count messages by journey and state"
+)
 async def figures(database: Db) -> FiguresOut:
-    """Counts over all messages, and how long customers waited."""
+    """Returns counts over all messages, and how long customers waited."""
     async with database.work() as work:
         found = await operations.figures(work)
     return FiguresOut(journeys=[JourneyFiguresOut.model_validate(one) for one in found])
 
 
-@router.get("/profiles/{profile_id}/decisions", summary="Why a customer did or did not get messages, newest first")
+@router.get("/profiles/{profile_id}/decisions", summary="List the decisions about a customer's messages, newest first")
 async def decisions(
     database: Db, caller: Caller, profile_id: UUID, limit: Annotated[PageSize, Query()] = 50
 ) -> DecisionsOut:
-    """A merged profile's id still answers. A customer's own token may ask for that customer."""
+    """Returns why the customer did or did not get messages. The id of a merged profile still works. A customer's own
+    token may ask for that customer.
+    """
     async with database.work() as work:
         await require_customer_or("campaign:read", caller, work, profile_id)
         rows: list[Any] = list(await operations.decisions(work, profile_id, limit=limit))
     return DecisionsOut(decisions=rows)
 
 
-@router.get("/send-stop", dependencies=[requires("campaign:read")], summary="Whether all sending is stopped")
+@router.get("/send-stop", dependencies=[requires("campaign:read")], summary="Read whether all sending is stopped")
 async def send_stop(database: Db) -> SendStopOut:
-    """Since when, by whom and why. A journey that is paused and a floor that is awaited hold messages back, too."""
+    """Returns whether all sending is stopped, since when, by whom and why. A paused journey and an awaited send cutoff
+    hold messages back, too.
+    """
     async with database.work() as work:
         return SendStopOut.of(await operations.send_stop(work))
 
 
 @router.post("/send-stop", dependencies=[requires("campaign:admin")], summary="Stop all sending")
 async def stop_sending(database: Db, caller: Caller, body: SendStopIn | None = None) -> SendStopOut:
-    """Takes effect on every message whose provider has not been asked yet; stopping again changes nothing."""
+    """Stops every message that was not handed to its provider yet. Stopping again changes nothing."""
     reason = body.reason if body else ""
     async with database.work() as work:
         return SendStopOut.of(await operations.stop_sending(work, by=Actor.of(caller), reason=reason))
@@ -124,51 +131,71 @@ async def stop_sending(database: Db, caller: Caller, body: SendStopIn | None = N
     "/send-stop", status_code=204, dependencies=[requires("campaign:admin")], summary="Let messages leave again"
 )
 async def resume_sending(database: Db, caller: Caller) -> None:
-    """What was held and is not too old yet leaves within some seconds."""
+    """Ends the stop. Messages that were held and are not too old leave within some seconds."""
     async with database.work() as work:
         await operations.resume_sending(work, by=Actor.of(caller))
 
 
-@router.get("/floor", dependencies=[requires("campaign:read")], summary="The floor, and whether one is awaited")
-async def floor(database: Db) -> FloorOut:
-    """After a restore of the database no message leaves until a floor is set; here is since when, and why."""
+@router.get(
+    "/send-cutoff",
+    dependencies=[requires("campaign:read")],
+    summary="Read the send cutoff, and whether one is awaited",
+)
+async def send_cutoff(database: Db) -> SendCutoffOut:
+    """Returns the send cutoff. After a restore of the database no message leaves until one is set: `awaiting` is true
+    then, with since when and why.
+    """
     async with database.work() as work:
-        return FloorOut.of(await floors.look(work))
+        return SendCutoffOut.of(await cutoffs.look(work))
 
 
 @router.post(
-    "/floor",
+    "/send-cutoff",
     dependencies=[requires("campaign:admin")],
-    summary="Set the floor, and let messages leave again after a restore",
+    summary="Set the send cutoff, and let messages leave again after a restore",
 )
-async def set_floor(database: Db, caller: Caller, said: FloorIn) -> FloorOut:
-    """What could have been answered before the floor is never sent; what came since leaves within some seconds.
+async def set_send_cutoff(database: Db, caller: Caller, body: SendCutoffIn) -> SendCutoffOut:
+    """Sets the send cutoff. Messages for triggers from before it are never sent; later ones leave within some seconds.
 
-    A floor in the future is refused, and so is one before the floor that stands.
+    A cutoff in the future is refused, and so is one before the current cutoff.
     """
-    at = utc(said.at)
+    at = utc(body.at)
     async with database.work() as work:
-        found = await floors.set_floor(work, at, by=Actor.of(caller))
-    failpoint("floor.after_set")
-    return FloorOut.of(found)
+        found = await cutoffs.set_send_cutoff(work, at, by=Actor.of(caller))
+    failpoint("send_cutoff.after_set")
+    return SendCutoffOut.of(found)
 
 
-Token = Annotated[str, Path(description="from the mail", max_length=MAX_TOKEN_LENGTH)]
-_INVALID: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "the link is not valid, or not any more"}}
+@router.get("/floor", dependencies=[requires("campaign:read")], include_in_schema=False)
+async def former_send_cutoff(database: Db) -> FormerSendCutoffOut:
+    """Returns what `/send-cutoff` returns, under its former name."""
+    async with database.work() as work:
+        return FormerSendCutoffOut.of(await cutoffs.look(work))
+
+
+@router.post("/floor", dependencies=[requires("campaign:admin")], include_in_schema=False)
+async def set_former_send_cutoff(database: Db, caller: Caller, body: SendCutoffIn) -> FormerSendCutoffOut:
+    """Does what `/send-cutoff` does, under its former name."""
+    async with database.work() as work:
+        return FormerSendCutoffOut.of(await cutoffs.set_send_cutoff(work, utc(body.at), by=Actor.of(caller)))
+
+
+Token = Annotated[str, Path(description="the token in the mail's link", max_length=MAX_TOKEN_LENGTH)]
+_INVALID: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "the link is invalid or has expired"}}
 # Programs that follow or count links in mails add parameters of their own.
 _PAGE: Final[dict[str, Any]] = {"responses": _INVALID, "openapi_extra": dict(TOLERANT)}
 
 
-@pages.get("/confirm/{token}", summary="The page of the link that confirms consent", **_PAGE)
+@pages.get("/confirm/{token}", summary="Show the page that asks to confirm consent", **_PAGE)
 async def ask_to_confirm(request: Request, token: Token) -> HTMLResponse:
-    """A page with a button; it changes nothing."""
+    """Returns a page with a button. Opening it changes nothing."""
     link = _link(request, "confirm", token)
     return _page(link, "confirm")
 
 
 @pages.post("/confirm/{token}", summary="Confirm consent", **_PAGE)
 async def confirm(request: Request, database: Db, token: Token) -> HTMLResponse:
-    """Consent is granted; to confirm again changes nothing."""
+    """Grants consent. Confirming again changes nothing."""
     link = _link(request, "confirm", token)
     if link is not None:
         async with database.work() as work:
@@ -177,15 +204,15 @@ async def confirm(request: Request, database: Db, token: Token) -> HTMLResponse:
     return _page(link, "confirmed")
 
 
-@pages.get("/unsubscribe/{token}", summary="The page of the link that ends mail", **_PAGE)
+@pages.get("/unsubscribe/{token}", summary="Show the page that asks to unsubscribe", **_PAGE)
 async def ask_to_unsubscribe(request: Request, token: Token) -> HTMLResponse:
-    """A page with a button; it changes nothing."""
+    """Returns a page with a button. Opening it changes nothing."""
     return _page(_link(request, "unsubscribe", token), "unsubscribe")
 
 
-@pages.post("/unsubscribe/{token}", summary="End mail of this kind, with one click", **_PAGE)
+@pages.post("/unsubscribe/{token}", summary="Unsubscribe with one click", **_PAGE)
 async def unsubscribe(request: Request, database: Db, token: Token) -> HTMLResponse:
-    """Consent to the mail's channel and purpose is withdrawn. Mail programs send this themselves (RFC 8058)."""
+    """Withdraws consent to the mail's channel and purpose. Mail programs send this request themselves (RFC 8058)."""
     link = _link(request, "unsubscribe", token)
     if link is not None:
         async with database.work() as work:

@@ -19,7 +19,7 @@ from typing import Final, Protocol
 
 from aiosmtplib import SMTP, SMTPException, SMTPRecipientRefused, SMTPResponseException
 
-from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
+from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply
 from services.campaign.settings import CampaignSettings
 from shared.service.failpoints import failpoint
 from shared.service.tls import client_context
@@ -37,7 +37,7 @@ _AWAY: Final = (SMTPException, OSError, TimeoutError)
 class Channel(Protocol):
     """A way to a customer."""
 
-    async def send(self, mail: Mail) -> Answer:
+    async def send(self, mail: Mail) -> Reply:
         """Hands one message over. Answers well within the lease, whatever the provider does, and does not raise."""
         ...
 
@@ -61,7 +61,7 @@ class EmailChannel:
         self._idle: list[SMTP] = []
         self._tls = None if settings.smtp_tls == "false" else client_context(authority=settings.smtp_ca_file)
 
-    async def send(self, mail: Mail) -> Answer:
+    async def send(self, mail: Mail) -> Reply:
         """Hands one message over. A failure before DATA can be tried again; a silence after it is never."""
         try:
             content = self._compose(mail)
@@ -93,7 +93,7 @@ class EmailChannel:
             self._idle.pop().close()
 
     def _compose(self, mail: Mail) -> bytes:
-        """The mail as it travels; raises `ValueError` or `MessageError` if the address is none."""
+        """Returns the mail as it travels. Raises `ValueError` or `MessageError` if the address is invalid."""
         message = MIMEMultipart("alternative", policy=_POLICY)
         message["From"] = self._from
         message["To"] = _recipient(mail.to)
@@ -198,7 +198,7 @@ def _closed_on_error(client: SMTP) -> Iterator[None]:
         raise
 
 
-def _refusal(error: SMTPResponseException) -> Answer | None:
+def _refusal(error: SMTPResponseException) -> Reply | None:
     """What a negative reply says of the message, if it is one. RFC 5321, section 4.2.1."""
     if error.code in NOT_LET_IN:
         return Deferred(_reason("provider", error))
@@ -210,5 +210,5 @@ def _refusal(error: SMTPResponseException) -> Answer | None:
 
 
 def _reason(what: str, error: BaseException) -> str:
-    said = f"{error.code} {error.message}" if isinstance(error, SMTPResponseException) else str(error)
-    return f"{what}: {said or type(error).__name__}"[:REASON_CHARACTERS]
+    reason = f"{error.code} {error.message}" if isinstance(error, SMTPResponseException) else str(error)
+    return f"{what}: {reason or type(error).__name__}"[:REASON_CHARACTERS]

@@ -1,4 +1,4 @@
-"""`python -m services.campaign floor [show | set AT | set now]`: the floor after a restore, from the command line.
+"""`python -m services.campaign send-cutoff [show | set AT | set now]`: the cutoff after a restore, by hand.
 
 `set` ends the wait for it. `rebuild` refills contacts, standings and aliases from the topics; nobody enters a journey
 by it.
@@ -12,7 +12,7 @@ from typing import Final
 
 from services.campaign.domain.ledger import Ledger
 from services.campaign.service import changes, contacts
-from services.campaign.service import floor as floors
+from services.campaign.service import send_cutoff as cutoffs
 from services.campaign.settings import CampaignSettings
 from shared.audit.command import user
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
@@ -37,24 +37,24 @@ PLAN: Final = Plan(
 )
 
 
-def floor_parser() -> argparse.ArgumentParser:
-    """What may stand behind `floor`."""
-    parser = argparse.ArgumentParser(prog="python -m services.campaign floor")
+def send_cutoff_parser() -> argparse.ArgumentParser:
+    """Returns the parser of what may stand after `send-cutoff`."""
+    parser = argparse.ArgumentParser(prog="python -m services.campaign send-cutoff")
     commands = parser.add_subparsers(dest="command")
-    commands.add_parser("show", help="print the floor, and whether one is awaited and why; the default")
-    setting = commands.add_parser("set", help="set the floor, which ends the wait for it")
+    commands.add_parser("show", help="print the send cutoff, and whether one is awaited and why; the default")
+    setting = commands.add_parser("set", help="set the send cutoff, which ends the wait for it")
     setting.add_argument("at", type=_moment, help="ISO 8601 with a time zone, such as 2026-03-01T12:00:00Z, or now")
     return parser
 
 
-async def floor(settings: CampaignSettings, arguments: Sequence[str]) -> int:
-    """Runs one command on the floor; returns the exit status."""
-    chosen = floor_parser().parse_args(arguments)
+async def send_cutoff(settings: CampaignSettings, arguments: Sequence[str]) -> int:
+    """Runs one command on the send cutoff. Returns the exit status."""
+    chosen = send_cutoff_parser().parse_args(arguments)
     clock = SystemClock(timedelta(seconds=settings.clock_offset_seconds))
     url = settings.database_url.get_secret_value()
-    database = Database(url, application="rapport-campaign-floor", clock=clock, pool_size=1)
+    database = Database(url, application="rapport-campaign-send-cutoff", clock=clock, pool_size=1)
     try:
-        found = await _set_floor(database, chosen.at) if chosen.command == "set" else await _look(database)
+        found = await _set(database, chosen.at) if chosen.command == "set" else await _look(database)
     except AppError as error:
         print(f"{error.title()} {error.detail}", file=sys.stderr)
         return 1
@@ -66,13 +66,13 @@ async def floor(settings: CampaignSettings, arguments: Sequence[str]) -> int:
 
 async def _look(database: Database) -> Ledger:
     async with database.work() as work:
-        return await floors.look(work)
+        return await cutoffs.look(work)
 
 
-async def _set_floor(database: Database, at: datetime | None) -> Ledger:
+async def _set(database: Database, at: datetime | None) -> Ledger:
     async with database.work() as work:
-        found = await floors.set_floor(work, at or work.now, by=user())
-    failpoint("floor.after_command")
+        found = await cutoffs.set_send_cutoff(work, at or work.now, by=user())
+    failpoint("send_cutoff.after_command")
     return found
 
 
@@ -87,12 +87,13 @@ def _moment(text: str) -> datetime | None:
 
 
 def _text(ledger: Ledger) -> str:
-    floor = f"floor: {ledger.floor.isoformat() if ledger.floor else 'none'}"
+    stands = f"send cutoff: {ledger.send_cutoff.isoformat() if ledger.send_cutoff else 'none'}"
     if ledger.awaiting_since is None:
-        return floor
-    return f"{floor}\nnothing is sent since {ledger.awaiting_since.isoformat()}, until a floor is set: {ledger.reason}"
+        return stands
+    since = ledger.awaiting_since.isoformat()
+    return f"{stands}\nnothing is sent since {since}, until a send cutoff is set: {ledger.reason}"
 
 
 async def rebuild(settings: CampaignSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Refills the projections; returns the exit status."""
+    """Refills the projections. Returns the exit status."""
     return await command.from_topics(PLAN, settings, arguments, clock)

@@ -11,6 +11,6 @@ HANDLERS: Handlers = {
     ProfileChanged: contacts.follow,
     ProfileMerged: contacts.follow,
     ConfirmationRequested: confirming.ask,
-    TierChanged: changes.hear,
-    StageChanged: changes.hear,
+    TierChanged: changes.on_standing_changed,
+    StageChanged: changes.on_standing_changed,
 }

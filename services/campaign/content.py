@@ -72,7 +72,7 @@ class Templates:
                     self._parsed[name, language, part] = _parsed(path, _ENVIRONMENTS[part])
 
     def render(self, name: str, language: str, values: Mapping[str, str]) -> Rendered:
-        """The template with these values, in a language we have or in English; raises `InvalidContent`."""
+        """Returns the template with these values, in a language we have or in English. Raises `InvalidContent`."""
         known = language if language in LANGUAGES else LANGUAGES[0]
         try:
             subject, text, html = (self._parsed[name, known, part].render(**values) for part in PARTS)
@@ -95,12 +95,12 @@ def _parsed(path: Path, environment: Environment) -> BoundTemplate:
 
 @cache
 def templates() -> Templates:
-    """The templates of this package."""
+    """Returns the templates of this package."""
     return Templates()
 
 
 def journeys(folder: Path = HERE / "journeys") -> Sequence[Journey]:
-    """The journeys of a folder, by id; raises `InvalidContent`, which names the file."""
+    """Returns the journeys of a folder, by id. Raises `InvalidContent`, which names the file."""
     found: list[Journey] = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -116,7 +116,7 @@ def journeys(folder: Path = HERE / "journeys") -> Sequence[Journey]:
 
 
 class Pages:
-    """The page behind the links in mails, in every language. Raises `InvalidContent`, which names the file."""
+    """The page that links in mails lead to, in every language. Raises `InvalidContent`, which names the file."""
 
     def __init__(self, folder: Path = HERE / "static") -> None:
         self._parsed = {
@@ -125,12 +125,12 @@ class Pages:
         }
 
     def render(self, language: str, state: str, *, purpose: str = "") -> str:
-        """The page in one of its states: confirm, confirmed, unsubscribe, unsubscribed or invalid."""
+        """Returns the page in one of its states: confirm, confirmed, unsubscribe, unsubscribed or invalid."""
         known = language if language in LANGUAGES else LANGUAGES[0]
         return self._parsed[known].render(state=state, purpose=purpose)
 
 
 @cache
 def pages() -> Pages:
-    """The pages of this package."""
+    """Returns the pages of this package."""
     return Pages()

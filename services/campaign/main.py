@@ -10,8 +10,8 @@ from services.campaign.channels import EmailChannel
 from services.campaign.domain.journey import Cap
 from services.campaign.domain.links import Links
 from services.campaign.service import publishing
-from services.campaign.service.floor import note_rewound
 from services.campaign.service.rules import Rules
+from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
 from services.campaign.worker import Sender
 from shared.rebuild import command
@@ -23,7 +23,7 @@ DESCRIPTION = "Talks to customers: journeys that changes set off, one gate befor
 
 
 def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Service:
-    """A campaign service, wired but not started. Raises `InvalidContent` if a journey or template is wrong."""
+    """Returns a campaign service, wired but not started. Raises `InvalidContent` if a journey or template is wrong."""
     journeys = content.journeys()
     content.pages()
     service = process.assemble(
@@ -64,11 +64,11 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
 
 
 COMMANDS: Final = {
-    "floor": Command(commands.floor_parser, commands.floor),
+    "send-cutoff": Command(commands.send_cutoff_parser, commands.send_cutoff, former_name="floor"),
     "rebuild": Command(partial(command.parser, "campaign", topics=True), commands.rebuild),
 }
 
 
 def main() -> int:
-    """The command line."""
+    """Runs the command line. Returns the exit status."""
     return process.main("campaign", CampaignSettings, build, commands=COMMANDS)

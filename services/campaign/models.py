@@ -28,7 +28,7 @@ class Base(DeclarativeBase):
 
 
 class Contact(Base):
-    """PROJECTION: what a message needs to know of a customer, by the newest version heard of."""
+    """PROJECTION: what a message needs to know of a customer, by the newest version that came."""
 
     __tablename__ = "contacts"
 
@@ -45,7 +45,7 @@ class Contact(Base):
 
 
 class Standing(Base):
-    """PROJECTION: the newest tier and stage heard of; an older or repeated change is passed over."""
+    """PROJECTION: the newest tier and stage that came; an older or repeated change is passed over."""
 
     __tablename__ = "standings"
 
@@ -179,8 +179,8 @@ class Ledger(Base):
     system_identifier: Mapped[int] = mapped_column(BigInteger)
     timeline_id: Mapped[int] = mapped_column(BigInteger)
     database_oid: Mapped[int] = mapped_column(BigInteger)
-    floor: Mapped[datetime | None] = mapped_column(
-        DateTime(timezone=True), comment="what could have been answered before it is never sent"
+    send_cutoff: Mapped[datetime | None] = mapped_column(
+        "floor", DateTime(timezone=True), comment="what could have been answered before it is never sent"
     )
     awaiting_since: Mapped[datetime | None] = mapped_column(
         DateTime(timezone=True), comment="since when nothing leaves until a floor is set"

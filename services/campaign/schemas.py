@@ -1,4 +1,4 @@
-"""What the campaign API takes and gives."""
+"""Requests and responses of the campaign API."""
 
 from datetime import datetime
 from typing import Annotated, Any, Self
@@ -18,13 +18,15 @@ class JourneyOut(BaseModel):
 
     id: str
     version: int
-    name: dict[str, str] = Field(description="by language", examples=[{"en": "Win back", "zh": "挽回即将流失的顾客"}])
-    active: bool = Field(description="False while it is paused")
+    name: dict[str, str] = Field(
+        description="the journey's name by language", examples=[{"en": "Win back", "zh": "挽回即将流失的顾客"}]
+    )
+    active: bool = Field(description="false while the journey is paused")
     definition: dict[str, Any]
 
     @classmethod
     def of(cls, published: Published) -> Self:
-        """A journey, as the API gives it."""
+        """Returns a journey, as the API gives it."""
         definition = msgspec.to_builtins(published.journey)
         return cls(
             id=published.journey.id,
@@ -42,13 +44,13 @@ class JourneysOut(BaseModel):
 
 
 class MessageOut(BaseModel):
-    """One message. `unknown` is one that may have been sent and never will be again."""
+    """One message. In the state `unknown` it may have been sent, and is never sent again."""
 
     id: UUID
     journey_id: str
     journey_version: int
     profile_id: UUID
-    trigger_id: str = Field(description="the id of the change that set it off")
+    trigger_id: str = Field(description="the id of the change that triggered the message")
     state: str
     subject: str | None
     attempts: int
@@ -60,7 +62,7 @@ class MessageOut(BaseModel):
 
 
 class MessagesOut(BaseModel):
-    """A page of messages; `next` is the cursor of the page after it, if there is one."""
+    """A page of messages. `next` is the cursor of the page after it, or null."""
 
     messages: list[MessageOut]
     next: str | None
@@ -94,8 +96,11 @@ class JourneyFiguresOut(BaseModel):
     journey_id: str
     states: dict[str, int] = Field(description="messages by state")
     sent_triggers: int = Field(description="distinct (profile, journey, trigger) among those sent")
-    p50_seconds: float | None = Field(description="from the cause's HTTP accept to handed over; changes by time apart")
-    p99_seconds: float | None
+    p50_seconds: float | None = Field(
+        description="median time from accepting the causing event over HTTP to handing over the message, in seconds; "
+        "changes by time alone are left out"
+    )
+    p99_seconds: float | None = Field(description="the same for 99 of 100 messages, in seconds")
 
 
 class FiguresOut(BaseModel):
@@ -109,20 +114,20 @@ class SendStopIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "a wrong price in a mail"}]})
 
-    reason: Text = Field("", max_length=500, description="for whoever asks later")
+    reason: Text = Field("", max_length=500, description="why, for whoever reads it later")
 
 
 class SendStopOut(BaseModel):
-    """Whether all sending is stopped; if so since when, by whose word, and why."""
+    """Whether all sending is stopped, and if so since when, by whom and why."""
 
     stopped: bool
     stopped_at: datetime | None
     stopped_by: str | None
-    reason: str | None = Field(description="empty if nobody gave one")
+    reason: str | None = Field(description="empty if no reason was given")
 
     @classmethod
     def of(cls, stop: SendStop | None) -> Self:
-        """The stop, or that there is none."""
+        """Returns the stop, or that there is none."""
         if stop is None:
             return cls(stopped=False, stopped_at=None, stopped_by=None, reason=None)
         return cls(stopped=True, stopped_at=stop.stopped_at, stopped_by=stop.stopped_by, reason=stop.reason)
@@ -135,31 +140,39 @@ def _iso(value: object) -> datetime:
     return datetime.fromisoformat(value)
 
 
-class FloorIn(BaseModel):
-    """The floor to set."""
+class SendCutoffIn(BaseModel):
+    """The send cutoff to set."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"at": "2026-03-01T12:00:00Z"}]})
 
     at: Annotated[datetime, BeforeValidator(_iso)] = Field(
-        description="no later than now; what could have been answered before it is never sent",
+        description="not later than now; messages for triggers from before it are never sent",
         examples=["2026-03-01T12:00:00Z"],
     )
 
 
-class FloorOut(BaseModel):
-    """The floor, and whether one is awaited."""
+class SendCutoffOut(BaseModel):
+    """The send cutoff, and whether one is awaited."""
 
-    awaiting: bool = Field(description="while true no message leaves, because the database was restored")
-    since: datetime | None = Field(description="since when a floor is awaited")
-    reason: str | None = Field(description="what says that the database was restored")
-    floor: datetime | None = Field(description="what could have been answered before it is never sent")
+    awaiting: bool = Field(description="true while no message leaves because the database was restored")
+    since: datetime | None = Field(description="since when a send cutoff is awaited")
+    reason: str | None = Field(description="the sign by which the restore was noticed")
+    send_cutoff: datetime | None = Field(
+        description="messages for triggers from before it are never sent; null if none was ever set"
+    )
 
     @classmethod
     def of(cls, ledger: Ledger) -> Self:
-        """The ledger's state, as the API gives it."""
+        """Returns the ledger's state, as the API gives it."""
         return cls(
             awaiting=ledger.awaiting_since is not None,
             since=ledger.awaiting_since,
             reason=ledger.reason,
-            floor=ledger.floor,
+            send_cutoff=ledger.send_cutoff,
         )
+
+
+class FormerSendCutoffOut(SendCutoffOut):
+    """The same under its former name, for programs that still ask at the former path."""
+
+    send_cutoff: datetime | None = Field(serialization_alias="floor")

@@ -25,23 +25,29 @@ class CampaignSettings(Settings):
     )
     smtp_tls: SmtpTls = Field(
         "false",
-        description="`implicit`: TLS from the first byte; `starttls`: required before anything is said; `true`: "
+        description="`implicit`: TLS from the first byte; `starttls`: required before anything is sent; `true`: "
         "implicit on port 465, else STARTTLS. The provider's certificate and name are verified",
     )
     smtp_ca_file: FilePath = Field(
         "", description="PEM certificates of the authority that signs the provider's; by default those of the system"
     )
     smtp_envelope_seconds: Seconds = Field(
-        20, gt=0, le=25, description="time for connecting, logging in and naming the recipient; then: try again later"
+        20,
+        gt=0,
+        le=25,
+        description="time for connecting, logging in and naming the recipient; after that it is tried again later",
     )
     smtp_data_seconds: Seconds = Field(
-        20, gt=0, le=25, description="time for the message itself; after that it is `unknown` whether it was taken"
+        20,
+        gt=0,
+        le=25,
+        description="time for the message itself; after that it is `unknown`: the provider may have it",
     )
     sender_lease_seconds: Seconds = Field(
         60,
         validate_default=True,
-        description="after so long, what a sender has in hand is taken for lost and becomes `unknown`; more than both "
-        "SMTP times and 10",
+        description="after so long, a message that a sender has in hand counts as lost and becomes `unknown`; more "
+        "than both SMTP times and 10 together",
     )
     sender_concurrency: int = Field(8, ge=1, le=100, description="messages handed over at the same time")
     public_url: RootUrl = Field(
@@ -51,14 +57,18 @@ class CampaignSettings(Settings):
     )
     links_secret: SecretStr = Field(
         SecretStr(""),
-        description="signs the links in mails; if empty, `PARTITION_SECRET` does. Changed, the links in mails of "
-        "before end",
+        description="signs the links in mails; if empty, `PARTITION_SECRET` does. If it is changed, links in "
+        "earlier mails no longer work",
     )
     confirmations_per_hour: int = Field(
-        1_000, ge=1, description="mails that ask for a confirmation of consent, to all addresses; more wait"
+        1_000,
+        ge=1,
+        description="most mails that ask to confirm consent, to all addresses together; others wait",
     )
-    frequency_cap_messages: int = Field(3, ge=1, description="messages that one customer may get, of all journeys…")
-    frequency_cap_hours: int = Field(168, ge=1, description="…within any so many hours")
+    frequency_cap_messages: int = Field(
+        3, ge=1, description="messages that one customer may get at most, from all journeys…"
+    )
+    frequency_cap_hours: int = Field(168, ge=1, description="…within any period of so many hours")
 
     @field_validator("mail_from")
     @classmethod
@@ -109,7 +119,7 @@ class CampaignSettings(Settings):
 
     @property
     def smtp_start_tls(self) -> bool:
-        """Whether a connection begins plain, and must turn to TLS before anything is said."""
+        """Whether a connection begins plain, and must turn to TLS before anything is sent."""
         return self.smtp_tls != "false" and not self.smtp_implicit_tls
 
     @property

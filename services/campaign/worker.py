@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
-from services.campaign.domain.delivery import Answer
+from services.campaign.domain.delivery import Reply
 from services.campaign.service import confirming, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
@@ -96,7 +96,7 @@ class Sender:
                 await channel.close()
 
     async def _send_due(self, tasks: asyncio.TaskGroup) -> float:
-        await self._take_back()
+        await self._put_back()
         await self._give_up_lost()
         claimed = await self._claim()
         if claimed.outgoing:
@@ -128,7 +128,7 @@ class Sender:
             self._doubtful[claim_id] = asyncio.get_running_loop().time() + self._rules.lease.total_seconds()
             raise
 
-    async def _take_back(self) -> None:
+    async def _put_back(self) -> None:
         """Puts back what was marked by claims that may have committed and were never answered: nobody has it in hand.
 
         A COMMIT can take effect after its connection was given up, so that looking once is not enough.
@@ -136,12 +136,12 @@ class Sender:
         if not self._doubtful:
             return
         async with self._database.work() as work:
-            taken = await sending.take_back(work, self._doubtful)
-            taken += await confirming.take_back(work, self._doubtful)
+            messages = await sending.put_back(work, self._doubtful)
+            messages += await confirming.put_back(work, self._doubtful)
         now = asyncio.get_running_loop().time()
         self._doubtful = {claim_id: until for claim_id, until in self._doubtful.items() if until > now}
-        if taken:
-            log.warning("sender.took_back", messages=taken)
+        if messages:
+            log.warning("sender.took_back", messages=messages)
 
     async def _give_up_lost(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -157,23 +157,23 @@ class Sender:
 
     async def _deliver(self, outgoing: Outgoing | Asking) -> None:
         try:
-            answer = await self._channels[outgoing.journey.channel].send(outgoing.mail)
-            await self._settle(outgoing, answer)
+            reply = await self._channels[outgoing.journey.channel].send(outgoing.mail)
+            await self._settle(outgoing, reply)
         finally:
             self._in_flight -= 1
             self._wake.set()
 
-    async def _settle(self, outgoing: Outgoing | Asking, answer: Answer) -> None:
+    async def _settle(self, outgoing: Outgoing | Asking, reply: Reply) -> None:
         """Notes the answer, trying again while PostgreSQL is away: forgotten, it would be `unknown` for ever."""
-        answered_at = self._clock.now()
+        replied_at = self._clock.now()
         deadline = asyncio.get_running_loop().time() + self._rules.lease.total_seconds()
         while True:
             try:
                 async with self._database.work() as work:
                     if isinstance(outgoing, Asking):
-                        await confirming.settle(work, outgoing, answer, answered_at=answered_at)
+                        await confirming.settle(work, outgoing, reply, replied_at=replied_at)
                     else:
-                        await sending.settle(work, self._rules, outgoing, answer, answered_at=answered_at)
+                        await sending.settle(work, self._rules, outgoing, reply, replied_at=replied_at)
                 failpoint("sender.after_settle")
                 return
             except _AWAY as error:

@@ -1,1 +1,1 @@
-"""Feedback: hears what customers say and acts on it."""
+"""Feedback: takes customers' responses to surveys and acts on them."""

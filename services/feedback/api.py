@@ -44,7 +44,7 @@ DEFAULT_PERIOD = timedelta(days=30)
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
-@router.post("/feedback", status_code=201, summary="Submit an answer to a survey")
+@router.post("/feedback", status_code=201, summary="Submit a response to a survey")
 async def submit(
     request: Request,
     body: FeedbackIn,
@@ -52,11 +52,11 @@ async def submit(
     caller: Caller,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> FeedbackCreated:
-    """Stores the answer and publishes it to the customer's profile. A detractor opens a case.
+    """Stores the response and publishes it to the customer's profile. A detractor's response opens a case.
 
-    A customer's own token may answer for that customer only, and counts once for each of their orders and survey, or
-    without one once for each survey and day; `unsolicited` says why an answer beyond that is kept and counts in no
-    figure. The same `Idempotency-Key` stores one answer.
+    With their own token, customers respond for themselves only. Such a response counts once for each survey and order,
+    or, without an order, once for each survey and day. Further responses are kept and count in no figure; `unsolicited`
+    says why. Requests with the same `Idempotency-Key` store one response.
     """
     if body.customer.profile_id is None:
         caller.require("feedback:write")
@@ -89,18 +89,18 @@ async def submit(
     return FeedbackCreated(id=made, unsolicited=unsolicited)
 
 
-@router.get("/figures", dependencies=[requires("feedback:read")], summary="NPS or CSAT over a period")
+@router.get("/figures", dependencies=[requires("feedback:read")], summary="Compute NPS or CSAT over a period")
 async def figures(
     database: Db, survey: Survey = Survey.NPS, since: Moment | None = None, until: Moment | None = None
 ) -> FiguresOut:
-    """The figures over `[since, until)`; by default the last 30 days."""
+    """Returns the figures over `[since, until)`, by default over the last 30 days."""
     async with database.work() as work:
         end = utc(until) if until else work.now
         start = utc(since) if since else max(end, EARLIEST + DEFAULT_PERIOD) - DEFAULT_PERIOD
         return FiguresOut.model_validate(await service.figures(work, survey, since=start, until=end))
 
 
-@router.get("/profiles/{profile_id}/responses", summary="A customer's answers, newest first")
+@router.get("/profiles/{profile_id}/responses", summary="List a customer's responses, newest first")
 async def responses(
     database: Db,
     caller: Caller,
@@ -108,8 +108,8 @@ async def responses(
     unsolicited: bool | None = None,
     limit: Annotated[PageSize, Query()] = 50,
 ) -> ResponsesOut:
-    """Those that count in no figure, too, with the reason, unless `unsolicited` says which are wanted. A merged
-    profile's id still answers.
+    """Returns the responses that count and, with the reason, those that count in no figure. `unsolicited` selects one
+    of the two. The id of a merged profile still works.
     """
     async with database.work() as work:
         await require_customer_or("feedback:read", caller, work, profile_id)
@@ -117,11 +117,17 @@ async def responses(
     return ResponsesOut(responses=rows)
 
 
-@router.get("/responses/unsolicited", dependencies=[requires("feedback:read")], summary="Answers that nobody asked for")
+@router.get(
+    "/responses/unsolicited",
+    dependencies=[requires("feedback:read")],
+    summary="List unsolicited responses, newest first",
+)
 async def unsolicited_responses(
     database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50
 ) -> UnsolicitedPage:
-    """Newest first, each with the reason why it counts in no figure; pass `next` as `cursor` for the page after."""
+    """Returns one page, each response with the reason why it counts in no figure. Pass `next` as `cursor` to get the
+    page after it.
+    """
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
         rows: list[Any] = list(await service.unsolicited_page(work, after=after, limit=limit))
@@ -129,14 +135,14 @@ async def unsolicited_responses(
     return UnsolicitedPage(responses=rows, next=encode_cursor(last["received_at"], last["id"]) if last else None)
 
 
-@router.get("/cases", dependencies=[requires("feedback:read")], summary="Cases, newest first")
+@router.get("/cases", dependencies=[requires("feedback:read")], summary="List cases, newest first")
 async def cases(
     database: Db,
     status: CaseStatus = CaseStatus.OPEN,
     cursor: str | None = None,
     limit: Annotated[PageSize, Query()] = 50,
 ) -> CasesOut:
-    """One page; pass `next` as `cursor` for the page after it."""
+    """Returns one page. Pass `next` as `cursor` to get the page after it."""
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
         rows: list[Any] = list(await service.cases(work, status, after=after, limit=limit))
@@ -146,7 +152,7 @@ async def cases(
 
 @router.post("/cases/{case_id}/close", dependencies=[requires("feedback:write")], summary="Close a case")
 async def close(database: Db, caller: Caller, case_id: UUID, body: CloseIn) -> CaseOut:
-    """Says that somebody acted. 409 if the case is closed already."""
+    """Closes a case, after somebody acted on it. Responds with 409 if the case is closed already."""
     async with database.work() as work:
         row = await service.close_case(work, case_id, by=Actor.of(caller), note=body.note)
     failpoint("feedback.after_close")

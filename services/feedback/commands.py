@@ -21,5 +21,5 @@ PLAN: Final = Plan(
 
 
 async def rebuild(settings: FeedbackSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Refills the projections; returns the exit status."""
+    """Refills the projections. Returns the exit status."""
     return await command.from_topics(PLAN, settings, arguments, clock)

@@ -9,7 +9,7 @@ from shared.kafka.consumer.batch import Handlers
 TOPICS = (PROFILE_EVENTS, PROFILES)
 
 HANDLERS: Handlers = {
-    FeedbackSubmitted: service.hear,
+    FeedbackSubmitted: service.on_feedback_submitted,
     OrderPlaced: service.note_orders,
     ProfileMerged: service.follow_merges,
 }

@@ -27,8 +27,8 @@ SATISFIED_FROM: Final = 4
 DISSATISFIED_TO: Final = 2
 
 
-# Why an answer counts in nothing.
-ANSWERED: Final = "the order, or the day, has been answered before"
+# Why a response counts in nothing.
+RESPONDED: Final = "the order, or the day, has been answered before"
 A_CLAIM: Final = "not believed when it was given"
 
 
@@ -41,9 +41,9 @@ class CaseStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """A survey's result. `score` is NPS from -100 to 100, or CSAT in percent; None without an answer.
+    """A survey's result. `score` is NPS from -100 to 100, or CSAT in percent; None without a response.
 
-    `unsolicited` answers are in none of the other numbers.
+    `unsolicited` responses are in none of the other numbers.
     """
 
     survey: Survey
@@ -56,7 +56,7 @@ class Figures:
 
 
 def problem_with(feedback: FeedbackSubmitted) -> str | None:
-    """Why an answer can't be taken, if so."""
+    """Returns why a response is refused; None if it is not."""
     scale = SURVEY_SCALES[feedback.survey]
     if feedback.rating not in scale:
         return f"rating: {feedback.rating} is not on the {feedback.survey} scale of {scale[0]} to {scale[-1]}"
@@ -64,12 +64,12 @@ def problem_with(feedback: FeedbackSubmitted) -> str | None:
 
 
 def needs_a_person(survey: Survey, rating: int) -> bool:
-    """Whether an answer opens a case: an NPS detractor, or a dissatisfied customer."""
+    """Returns whether a response opens a case: an NPS detractor, or a dissatisfied customer."""
     return rating < PASSIVE_FROM if survey is Survey.NPS else rating <= DISSATISFIED_TO
 
 
 def in_anothers_name(event: Event) -> str | None:
-    """Why an answer can't be that of whom it names, if so."""
+    """Returns why a response can't be that of the customer whom it names; None if it can."""
     if may_say_of(event.source_kind, FeedbackSubmitted, event.identities):
         return None
     names = ", ".join(sorted({one.namespace for one in event.identities} - {Namespace.ANONYMOUS_ID}))
@@ -77,23 +77,23 @@ def in_anothers_name(event: Event) -> str | None:
 
 
 def order_occasion(survey: str, order_id: str) -> str:
-    """What an answer about an order is given for."""
+    """Returns the occasion of a response about an order."""
     return f"order/{survey}/{order_id}"
 
 
 def day_occasion(survey: str, who: Identity | UUID, received_at: datetime) -> str:
-    """What an answer about no order is given for: the day (UTC) on which it was received, by whom it is."""
+    """Returns the occasion of a response about no order: the customer, and the day (UTC) on which it was received."""
     return f"day/{survey}/{received_at:%Y-%m-%d}/{who}"
 
 
-def figures(survey: Survey, answers: Mapping[int, int], *, unsolicited: int = 0) -> Figures:
-    """A survey's figures from how often each rating was given."""
+def figures(survey: Survey, ratings: Mapping[int, int], *, unsolicited: int = 0) -> Figures:
+    """Returns a survey's figures from how often each rating was given."""
     positive_from, neutral_from = (
         (PROMOTER_FROM, PASSIVE_FROM) if survey is Survey.NPS else (SATISFIED_FROM, DISSATISFIED_TO + 1)
     )
-    responses = sum(answers.values())
-    positive = sum(count for rating, count in answers.items() if rating >= positive_from)
-    neutral = sum(count for rating, count in answers.items() if neutral_from <= rating < positive_from)
+    responses = sum(ratings.values())
+    positive = sum(count for rating, count in ratings.items() if rating >= positive_from)
+    neutral = sum(count for rating, count in ratings.items() if neutral_from <= rating < positive_from)
     negative = responses - positive - neutral
     balance = positive - negative if survey is Survey.NPS else positive
     score = 100 * balance / responses if responses else None

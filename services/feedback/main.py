@@ -16,7 +16,7 @@ DESCRIPTION = "Hears what customers say: surveys and their figures, cases for th
 
 
 def build(settings: FeedbackSettings, clock: Clock | None = None) -> process.Service:
-    """A feedback service, wired but not started."""
+    """Returns a feedback service, wired but not started."""
     service = process.assemble(
         "feedback",
         settings,
@@ -33,5 +33,5 @@ COMMANDS: Final = {"rebuild": Command(partial(command.parser, "feedback", topics
 
 
 def main() -> int:
-    """The command line."""
+    """Runs the command line. Returns the exit status."""
     return process.main("feedback", FeedbackSettings, build, commands=COMMANDS)

@@ -16,7 +16,7 @@ class Base(DeclarativeBase):
 
 
 class Response(Base):
-    """RECORD: one answer. Its id is the id of its event, so that hearing it twice stores it once."""
+    """RECORD: one response. Its id is the id of its event, so that an event that comes twice is stored once."""
 
     __tablename__ = "responses"
     __table_args__ = (
@@ -38,7 +38,7 @@ class Response(Base):
     received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
-class AnsweredOccasion(Base):
+class Occasion(Base):
     """RECORD: what was answered by somebody whose word counts once: for an order, or for a day."""
 
     __tablename__ = "occasions"
@@ -57,7 +57,7 @@ class CustomerOrder(Base):
 
 
 class Case(Base):
-    """RECORD: somebody has to act on an answer."""
+    """RECORD: somebody has to act on a response."""
 
     __tablename__ = "cases"
     __table_args__ = (Index("cases_status_opened_at", "status", "opened_at", "id"),)

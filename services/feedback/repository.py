@@ -13,7 +13,7 @@ from shared.database.database import Work
 
 
 async def insert_response(work: Work, event: Event, *, published_here: bool, unsolicited: str | None) -> bool:
-    """Stores an answer under its event's id; False if it was there already."""
+    """Stores a response under its event's id; False if it was there already."""
     body = event.body
     assert isinstance(body, FeedbackSubmitted)
     row = await work.row(
@@ -41,14 +41,14 @@ async def insert_response(work: Work, event: Event, *, published_here: bool, uns
 
 
 async def set_profile(work: Work, response_id: UUID, profile_id: UUID) -> None:
-    """Notes whose answer it is."""
+    """Notes whose response it is."""
     await work.run(
         "UPDATE responses SET profile_id = :profile_id WHERE id = :id", id=response_id, profile_id=profile_id
     )
 
 
 async def claim_occasion(work: Work, occasion: str, response_id: UUID) -> bool:
-    """Whether an answer is the one that counts for an occasion: the first one is, for ever."""
+    """Returns whether a response is the one that counts for an occasion: the first one is, for ever."""
     row = await work.row(
         """
         INSERT INTO occasions AS o (occasion, response_id)
@@ -65,7 +65,7 @@ async def claim_occasion(work: Work, occasion: str, response_id: UUID) -> bool:
 
 
 async def unsolicited(work: Work, response_id: UUID) -> str | None:
-    """Why an answer counts in nothing, if so."""
+    """Returns why a response counts in nothing; None if it counts."""
     row = await work.row("SELECT unsolicited FROM responses WHERE id = :id", id=response_id)
     return None if row is None else row.unsolicited
 
@@ -85,7 +85,7 @@ async def note_orders(work: Work, owned: Iterable[tuple[str, UUID]]) -> None:
 
 
 async def has_order(work: Work, profile_ids: Sequence[UUID], order_id: str) -> bool:
-    """Whether an order is that of a customer, under any of their ids."""
+    """Returns whether an order belongs to a customer, under any of the customer's ids."""
     row = await work.row(
         """
         SELECT 1 FROM customer_orders
@@ -98,7 +98,7 @@ async def has_order(work: Work, profile_ids: Sequence[UUID], order_id: str) -> b
 
 
 async def open_case(work: Work, response_id: UUID, *, reason: str) -> bool:
-    """Opens a case on an answer, once; whether there was none."""
+    """Opens a case on a response, once; whether there was none."""
     opened = await work.run(
         "INSERT INTO cases (id, reason, opened_at) VALUES (:id, :reason, :now) ON CONFLICT (id) DO NOTHING",
         id=response_id,
@@ -130,7 +130,7 @@ _CASE = (
 
 
 async def case(work: Work, case_id: UUID) -> Mapping[str, Any] | None:
-    """One case with its answer."""
+    """Returns one case with its response."""
     row = await work.row(_CASE + "WHERE c.id = :id", id=case_id)
     return None if row is None else row._mapping
 
@@ -138,7 +138,7 @@ async def case(work: Work, case_id: UUID) -> Mapping[str, Any] | None:
 async def cases(
     work: Work, *, status: str, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """Cases of a status, newest first, behind a position."""
+    """Returns the cases of a status after a position, newest first."""
     opened_at, case_id = after or (None, None)
     rows = await work.rows(
         _CASE + "WHERE c.status = :status AND (CAST(:opened_at AS timestamptz) IS NULL "
@@ -155,7 +155,7 @@ async def cases(
 async def responses_of(
     work: Work, profile_ids: Sequence[UUID], *, unsolicited: bool | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """The answers given under any of a customer's ids, newest first: all, or those that count in nothing, or do."""
+    """Returns the responses under any of a customer's ids, newest first: all, those that count, or the others."""
     rows = await work.rows(
         """
         SELECT id, survey, rating, text, order_id, profile_id, occurred_at, unsolicited
@@ -175,7 +175,7 @@ async def responses_of(
 async def unsolicited_page(
     work: Work, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """Answers that count in nothing, as they were received, newest first, behind a position."""
+    """Returns the responses after a position that count in nothing, in the order they were received, newest first."""
     received_at, response_id = after or (None, None)
     rows = await work.rows(
         """
@@ -193,8 +193,8 @@ async def unsolicited_page(
     return [row._mapping for row in rows]
 
 
-async def answers(work: Work, survey: str, *, since: datetime, until: datetime) -> dict[int, int]:
-    """How often each rating was given in `[since, until)`, by answers that count."""
+async def ratings(work: Work, survey: str, *, since: datetime, until: datetime) -> dict[int, int]:
+    """Returns how often each rating was given in `[since, until)`, by responses that count."""
     rows = await work.rows(
         """
         SELECT rating, count(*) AS given
@@ -209,8 +209,8 @@ async def answers(work: Work, survey: str, *, since: datetime, until: datetime) 
     return {row.rating: row.given for row in rows}
 
 
-async def unsolicited_answers(work: Work, survey: str, *, since: datetime, until: datetime) -> int:
-    """How many answers given in `[since, until)` count in nothing."""
+async def unsolicited_responses(work: Work, survey: str, *, since: datetime, until: datetime) -> int:
+    """Returns how many responses given in `[since, until)` count in nothing."""
     row = await work.row(
         """
         SELECT count(*) AS given

@@ -1,4 +1,4 @@
-"""What the feedback API takes and gives."""
+"""Requests and responses of the feedback API."""
 
 from datetime import datetime
 from typing import Annotated, Final, Literal, Self
@@ -25,7 +25,7 @@ def _normal(namespace: Namespace, problem: str) -> AfterValidator:
     return AfterValidator(normal)
 
 
-NOBODY: Final = "is what systems send when they know nobody; leave it out"
+NOBODY: Final = "is a placeholder that systems send for an unknown customer; leave it out"
 UserId = Annotated[Value, _normal(Namespace.USER_ID, NOBODY)]
 AnonymousId = Annotated[Value, _normal(Namespace.ANONYMOUS_ID, NOBODY)]
 Email = Annotated[Value, _normal(Namespace.EMAIL, "is not a valid mail address")]
@@ -35,7 +35,7 @@ Phone = Annotated[
 
 
 class Customer(BaseModel):
-    """Who answers: a profile id, or at least one identity, in any spelling."""
+    """The customer who responds: a profile id, or at least one identity, in any spelling."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -53,7 +53,7 @@ class Customer(BaseModel):
 
 
 class FeedbackIn(BaseModel):
-    """An answer to a survey, about an order if `order_id` is given."""
+    """A response to a survey, about an order if `order_id` is given."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -78,14 +78,14 @@ class FeedbackIn(BaseModel):
 
 
 class FeedbackCreated(BaseModel):
-    """The id of the answer, which is also the id of its event."""
+    """The id of the response, which is also the id of its event."""
 
     id: UUID
-    unsolicited: str | None = Field(None, description="why it is kept and counts in no figure; null if it counts")
+    unsolicited: str | None = Field(None, description="why the response counts in no figure; null if it counts")
 
 
 class ResponseOut(BaseModel):
-    """One answer."""
+    """One response."""
 
     id: UUID
     survey: str
@@ -94,30 +94,32 @@ class ResponseOut(BaseModel):
     order_id: str | None
     profile_id: UUID | None
     occurred_at: datetime
-    unsolicited: str | None = Field(description="why it counts in no figure and opens no case; null if it counts")
+    unsolicited: str | None = Field(
+        description="why the response counts in no figure and opens no case; null if it counts"
+    )
 
 
 class ResponsesOut(BaseModel):
-    """A customer's answers, newest first."""
+    """A customer's responses, newest first."""
 
     responses: list[ResponseOut]
 
 
 class UnsolicitedOut(ResponseOut):
-    """One answer that nobody asked for. What it was given as is its sender's word; when it was received is ours."""
+    """One unsolicited response. `occurred_at` is the sender's word; `received_at` is by this platform's clock."""
 
     received_at: datetime
 
 
 class UnsolicitedPage(BaseModel):
-    """A page of answers that nobody asked for; `next` is the cursor of the page after it, if there is one."""
+    """A page of unsolicited responses. `next` is the cursor of the page after it, or null."""
 
     responses: list[UnsolicitedOut]
     next: str | None
 
 
 class FiguresOut(BaseModel):
-    """A survey's result: NPS from -100 to 100, CSAT in percent of satisfied answers."""
+    """A survey's result: NPS from -100 to 100, CSAT in percent of satisfied responses."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -127,11 +129,11 @@ class FiguresOut(BaseModel):
     neutral: int
     negative: int = Field(description="detractors (0 to 6), or dissatisfied (1, 2)")
     score: float | None
-    unsolicited: int = Field(description="answers of the period that nobody asked for; in none of the other numbers")
+    unsolicited: int = Field(description="unsolicited responses of the period; they are in none of the other numbers")
 
 
 class CaseOut(BaseModel):
-    """A case and the answer that opened it."""
+    """A case and the response that opened it."""
 
     id: UUID
     status: str
@@ -148,14 +150,14 @@ class CaseOut(BaseModel):
 
 
 class CasesOut(BaseModel):
-    """A page of cases; `next` is the cursor of the page after it, if there is one."""
+    """A page of cases. `next` is the cursor of the page after it, or null."""
 
     cases: list[CaseOut]
     next: str | None
 
 
 class CloseIn(BaseModel):
-    """What was done about it."""
+    """What was done about the case."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"note": "called, and refunded"}]})
 

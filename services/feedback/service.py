@@ -1,4 +1,4 @@
-"""The use cases of feedback: submit, hear, figures, cases. Nothing here commits."""
+"""The use cases of feedback: submit, on_feedback_submitted, figures, cases. Nothing here commits."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -49,9 +49,9 @@ async def submit(
     by_customer: bool = False,
     partition_secret: bytes,
 ) -> UUID:
-    """Stores an answer given here and publishes it as a fact; returns its id.
+    """Stores a response given here and publishes it as a fact; returns its id.
 
-    A customer's own answer (`by_customer`) counts once for an occasion; beyond that it is published as a claim.
+    A customer's own response (`by_customer`) counts once for an occasion; beyond that it is published as a claim.
     """
     if reason := domain.problem_with(feedback):
         raise NotOnTheScale(reason)
@@ -66,7 +66,7 @@ async def submit(
         profile_id=profile_id,
         traceparent=traceparent(),
     )
-    reason = await _answered_before(work, event, feedback, profile_id) if by_customer and profile_id else None
+    reason = await _responded_before(work, event, feedback, profile_id) if by_customer and profile_id else None
     event = msgspec.structs.replace(event, unverified=reason is not None)
     await _store(work, event, feedback, published_here=True, unsolicited=reason)
     key = str(profile_id) if profile_id else str(best(identities))
@@ -74,8 +74,8 @@ async def submit(
     return event.event_id
 
 
-async def hear(work: Work, events: Sequence[Event]) -> None:
-    """Takes in answers that a profile owns now: ours learn whose they are, those of others are stored."""
+async def on_feedback_submitted(work: Work, events: Sequence[Event]) -> None:
+    """Takes in responses that a profile owns now: ours learn whose they are, those of others are stored."""
     for event in events:
         body = event.body
         if not isinstance(body, FeedbackSubmitted) or event.profile_id is None:
@@ -88,7 +88,7 @@ async def hear(work: Work, events: Sequence[Event]) -> None:
 
 
 async def follow_merges(work: Work, events: Sequence[Event]) -> None:
-    """Notes which profile stands for which; answers are found under every id that a customer ever had."""
+    """Notes which profile stands for which; responses are found under every id that a customer ever had."""
     bodies = (event.body for event in events)
     await aliases.lock_merges(work)
     merges = [body for body in bodies if isinstance(body, ProfileMerged)]
@@ -96,7 +96,7 @@ async def follow_merges(work: Work, events: Sequence[Event]) -> None:
 
 
 async def note_orders(work: Work, events: Sequence[Event]) -> None:
-    """Notes whose orders are: an answer about one's own order counts. What is only claimed is nobody's."""
+    """Notes whose orders are: a response about one's own order counts. What is only claimed is nobody's."""
     await repository.note_orders(
         work,
         (
@@ -108,23 +108,23 @@ async def note_orders(work: Work, events: Sequence[Event]) -> None:
 
 
 async def _why_unsolicited(work: Work, event: Event, feedback: FeedbackSubmitted, profile_id: UUID) -> str | None:
-    """Why an answer from elsewhere counts in nothing, if so. What a server or a service says is believed."""
+    """Why a response from elsewhere counts in nothing, if so. What a server or a service says is believed."""
     if reason := domain.in_anothers_name(event):
         return reason
     if event.unverified:
         return domain.A_CLAIM
     if event.source_kind is not SourceKind.PUBLIC:
         return None
-    return await _answered_before(work, event, feedback, profile_id)
+    return await _responded_before(work, event, feedback, profile_id)
 
 
-async def _answered_before(work: Work, event: Event, feedback: FeedbackSubmitted, profile_id: UUID) -> str | None:
+async def _responded_before(work: Work, event: Event, feedback: FeedbackSubmitted, profile_id: UUID) -> str | None:
     names = await aliases.names(work, profile_id)
     if feedback.order_id is not None and await repository.has_order(work, names, feedback.order_id):
         occasion = domain.order_occasion(feedback.survey, feedback.order_id)
     else:
         occasion = domain.day_occasion(feedback.survey, best(event.identities) or names[0], event.received_at)
-    return None if await repository.claim_occasion(work, occasion, event.event_id) else domain.ANSWERED
+    return None if await repository.claim_occasion(work, occasion, event.event_id) else domain.RESPONDED
 
 
 async def _store(
@@ -140,13 +140,13 @@ async def _store(
 
 async def figures(work: Work, survey: Survey, *, since: datetime, until: datetime) -> Figures:
     """A survey's figures over `[since, until)`."""
-    answers = await repository.answers(work, survey, since=since, until=until)
-    unsolicited = await repository.unsolicited_answers(work, survey, since=since, until=until)
-    return domain.figures(survey, answers, unsolicited=unsolicited)
+    ratings = await repository.ratings(work, survey, since=since, until=until)
+    unsolicited = await repository.unsolicited_responses(work, survey, since=since, until=until)
+    return domain.figures(survey, ratings, unsolicited=unsolicited)
 
 
 async def unsolicited(work: Work, response_id: UUID) -> str | None:
-    """Why an answer counts in nothing, if so."""
+    """Why a response counts in nothing, if so."""
     return await repository.unsolicited(work, response_id)
 
 
@@ -160,7 +160,7 @@ async def cases(
 async def responses_of(
     work: Work, profile_id: UUID, *, unsolicited: bool | None = None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """A customer's answers, newest first: all, or those that count in nothing, or do. A merged id still answers."""
+    """Returns a customer's responses, newest first: all, or those that count in nothing, or do."""
     names = await aliases.names(work, profile_id)
     return await repository.responses_of(work, names, unsolicited=unsolicited, limit=limit)
 
@@ -168,7 +168,7 @@ async def responses_of(
 async def unsolicited_page(
     work: Work, *, after: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Mapping[str, Any]]:
-    """A page of answers that count in nothing, newest first."""
+    """A page of responses that count in nothing, newest first."""
     return await repository.unsolicited_page(work, after=after, limit=limit)
 
 

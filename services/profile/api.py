@@ -37,15 +37,17 @@ Ref = Annotated[
 ]
 
 
-@router.get("/profiles", dependencies=[requires("profile:read")], summary="Search customers, seen last first")
+@router.get("/profiles", dependencies=[requires("profile:read")], summary="Search customers, most recently seen first")
 async def search(
     database: Db,
-    q: Annotated[str | None, Query(description="the beginning of any identity", min_length=2, max_length=256)] = None,
+    q: Annotated[
+        str | None, Query(description="what one of the customer's identities begins with", min_length=2, max_length=256)
+    ] = None,
     min_orders: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     cursor: str | None = None,
     limit: Annotated[PageSize, Query()] = 50,
 ) -> ProfilesOut:
-    """One page; pass `next` as `cursor` for the page after it."""
+    """Returns one page. Pass `next` as `cursor` to get the page after it."""
     before = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
         rows: list[Any] = await read.search(work, prefix=q, min_orders=min_orders, before=before, limit=limit)
@@ -53,19 +55,19 @@ async def search(
     return ProfilesOut(profiles=rows, next=encode_cursor(last["last_seen"], last["id"]) if last else None)
 
 
-@router.get("/totals", dependencies=[requires("profile:read")], summary="Orders and spend of all customers")
+@router.get("/totals", dependencies=[requires("profile:read")], summary="Sum up the orders and spend of all customers")
 async def totals(database: Db) -> TotalsOut:
-    """Orders that count, and what was paid and not refunded, by currency."""
+    """Returns by currency how many orders count, and what was paid and not refunded."""
     async with database.work() as work:
         rows: list[Any] = await read.totals(work)
     return TotalsOut(totals=rows)
 
 
-@router.get("/profiles/{ref:path}/timeline", summary="A customer's events, newest first")
+@router.get("/profiles/{ref:path}/timeline", summary="List a customer's events, newest first")
 async def timeline(
     database: Db, caller: Caller, ref: Ref, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50
 ) -> TimelineOut:
-    """One page; pass `next` as `cursor` for the page after it."""
+    """Returns one page. Pass `next` as `cursor` to get the page after it."""
     before = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
         profile_id = await _readable(work, caller, ref)
@@ -82,35 +84,38 @@ async def timeline(
 @router.get(
     "/profiles/{ref:path}/identity-log",
     dependencies=[requires("profile:read")],
-    summary="Why a customer is one customer",
+    summary="List the decisions about a customer's identity",
 )
 async def identity_log(database: Db, ref: Ref, limit: Annotated[PageSize, Query()] = 50) -> IdentityLogOut:
-    """The decisions that made, linked and merged this customer, newest first."""
+    """Returns the decisions that created, linked and merged this customer, newest first."""
     async with database.work() as work:
         decisions: list[Any] = list(await read.identity_log(work, ref, limit=limit))
     return IdentityLogOut(decisions=decisions)
 
 
-@router.get("/profiles/{ref:path}/consents", summary="A customer's consent, who said so, and how")
+@router.get("/profiles/{ref:path}/consents", summary="Read a customer's consent, with its source and evidence")
 async def consents(database: Db, caller: Caller, ref: Ref) -> ConsentsOut:
-    """By channel and purpose; what is not listed was never given."""
+    """Returns consent by channel and purpose. Consent that is not listed was never given."""
     async with database.work() as work:
         profile_id = await _readable(work, caller, ref)
         found: list[Any] = await read.consents(work, profile_id)
     return ConsentsOut(profile_id=profile_id, consents=found)
 
 
-# Last, because an identity may hold slashes: this address takes in whatever the three above do not.
-@router.get("/profiles/{ref:path}", summary="One customer, all round")
+# Last, because an identity may hold slashes: this route matches whatever the three above do not.
+@router.get("/profiles/{ref:path}", summary="Read the profile of one customer")
 async def profile(database: Db, caller: Caller, ref: Ref) -> ProfileOut:
-    """Identities, traits, consent, orders, spend, refunds, margin, pages, categories, feedback."""
+    """Returns identities, traits, consent, orders, spend, refunds, margin, top pages and categories, and feedback."""
     async with database.work() as work:
         found = await read.profile(work, await _readable(work, caller, ref))
     return ProfileOut.model_validate(found)
 
 
 async def _readable(work: Work, caller: Principal, ref: str) -> UUID:
-    """The profile behind `ref`, if the caller may read it. A customer never learns whether another is known."""
+    """Returns the id of the profile that `ref` names, if the caller may read it.
+
+    A customer never learns whether another customer is known.
+    """
     if caller.scopes:
         caller.require("profile:read")
         return await read.resolve(work, ref)

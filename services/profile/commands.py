@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 
 def identity_parser() -> argparse.ArgumentParser:
-    """What may stand behind `identity`."""
+    """Returns the parser of what may stand after `identity`."""
     parser = argparse.ArgumentParser(prog="python -m services.profile identity")
     commands = parser.add_subparsers(dest="command", required=True)
     listing = commands.add_parser(

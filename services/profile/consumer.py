@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from functools import partial
 
-from services.profile.service.take_in import take_in
+from services.profile.service.fold import fold_events
 from shared.contracts.events import FACTS
 from shared.contracts.identity import Namespace
 from shared.contracts.topics import EVENTS
@@ -14,4 +14,4 @@ TOPICS = (EVENTS,)
 
 def handlers(identity_limits: Mapping[Namespace, int]) -> Handlers:
     """All facts are folded by one function, so that a batch is one fold."""
-    return dict.fromkeys(FACTS, partial(take_in, limits=identity_limits))
+    return dict.fromkeys(FACTS, partial(fold_events, limits=identity_limits))

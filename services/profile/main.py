@@ -16,7 +16,10 @@ DESCRIPTION = "One view of each customer: identity, traits, consent, orders, tim
 
 
 def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool = True) -> process.Service:
-    """A profile service, wired but not started. `swaps` is False only in the test that shows what the swap is for."""
+    """Returns a profile service, wired but not started.
+
+    `swaps` is False only in the test that shows what the swap is for.
+    """
     service = process.assemble(
         "profile",
         settings,
@@ -36,5 +39,5 @@ COMMANDS: Final = {
 
 
 def main() -> int:
-    """The command line."""
+    """Runs the command line. Returns the exit status."""
     return process.main("profile", ProfileSettings, build, commands=COMMANDS)

@@ -1,4 +1,4 @@
-"""What the profile API gives."""
+"""Responses of the profile API."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Rating(BaseModel):
-    """Answers to one survey."""
+    """The customer's responses to one survey. `answers` counts them."""
 
     answers: int
     average: float
@@ -22,20 +22,24 @@ class TopName(BaseModel):
 
 
 class ConsentOut(BaseModel):
-    """What stands of consent to one channel and purpose, since when, and who said so."""
+    """Consent to one channel and purpose: its state, since when, and by which source."""
 
     channel: str
     purpose: str
     state: Literal["granted", "withdrawn"]
     changed_at: datetime = Field(description="by the customer's time")
-    event_id: UUID | None = Field(description="the event that says so; null where that was not kept yet")
+    event_id: UUID | None = Field(
+        description="the event that made the change; null for changes from before this was kept"
+    )
     source_id: str | None = Field(description="the source of that event")
     source_kind: str | None = Field(description="public, server or service")
-    evidence: dict[str, Any] = Field(description="how it was said: the form, its wording, a confirmation, …")
+    evidence: dict[str, Any] = Field(
+        description="how consent was given or withdrawn: the form, its wording, a confirmation, …"
+    )
 
 
 class ConsentsOut(BaseModel):
-    """A customer's consent, by channel and purpose. What is not listed was never given."""
+    """A customer's consent, by channel and purpose. Consent that is not listed was never given."""
 
     profile_id: UUID
     consents: list[ConsentOut]
@@ -66,21 +70,23 @@ class ProfileSummary(BaseModel):
 class ProfileOut(ProfileSummary):
     """The 360° view of one customer."""
 
-    merged_ids: list[UUID] = Field(description="former ids, which still answer")
+    merged_ids: list[UUID] = Field(description="the ids of profiles that were merged into this one; they still work")
     refunded_minor: dict[str, int]
-    margin_minor: dict[str, int] = Field(description="over the orders whose costs are known")
-    top: dict[str, list[TopName]] = Field(description="page, product_viewed, category_viewed, category_bought")
+    margin_minor: dict[str, int] = Field(description="margin over the orders whose costs are known")
+    top: dict[str, list[TopName]] = Field(
+        description="the most frequent names by kind: page, product_viewed, category_viewed, category_bought"
+    )
 
 
 class ProfilesOut(BaseModel):
-    """A page of customers; `next` is the cursor of the page after it, if there is one."""
+    """A page of customers. `next` is the cursor of the page after it, or null."""
 
     profiles: list[ProfileSummary]
     next: str | None
 
 
 class TimelineEventOut(BaseModel):
-    """One event. A claim is what its source is not believed for."""
+    """One event. With `claim` it is kept, but not believed: its source is not trusted with it."""
 
     model_config = ConfigDict(from_attributes=True)
 
@@ -93,7 +99,7 @@ class TimelineEventOut(BaseModel):
     historical: bool
     unverified: bool
     body: dict[str, Any]
-    stated_at: datetime | None = Field(description="when its sender said it happened, before its clock was corrected")
+    stated_at: datetime | None = Field(description="when it happened by its sender's clock, before any correction")
     context: dict[str, Any] | None = Field(description="page, campaign, user agent, place, … where they are known")
 
 
@@ -121,7 +127,8 @@ class IdentityDecisionOut(BaseModel):
     rule_version: int
     reason: str
     provenance: str | None = Field(
-        description="who said so: public (a public key), server, service, or verified; null in decisions of before"
+        description="who made the link: public (a public key), server, service, or verified; "
+        "null in decisions from before this was kept"
     )
     verified: bool | None = Field(description="of a merge: whether a customer's token for the former id still counts")
 

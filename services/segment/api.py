@@ -14,24 +14,24 @@ from shared.http.guarded import GuardedRoute
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["segments"])
 
 
-@router.get("/profiles/{profile_id}/standing", summary="Where a customer stands")
+@router.get("/profiles/{profile_id}/standing", summary="Read a customer's tier and stage")
 async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOut:
-    """Tier, lifecycle stage and RFM, each with its reason. A merged profile's id still answers."""
+    """Returns tier, lifecycle stage and RFM scores, with reasons. The id of a merged profile still works."""
     async with database.work() as work:
         await require_customer_or("segment:read", caller, work, profile_id)
         found = await standings.standing(work, profile_id)
     return StandingOut.model_validate(dict(found))
 
 
-@router.get("/standings", dependencies=[requires("segment:read")], summary="Customers by tier and stage")
+@router.get("/standings", dependencies=[requires("segment:read")], summary="List customers by tier and stage")
 async def page(
     database: Db,
-    tier: Annotated[str | None, Query(description="a tier's name, as `GET /v1/tiers` has it")] = None,
+    tier: Annotated[str | None, Query(description="the name of a tier, from `GET /v1/tiers`")] = None,
     stage: Stage | None = None,
     cursor: str | None = None,
     limit: Annotated[PageSize, Query()] = 50,
 ) -> StandingsOut:
-    """One page by id, of everybody who stands there; pass `next` as `cursor` for the page after it."""
+    """Returns one page of the customers in this tier and stage. Pass `next` as `cursor` to get the page after it."""
     after = decode_cursor(cursor, tuple[UUID])[0] if cursor else None
     async with database.work() as work:
         rows: list[Any] = list(await standings.customers(work, tier=tier, stage=stage, after=after, limit=limit))
@@ -39,9 +39,9 @@ async def page(
     return StandingsOut(standings=rows, next=encode_cursor(last["profile_id"]) if last else None)
 
 
-@router.get("/tiers", dependencies=[requires("segment:read")], summary="The tiers")
+@router.get("/tiers", dependencies=[requires("segment:read")], summary="List the tiers")
 async def tiers(database: Db) -> TiersOut:
-    """Each tier with the spend it takes and the customers who have it, lowest first."""
+    """Returns each tier with the spend it requires and how many customers have it, lowest first."""
     async with database.work() as work:
         policy, by_tier, _ = await standings.counts(work)
     return TiersOut(
@@ -51,9 +51,9 @@ async def tiers(database: Db) -> TiersOut:
     )
 
 
-@router.get("/counts", dependencies=[requires("segment:read")], summary="Customers by tier and by stage")
+@router.get("/counts", dependencies=[requires("segment:read")], summary="Count customers by tier and by stage")
 async def counts(database: Db) -> CountsOut:
-    """How many customers stand where."""
+    """Returns how many customers each tier and each stage has."""
     async with database.work() as work:
         _, by_tier, by_stage = await standings.counts(work)
     return CountsOut(tiers=dict(by_tier), stages=dict(by_stage))

@@ -17,15 +17,15 @@ PLAN: Final = Plan(
     service="segment",
     tables=("standings", "orders", "profile_aliases"),
     topics=(PROFILE_EVENTS, PROFILES),
-    said=(SEGMENTS,),
+    own_topics=(SEGMENTS,),
     handlers={
-        OrderPlaced: standings.take_orders,
-        OrderCancelled: standings.take_orders,
-        OrderRefunded: standings.take_orders,
+        OrderPlaced: standings.fold_orders,
+        OrderCancelled: standings.fold_orders,
+        OrderRefunded: standings.fold_orders,
         ProfileChanged: standings.follow,
         ProfileMerged: standings.follow,
-        TierChanged: rebuilding.hear_told,
-        StageChanged: rebuilding.hear_told,
+        TierChanged: rebuilding.note_published,
+        StageChanged: rebuilding.note_published,
     },
     prepare=rebuilding.prepare,
     settle=rebuilding.settle,
@@ -34,5 +34,5 @@ PLAN: Final = Plan(
 
 
 async def rebuild(settings: SegmentSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Refills the projections; returns the exit status."""
+    """Refills the projections. Returns the exit status."""
     return await command.from_topics(PLAN, settings, arguments, clock)

@@ -9,9 +9,9 @@ from shared.kafka.consumer.batch import Handlers
 TOPICS = (PROFILE_EVENTS, PROFILES)
 
 HANDLERS: Handlers = {
-    OrderPlaced: standings.take_orders,
-    OrderCancelled: standings.take_orders,
-    OrderRefunded: standings.take_orders,
+    OrderPlaced: standings.fold_orders,
+    OrderCancelled: standings.fold_orders,
+    OrderRefunded: standings.fold_orders,
     ProfileChanged: standings.follow,
     ProfileMerged: standings.follow,
 }

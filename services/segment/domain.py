@@ -53,7 +53,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     monetary_cuts: tuple[int, int, int, int]
 
     def rank(self, tier: str) -> int:
-        """A tier's place, from 0; -1 for one that the policy does not have (any more)."""
+        """Returns a tier's place, from 0; -1 for one that the policy does not have (any more)."""
         return next((n for n, one in enumerate(self.tiers) if one.name == tier), -1)
 
 
@@ -100,7 +100,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def standing(policy: Policy, purchases: Sequence[Purchase], now: datetime) -> Standing:
-    """The standing of a customer with these purchases, at `now`. Purchases after `now` do not count yet."""
+    """Returns the standing of a customer with these purchases, at `now`. Purchases after `now` do not count yet."""
     made = sorted(one for one in purchases if one.placed_at <= now)
     window = timedelta(days=policy.tier_window_days)
     recent = [one for one in made if one.placed_at > now - window]

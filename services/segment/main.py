@@ -17,7 +17,7 @@ DESCRIPTION = "Tiers, lifecycle stages and RFM, kept current by events and by pa
 
 
 def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Service:
-    """A segment service, wired but not started."""
+    """Returns a segment service, wired but not started."""
     service = process.assemble(
         "segment",
         settings,
@@ -36,5 +36,5 @@ COMMANDS: Final = {"rebuild": Command(partial(command.parser, "segment", topics=
 
 
 def main() -> int:
-    """The command line."""
+    """Runs the command line. Returns the exit status."""
     return process.main("segment", SegmentSettings, build, commands=COMMANDS)

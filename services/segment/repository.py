@@ -29,7 +29,7 @@ _STORED = "SELECT profile_id, version, tier, stage, due_at FROM standings "
 
 
 async def policy(work: Work) -> Policy:
-    """What the tiers and stages mean."""
+    """Returns what the tiers and stages mean."""
     row = await work.row("SELECT definition::text AS definition FROM policies WHERE id = 'default'")
     assert row is not None
     found = _decode_policy(row.definition)
@@ -71,7 +71,7 @@ async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
 
 
 async def orders(work: Work, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], Order]:
-    """What is known of these (profile, order id)."""
+    """Returns what is known of these (profile, order id)."""
     wanted = sorted(set(keys))
     rows = await work.rows(
         "SELECT profile_id, order_id, facts::text AS facts FROM orders JOIN unnest(CAST(:profiles AS uuid[]), "
@@ -82,8 +82,8 @@ async def orders(work: Work, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUI
     return {(row.profile_id, row.order_id): _decode_order(row.facts) for row in rows}
 
 
-async def take_orders(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], Order]:
-    """Takes merged customers' orders away and returns them."""
+async def delete_orders_returning(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], Order]:
+    """Deletes merged customers' orders. Returns them."""
     rows = await work.rows(
         "DELETE FROM orders WHERE profile_id = ANY(CAST(:ids AS uuid[])) RETURNING profile_id, order_id, facts::text",
         ids=sorted(set(profile_ids)),
@@ -113,7 +113,7 @@ async def save_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> 
 
 
 async def purchases(work: Work, profile_ids: Iterable[UUID], *, currency: str) -> dict[UUID, list[Purchase]]:
-    """The orders that count of these customers. One in another currency counts with an amount of zero."""
+    """Returns the orders that count of these customers. One in another currency counts with an amount of zero."""
     rows = await work.rows(
         "SELECT profile_id, placed_at, CASE WHEN currency = :currency THEN net_minor ELSE 0 END AS net FROM orders "
         "WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[])) ORDER BY profile_id, placed_at",
@@ -159,7 +159,7 @@ async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing, datetim
 
 
 async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any] | None:
-    """One customer's standing as stored."""
+    """Returns one customer's standing as stored."""
     row = await work.row(
         "SELECT profile_id, version, tier, tier_reason, stage, stage_reason, recency, frequency, monetary, orders, "
         "window_spend_minor, last_order_at, due_at, evaluated_at FROM standings WHERE profile_id = :id",
@@ -191,7 +191,7 @@ async def customers(
 
 
 async def counts(work: Work) -> Sequence[Any]:
-    """How many customers stand at each (tier, stage)."""
+    """Returns how many customers stand at each (tier, stage)."""
     return await work.rows("SELECT tier, stage, count(*) AS customers FROM standings GROUP BY tier, stage")
 
 
@@ -201,33 +201,46 @@ _STANDING = (
     "s.tier, s.stage, s.recency, s.frequency, s.monetary, s.orders, s.window_spend_minor, s.last_order_at, s.due_at, "
     "s.tier_reason, s.stage_reason"
 )
-# What readers know of a customer: what the service holds, unless it has said something newer.
+# What readers know of a customer: what the service holds, unless it has published something newer.
 _KNOWN = (
     "SELECT s.profile_id, coalesce(greatest(l.version, t.version), 0) AS version, "
     "CASE WHEN t.version > coalesce(l.version, -1) THEN t.tier ELSE l.tier END AS tier, "
     "CASE WHEN t.version > coalesce(l.version, -1) THEN t.stage ELSE l.stage END AS stage "
     "FROM rebuild.standings s LEFT JOIN public.standings l USING (profile_id) LEFT JOIN (SELECT profile_id, "
     "max(version) AS version, max(value) FILTER (WHERE kind = 'tier') AS tier, "
-    "max(value) FILTER (WHERE kind = 'stage') AS stage FROM rebuild.told GROUP BY profile_id) t USING (profile_id)"
+    "max(value) FILTER (WHERE kind = 'stage') AS stage FROM rebuild.published GROUP BY profile_id) t USING (profile_id)"
 )
 
 
-async def make_told(work: Work) -> None:
-    """Makes the table of what readers were told last."""
+async def make_published(work: Work) -> None:
+    """Makes the table of what was published to readers last."""
     await work.run(
-        "CREATE UNLOGGED TABLE rebuild.told (profile_id uuid, kind text, version bigint NOT NULL, value text NOT NULL, "
-        "PRIMARY KEY (profile_id, kind))"
+        """
+        CREATE UNLOGGED TABLE rebuild.published (
+            profile_id uuid,
+            kind text,
+            version bigint NOT NULL,
+            value text NOT NULL,
+            PRIMARY KEY (profile_id, kind)
+        )
+        """
     )
 
 
-async def note_told(work: Work, told: Mapping[tuple[UUID, str], tuple[int, str]]) -> None:
+async def note_published(work: Work, published: Mapping[tuple[UUID, str], tuple[int, str]]) -> None:
     """Keeps, by (profile, kind), each (version, value) that is newer than what is here."""
-    rows = sorted(told.items())
+    rows = sorted(published.items())
     await work.run(
-        "INSERT INTO rebuild.told AS t (profile_id, kind, version, value) SELECT * FROM unnest(CAST(:ids AS uuid[]), "
-        "CAST(:kinds AS text[]), CAST(:versions AS bigint[]), CAST(:values AS text[])) "
-        "ON CONFLICT (profile_id, kind) DO UPDATE SET version = excluded.version, value = excluded.value "
-        "WHERE t.version < excluded.version",
+        """
+        INSERT INTO rebuild.published AS p (profile_id, kind, version, value)
+        SELECT *
+          FROM unnest(
+               CAST(:ids AS uuid[]), CAST(:kinds AS text[]), CAST(:versions AS bigint[]), CAST(:values AS text[])
+               )
+            ON CONFLICT (profile_id, kind)
+            DO UPDATE SET version = excluded.version, value = excluded.value
+         WHERE p.version < excluded.version
+        """,
         ids=[profile_id for (profile_id, _), _ in rows],
         kinds=[kind for (_, kind), _ in rows],
         versions=[version for _, (version, _) in rows],
@@ -236,7 +249,7 @@ async def note_told(work: Work, told: Mapping[tuple[UUID, str], tuple[int, str]]
 
 
 async def moments(work: Work, after: UUID, *, limit: int) -> dict[UUID, datetime]:
-    """When the service looked at the next customers, behind an id, whom the shadow was looked at another time."""
+    """Returns when the service looked at the next customers after an id, where the shadow has another time."""
     rows = await work.rows(
         "SELECT s.profile_id, l.evaluated_at FROM rebuild.standings s JOIN public.standings l USING (profile_id) "
         "WHERE s.profile_id > :after AND s.evaluated_at <> l.evaluated_at ORDER BY s.profile_id LIMIT :limit",
@@ -246,7 +259,7 @@ async def moments(work: Work, after: UUID, *, limit: int) -> dict[UUID, datetime
     return {row.profile_id: row.evaluated_at for row in rows}
 
 
-async def take_known_versions(work: Work) -> None:
+async def adopt_known_versions(work: Work) -> None:
     """Gives the shadow the highest version that readers may know of each customer."""
     await work.run(
         f"UPDATE rebuild.standings s SET version = k.version FROM ({_KNOWN}) k "
@@ -255,7 +268,10 @@ async def take_known_versions(work: Work) -> None:
 
 
 async def disagreements(work: Work, *, tier: str, stage: str) -> list[tuple[Stored, Standing]]:
-    """What readers know, and how it is, where that differs; who knows nothing takes `tier` and `stage` for granted."""
+    """Returns what readers know, and how it is, where that differs.
+
+    Readers who know nothing assume `tier` and `stage`.
+    """
     rows = await work.rows(
         f"SELECT s.profile_id, s.version, coalesce(k.tier, :tier) AS known_tier, "
         f"coalesce(k.stage, :stage) AS known_stage, {_STANDING} FROM rebuild.standings s "

@@ -1,4 +1,4 @@
-"""What the segment API gives."""
+"""Responses of the segment API."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 
 class StandingOut(BaseModel):
-    """Where a customer stands. Scores run from 1 to 5, 5 is best; None without an order."""
+    """A customer's tier, stage and RFM scores. Scores run from 1 to 5 (best); they are null without an order."""
 
     profile_id: UUID
     version: int
@@ -21,12 +21,14 @@ class StandingOut(BaseModel):
     orders: int
     window_spend_minor: int = Field(description="in the policy's currency, within the tier window")
     last_order_at: datetime | None
-    due_at: datetime | None = Field(description="when passing time alone may change something")
+    due_at: datetime | None = Field(
+        description="when the passing of time alone may change the tier, the stage or a score"
+    )
     evaluated_at: datetime | None
 
 
 class StandingRow(BaseModel):
-    """A customer, and where they stand. Scores run from 1 to 5, 5 is best; null without an order."""
+    """A customer with tier, stage and scores. Scores run from 1 to 5 (best); they are null without an order."""
 
     profile_id: UUID
     tier: str
@@ -40,14 +42,14 @@ class StandingRow(BaseModel):
 
 
 class StandingsOut(BaseModel):
-    """A page of customers; `next` is the cursor of the page after it, if there is one."""
+    """A page of customers. `next` is the cursor of the page after it, or null."""
 
     standings: list[StandingRow]
     next: str | None
 
 
 class TierOut(BaseModel):
-    """A tier, the spend it takes, and how many customers have it."""
+    """A tier, the spend it requires, and how many customers have it."""
 
     name: str
     from_minor: int

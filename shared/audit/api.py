@@ -29,7 +29,7 @@ class EntryOut(BaseModel):
 
     @classmethod
     def of(cls, entry: Entry) -> "EntryOut":
-        """The entry, with its hashes in hexadecimal."""
+        """Returns the entry, with its hashes in hexadecimal."""
         return cls(
             sequence=entry.sequence,
             at=entry.at,
@@ -55,9 +55,9 @@ def router_of(service: str) -> APIRouter:
     """Returns the route, under the service's admin scope."""
     router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["operations"])
 
-    @router.get("/audit", dependencies=[requires(f"{service}:admin")], summary="Who changed what, newest first")
+    @router.get("/audit", dependencies=[requires(f"{service}:admin")], summary="List who changed what, newest first")
     async def audit(database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50) -> AuditOut:
-        """One page of the audit log; pass `next` as `cursor` for the page after it.
+        """Returns one page of the audit log. Pass `next` as `cursor` to get the page after it.
 
         Each entry's hash covers its content and the hash before it; `python -m services.<name> audit verify` checks it.
         """

@@ -26,12 +26,12 @@ class Actor(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(cls, principal: Principal) -> "Actor":
-        """The caller of a route."""
+        """Returns the caller of a route."""
         return cls(principal.subject, tuple(sorted(principal.scopes)))
 
     @classmethod
     def at_command_line(cls, user: str) -> "Actor":
-        """A user of the operating system who runs a command."""
+        """Returns a user of the operating system who runs a command."""
         return cls(user, (COMMAND_LINE,))
 
 

@@ -20,7 +20,7 @@ def user() -> Actor:
 
 
 def parser(service: str) -> argparse.ArgumentParser:
-    """What may stand behind `audit`."""
+    """Returns the parser of what may stand after `audit`."""
     parser = argparse.ArgumentParser(prog=f"python -m services.{service} audit")
     commands = parser.add_subparsers(dest="command", required=True)
     verifying = commands.add_parser("verify", help="read the whole chain, and print its head or where it is broken")
@@ -29,7 +29,7 @@ def parser(service: str) -> argparse.ArgumentParser:
 
 
 async def run(service: str, database: Database, arguments: Sequence[str]) -> int:
-    """Verifies the audit log; returns the exit status: 1 if the chain does not hold or can't be read."""
+    """Verifies the audit log. Returns the exit status: 1 if the chain does not hold or can't be read."""
     chosen = parser(service).parse_args(arguments)
     try:
         async with database.work() as work:

@@ -53,7 +53,7 @@ async def page(work: Work, *, before: int | None, limit: int) -> Sequence[Entry]
 
 
 async def verify(work: Work, *, known: Head | None = None) -> tuple[Head, Sequence[Break]]:
-    """Reads the whole chain; returns its head and every place where it does not hold.
+    """Reads the whole chain. Returns its head and every place where it does not hold.
 
     `known` is a head noted before: whoever can write to the database could make the whole chain anew, and only a head
     that is kept elsewhere shows that.
@@ -103,5 +103,5 @@ async def _head(work: Work) -> Head:
 
 
 def _entry(row: Any) -> Entry:
-    said = dict(row._mapping)
-    return Entry(**said | {"previous": bytes(row.previous), "hash": bytes(row.hash)})
+    columns = dict(row._mapping)
+    return Entry(**columns | {"previous": bytes(row.previous), "hash": bytes(row.hash)})

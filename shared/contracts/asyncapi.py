@@ -25,7 +25,7 @@ CARRIED: Final[dict[str, tuple[type[Body], ...]]] = {
     topics.SEGMENTS: (TierChanged, StageChanged),
 }
 
-# CloudEvents attributes, as headers; those behind the first six are there when they say something.
+# CloudEvents attributes, as headers; those after the first six are there when they say something.
 HEADERS: Final = {
     "ce_specversion": "1.0",
     "ce_id": "the event's id: uuid5(source id, messageId)",
@@ -81,7 +81,7 @@ def document() -> dict[str, Any]:
                             "stated_at": {
                                 "type": "string",
                                 "format": "date-time",
-                                "description": "when the sender said it happened, before its clock was corrected",
+                                "description": "when it happened by the sender's clock, before any correction",
                             },
                             "context": {"$ref": "#/components/schemas/Context"},
                         },

@@ -77,7 +77,7 @@ class ProfileMerged(Body, frozen=True):
 class ConfirmationRequested(Body, frozen=True):
     """A visitor of a public source agreed, and gave an address; who has that mailbox is to be asked whether that is so.
 
-    `profile_id` is the visitor's, who may be somebody else. `requested_by` is the event that said it.
+    `profile_id` is the visitor's, who may be somebody else. `requested_by` is the event that states it.
     """
 
     profile_id: UUID

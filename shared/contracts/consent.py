@@ -1,6 +1,6 @@
 """Consent: to a channel and a purpose, granted or withdrawn.
 
-A pair is spelt `channel` where its purpose is marketing, and `channel:purpose` otherwise. So what was said by channel
+A pair is spelt `channel` where its purpose is marketing, and `channel:purpose` otherwise. So what was stated by channel
 alone, before there were purposes, means marketing, wherever it is kept.
 """
 
@@ -37,5 +37,5 @@ def pair_of(spelt: str) -> Pair:
 
 
 def is_word(text: str) -> bool:
-    """Whether a text may be a channel or a purpose: WORD_RULE."""
+    """Returns whether a text may be a channel or a purpose: WORD_RULE."""
     return _WORD.fullmatch(text) is not None

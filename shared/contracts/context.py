@@ -1,4 +1,4 @@
-"""The circumstances of an event: where it happened, and on what.
+"""The context of an event: where it happened, and on what.
 
 Part of the envelope, because every kind of event has them. All fields may be empty; nothing here decides whose an
 event is, or whether it is believed.
@@ -47,7 +47,7 @@ class Geo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Context(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """The circumstances of one event."""
+    """The context of one event."""
 
     ip: str = ""
     locale: str = ""

@@ -46,7 +46,7 @@ class NotKeepable(ValueError):
 
 
 def decode(raw: bytes) -> Any:
-    """Returns the value of a JSON text; raises `NotKeepable` for one that is not keepable, or no JSON."""
+    """Returns the value of a JSON text. Raises `NotKeepable` for one that is not keepable, or no JSON."""
     _check_depth(raw)
     try:
         value = _decode(raw)
@@ -70,7 +70,7 @@ def check(raw: bytes) -> None:
 
 
 def may_hold_long(raw: bytes) -> bool:
-    """Whether JSON may hold a name or a number that is too long: it does not where quotes follow each other closely."""
+    """Returns whether JSON may hold a name or number that is too long. Where quotes are close together it can't."""
     at, end = 0, len(raw) - LONG_BYTES
     while at < end:
         at = raw.rfind(_QUOTE, at, at + LONG_BYTES) + 1
@@ -85,7 +85,7 @@ def _check_depth(raw: bytes) -> None:
 
 
 def is_too_deep(raw: bytes) -> bool:
-    """Whether JSON is nested deeper than every later reader can be relied on to follow."""
+    """Returns whether JSON is nested deeper than every later reader can be relied on to follow."""
     if raw.count(b"{") + raw.count(b"[") <= MAX_DEPTH:
         return False  # so it is with nearly every event, and cheap to see
     brackets = _STRING.sub(b"", raw).translate(None, _OTHERS)

@@ -19,10 +19,10 @@ PARTITIONS: Final = 6  # fixed at creation: a customer's key must not move to an
 
 
 def dead_letters(service: str) -> str:
-    """The topic that keeps what `service` could not take in."""
+    """Returns the topic that keeps what `service` could not take in."""
     return f"rapport.{service}.dlq.v1"
 
 
 def is_dead_letters(topic: str) -> bool:
-    """Whether a topic is one of those."""
+    """Returns whether a topic is one of those."""
     return topic.endswith(".dlq.v1")

@@ -29,14 +29,14 @@ async def canonical(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, UUID]
 
 
 async def names(work: Work, profile_id: UUID) -> list[UUID]:
-    """Every id that means the same customer as `profile_id`, the canonical one first."""
+    """Returns every id that means the same customer as `profile_id`, the canonical one first."""
     root = (await canonical(work, [profile_id]))[profile_id]
     rows = await work.rows("SELECT profile_id FROM profile_aliases WHERE canonical_id = :root", root=root)
     return [root, *sorted(row.profile_id for row in rows)]
 
 
 async def opens(work: Work, subject: UUID, profile_id: UUID) -> bool:
-    """Whether a customer's token for `subject` opens `profile_id`, both under any id they ever had.
+    """Returns whether a customer's token for `subject` opens `profile_id`, both under any id they ever had.
 
     A former id opens the customer only where a trusted source made it one: what a public key says is no key.
     """

@@ -67,11 +67,11 @@ class Work:
             call()
 
     async def rows(self, statement: str, **parameters: Any) -> list[Any]:
-        """All rows of a statement."""
+        """Returns all rows of a statement."""
         return list((await self.connection.execute(sql(statement), parameters)).all())
 
     async def row(self, statement: str, **parameters: Any) -> Any | None:
-        """The first row of a statement, if there is one."""
+        """Returns the first row of a statement, if there is one."""
         return (await self.connection.execute(sql(statement), parameters)).first()
 
     async def run(self, statement: str, **parameters: Any) -> int:
@@ -138,7 +138,7 @@ class Database:
         work.committed()
 
     async def ping(self) -> None:
-        """Returns if PostgreSQL answers; raises otherwise."""
+        """Returns if PostgreSQL answers. Raises otherwise."""
         async with self.engine.connect() as connection:
             await connection.execute(sql("SELECT 1"))
 
@@ -194,12 +194,12 @@ def sqlstate(error: Exception) -> str:
 
 
 def refuses_data(error: Exception) -> bool:
-    """Whether PostgreSQL refused the data itself, so that trying again would change nothing."""
+    """Returns whether PostgreSQL refused the data itself, so that trying again would change nothing."""
     return sqlstate(error)[:2] in _REFUSED_CLASSES
 
 
 def is_away(error: Exception) -> bool:
-    """Whether PostgreSQL, or the way to it, is away, so that the same may succeed later: no refused data, no defect."""
+    """Returns whether PostgreSQL can't be reached, so that the same may succeed later: no refused data, no defect."""
     if isinstance(error, DBAPIError):
         return not sqlstate(error).startswith((*_REFUSED_CLASSES, *_DEFECT_CLASSES))
     return isinstance(error, DATABASE_AWAY)

@@ -44,7 +44,7 @@ def configuration(service: str) -> Config:
 
 
 def role_of(database_url: str) -> str:
-    """The role that a URL logs in as."""
+    """Returns the role that a URL logs in as."""
     return make_url(database_url).username or ""
 
 

@@ -7,5 +7,5 @@ from sqlalchemy import TextClause, text
 
 @lru_cache(maxsize=1000)
 def sql(statement: str) -> TextClause:
-    """A statement. The statements of this code are constants, and parsing one costs as much as running it."""
+    """Returns a statement. The statements of this code are constants, and parsing one costs as much as running it."""
     return text(statement)

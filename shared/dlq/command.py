@@ -128,7 +128,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parser(service: str) -> argparse.ArgumentParser:
-    """What may stand behind `dlq`."""
+    """Returns the parser of what may stand after `dlq`."""
     parser = _Parser(prog=f"python -m services.{service} dlq")
     commands = parser.add_subparsers(dest="command", required=True, parser_class=argparse.ArgumentParser)
     listing = commands.add_parser("list", help="print the open letters, and how many have which reason")

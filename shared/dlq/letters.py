@@ -26,7 +26,7 @@ class NotAPlace(Invalid):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One dead letter. Without a decision it is none: its batch was rolled back. Without a letter it is lost.
+    """One dead letter. Without a decision it is not dead: its batch was rolled back. Without a letter it is lost.
 
     `short` is its place as people type it: of the present cluster, without the cluster's id.
     """
@@ -62,7 +62,7 @@ class Letters(msgspec.Struct, frozen=True):
     entries: Mapping[str, Entry]
 
     def find(self, text: str) -> Entry:
-        """The letter at a place as people type it. Raises `NotAPlace` or `UnknownLetter`."""
+        """Returns the letter at a place as people type it. Raises `NotAPlace` or `UnknownLetter`."""
         full = f"{self.cluster_id}/{text}" if text.count("/") == 2 else text
         try:
             name = place_text(*place_of(full))
@@ -73,7 +73,7 @@ class Letters(msgspec.Struct, frozen=True):
         return self.entries[name]
 
     def chosen(self, wanted: Callable[[Entry], bool]) -> Sequence[Entry]:
-        """Those that are wanted, in order."""
+        """Returns those that are wanted, in order."""
         return [entry for entry in self.entries.values() if wanted(entry)]
 
 

@@ -24,15 +24,15 @@ def console() -> Console:
 
 
 def show_list(out: Console, entries: Sequence[Entry]) -> None:
-    """One line a letter, then how many have which reason."""
+    """Prints one line a letter, then how many have which reason."""
     out.width = max(out.width, MIN_WIDTH)
     if not entries:
         out.print("no dead letters")
         return
     table = _table("place", "state", "type", "event id", "at", "reason")
     for entry in entries:
-        said = _headers(entry)
-        kind, event_id = said.get("ce_type", "-"), said.get("ce_id", "-")
+        headers = _headers(entry)
+        kind, event_id = headers.get("ce_type", "-"), headers.get("ce_id", "-")
         table.add_row(*map(_text, (entry.short, _state(entry), kind, event_id, _at(entry), entry.reason)))
     out.print(table)
     reasons = _table("letters", "reason")
@@ -45,7 +45,7 @@ def show_list(out: Console, entries: Sequence[Entry]) -> None:
 
 
 def show_blocked(out: Console, blocked: Sequence[BlockedSource]) -> None:
-    """One line a source from which nothing is taken in; nothing if there is none."""
+    """Prints one line for each blocked source; nothing if there is none."""
     if not blocked:
         return
     table = _table("blocked source", "since", "refused", "cause", "the last reason")
@@ -56,7 +56,7 @@ def show_blocked(out: Console, blocked: Sequence[BlockedSource]) -> None:
 
 
 def show_one(out: Console, entry: Entry) -> None:
-    """Everything that is known of one letter."""
+    """Prints everything that is known of one letter."""
     out.print(_text(f"place   {entry.name}"))
     out.print(_text(f"state   {_state(entry)}"))
     out.print(_text(f"reason  {entry.reason}"))
@@ -111,12 +111,12 @@ def _pretty(value: bytes | None) -> str:
 
 
 def _bytes(value: bytes | None) -> str:
-    """Bytes as text, and what is none with its escapes."""
+    """Returns bytes as text; bytes that are not text are escaped."""
     return "" if value is None else value.decode(errors="backslashreplace")
 
 
 def printable(text: str) -> str:
-    """The text with its control characters escaped: they could rewrite what a terminal shows."""
+    """Returns the text with its control characters escaped: they could rewrite what a terminal shows."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

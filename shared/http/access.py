@@ -17,7 +17,7 @@ bearer: Final = HTTPBearer(auto_error=False, description="A JWT with audience `r
 async def principal(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 ) -> Principal:
-    """The caller, from the bearer token, which is verified once a request; raises `Unauthorized`."""
+    """Returns the caller, from the bearer token, which is verified once a request. Raises `Unauthorized`."""
     known: Principal | None = getattr(request.state, "principal", None)
     if known is not None:
         return known
@@ -45,7 +45,7 @@ class RequiredScope:
 
 
 def requires(scope: str) -> Any:
-    """A route dependency: the caller's token must have this scope."""
+    """Returns a route dependency: the caller's token must have this scope."""
     return Depends(RequiredScope(scope))
 
 
@@ -66,7 +66,7 @@ async def require_customer_or(scope: str, caller: Principal, work: Work, profile
 
 
 def database(request: Request) -> Database:
-    """The service's database, for routes: `async with database.work() as work`."""
+    """Returns the service's database, for routes: `async with database.work() as work`."""
     found: Database = request.app.state.database
     return found
 

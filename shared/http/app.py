@@ -9,7 +9,7 @@ from starlette.types import Receive, Scope, Send
 
 from shared.http import middleware, operations, problems
 from shared.http.auth import Verifier
-from shared.http.fast_routes import Answer, FastRoutes
+from shared.http.fast_routes import FastRoutes, Handler
 from shared.http.internal_errors import InternalErrors
 from shared.http.openapi import completed
 from shared.http.problems import Problem
@@ -20,7 +20,7 @@ from shared.http.values import storable_request
 class _Application(FastAPI):
     """Counts each request, and answers those in `fast_routes` before the framework and its own middleware do."""
 
-    def __init__(self, fast_routes: Mapping[str, Answer], **settings: Any) -> None:
+    def __init__(self, fast_routes: Mapping[str, Handler], **settings: Any) -> None:
         super().__init__(**settings)
         self._outermost = operations.MetricsMiddleware(
             InternalErrors(FastRoutes(self, super().__call__, fast_routes), problems.internal_error)
@@ -31,7 +31,7 @@ class _Application(FastAPI):
         await self._outermost(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
-        """The service's own description, with what the mechanisms answer for every route."""
+        """Returns the service's own description, with what the mechanisms answer for every route."""
         if self.openapi_schema is None:
             self.openapi_schema = completed(super().openapi())
         return self.openapi_schema
@@ -44,10 +44,13 @@ def create_app(
     routers: Sequence[APIRouter],
     health: operations.Health,
     verifier: Verifier,
-    fast_routes: Mapping[str, Answer] | None = None,
+    fast_routes: Mapping[str, Handler] | None = None,
     lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None,
 ) -> FastAPI:
-    """A service's application. Routes reach their dependencies through `app.state`; `fast_routes` is for hot ones."""
+    """Returns a service's application.
+
+    Routes reach their dependencies through `app.state`; `fast_routes` is for hot ones.
+    """
     app = _Application(
         fast_routes or {},
         title=f"Rapport {title}",

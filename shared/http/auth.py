@@ -79,7 +79,7 @@ class Verifier:
         except _NO_TOKEN as error:
             raise Unauthorized(f"bearer token: {error}") from None
         if lasts_too_long:
-            raise Unauthorized(f"bearer token: exp lies more than {self._max_life.days} days ahead; issue shorter ones")
+            raise Unauthorized(f"bearer token: exp is more than {self._max_life.days} days ahead; shorten it")
         return Principal(str(claims["sub"]), frozenset(str(claims.get("scope", "")).split()))
 
     async def _key(self, token: str) -> jwt.PyJWK | str:

@@ -10,19 +10,22 @@ MAX_VERSION_DIGITS: Final = 18  # of a version in an ETag; what PostgreSQL count
 
 
 def etag(version: int) -> str:
-    """A version as a strong entity tag."""
+    """Returns a version as a strong entity tag."""
     return f'"{version}"'
 
 
 def if_match(
     header: Annotated[str | None, Header(alias="If-Match", description="the ETag that was read")] = None,
 ) -> int:
-    """The version that an edit is of; raises `PreconditionRequired`, or `PreconditionFailed` for no tag of ours."""
+    """Returns the version that an edit is of.
+
+    Raises `PreconditionRequired`, or `PreconditionFailed` for no tag of ours.
+    """
     if header is None:
         raise PreconditionRequired("read it first, and send its ETag as If-Match")
     text = header.strip().removeprefix("W/").strip('"')
     if not text.isdecimal() or len(text) > MAX_VERSION_DIGITS:
-        raise PreconditionFailed("If-Match: no ETag that this API gave")
+        raise PreconditionFailed("If-Match: not an ETag of this API")
     return int(text)
 
 

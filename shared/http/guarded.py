@@ -19,7 +19,7 @@ class GuardedRoute(APIRoute):
     """A route whose token, if it takes one, and whose scopes are checked before path, query and body are."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """Returns the framework's handler, behind the check."""
+        """Returns the framework's handler, which runs after the check."""
         handle = super().get_route_handler()
         calls = [*_calls(self.dependant)]
         if principal not in calls:

@@ -22,7 +22,7 @@ def _without_slash(text: str) -> str:
 
 
 async def once(work: Work, key: str | None, fingerprint: str, make: Callable[[], Awaitable[UUID]]) -> tuple[UUID, bool]:
-    """Runs `make` once per `Idempotency-Key`, as `scoped_key` gives it; returns its id and whether it was made now.
+    """Runs `make` once per `Idempotency-Key`, as `scoped_key` gives it. Returns its id and whether it was made now.
 
     The same key with another request raises `Invalid`: it is a mistake of the caller.
     """
@@ -38,7 +38,7 @@ async def once(work: Work, key: str | None, fingerprint: str, make: Callable[[],
         row = await work.row("SELECT fingerprint, result FROM idempotency_keys WHERE key = :key", key=key)
         assert row is not None
         if row.fingerprint != fingerprint:
-            raise Invalid("Idempotency-Key: used before for another request")
+            raise Invalid("Idempotency-Key: already used for another request")
         return row.result, False
     made = await make()
     await work.run("UPDATE idempotency_keys SET result = :result WHERE key = :key", result=made, key=key)

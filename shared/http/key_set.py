@@ -51,7 +51,7 @@ class KeySet:
         if not self._fresh() or (self._failed and key_id not in self._keys):
             raise KeysAway("the issuer's key set can't be read", headers={"Retry-After": str(RETRY_SECONDS)})
         if key_id not in self._keys:
-            raise Unauthorized(f"bearer token: no key {key_id!r} in the key set")
+            raise Unauthorized(f"bearer token: the issuer's key set has no key {key_id!r}")
         return self._keys[key_id]
 
     def _due(self, key_id: str) -> bool:
@@ -85,7 +85,7 @@ def _keys_of(document: Any) -> dict[str, jwt.PyJWK]:
     """By their ids, the keys of a set; those of kinds that are not known here are left out. Raises ValueError."""
     listed = document.get("keys") if isinstance(document, dict) else None
     if not isinstance(listed, list):
-        raise ValueError("no object with a list of keys")
+        raise ValueError("not an object with a list of keys")
     found: dict[str, jwt.PyJWK] = {}
     for one in listed:
         try:

@@ -83,7 +83,7 @@ class FrontOut(BaseModel):
 @router.get(
     "/",
     tags=["operations"],
-    summary="Who this is, and where its documentation, health and metrics are",
+    summary="Read which service this is, and where its documentation, health and metrics are",
     response_model=FrontOut,
     responses={200: {"content": {"text/html": {"schema": {"type": "string"}}}}},
 )

@@ -26,7 +26,7 @@ _SCHEMES: Final[Mapping[str, Any]] = {
         "type": "apiKey",
         "in": "query",
         "name": "writeKey",
-        "description": "a source's write key in the address, which logs and histories keep: for public keys",
+        "description": "a source's write key in the URL, which logs and histories keep: for public keys only",
     },
 }
 # The query parameter of each scheme that has one.
@@ -46,14 +46,14 @@ _CHALLENGE: Final = {"WWW-Authenticate": {"description": "how to authenticate", 
 _RETRY: Final = {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}}
 _UNAUTHORIZED: Final = "The request carries no valid credential"
 _FORBIDDEN: Final = "The credential does not allow this"
-_INVALID: Final = "The request is not valid: what is wrong, and where"
+_INVALID: Final = "The request is not valid; the problem says what is wrong, and where"
 _AWAY: Final = "A dependency is away; send it again later"
-_OUTDATED: Final = "Somebody changed it since it was read"
-_UNVERSIONED: Final = "The edit does not say which version it is of"
+_OUTDATED: Final = "The resource has changed since it was read"
+_UNVERSIONED: Final = "The edit does not name the version that it changes"
 
 
 def completed(document: dict[str, Any]) -> dict[str, Any]:
-    """Returns the document with what every route answers, whatever its handler does."""
+    """Returns the document with the responses of every route, whatever its handler does."""
     components = document.setdefault("components", {})
     document["info"]["description"] = f"{document['info'].get('description', '')}\n\n{_STRICT}".strip()
     for name in _FASTAPIS_OWN:
@@ -77,17 +77,17 @@ def _complete(operation: dict[str, Any]) -> None:
         return  # errors in a shape of its own, which its route declares
     parameters = operation.get("parameters", [])
     if operation.get("security"):
-        _answers(responses, "401", _UNAUTHORIZED, _CHALLENGE)
-        _answers(responses, "403", _FORBIDDEN)
+        _declare_problem(responses, "401", _UNAUTHORIZED, _CHALLENGE)
+        _declare_problem(responses, "403", _FORBIDDEN)
     if parameters or "requestBody" in operation or UNKNOWN not in operation:
-        _answers(responses, "422", _INVALID)
+        _declare_problem(responses, "422", _INVALID)
     for parameter in parameters:
         if parameter["name"] == "If-Match":
             schema = {"type": "string", "pattern": r'^"[0-9]{1,9}"$'}
             parameter.update(required=True, schema=schema, example='"1"')
-            _answers(responses, "412", _OUTDATED)
-            _answers(responses, "428", _UNVERSIONED)
-    _answers(responses, "503", _AWAY, _RETRY)
+            _declare_problem(responses, "412", _OUTDATED)
+            _declare_problem(responses, "428", _UNVERSIONED)
+    _declare_problem(responses, "503", _AWAY, _RETRY)
     for response in responses.values():
         if _schema_of(response) == _PROBLEM_REF:
             response["content"] = {PROBLEM: response["content"][_JSON]}
@@ -108,12 +108,14 @@ def _examples_of(schema: Mapping[str, Any], schemas: Mapping[str, Any]) -> list[
     return []
 
 
-def _answers(responses: dict[str, Any], status: str, text: str, headers: Mapping[str, Any] | None = None) -> None:
+def _declare_problem(
+    responses: dict[str, Any], status: str, text: str, headers: Mapping[str, Any] | None = None
+) -> None:
     """Declares a problem with this status, unless its route says more of it."""
-    said = responses.setdefault(status, {"description": text})
-    said.setdefault("content", {_JSON: {"schema": {"$ref": _PROBLEM_REF}}})
+    response = responses.setdefault(status, {"description": text})
+    response.setdefault("content", {_JSON: {"schema": {"$ref": _PROBLEM_REF}}})
     if headers:
-        said.setdefault("headers", {}).update(headers)
+        response.setdefault("headers", {}).update(headers)
 
 
 def _schema_of(response: Mapping[str, Any]) -> str:

@@ -51,7 +51,7 @@ class Health:
         return None if self._relay is None else self._relay.keeper
 
     def checks(self) -> dict[str, bool]:
-        """What must be true for this process to do its work, beside PostgreSQL.
+        """Returns what must be true for this process to do its work, beside PostgreSQL.
 
         An API is ready while its relay waits for the broker: it answers, and the outbox keeps what is to be published.
         """
@@ -68,11 +68,11 @@ router = APIRouter(tags=["operations"])
 
 @router.get(
     "/health/live",
-    summary="Whether every loop of the process has given a sign of life lately",
-    responses={503: {"model": dict[str, Any], "description": "Some loop is silent"}},
+    summary="Check whether the process is alive",
+    responses={503: {"model": dict[str, Any], "description": "A loop is silent"}},
 )
 async def live(request: Request) -> JSONResponse:
-    """200 while every loop turns; 503 names those that do not."""
+    """Returns 200 while every loop of the process runs, and 503 with the names of those that are silent."""
     health: Health = request.app.state.health
     silent = health.heartbeat.silent()
     return JSONResponse({"live": not silent, "silent": silent}, 503 if silent else 200)
@@ -80,14 +80,15 @@ async def live(request: Request) -> JSONResponse:
 
 @router.get(
     "/health/ready",
-    summary="Whether the service can do its work now",
-    responses={503: {"model": dict[str, Any], "description": "Something that it needs is away, or it drains"}},
+    summary="Check whether the service can do its work",
+    responses={503: {"model": dict[str, Any], "description": "A dependency is away, or the service is draining"}},
 )
 async def ready(request: Request) -> JSONResponse:
-    """200 when PostgreSQL answers, what the process runs is well, and it is not draining.
+    """Returns 200 when PostgreSQL answers, what the process runs is well, and the process is not draining.
 
-    A consumer is well while it is connected; a relay that stands alone, when its last look at the outbox succeeded.
-    A stopped partition leaves it ready, because it still answers; `stopped` names it, `/health/lag` says why.
+    A consumer is well while it is connected; a relay in a process of its own, when its last look at the outbox
+    succeeded. With a stopped partition the service is still ready, because its API works. `stopped` names the
+    partition, and `/health/lag` says why.
     """
     health: Health = request.app.state.health
     checks = {"database": await _answers(health.database), **health.checks()}
@@ -96,15 +97,15 @@ async def ready(request: Request) -> JSONResponse:
     return JSONResponse({"ready": good, **checks, "stopped": stopped}, 200 if good else 503)
 
 
-@router.get("/health/lag", summary="What is still to be read and to be published")
+@router.get("/health/lag", summary="Read what is still to be read and to be published")
 async def lag(request: Request) -> dict[str, Any]:
-    """Records not yet read by this process, outbox rows, stopped and failing partitions, and blocked sources.
+    """Returns records that this process has not read, outbox rows, stopped and failing partitions, and blocked sources.
 
-    The first is null while it is not known: while the process has no partitions, or some partition is silent. It is
-    about the log of that cluster: a broker that has just been replaced may not have been noticed yet. `failing` are
-    partitions whose batches fail again and again and are tried again. A blocked source's records go to the dead
-    letters unread, until `dlq unblock`. With a broker that keeps nothing, `publishes_to` is the cluster that has all
-    that is not in the outbox and that some reader may lack; null while there is none.
+    `lag` is null while it is not known: while the process has no partitions, or a partition is silent. It is about the
+    log of `cluster`: a broker that was replaced just now may not have been noticed yet. `failing` names the partitions
+    whose batches fail again and again and are tried again. The records of a blocked source go to the dead letters
+    unread, until `dlq unblock`. With a broker that keeps nothing, `publishes_to` is the cluster that has everything
+    that is not in the outbox and that some reader may lack; it is null while there is no such cluster.
     """
     health: Health = request.app.state.health
     consumer = health.reader
@@ -137,7 +138,7 @@ async def _answers(database: Database) -> bool:
 
 
 class ConnectionCloseMiddleware:
-    """While the process drains, asks with each answer that the client let go of its connection.
+    """While the process drains, asks with each response that the client end its connection.
 
     A server that ends an idle connection may end it while a request arrives, and then no client can know what became
     of that. One that has read `Connection: close` sends nothing more on it (RFC 9112, section 9.6).
@@ -163,7 +164,7 @@ NO_STORE: Final = (b"cache-control", b"no-store")
 
 
 def private(headers: list[tuple[bytes, bytes]], method: str) -> list[tuple[bytes, bytes]]:
-    """Returns an answer's headers with those that keep it out of caches, unless the route says how to cache it, and
+    """Returns a response's headers with those that keep it out of caches, unless the route says how to cache it, and
     browsers from guessing its type.
 
     No cache keeps what answers a POST and does not say for how long; and Chromium takes a `no-store` answer that a page

@@ -37,7 +37,7 @@ class Problem(BaseModel):
 
 
 def problem(status: int, slug: str, title: str, detail: str, **extra: Any) -> JSONResponse:
-    """An answer in `application/problem+json`."""
+    """Returns a response in `application/problem+json`."""
     headers = extra.pop("headers", None)
     detail = keepable.text(detail, limit=MAX_DETAIL_LENGTH)
     body = {"type": PROBLEM_BASE + slug, "title": title, "status": status, "detail": detail, **extra}

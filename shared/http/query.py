@@ -24,10 +24,10 @@ async def known_query(request: Request) -> None:  # async: anything else would g
     if not request.scope["query_string"]:
         return
     route: Any = request.scope["route"]
-    said = route.openapi_extra or {}
-    if UNKNOWN in said:
+    operation = route.openapi_extra or {}
+    if UNKNOWN in operation:
         return
-    known = sorted({*_declared(route.dependant), *_described(said)})
+    known = sorted({*_declared(route.dependant), *_described(operation)})
     unknown = [name for name in dict.fromkeys(request.query_params) if name not in known]
     if not unknown:
         return
@@ -39,10 +39,10 @@ async def known_query(request: Request) -> None:  # async: anything else would g
 def _error(name: str, known: list[str]) -> dict[str, Any]:
     near = get_close_matches(name, known, 1)
     if near:
-        told = f"did you mean {near[0]}?"
+        hint = f"did you mean {near[0]}?"
     else:
-        told = f"this route knows {', '.join(known)}" if known else "this route has none"
-    return {"type": "extra_forbidden", "loc": ("query", name), "msg": f"unknown query parameter; {told}"}
+        hint = f"this route knows {', '.join(known)}" if known else "this route has none"
+    return {"type": "extra_forbidden", "loc": ("query", name), "msg": f"unknown query parameter; {hint}"}
 
 
 def _all(dependant: Dependant) -> Iterator[Dependant]:
@@ -56,8 +56,8 @@ def _declared(dependant: Dependant) -> Iterator[str]:
     return (field.alias for one in _all(dependant) for field in one.query_params)
 
 
-def _described(said: Mapping[str, Any]) -> Iterator[str]:
-    """Those that a handler reads from the request by itself, as its description says."""
-    yield from (one["name"] for one in said.get("parameters", ()) if one["in"] == "query")
-    for alternative in said.get("security", ()):
+def _described(operation: Mapping[str, Any]) -> Iterator[str]:
+    """Those that a handler reads from the request by itself, as its operation in OpenAPI says."""
+    yield from (one["name"] for one in operation.get("parameters", ()) if one["in"] == "query")
+    for alternative in operation.get("security", ()):
         yield from (QUERY_SCHEMES[scheme] for scheme in alternative if scheme in QUERY_SCHEMES)

@@ -11,7 +11,7 @@ from shared.errors import Invalid
 
 
 def storable(text: str) -> str:
-    """The text, if PostgreSQL can hold it; raises ValueError otherwise."""
+    """Returns the text, if PostgreSQL can hold it. Raises ValueError otherwise."""
     if "\x00" in text:
         raise ValueError("must not contain U+0000")
     return text
@@ -27,7 +27,7 @@ def _number(value: object) -> object:
     return value
 
 
-# Marks a number in a request's body that may be neither a text nor true or false; it stands behind the number's bounds,
+# Marks a number in a request's body that may be neither a text nor true or false; it stands after the number's bounds,
 # which the description would leave out otherwise.
 JSON_NUMBER: Final = BeforeValidator(_number)
 
@@ -37,7 +37,7 @@ Boolean = Annotated[bool, Strict()]
 
 def _rfc3339(value: object) -> object:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
-        raise ValueError("must be a moment by RFC 3339, such as 2026-03-01T12:00:00Z")
+        raise ValueError("must be a time in RFC 3339, such as 2026-03-01T12:00:00Z")
     return value
 
 

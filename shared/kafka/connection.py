@@ -33,7 +33,7 @@ class KafkaConnection:
 
     @cached_property
     def tls(self) -> ssl.SSLContext | None:
-        """The context, read from its files once; None without TLS. Raises OSError or ValueError."""
+        """Returns the context, read from its files once; None without TLS. Raises OSError or ValueError."""
         if self.protocol not in ENCRYPTED:
             return None
         return client_context(

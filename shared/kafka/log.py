@@ -45,7 +45,7 @@ class LogReader:
         self.cluster_id = cluster_id
 
     async def beginnings(self, places: Iterable[Place]) -> dict[Place, int]:
-        """The offset of the first record that each partition still has."""
+        """Returns the offset of the first record that each partition still has."""
         by_partition = {TopicPartition(place.topic, place.partition): place for place in places}
         with _away("asking where the log begins"):
             async with asyncio.timeout(SILENT_SECONDS):
@@ -53,7 +53,7 @@ class LogReader:
         return {place: found[partition] for partition, place in by_partition.items()}
 
     async def ends(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        """Where the leaders of these partitions say that their logs end.
+        """Returns where the leaders of these partitions say that their logs end.
 
         The embedded broker says where its last batch begins; `upto` reads ends off fetches.
         """
@@ -63,7 +63,7 @@ class LogReader:
         return found
 
     async def upto(self, begin: Mapping[Place, int], end: Mapping[Place, int | None]) -> AsyncIterator[Part]:
-        """Every record from `begin` until before `end`, which None makes the log's end as it is now.
+        """Yields every record from `begin` until before `end`, which None makes the log's end as it is now.
 
         The last part of each partition brings its `next_offset` to its end. Raises `BrokerAway` when the broker
         falls silent: also if the log ends before `end`.
@@ -81,21 +81,21 @@ class LogReader:
             return position[partition] if to is None or position[partition] < to else None
 
         now = asyncio.get_running_loop().time
-        heard = now()
+        last_reply = now()
         answers = Answers()
         while left:
             async for partition, records in self._ask(list(left), next_offset):
                 part = _part(left[partition], records, end[left[partition]])
                 position[partition] = part.next_offset
                 yield part
-                heard = now()
+                last_reply = now()
             for partition, place in list(left.items()):
                 if (reached := await self._reached(partition, position[partition], end[place], answers)) is not None:
                     del left[partition]
                     self._client.pause(partition)
                     yield Part(place, (), reached)
-                    heard = now()
-            if now() - heard > SILENT_SECONDS:
+                    last_reply = now()
+            if now() - last_reply > SILENT_SECONDS:
                 raise BrokerAway(f"no more records of {', '.join(f'{p.topic}/{p.partition}' for p in left)}")
 
     async def _ask(
@@ -159,7 +159,7 @@ async def reading(
 
 
 async def read(brokers: Brokers, topic: str) -> list[Record]:
-    """Every record of a topic from its beginning to its end, in order within each partition.
+    """Returns every record of a topic from its beginning to its end, in order within each partition.
 
     Raises `BrokerAway` if the broker falls silent. The topic must exist.
     """
@@ -170,7 +170,10 @@ async def read(brokers: Brokers, topic: str) -> list[Record]:
 
 
 async def ends(brokers: Brokers, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-    """Where the leaders of these partitions say that their logs end. Raises `BrokerAway` if one does not answer."""
+    """Returns where the leaders of these partitions say that their logs end.
+
+    Raises `BrokerAway` if one does not answer.
+    """
     async with reading(brokers) as log:
         return await log.ends(partitions)
 

@@ -33,7 +33,7 @@ class Pinned:
         self.cluster_id = cluster_id
 
     def is_open(self) -> bool:
-        """Whether the process at the other end has not closed it yet."""
+        """Returns whether the process at the other end has not closed it yet."""
         return bool(self._connection.connected())
 
 
@@ -45,7 +45,7 @@ async def pin(producer: AIOKafkaProducer) -> Pinned:
     client: Any = producer.client
     brokers: list[Any] = list(client.cluster.brokers())
     if len(brokers) != 1:
-        raise KafkaError(f"{len(brokers)} brokers; one that keeps nothing stands alone")
+        raise KafkaError(f"{len(brokers)} brokers; a broker that keeps nothing must be the only one")
     node = brokers[0].nodeId
     connection = await client._get_conn(node)
     if connection is None:

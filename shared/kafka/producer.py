@@ -53,12 +53,12 @@ Place = tuple[str, int]  # a topic, and a partition of it
 
 @lru_cache(REMEMBERED_KEYS)
 def partition_of(key: bytes, partitions: int) -> int:
-    """Where Kafka's own clients put a key: murmur2, modulo the number of partitions."""
+    """Returns where Kafka's own clients put a key: murmur2, modulo the number of partitions."""
     return int(murmur2(key) & 0x7FFF_FFFF) % partitions
 
 
 class _Round:
-    """Records that will travel to one broker together, and what all who wait for them will hear."""
+    """Records that will travel to one broker together, and the outcome for all who wait for them."""
 
     def __init__(self, client: AIOKafkaProducer, node: int | None) -> None:
         self.client: Any = client
@@ -67,18 +67,18 @@ class _Round:
         self.acknowledged: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def append_to(self, place: Place) -> Any:
-        """The method of this place's batch that adds a record, and returns None once the batch is full."""
+        """Returns the method that adds a record to this place's batch. It returns None once the batch is full."""
         batch = self.batches.get(place)
         if batch is None:
             batch = self.batches[place] = self.client.create_batch()
         return batch.append
 
     def records(self) -> int:
-        """How many it holds."""
+        """Returns how many records it holds."""
         return sum(batch.record_count() for batch in self.batches.values())
 
     def fail(self, error: BrokerAway) -> None:
-        """Tells those who wait, unless they know already. Nobody has to hear it: they may all be gone."""
+        """Tells those who wait, unless they know already. Nobody has to be there: they may all be gone."""
         if not self.acknowledged.done():
             self.acknowledged.set_exception(error)
             self.acknowledged.exception()
@@ -209,7 +209,7 @@ class Producer:
         return self._pinned.cluster_id
 
     def pinned_to(self) -> str | None:
-        """The cluster at the other end of its connection; None while there is none, or it has closed."""
+        """Returns the cluster at the other end of its connection; None while there is none, or it has closed."""
         return self._pinned.cluster_id if self._pinned is not None and self._pinned.is_open() else None
 
     async def send_in_order(self, messages: Sequence[Message], *, cluster_id: str = "") -> dict[int, LogPosition]:
@@ -336,14 +336,14 @@ async def _acknowledged(client: AIOKafkaProducer, batches: Mapping[Place, Any]) 
             answers: list[asyncio.Future[Any]] = []
             for (topic, partition), batch in batches.items():
                 answer = await client.send_batch(batch, topic, partition=partition)
-                answer.add_done_callback(_heard)  # a client that is given up may yet answer, to nobody
+                answer.add_done_callback(_retrieve_exception)  # a client that is given up may yet answer, to nobody
                 answers.append(answer)
             return {
                 place: (await asyncio.shield(answer)).offset for place, answer in zip(batches, answers, strict=True)
             }
 
 
-def _heard(answer: asyncio.Future[Any]) -> None:
+def _retrieve_exception(answer: asyncio.Future[Any]) -> None:
     if not answer.cancelled():
         answer.exception()
 

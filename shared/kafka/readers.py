@@ -15,10 +15,10 @@ READ_SECONDS: Final = 5
 
 
 async def passed_by_all(brokers: Brokers, names: Collection[str], *, cluster_id: str) -> dict[TopicPartition, int]:
-    """The least offset that all groups that read a topic have committed, by partition.
+    """Returns the least offset that all groups that read a topic have committed, by partition.
 
     A partition that some group has never committed, and a topic that nobody is known to read, have none. Raises
-    `KafkaError`, `OSError` or `TimeoutError` if that can't be said of this cluster.
+    `KafkaError`, `OSError` or `TimeoutError` if that can't be known of this cluster.
     """
     least: dict[TopicPartition, int] = {}
     async with asyncio.timeout(READ_SECONDS), cluster.admin(brokers) as admin:

@@ -114,8 +114,8 @@ async def ensure(client: AIOKafkaAdminClient, names: Iterable[str], *, replicati
     deadline = asyncio.get_running_loop().time() + STANDING_SECONDS
     while wrong := {name: found for name, found in await _partitions(client, names) if found != topics.PARTITIONS}:
         if any(wrong.values()):
-            said = ", ".join(f"{name} has {found}" for name, found in wrong.items() if found)
-            raise WrongPartitions(f"{said} partitions instead of {topics.PARTITIONS}")
+            counts = ", ".join(f"{name} has {found}" for name, found in wrong.items() if found)
+            raise WrongPartitions(f"{counts} partitions instead of {topics.PARTITIONS}")
         if asyncio.get_running_loop().time() > deadline:
             raise UnknownTopicOrPartitionError(f"created, but not there: {', '.join(wrong)}")
         await asyncio.sleep(0.1)
@@ -136,7 +136,7 @@ def _configs(name: str) -> dict[str, str]:
 
 
 async def ensure_topics(brokers: Brokers, names: Iterable[str], *, replication: int, patience_seconds: float) -> None:
-    """`ensure`, trying again until the broker answers; raises what it said last."""
+    """`ensure`, trying again until the broker answers; raises its last error."""
     deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
         try:

@@ -33,7 +33,7 @@ Changed = Mapping[str, int]
 
 
 async def from_topics(plan: Plan, settings: Settings, arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Rebuilds what a service derives from topics; returns the exit status."""
+    """Rebuilds what a service derives from topics. Returns the exit status."""
     chosen = parser(plan.service, topics=True).parse_args(arguments)
 
     async def rebuild(database: Database, report: Report) -> Changed:
@@ -55,13 +55,13 @@ async def from_database(
     clock: Clock | None,
     rebuild: Callable[[Database, Report], Awaitable[Changed]],
 ) -> int:
-    """Rebuilds what a service derives from its own records; returns the exit status."""
+    """Rebuilds what a service derives from its own records. Returns the exit status."""
     parser(service, topics=False).parse_args(arguments)
     return await _run(service, settings, clock, rebuild, search_path="public")
 
 
 def parser(service: str, *, topics: bool) -> argparse.ArgumentParser:
-    """What may stand behind `rebuild`, from topics or from the service's own records."""
+    """Returns the parser of what may stand after `rebuild`: from topics, or from the service's own records."""
     parser = argparse.ArgumentParser(
         prog=f"python -m services.{service} rebuild",
         description="Refills the projections from the record. The service may run meanwhile. Nothing is sent.",

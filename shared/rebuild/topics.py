@@ -48,8 +48,8 @@ async def nothing(work: Work) -> None:
 class Plan:
     """What a service's rebuild refills, and from what.
 
-    `tables` are filled through `handlers` from `topics`, up to where the service has read them, and from `said`, what
-    the service itself published and is about to. In `handlers` nothing may be written but `tables` and what
+    `tables` are filled through `handlers` from `topics`, up to where the service has read them, and from `own_topics`,
+    what the service itself published and is about to. In `handlers` nothing may be written but `tables` and what
     `prepare` made. `settle` may run at any time; `finish` once, in the cut-over, with the service's own outbox.
     """
 
@@ -57,7 +57,7 @@ class Plan:
     tables: Sequence[str]
     topics: Sequence[str]
     handlers: Handlers
-    said: Sequence[str] = ()
+    own_topics: Sequence[str] = ()
     prepare: Hook = nothing
     settle: Hook = nothing
     finish: Hook = nothing
@@ -84,7 +84,7 @@ class Rebuild:
             await self.plan.prepare(work)
         failpoint("rebuild.after_shadow")
         await self._catch_up(at_most=0)
-        await self._hear_said()
+        await self._read_own_topics()
         async with self.database.work() as work:
             await shadow.analyze(work, self.plan.tables)
             await self.plan.settle(work)
@@ -104,14 +104,14 @@ class Rebuild:
             self._letters = await decisions.every(work)
         if not targets:
             raise NotPossible(f"{self.plan.service} has read nothing of this log yet")
-        self._reached = await self.log.beginnings([*targets, *self._said()])
+        self._reached = await self.log.beginnings([*targets, *self._own_places()])
         if (why := why_not_whole(self._reached, elsewhere)) and not self.partial:
             raise NotPossible(f"{why}; --partial keeps what is there, and adds what the log still has")
 
-    def _said(self) -> list[Place]:
+    def _own_places(self) -> list[Place]:
         return [
             Place(self.log.cluster_id, self.generation, topic, number)
-            for topic in self.plan.said
+            for topic in self.plan.own_topics
             for number in range(topics.PARTITIONS)
         ]
 
@@ -134,10 +134,10 @@ class Rebuild:
             await self._read(targets, left)
             at_most = SMALL
 
-    async def _hear_said(self) -> None:
-        said = self._said()
-        if said:
-            await self._read(dict.fromkeys(said), 0)
+    async def _read_own_topics(self) -> None:
+        places = self._own_places()
+        if places:
+            await self._read(dict.fromkeys(places), 0)
 
     async def _read(self, targets: Mapping[Place, int | None], total: int) -> None:
         done = 0
@@ -145,7 +145,7 @@ class Rebuild:
             if part.records:
                 async with self.database.work() as work:
                     work.outbox = NullOutbox(work.connection)
-                    await self._take_in(work, part)
+                    await self._apply_part(work, part)
                 failpoint("rebuild.after_batch")
             done += part.next_offset - self._reached[part.place]
             self._reached[part.place] = part.next_offset
@@ -166,8 +166,8 @@ class Rebuild:
             await self._no_letter_was_applied_meanwhile(work)
             # What is read here counts only if this transaction commits: `_reached` stays.
             async for part in self.log.upto(self._reached, await self._targets(work)):
-                await self._take_in(work, part)
-            for topic in self.plan.said:
+                await self._apply_part(work, part)
+            for topic in self.plan.own_topics:
                 await self._apply(work, await work.outbox.waiting(topic))
             work.outbox = outbox
             await self.plan.finish(work)
@@ -178,7 +178,7 @@ class Rebuild:
         if _applied(now) != _applied(self._letters):
             raise NotPossible("a dead letter was retried meanwhile: begin again")
 
-    async def _take_in(self, work: Work, part: Part) -> None:
+    async def _apply_part(self, work: Work, part: Part) -> None:
         """Applies records as the consumer does: no repeats, and none that is a dead letter."""
         work.origin = part.place.partition
         events: list[tuple[str, Event]] = []

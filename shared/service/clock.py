@@ -8,7 +8,7 @@ class Clock(Protocol):
     """Tells the time."""
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """Returns the present moment, aware, in UTC."""
         ...
 
 
@@ -19,10 +19,10 @@ class SystemClock:
         self.offset = offset
 
     def now(self) -> datetime:
-        """The present moment, aware, in UTC."""
+        """Returns the present moment, aware, in UTC."""
         return datetime.now(UTC) + self.offset
 
 
 def wall_milliseconds() -> int:
-    """The machine's own clock in milliseconds since the epoch, to compare with what the Kafka client notes."""
+    """Returns the machine's own clock in milliseconds since the epoch, to compare with what the Kafka client notes."""
     return int(datetime.now(UTC).timestamp() * 1000)

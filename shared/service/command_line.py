@@ -15,16 +15,18 @@ OWN: Final = ("services", "shared")  # packages whose absence is a fault of ours
 class Command:
     """A command of a service beside `serve` and `migrate`.
 
-    `parser` knows everything that may stand behind the command's name; `run` gets the service's settings and the same
-    words, which `parser` has then taken once, and returns the exit status.
+    `parser` knows everything that may stand after the command's name; `run` gets the service's settings and the same
+    words, which `parser` has then taken once, and returns the exit status. `former_name` still works, and no help
+    speaks of it.
     """
 
     parser: Callable[[], argparse.ArgumentParser]
     run: Callable[[Any, Sequence[str]], Coroutine[None, None, int]]
+    former_name: str = ""
 
 
 class Chosen(NamedTuple):
-    """A command line that can be carried out: the command, the roles of `serve`, and what stands behind others."""
+    """A command line that can be carried out: the command, the roles of `serve`, and what stands after others."""
 
     command: str
     roles: Sequence[str]
@@ -39,6 +41,8 @@ def parse(service: str, commands: Mapping[str, Command], given: Sequence[str]) -
     )
     parser.add_argument("command", choices=["serve", "migrate", *commands])
     parser.add_argument("--role", default=",".join(ROLES), help="with serve: api, consumer, relay (several by comma)")
+    if given and (current := next((name for name, one in commands.items() if one.former_name == given[0]), None)):
+        given = [current, *given[1:]]
     own = 1 if given and given[0] in commands else len(given)
     chosen, rest = parser.parse_args(given[:own]), given[own:]
     roles = chosen.role.split(",")

@@ -18,17 +18,17 @@ def failpoint(name: str) -> None:
         _reached(name)
 
 
-def arm(said: str) -> None:
+def arm(spec: str) -> None:
     """Arms `name`, or `name@3` for the third time that it is reached; an empty text arms nothing.
 
     The process says `failpoint.fired NAME` on standard error and dies by SIGKILL: nothing is flushed, closed or
-    rolled back. Raises `ValueError` for a count that is none.
+    rolled back. Raises `ValueError` for an invalid count.
     """
     global _reached
-    wanted, _, count = said.partition("@")
+    wanted, _, count = spec.partition("@")
     left = int(count or "1")
     if left < 1:
-        raise ValueError(f"{said}: count from 1")
+        raise ValueError(f"{spec}: count from 1")
 
     def reached(name: str) -> None:
         nonlocal left

@@ -14,7 +14,7 @@ class Heartbeat:
         self._last: dict[str, float] = {}
 
     def loop(self, name: str) -> Callable[[], None]:
-        """A function for one loop to call at every turn."""
+        """Returns a function for one loop to call at every turn."""
 
         def tick() -> None:
             self._last[name] = asyncio.get_running_loop().time()
@@ -22,6 +22,6 @@ class Heartbeat:
         return tick
 
     def silent(self) -> list[str]:
-        """The loops that have said nothing for too long."""
+        """The loops that have not ticked for too long."""
         now = asyncio.get_running_loop().time()
         return sorted(name for name, last in self._last.items() if now - last > SILENT_SECONDS)

@@ -27,7 +27,7 @@ trace_id: Final[ContextVar[str | None]] = ContextVar("trace_id", default=None)
 
 @dataclass(slots=True)
 class _Window:
-    """What was said of one event since `began`, a monotonic time in seconds."""
+    """How many lines of one event were written since `began`, a monotonic time in seconds."""
 
     began: float
     lines: int = 0
@@ -46,9 +46,9 @@ class FloodGuard(logging.Filter):
         self._windows: dict[tuple[str, str], _Window] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether this line is written."""
-        said = record.msg
-        key = record.name, str(said.get("event")) if isinstance(said, Mapping) else str(said)
+        """Returns whether this line is written."""
+        message = record.msg
+        key = record.name, str(message.get("event")) if isinstance(message, Mapping) else str(message)
         now = self._now()
         window = self._windows.get(key)
         if window is None:
@@ -125,12 +125,12 @@ def _add_left_out(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMa
 
 
 def traceparent() -> str | None:
-    """The current request's W3C trace context, to travel with an event."""
+    """Returns the current request's W3C trace context, to travel with an event."""
     current = trace_id.get()
     return None if current is None else f"00-{current}-{current[16:]}-01"
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger; call it with an event name and keyword facts, never with personal data."""
+    """Returns a logger; call it with an event name and keyword facts, never with personal data."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger

@@ -24,13 +24,13 @@
 | rapport_phones_unread_total | source | phone numbers that link nobody: invalid, or national without a country |
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
 | rapport_ingest_breaker_open | | 1 while events go to the spool at once |
-| rapport_profile_left_out_total | kind | traits, addresses, consent beyond a profile's bounds, by who said them |
+| rapport_profile_left_out_total | kind | traits, addresses, consent beyond a profile's bounds, by who stated them |
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
 | rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |
 | rapport_log_lines_left_out_total | logger | lines that the log left out: too many of one event |
 | rapport_consent_links_total | kind | links in mails: confirmed, unsubscribed, or invalid ones |
-| rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_floor, offsets_unread |
+| rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_send_cutoff, offsets_unread |
 | rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
 """
 

@@ -25,7 +25,7 @@ from shared.database.database import DATABASE_ERRORS, Database, Work, is_away
 from shared.dlq import command as dlq
 from shared.http.app import create_app
 from shared.http.auth import Verifier
-from shared.http.fast_routes import Answer
+from shared.http.fast_routes import Handler
 from shared.http.operations import ConnectionCloseMiddleware, Health
 from shared.http.probes import probes
 from shared.http.server.serving import Drain, serve
@@ -156,7 +156,7 @@ def add_api(
     *,
     description: str,
     routers: Sequence[APIRouter],
-    fast_routes: Mapping[str, Answer] | None = None,
+    fast_routes: Mapping[str, Handler] | None = None,
 ) -> FastAPI:
     """Gives a service its API."""
     settings = service.settings
@@ -375,7 +375,7 @@ async def _serve(service: Service, roles: Sequence[str]) -> int:
 
 def _spare_collections(loop: asyncio.AbstractEventLoop) -> None:
     """What stands by now stays, and is not looked through again; requests and batches leave few cycles, so that
-    looking for them can wait. With Python's own settings a quarter of a front door's time went there.
+    looking for them can wait. With Python's own settings a quarter of ingest's time went there.
     """
     gc.collect()
     gc.freeze()
@@ -398,12 +398,12 @@ def _resume_parser(service: str) -> argparse.ArgumentParser:
     return parser
 
 
-async def _resume(service: Service, said: Sequence[str]) -> int:
+async def _resume(service: Service, arguments: Sequence[str]) -> int:
     """Opens the partitions that the dead-letter breaker closed."""
-    arguments = _resume_parser(service.name).parse_args(said)
+    chosen = _resume_parser(service.name).parse_args(arguments)
     async with service.database.work() as work:
-        opened = await offsets.resume(work.connection, accept=max(0, arguments.accept))
-        change = {"opened": opened, "accept": arguments.accept}
+        opened = await offsets.resume(work.connection, accept=max(0, chosen.accept))
+        change = {"opened": opened, "accept": chosen.accept}
         await audit.record(work, user(), "partitions.resumed", "service", service.name, change)
     await service.database.close()
     print(f"{opened} partitions opened; restart the service to read on", file=sys.stderr)

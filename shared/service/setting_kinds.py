@@ -35,7 +35,7 @@ _URL: Final = re.compile(r"(https?)://(?P<place>[^/?#@\s]+)(/[^\s#]*)?", re.IGNO
 
 
 def is_host(text: str) -> bool:
-    """Whether this is the name of a host or an IP address."""
+    """Returns whether this is the name of a host or an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -112,7 +112,7 @@ def _database(value: SecretStr) -> SecretStr:
 def _public_key(value: str) -> str:
     if value:
         if "PRIVATE KEY" in value:
-            raise ValueError("must be the public key; this is a private one, which belongs to who issues tokens alone")
+            raise ValueError("must be the public key; this is the private key, which only the issuer may have")
         try:
             load_pem_public_key(pem(value).encode())
         except (ValueError, UnsupportedAlgorithm):
@@ -126,7 +126,7 @@ def pem(value: str) -> str:
 
 
 def fits(public_key: str, algorithm: str) -> bool:
-    """Whether tokens of this algorithm can be verified with this PEM key."""
+    """Returns whether tokens of this algorithm can be verified with this PEM key."""
     try:
         jwt.get_algorithm_by_name(algorithm).prepare_key(pem(public_key))
     except (jwt.PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
@@ -156,9 +156,9 @@ def levels_of(text: str) -> dict[str, str]:
         if level.upper() not in get_args(Level):
             raise ValueError(f"must be module=level, with a level of {', '.join(get_args(Level))}")
         if not _is_module(name):
-            raise ValueError("must name modules that there are, such as shared.kafka or services.ingest.api")
+            raise ValueError("must name modules that exist, such as shared.kafka or services.ingest.api")
         if level.upper() == "DEBUG" and name.partition(".")[0] not in ("services", "shared"):
-            raise ValueError("must not have DEBUG for a library: what it tells then may be about customers")
+            raise ValueError("must not have DEBUG for a library: its DEBUG lines may be about customers")
         found[name] = level.upper()
     return found
 

@@ -91,9 +91,9 @@ class Settings(BaseSettings):
     kafka_batch_records: int = Field(1000, ge=1, description="records read in one go")
     kafka_volatile: bool = Field(
         False,
-        description="whether the broker forgets everything when it ends, as the embedded one does: then what is "
-        "published stays in PostgreSQL until all readers have it, and goes out again to the next broker. For one "
-        "broker alone; a durable cluster needs it not",
+        description="true if the broker forgets everything when it ends, as the embedded one does. What is published "
+        "then stays in PostgreSQL until all readers have it, and is published again to the next broker. For a "
+        "single broker only; a durable cluster does not need it",
     )
     kafka_kept_megabytes: int = Field(
         512, ge=1, description="with KAFKA_VOLATILE, what PostgreSQL may keep of it before the log says so"
@@ -113,7 +113,7 @@ class Settings(BaseSettings):
         10, gt=0, description="time for a request's headers, and for a new connection to send anything; longer: 408"
     )
     http_stall_seconds: Seconds = Field(
-        10, gt=0, description="in each such time a body must come, and an answer be taken, at the least rate…"
+        10, gt=0, description="in each such time a body must arrive, and a response be read, at the least rate…"
     )
     http_bytes_per_second: int = Field(1_000, ge=1, description="…of so many bytes a second; slower: 408, or the end")
     http_idle_seconds: Seconds = Field(20, gt=0, description="how long a connection may wait for its next request…")
@@ -121,8 +121,8 @@ class Settings(BaseSettings):
     http_connections: int = Field(
         4_096,
         ge=1,
-        description="connections at most, fewer where the process may not open as many files; one more: the longest "
-        "idle one makes way, else 503. Health and metrics have 16 beyond",
+        description="connections at most, fewer where the process may not open as many files. For one more the longest "
+        "idle one is closed; if none is idle, the answer is 503. Health and metrics have 16 more",
     )
     http_connections_per_address: int = Field(
         256, ge=1, description="connections of one address at most, or of one /64 network of IPv6; likewise"
@@ -130,7 +130,7 @@ class Settings(BaseSettings):
     http_trusted_proxies: Line = Field(
         "",
         description="addresses and networks, by comma, of proxies: they have no limit of their own, and are believed "
-        "whom they speak for (`X-Forwarded-For`)",
+        "about who their client is (`X-Forwarded-For`)",
     )
     auth_public_key: PublicKey = Field(
         "", description="key that verifies bearer tokens; line ends may be written `\\n`. An API needs it or a JWKS URL"

@@ -16,14 +16,14 @@ from importlinter.cli import lint_imports
 
 def lint(folder: str) -> tuple[int, str]:
     """import-linter's exit status and words on the code in a folder."""
-    said = io.StringIO()
+    output = io.StringIO()
     kept = list(sys.path)
     os.chdir(folder)
     importlib.invalidate_caches()
-    with contextlib.redirect_stdout(said):
+    with contextlib.redirect_stdout(output):
         status = lint_imports(no_cache=True, no_logo=True)
     sys.path[:] = kept
-    return status, said.getvalue()
+    return status, output.getvalue()
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from typing import Final
 
 from tests.architecture.audit import unaudited_routes
 from tests.architecture.imports import disallowed_imports
+from tests.architecture.words import banned_in_use
 
 ROOTS: Final = ("services", "shared", "deploy")
 
@@ -49,6 +50,7 @@ def violations(root: Path) -> list[Violation]:
     """Everything under `root` that breaks a rule, by path and line."""
     found = [*_rooms(root), *_packages(root)]
     found += [Violation(path, line, "audit", advice) for path, line, advice in unaudited_routes(root)]
+    found += [Violation(path, line, "words", advice) for path, line, advice in banned_in_use(root)]
     for path in _sources(root):
         found += _violations_in(path.relative_to(root).as_posix(), path.read_text(encoding="utf-8"))
     return sorted(found)

@@ -141,9 +141,9 @@ def _at(value: Any, path: Path) -> Any:
 def good_body(operation: Mapping[str, Any], document: Mapping[str, Any]) -> tuple[str, Any] | None:
     """Returns the content type and a good body of an operation; None if it takes no JSON."""
     content: Mapping[str, Any] = operation.get("requestBody", {}).get("content", {})
-    for media, said in content.items():
+    for media, described in content.items():
         if "json" in media:
-            return media, said.get("example", example(said.get("schema", {}), document))
+            return media, described.get("example", example(described.get("schema", {}), document))
     return None
 
 

@@ -18,10 +18,10 @@ class _FromWorkers:
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(node: Any) -> None:
         """A worker has ended: its figures are added."""
-        said = getattr(node, "workeroutput", {}).get("figures")
-        if said is not None:
-            _tried.update(said["tried"])
-            _failed.update(said["failed"])
+        figures = getattr(node, "workeroutput", {}).get("figures")
+        if figures is not None:
+            _tried.update(figures["tried"])
+            _failed.update(figures["failed"])
 
 
 def pytest_configure(config: pytest.Config) -> None:

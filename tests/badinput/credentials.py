@@ -24,8 +24,8 @@ KEY_SET_URL: Final = "https://keys.example/set.json"
 
 def _claims(**changes: Any) -> dict[str, Any]:
     now = datetime.now(UTC)  # noqa: TID251 - PyJWT reads the machine's clock, too
-    said = {"sub": "operator", "scope": EVERY_SCOPE, "iss": "rapport", "aud": "rapport", "exp": timedelta(minutes=5)}
-    moved = {name: now + value if isinstance(value, timedelta) else value for name, value in (said | changes).items()}
+    claims = {"sub": "operator", "scope": EVERY_SCOPE, "iss": "rapport", "aud": "rapport", "exp": timedelta(minutes=5)}
+    moved = {name: now + value if isinstance(value, timedelta) else value for name, value in (claims | changes).items()}
     return {name: value for name, value in moved.items() if value is not None}
 
 

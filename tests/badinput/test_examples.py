@@ -16,7 +16,7 @@ from services.campaign.domain import links
 from services.campaign.domain.links import Links
 from services.campaign.service import confirming
 from services.ingest.api import sources as source_routes
-from services.profile.service.take_in import take_in
+from services.profile.service.fold import fold_events
 from shared.contracts.changes import ConfirmationRequested
 from shared.contracts.envelope import SourceKind
 from shared.contracts.events import CustomerIdentified
@@ -164,7 +164,7 @@ async def test_every_example_of_profile_can_be_sent_as_it_stands(database_factor
     made = build("profile", await database_factory("profile"))
     async with made.database.work() as work:
         work.origin = 0
-        await take_in(work, [event(CustomerIdentified(traits={"name": "Ann"}), user("42"))])
+        await fold_events(work, [event(CustomerIdentified(traits={"name": "Ann"}), user("42"))])
     assert await failures(made, "", lambda _: nothing) == {}
 
 

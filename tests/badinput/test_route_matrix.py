@@ -8,7 +8,7 @@ import httpx2
 import pytest
 
 from services.ingest.domain.catalogue.registry import TYPED_ROUTES
-from services.profile.service.take_in import take_in
+from services.profile.service.fold import fold_events
 from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from tests.badinput import credentials, figures
@@ -194,14 +194,14 @@ async def customers(database_factory: DatabaseFactory) -> tuple[Any, dict[str, U
     for name, identities in (("ann", (user("ann"),)), ("gone", (mail,)), ("ben", (user("ben"),))):
         async with made.database.work() as work:
             work.origin = 0
-            await take_in(work, [event(CustomerIdentified(traits={"name": name}), *identities)])
+            await fold_events(work, [event(CustomerIdentified(traits={"name": name}), *identities)])
         async with made.database.work() as work:
             row = await work.row("SELECT profile_id FROM identities WHERE value = :value", value=identities[0].value)
             assert row is not None
             ids[name] = row.profile_id
     async with made.database.work() as work:
         work.origin = 0
-        await take_in(work, [event(CustomerIdentified(traits={"name": "ann"}), user("ann"), mail)])
+        await fold_events(work, [event(CustomerIdentified(traits={"name": "ann"}), user("ann"), mail)])
     return made, ids
 
 

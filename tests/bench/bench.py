@@ -57,7 +57,7 @@ async def wrk(
     url: str, bodies: Path, authorization: str, *, run: int, seconds: float, connections: int, pause_ms: float = 0
 ) -> Load:
     """One run of wrk with one thread."""
-    said = await run_to_end(
+    printed = await run_to_end(
         "wrk",
         [
             *("wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "10s", "-s", str(HERE / "load.lua")),
@@ -66,7 +66,7 @@ async def wrk(
         log=bodies.with_suffix(".log"),
         deadline_seconds=RUN_SECONDS,
     )
-    line = next(line for line in said.splitlines() if line.startswith("RESULT "))
+    line = next(line for line in printed.splitlines() if line.startswith("RESULT "))
     return msgspec.json.decode(line.removeprefix("RESULT "), type=Load)
 
 

@@ -54,13 +54,13 @@ def main() -> int:
     parser.add_argument("files", nargs="*", metavar="file", help=f"of {', '.join(DATASETS)}; all of them by default")
     parser.add_argument("--broker", default="apache", help="apache or embedded")
     parser.add_argument("--keep", action="store_true", help="write docs/performance-imports.json")
-    said = parser.parse_args()
-    if unknown := set(said.files) - DATASETS.keys():
+    arguments = parser.parse_args()
+    if unknown := set(arguments.files) - DATASETS.keys():
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
     console = Console(width=120)
-    figures = {name: asyncio.run(_run(name, said.broker, console)) for name in said.files or DATASETS}
-    _show(figures, said.broker, console)
-    if said.keep:
+    figures = {name: asyncio.run(_run(name, arguments.broker, console)) for name in arguments.files or DATASETS}
+    _show(figures, arguments.broker, console)
+    if arguments.keep:
         keep(FIGURES, figures)
     return 1 if any(one.customers_that_differ for one in figures.values()) else 0
 
@@ -106,8 +106,8 @@ def _show(figures: Mapping[str, Figures], broker: str, console: Console) -> None
         table.add_column(name, justify="right")
     for field in Figures.__struct_fields__:
         values = [getattr(one, field) for one in figures.values()]
-        said = (", ".join(f"{n:,}" for n in value) if isinstance(value, list) else f"{value:,}" for value in values)
-        table.add_row(field.replace("_", " "), *said)
+        texts = (", ".join(f"{n:,}" for n in value) if isinstance(value, list) else f"{value:,}" for value in values)
+        table.add_row(field.replace("_", " "), *texts)
     console.print(table)
 
 

@@ -24,10 +24,10 @@ class Sources:
     def __init__(self, stack: Stack) -> None:
         self._url = stack.postgres.database_url("ingest")
 
-    async def made(self, **said: Any) -> Source:
+    async def made(self, **fields: Any) -> Source:
         """A source that nobody else uses."""
         database = Database(self._url, application="browser-tests", clock=SystemClock())
         try:
-            return Source(*await made_source(database, f"shop {uuid4()}", kind="public", **said))
+            return Source(*await made_source(database, f"shop {uuid4()}", kind="public", **fields))
         finally:
             await database.close()

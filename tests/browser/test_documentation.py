@@ -58,7 +58,8 @@ async def reading(
         await context.route(SHUT, gate)
         reader.page.on("pageerror", lambda error: reader.errors.append(str(error)))
         reader.page.on(
-            "console", lambda said: reader.errors.append(said.text) if said.type in ("error", "warning") else None
+            "console",
+            lambda message: reader.errors.append(message.text) if message.type in ("error", "warning") else None,
         )
         yield reader
         assert reader.left == []

@@ -105,8 +105,8 @@ async def test_calls_made_before_the_snippet_is_there_are_not_lost(
     await visit.see(shop.show("/", f"<script>{stub}</script>" + snippet(visit, source, page="off")))
     await visit.do("rapport.push(['track', 'Late', {n: 2}], ['page', 'Shop']); held.push(['track', 'Held'])")
     events = await bus.arrived(source.id, 4)
-    said = {name: event.body for name, event in tracked(events).items()}
-    assert said == {
+    bodies = {name: event.body for name, event in tracked(events).items()}
+    assert bodies == {
         "Early": CustomEvent(name="Early", properties={"n": 1}),
         "Late": CustomEvent(name="Late", properties={"n": 2}),
         "Held": CustomEvent(name="Held"),

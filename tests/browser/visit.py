@@ -115,8 +115,8 @@ class Visit:
 
 def snippet(visit: Visit, source: Source, **attributes: str) -> str:
     """The tag with which a page loads the snippet for this source."""
-    said = "".join(f' data-{name}="{value}"' for name, value in attributes.items())
-    return f'<script async src="{visit.ingest}/v1/rapport.js" data-write-key="{source.write_key}"{said}></script>'
+    spelt = "".join(f' data-{name}="{value}"' for name, value in attributes.items())
+    return f'<script async src="{visit.ingest}/v1/rapport.js" data-write-key="{source.write_key}"{spelt}></script>'
 
 
 def chromium() -> str:

@@ -31,32 +31,38 @@ def main() -> int:
     parser.add_argument("--restarts", type=int, default=50, help="of each service, in the soak")
     parser.add_argument("--every", type=float, default=7.5, help="seconds from one kill of the local stack to the next")
     parser.add_argument("--rate", type=float, default=100, help="events a second, for the local stack")
-    said = parser.parse_args()
+    arguments = parser.parse_args()
     console = Console(width=150)
     folder = Path(tempfile.mkdtemp(prefix="rapport-faults-"))
-    console.print(f"seed {said.seed}; history and logs in {folder}")
-    if said.what == "soak":
+    console.print(f"seed {arguments.seed}; history and logs in {folder}")
+    if arguments.what == "soak":
         return asyncio.run(
-            soak(folder, console, minutes=said.minutes or 62, restarts=said.restarts, nodes=said.nodes or 3)
+            soak(
+                folder,
+                console,
+                minutes=arguments.minutes or 62,
+                restarts=arguments.restarts,
+                nodes=arguments.nodes or 3,
+            )
         )
-    if said.what == "local":
+    if arguments.what == "local":
         return asyncio.run(
             soak_local(
                 folder,
                 console,
-                minutes=said.minutes or 60,
-                every_seconds=said.every,
-                per_second=said.rate,
-                seed=said.seed,
+                minutes=arguments.minutes or 60,
+                every_seconds=arguments.every,
+                per_second=arguments.rate,
+                seed=arguments.seed,
             )
         )
-    if said.what == "full":
-        script = replace(FULL, seed=said.seed)
+    if arguments.what == "full":
+        script = replace(FULL, seed=arguments.seed)
     else:
-        script = Script(seed=said.seed, faults=100_000, kills_while_sending=5, minutes=said.minutes or 5)
-    report = asyncio.run(_run(folder, script, nodes=said.nodes or (3 if said.what == "full" else 1)))
+        script = Script(seed=arguments.seed, faults=100_000, kills_while_sending=5, minutes=arguments.minutes or 5)
+    report = asyncio.run(_run(folder, script, nodes=arguments.nodes or (3 if arguments.what == "full" else 1)))
     show(report, console)
-    if said.what == "full":
+    if arguments.what == "full":
         keep(FIGURES, {"full": report.plain()})
     return 1 if report.broken else 0
 

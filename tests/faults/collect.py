@@ -49,7 +49,7 @@ async def gather(world: Settled, history: Path) -> Evidence:
     async with world.database("ingest") as connection:
         source_id: UUID = await connection.fetchval("SELECT id FROM sources WHERE name = 'demo'")
         quarantine = [row["message_id"] for row in await connection.fetch("SELECT message_id FROM quarantine")]
-    said = await world.lag()
+    reports = await world.lag()
     logs = await read_topics(world.direct, topics.ALL)
     return Evidence(
         source_id=source_id,
@@ -67,8 +67,8 @@ async def gather(world: Settled, history: Path) -> Evidence:
         logs={name: [_record(one) for one in found] for name, found in logs.items()},
         poison=_poison(lines, running),
         dead=await _dead(world, running),
-        lag={key: one and one["lag"] for key, one in said.items()},
-        outbox={key: one["outbox"] for key, one in said.items() if one},
+        lag={key: one and one["lag"] for key, one in reports.items()},
+        outbox={key: one["outbox"] for key, one in reports.items() if one},
         **await _profile(world),
         **(await _segment(world) if "segment" in running else {}),
         **(await _campaign(world) if "campaign" in running else {}),
@@ -183,22 +183,22 @@ async def _dead(world: Settled, running: set[str]) -> dict[str, list[Letter]]:
 
 
 def _letter(record: Any) -> Letter:
-    said = {name: value.decode() for name, value in record.headers if name.startswith("dlq_") and name != "dlq_key"}
-    return Letter(f"{said['dlq_topic']}/{said['dlq_partition']}/{said['dlq_offset']}", record.value)
+    headers = {name: value.decode() for name, value in record.headers if name.startswith("dlq_") and name != "dlq_key"}
+    return Letter(f"{headers['dlq_topic']}/{headers['dlq_partition']}/{headers['dlq_offset']}", record.value)
 
 
 def _record(record: Any) -> Record:
-    said = {name: value.decode(errors="replace") for name, value in record.headers}
-    body = _body(record.value) if "_changed." in said.get("ce_type", "") else {}
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    body = _body(record.value) if "_changed." in headers.get("ce_type", "") else {}
     return Record(
         partition=record.partition,
-        event_id=said.get("ce_id"),
-        profile_id=said.get("ce_profileid"),
-        origin=int(said["ce_origin"]) if "ce_origin" in said else None,
-        sequence=int(said["ce_sequence"]) if "ce_sequence" in said else None,
+        event_id=headers.get("ce_id"),
+        profile_id=headers.get("ce_profileid"),
+        origin=int(headers["ce_origin"]) if "ce_origin" in headers else None,
+        sequence=int(headers["ce_sequence"]) if "ce_sequence" in headers else None,
         version=body.get("version"),
         rises=body.get("direction") == "up",
-        historical=said.get("ce_historical") == "true",
+        historical=headers.get("ce_historical") == "true",
     )
 
 

@@ -68,9 +68,9 @@ async def die(
     async with asyncio.timeout(DEATH_SECONDS):
         code = await instance.child.wait()
     world.instances.pop(service)
-    said, name = since(log, start), failpoint.partition("@")[0]
+    written, name = since(log, start), failpoint.partition("@")[0]
     assert code == -Signals.SIGKILL, f"at {failpoint}: {instance.child.ending()}"
-    assert f"{FIRED} {name}" in said, f"{failpoint} did not fire: {said[-300:]}"
+    assert f"{FIRED} {name}" in written, f"{failpoint} did not fire: {written[-300:]}"
     if service == "campaign":
         ground.ledger.note("kill", service=service, sending=await world.sending_ids())
     if mend is not None:
@@ -130,7 +130,9 @@ async def _consent(ground: Ground) -> None:
     await ground.clients.deliver([load.order(name, f"{name}-o1", 150_00) for name in names])
     await eventually(lambda: _held(world, names), lambda held: held == len(names), deadline_seconds=DEATH_SECONDS)
     await ground.clients.deliver([load.withdrawal(name) for name in names])
-    await eventually(lambda: _said_no(world, names), lambda said: said == len(names), deadline_seconds=DEATH_SECONDS)
+    await eventually(
+        lambda: _said_no(world, names), lambda refused: refused == len(names), deadline_seconds=DEATH_SECONDS
+    )
     ground.ledger.note("withdrawn", addresses=[f"{name}@load.example" for name in names])
     await world.ask("DELETE", "campaign", "/v1/send-stop")
 

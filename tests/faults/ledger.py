@@ -28,9 +28,9 @@ class Ledger:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
-    def note(self, kind: str, **said: Any) -> None:
+    def note(self, kind: str, **fields: Any) -> None:
         """Writes one line, with the time."""
-        os.write(self._file, msgspec.json.encode({"at": self._clock.now(), "kind": kind, **said}) + b"\n")
+        os.write(self._file, msgspec.json.encode({"at": self._clock.now(), "kind": kind, **fields}) + b"\n")
 
     def close(self) -> None:
         """Lets go of the file."""

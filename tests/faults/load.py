@@ -126,8 +126,8 @@ def _track(name: str, message_id: str, event: str, properties: dict[str, Any]) -
     return _event("track", message_id, userId=name, event=event, properties=properties)
 
 
-def _event(type_: str, message_id: str, **said: Any) -> Event:
-    return {"type": type_, "messageId": message_id, **said}
+def _event(type_: str, message_id: str, **fields: Any) -> Event:
+    return {"type": type_, "messageId": message_id, **fields}
 
 
 def bad(name: str, number: int) -> Event:

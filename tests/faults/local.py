@@ -133,11 +133,11 @@ class LocalWorld:
 
     async def _busy(self) -> str:
         cluster_id = self.stack.broker.cluster_id
-        for name, said in (await self.lag()).items():
-            if said is None or said["lag"] is None or said["lag"] or said["outbox"]:
-                return f"{name}: {said}"
-            if said["publishes_to"] != cluster_id:
-                return f"{name} publishes to {said['publishes_to']}"
+        for name, report in (await self.lag()).items():
+            if report is None or report["lag"] is None or report["lag"] or report["outbox"]:
+                return f"{name}: {report}"
+            if report["publishes_to"] != cluster_id:
+                return f"{name} publishes to {report['publishes_to']}"
         open_ = await self._messages(*OPEN_STATES)
         return f"{len(open_)} messages open" if open_ else ""
 

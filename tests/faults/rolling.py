@@ -90,12 +90,12 @@ class Roller:
             asked = 0
             while not stop.is_set():
                 asked += 1
-                said = self._request(name, f"{number}-{asked}")
-                told = said.get("json")
+                request = self._request(name, f"{number}-{asked}")
+                told = request.get("json")
                 self._note(told, "call", events=[told])
                 outcome = Outcome.UNKNOWN
                 try:
-                    answer = await client.request(**said)
+                    answer = await client.request(**request)
                     self.heard[name, answer.status_code] += 1
                     outcome = Outcome.OK if answer.is_success else Outcome.UNKNOWN
                 except httpx2.TransportError as error:
@@ -103,9 +103,9 @@ class Roller:
                 self._note(told, "answer", ids=[told and told["messageId"]], outcome=outcome)
                 await asyncio.sleep(self._pause)
 
-    def _note(self, told: Any, kind: str, **said: Any) -> None:
+    def _note(self, told: Any, kind: str, **fields: Any) -> None:
         if self.ledger is not None and told is not None:
-            self.ledger.note(kind, **said)
+            self.ledger.note(kind, **fields)
 
     def _request(self, name: str, unique: str) -> dict[str, Any]:
         if name == "ingest":

@@ -147,11 +147,11 @@ def _load(script: Script, calm: asyncio.Event) -> Iterable[Batch]:
 async def poison(world: World, ledger: Ledger, round_: int) -> None:
     """Puts a record that is no event into every topic."""
     for topic in POISON:
-        await flood(world, ledger, topic, 1, said=f"poison {round_}")
+        await flood(world, ledger, topic, 1, text=f"poison {round_}")
 
 
 async def flood(
-    world: World, ledger: Ledger, topic: str, records: int, *, said: str = "flood", sources: int = 0
+    world: World, ledger: Ledger, topic: str, records: int, *, text: str = "flood", sources: int = 0
 ) -> None:
     """Puts records that are no events into one partition of a topic, and notes where they lie.
 
@@ -161,7 +161,7 @@ async def flood(
     await producer.start()
     try:
         for n in range(records):
-            value = f"{said} {n}"
+            value = f"{text} {n}"
             headers = [("ce_source", f"/rapport/sources/{UUID(int=1 + n % sources)}".encode())] if sources else []
             there = await producer.send_and_wait(topic, value.encode(), key=b"p", headers=headers)
             ledger.note("poison", topic=topic, place=f"{topic}/{there.partition}/{there.offset}", value=value)
@@ -175,18 +175,18 @@ async def submit_feedback(world: World, ledger: Ledger, stop: asyncio.Event, see
     while not stop.is_set():
         number += 1
         key = f"answer-{number}"
-        said = {"customer": {"user_id": f"c{random.randint(0, 99)}"}, "survey": "nps", "rating": 9, "text": key}
-        while (outcome := await _submit(world, key, said)) is not Outcome.OK:
+        body = {"customer": {"user_id": f"c{random.randint(0, 99)}"}, "survey": "nps", "rating": 9, "text": key}
+        while (outcome := await _submit(world, key, body)) is not Outcome.OK:
             ledger.note("feedback", key=key, outcome=outcome)
             await asyncio.sleep(FEEDBACK_PAUSE_SECONDS)
         ledger.note("feedback", key=key, outcome=outcome)
         await asyncio.sleep(FEEDBACK_PAUSE_SECONDS)
 
 
-async def _submit(world: World, key: str, said: Mapping[str, Any]) -> Outcome:
+async def _submit(world: World, key: str, body: Mapping[str, Any]) -> Outcome:
     if "feedback" not in world.instances:
         return Outcome.FAILED
-    answer = await world.try_to("POST", "feedback", "/v1/feedback", json=said, headers={"Idempotency-Key": key})
+    answer = await world.try_to("POST", "feedback", "/v1/feedback", json=body, headers={"Idempotency-Key": key})
     return Outcome.UNKNOWN if answer is None or answer.is_error else Outcome.OK
 
 

@@ -54,8 +54,8 @@ def main(name: str) -> int:
     plant = planted.PLANTS.get(os.environ.get("FAULTS_PLANT", ""))
     build, settings, commands = _parts(name, clock)
 
-    def built(said: Any) -> process.Service:
-        service = build(said, clock)
+    def built(chosen: Any) -> process.Service:
+        service = build(chosen, clock)
         if plant is not None and plant.service == name:
             plant.put_in(service)
         if os.environ.get("FAULTS_SLOW_COMMITS"):

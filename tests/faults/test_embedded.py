@@ -92,9 +92,9 @@ async def _upload(stack: Stack, ledger: Ledger) -> str:
     ledger.note("answer", ids=[event["messageId"] for event in events], outcome=Outcome.OK)
     async with _asking(stack) as http:
         [source] = (await http.get("/v1/sources")).raise_for_status().json()["sources"]
-        said = {"source_id": source["id"], "name": "orders.ndjson"}
-        said["options"] = {"format": "ndjson", "preset": "tracking", "historical": True}
-        made = (await http.post("/v1/imports", json=said)).raise_for_status().json()
+        body = {"source_id": source["id"], "name": "orders.ndjson"}
+        body["options"] = {"format": "ndjson", "preset": "tracking", "historical": True}
+        made = (await http.post("/v1/imports", json=body)).raise_for_status().json()
         content = b"".join(msgspec.json.encode(event) + b"\n" for event in events)
         (await http.put(f"/v1/imports/{made['id']}/content", content=content)).raise_for_status()
     return str(made["id"])

@@ -112,14 +112,14 @@ async def _silent(ground: Ground) -> None:
 
 
 async def _answer(ground: Ground) -> None:
-    said = {"customer": {"user_id": "g0-c1"}, "survey": "nps", "rating": 2, "text": "drill"}
-    await ground.world.try_to("POST", "feedback", "/v1/feedback", json=said, headers={"Idempotency-Key": "drill"})
+    body = {"customer": {"user_id": "g0-c1"}, "survey": "nps", "rating": 2, "text": "drill"}
+    await ground.world.try_to("POST", "feedback", "/v1/feedback", json=body, headers={"Idempotency-Key": "drill"})
     ground.ledger.note("feedback", key="drill", outcome="unknown")
 
 
 async def _close_case(ground: Ground) -> None:
-    said = {"customer": {"user_id": "g0-c2"}, "survey": "nps", "rating": 1, "text": "drill 2"}
-    await ground.world.ask("POST", "feedback", "/v1/feedback", json=said, headers={"Idempotency-Key": "drill 2"})
+    body = {"customer": {"user_id": "g0-c2"}, "survey": "nps", "rating": 1, "text": "drill 2"}
+    await ground.world.ask("POST", "feedback", "/v1/feedback", json=body, headers={"Idempotency-Key": "drill 2"})
     ground.ledger.note("feedback", key="drill 2", outcome="ok")
     cases = (await ground.world.get("feedback", "/v1/cases"))["cases"]
     await ground.world.try_to("POST", "feedback", f"/v1/cases/{cases[0]['id']}/close", json={"note": "drill"})
@@ -138,14 +138,14 @@ async def _refused(ground: Ground) -> None:
     await world.launch("tally")
 
 
-async def _dead(world: World, service: str, said: str) -> int:
+async def _dead(world: World, service: str, reason: str) -> int:
     """How many refused records name this in their place or their reason."""
     async with world.database(service) as connection:
         return int(
             await connection.fetchval(
                 "SELECT count(*) FROM dead_letter_decisions WHERE decision = 'refused' "
                 "AND (note LIKE $1 OR place LIKE $1)",
-                f"%{said}%",
+                f"%{reason}%",
             )
         )
 
@@ -171,8 +171,8 @@ async def _rewound(ground: Ground) -> None:
         await connection.execute("UPDATE consumer_offsets SET next_offset = next_offset - 1 WHERE next_offset > 0")
 
 
-async def _floor(ground: Ground) -> None:
-    await ground.world.try_to("POST", "campaign", "/v1/floor", json={"at": "2020-01-01T00:00:00Z"})
+async def _set_send_cutoff(ground: Ground) -> None:
+    await ground.world.try_to("POST", "campaign", "/v1/send-cutoff", json={"at": "2020-01-01T00:00:00Z"})
 
 
 WAYS: dict[str, Way] = {
@@ -219,8 +219,8 @@ WAYS: dict[str, Way] = {
         after="batch.after_dead_letters",
     ),
     "consumer.after_rewound": Way("tally", "start", before=_rewound),
-    "floor.after_set": Way("campaign", bring=_floor),
-    "floor.after_command": Way("campaign", "command", command=("floor", "set", "2020-01-02T00:00:00Z")),
+    "send_cutoff.after_set": Way("campaign", bring=_set_send_cutoff),
+    "send_cutoff.after_command": Way("campaign", "command", command=("send-cutoff", "set", "2020-01-02T00:00:00Z")),
     "rebuild.after_identities": Way("profile", "command", command=("rebuild",)),
     "rebuild.after_profiles": Way("profile", "command", command=("rebuild",)),
     "rebuild.after_shadow": Way("segment", "command", command=("rebuild",)),

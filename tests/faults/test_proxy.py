@@ -48,11 +48,11 @@ class Client:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
 
-    async def ask(self, said: bytes) -> bytes:
+    async def ask(self, payload: bytes) -> bytes:
         """What comes back for it."""
-        self.writer.write(said)
+        self.writer.write(payload)
         async with asyncio.timeout(DEADLINE_SECONDS):
-            return await self.reader.readexactly(len(said))
+            return await self.reader.readexactly(len(payload))
 
     async def hears_nothing(self) -> bool:
         """Whether the connection is open and silent."""

@@ -221,15 +221,15 @@ class World:
         bearer = {"Authorization": f"Bearer {self.stack.admin_token}"}
         return (await self._http.get(f"{self.instances[name].url}{path}", headers=bearer)).raise_for_status().json()
 
-    async def ask(self, method: str, name: str, path: str, **said: Any) -> httpx2.Response:
+    async def ask(self, method: str, name: str, path: str, **request: Any) -> httpx2.Response:
         """One request as the operator."""
-        headers = {"Authorization": f"Bearer {self.stack.admin_token}", **said.pop("headers", {})}
-        return await self._http.request(method, f"{self.instances[name].url}{path}", headers=headers, **said)
+        headers = {"Authorization": f"Bearer {self.stack.admin_token}", **request.pop("headers", {})}
+        return await self._http.request(method, f"{self.instances[name].url}{path}", headers=headers, **request)
 
-    async def try_to(self, method: str, name: str, path: str, **said: Any) -> httpx2.Response | None:
+    async def try_to(self, method: str, name: str, path: str, **request: Any) -> httpx2.Response | None:
         """`ask`; None if no answer comes."""
         try:
-            return await self.ask(method, name, path, **said)
+            return await self.ask(method, name, path, **request)
         except httpx2.TransportError:
             return None
 
@@ -265,9 +265,9 @@ class World:
             raise AssertionError(f"not idle within {deadline_seconds:.0f} s: {last}") from None
 
     async def _busy(self, *, messages: bool) -> str:
-        for key, said in (await self.lag()).items():
-            if said is None or said["lag"] is None or said["lag"] or said["outbox"]:
-                return f"{key}: {said}"
+        for key, report in (await self.lag()).items():
+            if report is None or report["lag"] is None or report["lag"] or report["outbox"]:
+                return f"{key}: {report}"
         if messages and "campaign" in self.running and (open_ := await self.sending("pending", "sending")):
             return f"campaign: {open_} messages open"
         if "segment" in self.running and (due := await self._timers_due()):
@@ -293,7 +293,7 @@ class World:
 
     async def standing(self) -> str:
         """How every part stands, for whoever reads of a run that did not recover."""
-        lines = [f"{key}: {said}" for key, said in (await self.lag()).items()]
+        lines = [f"{key}: {report}" for key, report in (await self.lag()).items()]
         for key, instance in self.instances.items():
             lines.append(f"--- {key} (alive: {instance.child.alive}, answers: {await self.answers(instance)})")
             lines += self.log(key).read_text(errors="replace").splitlines()[-LOG_LINES:]

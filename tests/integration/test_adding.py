@@ -26,7 +26,7 @@ from services.ingest.main import build
 from services.ingest.service import triage
 from services.ingest.settings import IngestSettings
 from services.profile.service import read
-from services.profile.service.take_in import take_in
+from services.profile.service.fold import fold_events
 from shared.contracts import asyncapi, wire
 from shared.contracts.envelope import SourceKind
 from shared.database.database import Database
@@ -62,7 +62,7 @@ async def main(url):
     ]
     database = Database(url, application="planted", clock=SystemClock())
     async with database.work() as work:
-        await take_in(work, events)
+        await fold_events(work, events)
     async with database.work() as work:
         ids = [row.profile_id for row in await work.rows("SELECT DISTINCT profile_id FROM timeline")]
         rows = [row for one in ids for row in await read.timeline(work, one, before=None, limit=10)]

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from deploy.local.process import LOOPBACK, free_port
-from services.profile.service.take_in import take_in
+from services.profile.service.fold import fold_events
 from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.identity import Identity, Namespace
@@ -150,7 +150,7 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         ANSWER | {"rating": 8.5},
         ANSWER | {"colour": "red"},
     ),
-    "/v1/floor": (
+    "/v1/send-cutoff": (
         None,
         [],
         {},
@@ -179,11 +179,11 @@ def fault_in(answer: httpx2.Response, *, names: str = "") -> str | None:
         return f"status {answer.status_code}"
     if answer.headers["content-type"] != "application/problem+json":
         return f"content type {answer.headers['content-type']}"
-    said = answer.json()
-    if not said["detail"] or said["status"] != answer.status_code or not said["title"]:
-        return f"says {said}"
-    if answer.status_code == 422 and names not in said["detail"]:
-        return f"does not name {names}: {said['detail']}"
+    problem = answer.json()
+    if not problem["detail"] or problem["status"] != answer.status_code or not problem["title"]:
+        return f"says {problem}"
+    if answer.status_code == 422 and names not in problem["detail"]:
+        return f"does not name {names}: {problem['detail']}"
     return None
 
 
@@ -394,7 +394,7 @@ async def know(made: process.Service, *events: Event) -> None:
     """The profile service takes in events, as its consumer does."""
     async with made.database.work() as work:
         work.origin = 0
-        await take_in(work, events)
+        await fold_events(work, events)
 
 
 async def id_of(made: process.Service, identity: Identity) -> UUID:
@@ -414,14 +414,14 @@ async def merged(made: process.Service) -> tuple[UUID, UUID]:
     """Ann, who was two customers: the id that is gone, and the one that stands for it."""
     mail = Identity(Namespace.EMAIL, "ann@example.com")
     await know(made, person("ann"))
-    await know(made, Event(**_said(person("ann", at=NOON + days(1))) | {"identities": (mail,)}))
+    await know(made, Event(**_fields(person("ann", at=NOON + days(1))) | {"identities": (mail,)}))
     survivor, loser = await id_of(made, user("ann")), await id_of(made, mail)
-    await know(made, Event(**_said(person("ann", at=NOON + days(2))) | {"identities": (user("ann"), mail)}))
+    await know(made, Event(**_fields(person("ann", at=NOON + days(2))) | {"identities": (user("ann"), mail)}))
     assert survivor != loser
     return loser, survivor
 
 
-def _said(one: Event) -> dict[str, Any]:
+def _fields(one: Event) -> dict[str, Any]:
     return {name: getattr(one, name) for name in Event.__struct_fields__}
 
 
@@ -636,8 +636,8 @@ async def test_a_customer_hears_that_a_second_answer_of_the_day_counts_in_nothin
 ) -> None:
     made = build("feedback", await database_factory("feedback"))
     async with asking(made, token(str(SOMEBODY))) as client:
-        said = ANSWER | {"customer": {"profile_id": str(SOMEBODY)}, "rating": 0}
-        answers = [(await client.post("/v1/feedback", json=said)).json()["unsolicited"] for _ in range(3)]
+        body = ANSWER | {"customer": {"profile_id": str(SOMEBODY)}, "rating": 0}
+        answers = [(await client.post("/v1/feedback", json=body)).json()["unsolicited"] for _ in range(3)]
         assert [why is None for why in answers] == [True, False, False]
         listed = (await client.get(f"/v1/profiles/{SOMEBODY}/responses")).json()["responses"]
         assert sorted(one["unsolicited"] or "" for one in listed) == sorted(why or "" for why in answers)
@@ -795,4 +795,4 @@ async def test_customers_are_listed_by_tier_and_stage(database_factory: Database
         assert await listed(tier="silver") == []
         unknown = await client.get("/v1/standings?tier=golden")
         assert unknown.status_code == 422
-        assert unknown.json()["detail"] == "tier: no tier golden; there are bronze, silver, gold, diamond"
+        assert unknown.json()["detail"] == "tier: there is no tier golden; the tiers are bronze, silver, gold, diamond"

@@ -138,9 +138,9 @@ async def test_the_command_says_whether_the_chain_holds(
     database = await opened(database_factory)
     await write(database, 2)
     assert await command.run("segment", database, ["verify"]) == 0
-    said = capsys.readouterr().out
-    assert said.startswith("2 entries, head 2:")
-    head = said.split()[-1]
+    printed = capsys.readouterr().out
+    assert printed.startswith("2 entries, head 2:")
+    head = printed.split()[-1]
     await write(database, 1)
     assert await command.run("segment", database, ["verify", "--head", head]) == 0
     async with database.work() as work:
@@ -253,14 +253,14 @@ async def test_what_operators_do_at_campaign_leaves_entries(database_factory: Da
             await client.post("/v1/send-stop")
         for _ in range(2):
             await client.delete("/v1/send-stop")
-        assert (await client.post("/v1/floor", json={"at": "2026-03-01T12:00:00Z"})).status_code == 200
+        assert (await client.post("/v1/send-cutoff", json={"at": "2026-03-01T12:00:00Z"})).status_code == 200
         found = await entries(client)
     assert [(one["action"], one["object_id"], one["subject"]) for one in found] == [
         ("journey.paused", "win-back", "carol"),
         ("journey.resumed", "win-back", "carol"),
         ("sending.stopped", "campaign", "carol"),
         ("sending.resumed", "campaign", "carol"),
-        ("floor.set", "campaign", "carol"),
+        ("send_cutoff.set", "campaign", "carol"),
     ]
 
 

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 
 from services.campaign import content
 from services.campaign.consumer import HANDLERS
-from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
+from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply
 from services.campaign.domain.journey import Cap
 from services.campaign.service import operations, publishing
 from services.campaign.service.rules import Rules
@@ -68,7 +68,7 @@ class Provider:
         self.at_once = 0
         self._now = 0
 
-    async def send(self, mail: Mail) -> Answer:
+    async def send(self, mail: Mail) -> Reply:
         self.asked.append(mail.message_id)
         self._now += 1
         self.at_once = max(self.at_once, self._now)
@@ -77,7 +77,7 @@ class Provider:
         finally:
             self._now -= 1
 
-    async def _answer(self, mail: Mail) -> Answer:
+    async def _answer(self, mail: Mail) -> Reply:
         await asyncio.sleep(0)
         behaviour, _, number = mail.to.partition("@")[0].partition("-")
         if behaviour == "defer" and self._deferred.get(mail.to, 0) < int(number):
@@ -194,7 +194,7 @@ async def world(database_factory: DatabaseFactory, tmp_path: Path) -> AsyncItera
 
 
 def event(body: Body, profile_id: UUID, *, at: datetime = NOON, **changes: Any) -> Event:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "event_id": uuid4(),
         "source_id": "segment",
         "source_kind": SourceKind.SERVICE,
@@ -204,7 +204,7 @@ def event(body: Body, profile_id: UUID, *, at: datetime = NOON, **changes: Any) 
         "cause_id": uuid4(),
         "body": body,
     }
-    return Event(**(said | changes))
+    return Event(**(fields | changes))
 
 
 def profile(

@@ -51,7 +51,7 @@ def client_of(service: process.Service) -> httpx2.AsyncClient:
 
 
 def event(body: Body, profile_id: UUID, now: datetime, **changes: Any) -> Event:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "event_id": uuid4(),
         "source_id": str(uuid4()),
         "source_kind": SourceKind.SERVICE,
@@ -61,7 +61,7 @@ def event(body: Body, profile_id: UUID, now: datetime, **changes: Any) -> Event:
         "cause_id": uuid4(),
         "body": body,
     }
-    return Event(**(said | changes))
+    return Event(**(fields | changes))
 
 
 def profile(profile_id: UUID, now: datetime, email: str = "ann@example.com") -> Event:

@@ -18,7 +18,7 @@ import uvloop
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK, free_port
 from services.campaign.channels import EmailChannel
-from services.campaign.domain.delivery import Accepted, Answer, Deferred, Lost, Mail, Rejected
+from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply
 from services.campaign.settings import CampaignSettings
 from tests.support.events import SECRET
 
@@ -27,7 +27,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 def settings(port: int, **changes: Any) -> CampaignSettings:
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "database_url": "postgresql+asyncpg://nowhere",
         "kafka_bootstrap": "nowhere:9092",
         "partition_secret": SECRET.decode(),
@@ -36,7 +36,7 @@ def settings(port: int, **changes: Any) -> CampaignSettings:
         "smtp_host": LOOPBACK,
         "smtp_port": port,
     }
-    return CampaignSettings(**(said | changes))
+    return CampaignSettings(**(fields | changes))
 
 
 def mail(to: str = "ann@example.com", number: int = 1) -> Mail:
@@ -194,7 +194,7 @@ def test_an_answer_that_came_while_this_process_stood_still_is_read() -> None:
         assert runner.run(_answer_after_standing_still()) == Accepted()
 
 
-async def _answer_after_standing_still() -> Answer:
+async def _answer_after_standing_still() -> Reply:
     loop, stands_still, answered = asyncio.get_running_loop(), Event(), Event()
     bell, button = socketpair()
 

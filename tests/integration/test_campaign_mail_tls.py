@@ -15,7 +15,7 @@ from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from deploy.local.process import LOOPBACK
 from services.campaign.channels import EmailChannel
-from services.campaign.domain.delivery import Accepted, Answer, Deferred, Mail
+from services.campaign.domain.delivery import Accepted, Deferred, Mail, Reply
 from services.campaign.settings import CampaignSettings
 from tests.support.certificates import Authority
 from tests.support.events import SECRET
@@ -50,8 +50,11 @@ class Taken:
         return "250 kept"
 
 
-def _login(_: SMTP, __: Session, ___: Envelope, ____: str, said: Any) -> AuthResult:
-    good = isinstance(said, LoginPassword) and (said.login, said.password) == (USERNAME.encode(), PASSWORD.encode())
+def _login(_: SMTP, __: Session, ___: Envelope, ____: str, credentials: Any) -> AuthResult:
+    good = isinstance(credentials, LoginPassword) and (credentials.login, credentials.password) == (
+        USERNAME.encode(),
+        PASSWORD.encode(),
+    )
     return AuthResult(success=good, handled=good, auth_data=USERNAME if good else None)
 
 
@@ -82,7 +85,7 @@ async def provider(authority: Authority, *, implicit: bool) -> AsyncIterator[tup
         yield server.sockets[0].getsockname()[1], taken
 
 
-async def _sent(port: int, **changes: Any) -> Answer:
+async def _sent(port: int, **changes: Any) -> Reply:
     given: dict[str, Any] = {
         "database_url": "postgresql+asyncpg://nowhere",
         "kafka_bootstrap": "nowhere:9092",

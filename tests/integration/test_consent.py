@@ -122,8 +122,8 @@ async def test_what_a_visitor_agrees_to_is_asked_for_once_and_changes_nothing_ye
     found = await published(database, topics.PROFILES)
     [asked] = [one for one in found if isinstance(one.body, ConfirmationRequested)]
     assert isinstance(asked.body, ConfirmationRequested)
-    said = (asked.body.address, asked.body.channel, asked.body.purpose, asked.body.language, asked.body.requested_by)
-    assert said == ("ann@example.com", "email", "newsletter", "zh-CN", agreed.event_id)
+    request = (asked.body.address, asked.body.channel, asked.body.purpose, asked.body.language, asked.body.requested_by)
+    assert request == ("ann@example.com", "email", "newsletter", "zh-CN", agreed.event_id)
     assert await consents(database, "anonymous_id:a-1") == []
 
 

@@ -63,7 +63,7 @@ def request(address: str = ADDRESS, *, purpose: str = "newsletter", language: st
         requested_by=uuid4(),
         language=language,
     )
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "event_id": uuid4(),
         "source_id": "profile",
         "source_kind": SourceKind.SERVICE,
@@ -72,7 +72,7 @@ def request(address: str = ADDRESS, *, purpose: str = "newsletter", language: st
         "profile_id": body.profile_id,
         "body": body,
     }
-    return Event(**(said | changes))
+    return Event(**(fields | changes))
 
 
 async def asked(service: process.Service, *events: dict[str, Any], rules: Rules | None = None) -> list[Asking]:
@@ -232,12 +232,12 @@ async def test_what_the_provider_answers_is_noted_and_a_mail_leaves_once(service
     [first] = await asked(service, {})
     assert await leaving(service) == []
     async with service.database.work() as work:
-        await confirming.settle(work, first, Deferred("busy"), answered_at=work.now - timedelta(hours=1))
+        await confirming.settle(work, first, Deferred("busy"), replied_at=work.now - timedelta(hours=1))
     [again] = await leaving(service)
     assert again.attempt == 2
     async with service.database.work() as work:
-        await confirming.settle(work, first, Accepted(), answered_at=work.now)  # of an attempt that is over
-        await confirming.settle(work, again, Lost("silence"), answered_at=work.now)
+        await confirming.settle(work, first, Accepted(), replied_at=work.now)  # of an attempt that is over
+        await confirming.settle(work, again, Lost("silence"), replied_at=work.now)
     assert await leaving(service) == []
     assert [outcome for outcome, _ in await decisions(service)] == ["held", "unknown"]
 

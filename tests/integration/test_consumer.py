@@ -251,7 +251,7 @@ async def test_a_version_newer_than_the_code_stops_its_partition_and_is_no_dead_
 async def test_a_log_that_ends_before_what_was_read_stops_the_partition(bench: Bench, broker: Broker) -> None:
     async with bench.database.work() as work:
         place = Place(broker.cluster_id, 1, bench.topic, 0)
-        await offsets.take(work.connection, place, beginning=1_000_000)
+        await offsets.acquire(work.connection, place, beginning=1_000_000)
     async with bench.consuming() as consumer:
         reasons = await eventually(lambda: _now(consumer.stopped()), lambda stopped: len(stopped) == 1)
     assert "ends before what was read (1000000)" in reasons[0]
@@ -416,7 +416,7 @@ async def test_only_time_in_which_postgresql_answered_makes_a_reader_stuck(
     subscription = apart.consumer(apart.database, monotonic=clock).subscription
     partition = TopicPartition(apart.topic, 0)
     client.answers[partition] = (10, 1_000)
-    assignment.take(partition, OwnedPartition(subscription.place("a cluster", *partition), 1, expected=7, stored=7))
+    assignment.add(partition, OwnedPartition(subscription.place("a cluster", *partition), 1, expected=7, stored=7))
     watch = Watchdog(
         subscription, assignment, PartitionAcquirer(subscription, assignment, client), client, asking=lambda: True
     )
@@ -506,10 +506,10 @@ async def _dead_letters(bench: Bench) -> list[dict[str, Any]]:
         while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=100)).values():
                 for record in records:
-                    said = {
+                    headers = {
                         name: value.decode() for name, value in record.headers if name in ("dlq_reason", "dlq_topic")
                     }
-                    found[record.key] = {**said, "value": record.value}
+                    found[record.key] = {**headers, "value": record.value}
         return list(found.values())
     finally:
         await consumer.stop()

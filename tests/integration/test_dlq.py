@@ -68,8 +68,8 @@ class Desk:
         consumer = self._bench.consumer(self._bench.database, handlers=mended if handlers is None else handlers)
         self._capsys.readouterr()
         status = await command.run(consumer.subscription, arguments)
-        said = self._capsys.readouterr()
-        return status, said.out + said.err
+        printed = self._capsys.readouterr()
+        return status, printed.out + printed.err
 
     async def places(self) -> list[str]:
         """The open letters' places."""
@@ -128,7 +128,7 @@ async def plant(bench: Bench, record: Record, *, service: str = "", refused: boo
 
 def record_of(one: Event, offset: int = 0, *, kind: bytes | None = None) -> Record:
     headers, value = wire.encode(one)
-    changed = [(name, kind if kind and name == "ce_type" else said) for name, said in headers]
+    changed = [(name, kind if kind and name == "ce_type" else raw) for name, raw in headers]
     return Record(offset, b"key", changed, value, 0)
 
 
@@ -269,7 +269,7 @@ async def test_a_letter_without_a_handler_and_one_of_a_newer_release_stay_open(b
 async def test_a_retry_waits_for_the_batch_that_holds_its_partition(bench: Bench, desk: Desk) -> None:
     place, _ = place_of(await plant(bench, record_of(bad())))
     async with bench.database.work() as work:
-        await offsets.take(work.connection, msgspec.structs.replace(place, cluster_id="another"), beginning=0)
+        await offsets.acquire(work.connection, msgspec.structs.replace(place, cluster_id="another"), beginning=0)
     async with asyncio.TaskGroup() as tasks, bench.database.work() as work:
         await work.run("UPDATE consumer_offsets SET next_offset = 1")
         retrying = tasks.create_task(desk("retry", "--every"))

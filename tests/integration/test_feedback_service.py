@@ -118,7 +118,7 @@ async def test_an_answer_that_comes_back_is_not_stored_twice_and_gets_its_profil
     answer = await submitted(work)
     [(_, fact)] = await published(work)
     for _ in range(2):
-        await service.hear(work, [msgspec.structs.replace(fact, profile_id=ANN, origin=0, sequence=1)])
+        await service.on_feedback_submitted(work, [msgspec.structs.replace(fact, profile_id=ANN, origin=0, sequence=1)])
 
     assert await stored(work) == 1
     [found] = await service.responses_of(work, ANN, limit=10)
@@ -129,8 +129,8 @@ async def test_an_answer_that_comes_back_is_not_stored_twice_and_gets_its_profil
 
 async def test_an_answer_from_elsewhere_is_stored_once_and_not_published_again(work: Work) -> None:
     heard = nps(9)
-    await service.hear(work, [heard, heard])
-    await service.hear(work, [heard])
+    await service.on_feedback_submitted(work, [heard, heard])
+    await service.on_feedback_submitted(work, [heard])
 
     assert await stored(work) == 1
     assert await published(work) == []
@@ -140,7 +140,7 @@ async def test_an_answer_from_elsewhere_is_stored_once_and_not_published_again(w
 async def test_a_detractor_opens_one_case_and_nobody_else_does(work: Work, rating: int, opened: int) -> None:
     heard = nps(rating)
     for _ in range(3):
-        await service.hear(work, [heard])
+        await service.on_feedback_submitted(work, [heard])
 
     assert len(await open_cases(work)) == opened
 
@@ -149,7 +149,7 @@ async def test_a_case_that_opens_or_closes_is_one_line_of_the_log(work: Work) ->
     heard = nps(0)
     with capture_logs() as lines:
         for _ in range(2):
-            await service.hear(work, [heard])
+            await service.on_feedback_submitted(work, [heard])
         await service.close_case(work, heard.event_id, by=OPERATOR, note="called her")
         assert lines == []  # nothing is committed yet
         work.committed()
@@ -160,7 +160,7 @@ async def test_a_case_that_opens_or_closes_is_one_line_of_the_log(work: Work) ->
 
 
 async def test_an_answer_of_long_ago_opens_no_case(work: Work) -> None:
-    await service.hear(work, [nps(0, historical=True)])
+    await service.on_feedback_submitted(work, [nps(0, historical=True)])
 
     assert await open_cases(work) == []
     assert await stored(work) == 1
@@ -168,9 +168,9 @@ async def test_an_answer_of_long_ago_opens_no_case(work: Work) -> None:
 
 async def test_a_closed_case_stays_closed_when_its_answer_is_heard_again(work: Work) -> None:
     heard = nps(0)
-    await service.hear(work, [heard])
+    await service.on_feedback_submitted(work, [heard])
     closed = await service.close_case(work, heard.event_id, by=OPERATOR, note="called her")
-    await service.hear(work, [heard])
+    await service.on_feedback_submitted(work, [heard])
 
     assert (closed["status"], closed["closed_by"], closed["note"], closed["closed_at"]) == (
         "closed",
@@ -188,7 +188,7 @@ async def test_a_closed_case_stays_closed_when_its_answer_is_heard_again(work: W
 async def test_cases_come_newest_first_page_by_page(work: Work) -> None:
     for hour in range(5):
         work.now = NOON + days(hour)
-        await service.hear(work, [nps(0), nps(1)])
+        await service.on_feedback_submitted(work, [nps(0), nps(1)])
     whole = await service.cases(work, CaseStatus.OPEN, after=None, limit=100)
 
     paged: list[Any] = []
@@ -202,9 +202,9 @@ async def test_cases_come_newest_first_page_by_page(work: Work) -> None:
 
 
 async def test_figures_count_answers_from_the_beginning_up_to_but_not_at_the_end(work: Work) -> None:
-    await service.hear(work, [nps(10), nps(9), nps(7), nps(0), nps(10, at=NOON + days(1))])
+    await service.on_feedback_submitted(work, [nps(10), nps(9), nps(7), nps(0), nps(10, at=NOON + days(1))])
     csat = FeedbackSubmitted(survey="csat", rating=5)
-    await service.hear(work, [event(csat, profile_id=ANN)])
+    await service.on_feedback_submitted(work, [event(csat, profile_id=ANN)])
 
     found = await service.figures(work, Survey.NPS, since=NOON, until=NOON + days(1))
     assert (found.responses, found.positive, found.neutral, found.negative, found.score) == (4, 2, 1, 1, 25.0)
@@ -218,9 +218,9 @@ async def test_answers_are_found_under_every_id_that_a_customer_ever_had(work: W
         event(ProfileMerged(loser=loser, survivor=survivor), profile_id=survivor)
         for loser, survivor in ((CAT, BOB), (BOB, ANN))
     ]
-    await service.hear(work, [nps(9, CAT), nps(8, BOB, at=NOON + days(1))])
+    await service.on_feedback_submitted(work, [nps(9, CAT), nps(8, BOB, at=NOON + days(1))])
     await service.follow_merges(work, [*merges[::turn], *merges])
-    await service.hear(work, [nps(7, CAT, at=NOON + days(2)), nps(10, ANN, at=NOON + days(3))])
+    await service.on_feedback_submitted(work, [nps(7, CAT, at=NOON + days(2)), nps(10, ANN, at=NOON + days(3))])
 
     for customer in (ANN, BOB, CAT):
         found = await service.responses_of(work, customer, limit=10)
@@ -240,7 +240,7 @@ async def test_answers_are_found_under_every_id_that_a_customer_ever_had(work: W
 )
 async def test_what_is_no_answer_of_somebody_is_refused(work: Work, heard: Event) -> None:
     with pytest.raises(Refused):
-        await service.hear(work, [heard])
+        await service.on_feedback_submitted(work, [heard])
     assert await stored(work) == 0
 
 
@@ -253,8 +253,8 @@ def by_browser(rating: int, *who: Identity, customer: UUID = ANN, order_id: str 
     """An answer that came with a public key, by a visitor unless it is said by whom."""
     body = FeedbackSubmitted(survey="nps", rating=rating, order_id=order_id)
     claim = not may_say_of(SourceKind.PUBLIC, FeedbackSubmitted, who)
-    said = {"source_kind": SourceKind.PUBLIC, "profile_id": customer, "unverified": claim, **changes}
-    return event(body, *(who or (VISITOR,)), **said)
+    fields = {"source_kind": SourceKind.PUBLIC, "profile_id": customer, "unverified": claim, **changes}
+    return event(body, *(who or (VISITOR,)), **fields)
 
 
 async def reasons(work: Work, customer: UUID = ANN) -> list[str | None]:
@@ -271,9 +271,9 @@ async def counted(work: Work) -> tuple[int, int]:
 async def test_an_answer_in_a_customers_name_with_a_public_key_is_kept_and_counts_in_nothing(
     work: Work, namespace: Namespace
 ) -> None:
-    said = by_browser(0, Identity(namespace, "1"), VISITOR)
+    answer = by_browser(0, Identity(namespace, "1"), VISITOR)
     for _ in range(2):
-        await service.hear(work, [said])
+        await service.on_feedback_submitted(work, [answer])
 
     assert await counted(work) == (0, 1)
     assert await open_cases(work) == []
@@ -281,7 +281,7 @@ async def test_an_answer_in_a_customers_name_with_a_public_key_is_kept_and_count
 
 
 async def test_an_answer_of_before_such_answers_were_claims_counts_in_nothing_either(work: Work) -> None:
-    await service.hear(work, [by_browser(0, user(1), unverified=False)])
+    await service.on_feedback_submitted(work, [by_browser(0, user(1), unverified=False)])
 
     assert await counted(work) == (0, 1)
 
@@ -295,9 +295,9 @@ async def test_a_visitor_counts_once_for_each_survey_and_day_by_when_the_answer_
         by_browser(3, one, at=NOON),
     ]
     for _ in range(2):  # read again, it is the same
-        await service.hear(work, answers)
+        await service.on_feedback_submitted(work, answers)
     csat = FeedbackSubmitted(survey="csat", rating=1)
-    await service.hear(work, [event(csat, VISITOR, source_kind=SourceKind.PUBLIC, profile_id=ANN)])
+    await service.on_feedback_submitted(work, [event(csat, VISITOR, source_kind=SourceKind.PUBLIC, profile_id=ANN)])
 
     assert await counted(work) == (3, 1)
     assert len(await open_cases(work)) == 4
@@ -307,15 +307,15 @@ async def test_a_visitor_counts_once_for_each_survey_and_day_by_when_the_answer_
 async def test_an_answer_about_ones_own_order_counts_once_for_it(work: Work) -> None:
     await service.note_orders(work, [order(1, "A-1", profile_id=ANN), order(1, "A-1", profile_id=ANN)])
     answers = [by_browser(9), by_browser(8, order_id="A-1"), by_browser(7, order_id="A-1", at=NOON + days(1))]
-    await service.hear(work, answers)
+    await service.on_feedback_submitted(work, answers)
 
     assert await counted(work) == (2, 1)
 
 
 async def test_an_order_that_is_anothers_or_claimed_or_unknown_is_no_occasion(work: Work) -> None:
     await service.note_orders(work, [order(1, "A-1", profile_id=BOB), order(1, "A-2", profile_id=ANN, unverified=True)])
-    await service.hear(work, [by_browser(9)])
-    await service.hear(work, [by_browser(0, order_id=f"A-{number}") for number in (1, 2, 3)])
+    await service.on_feedback_submitted(work, [by_browser(9)])
+    await service.on_feedback_submitted(work, [by_browser(0, order_id=f"A-{number}") for number in (1, 2, 3)])
 
     assert await counted(work) == (1, 3)
 
@@ -323,7 +323,7 @@ async def test_an_order_that_is_anothers_or_claimed_or_unknown_is_no_occasion(wo
 async def test_an_order_is_ones_own_under_every_id_that_one_ever_had(work: Work) -> None:
     await service.note_orders(work, [order(1, "A-1", profile_id=BOB)])
     await service.follow_merges(work, [event(ProfileMerged(loser=BOB, survivor=ANN), profile_id=ANN)])
-    await service.hear(work, [by_browser(9), by_browser(8, order_id="A-1")])
+    await service.on_feedback_submitted(work, [by_browser(9), by_browser(8, order_id="A-1")])
 
     assert await counted(work) == (2, 0)
 
@@ -336,7 +336,8 @@ async def test_a_customers_own_token_counts_once_a_day_and_the_rest_is_published
     assert len(await open_cases(work)) == 1
     facts = [fact for _, fact in await published(work)]
     assert [fact.unverified for fact in facts] == [False, True, True]
-    await service.hear(work, [msgspec.structs.replace(fact, profile_id=ANN) for fact in facts])  # they come back
+    come_back = [msgspec.structs.replace(fact, profile_id=ANN) for fact in facts]
+    await service.on_feedback_submitted(work, come_back)
     assert await counted(work) == (1, 2)
     work.now = NOON + days(1)
     await submitted(work, 9, profile_id=ANN, by_customer=True)
@@ -352,7 +353,7 @@ async def test_a_customers_own_token_counts_once_for_each_of_her_orders(work: Wo
 
 
 async def test_what_a_server_or_a_member_of_staff_says_is_believed_however_often(work: Work) -> None:
-    await service.hear(work, [nps(0, source_kind=SourceKind.SERVER) for _ in range(3)])
+    await service.on_feedback_submitted(work, [nps(0, source_kind=SourceKind.SERVER) for _ in range(3)])
     for _ in range(3):
         await submitted(work, 0, profile_id=ANN)
 

@@ -15,7 +15,15 @@ from shared.contracts.identity import Identity, Namespace
 from shared.database.database import Database
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
-from tests.integration.test_identity_trust import BROWSER, OTHER_MAIL, VICTIM, VICTIMS_MAIL, browsed, profile_of, said
+from tests.integration.test_identity_trust import (
+    BROWSER,
+    OTHER_MAIL,
+    VICTIM,
+    VICTIMS_MAIL,
+    browsed,
+    by_server,
+    profile_of,
+)
 from tests.integration.test_profile_service import merged, take
 from tests.support.events import SECRET, user
 
@@ -74,8 +82,8 @@ async def forget_who(database: Database) -> None:
 async def test_a_merge_by_a_public_key_is_listed_and_one_by_a_server_is_not(
     database: Database, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    public, server = browsed(VICTIM), said(VICTIM)
-    await take(database, [said(VICTIM, VICTIMS_MAIL), public, server])
+    public, server = browsed(VICTIM), by_server(VICTIM)
+    await take(database, [by_server(VICTIM, VICTIMS_MAIL), public, server])
     victim = (await profile_of(database, "user_id:V"))["id"]
     gone = await old_line(database, "merge", victim, public)
     await old_line(database, "merge", victim, server)
@@ -89,7 +97,7 @@ async def test_a_user_id_that_only_a_public_key_gave_to_a_guest_is_listed(
     database: Database, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     public = browsed(BROWSER)
-    await take(database, [said(OTHER_MAIL, BROWSER), public, said(VICTIM, VICTIMS_MAIL)])
+    await take(database, [by_server(OTHER_MAIL, BROWSER), public, by_server(VICTIM, VICTIMS_MAIL)])
     guest = (await profile_of(database, f"email:{OTHER_MAIL.value}"))["id"]
     victim = (await profile_of(database, "user_id:V"))["id"]
     await old_line(database, "link", guest, public, user("future"))
@@ -103,8 +111,8 @@ async def test_a_user_id_that_only_a_public_key_gave_to_a_guest_is_listed(
 async def test_an_address_that_came_through_a_browser_s_link_is_listed(
     database: Database, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    order = said(BROWSER, OTHER_MAIL)
-    await take(database, [said(VICTIM, VICTIMS_MAIL)])
+    order = by_server(BROWSER, OTHER_MAIL)
+    await take(database, [by_server(VICTIM, VICTIMS_MAIL)])
     await take(database, [browsed(VICTIM, BROWSER)])
     await take(database, [order])
     await forget_who(database)
@@ -121,7 +129,7 @@ async def test_an_address_that_came_through_a_browser_s_link_is_listed(
 async def test_several_user_ids_are_listed_unless_an_explicit_merge_joined_them(
     database: Database, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await take(database, [said(user("ann"), BROWSER), said(user("old")), said(user("new"))])
+    await take(database, [by_server(user("ann"), BROWSER), by_server(user("old")), by_server(user("new"))])
     await take(database, [merged(user("new"), user("old"))])
     ann = (await profile_of(database, "user_id:ann"))["id"]
     assert await listed(url, capsys) == []
@@ -142,7 +150,7 @@ async def test_what_today_s_rules_make_is_no_suspect(
     database: Database, url: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = Identity(Namespace.ANONYMOUS_ID, "B")
-    await take(database, [said(VICTIM, VICTIMS_MAIL), said(BROWSER, OTHER_MAIL), browsed(other, user("new"))])
-    await take(database, [browsed(VICTIM, BROWSER), browsed(VICTIM, other), said(user("new"), other)])
+    await take(database, [by_server(VICTIM, VICTIMS_MAIL), by_server(BROWSER, OTHER_MAIL), browsed(other, user("new"))])
+    await take(database, [browsed(VICTIM, BROWSER), browsed(VICTIM, other), by_server(user("new"), other)])
 
     assert await listed(url, capsys) == []

@@ -47,7 +47,7 @@ async def campaign_database(database_factory: DatabaseFactory) -> AsyncIterator[
     await made.close()
 
 
-def said(*named: Identity, consent: bool | None = None, at: float = 0, **traits: Any) -> Event:
+def by_server(*named: Identity, consent: bool | None = None, at: float = 0, **traits: Any) -> Event:
     """A server tells of a customer, so many days after noon."""
     consents = {} if consent is None else {"email": consent}
     return event(CustomerIdentified(traits=traits, consent=consents), *named, at=NOON + days(at))
@@ -89,7 +89,9 @@ async def contact_in(campaign_database: Database, database: Database, ref: str) 
 async def test_a_guest_does_not_become_the_customer_whom_a_browser_names(
     database: Database, campaign_database: Database
 ) -> None:
-    await take(database, [said(VICTIM, VICTIMS_MAIL, consent=True), said(BROWSER, OTHER_MAIL, consent=True, at=1)])
+    await take(
+        database, [by_server(VICTIM, VICTIMS_MAIL, consent=True), by_server(BROWSER, OTHER_MAIL, consent=True, at=1)]
+    )
     victim = (await profile_of(database, "user_id:V"))["id"]
     guest = (await profile_of(database, f"email:{OTHER_MAIL.value}"))["id"]
     assert not await opens(database, guest, victim)
@@ -105,7 +107,7 @@ async def test_a_guest_does_not_become_the_customer_whom_a_browser_names(
 async def test_an_event_that_names_a_user_goes_to_that_user_and_the_browser_stays_where_it_was(
     database: Database,
 ) -> None:
-    await take(database, [said(VICTIM), said(BROWSER, OTHER_MAIL)])
+    await take(database, [by_server(VICTIM), by_server(BROWSER, OTHER_MAIL)])
     await take(database, [browsed(VICTIM, BROWSER)])
 
     assert (await profile_of(database, "user_id:V"))["page_views"] == 1
@@ -113,27 +115,27 @@ async def test_an_event_that_names_a_user_goes_to_that_user_and_the_browser_stay
 
 
 async def test_a_refusal_stays_a_refusal_whatever_a_browser_says(database: Database) -> None:
-    await take(database, [said(VICTIM, consent=False), said(BROWSER, OTHER_MAIL, consent=True, at=1)])
+    await take(database, [by_server(VICTIM, consent=False), by_server(BROWSER, OTHER_MAIL, consent=True, at=1)])
     await take(database, [browsed(VICTIM, BROWSER, at=2)])
 
     assert (await profile_of(database, "user_id:V"))["consent"] == {"email": False}
 
 
 async def test_a_merge_by_the_shop_itself_makes_no_yes_of_a_no(database: Database) -> None:
-    await take(database, [said(VICTIM, consent=False), said(OTHER_MAIL, consent=True, at=1)])
-    await take(database, [said(VICTIM, OTHER_MAIL, at=2)])
+    await take(database, [by_server(VICTIM, consent=False), by_server(OTHER_MAIL, consent=True, at=1)])
+    await take(database, [by_server(VICTIM, OTHER_MAIL, at=2)])
 
     assert (await profile_of(database, f"email:{OTHER_MAIL.value}"))["consent"] == {"email": False}
 
-    await take(database, [said(VICTIM, consent=True, at=3)])
+    await take(database, [by_server(VICTIM, consent=True, at=3)])
     assert (await profile_of(database, "user_id:V"))["consent"] == {"email": True}
 
 
 async def test_a_server_joins_no_two_users_through_the_link_of_a_browser(database: Database) -> None:
-    await take(database, [said(VICTIM), said(ATTACKER)])
+    await take(database, [by_server(VICTIM), by_server(ATTACKER)])
     victim = (await profile_of(database, "user_id:V"))["id"]
     await take(database, [browsed(VICTIM, BROWSER, at=1)])
-    await take(database, [said(ATTACKER, BROWSER, at=2)])
+    await take(database, [by_server(ATTACKER, BROWSER, at=2)])
 
     attacker = (await profile_of(database, "user_id:ATT"))["id"]
     assert attacker != (await profile_of(database, "user_id:V"))["id"] == victim
@@ -143,10 +145,10 @@ async def test_a_server_joins_no_two_users_through_the_link_of_a_browser(databas
 async def test_a_guest_s_mail_does_not_reach_a_customer_through_the_link_of_a_browser(
     database: Database, campaign_database: Database
 ) -> None:
-    await take(database, [said(VICTIM, VICTIMS_MAIL, consent=False)])
+    await take(database, [by_server(VICTIM, VICTIMS_MAIL, consent=False)])
     await take(database, [browsed(VICTIM, BROWSER, at=1)])
-    await take(database, [said(BROWSER, OTHER_MAIL, consent=True, first_name="Mallory", at=2)])
-    await take(database, [said(BROWSER, consent=True, first_name="Mallory", at=3)])
+    await take(database, [by_server(BROWSER, OTHER_MAIL, consent=True, first_name="Mallory", at=2)])
+    await take(database, [by_server(BROWSER, consent=True, first_name="Mallory", at=3)])
 
     assert (await profile_of(database, "user_id:V"))["consent"] == {"email": False}
     contact = await contact_in(campaign_database, database, "user_id:V")
@@ -154,7 +156,7 @@ async def test_a_guest_s_mail_does_not_reach_a_customer_through_the_link_of_a_br
 
 
 async def test_two_people_at_one_family_computer_stay_two(database: Database) -> None:
-    await take(database, [said(user("ann"), BROWSER), said(user("bob"), BROWSER, at=1)])
+    await take(database, [by_server(user("ann"), BROWSER), by_server(user("bob"), BROWSER, at=1)])
 
     ann, bob = await profile_of(database, "user_id:ann"), await profile_of(database, "user_id:bob")
     assert ann["id"] != bob["id"]
@@ -163,19 +165,19 @@ async def test_two_people_at_one_family_computer_stay_two(database: Database) ->
 
 async def test_two_users_with_one_mail_address_stay_two_whoever_says_so(database: Database) -> None:
     answer = event(PageViewed(), user("bob"), VICTIMS_MAIL, source_kind=SourceKind.SERVICE)
-    await take(database, [said(user("ann"), VICTIMS_MAIL), answer])
+    await take(database, [by_server(user("ann"), VICTIMS_MAIL), answer])
 
     assert (await profile_of(database, "user_id:ann"))["id"] != (await profile_of(database, "user_id:bob"))["id"]
 
 
 async def test_a_user_id_is_not_claimed_before_its_owner_is_known(database: Database) -> None:
-    await take(database, [said(BROWSER, OTHER_MAIL)])
+    await take(database, [by_server(BROWSER, OTHER_MAIL)])
     guest = (await profile_of(database, f"email:{OTHER_MAIL.value}"))["id"]
     await take(database, [browsed(user("future"), BROWSER, at=1), browsed(user("future"), at=2)])
     with pytest.raises(read.UnknownProfile):
         await profile_of(database, "user_id:future")
 
-    await take(database, [said(user("future"), VICTIMS_MAIL, at=3)])
+    await take(database, [by_server(user("future"), VICTIMS_MAIL, at=3)])
 
     future = await profile_of(database, "user_id:future")
     assert future["id"] != guest
@@ -187,18 +189,19 @@ async def test_a_user_id_is_not_claimed_before_its_owner_is_known(database: Data
 async def test_a_stranger_s_name_does_not_stand_in_the_shop_s_mail(
     database: Database, campaign_database: Database
 ) -> None:
-    await take(database, [said(VICTIM, VICTIMS_MAIL, consent=True)])
+    await take(database, [by_server(VICTIM, VICTIMS_MAIL, consent=True)])
     injected = CustomerIdentified(traits={"first_name": "Your account is locked. Unlock it at http://shop.example.net"})
     await take(database, [event(injected, VICTIM, at=NOON + days(1), source_kind=SourceKind.PUBLIC)])
     assert (await contact_in(campaign_database, database, "user_id:V")).first_name == ""
 
-    await take(database, [said(VICTIM, first_name="Berta", at=2)])
+    await take(database, [by_server(VICTIM, first_name="Berta", at=2)])
     assert (await contact_in(campaign_database, database, "user_id:V")).first_name == "Berta"
 
 
 async def test_an_alias_by_a_server_joins_two_users_and_both_tokens_open_what_they_are_now(database: Database) -> None:
     await take(
-        database, [said(user("old"), OTHER_MAIL, consent=False), said(user("new"), VICTIMS_MAIL, consent=True, at=1)]
+        database,
+        [by_server(user("old"), OTHER_MAIL, consent=False), by_server(user("new"), VICTIMS_MAIL, consent=True, at=1)],
     )
     old, new = [(await profile_of(database, f"user_id:{name}"))["id"] for name in ("old", "new")]
     await take(database, [merged(user("new"), user("old"), at=NOON + days(2))])
@@ -213,7 +216,7 @@ async def test_an_alias_by_a_server_joins_two_users_and_both_tokens_open_what_th
 async def test_the_id_of_a_visitor_opens_no_customer(database: Database) -> None:
     await take(database, [browsed(BROWSER, at=-9)])
     visitor = (await profile_of(database, "anonymous_id:A"))["id"]
-    await take(database, [said(VICTIM, BROWSER)])
+    await take(database, [by_server(VICTIM, BROWSER)])
 
     victim = (await profile_of(database, "user_id:V"))["id"]
     assert (await profile_of(database, str(visitor)))["id"] == victim != visitor
@@ -228,17 +231,17 @@ async def test_a_mail_goes_to_the_verified_address_and_else_to_the_newest(
     answer = event(
         FeedbackSubmitted(survey="nps", rating=9), VICTIM, third, at=NOON + days(9), source_kind=SourceKind.SERVICE
     )
-    await take(database, [said(VICTIM, first), said(VICTIM, second, at=1), answer])
+    await take(database, [by_server(VICTIM, first), by_server(VICTIM, second, at=1), answer])
     assert (await contact_in(campaign_database, database, "user_id:V")).email == second.value
 
-    await take(database, [said(VICTIM, first, email_verified=True, at=0.5)])
+    await take(database, [by_server(VICTIM, first, email_verified=True, at=0.5)])
     assert (await contact_in(campaign_database, database, "user_id:V")).email == first.value
 
 
 async def test_a_refusal_is_written_once_with_who_said_so_and_not_with_each_event(database: Database) -> None:
-    await take(database, [said(user("ann"), BROWSER), said(user("bob"))])
+    await take(database, [by_server(user("ann"), BROWSER), by_server(user("bob"))])
     for number in range(3):
-        await take(database, [browsed(user("bob"), BROWSER, at=number), said(user("bob"), BROWSER, at=number)])
+        await take(database, [browsed(user("bob"), BROWSER, at=number), by_server(user("bob"), BROWSER, at=number)])
 
     async with database.work() as work:
         log = await read.identity_log(work, "user_id:bob", limit=50)
@@ -259,7 +262,7 @@ async def test_a_rebuild_finds_everything_as_servers_and_browsers_made_it(databa
             events.append(
                 chance.choice(
                     [
-                        said(*named, consent=chance.random() < 0.5, at=batch, first_name=f"N{number}"),
+                        by_server(*named, consent=chance.random() < 0.5, at=batch, first_name=f"N{number}"),
                         browsed(*named, device, at=batch),
                         merged(user(number), user(chance.randrange(4)), at=NOON + days(batch)),
                     ]

@@ -178,7 +178,7 @@ async def test_a_stopped_partition_of_ingest_is_told_and_leaves_it_ready(service
     async with service.database.work() as work:
         for partition in range(topics.PARTITIONS):
             place = Place(await _cluster_id(service), 1, topics.INBOUND, partition)
-            taken = await offsets.take(work.connection, place, beginning=0)
+            taken = await offsets.acquire(work.connection, place, beginning=0)
             await offsets.stop(work.connection, place, epoch=taken.epoch, reason="a test of ours")
     async with running(service), _asking(service) as client:
         told = await eventually(lambda: _told(client), lambda told: len(told["stopped"]) == topics.PARTITIONS)

@@ -94,5 +94,5 @@ def bodies_of(route: Route) -> Iterator[tuple[str, bytes]]:
     members = {name: json.dumps(one).encode() for name, one in (route.body or {}).items()}
     for name, value in VALUES.items():
         for place in ("extra", *members):
-            said = (json.dumps(one).encode() + b": " + part for one, part in (members | {place: value}).items())
-            yield name, b"{" + b", ".join(said) + b"}"
+            parts = (json.dumps(one).encode() + b": " + part for one, part in (members | {place: value}).items())
+            yield name, b"{" + b", ".join(parts) + b"}"

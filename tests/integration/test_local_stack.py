@@ -391,7 +391,7 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("said", "left"),
+    ("report", "left"),
     [
         ({"lag": 2, "cluster": "now", "outbox": 1}, 3),
         ({"lag": 0, "cluster": "now", "outbox": 0}, 0),
@@ -404,8 +404,8 @@ async def test_a_child_that_ignores_sigterm_is_killed_after_its_grace(tmp_path: 
         ({}, 1),
     ],
 )
-async def test_what_does_not_know_its_lag_is_not_drained(said: dict[str, int | str | None], left: int) -> None:
-    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=said))
+async def test_what_does_not_know_its_lag_is_not_drained(report: dict[str, int | str | None], left: int) -> None:
+    transport = httpx2.MockTransport(lambda _: httpx2.Response(200, json=report))
     async with httpx2.AsyncClient(transport=transport) as client:
         assert await _left(client, "http://service", "now") == left
 
@@ -514,10 +514,10 @@ def events_of(sink: MailSink) -> list[str]:
     return [step["event"] for step in steps_of(sink)]
 
 
-async def until(said: Callable[[], bool]) -> None:
+async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(DEADLINE_SECONDS):
         while True:
-            if said():
+            if condition():
                 return
             await asyncio.sleep(0.01)
 

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.database import Database
 from shared.kafka.consumer import offsets
-from shared.kafka.consumer.offsets import Place, Swapped, Taken
+from shared.kafka.consumer.offsets import Acquired, Place, Swapped
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.examples import EXAMPLES
@@ -90,19 +90,19 @@ class Holders(RuleBasedStateMachine):
         self.end = 0
         self.held: dict[str, Held] = {}
         self.frozen: list[Held] = []
-        self.row: Taken | None = None  # what stands in the table, by what was seen to be committed
+        self.row: Acquired | None = None  # what stands in the table, by what was seen to be committed
         bed.run(self._empty())
 
     async def _empty(self) -> None:
         async with self.bed.database.work() as work:
             await work.run("TRUNCATE consumer_offsets, effects")
-            await offsets.take(work.connection, ELSEWHERE, beginning=7)
+            await offsets.acquire(work.connection, ELSEWHERE, beginning=7)
 
     # What holders do
 
-    async def _take(self, beginning: int) -> Taken:
+    async def _acquire(self, beginning: int) -> Acquired:
         async with self.bed.database.work() as work:
-            return await offsets.take(work.connection, PLACE, beginning=beginning)
+            return await offsets.acquire(work.connection, PLACE, beginning=beginning)
 
     async def _apply(self, held: Held, batch: list[int], *, dies: bool = False) -> bool:
         """One batch, as the consumer applies it: swap, effects, commit; whether it was still the holder."""
@@ -133,10 +133,10 @@ class Holders(RuleBasedStateMachine):
         """The holder that committed; the table is known to stand where it is."""
         assert self.row is not None
         after = Held(held.epoch, batch[-1] + 1)
-        self.row = Taken(self.row.epoch, after.expected, None)
+        self.row = Acquired(self.row.epoch, after.expected, None)
         return after
 
-    def _took(self, taken: Taken) -> Held:
+    def _holder(self, taken: Acquired) -> Held:
         if self.row is not None:
             assert taken.epoch == self.row.epoch + 1, "an epoch must only grow"
             assert taken.next_offset == self.row.next_offset
@@ -158,7 +158,7 @@ class Holders(RuleBasedStateMachine):
     @rule(who=st.sampled_from(HOLDERS))
     def takes(self, who: str) -> None:
         beginning = self.log[0] if self.log else self.end
-        self.held[who] = self._took(self.bed.run(self._take(beginning)))
+        self.held[who] = self._holder(self.bed.run(self._acquire(beginning)))
 
     @rule(who=st.sampled_from(HOLDERS), size=st.integers(1, 5))
     def processes(self, who: str, size: int) -> None:
@@ -216,15 +216,15 @@ class Holders(RuleBasedStateMachine):
             return
         current = self._is_current(held)
 
-        async def both() -> tuple[bool, Taken]:
-            applied, taken = await asyncio.gather(self._apply(held, batch), self._take(0))
+        async def both() -> tuple[bool, Acquired]:
+            applied, taken = await asyncio.gather(self._apply(held, batch), self._acquire(0))
             return applied, taken
 
         applied, taken = self.bed.run(both())
         assert current or not applied, "a stale holder's swap succeeded"
         if applied:
             self._committed(held, batch)
-        self.held[other] = self._took(taken)
+        self.held[other] = self._holder(taken)
         if current and not applied:
             # Whoever came first, the batch is done in the end: the same steps always lead to the same state.
             assert self.bed.run(self._apply(self.held[other], batch))

@@ -61,7 +61,7 @@ async def test_a_consumer_and_a_relay_are_ready_by_their_work_and_answer_probes_
 ) -> None:
     session = {"kafka_session_timeout_milliseconds": session_milliseconds(broker)}
     async with serving([role], await database_factory("feedback"), broker.bootstrap, **session) as client:
-        ready = await eventually(lambda: _ready(client), lambda said: said["ready"])
+        ready = await eventually(lambda: _ready(client), lambda state: state["ready"])
         assert ready == {"ready": True, "serving": True, "database": True, role: True, "stopped": []}
         lag = (await client.get("/health/lag")).json()
         assert (lag["outbox"], lag["cluster"] is None) == (0, role == "relay")

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.profile.domain.fold import MAX_ANONYMOUS_IDS, MAX_PUBLIC_TRAITS
 from services.profile.service import read
-from services.profile.service.take_in import take_in
+from services.profile.service.fold import fold_events
 from shared.contracts import topics, wire
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.context import Agent, Context
@@ -65,7 +65,7 @@ async def take(database: Database, events: Sequence[Event]) -> None:
     for _ in range(ATTEMPTS):
         try:
             async with batch(database) as work:
-                await take_in(work, events)
+                await fold_events(work, events)
         except (TryAgain, DBAPIError) as error:
             if isinstance(error, DBAPIError) and refuses_data(error):
                 raise
@@ -141,7 +141,7 @@ def view(path: str, *named: Identity, **changes: Any) -> Event:
 def some_events(chance: random.Random, count: int = 60) -> list[Event]:
     """The doings of six people under eighteen names, some of whom turn out to be one."""
 
-    def said() -> Body:
+    def random_body() -> Body:
         order_id = f"A-{chance.randrange(6)}"
         item = Item(
             sku="tea",
@@ -184,7 +184,7 @@ def some_events(chance: random.Random, count: int = 60) -> list[Event]:
         if merges:
             named = [user(person), user(chance.randrange(6))]
         kind = chance.choice([SourceKind.SERVER, SourceKind.SERVICE])
-        body = said()
+        body = random_body()
         claim = chance.random() < 0.1
         events.append(
             event(
@@ -368,14 +368,14 @@ async def test_a_profile_id_that_a_service_made_up_is_refused(database: Database
 
     with pytest.raises(Refused, match=f"profile_id: {stranger}"):
         async with batch(database) as work:
-            await take_in(work, [event(PageViewed(), profile_id=stranger, source_kind=SourceKind.SERVICE)])
+            await fold_events(work, [event(PageViewed(), profile_id=stranger, source_kind=SourceKind.SERVICE)])
     assert await dump(database) == {}
 
 
 async def test_an_event_that_names_nobody_is_refused(database: Database) -> None:
     with pytest.raises(Refused, match="identities"):
         async with batch(database) as work:
-            await take_in(work, [view("/", mail("ann"), source_kind=SourceKind.PUBLIC)])
+            await fold_events(work, [view("/", mail("ann"), source_kind=SourceKind.PUBLIC)])
 
 
 @pytest.mark.parametrize(
@@ -397,7 +397,7 @@ async def test_what_postgresql_can_not_store_is_refused_and_never_tried_for_ever
 ) -> None:
     with pytest.raises((Refused, DBAPIError)) as caught:
         async with batch(database) as work:
-            await take_in(work, [event(body, user(1))])
+            await fold_events(work, [event(body, user(1))])
 
     assert not isinstance(caught.value, DBAPIError) or refuses_data(caught.value)
 
@@ -414,7 +414,7 @@ async def test_two_batches_at_once_that_share_a_new_customer_make_one_profile(da
     theirs = [view("/tea", user(1), anonymous("a")), order(1, "A-2", 20_00)]
 
     async with asyncio.TaskGroup() as tasks, batch(database) as work:
-        await take_in(work, mine)
+        await fold_events(work, mine)
         tasks.create_task(take(database, theirs))
         assert await eventually(lambda: waits_for_a_lock(database), bool)
 
@@ -427,7 +427,7 @@ async def test_an_event_that_waited_for_a_merge_goes_to_the_survivor(database: D
     await take(database, [order(1, "A-1", 10_00, at=NOON), order(2, "A-2", 20_00, at=NOON + days(1))])
 
     async with asyncio.TaskGroup() as tasks, batch(database) as work:
-        await take_in(work, [merged(user(1), user(2))])
+        await fold_events(work, [merged(user(1), user(2))])
         tasks.create_task(take(database, [order(2, "A-3", 30_00), view("/", user(2))]))
         assert await eventually(lambda: waits_for_a_lock(database), bool)
 
@@ -442,7 +442,7 @@ async def test_a_service_fact_that_waited_for_a_merge_goes_to_the_survivor(datab
     fact = event(PageViewed(path="/sent"), profile_id=facts[1].profile_id, source_kind=SourceKind.SERVICE)
 
     async with asyncio.TaskGroup() as tasks, batch(database) as work:
-        await take_in(work, [merged(user(1), user(2))])
+        await fold_events(work, [merged(user(1), user(2))])
         tasks.create_task(take(database, [fact]))
         assert await eventually(lambda: waits_for_a_lock(database), bool)
 
@@ -454,7 +454,7 @@ async def test_the_same_event_in_two_batches_at_once_is_folded_once(database: Da
     shared = view("/", user(1))
 
     async with asyncio.TaskGroup() as tasks, batch(database) as work:
-        await take_in(work, [shared])
+        await fold_events(work, [shared])
         tasks.create_task(take(database, [shared, view("/", user(1))]))
         assert await eventually(lambda: waits_for_a_lock(database), bool)
 
@@ -520,6 +520,6 @@ async def test_an_answer_for_a_profile_that_is_none_is_not_held_against_the_serv
 ) -> None:
     """Else one customer whom profile does not know could have everybody's answers blocked."""
     answer = event(FeedbackSubmitted(survey="nps", rating=9), profile_id=uuid4(), source_kind=SourceKind.SERVICE)
-    with pytest.raises(Refused, match="is no profile") as refused:
+    with pytest.raises(Refused, match="is not a profile") as refused:
         await take(database, [answer])
     assert refused.value.unattributed

@@ -99,7 +99,7 @@ class World:
             await database.close()
 
     def settings(self, name: str) -> dict[str, Any]:
-        said = {
+        fields = {
             "database_url": self.urls[name],
             "kafka_bootstrap": self.bootstrap,
             "partition_secret": SECRET.decode(),
@@ -108,7 +108,7 @@ class World:
             "http_port": 1,
         }
         mail = {"mail_from": "hello@shop.example", "smtp_host": "127.0.0.1", "smtp_port": 1}
-        return said | (mail if name == "campaign" else {})
+        return fields | (mail if name == "campaign" else {})
 
     def service(self, name: str) -> process.Service:
         match name:
@@ -320,9 +320,9 @@ async def test_a_rebuild_of_what_is_right_touches_no_row(copy: World, capsys: py
     for name in TABLES:
         assert await copy.rebuild(name) == 0
 
-    said = capsys.readouterr().err
-    assert "mended" not in said
-    assert said.count("as it should be") == 5 + 3 + 3 + 2
+    printed = capsys.readouterr().err
+    assert "mended" not in printed
+    assert printed.count("as it should be") == 5 + 3 + 3 + 2
     assert await copy.dump() == exact
     assert await copy.rows("segment", "SELECT 1 FROM pg_namespace WHERE nspname = 'rebuild'") == []
 

@@ -356,12 +356,12 @@ async def test_a_row_that_the_broker_refuses_stays_is_told_and_holds_up_only_its
             value=b"x" * 3_000_000,
         )
     await post.write(100)
-    with capture_logs() as said:
+    with capture_logs() as logs:
         async with post.relaying():
             # Every other partition is emptied; that of the large row waits behind it.
             rows = await eventually(post.waiting, lambda waiting: waiting < 101)
             assert rows >= 1
-            await eventually(lambda: _now(said), lambda lines: "relay.waits" in {one["event"] for one in lines})
+            await eventually(lambda: _now(logs), lambda lines: "relay.waits" in {one["event"] for one in lines})
             log = await post.log(at_least=1)
     assert await post.waiting() >= 1
     for lane in sequences(log).values():

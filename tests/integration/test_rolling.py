@@ -38,7 +38,7 @@ class Load:
     def __init__(self, port: int, write_key: str) -> None:
         self.statuses: Counter[int] = Counter()
         self.errors: list[str] = []
-        self._said: dict[str, Any] = {
+        self._options: dict[str, Any] = {
             "base_url": f"http://{LOOPBACK}:{port}",
             "auth": httpx2.BasicAuth(write_key, ""),
             "trust_env": False,
@@ -47,7 +47,7 @@ class Load:
 
     async def client(self, stop: asyncio.Event) -> None:
         """One client."""
-        async with httpx2.AsyncClient(**self._said) as client:
+        async with httpx2.AsyncClient(**self._options) as client:
             while not stop.is_set():
                 try:
                     answer = await client.post("/v1/track", json={"event": "x", "userId": "u"})
@@ -133,8 +133,8 @@ async def test_a_stopping_service_says_so_and_answers_what_it_was_asked(
         await eventually(lambda: _ready(client), bool)
         stop.set()
         told = {"/health/ready": 503, "/health/live": 200, "/broken": 500, "/none": 404}
-        said = await asyncio.gather(*(client.get(path) for path in told))  # all of them while it announces
-        assert [(one.status_code, one.headers["connection"]) for one in said] == [
+        responses = await asyncio.gather(*(client.get(path) for path in told))  # all of them while it announces
+        assert [(one.status_code, one.headers["connection"]) for one in responses] == [
             (status, "close") for status in told.values()
         ]
         await eventually(lambda: answers(LOOPBACK, service.settings.http_port), lambda listens: not listens)

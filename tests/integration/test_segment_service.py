@@ -41,17 +41,17 @@ async def at(database: Database, now: datetime = NOON) -> AsyncIterator[Work]:
         yield work
 
 
-def said(body: Body, customer: UUID = ANN, **changes: Any) -> Event:
+def fact(body: Body, customer: UUID = ANN, **changes: Any) -> Event:
     return event(body, profile_id=customer, **changes)
 
 
 def placed(order_id: str, total_minor: int, customer: UUID = ANN, **changes: Any) -> Event:
-    return said(OrderPlaced(order_id=order_id, currency="USD", total_minor=total_minor), customer, **changes)
+    return fact(OrderPlaced(order_id=order_id, currency="USD", total_minor=total_minor), customer, **changes)
 
 
 def refund(order_id: str, amount_minor: int, customer: UUID = ANN, **changes: Any) -> Event:
     body = OrderRefunded(order_id=order_id, refund_id="R-1", currency="USD", amount_minor=amount_minor)
-    return said(body, customer, **changes)
+    return fact(body, customer, **changes)
 
 
 def merge(loser: UUID, survivor: UUID) -> Event:
@@ -99,7 +99,7 @@ async def everything(database: Database) -> list[Any]:
 async def test_an_order_lifts_tier_and_stage_and_both_changes_carry_its_time(database: Database) -> None:
     first = placed("A-1", 300_00, at=NOON - timedelta(hours=1))
     async with at(database) as work:
-        await service.take_orders(work, [first])
+        await service.fold_orders(work, [first])
 
     assert await changes(database) == [("bronze", "gold"), ("prospect", "new")]
     for one in await published(database):
@@ -112,7 +112,7 @@ async def test_taking_the_same_orders_in_again_changes_and_publishes_nothing(dat
     orders = [placed("A-1", 300_00), refund("A-1", 5_00)]
     for _ in range(2):
         async with at(database) as work:
-            await service.take_orders(work, orders)
+            await service.fold_orders(work, orders)
 
     assert len(await changes(database)) == 2
     assert (await stands(database))["window_spend_minor"] == 295_00
@@ -123,7 +123,7 @@ async def test_the_order_and_batching_of_facts_do_not_matter(database_factory: D
         placed("A-1", 300_00, at=NOON - days(200)),
         refund("A-1", 150_00, at=NOON - days(100)),
         placed("A-2", 90_00, at=NOON - days(5)),
-        said(OrderCancelled(order_id="A-2"), at=NOON - days(1)),
+        fact(OrderCancelled(order_id="A-2"), at=NOON - days(1)),
     ]
     found = []
     database = Database(await database_factory("segment"), application="test", clock=SystemClock())
@@ -131,7 +131,7 @@ async def test_the_order_and_batching_of_facts_do_not_matter(database_factory: D
         for size in (1, 3):
             for start in range(0, len(order), size):
                 async with at(database) as work:
-                    await service.take_orders(work, order[start : start + size])
+                    await service.fold_orders(work, order[start : start + size])
             found.append(await everything(database))
             async with at(database) as work:
                 await work.run("TRUNCATE standings, orders, outbox")
@@ -142,19 +142,19 @@ async def test_the_order_and_batching_of_facts_do_not_matter(database_factory: D
 
 async def test_a_refund_that_came_before_its_order_lowers_the_tier(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [refund("A-1", 250_00)])
+        await service.fold_orders(work, [refund("A-1", 250_00)])
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 300_00)])
+        await service.fold_orders(work, [placed("A-1", 300_00)])
 
     assert (await stands(database))["tier"] == "bronze"
 
 
 async def test_a_late_refund_takes_the_tier_back_with_its_own_time(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 300_00, at=NOON - days(2))])
+        await service.fold_orders(work, [placed("A-1", 300_00, at=NOON - days(2))])
     back = refund("A-1", 250_00, at=NOON - days(1))
     async with at(database) as work:
-        await service.take_orders(work, [back])
+        await service.fold_orders(work, [back])
 
     last = (await published(database))[-1]
     assert isinstance(last.body, TierChanged)
@@ -164,7 +164,7 @@ async def test_a_late_refund_takes_the_tier_back_with_its_own_time(database: Dat
 
 async def test_historical_orders_publish_historical_changes(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 300_00, at=NOON - days(40), historical=True)])
+        await service.fold_orders(work, [placed("A-1", 300_00, at=NOON - days(40), historical=True)])
 
     assert [one.historical for one in await published(database)] == [True, True]
 
@@ -173,7 +173,7 @@ async def test_historical_orders_publish_historical_changes(database: Database) 
 async def test_a_live_order_does_not_hide_behind_a_replayed_one(database: Database, turn: int) -> None:
     live, old = placed("A-1", 300_00), placed("A-0", 1_00, at=NOON - days(40), historical=True)
     async with at(database) as work:
-        await service.take_orders(work, [live, old][::turn])
+        await service.fold_orders(work, [live, old][::turn])
 
     assert {one.historical for one in await published(database)} == {False}
 
@@ -181,7 +181,7 @@ async def test_a_live_order_does_not_hide_behind_a_replayed_one(database: Databa
 async def test_an_order_in_another_currency_is_an_order_without_spend(database: Database) -> None:
     body = OrderPlaced(order_id="A-1", currency="CNY", total_minor=900_000_00)
     async with at(database) as work:
-        await service.take_orders(work, [said(body)])
+        await service.fold_orders(work, [fact(body)])
 
     found = await stands(database)
     assert (found["tier"], found["stage"], found["window_spend_minor"]) == ("bronze", "new", 0)
@@ -189,7 +189,7 @@ async def test_an_order_in_another_currency_is_an_order_without_spend(database: 
 
 async def test_a_claim_moves_nobody(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 300_00, unverified=True)])
+        await service.fold_orders(work, [placed("A-1", 300_00, unverified=True)])
 
     assert await changes(database) == []
 
@@ -197,13 +197,13 @@ async def test_a_claim_moves_nobody(database: Database) -> None:
 async def test_an_event_that_no_profile_owns_is_refused(database: Database) -> None:
     with pytest.raises(Refused, match="profile_id"):
         async with at(database) as work:
-            await service.take_orders(work, [event(OrderPlaced(order_id="1", currency="USD", total_minor=1))])
+            await service.fold_orders(work, [event(OrderPlaced(order_id="1", currency="USD", total_minor=1))])
 
 
 async def test_a_customer_seen_for_the_first_time_is_a_prospect(database: Database) -> None:
     body = ProfileChanged(profile_id=ANN, version=1, first_seen=NOON, last_seen=NOON)
     async with at(database) as work:
-        await service.follow(work, [said(body)] * 2)
+        await service.follow(work, [fact(body)] * 2)
 
     found = await stands(database)
     assert (found["tier"], found["stage"], found["due_at"]) == ("bronze", "prospect", None)
@@ -214,8 +214,8 @@ async def test_a_merge_before_between_or_after_the_orders_gives_the_same_standin
     database: Database, sequence: Sequence[int]
 ) -> None:
     steps = [
-        (service.take_orders, [placed("A-1", 200_00, ANN, at=NOON - days(3)), placed("B-1", 1_00, ANN)]),
-        (service.take_orders, [placed("B-1", 60_00, BOB, at=NOON - days(2)), refund("A-1", 1_00, BOB)]),
+        (service.fold_orders, [placed("A-1", 200_00, ANN, at=NOON - days(3)), placed("B-1", 1_00, ANN)]),
+        (service.fold_orders, [placed("B-1", 60_00, BOB, at=NOON - days(2)), refund("A-1", 1_00, BOB)]),
         (service.follow, [merge(BOB, ANN)]),
     ]
     for step in sequence:
@@ -237,7 +237,7 @@ async def test_a_chain_of_merges_in_any_order_ends_at_one_customer(database_fact
     for turn in (1, -1):
         database = Database(await database_factory("segment"), application="test", clock=SystemClock())
         async with at(database) as work:
-            await service.take_orders(
+            await service.fold_orders(
                 work, [placed("C-1", 60_00, cat), placed("B-1", 60_00, BOB), placed("A-1", 1, ANN)]
             )
         for one in [*merges[::turn], *merges]:
@@ -250,7 +250,7 @@ async def test_a_chain_of_merges_in_any_order_ends_at_one_customer(database_fact
 
 async def test_time_publishes_each_change_once_at_the_instant_it_became_true(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 300_00)])
+        await service.fold_orders(work, [placed("A-1", 300_00)])
     before = len(await published(database))
 
     late = NOON + days(400)
@@ -279,7 +279,7 @@ async def test_looking_often_or_once_publishes_the_same_changes(database_factory
     for step in (1, 37, 400):
         database = Database(await database_factory("segment"), application="test", clock=SystemClock())
         async with at(database) as work:
-            await service.take_orders(work, [placed("A-1", 300_00), placed("A-2", 60_00, at=NOON - days(100))])
+            await service.fold_orders(work, [placed("A-1", 300_00), placed("A-2", 60_00, at=NOON - days(100))])
         for day in range(step, 401, step):
             async with at(database, NOON + days(day)) as work:
                 await service.flip_due(work, NOON + days(day))
@@ -294,7 +294,7 @@ async def test_looking_often_or_once_publishes_the_same_changes(database_factory
 
 async def test_nothing_flips_before_its_time(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 300_00)])
+        await service.fold_orders(work, [placed("A-1", 300_00)])
     early = NOON + days(30) - timedelta(microseconds=1)
 
     async with at(database, early) as work:
@@ -303,7 +303,7 @@ async def test_nothing_flips_before_its_time(database: Database) -> None:
 
 async def test_a_customer_whom_another_works_on_is_left_for_later(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 1_00), placed("B-1", 1_00, BOB)])
+        await service.fold_orders(work, [placed("A-1", 1_00), placed("B-1", 1_00, BOB)])
     later = NOON + days(31)
 
     async with at(database, later) as holder:
@@ -317,7 +317,7 @@ async def test_a_customer_whom_another_works_on_is_left_for_later(database: Data
 async def test_what_is_stored_is_what_the_rules_say(database: Database) -> None:
     bought = [placed(f"A-{age}", 70_00, at=NOON - days(age)) for age in (1, 50, 150, 364, 366)]
     async with at(database) as work:
-        await service.take_orders(work, bought)
+        await service.fold_orders(work, bought)
     expected = domain.standing(domain.DEFAULT_POLICY, [domain.Purchase(one.occurred_at, 70_00) for one in bought], NOON)
 
     assert await stands(database) == {"profile_id": ANN} | msgspec.structs.asdict(expected)
@@ -325,7 +325,7 @@ async def test_what_is_stored_is_what_the_rules_say(database: Database) -> None:
 
 async def test_counts_name_every_tier_and_stage(database: Database) -> None:
     async with at(database) as work:
-        await service.take_orders(work, [placed("A-1", 300_00)])
+        await service.fold_orders(work, [placed("A-1", 300_00)])
         _, tiers, stages = await service.counts(work)
 
     assert tiers == {"bronze": 0, "silver": 0, "gold": 1, "diamond": 0}
@@ -346,7 +346,7 @@ async def test_an_order_of_the_calendars_end_that_was_kept_before_holds_nobody_u
     old = orders.Order(placed=orders.Placed(Stamp(1, first, UUID(int=1)), "USD", 5, None))
     async with at(database) as work:
         await repository.save_orders(work, {(ANN, "old"): old})
-        await service.take_orders(work, [placed("new", 200_00)])
+        await service.fold_orders(work, [placed("new", 200_00)])
         await service.flip_due(work, NOON + days(400))
         found = await service.standing(work, ANN)
     assert (found["tier"], found["orders"]) == ("bronze", 1 + (first.year == 1))

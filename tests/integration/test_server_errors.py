@@ -29,8 +29,8 @@ class OurBug(Exception):
 
 
 @router.post("/v1/fails")
-async def fails(said: dict[str, str]) -> None:
-    raise OurBug(said)
+async def fails(body: dict[str, str]) -> None:
+    raise OurBug(body)
 
 
 @router.get("/v1/breaks-off")

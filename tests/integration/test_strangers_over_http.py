@@ -125,8 +125,8 @@ def names() -> tuple[str, str, str]:
 
 def customer(consent: bool | None = None, *, first_name: str = "", **ids: str) -> dict[str, Any]:
     """What the shop's server says of a customer."""
-    said: dict[str, Any] = {"customer": ids, "traits": {"first_name": first_name} if first_name else {"plan": "free"}}
-    return said | ({} if consent is None else {"consent": {"email": consent}}) | {"occurred_at": "2026-01-31T12:00:00Z"}
+    body: dict[str, Any] = {"customer": ids, "traits": {"first_name": first_name} if first_name else {"plan": "free"}}
+    return body | ({} if consent is None else {"consent": {"email": consent}}) | {"occurred_at": "2026-01-31T12:00:00Z"}
 
 
 async def victim_and_guest(shop: Shop) -> tuple[dict[str, Any], dict[str, Any], str, str]:
@@ -155,8 +155,8 @@ async def test_a_guest_does_not_become_the_customer_whom_a_browser_names(shop: S
 
 async def test_a_browser_makes_no_yes_of_a_customers_no(shop: Shop) -> None:
     _, _, victim, browser = await victim_and_guest(shop)
-    said = {"userId": victim, "anonymousId": browser, "context": {"consent": {"categoryPreferences": {"email": True}}}}
-    await shop.tell("identify", said, by="public")
+    body = {"userId": victim, "anonymousId": browser, "context": {"consent": {"categoryPreferences": {"email": True}}}}
+    await shop.tell("identify", body, by="public")
     assert (await shop.profile(f"user_id:{victim}", events=2))["consent"] == {"email": False}
 
 

@@ -106,7 +106,7 @@ def event(random: Random, topic: str) -> Draft:
 
 def inbound(random: Random) -> Draft:
     """Returns a CloudEvent in one of the two modes, with one attribute at an edge."""
-    said: dict[str, Any] = {
+    attributes: dict[str, Any] = {
         "specversion": "1.0",
         "id": f"fuzz-{random.getrandbits(64)}",
         "source": random.choice(("/fuzz/known", "/fuzz/known", f"/fuzz/{random.getrandbits(32)}")),
@@ -115,13 +115,13 @@ def inbound(random: Random) -> Draft:
         "subject": "x",
     }
     data: dict[str, Any] = {"order_id": "o", "currency": "EUR", "total_minor": 5, "customer": {"user_id": "fuzz"}}
-    where = random.choice((said, data))
+    where = random.choice((attributes, data))
     where[random.choice([*where])] = _edge(random, random.choice((str, int, datetime, dict[str, Any])))
     if random.random() < 0.5:
-        value = json.dumps({**said, "data": data}).encode()
+        value = json.dumps({**attributes, "data": data}).encode()
         return Draft(topics.INBOUND, b"k", [("content-type", b"application/cloudevents+json")], value)
     headers: list[tuple[str, bytes | None]] = [
-        (f"ce_{name}", str(text).encode(errors="replace")) for name, text in said.items()
+        (f"ce_{name}", str(text).encode(errors="replace")) for name, text in attributes.items()
     ]
     return Draft(topics.INBOUND, b"k", [*headers, ("content-type", b"application/json")], json.dumps(data).encode())
 

@@ -91,7 +91,7 @@ class Bench:
 
     def consumer(self, database: Database, **changes: Any) -> Consumer:
         """A consumer of the topic."""
-        said: dict[str, Any] = {
+        fields: dict[str, Any] = {
             "service": self.service,
             "brokers": self.bootstrap,
             "database": database,
@@ -102,7 +102,7 @@ class Bench:
             "fetch_wait_ms": 10,
             "session_timeout_ms": self.session_timeout_ms,
         }
-        return Consumer(Subscription(**(said | changes)), tick=lambda: None)
+        return Consumer(Subscription(**(fields | changes)), tick=lambda: None)
 
     @asynccontextmanager
     async def consuming(self, **changes: Any) -> AsyncIterator[Consumer]:

@@ -17,8 +17,8 @@ DEADLINE_SECONDS: Final = 120.0
 
 _BLOCK: Final = re.compile(r"^( *)```(\w*)\n(.*?)^ *```", re.MULTILINE | re.DOTALL)
 _OURS: Final = re.compile(
-    r"(make|curl|python -m (services|deploy)\S*|\.venv/bin/python|dlq|source|floor|audit verify|identity|resume|rebuild"
-    r"|import|serve) "
+    r"(make|curl|python -m (services|deploy)\S*|\.venv/bin/python|dlq|source|send-cutoff|audit verify|identity"
+    r"|resume|rebuild|import|serve) "
 )
 _INLINE: Final = re.compile(r"(?<!`)`([^`]+)`(?!`)")
 

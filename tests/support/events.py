@@ -22,7 +22,7 @@ def user(value: object) -> Identity:
 
 def event(body: Body, *identities: Identity, at: datetime = NOON, **changes: Any) -> Event:
     """An event from a server, received when it happened."""
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "event_id": uuid4(),
         "source_id": SOURCE,
         "source_kind": SourceKind.SERVER,
@@ -31,7 +31,7 @@ def event(body: Body, *identities: Identity, at: datetime = NOON, **changes: Any
         "body": body,
         "identities": identities,
     }
-    return Event(**(said | changes))
+    return Event(**(fields | changes))
 
 
 def order(

@@ -205,11 +205,11 @@ async def _leg(stack: Stack, data: Dataset, kill_at: int | None, done: Done, pro
 async def _spawn(stack: Stack, data: Dataset) -> Child:
     mapping = stack.home / f"{data.name}.json"
     mapping.write_text(json.dumps(data.mapping))
-    said = ["import", str(data.file), "--source", SOURCE, "--mapping", str(mapping), *data.arguments]
-    said += [] if data.file.suffix == ".parquet" else ["--format", "csv"]
+    arguments = ["import", str(data.file), "--source", SOURCE, "--mapping", str(mapping), *data.arguments]
+    arguments += [] if data.file.suffix == ".parquet" else ["--format", "csv"]
     return await Child.spawn(
         f"the import of {data.name}",
-        [sys.executable, "-m", "services.ingest", *said],
+        [sys.executable, "-m", "services.ingest", *arguments],
         log=stack.home / "logs" / "import.log",
         env=stack.environment("ingest"),
         cwd=CHECKOUT,

@@ -89,6 +89,18 @@ def test_commands_are_found_in_scripts_and_in_text() -> None:
     assert len(TOLD) > 100
 
 
+def test_a_command_still_goes_by_its_former_name_and_no_help_speaks_of_it(capsys: pytest.CaptureFixture[str]) -> None:
+    commands = commands_of("campaign")
+    assert parse("campaign", commands, ["floor", "set", "now"]) == (
+        "send-cutoff",
+        ["api", "consumer", "relay"],
+        ["set", "now"],
+    )
+    with pytest.raises(SystemExit):
+        parse("campaign", commands, ["--help"])
+    assert "floor" not in capsys.readouterr().out
+
+
 def wrong(text: str) -> str:
     """What is wrong with a command line; nothing, if a reader can type it."""
     words = [PLACEHOLDERS.get(word, word) for word in shlex.split(text, comments=True)]

@@ -81,6 +81,6 @@ def test_a_part_that_wrote_no_error_is_said_to_have_given_no_reason() -> None:
 
 @given(st.lists(st.text(max_size=2_000), max_size=5))
 def test_the_reason_is_one_short_line_whatever_was_written(lines: list[str]) -> None:
-    said = why(lines)
-    assert len(said) <= MOST_CHARACTERS + 2
-    assert said.split() == said.split(" ") or said == ""
+    reason = why(lines)
+    assert len(reason) <= MOST_CHARACTERS + 2
+    assert reason.split() == reason.split(" ") or reason == ""

@@ -31,12 +31,15 @@ class Contact(msgspec.Struct, frozen=True):
     country: str = ""
 
     def agreed(self, pair: Pair) -> bool | None:
-        """Whether the customer agreed to be written to; None if nothing was ever said. Some messages need no leave."""
+        """Returns whether the customer agreed to be written to.
+
+        Returns None if nobody ever stated it. Some messages need no consent.
+        """
         return True if pair.purpose == TRANSACTIONAL else self.consent.get(str(pair))
 
 
 def contact_of(state: ProfileChanged) -> Contact:
-    """What a profile's state says of the contact: an address and names that a trusted source gave.
+    """Returns what a profile's state says of the contact: an address and names that a trusted source gave.
 
     A record that does not say who gave them has no names, and an address if it is the only one.
     """
@@ -54,7 +57,10 @@ def contact_of(state: ProfileChanged) -> Contact:
 
 
 def as_name(text: str) -> str:
-    """The text, if it may stand as a name in a mail: short, and nothing in it that could become a link; else empty."""
+    """Returns the text, if it may stand as a name in a mail: short, and nothing in it that could become a link.
+
+    Returns an empty text otherwise.
+    """
     plain = unicodedata.normalize("NFKC", text)
     if len(plain) > MAX_NAME_LENGTH or not _ADDRESS_CHARACTERS.isdisjoint(plain) or _DOMAIN.search(plain):
         return ""
@@ -83,6 +89,6 @@ def _trusted(state: ProfileChanged) -> dict[str, Any]:
 
 def _text(traits: Mapping[str, Any], *names: str) -> str:
     """The first of these traits that says something, in one printable line."""
-    said = (value for name in names if isinstance(value := traits.get(name), str))
-    lines = (" ".join("".join(c if c.isprintable() else " " for c in value).split()) for value in said)
+    texts = (value for name in names if isinstance(value := traits.get(name), str))
+    lines = (" ".join("".join(c if c.isprintable() else " " for c in value).split()) for value in texts)
     return next(filter(None, lines), "")

@@ -57,12 +57,12 @@ class Rejected(msgspec.Struct, frozen=True):
 
 
 class Lost(msgspec.Struct, frozen=True):
-    """The provider may have it: it was on its way when the answer failed to come."""
+    """The provider may have it: it was on its way when the reply failed to come."""
 
     reason: str
 
 
-Answer = Accepted | Deferred | Rejected | Lost
+Reply = Accepted | Deferred | Rejected | Lost
 
 
 class Next(msgspec.Struct, frozen=True):
@@ -74,9 +74,9 @@ class Next(msgspec.Struct, frozen=True):
     due_at: datetime | None = None
 
 
-def after(answer: Answer, *, attempt: int, now: datetime) -> Next:
-    """What follows from the answer to the `attempt`th attempt, counted from 1."""
-    match answer:
+def after(reply: Reply, *, attempt: int, now: datetime) -> Next:
+    """Returns what follows from the provider's reply to the `attempt`th attempt, counted from 1."""
+    match reply:
         case Accepted():
             return Next(State.SENT, Outcome.SENT, "accepted")
         case Lost(reason):

@@ -12,7 +12,7 @@ from services.campaign.domain.decision import Outcome
 from services.campaign.domain.journey import Cap, Journey
 
 # A change may overtake the profile that it is about, because they come in different topics. So what is not known
-# of a customer yet is waited for, a moment; what the customer said no to is not.
+# of a customer yet is waited for, a moment; what the customer refused is not.
 PROFILE_PATIENCE: Final = timedelta(seconds=5)
 LOOK_AGAIN: Final = timedelta(seconds=1)
 STOPPED_LOOK_AGAIN: Final = timedelta(seconds=10)
@@ -75,22 +75,22 @@ def gate(
     paused: bool,
     stopped: bool,
     awaiting: bool,
-    floor: datetime | None,
+    send_cutoff: datetime | None,
     customer_cap: Cap,
     now: datetime,
 ) -> Allowed | Held | Refused:
-    """Whether a message may leave now.
+    """Returns whether a message may leave now.
 
     `history` is everything handed over to this customer, under any of the customer's ids, within the longest cap.
     The caller holds the customer's row, so that no other message is decided on meanwhile. `awaiting` says that the
-    ledger was restored and has no floor for it yet; below a floor, what the lost part of the ledger may have sent is
-    never sent.
+    ledger was restored and has no send cutoff for it yet. What the lost part of the ledger may have sent before the
+    cutoff is never sent.
     """
     journey = candidate.journey
     if now - candidate.occurred_at > journey.max_age:
         return Refused("too_old")
-    if floor is not None and candidate.answerable_from < floor:
-        return Refused("below_floor")
+    if send_cutoff is not None and candidate.answerable_from < send_cutoff:
+        return Refused("before_send_cutoff")
     if awaiting:
         return Held(now + STOPPED_LOOK_AGAIN, "restored")
     if stopped:
@@ -116,7 +116,7 @@ def gate(
 
 
 def answerable_from(*, occurred_at: datetime, received_at: datetime, by_time: bool) -> datetime:
-    """When a trigger could have been answered at the earliest.
+    """Returns when a trigger could have been answered at the earliest.
 
     An event may have happened long before it was received, and could not be answered until then. A change by time
     became true at its due instant; `received_at` is only when it was noticed, and a restored segment notices again.

@@ -98,7 +98,7 @@ class Skipped(msgspec.Struct, frozen=True):
 
 
 def sets_off(trigger: TierReached | StageReached | ConfirmationAsked, body: Body) -> bool:
-    """Whether a change is one that the trigger waits for."""
+    """Returns whether a change is one that the trigger waits for."""
     match trigger, body:
         case TierReached(), TierChanged():
             return body.direction == trigger.direction and body.current in trigger.tiers
@@ -114,7 +114,7 @@ def is_by_time(change: Event) -> bool:
 
 
 def enter(journey: Journey, change: Event, now: datetime) -> Entered | Skipped:
-    """Whether a change that sets off the journey lets its customer in.
+    """Returns whether a change that sets off the journey lets its customer in.
 
     The age is measured on what caused the change, so an import or a replay tells of the past and sends nothing.
     """

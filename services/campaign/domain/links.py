@@ -45,13 +45,13 @@ class Links:
         self._secret = hmac.digest(secret, b"rapport links v1", hashlib.sha256)
 
     def url(self, link: Link) -> str:
-        """The address of the page."""
+        """Returns the address of the page."""
         payload = _encode(link)
         token = base64.urlsafe_b64encode(self._signature(payload) + payload).rstrip(b"=").decode()
         return f"{self._base}/v1/{link.kind}/{token}"
 
     def read(self, kind: str, token: str, now: datetime) -> Link:
-        """What a token says; raises `BadLink`."""
+        """Returns what a token says. Raises `BadLink`."""
         try:
             if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
                 raise BadLink
@@ -63,7 +63,7 @@ class Links:
         except (binascii.Error, msgspec.MsgspecError, ValueError):
             raise BadLink("the link is not valid") from None
         if link.kind != kind or link.expires <= now.timestamp():
-            raise BadLink("the link is not valid any more")
+            raise BadLink("the link has expired")
         return link
 
     def _signature(self, payload: bytes) -> bytes:
@@ -71,12 +71,12 @@ class Links:
 
 
 def confirm(confirmation_id: UUID, language: str, now: datetime) -> Link:
-    """The link by which whoever has the mailbox confirms."""
+    """Returns the link by which whoever has the mailbox confirms."""
     return Link("confirm", confirmation_id, _at(now + CONFIRM_VALID), language)
 
 
 def unsubscribe(message_id: UUID, profile_id: UUID, consent_to: str, language: str, now: datetime) -> Link:
-    """The link by which whoever got a message withdraws consent to its channel and purpose."""
+    """Returns the link by which whoever got a message withdraws consent to its channel and purpose."""
     return Link("unsubscribe", message_id, _at(now + UNSUBSCRIBE_VALID), language, profile_id, consent_to)
 
 

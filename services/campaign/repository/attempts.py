@@ -44,7 +44,7 @@ async def settle(
     return settled == 1
 
 
-async def take_back(work: Work, table: Table, claims: Iterable[UUID]) -> int:
+async def put_back(work: Work, table: Table, claims: Iterable[UUID]) -> int:
     """Makes what these claims marked as `sending` `pending` again, the attempt not counted; how many."""
     return await work.run(
         f"""

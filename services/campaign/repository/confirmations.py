@@ -133,7 +133,7 @@ async def lock_due(work: Work, *, limit: int) -> Sequence[Asked]:
 
 
 async def handed(work: Work, addresses: Iterable[str], *, since: datetime) -> Sequence[tuple[str, Handed]]:
-    """What was handed over to these addresses since then, or may have been."""
+    """Returns what was handed over to these addresses since then, or may have been."""
     rows = await work.rows(
         """
         SELECT address, id, requested_by, coalesce(handed_at, sending_since) AS at
@@ -148,7 +148,7 @@ async def handed(work: Work, addresses: Iterable[str], *, since: datetime) -> Se
 
 
 async def left_since(work: Work, since: datetime) -> int:
-    """How many have left since then, to whomever."""
+    """Returns how many have left since then, to whomever."""
     row = await work.row("SELECT count(*) AS left FROM confirmations WHERE sending_since > :since", since=since)
     return 0 if row is None else int(row.left)
 

@@ -41,7 +41,7 @@ async def upsert_contacts(work: Work, found: Sequence[tuple[ProfileChanged, Cont
 
 
 async def lock_contacts(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Contact]:
-    """The contacts of these customers, held in sorted order until the transaction ends."""
+    """Returns the contacts of these customers, held in sorted order until the transaction ends."""
     rows = await work.rows(
         "SELECT profile_id, email, consent, first_name, name, language, country FROM contacts "
         "WHERE profile_id = ANY(CAST(:profile_ids AS uuid[])) ORDER BY profile_id FOR NO KEY UPDATE",
@@ -62,7 +62,7 @@ async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
 
 
 async def standings(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], tuple[int, str]]:
-    """By (profile, kind): the newest version heard of, and its value."""
+    """Returns by (profile, kind) the newest version that came, and its value."""
     rows = await work.rows(
         "SELECT profile_id, kind, version, value FROM standings WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
         ids=sorted(set(profile_ids)),

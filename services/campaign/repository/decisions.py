@@ -34,7 +34,7 @@ async def insert(work: Work, made: Sequence[Decision]) -> Collection[UUID]:
 
 
 async def of_customer(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Mapping[str, Any]]:
-    """What was decided under any of a customer's ids, newest first."""
+    """Returns what was decided under any of a customer's ids, newest first."""
     rows = await work.rows(
         "SELECT id, profile_id, journey_id, journey_version, trigger_id, outcome, reason, at, cause_occurred_at "
         "FROM decisions WHERE profile_id = ANY(CAST(:profile_ids AS uuid[])) ORDER BY at DESC, id DESC LIMIT :limit",

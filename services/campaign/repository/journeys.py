@@ -10,7 +10,7 @@ from shared.database.database import Work
 
 
 async def published(work: Work) -> Sequence[Published]:
-    """Every version of every journey, by id, the newest version of each first."""
+    """Returns every version of every journey, by id, the newest version of each first."""
     rows = await work.rows(
         "SELECT CAST(definition AS text) AS definition, active FROM journeys ORDER BY id, version DESC"
     )
@@ -18,7 +18,7 @@ async def published(work: Work) -> Sequence[Published]:
 
 
 async def publish(work: Work, journeys: Sequence[Journey]) -> Sequence[tuple[str, int]]:
-    """Adds the versions that are not there yet, each running or paused as the newest before it; returns those."""
+    """Adds the versions that are not there yet, each running or paused as the newest before it. Returns those."""
     rows = await work.rows(
         """
         INSERT INTO journeys (id, version, definition, active)
@@ -37,7 +37,7 @@ async def publish(work: Work, journeys: Sequence[Journey]) -> Sequence[tuple[str
 
 
 async def set_active(work: Work, journey_id: str, *, active: bool) -> bool:
-    """Runs or pauses a journey, in all its versions; returns whether that changed anything."""
+    """Runs or pauses a journey, in all its versions. Returns whether that changed anything."""
     return (
         await work.run(
             "UPDATE journeys SET active = :active WHERE id = :id AND active <> :active", id=journey_id, active=active
@@ -47,13 +47,13 @@ async def set_active(work: Work, journey_id: str, *, active: bool) -> bool:
 
 
 async def stopped(work: Work) -> SendStop | None:
-    """The send stop, if there is one."""
+    """Returns the send stop, if there is one."""
     row = await work.row("SELECT stopped_at, stopped_by, reason FROM send_stop")
     return None if row is None else SendStop(*row)
 
 
 async def stop(work: Work, *, by: str, reason: str) -> bool:
-    """Stops all sending; returns whether it was not stopped already."""
+    """Stops all sending. Returns whether it was not stopped already."""
     stopped = await work.run(
         """
         INSERT INTO send_stop (stopped_at, stopped_by, reason)
@@ -68,5 +68,5 @@ async def stop(work: Work, *, by: str, reason: str) -> bool:
 
 
 async def unstop(work: Work) -> bool:
-    """Ends the send stop; returns whether there was one."""
+    """Ends the send stop. Returns whether there was one."""
     return await work.run("DELETE FROM send_stop") > 0

@@ -38,7 +38,7 @@ async def begin(work: Work, identity: Identity) -> None:
 
 
 async def move(work: Work, identity: Identity, *, reason: str) -> None:
-    """Notes that the ledger lies in another database now, which awaits a floor; nothing if that is noted already."""
+    """Notes that the ledger lies in another database now, which awaits a send cutoff; once noted, does nothing."""
     await work.run(
         f"UPDATE ledger SET {_AWAITS}, system_identifier = :system, timeline_id = :timeline, database_oid = :database "
         "WHERE (system_identifier, timeline_id, database_oid) IS DISTINCT FROM (:system, :timeline, :database)",
@@ -48,13 +48,13 @@ async def move(work: Work, identity: Identity, *, reason: str) -> None:
     )
 
 
-async def await_floor(work: Work, *, reason: str) -> None:
-    """Notes that a floor is awaited; if one was already, adds the reason."""
+async def await_send_cutoff(work: Work, *, reason: str) -> None:
+    """Notes that a send cutoff is awaited; if one was already, adds the reason."""
     await work.run(f"UPDATE ledger SET {_AWAITS}", now=work.now, reason=reason)
 
 
-async def set_floor(work: Work, at: datetime) -> bool:
-    """Sets the floor and ends the wait for it; False if a later one stands."""
+async def set_send_cutoff(work: Work, at: datetime) -> bool:
+    """Sets the send cutoff and ends the wait for it; False if a later one stands."""
     return (
         await work.run(
             "UPDATE ledger SET floor = :at, awaiting_since = NULL, reason = NULL WHERE coalesce(floor <= :at, true)",
@@ -65,7 +65,7 @@ async def set_floor(work: Work, at: datetime) -> bool:
 
 
 async def last_handed(work: Work) -> datetime | None:
-    """When the newest message that the ledger knows of was handed over."""
+    """Returns when the newest message that the ledger knows of was handed over."""
     row = await work.row("SELECT max(handed_at) AS at FROM messages")
     assert row is not None
     moment: datetime | None = row.at

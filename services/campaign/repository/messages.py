@@ -82,7 +82,7 @@ async def insert(work: Work, made: Sequence[New]) -> None:
 
 
 async def lock_due(work: Work, *, limit: int) -> Sequence[Due]:
-    """Messages whose time has come and that nobody else holds, the longest waiting first."""
+    """Returns the messages that are due and that nobody else holds, the longest waiting first."""
     rows = await work.rows(
         f"SELECT {_DUE} FROM messages m WHERE m.state = 'pending' AND m.due_at <= :now "
         "ORDER BY m.due_at LIMIT :limit FOR UPDATE SKIP LOCKED",
@@ -93,7 +93,7 @@ async def lock_due(work: Work, *, limit: int) -> Sequence[Due]:
 
 
 async def handed(work: Work, customers: Iterable[UUID], *, since: datetime) -> Sequence[tuple[UUID, Handed]]:
-    """What was handed over, or may have been, since then: each with its customer's canonical id."""
+    """Returns what was handed over, or may have been, since then: each with its customer's canonical id."""
     rows = await work.rows(
         "WITH names AS (SELECT c AS customer, c AS profile_id FROM unnest(CAST(:customers AS uuid[])) c UNION "
         "SELECT canonical_id, profile_id FROM profile_aliases WHERE canonical_id = ANY(CAST(:customers AS uuid[]))) "
@@ -143,7 +143,7 @@ async def page(
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[Mapping[str, Any]]:
-    """Messages, newest first, behind a position."""
+    """Returns the messages after a position, newest first."""
     created_at, message_id = after or (None, None)
     rows = await work.rows(
         "SELECT id, journey_id, journey_version, profile_id, trigger_id, state, subject, attempts, due_at, created_at, "
@@ -164,7 +164,7 @@ async def page(
 
 
 async def counts(work: Work) -> Sequence[tuple[str, str, int, int]]:
-    """By (journey, state): messages, and the distinct (profile, trigger) that they are for."""
+    """Returns by (journey, state) how many messages there are, and for how many distinct (profile, trigger)."""
     rows = await work.rows(
         "SELECT journey_id, state, count(*) AS messages, count(DISTINCT (profile_id, trigger_id)) AS triggers "
         "FROM messages GROUP BY journey_id, state ORDER BY journey_id, state"
@@ -173,7 +173,10 @@ async def counts(work: Work) -> Sequence[tuple[str, str, int, int]]:
 
 
 async def latencies(work: Work) -> dict[str, tuple[float, float]]:
-    """By journey: median and 99th percentile of seconds from accepted cause to handed over, changes by time apart."""
+    """Returns by journey median and 99th percentile of the seconds from accepted cause to handing over.
+
+    Messages for changes by time alone are left out.
+    """
     rows = await work.rows(
         "SELECT journey_id, percentile_cont(ARRAY[0.5, 0.99]) WITHIN GROUP "
         "(ORDER BY extract(epoch FROM handed_at - cause_received_at)::float8) AS seconds "

@@ -16,7 +16,7 @@ from shared.database.database import Work
 Change = TierChanged | StageChanged
 
 
-async def hear(work: Work, events: Sequence[Event]) -> None:
+async def on_standing_changed(work: Work, events: Sequence[Event]) -> None:
     """Decides on each new change, for each running journey that it sets off.
 
     A batch costs the same few statements whether it enters nobody or everybody: an import brings 100,000 changes.
@@ -59,7 +59,7 @@ def _decision(journey: Journey, event: Event, change: Change, verdict: Entered |
 
 
 async def _fresh(work: Work, events: Sequence[Event]) -> Sequence[tuple[Event, Change]]:
-    """The changes above the standing that is known: the others were heard before, or came too late to matter."""
+    """The changes above the standing that is known: the others came before, or came too late to matter."""
     changes = [(event, event.body) for event in events if isinstance(event.body, TierChanged | StageChanged)]
     await aliases.lock_merges(work, shared=True)  # or the standings of a profile merged just now would come back
     known = await contacts.standings(work, (change.profile_id for _, change in changes))

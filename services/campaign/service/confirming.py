@@ -20,13 +20,13 @@ from services.campaign.domain.confirmation import (
 )
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Answer, Mail, State, after
+from services.campaign.domain.delivery import Mail, Reply, State, after
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
 from services.campaign.domain.journey import Journey
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, confirmations, journeys
 from services.campaign.repository.confirmations import Asked, Verdict
-from services.campaign.service import floor
+from services.campaign.service import send_cutoff
 from services.campaign.service.recording import Subject, about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -77,7 +77,7 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
     due = await confirmations.lock_due(work, limit=limit)
     if not due:
         return 0, []
-    ledger, stopped = await floor.look(work), await journeys.stopped(work) is not None
+    ledger, stopped = await send_cutoff.look(work), await journeys.stopped(work) is not None
     handed: dict[str, list[Handed]] = defaultdict(list)
     for address, one in await confirmations.handed(
         work, [asked.address for asked in due], since=work.now - CONFIRM.cap.window
@@ -129,7 +129,7 @@ def _pass(
         paused=False,
         stopped=stopped,
         awaiting=ledger.awaiting_since is not None,
-        floor=ledger.floor,
+        send_cutoff=ledger.send_cutoff,
         customer_cap=CONFIRM.cap,
         now=now,
     )
@@ -157,9 +157,9 @@ def _pass(
     return Asking(asked, asked.attempts + 1, mail)
 
 
-async def settle(work: Work, asking: Asking, answer: Answer, *, answered_at: datetime) -> None:
+async def settle(work: Work, asking: Asking, reply: Reply, *, replied_at: datetime) -> None:
     """Notes what the provider answered."""
-    follows = after(answer, attempt=asking.attempt, now=answered_at)
+    follows = after(reply, attempt=asking.attempt, now=replied_at)
     settled = await attempts.settle(
         work,
         "confirmations",
@@ -167,15 +167,15 @@ async def settle(work: Work, asking: Asking, answer: Answer, *, answered_at: dat
         attempt=asking.attempt,
         state=follows.state,
         due_at=follows.due_at,
-        handed_at=answered_at if follows.state is State.SENT else None,
+        handed_at=replied_at if follows.state is State.SENT else None,
     )
     if settled:
         await record(work, [_decision(asking.asked, follows.outcome, follows.reason, attempt=asking.attempt)])
 
 
-async def take_back(work: Work, claims: Iterable[UUID]) -> int:
+async def put_back(work: Work, claims: Iterable[UUID]) -> int:
     """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
-    return await attempts.take_back(work, "confirmations", claims)
+    return await attempts.put_back(work, "confirmations", claims)
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:
@@ -186,7 +186,7 @@ async def give_up_lost(work: Work, rules: Rules) -> int:
 
 
 async def confirm(work: Work, rules: Rules, asked_id: UUID) -> bool:
-    """Whoever has the mailbox agreed: that is a fact, once. False if the request is not known any more.
+    """Publishes once that whoever has the mailbox agreed. Returns False if the request is not known any more.
 
     The fact speaks of the address alone. Who has a mailbox is not who sat at the browser: whoever typed somebody
     else's address in would have joined their device to that customer.

@@ -33,7 +33,7 @@ class JourneyFigures(NamedTuple):
 
 
 async def journeys(work: Work) -> Sequence[Published]:
-    """The newest version of each journey."""
+    """Returns the newest version of each journey."""
     newest: dict[str, Published] = {}
     for one in await journey_rows.published(work):
         newest.setdefault(one.journey.id, one)
@@ -41,7 +41,7 @@ async def journeys(work: Work) -> Sequence[Published]:
 
 
 async def set_active(work: Work, journey_id: str, *, active: bool, by: Actor) -> Published:
-    """Runs or pauses a journey; raises `UnknownJourney`."""
+    """Runs or pauses a journey. Raises `UnknownJourney`."""
     changed = await journey_rows.set_active(work, journey_id, active=active)
     if changed:
         await audit.record(work, by, f"journey.{'resumed' if active else 'paused'}", "journey", journey_id)
@@ -80,7 +80,7 @@ async def messages(
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[Mapping[str, Any]]:
-    """A page of messages, newest first; a merged id still answers."""
+    """Returns a page of messages, newest first. The id of a merged profile still works."""
     names = None if profile_id is None else await aliases.names(work, profile_id)
     return await message_rows.page(
         work, journey_id=journey_id, state=state and state.value, profile_ids=names, after=after, limit=limit
@@ -88,12 +88,12 @@ async def messages(
 
 
 async def decisions(work: Work, profile_id: UUID, *, limit: int) -> Sequence[Mapping[str, Any]]:
-    """What was decided about a customer, newest first; a merged id still answers."""
+    """Returns what was decided about a customer, newest first. The id of a merged profile still works."""
     return await decision_rows.of_customer(work, await aliases.names(work, profile_id), limit=limit)
 
 
 async def figures(work: Work) -> Sequence[JourneyFigures]:
-    """Each journey's figures, over all its messages."""
+    """Returns each journey's figures, over all its messages."""
     states: dict[str, dict[str, int]] = {}
     triggers: dict[str, int] = {}
     for journey_id, state, count, distinct in await message_rows.counts(work):

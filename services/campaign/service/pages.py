@@ -1,4 +1,4 @@
-"""The page behind a link in a mail."""
+"""The page that a link in a mail leads to."""
 
 from services.campaign import content
 from services.campaign.domain.links import Link
@@ -7,7 +7,10 @@ from shared.contracts.events import MARKETING
 
 
 def page(link: Link | None, state: str) -> str:
-    """The page that a link leads to, in one of its states and in the language of its mail; or that it is not valid."""
+    """Returns the page that a link leads to, in one of its states and in the language of its mail.
+
+    Without a link it is the page that says that the link is invalid.
+    """
     if link is None:
         return content.pages().render("", "invalid")
     purpose = pair_of(link.consent_to).purpose

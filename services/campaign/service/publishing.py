@@ -24,4 +24,6 @@ async def publish(work: Work, journeys: Sequence[Journey]) -> None:
     known = {(one.journey.id, one.journey.version): one.journey for one in await repository.published(work)}
     for one in journeys:
         if known[one.id, one.version] != one:
-            raise Changed(f"journey {one.id}: version {one.version} is published, and another one; raise its version")
+            raise Changed(
+                f"journey {one.id}: version {one.version} was published with other content; raise its version"
+            )

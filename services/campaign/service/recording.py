@@ -43,12 +43,12 @@ def _tell(one: Decision) -> None:
 
 
 def _kind_of(reason: str) -> str:
-    """Returns what stands before the colon: behind it a provider may have repeated an address."""
+    """Returns what stands before the colon: after it a provider may have repeated an address."""
     return reason.partition(":")[0]
 
 
 class Subject(NamedTuple):
-    """What a decision is about, if it is no message of the table of messages."""
+    """What a decision is about, if it is not a message of the table of messages."""
 
     id: UUID
     profile_id: UUID
@@ -59,7 +59,7 @@ class Subject(NamedTuple):
 
 
 def about(message: Due | Subject, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
-    """A decision about a message: one for each outcome, attempt and kind of reason (its first word)."""
+    """Returns a decision about a message: one for each outcome, attempt and kind of reason (its first word)."""
     return Decision(
         id=derived_id(message.id, f"{outcome.value}/{reason.partition(' ')[0]}", message.journey_id, attempt),
         profile_id=message.profile_id,

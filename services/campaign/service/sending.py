@@ -10,13 +10,13 @@ from services.campaign.content import InvalidContent
 from services.campaign.domain import links
 from services.campaign.domain.contact import Contact, as_name
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Answer, Mail, State, after
+from services.campaign.domain.delivery import Mail, Reply, State, after
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
 from services.campaign.domain.journey import Cap, Journey, Published, TierReached
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, contacts, journeys, messages
 from services.campaign.repository.messages import Due, Move
-from services.campaign.service import floor
+from services.campaign.service import send_cutoff
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -63,13 +63,13 @@ class _Known(NamedTuple):
 async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Claimed:
     """Decides on up to `limit` due messages; the outgoing ones are marked `sending` when this commits.
 
-    Whoever gets no answer to the COMMIT hands nothing over and says so to `take_back`.
+    Whoever gets no answer to the COMMIT hands nothing over and says so to `put_back`.
     """
-    ledger = await floor.look(work)
+    ledger = await send_cutoff.look(work)
     stopped = await journeys.stopped(work) is not None
     awaiting = ledger.awaiting_since is not None
     metrics.sending_paused.labels("send_stop").set(stopped)
-    metrics.sending_paused.labels("awaiting_floor").set(awaiting)
+    metrics.sending_paused.labels("awaiting_send_cutoff").set(awaiting)
     due = await messages.lock_due(work, limit=HOLD_ROWS if stopped or awaiting else limit)
     if not due:
         return Claimed(0, [])
@@ -124,7 +124,7 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         paused=not published.active,
         stopped=known.stopped,
         awaiting=known.ledger.awaiting_since is not None,
-        floor=known.ledger.floor,
+        send_cutoff=known.ledger.send_cutoff,
         customer_cap=rules.customer_cap,
         now=now,
     )
@@ -177,10 +177,10 @@ def _candidate(message: Due, journey: Journey) -> Candidate:
     return Candidate(message.id, journey, message.trigger_id, message.cause_occurred_at, message.created_at, earliest)
 
 
-async def settle(work: Work, rules: Rules, outgoing: Outgoing, answer: Answer, *, answered_at: datetime) -> None:
+async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, replied_at: datetime) -> None:
     """Notes what the provider answered; a message that it has becomes a fact about the customer."""
     message = outgoing.message
-    follows = after(answer, attempt=outgoing.attempt, now=answered_at)
+    follows = after(reply, attempt=outgoing.attempt, now=replied_at)
     sent = follows.state is State.SENT
     settled = await attempts.settle(
         work,
@@ -189,16 +189,16 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, answer: Answer, *
         attempt=outgoing.attempt,
         state=follows.state,
         due_at=follows.due_at,
-        handed_at=answered_at if sent else None,
+        handed_at=replied_at if sent else None,
     )
     if not settled:
         return
     await record(work, [about(message, follows.outcome, follows.reason, attempt=outgoing.attempt)])
     if sent:
         key = partition_key(str(outgoing.customer), secret=rules.partition_secret)
-        await work.outbox.add(topics.EVENTS, [(key, _fact(work, outgoing, answered_at))])
+        await work.outbox.add(topics.EVENTS, [(key, _fact(work, outgoing, replied_at))])
         if not message.by_time:
-            waited = (answered_at - message.cause_received_at).total_seconds()
+            waited = (replied_at - message.cause_received_at).total_seconds()
             metrics.accept_to_message.labels(message.journey_id).observe(waited)
 
 
@@ -226,13 +226,13 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
     )
 
 
-async def take_back(work: Work, claims: Iterable[UUID]) -> int:
-    """Puts back what these claims marked, if they did commit; how many. None of it may have been handed over."""
-    return await attempts.take_back(work, "messages", claims)
+async def put_back(work: Work, claims: Iterable[UUID]) -> int:
+    """Puts back what these claims marked, if they committed. Returns how many. None of it may have been handed over."""
+    return await attempts.put_back(work, "messages", claims)
 
 
 async def give_up_lost(work: Work, rules: Rules) -> int:
-    """Settles what dead senders left behind; how many. Whether those were sent nobody knows, so they stay unsent."""
+    """Settles what dead senders left. Returns how many. Nobody knows whether those were sent: they become `unknown`."""
     lost = await messages.give_up(work, since=work.now - rules.lease)
     await record(work, [about(one, Outcome.UNKNOWN, "sender_lost", attempt=one.attempts) for one in lost])
     return len(lost)

@@ -20,7 +20,7 @@ AGAIN_AFTER: Final = timedelta(seconds=10)  # a link that is used again and agai
 
 
 async def unsubscribe(work: Work, rules: Rules, link: Link) -> None:
-    """Withdraws what the link's message needed consent to. That it is said of the address lets a later yes lift it."""
+    """Withdraws what the link's message needed consent to, under the address, so that a later yes of it lifts that."""
     assert link.profile_id is not None
     if not await confirmations.note_unsubscribed(work, link.subject, again_after=AGAIN_AFTER):
         return

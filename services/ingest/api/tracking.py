@@ -27,7 +27,7 @@ from services.ingest.service.triage import TriageResult
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
 from shared.database.database import DATABASE_ERRORS
-from shared.http.fast_routes import Answer
+from shared.http.fast_routes import Handler
 from shared.http.openapi import TOLERANT, WRITE_KEY
 from shared.service.logging import get_logger, traceparent
 
@@ -60,7 +60,7 @@ log = get_logger(__name__)
 router = APIRouter(prefix="/v1", tags=["tracking"])
 
 
-def _sdk(answer: Answer) -> Answer:
+def _sdk(answer: Handler) -> Handler:
     """Errors in the shape that SDKs know, with CORS, without which browsers would not show them."""
 
     async def answered(request: Request) -> Response:
@@ -73,7 +73,7 @@ def _sdk(answer: Answer) -> Answer:
     return answered
 
 
-def _takes(type_: str | None) -> Answer:
+def _takes(type_: str | None) -> Handler:
     async def take(request: Request) -> Response:
         try:
             await _take(request, type_)
@@ -185,7 +185,7 @@ async def preflight() -> Response:
 
 
 # The same handlers by their addresses, for those who need no framework to find them.
-DIRECT: Final[dict[str, Answer]] = {f"/v1/{name}": _takes(type_) for name, type_ in (ROUTES | ALSO).items()}
+DIRECT: Final[dict[str, Handler]] = {f"/v1/{name}": _takes(type_) for name, type_ in (ROUTES | ALSO).items()}
 
 
 def _add_routes() -> None:

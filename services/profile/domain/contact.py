@@ -23,7 +23,7 @@ VERIFIED_BY: Final[Mapping[str, Namespace]] = {
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
-    """When a trusted source named an address last, and whether one ever said that it is verified."""
+    """When a trusted source named an address last, and whether one ever stated that it is verified."""
 
     stated_at: datetime
     verified: bool = False
@@ -52,7 +52,7 @@ def named_by(event: Event) -> dict[str, dict[str, Point]]:
 def merge(
     one: dict[str, dict[str, Point]], other: dict[str, dict[str, Point]], *, most: int
 ) -> dict[str, dict[str, Point]]:
-    """The union of both: of each namespace at most so many addresses, the least, as of identities.
+    """Returns the union of both: of each namespace at most `most` addresses, the least, as of identities.
 
     The least, and not the best: only so is it the same whatever the order in which they came.
     """
@@ -72,7 +72,7 @@ def merge(
 def contact_points(
     points: Mapping[str, Mapping[str, Point]], identities: Mapping[str, tuple[str, ...]], *, limit: int
 ) -> tuple[ContactPoint, ...]:
-    """At most `limit` addresses, best first: verified before others, then by when they were named, the newest first.
+    """Returns at most `limit` addresses, the best first: verified before others, then the newest named first.
 
     What was linked before the time was kept comes last.
     """

@@ -1,4 +1,4 @@
-"""The lines of the identity log: what was decided, and who said so."""
+"""The lines of the identity log: what was decided, and on whose word."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ class Decision:
 
 
 def linked(decisions: Iterable[Decision], resolve: Mapping[UUID, UUID]) -> dict[UUID, list[LinkedIdentity]]:
-    """The identities that each surviving profile gained by these decisions."""
+    """Returns the identities that each surviving profile gained by these decisions."""
     gained: dict[UUID, list[LinkedIdentity]] = {}
     for decision in decisions:
         if decision.kind == "link" and decision.name is not None:

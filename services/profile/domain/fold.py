@@ -38,8 +38,8 @@ from shared.contracts.identity import Namespace
 CLAIMED_USER_ID: Final = "unverified_user_id"  # the namespace of user ids that only public keys name
 NOBODY: Final = UUID(int=0)
 MAX_COUNTED_NAME: Final = 200  # characters of a page path or category that is counted
-MAX_PUBLIC_TRAITS: Final = 100  # names said by public keys; the oldest go
-MAX_TRAITS: Final = 1_000  # names said by servers and services, likewise
+MAX_PUBLIC_TRAITS: Final = 100  # names stated by public keys; the oldest go
+MAX_TRAITS: Final = 1_000  # names stated by servers and services, likewise
 MAX_PUBLIC_TRAIT_BYTES: Final = 1_000  # of one such trait with its name, as JSON; a larger one is not kept
 MAX_TRAIT_BYTES: Final = 10_000  # likewise of servers and services
 MAX_ANONYMOUS_IDS: Final = 100  # the least are kept here; the table of identities has all
@@ -47,7 +47,7 @@ MAX_IDENTITIES: Final = 1_000  # of any other namespace, likewise
 
 
 class Trait(msgspec.Struct, frozen=True, array_like=True):
-    """A value and the stamp of the event that said it last."""
+    """A value and the stamp of the event that stated it last."""
 
     stamp: Stamp
     value: Any
@@ -71,7 +71,7 @@ class LinkedIdentity(NamedTuple):
 class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The part of a profile that is a join of what its events say, and of which identities were linked.
 
-    `traits` are those that servers and services said; those of before there was `public_traits` may stand there, too.
+    `traits` are those that servers and services state; those of before there was `public_traits` may stand there, too.
     `vouched` are the anonymous ids that a trusted source linked. `permissions`, `joined`, `refusals` and `verified` are
     as `permission` has them, `contact_points` as `contact` has them. `consent` is how the release before says it: see
     `current`, `stored`.
@@ -123,7 +123,7 @@ def state_of(event: Event) -> ProfileState:
         traits={} if public else traits,
         public_traits=traits if public else {},
         feedback=feedback,
-        permissions=permission.said_by(event),
+        permissions=permission.permissions_by(event),
         joined=permission.joined_by(event),
         contact_points=contact.named_by(event),
         refusals=permission.refused_by(event),
@@ -140,7 +140,7 @@ def _stamp(event: Event) -> Stamp:
 
 
 def merge(one: ProfileState, other: ProfileState) -> ProfileState:
-    """The state of the union of two disjoint sets of events."""
+    """Returns the state of the union of two disjoint sets of events."""
     return ProfileState(
         first_seen=_least(one.first_seen, other.first_seen),
         last_seen=_greatest(one.last_seen, other.last_seen),
@@ -165,12 +165,12 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
 
 
 def fold(events: Iterable[Event], onto: ProfileState = EMPTY) -> ProfileState:
-    """The state after these events. Each event must be folded once."""
+    """Returns the state after these events. Each event must be folded once."""
     return reduce(merge, map(state_of, events), onto)
 
 
 def with_identities(state: ProfileState, gained: Iterable[LinkedIdentity]) -> ProfileState:
-    """The state after these identities were linked."""
+    """Returns the state after these identities were linked."""
     added: dict[str, set[str]] = {}
     vouched: set[str] = set()
     for namespace, value, trusted in gained:
@@ -182,9 +182,9 @@ def with_identities(state: ProfileState, gained: Iterable[LinkedIdentity]) -> Pr
 
 
 def current(state: ProfileState) -> ProfileState:
-    """A stored state as it is folded.
+    """Returns a stored state as it is folded.
 
-    What states of before keep as consent was said of the profile as it was then: of its strongest identity, to which
+    What states of before keep as consent was stated of the profile as it was then: of its strongest identity, to which
     all the others belonged already.
     """
     if not state.consent:
@@ -193,17 +193,20 @@ def current(state: ProfileState) -> ProfileState:
         return msgspec.structs.replace(state, consent={})
     names = [f"{namespace.value}:{one}" for namespace in Namespace for one in state.identities.get(namespace.value, ())]
     trusted = {channel: one for channel, one in state.consent.items() if one.stamp.trust > TRUST[SourceKind.PUBLIC]}
-    said = ProfileState(
-        permissions=permission.said_of(
+    stated = ProfileState(
+        permissions=permission.permissions_of(
             names[:1], {name: Statement(one.stamp.occurred_at, one.value) for name, one in trusted.items()}
         ),
         joined=permission.joined_always(names),
     )
-    return merge(msgspec.structs.replace(state, consent={}), said)
+    return merge(msgspec.structs.replace(state, consent={}), stated)
 
 
 def stored(state: ProfileState) -> ProfileState:
-    """A state as it is stored: with consent as the release before reads it, which runs beside this one for a while."""
+    """Returns a state as it is stored.
+
+    It has consent as the release before reads it, which runs beside this one for a while.
+    """
     newest = standing_words.newest(state.permissions)
     return msgspec.structs.replace(
         state,
@@ -218,17 +221,17 @@ def stored(state: ProfileState) -> ProfileState:
 
 
 def agreed(state: ProfileState) -> dict[str, bool]:
-    """By what consent is to, whether the customer agreed; that of which nobody said anything is left out."""
+    """Returns by pair whether the customer agreed. A pair of which nobody stated anything is left out."""
     return {str(one.pair): one.granted for one in standing(state)}
 
 
 def standing(state: ProfileState) -> list[Standing]:
-    """What stands of the customer's consent, by channel and purpose."""
+    """Returns the customer's standing consent, by channel and purpose."""
     return standing_words.agreed(state.permissions, state.joined, state.vouched, state.refusals, state.verified)
 
 
 def to_tell(state: ProfileState, *, limit: int) -> list[Standing]:
-    """At most so many of them, what was agreed to first: what others are not told is not agreed to."""
+    """Returns at most `limit` of them, the granted ones first: for readers, what they are not told is not granted."""
     return sorted(standing(state), key=lambda one: not one.granted)[:limit]
 
 
@@ -238,7 +241,7 @@ def public_names(traits: Mapping[str, Trait], names: Iterable[str]) -> tuple[str
 
 
 def traits_of(state: ProfileState) -> dict[str, Trait]:
-    """Returns the traits of a profile: of a name that a server and a browser said, the server's."""
+    """Returns the traits of a profile: of a name that a server and a browser state, the server's."""
     return _last_writer_wins(state.public_traits, state.traits)
 
 
@@ -258,12 +261,12 @@ _BOUNDED_PARTS: Final = ("permissions", "joined", "refusals", "verified", "conta
 def _traits_left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
     if not isinstance(event.body, CustomerIdentified) or event.unverified:
         return 0
-    said = sum(value is not None for value in event.body.traits.values())
+    stated = sum(value is not None for value in event.body.traits.values())
     if _is_public(event):
         known, new, now = before.public_traits, added.public_traits, after.public_traits
     else:
         known, new, now = before.traits, added.traits, after.traits
-    return said - len(new) + len(known.keys() | new.keys()) - len(now)
+    return stated - len(new) + len(known.keys() | new.keys()) - len(now)
 
 
 def counted(event: Event) -> list[tuple[str, str, int]]:
@@ -283,9 +286,9 @@ def counted(event: Event) -> list[tuple[str, str, int]]:
             return []
 
 
-def plain(said: Mapping[str, Trait], limit: int) -> dict[str, Any]:
+def plain(traits: Mapping[str, Trait], limit: int) -> dict[str, Any]:
     """Values without their stamps, at most `limit`, by name."""
-    return {name: said[name].value for name in sorted(said)[:limit]}
+    return {name: traits[name].value for name in sorted(traits)[:limit]}
 
 
 def _kept(event: Event) -> list[tuple[str, Any]]:

@@ -41,11 +41,11 @@ class Identities:
         self._gone.update(canonical)
 
     def resolve(self, profile_id: UUID) -> UUID:
-        """The profile that stands for this one after the merges of this batch."""
+        """Returns the profile that stands for this one after the merges of this batch."""
         return canonical_id(self._gone, profile_id)
 
     def assign(self, event: Event) -> UUID | None:
-        """The profile that this event belongs to, made or merged if need be; None if it names nobody."""
+        """Returns the profile that this event belongs to, made or merged if need be; None if it names nobody."""
         if event.profile_id is not None and event.source_kind is SourceKind.SERVICE:
             profile_id = self.resolve(event.profile_id)
             if profile_id not in self.profiles:
@@ -208,7 +208,7 @@ class Identities:
     def _merge(self, event: Event, survivor: UUID, loser: UUID) -> None:
         gone = self.profiles.pop(loser)
         self._gone[loser] = survivor
-        self.profiles[survivor].take_in(gone)
+        self.profiles[survivor].absorb(gone)
         verified = gone.named and event.source_kind is not SourceKind.PUBLIC
         self._decide("merge", survivor, event, other_id=loser, verified=verified)
 
@@ -259,7 +259,7 @@ class Identities:
 
 
 def linking(event: Event) -> tuple[Identity, ...]:
-    """The identities by which this event may find, link and merge profiles, strongest first.
+    """Returns the identities by which this event may find, link and merge profiles, strongest first.
 
     Of an explicit merge by a trusted source an anonymous id may be a former user id, too.
     """
@@ -273,7 +273,7 @@ def linking(event: Event) -> tuple[Identity, ...]:
 
 
 def claiming(event: Event) -> tuple[Identity, ...]:
-    """The user ids that this event may only claim, because a public key names them."""
+    """Returns the user ids that this event may only claim, because a public key names them."""
     if event.source_kind is not SourceKind.PUBLIC:
         return ()
     return tuple(one for one in event.identities if one.namespace is Namespace.USER_ID)

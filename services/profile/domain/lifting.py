@@ -33,7 +33,7 @@ class Grant(NamedTuple):
 
 
 class Withdrawal(NamedTuple):
-    """A no under one name; `since` when it was first received, if a public key said it."""
+    """A no under one name; `since` when it was first received, if a public key stated it."""
 
     spelt: str
     name: str
@@ -47,18 +47,18 @@ def unlifted(
 ) -> list[Withdrawal]:
     """Returns the withdrawals that stand.
 
-    A later yes lifts one. What a public key said counts only if nobody knew its visitor, when it was first received, by
-    a user id or by an address that was verified then.
+    A later yes lifts one. One by a public key counts only if nobody knew its visitor, when it was first received, by a
+    user id or by an address that was verified then.
     """
     if not withdrawals:
         return []
     about = {one.spelt for one in withdrawals}
-    told: list[tuple[datetime, Grant | int]] = [(one.at, one) for one in grants if one.spelt in about]
-    told += [(one.since, place) for place, one in enumerate(withdrawals) if one.since is not None]
-    told.sort(key=lambda item: item[0])
+    words: list[tuple[datetime, Grant | int]] = [(one.at, one) for one in grants if one.spelt in about]
+    words += [(one.since, place) for place, one in enumerate(withdrawals) if one.since is not None]
+    words.sort(key=lambda item: item[0])
     walk = _Walk(withdrawals, joined, verified)
     gone: set[int] = set()
-    for at, word in told:
+    for at, word in words:
         walk.go_on_to(at)
         if isinstance(word, Grant):
             gone.update(walk.lifted_by(word))
@@ -193,7 +193,7 @@ class _Walk:
         return iter(())
 
     def is_verified(self, name: str, at: datetime) -> bool:
-        """Whether this name is known now to be that of a user, or of an address that was verified by then."""
+        """Returns whether this name is known now to be that of a user, or of an address that was verified by then."""
         if not self._is_whose(name):
             return False
         group = self._near.root(name)
@@ -247,5 +247,5 @@ class _Walk:
 
 
 def is_user(name: str) -> bool:
-    """Whether a name is a user id."""
+    """Returns whether a name is a user id."""
     return name.startswith(_USER)

@@ -49,7 +49,7 @@ class Known:
         """Whether a trusted source has linked anything to it: then no public key has a say in it."""
         return bool(self.named or self.vouched)
 
-    def take_in(self, other: "Known") -> None:
+    def absorb(self, other: "Known") -> None:
         """Makes this the union of both."""
         self.first_seen = min(self.first_seen, other.first_seen)
         self.users |= other.users
@@ -93,7 +93,7 @@ class Meeting:
             self.contacts.add(identity)
 
     def objection_to_profile(self, owner: UUID, identity: Identity) -> str:
-        """Why this identity's owner is somebody else than those who met so far; empty if nothing says so."""
+        """Returns why this identity's owner is somebody else than those who met so far; empty if nothing says so."""
         if self.by is None:
             return ""
         known = self.everybody[owner]
@@ -109,7 +109,7 @@ class Meeting:
         return "" if known.users else self._objection_to_many(behind, identity)
 
     def objection_to_fresh(self, identity: Identity) -> str:
-        """Why an identity that nobody owns is not linked; empty if nothing speaks against it."""
+        """Returns why an identity that nobody owns is not linked; empty if nothing speaks against it."""
         if self.by is None or self.users or identity.namespace not in CONTACTS:
             return ""
         return self._objection_to_many(self.contacts | {identity}, self.by)

@@ -1,10 +1,10 @@
 """Consent by channel and purpose, so that joining two profiles never makes a yes of a no.
 
 Each statement stays with whom it was made of. A yes lifts an earlier no of somebody else only if a trusted source had
-said, before the customer gave that yes, that the two are one. All of it is a join: any order of the same events gives
+stated, before the customer gave that yes, that the two are one. All of it is a join: any order of the same events gives
 the same. What consent is to is spelt as `shared.contracts.consent` has it.
 
-All of it has bounds, as `bounds` has them, and stays a join. What reaches its bound is read as if more had been said,
+All of it has bounds, as `bounds` has them, and stays a join. What reaches its bound is read as if more had been stated,
 and to the worse: a no is never forgotten. Of what public keys withdraw, the rest is kept as one under `OTHERS`.
 """
 
@@ -33,7 +33,7 @@ OTHERS: Final = "*"  # no pair, and no name, is spelt so
 
 
 class Permission(msgspec.Struct, frozen=True, array_like=True):
-    """When somebody last agreed, and when they last refused, by the customer's time; and the events that said so."""
+    """When somebody last agreed, and when they last refused, by the customer's time; and the events that state it."""
 
     granted: datetime | None = None
     withdrawn: datetime | None = None
@@ -42,14 +42,14 @@ class Permission(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Refusal(msgspec.Struct, frozen=True, array_like=True):
-    """What a public key said was withdrawn: last `at`, by the customer's time, and first received `since`."""
+    """A withdrawal by a public key: last `at`, by the customer's time, and first received `since`."""
 
     at: datetime
     by: UUID
     since: datetime
 
 
-Permissions = dict[str, dict[str, Permission]]  # by the name of whom it was said, then by what it is to
+Permissions = dict[str, dict[str, Permission]]  # by the name of whom it was stated, then by what it is to
 Refusals = dict[str, dict[str, Refusal]]  # likewise; `OTHERS` stands for those that are not kept
 
 
@@ -62,7 +62,7 @@ class Statement(NamedTuple):
 
 
 def statements(body: Body) -> dict[str, bool]:
-    """What a fact says of consent, by what it is to."""
+    """Returns what a fact says of consent, by pair."""
     match body:
         case CustomerIdentified() if body.consent:
             return {str(pair_of(spelt)): granted for spelt, granted in body.consent.items()}
@@ -71,18 +71,21 @@ def statements(body: Body) -> dict[str, bool]:
     return {}
 
 
-def said_by(event: Event) -> Permissions:
+def permissions_by(event: Event) -> Permissions:
     """What an event says of consent: nothing, if a public key says it, or if it is a claim."""
-    if event.source_kind is SourceKind.PUBLIC or event.unverified or not (said := statements(event.body)):
+    if event.source_kind is SourceKind.PUBLIC or event.unverified or not (stated := statements(event.body)):
         return {}
-    made = {spelt: Statement(event.occurred_at, granted, event.event_id) for spelt, granted in said.items()}
-    return said_of(_names(event) or [WHOLE], made)
+    made = {spelt: Statement(event.occurred_at, granted, event.event_id) for spelt, granted in stated.items()}
+    return permissions_of(_names(event) or [WHOLE], made)
 
 
-def said_of(names: Sequence[str], said: Mapping[str, Statement]) -> Permissions:
-    """These statements, made of whoever has these names, strongest first. A no is kept once, a yes under each name."""
+def permissions_of(names: Sequence[str], statements_by_pair: Mapping[str, Statement]) -> Permissions:
+    """Returns these statements about whoever has these names, strongest first.
+
+    A no is kept once, a yes under each name.
+    """
     found: Permissions = {}
-    for spelt, one in said.items():
+    for spelt, one in statements_by_pair.items():
         for name in names if one.granted else names[:1]:
             found.setdefault(name, {})[spelt] = (
                 Permission(granted=one.at, granted_by=one.by)
@@ -107,7 +110,7 @@ def refused_by(event: Event) -> Refusals:
 
 
 def to_confirm(event: Event) -> list[Pair]:
-    """What a visitor agreed to and the mailbox of `confirm_at` is to be asked about: mail is what can be asked by."""
+    """Returns what a visitor agreed to and the mailbox of `confirm_at` is to be asked about. Only mail can ask."""
     body = event.body
     if event.source_kind is not SourceKind.PUBLIC or event.historical:
         return []
@@ -135,38 +138,38 @@ def joined_by(event: Event) -> Joined:
 
 
 def joined_always(names: Sequence[str]) -> Joined:
-    """What is known of a profile of before: these were one."""
+    """Returns what is known of a profile from before joins were kept: these names were one."""
     return least_pairs({names[0]: dict.fromkeys(names[1:], ALWAYS)}, bounds.MAX_JOINED) if len(names) > 1 else {}
 
 
 def merge(one: Permissions, other: Permissions) -> Permissions:
-    """The union of both."""
+    """Returns the union of both."""
     if not one or not other:
         return one or other
     found = dict(one)
-    for name, said in other.items():
+    for name, by_pair in other.items():
         mine = found.get(name, {})
         found[name] = {
             **mine,
-            **{spelt: _newest(mine.get(spelt, Permission()), two) for spelt, two in said.items()},
+            **{spelt: _newest(mine.get(spelt, Permission()), two) for spelt, two in by_pair.items()},
         }
     return _bounded(found)
 
 
 def merge_refusals(one: Refusals, other: Refusals) -> Refusals:
-    """The union of both."""
+    """Returns the union of both."""
     if not one or not other:
         return one or other
     found = dict(one)
-    for name, said in other.items():
-        found[name] = _least_refusals(_later_of_each(found.get(name, {}), said))
+    for name, refusals in other.items():
+        found[name] = _least_refusals(_later_of_each(found.get(name, {}), refusals))
     for name in beyond(found.keys() - {OTHERS}, bounds.MAX_VISITORS):
         found[OTHERS] = _least_refusals(_later_of_each(found.get(OTHERS, {}), found.pop(name)))
     return found
 
 
 def merge_verified(one: dict[str, datetime], other: dict[str, datetime]) -> dict[str, datetime]:
-    """The union of both, each since the first time."""
+    """Returns the union of both, each since the first time."""
     if not one or not other:
         return one or other
     joined = {
@@ -176,7 +179,7 @@ def merge_verified(one: dict[str, datetime], other: dict[str, datetime]) -> dict
 
 
 def merge_joined(one: Joined, other: Joined) -> Joined:
-    """The union of both, each pair since the first time."""
+    """Returns the union of both, each pair since the first time."""
     if not one or not other:
         return one or other
     found: Joined = {}
@@ -188,24 +191,24 @@ def merge_joined(one: Joined, other: Joined) -> Joined:
 
 
 def merge_vouched(one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    """The union of both."""
+    """Returns the union of both."""
     if not other or one == other:
         return one[: bounds.MAX_VOUCHED]
     return tuple(sorted({*one, *other})[: bounds.MAX_VOUCHED])
 
 
-def _bounded(said: Permissions) -> Permissions:
+def _bounded(permissions: Permissions) -> Permissions:
     """The least pairs, and of each the least names that grant it, and the least that withdraw it.
 
     A yes that goes makes no yes. With a pair both words go, and for good. So many names that withdraw one speak for
     those that went, too.
     """
-    entries = sum(map(len, said.values()))
-    if entries <= bounds.MAX_NAMES and entries <= bounds.MAX_PAIRS and not any(map(_has_long, said.values())):
-        return said
+    entries = sum(map(len, permissions.values()))
+    if entries <= bounds.MAX_NAMES and entries <= bounds.MAX_PAIRS and not any(map(_has_long, permissions.values())):
+        return permissions
     granting: dict[str, dict[str, Permission]] = {}
     withdrawing: dict[str, dict[str, Permission]] = {}
-    for name, some in said.items():
+    for name, some in permissions.items():
         for spelt, one in some.items():
             if one.granted is not None:
                 granting.setdefault(spelt, {})[name] = Permission(granted=one.granted, granted_by=one.granted_by)
@@ -222,8 +225,8 @@ def _bounded(said: Permissions) -> Permissions:
     return found
 
 
-def _has_long(said: Mapping[str, Permission]) -> bool:
-    return any(len(spelt) > bounds.MAX_PAIR_LENGTH for spelt in said)
+def _has_long(by_pair: Mapping[str, Permission]) -> bool:
+    return any(len(spelt) > bounds.MAX_PAIR_LENGTH for spelt in by_pair)
 
 
 def _later_of_each(one: Mapping[str, Refusal], other: Mapping[str, Refusal]) -> dict[str, Refusal]:
@@ -235,12 +238,12 @@ def _later_of_each(one: Mapping[str, Refusal], other: Mapping[str, Refusal]) -> 
     return found
 
 
-def _least_refusals(said: dict[str, Refusal]) -> dict[str, Refusal]:
+def _least_refusals(refusals: dict[str, Refusal]) -> dict[str, Refusal]:
     """So many; the others as one, since the first of them was received and until the last."""
-    rest = beyond(said.keys() - {OTHERS}, bounds.MAX_PUBLIC_REFUSALS, order=usual_first)
-    kept = {spelt: no for spelt, no in said.items() if spelt not in rest}
+    rest = beyond(refusals.keys() - {OTHERS}, bounds.MAX_PUBLIC_REFUSALS, order=usual_first)
+    kept = {spelt: no for spelt, no in refusals.items() if spelt not in rest}
     for spelt in rest:
-        kept = _later_of_each(kept, {OTHERS: said[spelt]})
+        kept = _later_of_each(kept, {OTHERS: refusals[spelt]})
     return kept
 
 
@@ -251,8 +254,8 @@ def _newest(one: Permission, other: Permission) -> Permission:
 
 
 def _later(one: tuple[datetime | None, UUID], other: tuple[datetime | None, UUID]) -> tuple[datetime | None, UUID]:
-    said = [(at, by) for at, by in (one, other) if at is not None]
-    return max(said) if said else (None, NO_EVENT)
+    known = [(at, by) for at, by in (one, other) if at is not None]
+    return max(known) if known else (None, NO_EVENT)
 
 
 def _names(event: Event) -> list[str]:

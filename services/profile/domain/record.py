@@ -24,22 +24,22 @@ class Folded(msgspec.Struct, frozen=True):
 def folded(events: Iterable[Event], identities: Iterable[LinkedIdentity]) -> Folded:
     """What these events, each given once, in any order, and these linked identities add up to."""
     state = fold.EMPTY
-    said: dict[str, Order] = {}
+    orders_by_id: dict[str, Order] = {}
     counts: dict[tuple[str, str], int] = {}
     for event in events:
         state = fold.merge(state, fold.state_of(event))
         if (order_id := orders.order_id(event.body)) is not None and not event.unverified:
-            said[order_id] = orders.merge(said.get(order_id, Order()), orders.order_of(event))
+            orders_by_id[order_id] = orders.merge(orders_by_id.get(order_id, Order()), orders.order_of(event))
         for kind, name, times in fold.counted(event):
             counts[kind, name] = counts.get((kind, name), 0) + times
-    return Folded(fold.with_identities(state, identities), said, counts)
+    return Folded(fold.with_identities(state, identities), orders_by_id, counts)
 
 
 def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
-    """For each merged profile the one that stands for it in the end, given into which each was merged."""
+    """Returns for each merged profile the one that stands for it in the end, given into which each was merged."""
     return {loser: canonical_id(survivors, loser) for loser in survivors}
 
 
 def verified_ids(survivors: Mapping[UUID, UUID], verified: Collection[UUID]) -> set[UUID]:
-    """Those merged profiles that were verified at each merge on their way, given which of them were at their own."""
+    """Returns the merged profiles that were verified at each merge on their way, given which were at their own."""
     return {loser for loser in survivors if all(one in verified for one in way(survivors, loser))}

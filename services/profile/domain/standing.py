@@ -1,4 +1,4 @@
-"""What stands of a customer's consent: withdrawn if any no stands, else granted if anybody said yes."""
+"""What stands of a customer's consent: withdrawn if any no stands, else granted if anybody agreed."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Set
@@ -16,7 +16,7 @@ _ANONYMOUS: Final = f"{Namespace.ANONYMOUS_ID.value}:"
 
 
 class Standing(NamedTuple):
-    """What stands of a customer's consent to one pair, since when, and which event said so, if that is known."""
+    """What stands of a customer's consent to one pair, since when, and which event states it, if that is known."""
 
     pair: Pair
     granted: bool
@@ -31,24 +31,24 @@ def agreed(
     refusals: Refusals,
     verified: Mapping[str, datetime],
 ) -> list[Standing]:
-    """By what it is to: withdrawn if any no stands, else granted if anybody said yes.
+    """Returns consent by pair: withdrawn if any no stands, else granted if anybody agreed.
 
-    What was said of an anonymous id counts only if a trusted source says whose it is; of what a public key said is
-    withdrawn, what it said before such a source knew the visitor by a user id or a verified address.
+    A statement about an anonymous id counts only if a trusted source says whose it is. A withdrawal by a public key
+    counts only if it came before such a source knew the visitor by a user id or a verified address.
     """
     known = {f"{_ANONYMOUS}{value}" for value in vouched}
     any_may_be = len(known) >= bounds.MAX_VOUCHED  # more may have been vouched for: a no of whoever it is counts
     granted = [
         Grant(spelt, name, one.granted, one.granted_by)
-        for name, said in permissions.items()
+        for name, by_pair in permissions.items()
         if name in known or not name.startswith(_ANONYMOUS)
-        for spelt, one in said.items()
+        for spelt, one in by_pair.items()
         if one.granted is not None
     ]
     withdrawn = [
         Withdrawal(spelt, name, one.withdrawn, one.withdrawn_by)
-        for name, said in permissions.items()
-        for spelt, one in said.items()
+        for name, by_pair in permissions.items()
+        for spelt, one in by_pair.items()
         if one.withdrawn is not None
     ]
     many = {spelt for spelt, names in Counter(no.spelt for no in withdrawn).items() if names >= bounds.MAX_NAMES}
@@ -75,17 +75,17 @@ def _newest_of(words: Iterable[Grant] | Iterable[Withdrawal]) -> dict[str, tuple
 def _refused(refusals: Refusals, visitors: Iterable[str], spoken_of: Set[str]) -> Iterable[Withdrawal]:
     """What these visitors withdrew; `OTHERS` stands for each visitor, and each pair, of whom nothing else is kept."""
     for name in visitors:
-        said = refusals.get(name, refusals.get(OTHERS, {}))
-        for spelt in (said.keys() - {OTHERS}) | (spoken_of if OTHERS in said else set()):
-            no = said.get(spelt) or said[OTHERS]
+        stated = refusals.get(name, refusals.get(OTHERS, {}))
+        for spelt in (stated.keys() - {OTHERS}) | (spoken_of if OTHERS in stated else set()):
+            no = stated.get(spelt) or stated[OTHERS]
             yield Withdrawal(spelt, name, no.at, no.by, no.since)
 
 
 def newest(permissions: Permissions) -> dict[str, datetime]:
-    """By channel, when somebody said anything of it last."""
+    """Returns by channel when somebody stated anything of it last."""
     found: dict[str, datetime] = {}
-    for said in permissions.values():
-        for channel, one in said.items():
+    for by_pair in permissions.values():
+        for channel, one in by_pair.items():
             for moment in (one.granted, one.withdrawn):
                 if moment is not None:
                     found[channel] = max(moment, found.get(channel, moment))

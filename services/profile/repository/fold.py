@@ -96,8 +96,8 @@ async def orders(work: Work, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUI
     return {(row.profile_id, row.order_id): _decode_order(row.facts) for row in rows}
 
 
-async def take_orders(work: Work, profile_id: UUID) -> dict[str, Order]:
-    """Takes a merged profile's orders away and returns them."""
+async def delete_orders_returning(work: Work, profile_id: UUID) -> dict[str, Order]:
+    """Deletes a merged profile's orders. Returns them."""
     rows = await work.rows("DELETE FROM orders WHERE profile_id = :id RETURNING order_id, facts::text", id=profile_id)
     return {row.order_id: _decode_order(row.facts) for row in rows}
 

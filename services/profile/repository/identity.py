@@ -15,7 +15,7 @@ _decode_state = msgspec.json.Decoder(ProfileState).decode
 
 
 def decode_state(text: str) -> ProfileState:
-    """A stored state, whichever version of the code stored it."""
+    """Returns a stored state, whichever version of the code stored it."""
     return current(_decode_state(text))
 
 

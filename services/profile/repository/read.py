@@ -72,8 +72,8 @@ async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID
     )
 
 
-async def sayings(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, Any]:
-    """By id, these events as far as they say who said something, and how."""
+async def sources_of(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, Any]:
+    """By id, the source of each of these events, and the evidence that it gives."""
     rows = await work.rows(
         """
         SELECT event_id, source_id, source_kind, body->>'evidence' AS evidence

@@ -86,7 +86,7 @@ _USERS: Final = """
 
 
 async def suspects(work: Work, *, limit: int) -> list[Suspect]:
-    """At most `limit` of each kind, the oldest first."""
+    """Returns at most `limit` of each kind, the oldest first."""
     found: list[Suspect] = []
     for query in (_MERGES, _CLAIMS, _CONTACTS, _USERS):
         found += [_suspect(row) for row in await work.rows(query, limit=limit)]

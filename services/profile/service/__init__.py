@@ -1,1 +1,1 @@
-"""The use cases of profile: `take_in` folds events, `read` answers questions, `rebuild` mends. Nothing here commits."""
+"""The use cases of profile: `fold` folds events, `read` answers questions, `rebuild` mends. Nothing here commits."""

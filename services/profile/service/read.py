@@ -25,19 +25,19 @@ class UnknownProfile(NotFound):
 
 
 async def resolve(work: Work, ref: str) -> UUID:
-    """The canonical id behind `ref`: a profile id, merged or not, or `namespace:value`.
+    """Returns the canonical id of `ref`: a profile id, merged or not, or `namespace:value`.
 
     Raises `UnknownProfile` or `Invalid`.
     """
     namespace, colon, value = ref.partition(":")
     if colon:
         if namespace not in NAMESPACES:
-            raise Invalid(f"ref: {namespace!r} is no namespace; there are {', '.join(NAMESPACES)}")
+            raise Invalid(f"ref: {namespace!r} is not a namespace; the namespaces are {', '.join(NAMESPACES)}")
         # What has no normal form is nobody's now, but may be somebody's whom an earlier release wrote down so.
         normal = normal_form.of(Namespace(namespace), value) or value.strip()
         owner = await read.owner(work, namespace, normal)
         if owner is None:
-            raise UnknownProfile(f"nobody is known as {ref}")
+            raise UnknownProfile(f"no customer is known as {ref}")
         return owner
     try:
         profile_id = UUID(ref)
@@ -50,7 +50,7 @@ async def resolve(work: Work, ref: str) -> UUID:
 
 
 async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
-    """The 360° view of one customer. Raises `UnknownProfile`."""
+    """Returns the 360° view of one customer. Raises `UnknownProfile`."""
     row = await read.profile(work, profile_id)
     if row is None:
         raise UnknownProfile(f"no profile {profile_id}")
@@ -68,20 +68,20 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
 
 
 async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:
-    """A customer's events, newest first."""
+    """Returns a customer's events, newest first."""
     return await read.timeline(work, profile_id, before=before, limit=limit)
 
 
 async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
-    """What stands of a customer's consent, with who said so, and how. Raises `UnknownProfile`."""
+    """Returns a customer's standing consent, with its source and evidence. Raises `UnknownProfile`."""
     row = await read.profile(work, profile_id)
     if row is None:
         raise UnknownProfile(f"no profile {profile_id}")
     standing = fold.standing(identity.decode_state(row.state))
-    said = await read.sayings(work, [one.event_id for one in standing])
+    sources = await read.sources_of(work, [one.event_id for one in standing])
     found: list[dict[str, Any]] = []
     for one in standing:
-        by = said.get(one.event_id)
+        by = sources.get(one.event_id)
         found.append(
             {
                 "channel": one.pair.channel,
@@ -98,7 +98,7 @@ async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
 
 
 async def identity_log(work: Work, ref: str, *, limit: int) -> Sequence[Any]:
-    """Why this customer is one customer."""
+    """Returns the decisions about this customer's identity."""
     return await read.identity_log(work, await aliases.names(work, await resolve(work, ref)), limit=limit)
 
 
@@ -111,7 +111,7 @@ async def search(
 
 
 async def totals(work: Work) -> list[dict[str, Any]]:
-    """Orders and spend of all customers, by currency."""
+    """Returns orders and spend of all customers, by currency."""
     return [dict(row._mapping) for row in await read.totals(work)]
 
 

@@ -19,12 +19,12 @@ NOBODY: Final = UUID(int=0)
 
 
 async def count(work: Work) -> int:
-    """About how many profiles there are to look at."""
+    """Returns about how many profiles there are to look at."""
     return await repository.count(work)
 
 
 async def mend_aliases(work: Work) -> int:
-    """Who stands for whom, by the log's merges; how many rows were others."""
+    """Mends who stands for whom, by the log's merges. Returns how many rows were wrong."""
     await aliases.lock_merges(work)
     merges = await repository.merges(work)
     survivors = {one.loser: one.survivor for one in merges}
@@ -46,7 +46,10 @@ async def correct_identities(work: Work) -> int:
 
 
 async def mend_profiles(work: Work, after: UUID) -> tuple[UUID | None, int, Counter[str]]:
-    """The next profiles behind an id: the last of them (None at the end), how many, and the rows that were others."""
+    """Mends the next profiles after an id.
+
+    Returns the last of them (None at the end), how many they are, and the rows that were wrong.
+    """
     ids = await repository.ids_after(work, after, limit=PROFILES)
     if not ids:
         return None, 0, Counter()

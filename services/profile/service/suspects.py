@@ -16,5 +16,5 @@ MEANINGS: Final[Mapping[str, str]] = {
 
 
 async def suspects(work: Work, *, limit: int) -> list[Suspect]:
-    """What today's rules would not have joined, at most `limit` of each kind, the oldest first."""
+    """Returns what today's rules would not have joined: at most `limit` of each kind, the oldest first."""
     return await repository.suspects(work, limit=limit)

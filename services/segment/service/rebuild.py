@@ -16,25 +16,25 @@ NOBODY: Final = UUID(int=0)
 
 
 async def prepare(work: Work) -> None:
-    """Makes room for what readers were told."""
-    await repository.make_told(work)
+    """Makes room for what was published to readers."""
+    await repository.make_published(work)
 
 
-async def hear_told(work: Work, events: Sequence[Event]) -> None:
-    """Notes what readers were told: with a table that was lost, the versions in it were lost, too."""
-    told: dict[tuple[UUID, str], tuple[int, str]] = {}
+async def note_published(work: Work, events: Sequence[Event]) -> None:
+    """Notes what was published to readers: with a table that was lost, the versions in it were lost, too."""
+    published: dict[tuple[UUID, str], tuple[int, str]] = {}
     for change in (event.body for event in events):
         if isinstance(change, TierChanged | StageChanged):
             place = (change.profile_id, "tier" if isinstance(change, TierChanged) else "stage")
-            told[place] = max(told.get(place, (-1, "")), (change.version, change.current))
-    await repository.note_told(work, told)
+            published[place] = max(published.get(place, (-1, "")), (change.version, change.current))
+    await repository.note_published(work, published)
 
 
 async def settle(work: Work) -> None:
     """Looks at every customer at the moment at which the service did last.
 
     Not at the present moment: what has become due since is for the timers, which publish it as it is, new. A rebuild
-    that came first would publish it as history, and no journey would hear of it.
+    that came first would publish it as history, and no journey would start from it.
     """
     policy = await repository.policy(work)
     after = NOBODY
@@ -45,7 +45,7 @@ async def settle(work: Work) -> None:
             {one: (0, domain.standing(policy, bought.get(one, []), at), at) for one, at in found.items()},
         )
         after = max(found)
-    await repository.take_known_versions(work)
+    await repository.adopt_known_versions(work)
 
 
 async def finish(work: Work) -> None:

@@ -41,27 +41,29 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     traceparent: str | None = None
 
 
-async def take_orders(work: Work, events: Sequence[Event]) -> None:
-    """Takes in facts about orders and looks at their customers again."""
+async def fold_orders(work: Work, events: Sequence[Event]) -> None:
+    """Folds facts about orders into them and looks at their customers again."""
     for event in events:
         if event.profile_id is None:
             raise Refused("profile_id: missing on an event that a profile owns")
     await aliases.lock_merges(work, shared=True)
     policy = await repository.policy(work)
     canonical, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
-    said: dict[tuple[UUID, str], Order] = {}
+    changed: dict[tuple[UUID, str], Order] = {}
     causes: dict[UUID, Event] = {}
     for event in events:
         order_id = orders.order_id(event.body)
         if event.profile_id is None or order_id is None or event.unverified:
             continue
         key = (canonical[event.profile_id], order_id)
-        said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
+        changed[key] = orders.merge(changed.get(key, Order()), orders.order_of(event))
         causes[key[0]] = dominant_cause(causes.get(key[0]), event)
-    if not said:
+    if not changed:
         return
-    known = await repository.orders(work, said)
-    await repository.save_orders(work, {key: orders.merge(known.get(key, Order()), one) for key, one in said.items()})
+    known = await repository.orders(work, changed)
+    await repository.save_orders(
+        work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
+    )
     await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
 
 
@@ -94,13 +96,13 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
         work, (aliases.Merge(body.loser, body.survivor, body.verified) for _, body in bodies)
     )
     await repository.remove(work, gone)
-    said: dict[tuple[UUID, str], Order] = {}
-    for (profile_id, order_id), order in (await repository.take_orders(work, gone)).items():
+    moved: dict[tuple[UUID, str], Order] = {}
+    for (profile_id, order_id), order in (await repository.delete_orders_returning(work, gone)).items():
         key = (gone[profile_id], order_id)
-        said[key] = orders.merge(said.get(key, Order()), order)
-    if said:
-        known = await repository.orders(work, said)
-        merged = {key: orders.merge(known.get(key, Order()), one) for key, one in said.items()}
+        moved[key] = orders.merge(moved.get(key, Order()), order)
+    if moved:
+        known = await repository.orders(work, moved)
+        merged = {key: orders.merge(known.get(key, Order()), one) for key, one in moved.items()}
         await repository.save_orders(work, merged)
     causes: dict[UUID, Event] = {}
     for event, body in bodies:
@@ -145,7 +147,7 @@ async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any]:
     root = (await aliases.canonical(work, [profile_id]))[profile_id]
     found = await repository.standing(work, root)
     if found is None:
-        raise UnknownCustomer(f"no standing of {profile_id}")
+        raise UnknownCustomer(f"no customer {profile_id}")
     return found
 
 
@@ -155,7 +157,7 @@ async def customers(
     """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier that the policy does not have."""
     names = [one.name for one in (await repository.policy(work)).tiers]
     if tier is not None and tier not in names:
-        raise Invalid(f"tier: no tier {tier}; there are {', '.join(names)}")
+        raise Invalid(f"tier: there is no tier {tier}; the tiers are {', '.join(names)}")
     return await repository.customers(work, tier=tier, stage=stage, after=after, limit=limit)
 
 

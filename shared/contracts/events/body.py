@@ -19,7 +19,7 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
 
 
 class WithExtra(Body, frozen=True):
-    """A fact as somebody outside tells it. `extra` is what was said beside that, in the sender's own words."""
+    """A fact as somebody outside tells it. `extra` is what stood beside that, in the sender's own words."""
 
     extra: dict[str, Any] = {}
 
@@ -28,7 +28,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """One line of an order or a cart. Prices are per unit, in minor units.
 
     `total_minor` is what the line comes to where that is not quantity times price: of weighed and discounted goods.
-    `extra` is what was said of it beside that, in the sender's own words.
+    `extra` is what stood beside that, in the sender's own words.
     """
 
     sku: str

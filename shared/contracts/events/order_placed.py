@@ -9,7 +9,7 @@ from shared.contracts.events.body import Item, WithExtra
 class OrderPlaced(WithExtra, frozen=True, kw_only=True):
     """A customer ordered. `total_minor` is what the customer pays.
 
-    Said again later, with other items or another total, the later word counts; `placed_at` is then when the order was
+    Sent again later, with other items or another total, the later word counts; `placed_at` is then when the order was
     placed, where that is not when the event happened.
     """
 

@@ -12,7 +12,7 @@ Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 RESERVED_FILES: Final = 512  # beside connections: those to PostgreSQL and Kafka, the log, the listening socket
 PROBE_CONNECTIONS: Final = 16  # beyond the limit of all, for health probes and metrics alone
-MAX_PIPELINED: Final = 32  # requests that may wait behind the one that is being answered
+MAX_PIPELINED: Final = 32  # requests that may wait after the one that is being answered
 IPV6_SITE_BITS: Final = 64  # one subscriber has at least so large a network (RFC 6177): he counts as one address
 
 log = get_logger(__name__)
@@ -39,22 +39,22 @@ class ConnectionLimits:
     trusted_proxies: str = ""
 
     def body_limit(self, target: bytes) -> int:
-        """The largest body that a request to this target may have."""
+        """Returns the largest body that a request to this target may have."""
         path = target.decode("latin-1")
         return next((size for prefix, size in self.larger_bodies.items() if path.startswith(prefix)), self.body_bytes)
 
     def tick_seconds(self) -> float:
-        """How often connections are looked at: by so much may a deadline be passed."""
+        """Returns how often connections are looked at: by so much may a deadline be passed."""
         return max(0.05, min(1.0, min(self.header_seconds, self.stall_seconds, self.idle_seconds) / 4))
 
 
 def networks(text: str) -> tuple[Network, ...]:
-    """The addresses and networks in a text with commas; raises ValueError for one that is neither."""
+    """Returns the addresses and networks in a text with commas. Raises ValueError for one that is neither."""
     return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())
 
 
 def address_group(host: str) -> str:
-    """What counts as one client: an IPv4 address, or the network of an IPv6 subscriber."""
+    """Returns what counts as one client: an IPv4 address, or the network of an IPv6 subscriber."""
     if ":" not in host:
         return host
     address = ipaddress.IPv6Address(host.partition("%")[0])
@@ -64,7 +64,7 @@ def address_group(host: str) -> str:
 
 
 def fitted(limits: ConnectionLimits) -> ConnectionLimits:
-    """The limits, with no more connections than this process may have files open; it is allowed more first.
+    """Returns the limits, with no more connections than this process may have files open; it is allowed more first.
 
     A server without a file for the next connection accepts none, a health probe's neither.
     """

@@ -209,7 +209,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # Idleness
 
     def is_idle(self) -> bool:
-        """Whether it waits for its next request: one was answered, and all of that is on its way."""
+        """Returns whether it waits for its next request: one was answered, and all of that is on its way."""
         return (
             self._reading is Reading.NOTHING
             and self._ends_at is None
@@ -220,7 +220,7 @@ class BoundedProtocol(HttpToolsProtocol):
         )
 
     def idle_since(self) -> float:
-        """When it became idle."""
+        """Returns when it became idle."""
         return self._since
 
     def let_go(self) -> None:

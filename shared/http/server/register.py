@@ -17,10 +17,10 @@ class Connection(Protocol):
     """What the register asks of a connection."""
 
     def is_idle(self) -> bool:
-        """Whether it waits for its next request, and for nothing else."""
+        """Returns whether it waits for its next request, and for nothing else."""
 
     def idle_since(self) -> float:
-        """When it became idle, by the loop's clock."""
+        """Returns when it became idle, by the loop's clock."""
 
     def let_go(self) -> None:
         """Closes it, being idle."""
@@ -57,14 +57,14 @@ class ConnectionRegister:
         return len(self._open)
 
     def is_proxy(self, host: str) -> bool:
-        """Whether this is the address of a proxy that is trusted to say whom it speaks for."""
+        """Returns whether this is the address of a proxy that is trusted to say whom it speaks for."""
         if not self._proxies or not host:
             return False
         address = ipaddress.ip_address(host.partition("%")[0])
         return any(address in network for network in self._proxies)
 
     def admit(self, connection: Connection, host: str, *, is_proxy: bool) -> Admission:
-        """Counts a new connection, which `leave` must follow; raises `Refused` if there are too many."""
+        """Counts a new connection, which `leave` must follow. Raises `Refused` if there are too many."""
         address = address_group(host)
         self._open[connection] = address
         self._per_address[address] += 1
@@ -76,7 +76,7 @@ class ConnectionRegister:
         return Admission.OPEN if len(self._open) <= self.limits.connections or self._freed(None) else Admission.PROBES
 
     def may_linger(self, connection: Connection, *, is_proxy: bool) -> bool:
-        """Whether a refused connection may stay until its client has read why: a flood of them would take all files."""
+        """Returns whether a refused connection may stay until its client has read why: a flood would take all files."""
         address, limits = self._open.get(connection, ""), self.limits
         if len(self._open) > limits.connections + PROBE_CONNECTIONS:
             return False

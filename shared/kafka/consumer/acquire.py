@@ -29,18 +29,18 @@ log = get_logger(__name__)
 
 
 class PartitionAcquirer:
-    """Takes partitions with one client, and stops them."""
+    """Acquires partitions with one client, and stops them."""
 
     def __init__(self, subscription: Subscription, assignment: Assignment, client: Any) -> None:
         self._subscription = subscription
         self._assignment = assignment
         self._client = client
 
-    async def take_missing(self) -> bool:
-        """Takes what is assigned and not held; whether the database was found to be rewound.
+    async def acquire_missing(self) -> bool:
+        """Acquires what is assigned and not held. Returns whether the database was found to be rewound.
 
         Before that it compares the database with what Kafka knows that it had stored. If the database was rewound,
-        `on_rewound` is committed before any event is applied; where it can't be told, a consumer that has one takes
+        `on_rewound` is committed before any event is applied; where it can't be told, a consumer that has one acquires
         nothing, any other does.
         """
         now = asyncio.get_running_loop().time()
@@ -56,32 +56,35 @@ class PartitionAcquirer:
                 self._assignment.postpone(missing, until=now + RETRY_SECONDS)
                 return False
             for partition in missing:
-                await self._take(partition, beginnings[partition])
+                await self._acquire(partition, beginnings[partition])
         except (DBAPIError, *DATABASE_AWAY) as error:
             log.warning("consumer.waits_for_postgresql", error=repr(error))
             await asyncio.sleep(RETRY_SECONDS)
             return False
         return rewound
 
-    async def _take(self, partition: TopicPartition, beginning: int) -> None:
+    async def _acquire(self, partition: TopicPartition, beginning: int) -> None:
         place = self._place(*partition)
         async with self._subscription.database.work() as work:
-            taken = await offsets.take(work.connection, place, beginning=beginning)
+            acquired = await offsets.acquire(work.connection, place, beginning=beginning)
         failpoint("consumer.after_take")
-        held = OwnedPartition(place, taken.epoch, taken.next_offset, taken.next_offset, taken.stopped)
-        if taken.next_offset < beginning:
-            held.stopped = _gone(taken.next_offset, beginning)
+        held = OwnedPartition(place, acquired.epoch, acquired.next_offset, acquired.next_offset, acquired.stopped)
+        if acquired.next_offset < beginning:
+            held.stopped = _gone(acquired.next_offset, beginning)
         try:
             # A stopped one gets a position, too: without, the client would ask for it again and again.
-            self._client.seek(partition, beginning if held.stopped else taken.next_offset)
+            self._client.seek(partition, beginning if held.stopped else acquired.next_offset)
         except IllegalStateError:
             return  # revoked meanwhile
         if held.stopped:
             self.stop(partition, held, held.stopped)
-        self._assignment.take(partition, held)
+        self._assignment.add(partition, held)
 
     async def compare(self) -> bool:
-        """Whether the database was rewound; if it was, `on_rewound` is committed. All partitions, whoever has them."""
+        """Returns whether the database was rewound.
+
+        All partitions are compared, whoever has them. If the database was rewound, `on_rewound` is committed.
+        """
         subscription = self._subscription
         places = [self._place(topic, number) for topic in subscription.topics for number in range(topics.PARTITIONS)]
         try:

@@ -14,7 +14,7 @@ End = Callable[[TopicPartition], int | None]
 
 
 def pause_seconds(failures: int) -> float:
-    """How long to wait after so many failures in a row, at least one."""
+    """Returns how long to wait after so many failures in a row, at least one."""
     return PAUSES_SECONDS[min(failures, len(PAUSES_SECONDS)) - 1]
 
 
@@ -34,7 +34,7 @@ class Assignment:
         self._failures: dict[TopicPartition, int] = {}
         self._not_before: dict[TopicPartition, float] = {}
 
-    def take(self, partition: TopicPartition, held: OwnedPartition) -> None:
+    def add(self, partition: TopicPartition, held: OwnedPartition) -> None:
         """It is held from now on."""
         self.held[partition] = held
         self._given_up.pop(partition, None)
@@ -78,13 +78,13 @@ class Assignment:
         self._given_up.clear()
 
     def positions(self) -> dict[TopicPartition, int]:
-        """The next offset of each partition, those that are given up for a while among them."""
+        """Returns the next offset of each partition, those that are given up for a while among them."""
         return self._given_up | {partition: held.expected for partition, held in self.held.items()}
 
     def waiting(self, end: End) -> dict[TopicPartition, int | None]:
-        """The records that wait in each partition, None where that is not known.
+        """Returns the records that wait in each partition, None where that is not known.
 
-        It is not if nobody has heard where the log ends, nor if it seems to end before what was read: that may be
+        It is not if nobody knows where the log ends, nor if it seems to end before what was read: that may be
         another log.
         """
         return {partition: _between(position, end(partition)) for partition, position in self.positions().items()}
@@ -96,7 +96,7 @@ class Assignment:
         return sum(known) if waiting and len(known) == len(waiting) else None
 
     def is_behind(self, end: End) -> bool:
-        """Whether records wait for this process. Those of a stopped partition wait for an operator."""
+        """Returns whether records wait for this process. Those of a stopped partition wait for an operator."""
         return any(
             records
             for partition, records in self.waiting(end).items()
@@ -104,17 +104,17 @@ class Assignment:
         )
 
     def stopped(self) -> list[str]:
-        """The partitions that wait for an operator, each with its reason."""
+        """Returns the partitions that wait for an operator, each with its reason."""
         return sorted(
             f"{held.place.topic}/{held.place.partition}: {held.stopped}" for held in self.held.values() if held.stopped
         )
 
     def stopped_partitions(self) -> list[str]:
-        """The partitions that wait for an operator, by name alone."""
+        """Returns the partitions that wait for an operator, by name alone."""
         return sorted(f"{held.place.topic}/{held.place.partition}" for held in self.held.values() if held.stopped)
 
     def failing(self) -> list[str]:
-        """The partitions whose batches fail again and again, each with how often in a row."""
+        """Returns the partitions whose batches fail again and again, each with how often in a row."""
         return sorted(
             f"{partition.topic}/{partition.partition}: {failures} batches in a row failed"
             for partition, failures in self._failures.items()

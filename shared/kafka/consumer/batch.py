@@ -44,7 +44,7 @@ class BreakerOpened(Exception):
 class OwnedPartition:
     """A partition that this process holds.
 
-    `expected` is the next offset to read, `stored` the one in the database. They differ behind records without a
+    `expected` is the next offset to read, `stored` the one in the database. They differ after records without a
     handler, which are passed over without a transaction: reading those again would do nothing, too.
     """
 
@@ -59,7 +59,7 @@ class OwnedPartition:
 
 @dataclass(slots=True)
 class _Read:
-    """What a batch holds: events, letters, the offset behind them, and what this code is too old for."""
+    """What a batch holds: events, letters, the offset after them, and what this code is too old for."""
 
     events: list[tuple[Record, Event]] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
@@ -95,7 +95,7 @@ class Batches:
     decode: wire.Decode = wire.decode
 
     async def apply(self, held: OwnedPartition, batch: Sequence[Record]) -> str | None:
-        """Applies a batch up to the first record that this code is too old for; returns why it stopped there.
+        """Applies a batch up to the first record that this code is too old for. Returns why it stopped there.
 
         Nearly every batch has nothing to refuse, so it is first tried without savepoints, which cost two round
         trips each; one in which something fails is rolled back whole and applied again with care.
@@ -239,7 +239,7 @@ class Batches:
 
 
 def trace_of(event: Event) -> str | None:
-    """The id of the trace that an event belongs to."""
+    """Returns the id of the trace that an event belongs to."""
     parts = (event.traceparent or "").split("-")
     return parts[1] if len(parts) == 4 else None
 

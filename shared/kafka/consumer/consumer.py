@@ -72,27 +72,36 @@ class Consumer:
         return self.session.watch.lag() if self.session is not None else None
 
     def is_connected(self) -> bool:
-        """Whether this process reads what is assigned to it; true also if there are more processes than partitions."""
+        """Returns whether this process reads what is assigned to it.
+
+        It is true also if there are more processes than partitions.
+        """
         return self.session is not None and self.session.watch.is_connected()
 
     def is_behind(self) -> bool:
-        """Whether records are known to wait for this process. Those of a stopped partition wait for an operator."""
+        """Returns whether records are known to wait for this process.
+
+        Records of a stopped partition wait for an operator.
+        """
         return self.session is not None and self.session.watch.is_behind()
 
     def stopped(self) -> list[str]:
-        """The partitions that wait for an operator, each with its reason."""
+        """Returns the partitions that wait for an operator, each with its reason."""
         return self.assignment.stopped()
 
     def stopped_partitions(self) -> list[str]:
-        """The partitions that wait for an operator, by name alone."""
+        """Returns the partitions that wait for an operator, by name alone."""
         return self.assignment.stopped_partitions()
 
     def failing(self) -> list[str]:
-        """The partitions whose batches fail again and again, each with how often."""
+        """Returns the partitions whose batches fail again and again, each with how often."""
         return self.assignment.failing()
 
     async def read_until(self, work: Work) -> datetime | None:
-        """How far timers may run: the moment up to which every partition has been read. None if not known yet."""
+        """Returns how far timers may run: the moment up to which every partition has been read.
+
+        Returns None if it is not known yet.
+        """
         if not self.assignment.cluster_id:
             return None
         return await offsets.caught_up_to(

@@ -29,12 +29,12 @@ class Place(msgspec.Struct, frozen=True, order=True):
     partition: int
 
     def key(self) -> dict[str, Any]:
-        """The row's primary key, as parameters."""
+        """Returns the row's primary key, as parameters."""
         return msgspec.structs.asdict(self)
 
 
-class Taken(msgspec.Struct, frozen=True):
-    """What acquirer a partition gives."""
+class Acquired(msgspec.Struct, frozen=True):
+    """What the new holder of a partition begins with."""
 
     epoch: int
     next_offset: int
@@ -59,7 +59,7 @@ class Doubtful(msgspec.Struct, frozen=True):
 _KEY = "cluster_id = :cluster_id AND generation = :generation AND topic = :topic AND partition = :partition"
 
 
-async def take(connection: AsyncConnection, place: Place, *, beginning: int) -> Taken:
+async def acquire(connection: AsyncConnection, place: Place, *, beginning: int) -> Acquired:
     """Makes the caller the holder. A log seen for the first time is read from `beginning`."""
     row = (
         await connection.execute(
@@ -72,7 +72,7 @@ async def take(connection: AsyncConnection, place: Place, *, beginning: int) -> 
             {**place.key(), "beginning": beginning},
         )
     ).one()
-    return Taken(row.epoch, row.next_offset, row.stopped)
+    return Acquired(row.epoch, row.next_offset, row.stopped)
 
 
 async def swap(
@@ -175,7 +175,7 @@ async def note_caught_up(connection: AsyncConnection, moments: Sequence[tuple[Pl
 async def caught_up_to(
     connection: AsyncConnection, *, cluster_id: str, generation: int, partitions: int
 ) -> datetime | None:
-    """The moment up to which every one of `partitions` has been read; None while any has never been."""
+    """Returns the moment up to which every one of `partitions` has been read; None while any has never been."""
     row = (
         await connection.execute(
             text(
@@ -192,7 +192,7 @@ async def caught_up_to(
 async def committed(
     connection: AsyncConnection, topics: Sequence[str], *, cluster_id: str, generation: int
 ) -> dict[Place, int]:
-    """The next offset of every partition of these topics that was ever taken."""
+    """Returns the next offset of every partition of these topics that was ever taken."""
     rows = await connection.execute(
         text(
             "SELECT topic, partition, next_offset FROM consumer_offsets WHERE cluster_id = :cluster_id "
@@ -206,7 +206,7 @@ async def committed(
 async def read_elsewhere(
     connection: AsyncConnection, topics: Sequence[str], *, cluster_id: str, generation: int
 ) -> list[Place]:
-    """The partitions of these topics of which records were read in another log than this one."""
+    """Returns the partitions of these topics of which records were read in another log than this one."""
     rows = await connection.execute(
         text(
             "SELECT cluster_id, generation, topic, partition FROM consumer_offsets "
@@ -220,7 +220,7 @@ async def read_elsewhere(
 
 
 async def doubtful(connection: AsyncConnection, place: Place, events: Iterable[Event]) -> Doubtful:
-    """Marks the stamped events of a batch; returns which were seen before, and which can't be believed.
+    """Marks the stamped events of a batch. Returns which were seen before, and which can't be believed.
 
     A reader keeps, per (its partition, origin), the highest sequence it has taken in. One that lies more than
     `MAX_GAP` above it moves no mark: it would have everything after it taken for a double, in silence. Must run in the

@@ -38,14 +38,14 @@ OnRewound = Callable[[Work, Sequence[Rewind]], Awaitable[None]]
 
 
 def mark(cluster_id: str, generation: int) -> str:
-    """What is written beside an offset that is copied to Kafka: the log that it speaks of."""
+    """Returns what is written beside an offset that is copied to Kafka: the log that it speaks of."""
     return f"{cluster_id}/{generation}"
 
 
 async def reached(brokers: Brokers, group: str, places: Sequence[Place]) -> dict[Place, int]:
-    """The offsets that a group has copied to Kafka, of those of these partitions that have one.
+    """Returns the offsets that a group has copied to Kafka, of those of these partitions that have one.
 
-    Raises `KafkaError`, `OSError` or `TimeoutError` if that can't be said of every one of them.
+    Raises `KafkaError`, `OSError` or `TimeoutError` if that can't be read for every one of them.
     """
     wanted = {TopicPartition(place.topic, place.partition): place for place in places}
     async with asyncio.timeout(READ_SECONDS), cluster.admin(brokers) as admin:
@@ -61,7 +61,7 @@ async def reached(brokers: Brokers, group: str, places: Sequence[Place]) -> dict
 
 
 async def find(work: Work, known: Mapping[Place, int]) -> list[Rewind]:
-    """The partitions that the database has stored less of than is `known`, which must have been read before."""
+    """Returns the partitions that the database has stored less of than is `known`, which must have been read before."""
     places = sorted(known)
     rows = await work.rows(
         "SELECT n.number, coalesce(o.next_offset, 0) AS stored FROM unnest(CAST(:clusters AS text[]), "
@@ -79,6 +79,6 @@ async def find(work: Work, known: Mapping[Place, int]) -> list[Rewind]:
 
 
 def described(rewinds: Sequence[Rewind]) -> str:
-    """One line for people; names a few partitions and counts the rest."""
+    """Returns one line for people; names a few partitions and counts the rest."""
     named = ", ".join(map(str, rewinds[:NAMED]))
     return named if len(rewinds) <= NAMED else f"{named} and {len(rewinds) - NAMED} more"

@@ -89,8 +89,8 @@ class Session:
         noted = committed = now()
         while not stop.is_set():
             self._tick()
-            if await self._acquirer.take_missing():
-                await self._commit()  # what was said once is not said again by the next who takes a partition
+            if await self._acquirer.acquire_missing():
+                await self._commit()  # what was reported once is not reported again by the next owner of a partition
             try:
                 batches = await self._ask()
             except NoOffsetForPartitionError as error:

@@ -1,4 +1,4 @@
-"""What a session's client hears of its partitions, and what that says: how far it lags, and whether it is at fault."""
+"""What a session's client learns of its partitions, and what follows: how far it lags, and whether it is at fault."""
 
 import asyncio
 import contextlib
@@ -39,7 +39,7 @@ class ClusterChanged(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Heard:
+class _LastReply:
     answered_ms: int | None  # when the last fetch was answered; None before the first
     looks: int = 0  # since then, those at which the loop asked for records
 
@@ -47,7 +47,7 @@ class _Heard:
 class Watchdog:
     """Looks every `watch_seconds` at who the broker is, whether fetches are answered, and whether work is done.
 
-    aiokafka's fetcher is a task of its own that may end without a word; what was last heard then stays as it is, and a
+    aiokafka's fetcher is a task of its own that may end without a word; the last reply then stays as it is, and a
     lag of 0 with it. Nor does a client fetch more while it has records for a loop that does something else, such as
     applying a batch or waiting for PostgreSQL: only looks at which the loop asks for records count.
     """
@@ -66,7 +66,7 @@ class Watchdog:
         self._assignment = assignment
         self._acquirer = acquirer
         self._client = client
-        self._heard: dict[TopicPartition, _Heard] = {}
+        self._replies: dict[TopicPartition, _LastReply] = {}
         self._answers = Answers()
         self._cluster = cluster.ClusterIdentity(subscription.brokers)
         self._progress_at = subscription.monotonic()
@@ -76,7 +76,7 @@ class Watchdog:
         return None if self._silent() else self._assignment.lag(self.end)
 
     def is_connected(self) -> bool:
-        """Whether every partition that is assigned was taken and heard of, also if none is."""
+        """Whether every partition that is assigned was acquired and fetched from, also if none is."""
         taken = self._assignment.positions()
         return all(one in taken and self.end(one) is not None for one in self._client.assignment())
 
@@ -127,21 +127,21 @@ class Watchdog:
 
     def listen(self) -> None:
         """Counts, for each partition that is read, the looks since a fetch of it was answered."""
-        now: dict[TopicPartition, _Heard] = {}
+        now: dict[TopicPartition, _LastReply] = {}
         for partition in self._reading():
-            before, answered_ms = self._heard.get(partition), self._client.last_poll_timestamp(partition)
+            before, answered_ms = self._replies.get(partition), self._client.last_poll_timestamp(partition)
             if before is None or before.answered_ms != answered_ms:
-                now[partition] = _Heard(answered_ms)
+                now[partition] = _LastReply(answered_ms)
             else:
-                now[partition] = _Heard(answered_ms, before.looks + self._asking())
-        self._heard = now
+                now[partition] = _LastReply(answered_ms, before.looks + self._asking())
+        self._replies = now
 
     def _reading(self) -> list[TopicPartition]:
         assigned = self._client.assignment()
         return [one for one, held in self._assignment.held.items() if not held.stopped and one in assigned]
 
     def _silent(self) -> list[TopicPartition]:
-        return [partition for partition, heard in self._heard.items() if heard.looks >= SILENT_LOOKS]
+        return [partition for partition, reply in self._replies.items() if reply.looks >= SILENT_LOOKS]
 
     async def _check_silence(self) -> None:
         """Raises `Silent` if fetches get no answer and the broker does: for all partitions, or for that one.
@@ -151,7 +151,7 @@ class Watchdog:
         silent = self._silent()
         if not silent:
             return
-        if len(silent) < len(self._heard) and not await self._leader_answers(silent):
+        if len(silent) < len(self._replies) and not await self._leader_answers(silent):
             return
         names = ", ".join(f"{one.topic}/{one.partition}" for one in silent)
         raise Silent(f"no answer to fetches of {names} for {SILENT_LOOKS * self._subscription.watch_seconds:g} s")

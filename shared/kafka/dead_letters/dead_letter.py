@@ -21,7 +21,7 @@ MAX_REASON_CHARACTERS: Final = 500  # a reason may quote the record, and a list 
 
 
 def producer(brokers: Brokers, *, client_id: str, prepare: Prepare | None = None) -> Producer:
-    """A producer that can write any letter: a record as large as its broker takes, and our headers around it."""
+    """Returns a producer that can write any letter: a record as large as its broker takes, with our headers."""
     return Producer(brokers, client_id=client_id, max_request_bytes=MAX_LETTER_BYTES, prepare=prepare)
 
 
@@ -36,7 +36,7 @@ class Record(msgspec.Struct, frozen=True):
 
     @property
     def produced_at(self) -> datetime | None:
-        """When it was produced, as its producer or broker says; None for what is no moment, such as microseconds."""
+        """When it was produced, as its producer or broker says; None for an invalid time, such as microseconds."""
         if self.timestamp_ms <= 0:  # -1 is Kafka's word for none
             return None
         try:
@@ -73,13 +73,13 @@ class Letter(msgspec.Struct, frozen=True):
 
 
 def place_text(place: Place, offset: int) -> str:
-    """Where a record stands, as text: `cluster/topic/partition/offset`; a later generation is `topic@2`."""
+    """Returns where a record stands, as text: `cluster/topic/partition/offset`; a later generation is `topic@2`."""
     generation = f"@{place.generation}" if place.generation > 1 else ""
     return f"{place.cluster_id}/{place.topic}{generation}/{place.partition}/{offset}"
 
 
 def place_of(text: str) -> tuple[Place, int]:
-    """The partition and the offset that `place_text` wrote. Raises `ValueError` for any other text."""
+    """Returns the partition and the offset that `place_text` wrote. Raises `ValueError` for any other text."""
     cluster_id, name, partition, offset = text.split("/")
     topic, _, generation = name.partition("@")
     return Place(cluster_id, int(generation or "1"), topic, int(partition)), int(offset)
@@ -117,7 +117,7 @@ async def write(
 
 
 def letters(records: Sequence[Record]) -> Mapping[str, Letter]:
-    """The letters in a dead-letter topic by their place; of several copies the last, with its reason.
+    """Returns the letters in a dead-letter topic by their place; of several copies the last, with its reason.
 
     What somebody else put into the topic is left out.
     """
@@ -131,14 +131,14 @@ def _letter(record: Record) -> Letter | None:
     if record.key is None or "dlq_topic" not in names:
         return None
     ours = len(names) - 1 - names[::-1].index("dlq_topic")
-    said = dict(record.headers[ours:])
+    ours_by_name = dict(record.headers[ours:])
     try:
         place, offset = place_of(record.key.decode())
         return Letter(
             place=place,
-            record=Record(offset, said["dlq_key"], record.headers[:ours], record.value, record.timestamp_ms),
-            reason=said["dlq_reason"].decode(),
-            at=said["dlq_at"].decode(),
+            record=Record(offset, ours_by_name["dlq_key"], record.headers[:ours], record.value, record.timestamp_ms),
+            reason=ours_by_name["dlq_reason"].decode(),
+            at=ours_by_name["dlq_at"].decode(),
         )
     except (ValueError, KeyError):
         return None

@@ -72,19 +72,19 @@ async def decide(
 
 
 async def every(work: Work) -> Mapping[str, Decision]:
-    """All decisions, by place."""
+    """Returns all decisions, by place."""
     rows = await work.rows(f"SELECT {_COLUMNS} FROM dead_letter_decisions")
     return {row.place: _decision(row) for row in rows}
 
 
 async def lock(work: Work, place: str) -> Decision | None:
-    """The decision on one letter, locked until the transaction ends."""
+    """Returns the decision on one letter, locked until the transaction ends."""
     row = await work.row(f"SELECT {_COLUMNS} FROM dead_letter_decisions WHERE place = :place FOR UPDATE", place=place)
     return None if row is None else _decision(row)
 
 
 async def applied(work: Work, event_id: UUID) -> str | None:
-    """The place of the letter by which this event was applied, if one was."""
+    """Returns the place of the letter by which this event was applied, if one was."""
     row = await work.row("SELECT place FROM dead_letter_decisions WHERE event_id = :id", id=event_id)
     return None if row is None else str(row.place)
 

@@ -55,12 +55,12 @@ def source_of(event: Event) -> str:
 def source_in(headers: Iterable[tuple[str, bytes | None]]) -> str:
     """Returns the source of a record that could not be read, by its headers.
 
-    Only an id as ingest writes it counts. What is none of ingest's is from nobody who is known.
+    Only an id as ingest writes it counts. Any other id is from nobody who is known.
     """
-    said = dict(headers)
-    if said.get("ce_type") in _CHANGE_TYPES and said.get("ce_sourcekind") == SourceKind.SERVICE.encode():
+    by_name = dict(headers)
+    if by_name.get("ce_type") in _CHANGE_TYPES and by_name.get("ce_sourcekind") == SourceKind.SERVICE.encode():
         return OURS
-    source = said.get("ce_source") or b""
+    source = by_name.get("ce_source") or b""
     try:
         return str(UUID(source.removeprefix(_PREFIX).decode())) if source.startswith(_PREFIX) else UNKNOWN
     except ValueError:

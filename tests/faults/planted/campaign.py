@@ -45,7 +45,7 @@ class _LateMark:
         self.busy |= {one.id for one in moves if one.state is State.SENDING}
         await self.write(work, [one for one in moves if one.state is not State.SENDING])
 
-    async def settle(self, work: Work, message_id: UUID, *, state: State, **said: Any) -> bool:
+    async def settle(self, work: Work, message_id: UUID, *, state: State, **columns: Any) -> bool:
         """Notes the answer of a message that is still `pending`."""
         self.busy.discard(message_id)
         return (
@@ -54,8 +54,8 @@ class _LateMark:
                 "due_at = coalesce(:due_at, due_at) WHERE id = :id AND state = 'pending'",
                 id=message_id,
                 state=state.value,
-                handed_at=said["handed_at"],
-                due_at=said["due_at"],
+                handed_at=columns["handed_at"],
+                due_at=columns["due_at"],
             )
             == 1
         )

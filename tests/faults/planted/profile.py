@@ -64,7 +64,7 @@ class _Wrong(Relay):
             Message(
                 topic=row.topic,
                 key=row.key,
-                headers=[(name, said.encode()) for name, said in msgspec.json.decode(row.headers).items()],
+                headers=[(name, text.encode()) for name, text in msgspec.json.decode(row.headers).items()],
                 value=row.value,
                 tag=row.id,
             )

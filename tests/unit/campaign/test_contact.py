@@ -18,8 +18,8 @@ ANN: Final = UUID(int=1)
 
 
 def state(**changes: Any) -> ProfileChanged:
-    said: dict[str, Any] = {"contact_points": (), "public_traits": ()}
-    return ProfileChanged(profile_id=ANN, version=1, first_seen=NOON, last_seen=NOON, **(said | changes))
+    fields: dict[str, Any] = {"contact_points": (), "public_traits": ()}
+    return ProfileChanged(profile_id=ANN, version=1, first_seen=NOON, last_seen=NOON, **(fields | changes))
 
 
 def mail(value: str, **changes: Any) -> ContactPoint:

@@ -11,10 +11,10 @@ from services.campaign.domain.decision import Outcome
 from services.campaign.domain.delivery import (
     MAX_ATTEMPTS,
     Accepted,
-    Answer,
     Deferred,
     Lost,
     Rejected,
+    Reply,
     State,
     after,
 )
@@ -23,7 +23,7 @@ NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 @given(st.sampled_from([Accepted(), Rejected("r"), Lost("r"), Deferred("r")]), st.integers(1, 20))
-def test_only_a_message_that_the_provider_did_not_take_is_tried_again(answer: Answer, attempt: int) -> None:
+def test_only_a_message_that_the_provider_did_not_take_is_tried_again(answer: Reply, attempt: int) -> None:
     follows = after(answer, attempt=attempt, now=NOON)
     again = isinstance(answer, Deferred) and attempt < MAX_ATTEMPTS
     assert (follows.state is State.PENDING) is again
@@ -49,7 +49,7 @@ def test_each_retry_waits_longer_than_the_one_before() -> None:
         (Deferred("r"), State.PENDING, Outcome.HELD),
     ],
 )
-def test_each_answer_has_its_state_and_its_decision(answer: Answer, state: State, outcome: Outcome) -> None:
+def test_each_answer_has_its_state_and_its_decision(answer: Reply, state: State, outcome: Outcome) -> None:
     follows = after(answer, attempt=1, now=NOON)
     assert (follows.state, follows.outcome) == (state, outcome)
 

@@ -45,7 +45,7 @@ def ask(
     paused: bool = False,
     stopped: bool = False,
     awaiting: bool = False,
-    floor: datetime | None = None,
+    send_cutoff: datetime | None = None,
     cap: Cap = WEEKLY,
 ) -> Allowed | Held | Refused:
     return gate(
@@ -55,7 +55,7 @@ def ask(
         paused=paused,
         stopped=stopped,
         awaiting=awaiting,
-        floor=floor,
+        send_cutoff=send_cutoff,
         customer_cap=cap,
         now=now,
     )
@@ -172,32 +172,34 @@ moments = st.integers(-600, 600).map(lambda minutes: NOON + timedelta(minutes=mi
 
 
 @given(moments, st.none() | moments, st.booleans(), st.booleans())
-def test_until_a_restored_ledger_has_its_floor_nothing_leaves(
-    at: datetime, floor: datetime | None, paused: bool, stopped: bool
+def test_until_a_restored_ledger_has_its_send_cutoff_nothing_leaves(
+    at: datetime, send_cutoff: datetime | None, paused: bool, stopped: bool
 ) -> None:
-    answer = ask(candidate(at=at), now=max(at, NOON), floor=floor, awaiting=True, paused=paused, stopped=stopped)
+    answer = ask(
+        candidate(at=at), now=max(at, NOON), send_cutoff=send_cutoff, awaiting=True, paused=paused, stopped=stopped
+    )
     assert not isinstance(answer, Allowed)
-    if floor is None or at >= floor:
+    if send_cutoff is None or at >= send_cutoff:
         assert isinstance(answer, Held)
         assert answer.reason == "restored"
 
 
 @given(moments, moments, st.timedeltas(timedelta(), timedelta(days=400)), *[st.booleans()] * 3)
-def test_what_could_have_been_answered_before_the_floor_is_refused_for_ever(
-    at: datetime, floor: datetime, later: timedelta, paused: bool, stopped: bool, awaiting: bool
+def test_what_could_have_been_answered_before_the_send_cutoff_is_refused_for_ever(
+    at: datetime, send_cutoff: datetime, later: timedelta, paused: bool, stopped: bool, awaiting: bool
 ) -> None:
     one = candidate(at=at)
-    answer = ask(one, now=at + later, floor=floor, paused=paused, stopped=stopped, awaiting=awaiting)
-    if at < floor:
-        assert answer == Refused("too_old" if later > WELCOME.max_age else "below_floor")
+    answer = ask(one, now=at + later, send_cutoff=send_cutoff, paused=paused, stopped=stopped, awaiting=awaiting)
+    if at < send_cutoff:
+        assert answer == Refused("too_old" if later > WELCOME.max_age else "before_send_cutoff")
     else:
-        assert answer != Refused("below_floor")
+        assert answer != Refused("before_send_cutoff")
 
 
 @given(moments, moments)
-def test_a_floor_takes_nothing_from_what_comes_after_it(at: datetime, floor: datetime) -> None:
-    if at >= floor:
-        assert ask(candidate(at=at), now=at, floor=floor) == ask(candidate(at=at), now=at)
+def test_a_send_cutoff_takes_nothing_from_what_comes_after_it(at: datetime, send_cutoff: datetime) -> None:
+    if at >= send_cutoff:
+        assert ask(candidate(at=at), now=at, send_cutoff=send_cutoff) == ask(candidate(at=at), now=at)
 
 
 def test_an_event_counts_from_when_it_was_received_and_a_change_by_time_from_when_it_was_due() -> None:

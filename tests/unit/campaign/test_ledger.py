@@ -1,4 +1,4 @@
-"""When the ledger is another one than it was, and which floor may be set."""
+"""When the ledger is another one than it was, and which send cutoff may be set."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -16,7 +16,11 @@ HERE: Final = Identity(7, 1, 16_385)
 identities = st.builds(Identity, *[st.integers(0, 3)] * 3)
 moments = st.integers(-100, 100).map(lambda minutes: NOON + timedelta(minutes=minutes))
 ledgers = st.builds(
-    Ledger, st.just(HERE), floor=st.none() | moments, awaiting_since=st.none() | moments, reason=st.just("restored")
+    Ledger,
+    st.just(HERE),
+    send_cutoff=st.none() | moments,
+    awaiting_since=st.none() | moments,
+    reason=st.just("restored"),
 )
 
 
@@ -26,35 +30,37 @@ def test_a_database_is_another_exactly_if_anything_that_names_it_differs(noted: 
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "reason"),
     [
         ({"system_identifier": 8}, "restored or promoted: server 8, was 7"),
         ({"timeline_id": 2}, "restored or promoted: timeline 2, was 1"),
         ({"timeline_id": 2, "database_oid": 5}, "restored or promoted: timeline 2, was 1, database 5, was 16385"),
     ],
 )
-def test_a_difference_says_what_it_is(changes: dict[str, int], said: str) -> None:
-    assert difference(HERE, msgspec.structs.replace(HERE, **changes)) == said
+def test_a_difference_says_what_it_is(changes: dict[str, int], reason: str) -> None:
+    assert difference(HERE, msgspec.structs.replace(HERE, **changes)) == reason
 
 
 @given(ledgers, moments, st.none() | moments, moments)
-def test_a_floor_that_may_be_set_is_neither_ahead_nor_below_the_one_that_stands(
+def test_a_send_cutoff_that_may_be_set_is_neither_ahead_nor_before_the_one_that_stands(
     ledger: Ledger, at: datetime, last_handed: datetime | None, now: datetime
 ) -> None:
     if objection(ledger, at, last_handed=last_handed, now=now) is None:
         assert at <= now
-        assert ledger.floor is None or ledger.floor <= at
+        assert ledger.send_cutoff is None or ledger.send_cutoff <= at
 
 
 @given(ledgers, st.none() | moments, moments)
-def test_now_is_a_floor_that_may_always_be_set(ledger: Ledger, last_handed: datetime | None, now: datetime) -> None:
-    known = [moment for moment in (ledger.floor, last_handed) if moment is not None]
+def test_now_is_a_send_cutoff_that_may_always_be_set(
+    ledger: Ledger, last_handed: datetime | None, now: datetime
+) -> None:
+    known = [moment for moment in (ledger.send_cutoff, last_handed) if moment is not None]
     now = max([now, *known])  # what is known was known before
     assert objection(ledger, now, last_handed=last_handed, now=now) is None
 
 
 def test_each_objection_has_its_words() -> None:
-    awaiting = Ledger(HERE, floor=NOON, awaiting_since=NOON, reason="restored")
+    awaiting = Ledger(HERE, send_cutoff=NOON, awaiting_since=NOON, reason="restored")
     minute = timedelta(minutes=1)
     assert objection(awaiting, NOON + minute, last_handed=None, now=NOON) is Objection.IN_THE_FUTURE
     assert objection(awaiting, NOON - minute, last_handed=None, now=NOON) is Objection.MOVES_BACK

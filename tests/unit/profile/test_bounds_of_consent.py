@@ -136,11 +136,11 @@ def test_within_bounds_any_order_and_any_batching_give_the_same_state(
 
 @given(events, linked, small)
 def test_a_bound_makes_no_yes_where_there_is_none_without_it(
-    said: list[Event], gained: list[LinkedIdentity], most: dict[str, int]
+    events: list[Event], gained: list[LinkedIdentity], most: dict[str, int]
 ) -> None:
-    everything = agreed(fold.with_identities(fold.fold(said), gained))
+    everything = agreed(fold.with_identities(fold.fold(events), gained))
     with bounded(most):
-        kept = agreed(fold.with_identities(fold.fold(said), gained))
+        kept = agreed(fold.with_identities(fold.fold(events), gained))
 
     for pair, granted in kept.items():
         assert not granted or everything[pair] is True
@@ -163,8 +163,8 @@ def test_what_more_visitors_withdraw_than_are_kept_is_withdrawn_of_those_whom_a_
     strangers = [
         consent(False, device(f"a{n:03}"), at=1, kind=PUBLIC) for n in range(MAX_VISITORS)
     ]  # they are kept, the customer's own is not
-    said = [consent(True, MAIL, mine), *strangers, consent(False, mine, at=1, kind=PUBLIC)]
-    state = fold.fold(said)
+    events = [consent(True, MAIL, mine), *strangers, consent(False, mine, at=1, kind=PUBLIC)]
+    state = fold.fold(events)
 
     assert len(state.refusals) == MAX_VISITORS + 1
     assert agreed(state) == {"email": True}
@@ -227,9 +227,9 @@ def test_where_more_devices_are_a_customers_than_are_kept_the_no_of_any_counts()
 
 
 def test_verified_addresses_have_a_bound() -> None:
-    said = [event(CustomerIdentified(traits={"email_verified": True}), mail(number)) for number in range(1_050)]
+    events = [event(CustomerIdentified(traits={"email_verified": True}), mail(number)) for number in range(1_050)]
 
-    assert len(fold.fold(said).verified) == MAX_VERIFIED == 1_000
+    assert len(fold.fold(events).verified) == MAX_VERIFIED == 1_000
 
 
 def test_what_was_agreed_to_is_told_before_what_was_not() -> None:
@@ -243,12 +243,12 @@ def test_what_was_agreed_to_is_told_before_what_was_not() -> None:
 
 
 def test_what_goes_is_counted_whatever_it_is() -> None:
-    for said, kept in (
+    for events, kept in (
         ([consent(True, ANN, to=f"p{number:03}") for number in range(130)], MAX_PAIRS),
         ([consent(False, device(number), kind=PUBLIC) for number in range(130)], MAX_VISITORS),
     ):
         state, gone = EMPTY, 0
-        for one in said:
+        for one in events:
             before, added = state, state_of(one)
             state = merge(before, added)
             gone += left_out(one, before, state, added=added)
@@ -287,9 +287,9 @@ FLOODS = {
 def test_one_more_word_of_consent_costs_the_same_whatever_was_said_before(shape: str) -> None:
     """The state is read and written after each twentieth event, as after a batch."""
 
-    def work(said: list[Event]) -> None:
+    def work(events: list[Event]) -> None:
         state = fold.with_identities(EMPTY, vouched(device(0)))
-        for number, one in enumerate(said):
+        for number, one in enumerate(events):
             state = merge(state, state_of(one))
             if number % 20 == 0:
                 msgspec.json.encode(fold.stored(state))
@@ -304,25 +304,25 @@ def test_what_stands_is_found_in_linear_work() -> None:
     """Each name withdraws, and agrees later, at a time of its own, and all are told to be one customer's."""
 
     def made(size: int) -> ProfileState:
-        said = [f"email:{number}@example.com" for number in range(size)]
+        names = [f"email:{number}@example.com" for number in range(size)]
         at = [NOON + timedelta(minutes=number) for number in range(size)]
         ids = [user(number).value for number in range(3)]
         return ProfileState(
             permissions={
                 name: {"email": Permission(at[n] + days(1), at[n], *[event(CustomerIdentified()).event_id] * 2)}
-                for n, name in enumerate(said)
+                for n, name in enumerate(names)
             },
             joined={
-                **{one: {two: at[n]} for n, (one, two) in enumerate(pairwise(said))},
-                "user_id:1": {said[0]: NOON, "user_id:2": NOON + days(30)},
-                "user_id:2": {said[0]: NOON},
+                **{one: {two: at[n]} for n, (one, two) in enumerate(pairwise(names))},
+                "user_id:1": {names[0]: NOON, "user_id:2": NOON + days(30)},
+                "user_id:2": {names[0]: NOON},
             },
             refusals={
                 f"anonymous_id:{n}": {"email": Refusal(at[n], event(CustomerIdentified()).event_id, at[n])}
                 for n in range(size // 10)
             },
             vouched=tuple(sorted(map(str, range(size // 10)))),
-            verified=dict(zip(said, at, strict=True)),
+            verified=dict(zip(names, at, strict=True)),
             identities={"user_id": tuple(ids)},
         )
 

@@ -65,7 +65,7 @@ def all_counts(events: Iterable[Event]) -> Counter[tuple[str, str]]:
 
 def winners(events: Sequence[Event], part: str) -> dict[str, Any]:
     """Last writer wins, told in another way: for each name, what the greatest (trust, time, id) said."""
-    said: dict[str, list[tuple[tuple[int, object, object], Any]]] = {}
+    candidates: dict[str, list[tuple[tuple[int, object, object], Any]]] = {}
     for one in events:
         if isinstance(one.body, CustomerIdentified) and not one.unverified:
             for name, value in getattr(one.body, part).items():
@@ -73,8 +73,8 @@ def winners(events: Sequence[Event], part: str) -> dict[str, Any]:
                     anonymous = {who.namespace for who in one.identities} == {Namespace.ANONYMOUS_ID}
                     trust = TRUST[SourceKind.PUBLIC if anonymous else one.source_kind]
                     key = (trust, one.occurred_at, one.event_id)
-                    said.setdefault(name, []).append((key, value))
-    return {name: max(values, key=lambda pair: pair[0])[1] for name, values in said.items()}
+                    candidates.setdefault(name, []).append((key, value))
+    return {name: max(values, key=lambda pair: pair[0])[1] for name, values in candidates.items()}
 
 
 @given(events_of_one, st.data())
@@ -128,10 +128,10 @@ def test_the_empty_state_is_neutral(events: list[Event], mine: list[LinkedIdenti
 def test_of_what_was_said_of_a_trait_the_greatest_trust_then_time_then_id_wins(events: list[Event]) -> None:
     state = fold(events)
 
-    said = traits_of(state)
-    assert plain(said, 100) == winners(events, "traits")
-    assert set(public_names(said, said)) == {
-        name for name in said if said[name].stamp.trust == TRUST[SourceKind.PUBLIC]
+    traits = traits_of(state)
+    assert plain(traits, 100) == winners(events, "traits")
+    assert set(public_names(traits, traits)) == {
+        name for name in traits if traits[name].stamp.trust == TRUST[SourceKind.PUBLIC]
     }
 
 
@@ -229,10 +229,10 @@ def small_bounds() -> Iterator[None]:
         yield
 
 
-names_said = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 9), max_size=5)
+values_by_name = st.dictionaries(st.sampled_from("abcdefgh"), st.integers(0, 9), max_size=5)
 identified = st.builds(
     lambda traits, hour, kind: event(CustomerIdentified(traits=traits), at=NOON + days(hour), source_kind=kind),
-    names_said,
+    values_by_name,
     st.integers(0, 5),
     st.sampled_from([PUBLIC, SERVER, SourceKind.SERVICE]),
 )
@@ -269,13 +269,13 @@ def test_what_is_kept_is_the_newest_of_each_kind_told_in_another_way(events: lis
     with small_bounds():
         state = fold(events)
     for kept, public, most in ((state.public_traits, True, 2), (state.traits, False, 3)):
-        said = {
+        traits = {
             name: Trait(one.stamp, value)
             for one in sorted(events, key=lambda one: one.stamp)
             if isinstance(one.body, CustomerIdentified) and (one.source_kind is PUBLIC) is public
             for name, value in one.body.traits.items()
         }
-        newest = sorted(said.items(), key=lambda item: (item[1].stamp, item[0]))[-most:]
+        newest = sorted(traits.items(), key=lambda item: (item[1].stamp, item[0]))[-most:]
         assert kept == dict(newest)
 
 
@@ -285,8 +285,8 @@ def test_of_identities_the_least_are_kept_whatever_the_order_they_came_in(batche
         state = reduce(with_identities, batches, EMPTY)
     for namespace, values in state.identities.items():
         most = 1 if namespace in (Namespace.ANONYMOUS_ID, CLAIMED_USER_ID) else 2
-        said = {one.value for some in batches for one in some if one.namespace == namespace}
-        assert values == tuple(sorted(said)[:most])
+        linked = {one.value for some in batches for one in some if one.namespace == namespace}
+        assert values == tuple(sorted(linked)[:most])
 
 
 def flood(kind: SourceKind, events: int, names: int, *, size: int = 1) -> list[Event]:
@@ -344,7 +344,7 @@ def test_ten_thousand_anonymous_ids_are_as_many_as_are_kept() -> None:
 
 @given(st.lists(st.tuples(st.sampled_from("abcdef"), st.integers(0, 5), st.booleans()), max_size=10), st.data())
 def test_of_addresses_as_many_are_kept_as_of_identities_whatever_the_order(
-    said: list[tuple[str, int, bool]], data: st.DataObject
+    addresses: list[tuple[str, int, bool]], data: st.DataObject
 ) -> None:
     events = [
         event(
@@ -352,13 +352,13 @@ def test_of_addresses_as_many_are_kept_as_of_identities_whatever_the_order(
             Identity(Namespace.EMAIL, f"{name}@example.com"),
             at=NOON + days(day),
         )
-        for name, day, verified in said
+        for name, day, verified in addresses
     ]
     shuffled = data.draw(st.permutations(events))
     with small_bounds():
         state = fold(events)
         assert fold(shuffled) == state
-    names = sorted({f"{name}@example.com" for name, _, _ in said})[:2]
+    names = sorted({f"{name}@example.com" for name, _, _ in addresses})[:2]
     assert sorted(state.contact_points.get("email", {})) == names
 
 
@@ -381,9 +381,9 @@ def test_one_more_event_costs_the_same_at_the_ten_thousandth_trait_as_at_the_fir
 ) -> None:
     """Each event says twenty new names, and the state is written after each, as a batch of one would."""
 
-    def work(said: list[Event]) -> None:
+    def work(events: list[Event]) -> None:
         state = EMPTY
-        for one in said:
+        for one in events:
             state = merge(state, state_of(one))
             msgspec.json.encode(state)
 

@@ -374,9 +374,9 @@ def test_a_service_that_names_no_profile_is_believed_in_nothing() -> None:
 
 def test_a_profile_id_is_trusted_from_services_only() -> None:
     everybody = taken(seen(user(1)))
-    said = event(PageViewed(), user(2), source_kind=SourceKind.SERVER, profile_id=owner(everybody, user(1)))
+    arrived = event(PageViewed(), user(2), source_kind=SourceKind.SERVER, profile_id=owner(everybody, user(1)))
 
-    assert everybody.assign(said) != owner(everybody, user(1))
+    assert everybody.assign(arrived) != owner(everybody, user(1))
 
 
 def test_the_same_creating_event_makes_the_same_profile_id_again() -> None:
@@ -439,7 +439,7 @@ class IdentityMachine(RuleBasedStateMachine):
         self.arrived += 1
         at = NOON + timedelta(hours=hours)
         self.clock = max(self.clock, at) + timedelta(seconds=1)
-        said = seen(
+        arrived = seen(
             *named,
             at=at,
             received_at=self.clock,
@@ -448,12 +448,12 @@ class IdentityMachine(RuleBasedStateMachine):
             **changes,
         )
         decided = len(self.everybody.decisions)
-        profile_id = self.everybody.assign(said)
+        profile_id = self.everybody.assign(arrived)
         if profile_id is not None:
-            self.fold(said, profile_id, self.everybody.decisions[decided:])
+            self.fold(arrived, profile_id, self.everybody.decisions[decided:])
         return profile_id
 
-    def fold(self, said: Event, profile_id: UUID, decisions: Sequence[Decision]) -> None:
+    def fold(self, arrived: Event, profile_id: UUID, decisions: Sequence[Decision]) -> None:
         """Follows the decisions as the service does, and sees that no merge made a yes of a no."""
         for one in decisions:
             if one.kind == "merge" and one.other_id in self.states:
@@ -463,8 +463,8 @@ class IdentityMachine(RuleBasedStateMachine):
                     assert fold.agreed(self.states[one.profile_id])["email"] is False
         for whose, gained in linked(decisions, {}).items():
             self.states[whose] = fold.with_identities(self.states.get(whose, fold.EMPTY), gained)
-        self.states[profile_id] = fold.merge(self.states.get(profile_id, fold.EMPTY), fold.state_of(said))
-        self.given.append((profile_id, said))
+        self.states[profile_id] = fold.merge(self.states.get(profile_id, fold.EMPTY), fold.state_of(arrived))
+        self.given.append((profile_id, arrived))
 
     @rule(named=sets_of_identities, hours=st.integers(0, 9), consent=st.none() | st.booleans())
     def server(self, named: list[Identity], hours: int, consent: bool | None) -> None:

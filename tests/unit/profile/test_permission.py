@@ -198,14 +198,14 @@ def read_at_once(events: list[Event], vouched: set[str]) -> dict[str, bool]:
     trusted = [one for one in events if one.source_kind is not SourceKind.PUBLIC]
     found: dict[str, bool] = {}
     for pair in ("email", "sms", "email:newsletter", "sms:newsletter"):
-        said = [
+        read = [
             (one, names, granted)
             for one in trusted
             if not one.unverified and (granted := word_of(one, pair)) is not None
             if (names := names_of(one))
         ]
-        yes = [(one, {name for name in names if counts(name, vouched)}) for one, names, granted in said if granted]
-        no = [(one, names[0]) for one, names, granted in said if not granted and counts(names[0], vouched)]
+        yes = [(one, {name for name in names if counts(name, vouched)}) for one, names, granted in read if granted]
+        no = [(one, names[0]) for one, names, granted in read if not granted and counts(names[0], vouched)]
         no += refused_in_public(events, trusted, pair, vouched)
         yes = [(one, names) for one, names in yes if names]
         if yes or no:
@@ -224,7 +224,7 @@ def refused_in_public(
     events: list[Event], trusted: list[Event], pair: str, vouched: set[str]
 ) -> list[tuple[Event, Identity]]:
     """What visitors withdrew, of whom no user id was known when they first did."""
-    said = [
+    refused = [
         (one, visitor)
         for one in events
         if one.source_kind is SourceKind.PUBLIC and not one.unverified and word_of(one, pair) is False
@@ -232,9 +232,9 @@ def refused_in_public(
         if counts(visitor, vouched)
     ]
     users = {who for one in trusted for who in names_of(one) if who.namespace is Namespace.USER_ID}
-    first = {visitor: min(one.received_at for one, who in said if who == visitor) for _, visitor in said}
+    first = {visitor: min(one.received_at for one, who in refused if who == visitor) for _, visitor in refused}
     anonymous = {who for who, since in first.items() if not any(known(trusted, since, who, user) for user in users)}
-    return [(one, visitor) for one, visitor in said if visitor in anonymous]
+    return [(one, visitor) for one, visitor in refused if visitor in anonymous]
 
 
 def word_of(one: Event, pair: str) -> bool | None:

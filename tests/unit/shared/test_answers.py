@@ -16,9 +16,9 @@ LOOKS = st.lists(st.tuples(st.none() | st.integers(0, 2), st.integers(1, 3)), ma
 
 @given(looks=LOOKS)
 def test_a_claim_is_believed_when_the_answer_before_made_the_same_one(looks: list[tuple[int, int | None]]) -> None:
-    answers, said = Answers(), dict(looks)
+    answers, replies = Answers(), dict(looks)
     for at, claim in looks:
-        assert answers.agree(PARTITION, claim, at) == (claim is not None and said.get(at - 1) == claim)
+        assert answers.agree(PARTITION, claim, at) == (claim is not None and replies.get(at - 1) == claim)
 
 
 def test_each_partition_has_claims_of_its_own() -> None:

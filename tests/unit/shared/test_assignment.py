@@ -83,7 +83,7 @@ class HoldingsMachine(RuleBasedStateMachine):
             known = self.known[partition]
             known.position, known.held, known.stopped = min(position, known.end), True, False
             place = Place("cluster", 1, *partition)
-            self.assignment.take(partition, OwnedPartition(place, 1, known.position, known.position))
+            self.assignment.add(partition, OwnedPartition(place, 1, known.position, known.position))
 
     @precondition(lambda self: self._held())
     @rule(data=st.data())

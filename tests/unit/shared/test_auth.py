@@ -18,21 +18,21 @@ PUBLIC = KEY.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicK
 
 
 def verifier(**changes: Any) -> Verifier:
-    said: dict[str, Any] = {"public_key": PUBLIC, "jwks_url": "", "algorithm": "EdDSA", "issuer": "rapport"} | changes
-    return Verifier(**said)
+    fields: dict[str, Any] = {"public_key": PUBLIC, "jwks_url": "", "algorithm": "EdDSA", "issuer": "rapport"} | changes
+    return Verifier(**fields)
 
 
 def token(key: Any = KEY, algorithm: str | None = "EdDSA", **changes: Any) -> str:
     """A good token with claims changed (a duration is counted from now), or (None) taken away."""
     now = SystemClock().now()
-    said = {
+    claims = {
         "sub": "eve",
         "iss": "rapport",
         "aud": "rapport",
         "exp": timedelta(hours=1),
         "scope": "profile:read segment:admin",
     } | changes
-    claims = {name: now + value if isinstance(value, timedelta) else value for name, value in said.items()}
+    claims = {name: now + value if isinstance(value, timedelta) else value for name, value in claims.items()}
     return jwt.encode({name: value for name, value in claims.items() if value is not None}, key, algorithm=algorithm)
 
 

@@ -194,9 +194,9 @@ def test_no_service_changes_what_all_have() -> None:
 
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8")))
 def test_no_text_as_the_address_of_a_database_raises_or_is_repeated(text: str) -> None:
-    said = problem_of(f"{CANARY}{text}")
-    assert said is not None
-    assert CANARY not in said
+    problem = problem_of(f"{CANARY}{text}")
+    assert problem is not None
+    assert CANARY not in problem
 
 
 @pytest.mark.parametrize(

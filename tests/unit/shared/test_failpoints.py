@@ -10,16 +10,16 @@ from shared.service import failpoints
 
 REACHES = """
 from shared.service import failpoints
-failpoints.arm({said!r})
+failpoints.arm({spec!r})
 for name in ("a.one", "b.two", "b.two", "c.three"):
     print(name, flush=True)
     failpoints.failpoint(name)
 """
 
 
-def _run(said: str) -> subprocess.CompletedProcess[str]:
+def _run(spec: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", REACHES.format(said=said)], capture_output=True, text=True, check=False
+        [sys.executable, "-c", REACHES.format(spec=spec)], capture_output=True, text=True, check=False
     )
 
 
@@ -41,7 +41,7 @@ def test_unarmed_and_unreached_it_does_nothing() -> None:
     assert _run("b.two@3").returncode == 0
 
 
-@pytest.mark.parametrize("said", ["a@0", "a@-1", "a@x"])
-def test_a_count_that_is_none_is_refused(said: str) -> None:
+@pytest.mark.parametrize("spec", ["a@0", "a@-1", "a@x"])
+def test_a_count_that_is_none_is_refused(spec: str) -> None:
     with pytest.raises(ValueError, match=r"count|invalid literal"):
-        failpoints.arm(said)
+        failpoints.arm(spec)

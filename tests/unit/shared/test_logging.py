@@ -46,9 +46,9 @@ def test_a_line_carries_the_service_and_the_trace(stream: io.StringIO) -> None:
     token = configured.trace_id.set("0af7651916cd43dd8448eb211c80319c")
     configured.get_logger("test").info("happened", orders=3)
     configured.trace_id.reset(token)
-    said = json.loads(stream.getvalue())
-    assert (said["event"], said["service"], said["orders"]) == ("happened", "test", 3)
-    assert said["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
+    line = json.loads(stream.getvalue())
+    assert (line["event"], line["service"], line["orders"]) == ("happened", "test", 3)
+    assert line["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
 
 
 def test_a_flood_of_one_event_leaves_the_others_readable_and_says_how_much_it_left_out() -> None:
@@ -59,8 +59,8 @@ def test_a_flood_of_one_event_leaves_the_others_readable_and_says_how_much_it_le
         record = logging.LogRecord(logger, logging.WARNING, "", 0, {"event": event}, (), None)
         return record if guard.filter(record) else None
 
-    said = [passes("event.refused") for _ in range(configured.FLOOD_LINES + 7)]
-    assert sum(one is not None for one in said) == configured.FLOOD_LINES
+    lines = [passes("event.refused") for _ in range(configured.FLOOD_LINES + 7)]
+    assert sum(one is not None for one in lines) == configured.FLOOD_LINES
     assert passes("relay.waits") is not None
     assert passes("event.refused", "services.ingest") is not None
 

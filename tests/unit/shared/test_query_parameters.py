@@ -83,19 +83,19 @@ def operations_of(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str
 
 
 @pytest.mark.parametrize(
-    ("query", "said"),
+    ("query", "hint"),
     [
         ("min_order=3", "did you mean min_orders?"),
         ("Limit=3", "did you mean limit?"),
         ("tier=gold", "this route knows cursor, limit, min_orders, q"),
     ],
 )
-async def test_the_nearest_parameter_is_named(query: str, said: str) -> None:
+async def test_the_nearest_parameter_is_named(query: str, hint: str) -> None:
     async with asking(build("profile", NOWHERE), token(scope=EVERY_SCOPE)) as client:
         answer = await client.get(f"/v1/profiles?{query}")
     (error,) = answer.json()["errors"]
     assert error["at"] == f"query/{query.partition('=')[0]}"
-    assert error["message"] == f"unknown query parameter; {said}"
+    assert error["message"] == f"unknown query parameter; {hint}"
 
 
 async def test_whoever_has_no_token_is_told_that_first() -> None:

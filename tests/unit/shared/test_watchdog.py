@@ -32,7 +32,7 @@ class World:
 
     def take(self, partition: TopicPartition, position: int) -> None:
         place = self.subscription.place(str(uuid4()), *partition)
-        self.assignment.take(partition, OwnedPartition(place, 1, position, position))
+        self.assignment.add(partition, OwnedPartition(place, 1, position, position))
 
     def look(self, times: int) -> None:
         """So many looks, between which `OTHER` is heard and `ONE` is not."""

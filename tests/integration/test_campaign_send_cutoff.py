@@ -1,4 +1,4 @@
-"""Campaign after a restore of its database: nothing leaves before the floor is set, nothing below it ever does."""
+"""Campaign after a restore: nothing leaves until the send cutoff is set, and nothing from before it ever does."""
 
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -22,7 +22,7 @@ from deploy.local.process import free_port
 from services.campaign import commands
 from services.campaign.domain.ledger import Ledger
 from services.campaign.main import build
-from services.campaign.service import floor as floors
+from services.campaign.service import send_cutoff as cutoffs
 from shared.contracts import topics
 from shared.contracts.changes import TierChanged
 from shared.contracts.envelope import Event
@@ -64,9 +64,9 @@ class Shop:
 
     def service(self, url: str) -> process.Service:
         """A campaign service on this database; sign 2 speaks through its consumer."""
-        said = settings(url, self.broker.bootstrap, self.sink.port)
+        chosen = settings(url, self.broker.bootstrap, self.sink.port)
         session = {"kafka_session_timeout_milliseconds": session_milliseconds(self.broker)}
-        service = build(said.model_copy(update=session))
+        service = build(chosen.model_copy(update=session))
         assert service.consumer is not None
         service.consumer.subscription = replace(service.consumer.subscription, group=self.group)
         return service
@@ -200,7 +200,7 @@ async def lose(shop: Shop, database_factory: DatabaseFactory, backup: Copy) -> L
     return Lost(copy, ann, ben)
 
 
-async def test_without_the_floor_a_restored_service_sends_again(
+async def test_without_the_send_cutoff_a_restored_service_sends_again(
     shop: Shop, database_factory: DatabaseFactory, backup: Copy
 ) -> None:
     lost = await lose(shop, database_factory, backup)
@@ -213,7 +213,7 @@ async def test_without_the_floor_a_restored_service_sends_again(
         await shop.until_sent(lost.later, 2)
 
 
-async def test_a_restored_service_sends_nothing_until_the_floor_and_nothing_below_it(
+async def test_a_restored_service_sends_nothing_until_the_send_cutoff_and_nothing_before_it(
     shop: Shop, database_factory: DatabaseFactory, backup: Copy
 ) -> None:
     lost = await lose(shop, database_factory, backup)
@@ -222,30 +222,34 @@ async def test_a_restored_service_sends_nothing_until_the_floor_and_nothing_belo
     async with shop.open(shop.service(lost.url)) as client:
         for customer in (lost.pending, lost.later):
             await shop.until_decided(client, customer, "held", "restored")
-        state = (await client.get("/floor")).json()
-        assert (state["awaiting"], state["floor"]) == (True, None)
+        state = (await client.get("/send-cutoff")).json()
+        assert (state["awaiting"], state["send_cutoff"]) == (True, None)
         assert state["reason"].startswith("rewound: rapport.")  # and nothing else gave it away
         await shop.tell(profile(dan, shop.clock.now(), "dan@example.com"), rise(dan, shop.clock.now()))
         await shop.until_decided(client, dan, "entered", "spend")
         await shop.until_decided(client, dan, "held", "restored")
         assert [shop.mails(one) for one in (lost.pending, lost.later, dan)] == [1, 1, 0]
-        assert paused("awaiting_floor") == 1
+        assert paused("awaiting_send_cutoff") == 1
 
-        said = await client.post("/floor", json={"at": shop.clock.now().isoformat()})
-        assert (said.status_code, said.json()["awaiting"]) == (200, False)
+        response = await client.post("/send-cutoff", json={"at": shop.clock.now().isoformat()})
+        assert (response.status_code, response.json()["awaiting"]) == (200, False)
         for customer in (lost.pending, lost.later, dan):
-            await shop.until_decided(client, customer, "refused", "below_floor")
+            await shop.until_decided(client, customer, "refused", "before_send_cutoff")
         await shop.tell(profile(eve, shop.clock.now(), "eve@example.com"), rise(eve, shop.clock.now()))
         await shop.until_sent(eve)
-        assert paused("awaiting_floor") == 0
-    # What was found once is not found again, and the floor stays.
+        assert paused("awaiting_send_cutoff") == 0
+    # What was found once is not found again, and the send cutoff stays.
     async with shop.open(shop.service(lost.url)) as client:
-        state = (await client.get("/floor")).json()
-        assert (state["awaiting"], state["floor"]) == (False, said.json()["floor"])
+        state = (await client.get("/send-cutoff")).json()
+        assert (state["awaiting"], state["send_cutoff"]) == (False, response.json()["send_cutoff"])
+        former = (await client.get("/floor")).json()
+        assert (former["awaiting"], former["floor"]) == (False, response.json()["send_cutoff"])
+        again = await client.post("/floor", json={"at": former["floor"]})
+        assert (again.status_code, again.json()["floor"]) == (200, former["floor"])
     assert [shop.mails(one) for one in (lost.pending, lost.later, dan, eve)] == [1, 1, 0, 1]
 
 
-async def test_an_empty_database_in_the_place_of_a_lost_one_awaits_a_floor(
+async def test_an_empty_database_in_the_place_of_a_lost_one_awaits_a_send_cutoff(
     shop: Shop, database_factory: DatabaseFactory
 ) -> None:
     ann = uuid4()
@@ -253,7 +257,7 @@ async def test_an_empty_database_in_the_place_of_a_lost_one_awaits_a_floor(
         await shop.tell(profile(ann, shop.clock.now()), rise(ann, shop.clock.now()))
         await shop.until_sent(ann)
     async with shop.open(shop.service(await database_factory("campaign"))) as client:
-        assert (await client.get("/floor")).json()["awaiting"] is True
+        assert (await client.get("/send-cutoff")).json()["awaiting"] is True
         await shop.until_decided(client, ann, "held", "restored")
     assert shop.mails(ann) == 1
 
@@ -278,44 +282,46 @@ async def test_while_nobody_can_tell_whether_it_was_restored_nothing_is_sent(
         away.setattr(rewinds, "reached", unreadable)
         async with running(service):
             assert service.consumer is not None
-            await eventually(seen, lambda said: said == (True, 1))
+            await eventually(seen, lambda state: state == (True, 1))
             assert (shop.mails(ann), service.consumer.assignment.held) == (0, {})
             away.undo()
             await shop.until_sent(ann)
-            await eventually(seen, lambda said: said[1] == 0)
+            await eventually(seen, lambda state: state[1] == 0)
 
 
 # Who the database is, and what an operator may say: PostgreSQL alone
 
 
 @pytest.mark.parametrize("column", ["system_identifier", "timeline_id", "database_oid"])
-async def test_a_ledger_that_was_noted_elsewhere_awaits_a_floor(database_factory: DatabaseFactory, column: str) -> None:
+async def test_a_ledger_that_was_noted_elsewhere_awaits_a_send_cutoff(
+    database_factory: DatabaseFactory, column: str
+) -> None:
     async with opened(await database_factory("campaign")) as database:
         async with database.work() as work:
-            assert (await floors.look(work)).awaiting_since is None
+            assert (await cutoffs.look(work)).awaiting_since is None
         async with database.work() as work:
             await work.run(f"UPDATE ledger SET {column} = {column} + 1")
         looks = []
         for _ in range(2):
             async with database.work() as work:
-                looks.append(await floors.look(work))
+                looks.append(await cutoffs.look(work))
         assert looks[0] == looks[1]
         assert (looks[0].reason or "").startswith("restored or promoted: ")
         async with database.work() as work:
-            found = await floors.set_floor(work, work.now, by=OPERATOR)
+            found = await cutoffs.set_send_cutoff(work, work.now, by=OPERATOR)
         assert (found.awaiting_since, found.reason) == (None, None)
         async with database.work() as work:
-            assert await floors.look(work) == found
+            assert await cutoffs.look(work) == found
 
 
-async def test_a_copy_of_the_database_awaits_a_floor_and_the_database_itself_does_not(
+async def test_a_copy_of_the_database_awaits_a_send_cutoff_and_the_database_itself_does_not(
     database_factory: DatabaseFactory, backup: Copy
 ) -> None:
     url = await database_factory("campaign")
 
     async def awaits(one: str) -> bool:
         async with opened(one) as database, database.work() as work:
-            return (await floors.look(work)).awaiting_since is not None
+            return (await cutoffs.look(work)).awaiting_since is not None
 
     assert await awaits(url) is False
     copy = await backup(url)
@@ -329,7 +335,7 @@ async def test_a_recovery_begins_a_timeline_and_a_crash_does_not(tmp_path_factor
 
     async def look() -> Ledger:
         async with opened(own.database_url("campaign")) as database, database.work() as work:
-            return await floors.look(work)
+            return await cutoffs.look(work)
 
     await own.start()
     try:
@@ -358,29 +364,33 @@ def recover(home: Path) -> None:
         file.write("restore_command = 'false'\n")
 
 
-async def test_a_floor_that_makes_no_sense_is_refused_and_changes_nothing(database_factory: DatabaseFactory) -> None:
+async def test_a_send_cutoff_that_makes_no_sense_is_refused_and_changes_nothing(
+    database_factory: DatabaseFactory,
+) -> None:
     async with opened(await database_factory("campaign")) as database:
         now = SystemClock().now()
         async with database.work() as work:
-            stands = await floors.set_floor(work, now - MINUTE, by=OPERATOR)  # a drill: nothing is awaited
+            stands = await cutoffs.set_send_cutoff(work, now - MINUTE, by=OPERATOR)  # a drill: nothing is awaited
         for at, error, says in (
             (now + MINUTE, Invalid, "future"),
             (now - 2 * MINUTE, Conflict, "stands at"),
         ):
             with pytest.raises(error, match=says):
                 async with database.work() as work:
-                    await floors.set_floor(work, at, by=OPERATOR)
+                    await cutoffs.set_send_cutoff(work, at, by=OPERATOR)
         async with database.work() as work:
-            assert await floors.look(work) == stands
-            assert await floors.set_floor(work, now - MINUTE, by=OPERATOR) == stands
+            assert await cutoffs.look(work) == stands
+            assert await cutoffs.set_send_cutoff(work, now - MINUTE, by=OPERATOR) == stands
 
 
-async def test_a_floor_before_what_the_backup_knew_does_not_end_the_wait(database_factory: DatabaseFactory) -> None:
+async def test_a_send_cutoff_before_what_the_backup_knew_does_not_end_the_wait(
+    database_factory: DatabaseFactory,
+) -> None:
     async with opened(await database_factory("campaign")) as database:
         now = SystemClock().now()
         ann = uuid4()
         async with database.work() as work:
-            await floors.look(work)
+            await cutoffs.look(work)
             await work.run("UPDATE ledger SET timeline_id = timeline_id - 1")
             await work.run(
                 "INSERT INTO messages (id, journey_id, journey_version, profile_id, trigger_id, reached, state, "
@@ -392,39 +402,41 @@ async def test_a_floor_before_what_the_backup_knew_does_not_end_the_wait(databas
             )
         with pytest.raises(Invalid, match="before a message that this ledger knows of"):
             async with database.work() as work:
-                await floors.set_floor(work, now - 2 * MINUTE, by=OPERATOR)
+                await cutoffs.set_send_cutoff(work, now - 2 * MINUTE, by=OPERATOR)
         async with database.work() as work:
-            assert (await floors.look(work)).awaiting_since is not None
-            assert (await floors.set_floor(work, now - MINUTE, by=OPERATOR)).awaiting_since is None
+            assert (await cutoffs.look(work)).awaiting_since is not None
+            assert (await cutoffs.set_send_cutoff(work, now - MINUTE, by=OPERATOR)).awaiting_since is None
 
 
-async def test_the_floor_is_shown_and_set_from_the_command_line(
+async def test_the_send_cutoff_is_shown_and_set_from_the_command_line(
     database_factory: DatabaseFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    said = settings(await database_factory("campaign"), "nowhere:9092", free_port())
+    chosen = settings(await database_factory("campaign"), "nowhere:9092", free_port())
     capsys.readouterr()  # the log lines of making the database
 
-    async def floor(*arguments: str) -> tuple[int, str, str]:
-        status = await commands.floor(said, arguments)
+    async def send_cutoff(*arguments: str) -> tuple[int, str, str]:
+        status = await commands.send_cutoff(chosen, arguments)
         return status, *capsys.readouterr()
 
-    assert await floor() == (0, "floor: none\n", "")
-    async with opened(said.database_url.get_secret_value()) as database, database.work() as work:
+    assert await send_cutoff() == (0, "send cutoff: none\n", "")
+    async with opened(chosen.database_url.get_secret_value()) as database, database.work() as work:
         await work.run("UPDATE ledger SET timeline_id = 7")
-    status, out, _ = await floor("show")
+    status, out, _ = await send_cutoff("show")
     assert status == 0
-    assert out.splitlines()[-2] == "floor: none"
-    assert out.endswith("until a floor is set: restored or promoted: timeline 1, was 7\n")
-    status, _, err = await floor("set", "2999-01-01T00:00:00Z")
+    assert out.splitlines()[-2] == "send cutoff: none"
+    assert out.endswith("until a send cutoff is set: restored or promoted: timeline 1, was 7\n")
+    status, _, err = await send_cutoff("set", "2999-01-01T00:00:00Z")
     assert (status, "future" in err) == (1, True)
-    status, out, _ = await floor("set", "2026-03-01T13:00:00+01:00")
-    assert (status, out.splitlines()[-1]) == (0, "floor: 2026-03-01T12:00:00+00:00")
-    status, out, _ = await floor("set", "now")
+    status, out, _ = await send_cutoff("set", "2026-03-01T13:00:00+01:00")
+    assert (status, out.splitlines()[-1]) == (0, "send cutoff: 2026-03-01T12:00:00+00:00")
+    status, out, _ = await send_cutoff("set", "now")
     assert status == 0
-    assert datetime.fromisoformat(out.splitlines()[-1].removeprefix("floor: ")) > datetime(2026, 3, 1, 13, tzinfo=UTC)
+    assert datetime.fromisoformat(out.splitlines()[-1].removeprefix("send cutoff: ")) > datetime(
+        2026, 3, 1, 13, tzinfo=UTC
+    )
     for nonsense in ("2026-03-01T12:00:00", "yesterday"):
         with pytest.raises(SystemExit):
-            await floor("set", nonsense)
+            await send_cutoff("set", nonsense)
 
 
 def paused(reason: str) -> float | None:

@@ -1,4 +1,4 @@
-"""Taking in a batch of events: dedupe, decide whose they are, fold, publish. One transaction, many events."""
+"""Folding a batch of events: dedupe, decide whose they are, fold, publish. One transaction, many events."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,7 +38,7 @@ MAX_CONTACT_POINTS: Final = 20  # likewise
 MAX_CONSENTS: Final = 100  # likewise; what is not told is not agreed to
 
 
-async def take_in(work: Work, events: Sequence[Event], *, limits: Mapping[Namespace, int] = DEFAULT_LIMITS) -> None:
+async def fold_events(work: Work, events: Sequence[Event], *, limits: Mapping[Namespace, int] = DEFAULT_LIMITS) -> None:
     """Folds events into their profiles, each once for ever, and publishes what changed.
 
     `limits` says, by namespace, how many other addresses may stand behind a value before it stops linking.
@@ -84,8 +84,8 @@ def _assign(decided: Identities, event: Event) -> UUID:
     if profile_id is None:
         if event.profile_id is not None:
             # The service passed on an id that its caller gave: one caller's must not have all its events blocked.
-            raise Refused(f"profile_id: {event.profile_id} is no profile", unattributed=True)
-        raise Refused("identities: the event names nobody that its source may speak of")
+            raise Refused(f"profile_id: {event.profile_id} is not a profile", unattributed=True)
+        raise Refused("identities: the source of the event may not speak for anybody whom it names")
     return profile_id
 
 
@@ -147,7 +147,7 @@ async def _merge(
         survivor = decided.resolve(merge.profile_id)
         if (gone := states.pop(merge.other_id, None)) is not None:
             states[survivor] = folding.merge(states.get(survivor, EMPTY), gone)
-        for order_id, order in (await fold.take_orders(work, merge.other_id)).items():
+        for order_id, order in (await fold.delete_orders_returning(work, merge.other_id)).items():
             moved[survivor, order_id].append(order)
         await identity.move_rows(work, loser=merge.other_id, survivor=survivor)
     if merges:
@@ -161,16 +161,16 @@ async def _merge(
 async def _fold_orders(
     work: Work, assigned: Sequence[tuple[UUID, Event]], moved: Mapping[tuple[UUID, str], Order]
 ) -> dict[UUID, Figures]:
-    said: dict[tuple[UUID, str], Order] = dict(moved)
+    changed: dict[tuple[UUID, str], Order] = dict(moved)
     for profile_id, event in assigned:
         if (order_id := orders.order_id(event.body)) is not None and not event.unverified:
             key = (profile_id, order_id)
-            said[key] = orders.merge(said.get(key, Order()), orders.order_of(event))
-    if not said:
+            changed[key] = orders.merge(changed.get(key, Order()), orders.order_of(event))
+    if not changed:
         return {}
-    known = await fold.orders(work, said)
-    await fold.save_orders(work, {key: orders.merge(known.get(key, Order()), order) for key, order in said.items()})
-    return await fold.update_figures(work, {profile_id for profile_id, _ in said})
+    known = await fold.orders(work, changed)
+    await fold.save_orders(work, {key: orders.merge(known.get(key, Order()), order) for key, order in changed.items()})
+    return await fold.update_figures(work, {profile_id for profile_id, _ in changed})
 
 
 def _counts(assigned: Iterable[tuple[UUID, Event]]) -> dict[tuple[UUID, str, str], int]:
