@@ -11,6 +11,7 @@ DRAW ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
 IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
+IN_TWO := -n 2 --dist worksteal
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
 .DEFAULT_GOAL := help
@@ -58,7 +59,7 @@ test-kafka-services: ready-dev ## e2e and integration tests that meet a broker, 
 
 test-kafka-faults: ready-dev ## a short set of faults, on Apache Kafka 4: each kind once, the rest DRAWn by the commit
 	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=$(DRAW) $(VENV)/pytest tests/faults --durations=25 \
-	  $(call report,test-kafka-faults) $(ARGS)
+	  $(IN_TWO) $(call report,test-kafka-faults) $(ARGS)
 
 faults-all: ready-dev ## every fault, failpoint and planted bug: for whoever touches the runtime, relay, sender or identity
 	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=all $(VENV)/pytest tests/faults --durations=25 $(call report,faults-all) $(ARGS)
