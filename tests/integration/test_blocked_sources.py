@@ -68,6 +68,7 @@ async def test_refusals_of_one_source_block_it_and_the_partition_goes_on(
         await bench.until_applied(103)
 
 
+@pytest.mark.any_broker
 async def test_garbage_of_nobody_is_blocked_as_one_source_whatever_names_it_gives(bench: Bench) -> None:
     names = [[], [("ce_source", b"/erp/%d")], [("ce_source", b"/rapport/sources/no-id-%d")], [("ce_source", b"\xff%d")]]
     key = message(bench.topic, order(1, 0)).key
@@ -88,6 +89,7 @@ async def test_garbage_of_nobody_is_blocked_as_one_source_whatever_names_it_give
         assert consumer.stopped() == []
 
 
+@pytest.mark.any_broker
 async def test_refusals_of_most_sources_stop_the_partition_and_accepting_them_opens_it(bench: Bench) -> None:
     many = [event(CustomEvent(name="refuse"), user(1), source_id=str(UUID(int=n % 9))) for n in range(FLOOD)]
     async with bench.consuming() as consumer:
@@ -102,6 +104,7 @@ async def test_refusals_of_most_sources_stop_the_partition_and_accepting_them_op
         assert consumer.stopped() == []
 
 
+@pytest.mark.any_broker
 async def test_undecodable_records_of_many_sources_stop_the_partition_as_the_fault_drill_has_it(bench: Bench) -> None:
     key = message(bench.topic, order(1, 0)).key
     sources_of = [f"/rapport/sources/{UUID(int=1 + n % 8)}".encode() for n in range(260)]
@@ -120,6 +123,7 @@ async def test_undecodable_records_of_many_sources_stop_the_partition_as_the_fau
         assert (consumer.stopped(), await blocked(bench)) == ([], [])
 
 
+@pytest.mark.any_broker
 async def test_an_error_of_ours_with_one_record_is_that_record_s_end_alone(bench: Bench) -> None:
     async with bench.consuming(handlers={OrderPlaced: fails_at("bad"), CustomEvent: tally}) as consumer:
         await bench.publish(
@@ -130,6 +134,7 @@ async def test_an_error_of_ours_with_one_record_is_that_record_s_end_alone(bench
         assert consumer.stopped() == []
 
 
+@pytest.mark.any_broker
 async def test_an_error_of_ours_with_every_record_stops_the_partition_loudly(bench: Bench) -> None:
     async with bench.consuming(handlers={OrderPlaced: fails_at("")}) as consumer:
         await bench.publish([order(1, n) for n in range(FLOOD)])
@@ -140,6 +145,7 @@ async def test_an_error_of_ours_with_every_record_stops_the_partition_loudly(ben
 
 
 @pytest.mark.parametrize("error", [TimeoutError, ConnectionResetError, asyncio.TimeoutError])
+@pytest.mark.any_broker
 async def test_an_error_of_the_surroundings_is_nobody_s_end(bench: Bench, error: type[Exception]) -> None:
     tries = 0
 
@@ -160,6 +166,7 @@ async def test_an_error_of_the_surroundings_is_nobody_s_end(bench: Bench, error:
     "header",
     [("ce_origin", b"9" * 30), ("ce_sequence", b"9" * 30), ("ce_sequence", b"%d" % 2**62), ("ce_depth", b"-1")],
 )
+@pytest.mark.any_broker
 async def test_a_number_that_no_lane_can_reach_is_a_dead_letter_and_silences_nothing(
     bench: Bench, header: tuple[str, bytes]
 ) -> None:
@@ -174,6 +181,7 @@ async def test_a_number_that_no_lane_can_reach_is_a_dead_letter_and_silences_not
         assert await dead(bench, header[0]) == 1
 
 
+@pytest.mark.any_broker
 async def test_a_sequence_that_leaps_is_refused_and_what_follows_is_no_double(bench: Bench) -> None:
     leap = stamped(offsets.MAX_GAP + 3)
     async with bench.consuming():
