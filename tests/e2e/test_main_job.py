@@ -98,6 +98,7 @@ async def test_a_first_run_has_customers_at_every_stage(first_run: tuple[Stack, 
     assert stages["new"] == len(newcomers.BUYERS)
 
 
+@pytest.mark.any_broker
 async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them_beside_it(
     first_run: tuple[Stack, str], tmp_path: Path
 ) -> None:
@@ -123,6 +124,7 @@ async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them
     assert "beside them are 2 customers of yours, and 0 messages to them." in printed
 
 
+@pytest.mark.any_broker
 async def test_the_questions_of_a_bad_night_are_answered_by_their_commands(
     first_run: tuple[Stack, str], tmp_path: Path
 ) -> None:
@@ -140,6 +142,7 @@ async def test_the_questions_of_a_bad_night_are_answered_by_their_commands(
         assert answer in printed
 
 
+@pytest.mark.any_broker
 async def test_an_order_of_the_demo_that_is_not_as_it_was_sent_is_told(first_run: tuple[Stack, str]) -> None:
     stack, _ = first_run
     order_id = plan_of(await _state(stack)).history[0].message_id
