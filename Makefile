@@ -54,7 +54,7 @@ test: ready-dev ## all tests but the faults, on the embedded broker, in four pro
 test-kafka: test-kafka-services test-kafka-faults ## on Apache Kafka 4: both of these (needs Java 17 and Maven)
 
 test-kafka-services: ready-dev ## e2e and integration tests that meet a broker, on Apache Kafka 4, in four processes
-	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/integration tests/e2e --durations=25 \
+	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/e2e tests/integration --durations=25 \
 	  $(IN_FOUR) $(call report,test-kafka-services) $(ARGS)
 
 test-kafka-faults: ready-dev ## a short set of faults, on Apache Kafka 4: each kind once, the rest DRAWn by the commit
