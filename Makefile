@@ -14,6 +14,9 @@ IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
 IN_TWO := -n 2 --dist worksteal
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 
+# Four processes of tests, and the services that they start, import the same modules: without bytecode each compiles them.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle faults faults-full soak soak-local ready ready-dev ready-parquet ready-receipts python
 
@@ -76,7 +79,7 @@ fuzz: ready-dev ## the same for half an hour, and 10,000 malformed records; prin
 test-browser: ready-dev ## the browser snippet, Segment's browser SDK and /docs, in a browser (needs Chromium and npm)
 	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }
 	npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund
-	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(call report,test-browser) $(ARGS)
+	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(IN_TWO) $(call report,test-browser) $(ARGS)
 
 test-long: ready-dev ## every law, those on PostgreSQL among them, on 2,000 examples instead of some 100
 	RAPPORT_TEST_BROKER=embedded RAPPORT_TEST_EXAMPLES=2000 $(VENV)/pytest tests --ignore=tests/faults -m hypothesis \
