@@ -56,7 +56,7 @@ test: ready-dev ## all tests but the faults, on the embedded broker, in four pro
 
 test-kafka: test-kafka-services test-kafka-faults ## on Apache Kafka 4: both of these (needs Java 17 and Maven)
 
-test-kafka-services: ready-dev ## e2e and integration tests that meet a broker, on Apache Kafka 4, in four processes
+test-kafka-services: ready-dev ## e2e and integration tests that say more on Apache Kafka 4, in four processes
 	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/e2e tests/integration --durations=25 \
 	  $(IN_FOUR) $(call report,test-kafka-services) $(ARGS)
 
