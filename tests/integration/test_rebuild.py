@@ -202,7 +202,7 @@ async def a_broker(home: Path) -> AsyncIterator[Broker]:
         await ensure_topics(server.bootstrap, topics.ALL, replication=1, patience_seconds=30)
         yield server
     finally:
-        await server.stop()
+        await server.kill()
 
 
 @pytest.fixture
