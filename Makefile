@@ -11,7 +11,11 @@ DRAW ?= $(shell git rev-parse HEAD 2>/dev/null || echo none)
 VENV := .venv/bin
 RAPPORT := $(VENV)/python -m deploy.local
 IN_FOUR := -n 4 --dist loadfile --no-loadscope-reorder
+IN_TWO := -n 2 --dist worksteal
 report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
+
+# Four processes of tests, and the services that they start, import the same modules: without bytecode each compiles them.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle faults faults-full soak soak-local ready ready-dev ready-parquet ready-receipts python
@@ -52,13 +56,13 @@ test: ready-dev ## all tests but the faults, on the embedded broker, in four pro
 
 test-kafka: test-kafka-services test-kafka-faults ## on Apache Kafka 4: both of these (needs Java 17 and Maven)
 
-test-kafka-services: ready-dev ## e2e and integration tests that meet a broker, on Apache Kafka 4, in four processes
-	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/integration tests/e2e --durations=25 \
+test-kafka-services: ready-dev ## e2e and integration tests that say more on Apache Kafka 4, in four processes
+	RAPPORT_TEST_BROKER=apache $(VENV)/pytest tests/e2e tests/integration --durations=25 \
 	  $(IN_FOUR) $(call report,test-kafka-services) $(ARGS)
 
 test-kafka-faults: ready-dev ## a short set of faults, on Apache Kafka 4: each kind once, the rest DRAWn by the commit
 	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=$(DRAW) $(VENV)/pytest tests/faults --durations=25 \
-	  $(call report,test-kafka-faults) $(ARGS)
+	  $(IN_TWO) $(call report,test-kafka-faults) $(ARGS)
 
 faults-all: ready-dev ## every fault, failpoint and planted bug: for whoever touches the runtime, relay, sender or identity
 	RAPPORT_TEST_BROKER=apache FAULTS_DRAW=all $(VENV)/pytest tests/faults --durations=25 $(call report,faults-all) $(ARGS)
@@ -75,7 +79,7 @@ fuzz: ready-dev ## the same for half an hour, and 10,000 malformed records; prin
 test-browser: ready-dev ## the browser snippet, Segment's browser SDK and /docs, in a browser (needs Chromium and npm)
 	@command -v npm >/dev/null || { echo "rapport: npm is missing: apt install npm" >&2; exit 1; }
 	npm --prefix tests/browser ci --ignore-scripts --no-audit --no-fund
-	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(call report,test-browser) $(ARGS)
+	RAPPORT_TEST_BROKER=embedded $(VENV)/pytest tests/browser $(IN_TWO) $(call report,test-browser) $(ARGS)
 
 test-long: ready-dev ## every law, those on PostgreSQL among them, on 2,000 examples instead of some 100
 	RAPPORT_TEST_BROKER=embedded RAPPORT_TEST_EXAMPLES=2000 $(VENV)/pytest tests --ignore=tests/faults -m hypothesis \

@@ -97,7 +97,7 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brok
         await server.start()
         yield server
     finally:
-        await server.stop()
+        await server.kill()  # nothing is looked at any more, and to leave a cluster in order takes seconds
 
 
 @pytest.fixture(scope="session")

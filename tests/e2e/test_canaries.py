@@ -6,6 +6,7 @@ import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -100,12 +101,13 @@ async def through_every_route(stack: Stack, service: str, shown: Shown) -> None:
     async with client_of(stack, service) as client:
         document = (await client.get("/openapi.json")).json()
         for path, routes in document["paths"].items():
+            values = (ID, f"email:{MAIL}", stack.write_key) if "{" in path else (ID,)
             for method in (name for name in routes if name in METHODS):
-                for value in (ID, f"email:{MAIL}", stack.write_key):
-                    await _ask(client, stack, method, _filled(path, value), value, shown)
+                for value in values:
+                    await _ask(client, stack, method, _filled(path, value), shown)
 
 
-async def _ask(client: httpx2.AsyncClient, stack: Stack, method: str, path: str, value: str, shown: Shown) -> None:
+async def _ask(client: httpx2.AsyncClient, stack: Stack, method: str, path: str, shown: Shown) -> None:
     if "send-stop" in path or "disable" in path:  # would change what the others find
         return
     for token in (stack.admin_token, FOREIGN_TOKEN):
@@ -116,8 +118,9 @@ async def _ask(client: httpx2.AsyncClient, stack: Stack, method: str, path: str,
             for body in bodies(stack.write_key):
                 shown.note(await client.request(method, path, content=body, headers=headers))
     if method == "post":
-        for body in bodies(stack.write_key):
-            shown.note(await client.post(path, content=body, auth=(stack.write_key, value)))
+        passwords = cycle((ID, f"email:{MAIL}", stack.write_key))
+        for body, password in zip(bodies(stack.write_key), passwords, strict=False):
+            shown.note(await client.post(path, content=body, auth=(stack.write_key, password)))
 
 
 def _filled(path: str, value: str) -> str:

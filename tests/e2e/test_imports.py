@@ -20,6 +20,7 @@ async def test_an_import_that_is_killed_at_30_and_at_70_percent_goes_on_and_no_o
     async with Stack(home, Ports.free(), broker=kind, services=("ingest", "profile"), durable=False) as stack:
         done = await imports.run(stack, data, waits=False, progress=reached.append)
         found = await imports.by_customer(stack)
+        await stack.kill()  # nothing is looked at any more
     remove_data(home)
     first, second = done.killed_at
     assert 0.3 * ROWS <= first < 0.7 * ROWS <= second < ROWS

@@ -26,6 +26,33 @@ IDLE_SECONDS = 60.0
 SLICE = 600  # orders: enough for both journeys, and for an import that can be interrupted
 
 
+# Before `first_run`, whose stack would stand beside this one all the while.
+async def test_an_import_that_was_interrupted_in_the_middle_goes_on_with_another_broker(stack: Stack) -> None:
+    file = stack.home / "demo" / "state.json"
+    early = _order("early-1", "early", {"currency": "USD", "total": "9.99", "order_id": "early-1"})
+    async with Client(stack) as client:
+        await client.send([early], historical=False)  # by somebody who began without the demo
+    interrupted = asyncio.ensure_future(run_demo(stack, SLICE, Console(file=StringIO())))  # noqa: TID251 - to be cancelled
+    await eventually(lambda: _sent(file), lambda sent: sent > 0, working=interrupted)
+    interrupted.cancel()
+    await asyncio.gather(interrupted, return_exceptions=True)
+    state = progress.load(file)
+    assert state is not None
+    assert not state.imported, "the import was over before it could be interrupted"
+
+    await stack.broker.kill()
+    await stack.broker.start()
+    printed = StringIO()
+    await run_demo(stack, SLICE, Console(file=printed, width=200))  # raises if a total is not the file's
+    assert f"{SLICE:,} orders" in printed.getvalue()
+    assert "And 1 order of yours, USD 9.99, of 1 customer." in printed.getvalue()
+
+
+async def _sent(file: Path) -> int:
+    state = progress.load(file)
+    return state.sent if state else 0
+
+
 @pytest.fixture(scope="module")
 async def first_run(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[tuple[Stack, str]]:
     """A stack on which the demo has run, and what it printed."""
@@ -53,32 +80,6 @@ async def test_the_live_part_sends_each_message_once_and_the_history_none(first_
     assert "Mails while importing history: 0" in printed
 
 
-async def test_an_import_that_was_interrupted_in_the_middle_goes_on_with_another_broker(stack: Stack) -> None:
-    file = stack.home / "demo" / "state.json"
-    early = _order("early-1", "early", {"currency": "USD", "total": "9.99", "order_id": "early-1"})
-    async with Client(stack) as client:
-        await client.send([early], historical=False)  # by somebody who began without the demo
-    interrupted = asyncio.ensure_future(run_demo(stack, SLICE, Console(file=StringIO())))  # noqa: TID251 - to be cancelled
-    await eventually(lambda: _sent(file), lambda sent: sent > 0, working=interrupted)
-    interrupted.cancel()
-    await asyncio.gather(interrupted, return_exceptions=True)
-    state = progress.load(file)
-    assert state is not None
-    assert not state.imported, "the import was over before it could be interrupted"
-
-    await stack.broker.kill()
-    await stack.broker.start()
-    printed = StringIO()
-    await run_demo(stack, SLICE, Console(file=printed, width=200))  # raises if a total is not the file's
-    assert f"{SLICE:,} orders" in printed.getvalue()
-    assert "And 1 order of yours, USD 9.99, of 1 customer." in printed.getvalue()
-
-
-async def _sent(file: Path) -> int:
-    state = progress.load(file)
-    return state.sent if state else 0
-
-
 async def test_a_second_run_shows_the_same_totals_and_sends_nothing(first_run: tuple[Stack, str]) -> None:
     stack, first = first_run
     before = await orders.sent_triples(stack.postgres)
@@ -98,6 +99,7 @@ async def test_a_first_run_has_customers_at_every_stage(first_run: tuple[Stack, 
     assert stages["new"] == len(newcomers.BUYERS)
 
 
+@pytest.mark.any_broker
 async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them_beside_it(
     first_run: tuple[Stack, str], tmp_path: Path
 ) -> None:
@@ -123,6 +125,7 @@ async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them
     assert "beside them are 2 customers of yours, and 0 messages to them." in printed
 
 
+@pytest.mark.any_broker
 async def test_the_questions_of_a_bad_night_are_answered_by_their_commands(
     first_run: tuple[Stack, str], tmp_path: Path
 ) -> None:
@@ -140,6 +143,7 @@ async def test_the_questions_of_a_bad_night_are_answered_by_their_commands(
         assert answer in printed
 
 
+@pytest.mark.any_broker
 async def test_an_order_of_the_demo_that_is_not_as_it_was_sent_is_told(first_run: tuple[Stack, str]) -> None:
     stack, _ = first_run
     order_id = plan_of(await _state(stack)).history[0].message_id

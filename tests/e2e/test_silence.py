@@ -39,7 +39,7 @@ async def own_broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     server = new_broker(tmp_path_factory.mktemp("silence"))
     await server.start()
     yield server
-    await server.stop()
+    await server.kill()
 
 
 async def test_silence_alone_makes_a_customer_at_risk_and_sends_one_win_back(

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any, Final
@@ -17,11 +16,11 @@ from shared import audit
 from shared.audit import command, log
 from shared.audit.chain import Head
 from shared.database.database import Database
-from shared.database.migrate import ROOT
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
 from tests.support.applications import SERVICES, asking, build, token
+from tests.support.commands import run_command
 from tests.support.events import SECRET as SECRET_OF_TESTS
 from tests.support.ingest import bearer, ingesting
 
@@ -172,16 +171,8 @@ async def _command(database: Database, *arguments: str) -> tuple[int, str]:
         "PARTITION_SECRET": SECRET_OF_TESTS.decode(),
         "HTTP_PORT": "1",
     }
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.segment", *arguments),
-        cwd=ROOT,
-        env={**os.environ, **environment},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    printed, _ = await started.communicate()
-    assert started.returncode is not None
-    return started.returncode, printed.decode()
+    status, printed, _ = await run_command("segment", *arguments, env={**os.environ, **environment})
+    return status, printed
 
 
 # What leaves an entry

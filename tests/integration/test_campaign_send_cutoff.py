@@ -116,7 +116,7 @@ async def broker(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Brok
     server = new_broker(tmp_path_factory.mktemp("broker"))
     await server.start()
     yield server
-    await server.stop()
+    await server.kill()
 
 
 @pytest.fixture

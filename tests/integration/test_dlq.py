@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID, uuid4
@@ -21,7 +20,6 @@ from shared.contracts.envelope import Event
 from shared.contracts.events import CustomEvent, FeedbackSubmitted, OrderPlaced
 from shared.contracts.wire import Message
 from shared.database.database import Database, Work
-from shared.database.migrate import ROOT
 from shared.dlq import command
 from shared.errors import Refused
 from shared.kafka import log
@@ -35,6 +33,7 @@ from shared.kafka.topics import admin, cluster_id, ensure
 from shared.service import process
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
+from tests.support.commands import run_command
 from tests.support.consuming import Bench, tally
 from tests.support.events import SECRET, event, message, order, user
 from tests.support.logs import log_end
@@ -143,6 +142,7 @@ async def outbox_and_marks(database: Database) -> list[Any]:
 # Looking
 
 
+@pytest.mark.any_broker
 async def test_a_letter_that_was_written_several_times_is_listed_once(bench: Bench, desk: Desk) -> None:
     one = bad()
     await die(bench, message(bench.topic, one))
@@ -164,6 +164,7 @@ async def audited(bench: Bench) -> list[str]:
         return [entry.action for entry in await audit_log.page(work, before=None, limit=10)]
 
 
+@pytest.mark.any_broker
 async def test_letters_are_listed_by_reason_and_by_topic(bench: Bench, desk: Desk) -> None:
     await die(bench, message(bench.topic, bad()), message(bench.topic, event(CustomEvent(name="x" * 41), user(2))))
     assert len(await desk.places()) == 2
@@ -186,6 +187,7 @@ async def test_poison_that_is_no_event_can_be_shown_and_dropped(bench: Bench, de
     assert "noise of a test" in (await desk("show", place))[1]
 
 
+@pytest.mark.any_broker
 async def test_a_letter_with_an_event_is_shown_whole(bench: Bench, desk: Desk) -> None:
     await plant(bench, record_of(bad()))
     [place] = await desk.places()
@@ -198,6 +200,7 @@ async def test_a_letter_with_an_event_is_shown_whole(bench: Bench, desk: Desk) -
         assert "planted" in printed
 
 
+@pytest.mark.any_broker
 async def test_a_place_that_is_none_or_unknown_gives_one_clear_line(bench: Bench, desk: Desk) -> None:
     assert await desk("show", f"{bench.topic}/0/99") == (1, f"There is no such dead letter. {bench.topic}/0/99\n")
     status, printed = await desk("retry", "one/two")
@@ -226,6 +229,7 @@ async def test_a_letter_is_applied_once_however_often_it_is_retried(bench: Bench
     assert await audited(bench) == ["dead_letter.retried"]
 
 
+@pytest.mark.any_broker
 async def test_a_dry_run_changes_nothing(bench: Bench, desk: Desk) -> None:
     for offset in range(2):
         await plant(bench, record_of(bad(), offset))
@@ -240,6 +244,7 @@ async def test_a_dry_run_changes_nothing(bench: Bench, desk: Desk) -> None:
     assert len(await desk.places()) == 2
 
 
+@pytest.mark.any_broker
 async def test_a_letter_that_is_still_refused_stays_open_with_its_new_reason(bench: Bench, desk: Desk) -> None:
     await die(bench, message(bench.topic, bad()), message(bench.topic, event(CustomEvent(name="x" * 41), user(2))))
     status, printed = await desk("retry", "--reason", REFUSED, handlers=refusing("a new\0reason"))
@@ -256,6 +261,7 @@ async def test_a_letter_that_is_still_refused_stays_open_with_its_new_reason(ben
     assert await bench.times() == {1: 1}
 
 
+@pytest.mark.any_broker
 async def test_a_letter_without_a_handler_and_one_of_a_newer_release_stay_open(bench: Bench, desk: Desk) -> None:
     await plant(bench, record_of(bad(), 1))
     await plant(bench, record_of(bad(), 2, kind=b"rapport.custom.v9"))
@@ -266,6 +272,7 @@ async def test_a_letter_without_a_handler_and_one_of_a_newer_release_stay_open(b
     assert {one.verdict for one in (await decided(bench.database)).values()} == {decisions.Verdict.REFUSED}
 
 
+@pytest.mark.any_broker
 async def test_a_retry_waits_for_the_batch_that_holds_its_partition(bench: Bench, desk: Desk) -> None:
     place, _ = place_of(await plant(bench, record_of(bad())))
     async with bench.database.work() as work:
@@ -294,6 +301,7 @@ async def test_a_letter_is_applied_although_its_lane_has_passed_it(bench: Bench,
     assert await outbox_and_marks(bench.database) == before
 
 
+@pytest.mark.any_broker
 async def test_the_letter_of_a_batch_that_was_rolled_back_is_none(bench: Bench, desk: Desk) -> None:
     place = await plant(bench, record_of(bad()), refused=False)
     assert await desk.places() == []
@@ -320,6 +328,7 @@ async def test_of_two_letters_with_one_event_one_is_applied(bench: Bench, desk: 
 # Giving up
 
 
+@pytest.mark.any_broker
 async def test_a_dropped_letter_may_still_be_retried_and_a_retried_one_not_dropped(bench: Bench, desk: Desk) -> None:
     await plant(bench, record_of(bad()))
     [place] = await desk.places()
@@ -433,13 +442,6 @@ async def _process(bench: Bench, service: str, *arguments: str, failpoint: str =
         database_url=bench.url, kafka_bootstrap=bench.bootstrap, partition_secret=SECRET.decode(), http_port=1
     )
     environment = environment_of(settings)
-    started = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"services.{service}", "dlq", *arguments),
-        cwd=ROOT,
-        env={**os.environ, **environment, "FAILPOINT": failpoint},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )
-    printed, _ = await started.communicate()
-    assert started.returncode is not None
-    return started.returncode, printed.decode()
+    env = {**os.environ, **environment, "FAILPOINT": failpoint}
+    status, output, errors = await run_command(service, "dlq", *arguments, env=env)
+    return status, output + errors

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from uuid import UUID
@@ -25,6 +24,7 @@ from shared.database.database import Database
 from shared.service import process
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
+from tests.support.commands import run_command
 from tests.support.events import SECRET
 from tests.support.sources import VAULT, made_source
 
@@ -93,21 +93,17 @@ async def test_what_is_acknowledged_is_on_the_bus(broker: Broker, database_facto
 
 async def test_the_command_prints_only_the_key(database_factory: DatabaseFactory) -> None:
     url = await database_factory("ingest")
-    command = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "services.ingest", "source", "create", "demo", "--kind", "server"),
-        env={
-            **os.environ,
-            "DATABASE_URL": url,
-            "KAFKA_BOOTSTRAP": "nowhere.invalid:9092",
-            "PARTITION_SECRET": SECRET.decode(),
-            "HTTP_PORT": "8001",
-        },
-        stdout=asyncio.subprocess.PIPE,
-    )
-    out, _ = await command.communicate()
-    assert command.returncode == 0
-    assert out.startswith(b"rk_")
-    assert out.split() == [out.removesuffix(b"\n")]
+    env = {
+        **os.environ,
+        "DATABASE_URL": url,
+        "KAFKA_BOOTSTRAP": "nowhere.invalid:9092",
+        "PARTITION_SECRET": SECRET.decode(),
+        "HTTP_PORT": "8001",
+    }
+    status, out, _ = await run_command("ingest", "source", "create", "demo", "--kind", "server", env=env)
+    assert status == 0
+    assert out.startswith("rk_")
+    assert out.split() == [out.removesuffix("\n")]
 
 
 async def test_sources_are_made_listed_and_disabled_from_the_command_line(

@@ -23,11 +23,11 @@ from services.ingest.settings import IngestSettings
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomerIdentified, Item, OrderPlaced
-from shared.database.migrate import ROOT
 from shared.kafka import log
 from shared.kafka.topics import ensure_topics
 from shared.service.process import Service
 from tests.conftest import DatabaseFactory
+from tests.support.commands import run_command
 from tests.support.events import SECRET
 from tests.support.ingest import Ingest, bearer, ingesting, keep_published
 from tests.support.running import eventually
@@ -82,19 +82,7 @@ class Desk:
             "HTTP_PORT": "8001",
             "FAILPOINT": failpoint,
         }
-        command = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "services.ingest",
-            "import",
-            *arguments,
-            env=env,
-            cwd=ROOT,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        await command.communicate()
-        assert command.returncode is not None
-        return command.returncode
+        return (await run_command("ingest", "import", *arguments, env=env)).status
 
     async def events(self) -> list[Event]:
         """What is on the bus of this source, each once."""
@@ -172,6 +160,7 @@ async def test_an_import_that_is_killed_goes_on_and_each_row_counts_once(desk: D
     assert [one["row"] for one in rejects_of(path)] == [5, 333, 999]
 
 
+@pytest.mark.any_broker
 async def test_another_process_cannot_work_on_an_import_at_the_same_time(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -210,6 +199,7 @@ async def test_refused_rows_are_in_a_file_and_in_the_quarantine_with_their_reaso
     assert [row.reason for row in held] == [one["reason"] for one in rejects]
 
 
+@pytest.mark.any_broker
 async def test_a_file_with_a_column_that_the_preset_does_not_know_is_told_before_anything_is_published(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -228,6 +218,7 @@ async def test_a_file_with_a_column_that_the_preset_does_not_know_is_told_before
     assert len(await desk.events()) == 1
 
 
+@pytest.mark.any_broker
 async def test_a_dry_run_says_what_would_become_of_each_row_and_publishes_nothing(
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -244,6 +235,7 @@ async def test_a_dry_run_says_what_would_become_of_each_row_and_publishes_nothin
     assert len(await desk.events()) == 299
 
 
+@pytest.mark.any_broker
 async def test_the_lines_of_a_receipt_become_one_order(desk: Desk) -> None:
     path, mapping = desk.folder / "till.parquet", desk.folder / "mapping.json"
     lines = [(f"h{b % 5}", b, line, line + 1, 0.1 + line / 3) for b in range(200) for line in range(b % 7 + 1)]
@@ -278,6 +270,7 @@ def line_total(item: Item) -> int:
     return item.unit_price_minor * item.quantity if item.total_minor is None else item.total_minor
 
 
+@pytest.mark.any_broker
 async def test_a_parquet_file_without_its_reader_says_how_to_get_it_and_is_imported_once_it_is_there(
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -313,6 +306,7 @@ async def test_lines_of_json_are_messages_of_the_tracking_api_and_a_bad_one_cost
         (b"total\n1\n", ("--preset", "orders", "--encoding", "klingon"), "unknown encoding"),
     ],
 )
+@pytest.mark.any_broker
 async def test_a_file_that_cant_be_read_says_why(
     desk: Desk, capsys: pytest.CaptureFixture[str], content: bytes, arguments: tuple[str, ...], said: str
 ) -> None:

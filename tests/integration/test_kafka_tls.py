@@ -90,7 +90,7 @@ async def secured(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Sec
             stranger=stranger.file,
         )
     finally:
-        await broker.stop()
+        await broker.kill()
 
 
 async def _goes_round(connection: KafkaConnection, name: str) -> None:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import random
 import signal
-import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -47,6 +46,7 @@ from shared.service import process
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory, new_broker
 from tests.integration.test_profile_service import some_events, take
+from tests.support.commands import run_command
 from tests.support.databases import Databases
 from tests.support.events import NOON, SECRET, days, event, message, order, person, user
 from tests.support.logs import log_end
@@ -202,7 +202,7 @@ async def a_broker(home: Path) -> AsyncIterator[Broker]:
         await ensure_topics(server.bootstrap, topics.ALL, replication=1, patience_seconds=30)
         yield server
     finally:
-        await server.stop()
+        await server.kill()
 
 
 @pytest.fixture
@@ -367,6 +367,7 @@ async def waiting(world: World, name: str) -> list[Event]:
         return await work.outbox.waiting(topics.SEGMENTS)
 
 
+@pytest.mark.any_broker
 async def test_versions_never_fall_and_what_comes_later_is_heard(world: World) -> None:
     tag = uuid4().hex[:6]
     async with await world.serve():
@@ -390,6 +391,7 @@ async def test_versions_never_fall_and_what_comes_later_is_heard(world: World) -
     assert (tier, orders) == ("diamond", 3)
 
 
+@pytest.mark.any_broker
 async def test_a_service_that_took_orders_in_without_its_table_catches_up_with_its_own_versions(world: World) -> None:
     tag = uuid4().hex[:6]
     async with await world.serve():
@@ -411,6 +413,7 @@ async def test_a_service_that_took_orders_in_without_its_table_catches_up_with_i
     assert dict(known) == {"tier": "diamond", "stage": "loyal"}
 
 
+@pytest.mark.any_broker
 async def test_what_has_become_due_is_left_to_the_timers_which_publish_it_as_new(world: World) -> None:
     tag = uuid4().hex[:6]
     async with await world.serve("profile", "segment"):
@@ -491,6 +494,7 @@ async def test_beside_services_that_go_on_nothing_is_lost_and_nothing_doubles(wo
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.any_broker
 async def test_the_timeline_adds_up_to_what_is_stored(empty: World, seed: int) -> None:
     chance = random.Random(seed)
     events = some_events(chance, 150)
@@ -537,6 +541,7 @@ async def test_refused_records_are_passed_over_as_the_service_did(world: World) 
     assert await world.dump() == exact
 
 
+@pytest.mark.any_broker
 async def test_a_log_that_is_not_whole_is_refused_unless_told_otherwise(
     copy: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -570,10 +575,12 @@ def test_a_topic_that_no_longer_begins_at_its_beginning_is_not_whole() -> None:
     assert why_not_whole({place: 7}, []) == "records 0 to 6 of rapport.profiles.v1/3 are gone (retention)"
 
 
+@pytest.mark.any_broker
 async def test_a_service_that_has_read_nothing_is_not_emptied(empty: World) -> None:
     assert await empty.rebuild("segment") == 1
 
 
+@pytest.mark.any_broker
 async def test_two_rebuilds_at_once_do_not_take_each_others_shadow_away(
     empty: World, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -593,6 +600,7 @@ async def test_two_rebuilds_at_once_do_not_take_each_others_shadow_away(
         ("segment", "rebuild.after_cut_over"),
     ],
 )
+@pytest.mark.any_broker
 async def test_a_rebuild_that_was_killed_ends_right_the_next_time(copy: World, name: str, failpoint: str) -> None:
     differing = ("version", "evaluated_at")  # the clock of a process goes on
     before = await copy.dump(without=differing)
@@ -610,12 +618,8 @@ async def in_a_process(world: World, name: str, failpoint: str) -> int:
     """The command line, its clock moved to the world's."""
     behind = world.clock.now() - SystemClock().now() + timedelta(seconds=1)
     environ = {key.upper(): str(value) for key, value in world.settings(name).items()}
-    done = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", f"services.{name}", "rebuild"),
-        env={**os.environ, **environ, "FAILPOINT": failpoint, "CLOCK_OFFSET_SECONDS": str(behind.total_seconds())},
-        stderr=asyncio.subprocess.DEVNULL,
-    )
-    return await done.wait()
+    env = {**os.environ, **environ, "FAILPOINT": failpoint, "CLOCK_OFFSET_SECONDS": str(behind.total_seconds())}
+    return (await run_command(name, "rebuild", env=env)).status
 
 
 def test_segments_rebuild_hears_all_that_segment_hears() -> None:

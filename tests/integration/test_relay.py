@@ -273,6 +273,7 @@ async def test_a_broker_killed_amid_sending_gets_again_what_it_did_not_acknowled
         assert firsts(lane) == sorted(set(lane))
 
 
+@pytest.mark.any_broker
 async def test_of_two_relays_one_works_and_the_other_takes_over_after_the_lease(post: Post) -> None:
     async with contextlib.AsyncExitStack() as stack:
         first = await stack.enter_async_context(contextlib.AsyncExitStack())
@@ -339,6 +340,7 @@ async def test_a_row_larger_than_a_batch_is_sent(post: Post) -> None:
     assert max(len(record.value) for records in log.values() for record in records) > BATCH_BYTES
 
 
+@pytest.mark.any_broker
 async def test_what_no_broker_takes_never_gets_into_the_outbox(post: Post) -> None:
     with pytest.raises(Refused, match="bytes to publish"):
         await _write_large(post, MAX_RECORD_BYTES, key=CUSTOMERS[0])

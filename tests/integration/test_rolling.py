@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
+import pytest
 
 from deploy.local.broker import Broker
 from deploy.local.process import LOOPBACK, Child, answers, free_port
@@ -24,6 +25,8 @@ from tests.support.applications import PUBLIC_KEY
 from tests.support.events import SECRET
 from tests.support.running import DEADLINE_SECONDS, eventually
 from tests.support.sources import made_source
+
+pytestmark = pytest.mark.any_broker  # all services are restarted on Apache Kafka by tests/faults/test_rolling.py
 
 RESTARTS = 3
 CLIENTS = 8
