@@ -1,12 +1,12 @@
 """The routes of segment."""
 
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
 
 from services.segment.domain import Stage
-from services.segment.schemas import CountsOut, StandingOut, StandingsOut, TierOut, TiersOut
+from services.segment.schemas import CountsOut, StandingOut, StandingRow, StandingsOut, TierOut, TiersOut
 from services.segment.service import standings
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
 from shared.http.guarded import GuardedRoute
@@ -20,7 +20,7 @@ async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOu
     async with database.work() as work:
         await require_customer_or("segment:read", caller, work, profile_id)
         found = await standings.standing(work, profile_id)
-    return StandingOut.model_validate(dict(found))
+    return StandingOut.model_validate(found)
 
 
 @router.get("/standings", dependencies=[requires("segment:read")], summary="List customers by tier and stage")
@@ -34,9 +34,10 @@ async def page(
     """Returns one page of the customers in this tier and stage. Pass `next` as `cursor` to get the page after it."""
     after = decode_cursor(cursor, tuple[UUID])[0] if cursor else None
     async with database.work() as work:
-        rows: list[Any] = list(await standings.customers(work, tier=tier, stage=stage, after=after, limit=limit))
+        rows = await standings.customers(work, tier=tier, stage=stage, after=after, limit=limit)
     last = rows[-1] if len(rows) == limit else None
-    return StandingsOut(standings=rows, next=encode_cursor(last["profile_id"]) if last else None)
+    page_of = [StandingRow.model_validate(row) for row in rows]
+    return StandingsOut(standings=page_of, next=encode_cursor(last.profile_id) if last else None)
 
 
 @router.get("/tiers", dependencies=[requires("segment:read")], summary="List the tiers")

@@ -3,11 +3,13 @@
 from datetime import datetime
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class StandingOut(BaseModel):
     """A customer's tier, stage and RFM scores. Scores run from 1 to 5 (best); they are null without an order."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     profile_id: UUID
     version: int
@@ -29,6 +31,8 @@ class StandingOut(BaseModel):
 
 class StandingRow(BaseModel):
     """A customer with tier, stage and scores. Scores run from 1 to 5 (best); they are null without an order."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     profile_id: UUID
     tier: str

@@ -82,7 +82,7 @@ async def changes(database: Database) -> list[tuple[str | None, str]]:
 async def stands(database: Database, customer: UUID = ANN) -> dict[str, Any]:
     """Where a customer stands, without what depends on how often it was looked at."""
     async with database.work() as work:
-        found = dict(await service.standing(work, customer))
+        found = msgspec.structs.asdict(await service.standing(work, customer))
     return {name: value for name, value in found.items() if name not in ("version", "evaluated_at")}
 
 
@@ -349,4 +349,4 @@ async def test_an_order_of_the_calendars_end_that_was_kept_before_holds_nobody_u
         await service.fold_orders(work, [placed("new", 200_00)])
         await service.flip_due(work, NOON + days(400))
         found = await service.standing(work, ANN)
-    assert (found["tier"], found["orders"]) == ("bronze", 1 + (first.year == 1))
+    assert (found.tier, found.orders) == ("bronze", 1 + (first.year == 1))

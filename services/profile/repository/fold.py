@@ -11,7 +11,9 @@ from services.profile.domain.fold import ProfileState, stored
 from shared.contracts.envelope import Event
 from shared.contracts.orders import Order
 from shared.contracts.wire import TYPE_NAMES
+from shared.database import order_rows
 from shared.database.database import Work
+from shared.database.order_rows import OrderRowWithMargin
 
 _json = msgspec.json.Encoder()
 _FIGURES = "profiles.id, version, orders, spend_minor::text AS spend_minor, first_order_at, last_order_at"
@@ -32,9 +34,6 @@ class Figures(msgspec.Struct, frozen=True):
 def _figures(row: Any) -> Figures:
     spend = msgspec.json.decode(row.spend_minor, type=dict[str, int])
     return Figures(row.version, row.orders, spend, row.first_order_at, row.last_order_at)
-
-
-_decode_order = msgspec.json.Decoder(Order).decode
 
 
 def _text(value: Any) -> str:
@@ -84,58 +83,9 @@ async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) ->
     )
 
 
-async def orders(work: Work, keys: Iterable[tuple[UUID, str]]) -> dict[tuple[UUID, str], Order]:
-    """What is known of these (profile, order id)."""
-    wanted = sorted(set(keys))
-    rows = await work.rows(
-        "SELECT profile_id, order_id, facts::text AS facts FROM orders JOIN unnest(CAST(:profiles AS uuid[]), "
-        "CAST(:orders AS text[])) AS w(profile_id, order_id) USING (profile_id, order_id)",
-        profiles=[profile_id for profile_id, _ in wanted],
-        orders=[order_id for _, order_id in wanted],
-    )
-    return {(row.profile_id, row.order_id): _decode_order(row.facts) for row in rows}
-
-
-async def delete_orders_returning(work: Work, profile_id: UUID) -> dict[str, Order]:
-    """Deletes a merged profile's orders. Returns them."""
-    rows = await work.rows("DELETE FROM orders WHERE profile_id = :id RETURNING order_id, facts::text", id=profile_id)
-    return {row.order_id: _decode_order(row.facts) for row in rows}
-
-
-STORE_ORDERS: Final = (
-    "INSERT INTO orders (profile_id, order_id, facts, counts, currency, net_minor, refunded_minor, margin_minor, "
-    "placed_at) SELECT profile_id, order_id, facts::jsonb, counts, currency, net, refunded, margin, placed_at "
-    "FROM unnest(CAST(:profiles AS uuid[]), CAST(:orders AS text[]), CAST(:facts AS text[]), "
-    "CAST(:counts AS boolean[]), CAST(:currencies AS text[]), CAST(:nets AS bigint[]), CAST(:refunds AS bigint[]), "
-    "CAST(:margins AS bigint[]), CAST(:placed AS timestamptz[])) "
-    "AS n(profile_id, order_id, facts, counts, currency, net, refunded, margin, placed_at) "
-    "ON CONFLICT (profile_id, order_id) DO UPDATE SET facts = excluded.facts, "
-    "counts = excluded.counts, currency = excluded.currency, net_minor = excluded.net_minor, "
-    "refunded_minor = excluded.refunded_minor, margin_minor = excluded.margin_minor, "
-    "placed_at = excluded.placed_at"
-)
-
-
-def order_columns(known: Mapping[tuple[UUID, str], Order]) -> dict[str, Any]:
-    """The parameters of STORE_ORDERS."""
-    rows = sorted(known.items(), key=lambda item: item[0])
-    return {
-        "profiles": [profile_id for (profile_id, _), _ in rows],
-        "orders": [order_id for (_, order_id), _ in rows],
-        "facts": [_text(order) for _, order in rows],
-        "counts": [order.counts for _, order in rows],
-        "currencies": [order.placed.currency if order.placed else None for _, order in rows],
-        "nets": [order.net_minor for _, order in rows],
-        "refunds": [order.refunded_minor for _, order in rows],
-        "margins": [order.margin_minor for _, order in rows],
-        "placed": [order.placed_at for _, order in rows],
-    }
-
-
 async def save_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> None:
     """Stores orders whole."""
-    if changed:
-        await work.run(STORE_ORDERS, **order_columns(changed))
+    await order_rows.save(work, changed, OrderRowWithMargin)
 
 
 async def add_counts(work: Work, added: Mapping[tuple[UUID, str, str], int]) -> None:

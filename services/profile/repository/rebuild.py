@@ -9,12 +9,15 @@ import msgspec
 from services.profile.domain.decision import Provenance
 from services.profile.domain.fold import LinkedIdentity, stored
 from services.profile.domain.record import Folded
-from services.profile.repository.fold import STORE_ORDERS, UPDATE_FIGURES, order_columns
+from services.profile.repository.fold import UPDATE_FIGURES
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.identity import Identity
+from shared.database import order_rows
 from shared.database.aliases import Merge
 from shared.database.database import Work
+from shared.database.order_rows import OrderRowWithMargin
+from shared.database.rows import arrays, upsert
 
 _decode_identities: Final = msgspec.json.Decoder(tuple[Identity, ...]).decode
 
@@ -208,19 +211,25 @@ async def save_profiles(work: Work, made: Mapping[UUID, tuple[int, Folded]]) -> 
 
 
 async def save_orders(work: Work, profile_ids: Sequence[UUID], made: Mapping[UUID, Folded]) -> int:
-    """Makes these the orders of these profiles; how many were others."""
-    columns = order_columns({(one, order_id): order for one in made for order_id, order in made[one].orders.items()})
+    """Makes these the orders of these profiles. Returns how many were others."""
+    folded = {(one, order_id): order for one in made for order_id, order in made[one].orders.items()}
+    rows = arrays(order_rows.rows_of(folded, OrderRowWithMargin), OrderRowWithMargin)
     gone = await work.run(
-        "DELETE FROM orders o WHERE profile_id = ANY(CAST(:ids AS uuid[])) AND NOT EXISTS (SELECT 1 FROM "
-        "unnest(CAST(:profiles AS uuid[]), CAST(:orders AS text[])) AS n(profile_id, order_id) "
-        "WHERE n.profile_id = o.profile_id AND n.order_id = o.order_id)",
+        """
+        DELETE FROM orders o
+         WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+           AND NOT EXISTS (
+               SELECT 1
+                 FROM unnest(CAST(:profiles AS uuid[]), CAST(:orders AS text[])) AS n(profile_id, order_id)
+                WHERE n.profile_id = o.profile_id AND n.order_id = o.order_id
+               )
+        """,
         ids=list(profile_ids),
-        profiles=columns["profiles"],
-        orders=columns["orders"],
+        profiles=rows["profile_id"],
+        orders=rows["order_id"],
     )
-    names = ("facts", "counts", "currency", "net_minor", "refunded_minor", "margin_minor", "placed_at")
-    here, new = (", ".join(f"{which}.{name}" for name in names) for which in ("orders", "excluded"))
-    return gone + await work.run(f"{STORE_ORDERS} WHERE ({here}) IS DISTINCT FROM ({new})", **columns)
+    store = upsert("orders", OrderRowWithMargin, key=order_rows.KEY, only_changed=True)
+    return gone + await work.run(store, **rows)
 
 
 async def save_counts(work: Work, profile_ids: Sequence[UUID], made: Mapping[UUID, Folded]) -> int:

@@ -25,7 +25,7 @@ from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_ca
 from shared.contracts.events import MARKETING, Body, ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from shared.contracts.orders import Order
-from shared.database import aliases
+from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.errors import Refused, TryAgain
 from shared.service import metrics
@@ -147,7 +147,7 @@ async def _merge(
         survivor = decided.resolve(merge.profile_id)
         if (gone := states.pop(merge.other_id, None)) is not None:
             states[survivor] = folding.merge(states.get(survivor, EMPTY), gone)
-        for order_id, order in (await fold.delete_orders_returning(work, merge.other_id)).items():
+        for (_, order_id), order in (await order_rows.delete_returning(work, [merge.other_id])).items():
             moved[survivor, order_id].append(order)
         await identity.move_rows(work, loser=merge.other_id, survivor=survivor)
     if merges:
@@ -168,7 +168,7 @@ async def _fold_orders(
             changed[key] = orders.merge(changed.get(key, Order()), orders.order_of(event))
     if not changed:
         return {}
-    known = await fold.orders(work, changed)
+    known = await order_rows.orders(work, changed)
     await fold.save_orders(work, {key: orders.merge(known.get(key, Order()), order) for key, order in changed.items()})
     return await fold.update_figures(work, {profile_id for profile_id, _ in changed})
 

@@ -4,19 +4,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
 from services.segment import domain, repository
 from services.segment.domain import Policy, Stage, Standing
-from services.segment.repository import Stored
+from services.segment.repository import Stored, StoredCustomer, StoredStanding
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
 from shared.contracts.orders import Order
-from shared.database import aliases
+from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.errors import Invalid, NotFound, Refused
 from shared.service import metrics
@@ -60,7 +60,7 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
         causes[key[0]] = dominant_cause(causes.get(key[0]), event)
     if not changed:
         return
-    known = await repository.orders(work, changed)
+    known = await order_rows.orders(work, changed)
     await repository.save_orders(
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
     )
@@ -97,11 +97,11 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
     )
     await repository.remove(work, gone)
     moved: dict[tuple[UUID, str], Order] = {}
-    for (profile_id, order_id), order in (await repository.delete_orders_returning(work, gone)).items():
+    for (profile_id, order_id), order in (await order_rows.delete_returning(work, gone)).items():
         key = (gone[profile_id], order_id)
         moved[key] = orders.merge(moved.get(key, Order()), order)
     if moved:
-        known = await repository.orders(work, moved)
+        known = await order_rows.orders(work, moved)
         merged = {key: orders.merge(known.get(key, Order()), one) for key, one in moved.items()}
         await repository.save_orders(work, merged)
     causes: dict[UUID, Event] = {}
@@ -142,8 +142,8 @@ async def flip_due(work: Work, now: datetime) -> int:
     return len(stored)
 
 
-async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any]:
-    """Where a customer stands; a merged id still answers. Raises `UnknownCustomer`."""
+async def standing(work: Work, profile_id: UUID) -> StoredStanding:
+    """Returns where a customer stands; a merged id still works. Raises `UnknownCustomer`."""
     root = (await aliases.canonical(work, [profile_id]))[profile_id]
     found = await repository.standing(work, root)
     if found is None:
@@ -153,7 +153,7 @@ async def standing(work: Work, profile_id: UUID) -> Mapping[str, Any]:
 
 async def customers(
     work: Work, *, tier: str | None, stage: Stage | None, after: UUID | None, limit: int
-) -> Sequence[Mapping[str, Any]]:
+) -> Sequence[StoredCustomer]:
     """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier that the policy does not have."""
     names = [one.name for one in (await repository.policy(work)).tiers]
     if tier is not None and tier not in names:
