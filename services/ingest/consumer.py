@@ -12,6 +12,6 @@ READS: Final = (INBOUND,)
 decode: Final = inbound.decode
 
 
-def handlers(hearing: InboundHandler) -> Handlers:
+def handlers(inbound_handler: InboundHandler) -> Handlers:
     """Event class -> use case."""
-    return {Inbound: hearing.hear}
+    return {Inbound: inbound_handler.handle}

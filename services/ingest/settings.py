@@ -57,20 +57,20 @@ class IngestSettings(Settings):
 
     @field_validator("secrets_key")
     @classmethod
-    def _are_keys(cls, said: SecretStr) -> SecretStr:
-        for key in filter(None, map(str.strip, said.get_secret_value().split(","))):
+    def _are_keys(cls, value: SecretStr) -> SecretStr:
+        for key in filter(None, map(str.strip, value.get_secret_value().split(","))):
             try:
                 Fernet(key)
             except ValueError:
                 raise ValueError("must be Fernet keys: 32 random bytes each, in URL-safe base64") from None
-        return said
+        return value
 
     @field_validator("geoip_database")
     @classmethod
-    def _is_database(cls, said: str) -> str:
-        if said:
+    def _is_database(cls, value: str) -> str:
+        if value:
             try:
-                maxminddb.open_database(said).close()
+                maxminddb.open_database(value).close()
             except (OSError, maxminddb.InvalidDatabaseError) as error:
                 raise ValueError(f"can't be read as a MaxMind database: {error}") from None
-        return said
+        return value

@@ -143,6 +143,6 @@ def _greatest(one: _Ordered | None, other: _Ordered | None) -> _Ordered | None:
     return max(one, other, key=_stamp)
 
 
-def _stamp(said: Placed | Refund | Stamp) -> Stamp:
+def _stamp(statement: Placed | Refund | Stamp) -> Stamp:
     # Stamps are distinct for distinct events, so nothing behind them needs an order, or has one.
-    return said if isinstance(said, Stamp) else said.stamp
+    return statement if isinstance(statement, Stamp) else statement.stamp

@@ -169,8 +169,8 @@ def _idempotency_key(kind: str) -> dict[str, Any]:
     """Returns the description of the header; the example is one that this kind of fact can be sent with."""
     required = TYPED_ROUTES[kind].key == "header"
     schema = {"type": "string", "maxLength": MAX_KEY_LENGTH, **({"minLength": 1} if required else {})}
-    said = {"name": "Idempotency-Key", "in": "header", "required": required, "schema": schema}
-    return {**said, "description": _KEYS[TYPED_ROUTES[kind].key], **({"example": "7d1f0c52"} if required else {})}
+    header = {"name": "Idempotency-Key", "in": "header", "required": required, "schema": schema}
+    return {**header, "description": _KEYS[TYPED_ROUTES[kind].key], **({"example": "7d1f0c52"} if required else {})}
 
 
 def _request_body(kind: str) -> dict[str, Any]:

@@ -37,12 +37,12 @@ class TooLarge(AppError):
 
 
 @router.post("", status_code=201, dependencies=[requires("ingest:admin")], summary="Announce a file to be imported")
-async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreated:
+async def announce(database: Db, caller: Caller, body: ImportIn) -> ImportCreated:
     """Its options are checked; its bytes are uploaded next."""
-    options = imports.options_of(said.options)
+    options = imports.options_of(body.options)
     async with database.work() as work:
-        source_id = said.source_id or await sources.named(work, said.source or "")
-        made = await imports.announce(work, source_id, options, name=said.name, by=Actor.of(caller))
+        source_id = body.source_id or await sources.named(work, body.source or "")
+        made = await imports.announce(work, source_id, options, name=body.name, by=Actor.of(caller))
     return ImportCreated(id=made)
 
 

@@ -56,20 +56,20 @@ async def create(
     database: Db,
     intake: At,
     caller: Caller,
-    said: SourceIn,
+    body: SourceIn,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> SourceCreated:
     """Returns the source's write key, once: only its hash is kept. 409 if the name is taken."""
     shown: list[str] = []
 
     async def make() -> UUID:
-        source_id, key = await sources.create(work, intake.vault, _set(said), by=Actor.of(caller))
+        source_id, key = await sources.create(work, intake.vault, _set(body), by=Actor.of(caller))
         shown.append(key)
         return source_id
 
     async with database.work() as work:
         key = scoped_key(caller, "sources", idempotency_key)
-        made, _ = await once(work, key, said.model_dump_json(), make)
+        made, _ = await once(work, key, body.model_dump_json(), make)
     return SourceCreated(id=made, write_key=shown[0] if shown else None)
 
 
@@ -91,11 +91,11 @@ async def one(database: Db, source_id: UUID, response: Response) -> SourceOut:
 
 @router.patch("/{source_id}", dependencies=[requires("ingest:admin")], summary="Change a source")
 async def edit(
-    database: Db, intake: At, caller: Caller, source_id: UUID, said: SourcePatch, version: EditOf, response: Response
+    database: Db, intake: At, caller: Caller, source_id: UUID, body: SourcePatch, version: EditOf, response: Response
 ) -> SourceOut:
     """Takes effect within ten seconds. 412 if somebody changed it since it was read."""
     async with database.work() as work:
-        await sources.edit(work, intake.vault, source_id, version=version, said=_set(said), by=Actor.of(caller))
+        await sources.edit(work, intake.vault, source_id, version=version, changes=_set(body), by=Actor.of(caller))
         return await _shown(work, source_id, response)
 
 
@@ -109,13 +109,13 @@ async def delete(database: Db, caller: Caller, source_id: UUID) -> None:
 
 
 @router.post("/{source_id}/keys", status_code=201, dependencies=[requires("ingest:admin")], summary="Rotate the key")
-async def rotate(database: Db, caller: Caller, source_id: UUID, said: KeyIn) -> KeyMade:
+async def rotate(database: Db, caller: Caller, source_id: UUID, body: KeyIn) -> KeyMade:
     """Makes a new write key; the one before works for `grace_hours` more.
 
     409 while two keys work already, but with `grace_hours` 0, which ends every other key at once.
     """
     async with database.work() as work:
-        grace = timedelta(hours=said.grace_hours)
+        grace = timedelta(hours=body.grace_hours)
         key = await sources.rotate(work, source_id, grace=grace, by=Actor.of(caller))
     return KeyMade(write_key=key)
 
@@ -136,9 +136,9 @@ async def enable(database: Db, caller: Caller, source_id: UUID, response: Respon
         return await _shown(work, source_id, response)
 
 
-def _set(said: SourcePatch) -> dict[str, Any]:
+def _set(patch: SourcePatch) -> dict[str, Any]:
     """What was said: null takes a thing away, where there can be none of it."""
-    found = said.model_dump(exclude_unset=True, mode="json")
+    found = patch.model_dump(exclude_unset=True, mode="json")
     nothing = {"allow_orders": False, "allowed_origins": [], "may_say": [], "format": "tracking", "kind": "server"}
     if found.get("name") is None:
         found.pop("name", None)
@@ -152,8 +152,8 @@ async def _shown(work: Work, source_id: UUID, response: Response) -> SourceOut:
 
 
 def _out(row: Any, keys: Any) -> SourceOut:
-    said = {**row, "has_secret": row["secret"] is not None, "keys": [dict(key) for key in keys]}
-    return SourceOut.model_validate(said)
+    fields = {**row, "has_secret": row["secret"] is not None, "keys": [dict(key) for key in keys]}
+    return SourceOut.model_validate(fields)
 
 
 # Figures, and looking on
@@ -200,10 +200,10 @@ async def _events(request: Request, database: Database, source_id: UUID, positio
             if now() > renew:
                 renew = now() + TAIL_RENEW_SECONDS
                 await source_stats.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
-            found = await source_stats.tail_of(work, source_id, after=position)
-        for position, said in found:
-            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (position, said["outcome"].encode(), msgspec.json.encode(said))
-        if not found and not ended:
+            watched = await source_stats.tail_of(work, source_id, after=position)
+        for position, event in watched:
+            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (position, event["outcome"].encode(), msgspec.json.encode(event))
+        if not watched and not ended:
             yield b":\n\n"
             await asyncio.sleep(TAIL_POLL_SECONDS)
 
@@ -214,15 +214,15 @@ async def _events(request: Request, database: Database, source_id: UUID, positio
 @router.post(
     "/{source_id}/mapping/preview", dependencies=[requires("ingest:write")], summary="Try a mapping on a payload"
 )
-async def preview(database: Db, intake: At, source_id: UUID, said: MappingTried) -> MappingResult:
+async def preview(database: Db, intake: At, source_id: UUID, body: MappingTried) -> MappingResult:
     """Says which events would come of it, and changes nothing. It works as hard as a delivery would: whoever may only
     read may not have it done.
     """
     async with database.work() as work:
         row = await sources.one(work, source_id)
         now = work.now
-    tried = {**row, "mapping": said.mapping or row["mapping"]}
-    messages, done = await previewing.preview(tried, intake.vault, said.payload, now)
+    tried = {**row, "mapping": body.mapping or row["mapping"]}
+    messages, done = await previewing.preview(tried, intake.vault, body.payload, now)
     return MappingResult(
         messages=messages,
         events=[
@@ -243,10 +243,10 @@ async def preview(database: Db, intake: At, source_id: UUID, said: MappingTried)
 
 
 @router.put("/{source_id}/plan", dependencies=[requires("ingest:admin")], summary="Write a tracking plan")
-async def put_plan(database: Db, caller: Caller, source_id: UUID, said: PlanIn) -> PlanMade:
+async def put_plan(database: Db, caller: Caller, source_id: UUID, body: PlanIn) -> PlanMade:
     """Stores it as a new version, and puts that in force within ten seconds."""
     async with database.work() as work:
-        version = await plans.put(work, source_id, said.model_dump(mode="json"), by=Actor.of(caller))
+        version = await plans.put(work, source_id, body.model_dump(mode="json"), by=Actor.of(caller))
     return PlanMade(version=version)
 
 
@@ -279,10 +279,10 @@ async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Pa
     dependencies=[requires("ingest:admin")],
     summary="Put a version in force, or none",
 )
-async def put_in_force(database: Db, caller: Caller, source_id: UUID, said: InForce) -> None:
+async def put_in_force(database: Db, caller: Caller, source_id: UUID, body: InForce) -> None:
     """Takes effect within ten seconds."""
     async with database.work() as work:
-        await plans.put_in_force(work, source_id, said.version, by=Actor.of(caller))
+        await plans.put_in_force(work, source_id, body.version, by=Actor.of(caller))
 
 
 @router.post("/{source_id}/plan/infer", dependencies=[requires("ingest:read")], summary="Infer a plan from samples")

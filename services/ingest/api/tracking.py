@@ -60,15 +60,15 @@ log = get_logger(__name__)
 router = APIRouter(prefix="/v1", tags=["tracking"])
 
 
-def _sdk(answer: Answer) -> Answer:
+def _sdk(handler: Answer) -> Answer:
     """Errors in the shape that SDKs know, with CORS, without which browsers would not show them."""
 
     async def answered(request: Request) -> Response:
         try:
-            return await answer(request)
+            return await handler(request)
         except TrackingError as error:
-            said = {"code": error.code, "message": keepable.text(error.detail)}
-            return JSONResponse(said, error.status, {**error.headers, **CORS})
+            problem = {"code": error.code, "message": keepable.text(error.detail)}
+            return JSONResponse(problem, error.status, {**error.headers, **CORS})
 
     return answered
 
@@ -108,7 +108,7 @@ async def _triaged(
     raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
     sender = RequestSender(request)
     intake.admit(source, len(raws), sender)
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "sent_at": times.moment(envelope.sent_at),
         "historical": envelope.historical is True,
         "type": type_,
@@ -117,17 +117,19 @@ async def _triaged(
     try:
         context = body.context_of(envelope)
     except NotKeepable as error:
-        request_context = intake.context(source, sender, received_at, **said)
+        request_context = intake.context(source, sender, received_at, **fields)
         text = f"context: {error}; it is the batch's own, and its events are kept without it"
         refusal = BadEvent(Reason.MALFORMED, text)
-        return source, triage.refuse(raws, refusal, _around(request_context, None))
-    request_context = intake.context(source, sender, received_at, context=context, **said)
-    return source, intake.triage(source, raws, request_context, lambda: _around(request_context, envelope.context))
+        return source, triage.refuse(raws, refusal, _surroundings(request_context, None))
+    request_context = intake.context(source, sender, received_at, context=context, **fields)
+    return source, intake.triage(
+        source, raws, request_context, lambda: _surroundings(request_context, envelope.context)
+    )
 
 
-def _around(request_context: RequestContext, context: msgspec.Raw | None) -> dict[str, Any]:
+def _surroundings(request_context: RequestContext, context: msgspec.Raw | None) -> dict[str, Any]:
     """What a refused event needs to be judged again as it was."""
-    said = {
+    fields = {
         "type": request_context.type,
         "sent_at": request_context.sent_at,
         "historical": request_context.historical,
@@ -135,7 +137,7 @@ def _around(request_context: RequestContext, context: msgspec.Raw | None) -> dic
         "user_agent": request_context.user_agent,
         "context": msgspec.json.decode(context) if context else None,
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in fields.items() if value}
 
 
 def keys_of(request: Request, in_body: Any) -> list[str]:

@@ -78,7 +78,7 @@ async def _import(
             work, source_id, options, name=path.name, content_hash=content_hash, size=size, by=user()
         )
         if begun["state"] in ("done", "failed"):
-            _said(console, begun, Report(events=begun["events"], refused=begun["refused"]), "was imported before")
+            _summary(console, begun, Report(events=begun["events"], refused=begun["refused"]), "was imported before")
             return 0
         row = await imports.hold(work, begun["id"], importer.holder)
     report = Report(events=row["events"], refused=row["refused"])
@@ -91,7 +91,7 @@ async def _import(
             bar.update(task, completed=batch.next_row)
 
         ended = await importer.work_on(row, path, stop=stop, progress=progress)
-    _said(console, row, report, "would be imported" if options.dry_run else "imported")
+    _summary(console, row, report, "would be imported" if options.dry_run else "imported")
     if report.refused:
         rejects = chosen.rejects or path.with_suffix(path.suffix + ".rejects.ndjson")
         await _write_rejects(database, row["id"], rejects)
@@ -106,7 +106,7 @@ async def _import(
 
 def _options(chosen: argparse.Namespace) -> Options:
     known = FORMATS.get(chosen.file.suffix.lower())
-    said = {
+    fields = {
         "format": chosen.format or (known.value if known else None),
         "preset": "" if chosen.mapping else chosen.preset or "",
         "mapping": msgspec.json.decode(chosen.mapping.read_bytes()) if chosen.mapping else None,
@@ -119,10 +119,10 @@ def _options(chosen: argparse.Namespace) -> Options:
         "historical": not chosen.live,
         "dry_run": chosen.dry_run,
     }
-    return imports.options_of(said)
+    return imports.options_of(fields)
 
 
-def _said(console: Console, row: Any, report: Report, what: str) -> None:
+def _summary(console: Console, row: Any, report: Report, what: str) -> None:
     table = Table(title=f"{row['name']} {what}")
     table.add_column("figure")
     table.add_column("value", justify="right")

@@ -60,9 +60,9 @@ def parser() -> argparse.ArgumentParser:
 
 async def _create(database: Database, vault: Vault, chosen: argparse.Namespace) -> None:
     names = ("name", "kind", "allow_orders", "format", "may_say", "consent_words", "country", "ce_source")
-    said = {name: getattr(chosen, name) for name in names}
+    definition = {name: getattr(chosen, name) for name in names}
     async with database.work() as work:
-        _, key = await sources.create(work, vault, said, by=user())
+        _, key = await sources.create(work, vault, definition, by=user())
     failpoint("source.after_create")
     print(key)
 

@@ -52,8 +52,8 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
     def fingerprint(self) -> str:
         """What it has in common with itself, sent again."""
         headers = self.around.get("headers", {})
-        told = [self.way, *map(self.around.get, _TELLING), *map(headers.get, TELLING_HEADERS)]
-        return hashlib.sha256(msgspec.json.encode(told) + self.raw).hexdigest()
+        telling = [self.way, *map(self.around.get, _TELLING), *map(headers.get, TELLING_HEADERS)]
+        return hashlib.sha256(msgspec.json.encode(telling) + self.raw).hexdigest()
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,7 +72,7 @@ def meaning(payload: Payload, context: RequestContext, form: str, mapper: Mapper
     """What a payload means, by the rules of its source; raises `BadEvent` and nothing else."""
     keepable(payload.raw, at="event" if payload.way in _EVENTS else "body")
     try:
-        return _WAYS[payload.way](payload, context, form, mapper)
+        return _MEANINGS[payload.way](payload, context, form, mapper)
     except NOT_RIGHT as error:
         raise BadEvent(Reason.MALFORMED, f"body: {error}") from None
 
@@ -122,19 +122,19 @@ def _named(messages: Sequence[dict[str, Any]], place: str) -> list[bytes]:
     own = Counter(text(one.get("messageId")) for one in messages)
     named: list[bytes] = []
     for number, message in enumerate(messages):
-        said = text(message.get("messageId"))
-        if not said:
-            said = hashlib.blake2b(f"{place}/{number}".encode(), digest_size=20).hexdigest()
-        elif own[said] > 1:  # several events of one receipt, say
-            said = hashlib.blake2b(f"{said}/{number}".encode(), digest_size=20).hexdigest()
-        named.append(_encode({**message, "messageId": said}))
+        message_id = text(message.get("messageId"))
+        if not message_id:
+            message_id = hashlib.blake2b(f"{place}/{number}".encode(), digest_size=20).hexdigest()
+        elif own[message_id] > 1:  # several events of one receipt, say
+            message_id = hashlib.blake2b(f"{message_id}/{number}".encode(), digest_size=20).hexdigest()
+        named.append(_encode({**message, "messageId": message_id}))
     return named
 
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
-_WAYS: Final[Mapping[IngestMethod, Callable[..., Meaning]]] = {
+_MEANINGS: Final[Mapping[IngestMethod, Callable[..., Meaning]]] = {
     IngestMethod.TRACKING: _tracking,
     IngestMethod.TYPED: _typed,
     IngestMethod.CLOUDEVENTS: _cloudevent,

@@ -148,7 +148,7 @@ async def add_tail(work: Work, found: Sequence[tuple[UUID, datetime, dict[str, A
         "AS t(source_id, at, said)",
         sources=[source_id for source_id, _, _ in found],
         moments=[at for _, at, _ in found],
-        texts=[keepable.encode(said) for _, _, said in found],
+        texts=[keepable.encode(event) for _, _, event in found],
     )
 
 

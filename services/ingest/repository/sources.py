@@ -21,7 +21,7 @@ _PLANNED = (
 Row = Mapping[str, Any]
 
 
-async def insert(work: Work, source_id: UUID, key_hash: bytes, said: Row) -> bool:
+async def insert(work: Work, source_id: UUID, key_hash: bytes, definition: Row) -> bool:
     """Stores a source with its first key (a trigger keeps it); False if its name is taken."""
     row = await work.row(
         "INSERT INTO sources (id, name, kind, key_hash, allow_orders, format, secret, allowed_origins, "
@@ -33,12 +33,12 @@ async def insert(work: Work, source_id: UUID, key_hash: bytes, said: Row) -> boo
         id=source_id,
         key_hash=key_hash,
         now=work.now,
-        **_parameters(said),
+        **_parameters(definition),
     )
     return row is not None
 
 
-async def update(work: Work, source_id: UUID, version: int, said: Row) -> bool:
+async def update(work: Work, source_id: UUID, version: int, definition: Row) -> bool:
     """Stores an edited source, one version up; False if another edit came first."""
     changed = await work.run(
         "UPDATE sources SET name = :name, kind = :kind, allow_orders = :allow_orders, format = :format, "
@@ -49,19 +49,19 @@ async def update(work: Work, source_id: UUID, version: int, said: Row) -> bool:
         "WHERE id = :id AND version = :version",
         id=source_id,
         version=version,
-        **_parameters(said),
+        **_parameters(definition),
     )
     return changed == 1
 
 
-def _parameters(said: Row) -> dict[str, Any]:
+def _parameters(definition: Row) -> dict[str, Any]:
     plain = ("name", "kind", "allow_orders", "format", "secret", "events_per_second", "ce_source", "country")
-    documents = {name: _json(said[name]) for name in ("renaming", "mapping", "consent_words")}
+    documents = {name: _json(definition[name]) for name in ("renaming", "mapping", "consent_words")}
     return {
-        **{name: said[name] for name in plain},
+        **{name: definition[name] for name in plain},
         **documents,
-        "allowed_origins": sorted(said["allowed_origins"]),
-        "may_say": sorted(set(said["may_say"])),
+        "allowed_origins": sorted(definition["allowed_origins"]),
+        "may_say": sorted(set(definition["may_say"])),
     }
 
 

@@ -85,10 +85,10 @@ class Report:
             self.examples.append({"who": who, "at": event.occurred_at, "event": msgspec.to_builtins(event.body)})
 
 
-def options_of(said: Any) -> Options:
+def options_of(document: Any) -> Options:
     """Options as somebody wrote them; raises `NotUsable`."""
     try:
-        options = msgspec.convert(said, Options)
+        options = msgspec.convert(document, Options)
         options.mapper()
     except (BadDefinition, msgspec.ValidationError) as error:
         raise NotUsable(f"options: {error}") from None
@@ -266,8 +266,8 @@ async def checkpoint(work: Work, import_id: UUID, holder: UUID, source: Source, 
 
 def _reject(one: Refused) -> Row:
     payload, error = one.payload, one.error
-    said = {"reason_code": error.reason.value, "reason": error.text}
-    return {"row": payload.around["row"], "raw": payload.raw, **said}
+    reason = {"reason_code": error.reason.value, "reason": error.text}
+    return {"row": payload.around["row"], "raw": payload.raw, **reason}
 
 
 async def end(work: Work, import_id: UUID, holder: UUID, *, error: str = "") -> None:

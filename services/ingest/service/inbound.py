@@ -29,17 +29,17 @@ class InboundHandler:
     partition_secret: bytes
     locate: Locate = nowhere
 
-    async def hear(self, work: Work, events: Sequence[Event]) -> None:
+    async def handle(self, work: Work, events: Sequence[Event]) -> None:
         """Puts what is understood into the outbox, and what is refused into the quarantine.
 
         Raises `Refused` for a record of no known source: a dead letter, to be retried once the source is made.
         """
-        heard: dict[str, list[Payload]] = defaultdict(list)
+        by_source: dict[str, list[Payload]] = defaultdict(list)
         for event in events:
             assert isinstance(event.body, Inbound)
-            heard[event.body.ce_source].append(Payload(way=IngestMethod.CLOUDEVENTS, raw=event.body.raw))
-        known = await sources.by_ce_sources(work, self.vault, list(heard))
-        for name, payloads in heard.items():
+            by_source[event.body.ce_source].append(Payload(way=IngestMethod.CLOUDEVENTS, raw=event.body.raw))
+        known = await sources.by_ce_sources(work, self.vault, list(by_source))
+        for name, payloads in by_source.items():
             source = known.get(name)
             if source is None:
                 known_as = keepable.text(name, limit=MAX_NAMED)

@@ -269,9 +269,9 @@ class Intake:
         async with self.database.work() as work:
             known = await owners.needed(work, source, payload, context)
         done = await self.take(source, [payload], context, known)
-        if told := owners.told(done):
+        if stated := owners.stated(done):
             async with self.database.work() as work:
-                await owners.remember(work, source, told)
+                await owners.remember(work, source, stated)
         return done
 
     async def take_fact(self, source: Source, payload: Payload, context: RequestContext) -> TriageResult:

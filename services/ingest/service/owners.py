@@ -21,7 +21,7 @@ async def needed(work: Work, source: Source, payload: Payload, context: RequestC
     return await repository.find(work, source.id, orders) if orders else NOBODYS
 
 
-def told(done: TriageResult) -> Owners:
+def stated(done: TriageResult) -> Owners:
     """Whom the orders are of that were placed by these events, by each name that they have."""
     placed = {
         event.body.order_id: Owner(event.body.order_id, event.identities)

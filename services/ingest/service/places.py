@@ -33,5 +33,5 @@ class Places:
         return geo if country else None
 
 
-def _code(said: Any) -> str:
-    return str(said.get("iso_code", "")) if isinstance(said, dict) else ""
+def _code(place: Any) -> str:
+    return str(place.get("iso_code", "")) if isinstance(place, dict) else ""

@@ -31,11 +31,11 @@ class NothingSeen(NotFound):
     """Nothing was seen of this source yet."""
 
 
-async def put(work: Work, source_id: UUID, said: Any, *, by: Actor) -> int:
+async def put(work: Work, source_id: UUID, definition: Any, *, by: Actor) -> int:
     """Stores a plan as the newest version and puts it in force; its version. Raises `UnknownSource`, `NotUsable`."""
     before = (await sources.one(work, source_id))["plan_version"]
     try:
-        document = msgspec.convert(said, Document)
+        document = msgspec.convert(definition, Document)
         Plan(document)
     except (BadDefinition, msgspec.ValidationError) as error:
         raise NotUsable(f"plan: {error}") from None

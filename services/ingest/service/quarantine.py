@@ -103,8 +103,8 @@ async def release(
         await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
         return Released(row_id, False, reason=text)
     await triage.spool(work, done.accepted)
-    if IngestMethod(row["way"]) is IngestMethod.WEBHOOK and (told := owners.told(done)):
-        await owners.remember(work, source, told)
+    if IngestMethod(row["way"]) is IngestMethod.WEBHOOK and (stated := owners.stated(done)):
+        await owners.remember(work, source, stated)
     await repository.decide(work, row_id, state="released", by=by.subject, note=repair.text if repair else "")
     change = {"events": len(done.accepted), "repair": audit.digest(repair.text if repair else None)}
     await audit.record(work, by, "quarantine.released", "payload", row_id, change)

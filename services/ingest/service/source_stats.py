@@ -100,11 +100,11 @@ class SourceStats:
         self._now.seen[source_id] = now
         self._now.figures[source_id, "limited", ""] += events
 
-    def tail(self, source_id: UUID, now: datetime, raw: bytes, **said: Any) -> None:
+    def tail(self, source_id: UUID, now: datetime, raw: bytes, **result: Any) -> None:
         """Keeps a watched event, unless there are too many of them."""
         if len(self._now.tail) < TAILED:
             came = raw[:MAX_RAW].decode(errors="replace")
-            self._now.tail.append((source_id, now, {"came": came, **said}))
+            self._now.tail.append((source_id, now, {"came": came, **result}))
 
     def sample(self, source_id: UUID, name: str, properties: bytes) -> None:
         """Adds what an event looks like, if few of its name were seen since the last writing."""
@@ -150,12 +150,12 @@ async def write(work: Work, gathered: Gathered) -> None:
 class View:
     """Watches one request's events as they are taken in."""
 
-    __slots__ = ("_now", "_reckoning", "_source_id", "_watched", "enough")
+    __slots__ = ("_now", "_source_id", "_stats", "_watched", "enough")
 
     def __init__(
         self, stats: SourceStats, source_id: UUID, now: datetime, *, watched: bool, enough: Container[str]
     ) -> None:
-        self._reckoning = stats
+        self._stats = stats
         self._source_id = source_id
         self._now = now
         self._watched = watched
@@ -163,9 +163,9 @@ class View:
 
     def accepted(self, payload: bytes, normal: Normal) -> None:
         """An event is ready for the bus."""
-        self._reckoning.sample(self._source_id, normal.name, normal.properties)
+        self._stats.sample(self._source_id, normal.name, normal.properties)
         if self._watched:
-            self._reckoning.tail(self._source_id, self._now, payload, outcome="accepted", **_made(normal))
+            self._stats.tail(self._source_id, self._now, payload, outcome="accepted", **_made(normal))
 
 
 def _made(normal: Normal) -> dict[str, Any]:

@@ -89,30 +89,30 @@ PLAIN: Final[Row] = {
 }
 
 
-async def create(work: Work, vault: Vault, said: Row, *, by: Actor) -> tuple[UUID, str]:
+async def create(work: Work, vault: Vault, definition: Row, *, by: Actor) -> tuple[UUID, str]:
     """Makes a source; returns its id and its write key, which is not kept. Raises `NameTaken` or `NotUsable`."""
     source_id, key = uuid7(), new_key()
-    checked = _checked(vault, {**PLAIN, **said}, None)
+    checked = _checked(vault, {**PLAIN, **definition}, None)
     if not await repository.insert(work, source_id, hash_of(key), checked):
-        raise NameTaken(f"source {said['name']!r} exists")
+        raise NameTaken(f"source {definition['name']!r} exists")
     change = {"source": difference({}, _auditable(checked))}
     await audit.record(work, by, "source.created", "source", source_id, change)
     return source_id, key
 
 
-async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, said: Row, by: Actor) -> Row:
+async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, changes: Row, by: Actor) -> Row:
     """Changes what is said of a source. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `NotUsable`."""
     known = await one(work, source_id)
     if known["version"] != version:
         raise PreconditionFailed(f"the source is at version {known['version']} by now: read it again")
-    other = await repository.by_name(work, said.get("name", known["name"]))
+    other = await repository.by_name(work, changes.get("name", known["name"]))
     if other not in (None, source_id):
-        raise NameTaken(f"source {said['name']!r} exists")
-    kept = None if "secret" in said else known["secret"]
-    if not await repository.update(work, source_id, version, _checked(vault, {**known, **said}, kept)):
+        raise NameTaken(f"source {changes['name']!r} exists")
+    kept = None if "secret" in changes else known["secret"]
+    if not await repository.update(work, source_id, version, _checked(vault, {**known, **changes}, kept)):
         raise PreconditionFailed("somebody changed the source meanwhile: read it again")
     changed = await one(work, source_id)
-    change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in said}
+    change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in changes}
     await audit.record(work, by, "source.changed", "source", source_id, change)
     return changed
 
@@ -131,14 +131,14 @@ def _auditable(source: Row) -> Row:
     }
 
 
-def _checked(vault: Vault, said: Row, kept_secret: bytes | None) -> Row:
+def _checked(vault: Vault, definition: Row, kept_secret: bytes | None) -> Row:
     """The columns of a source, once everything that is defined in it can be used."""
-    _renaming(said["renaming"])
-    _mapper(said["mapping"])
-    _words(said["consent_words"])
-    secret = said["secret"]
-    country = _country(said["country"])
-    return {**said, "country": country, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
+    _renaming(definition["renaming"])
+    _mapper(definition["mapping"])
+    _words(definition["consent_words"])
+    secret = definition["secret"]
+    country = _country(definition["country"])
+    return {**definition, "country": country, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
 
 
 async def rotate(work: Work, source_id: UUID, *, grace: timedelta, by: Actor) -> str:

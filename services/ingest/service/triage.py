@@ -98,7 +98,7 @@ def new_message_id() -> str:
     return uuid7().hex
 
 
-def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhere, **said: Any) -> RequestContext:
+def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhere, **fields: Any) -> RequestContext:
     """What holds for a request of this source."""
     return RequestContext(
         source_id=source.id,
@@ -112,7 +112,7 @@ def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhe
         consent_words=source.consent_words,
         country=source.country,
         locate=locate,
-        **said,
+        **fields,
     )
 
 
@@ -193,10 +193,10 @@ def triage_payloads(
     return done
 
 
-def _normal(meant: bytes | Understood, context: RequestContext, place: int) -> Normal:
-    if isinstance(meant, bytes):
-        return judge.normalise(meant, context, place=place)
-    return judge.judged(meant, context, place=place)
+def _normal(event: bytes | Understood, context: RequestContext, place: int) -> Normal:
+    if isinstance(event, bytes):
+        return judge.normalise(event, context, place=place)
+    return judge.judged(event, context, place=place)
 
 
 def _note(done: TriageResult, raw: bytes, normal: Normal, watch: Watch | None) -> None:

@@ -29,26 +29,26 @@ class Properties(Generic[_P]):
     def read(self, properties: bytes) -> tuple[_P, bool]:
         """What they say, and whether the typed event holds all of it. Raises `msgspec.ValidationError`."""
         try:
-            said: _P = self._read_known(properties)
+            values: _P = self._read_known(properties)
         except msgspec.ValidationError:
             return self._read(properties), False
-        return said, not self._more_than_held(said)
+        return values, not self._more_than_held(values)
 
-    def _more_than_held(self, said: _P) -> bool:
+    def _more_than_held(self, values: _P) -> bool:
         for name in self._never_held:
-            if getattr(said, name) is not None:
+            if getattr(values, name) is not None:
                 return True
         for names in self._alternatives:
-            one_said = False
+            one_given = False
             for name in names:
-                if getattr(said, name) is not None:
-                    if one_said:
+                if getattr(values, name) is not None:
+                    if one_given:
                         return True
-                    one_said = True
+                    one_given = True
         return False
 
 
-def beside(said: Mapping[str, Any], held: Held) -> dict[str, Any]:
+def beside(fields: Mapping[str, Any], held: Held) -> dict[str, Any]:
     """The properties that a typed event does not hold, and that say something."""
-    names = {next((name for name in names if said.get(name) not in NOTHING), "") for names in held}
-    return {name: value for name, value in said.items() if name not in names and value not in NOTHING}
+    names = {next((name for name in names if fields.get(name) not in NOTHING), "") for names in held}
+    return {name: value for name, value in fields.items() if name not in names and value not in NOTHING}

@@ -82,8 +82,8 @@ class Words:
         found: dict[str, bool] = {}
         for name, value in traits.items():
             word = self._words.get(_plain(name))
-            if word is not None and (said := _meant(value)) is not None:
-                found[word.to] = found.get(word.to, True) and said is not word.inverted
+            if word is not None and (granted := _granted(value)) is not None:
+                found[word.to] = found.get(word.to, True) and granted is not word.inverted
         return found
 
 
@@ -102,12 +102,12 @@ def _plain(text: str) -> str:
     return text.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def _meant(value: Any) -> bool | None:
+def _granted(value: Any) -> bool | None:
     """Yes, no, or nothing that could be told."""
     if not isinstance(value, bool | int | str):
         return None
-    said = _plain(str(value).strip())
-    return True if said in GIVEN else False if said in WITHDRAWN else None
+    text = _plain(str(value).strip())
+    return True if text in GIVEN else False if text in WITHDRAWN else None
 
 
 def checked(body: ConsentChanged) -> ConsentChanged:

@@ -73,8 +73,8 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no 
         return self._functions.call_function(node["value"], arguments)
 
 
-def _member(name: str, said: Any, budget: Budget) -> Any:
-    found = said.get(name) if isinstance(said, dict) else None
+def _member(name: str, payload: Any, budget: Budget) -> Any:
+    found = payload.get(name) if isinstance(payload, dict) else None
     budget.spend(found)
     return found
 
@@ -98,9 +98,9 @@ def finder(at: str, expression: str) -> Finder:
     except _LIBRARY as error:
         raise BadDefinition(f"{at}: {expression!r} is no JMESPath expression: {error}") from None
 
-    def find(said: Any, budget: Budget) -> Any:
+    def find(payload: Any, budget: Budget) -> Any:
         try:
-            found = _Interpreter(budget).visit(parsed, said)
+            found = _Interpreter(budget).visit(parsed, payload)
             budget.spend(found)
         except _LIBRARY as error:
             text = f"{at}: {error}; change the source's mapping, or send what it expects"

@@ -188,10 +188,10 @@ def fields_reader(at: str, fields: Mapping[str, str | Field]) -> Callable[[Any, 
 
 
 def _reader(at: str, field: Field) -> Reader:
-    said = [name for name, given in (("from", field.from_), ("each", field.each)) if given]
+    given = [name for name, text in (("from", field.from_), ("each", field.each)) if text]
     if field.value is not msgspec.UNSET:
-        said.append("value")
-    if len(said) != 1:
+        given.append("value")
+    if len(given) != 1:
         raise BadDefinition(f"{at}: give one of from, value and each")
     if field.value is not msgspec.UNSET:
         return lambda _, __: field.value
@@ -270,9 +270,9 @@ def _sum(value: Any, at: str, field: Field) -> Decimal:
 
 
 def _boolean(value: Any, at: str) -> bool:
-    said = str(value).strip().lower()
-    if said in TRUE or said in FALSE:
-        return said in TRUE
+    text = str(value).strip().lower()
+    if text in TRUE or text in FALSE:
+        return text in TRUE
     raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is neither true nor false")
 
 

@@ -75,7 +75,7 @@ class Plan:
         """What is wrong with an event; None if nothing is. `properties` is a JSON object."""
         return self.judge_read(event, _decode(properties) if event in self._rules else {})
 
-    def judge_read(self, event: str, said: Mapping[str, Any]) -> Violation | None:
+    def judge_read(self, event: str, properties: Mapping[str, Any]) -> Violation | None:
         """`judge`, of properties that were read already."""
         planned = self._rules.get(event)
         if planned is None:
@@ -83,9 +83,9 @@ class Plan:
                 return None
             return Violation(event, self._unplanned, UNPLANNED, f"event {event!r}: not in the plan")
         mode, validator = planned
-        if validator.is_valid(said):
+        if validator.is_valid(properties):
             return None
-        rule, text = _said(validator, said)
+        rule, text = _explained(validator, properties)
         return Violation(event, mode, rule, text)
 
     def __bool__(self) -> bool:
@@ -109,10 +109,10 @@ def _no_reference(uri: str) -> Any:
     raise ValueError(f"{uri}: only references within the schema are followed")
 
 
-def _said(validator: jsonschema_rs.Validator, said: Any) -> tuple[str, str]:
+def _explained(validator: jsonschema_rs.Validator, properties: Any) -> tuple[str, str]:
     found: list[str] = []
     rule = ""
-    for error in validator.iter_errors(said):
+    for error in validator.iter_errors(properties):
         at = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
         found.append(f"properties{at}: {error.message}"[:MAX_TEXT])
         rule = rule or "/".join(map(str, error.schema_path))[:MAX_TEXT]

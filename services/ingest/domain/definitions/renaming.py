@@ -44,8 +44,8 @@ class Renaming:
         event, expressions = known
         if not expressions:
             return event, properties
-        said, budget = _decode(properties), Budget.of_event(properties)
-        return event, _encode(said | {target: find(said, budget) for target, find in expressions})
+        fields, budget = _decode(properties), Budget.of_event(properties)
+        return event, _encode(fields | {target: find(fields, budget) for target, find in expressions})
 
     def __bool__(self) -> bool:
         return bool(self._events)

@@ -31,12 +31,12 @@ class Repair:
     def __init__(self, document: bytes) -> None:
         """Raises `BadDefinition`, naming the place."""
         try:
-            said = msgspec.json.decode(document, type=Document)
+            definition = msgspec.json.decode(document, type=Document)
         except msgspec.MsgspecError as error:
             raise BadDefinition(str(error)) from None
         self.text = document.decode()
-        self._read = fields_reader("set", said.set)
-        self._remove = [name.split(".") for name in said.remove]
+        self._read = fields_reader("set", definition.set)
+        self._remove = [name.split(".") for name in definition.remove]
 
     def apply(self, raw: bytes) -> bytes:
         """The payload, repaired; raises `BadEvent` for one that is no JSON object."""

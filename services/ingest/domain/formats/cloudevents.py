@@ -70,7 +70,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Call(msgspec.Struct, frozen=True):
-    said: Message
+    message: Message
     traits: dict[str, Any]
     message_id: str
     context: RequestContext
@@ -102,10 +102,10 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
         name=name,
         body=body,
         message_id=call.message_id,
-        identities=identity.identities(call.said, call.traits, trusted=context.trusted),
+        identities=identity.identities(call.message, call.traits, trusted=context.trusted),
         properties=properties,
         timestamp=event.time,
-        context=context.around(b"").known,
+        context=context.event_context(b"").known,
         historical=None if event.historical is None else event.historical in (True, "true"),
         address=identity.email_in(call.traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(call.traits),
@@ -122,17 +122,17 @@ def structured(attributes: Mapping[str, str], content_type: str, data: bytes) ->
 
     Raises `msgspec.DecodeError` for data that says to be JSON and is not: it could say attributes of its own.
     """
-    said: dict[str, Any] = {**attributes}
+    members: dict[str, Any] = {**attributes}
     if content_type:
-        said["datacontenttype"] = content_type
+        members["datacontenttype"] = content_type
     if not data:
-        return msgspec.json.encode(said)
+        return msgspec.json.encode(members)
     if is_json(content_type):
         try:
-            return msgspec.json.encode({**said, "data": _decode_raw(data)})
+            return msgspec.json.encode({**members, "data": _decode_raw(data)})
         except RecursionError:
             raise msgspec.DecodeError("nested too deeply") from None
-    return msgspec.json.encode({**said, "data_base64": base64.b64encode(data).decode()})
+    return msgspec.json.encode({**members, "data_base64": base64.b64encode(data).decode()})
 
 
 def is_json(content_type: str) -> bool:
@@ -160,9 +160,9 @@ def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes
     name, properties = call.context.renaming.apply(event.type, data)
     typed = understood(name, properties, call.message_id)
     if typed is None:
-        said = _decode_object(properties)
+        fields = _decode_object(properties)
         typed = CustomEvent(
-            name=name, properties={key: value for key, value in said.items() if not _names_customer(key, value)}
+            name=name, properties={key: value for key, value in fields.items() if not _names_customer(key, value)}
         )
     return name, typed, properties
 
@@ -186,9 +186,9 @@ def _ours(type_: str, data: bytes, call: _Call) -> Body:
 
 def _call(event: CloudEvent, data: bytes, context: RequestContext) -> _Call:
     """Who the event is about, as a call of the tracking API would say it."""
-    said = _decode_data(data)
+    fields = _decode_data(data)
     try:
-        customer = msgspec.convert(as_dict(said.customer), Customer)
+        customer = msgspec.convert(as_dict(fields.customer), Customer)
     except msgspec.ValidationError as error:
         raise BadEvent(Reason.MALFORMED, f"data.customer: {error}") from None
     namespace, _, value = (event.subject or "").partition(":")
@@ -197,7 +197,7 @@ def _call(event: CloudEvent, data: bytes, context: RequestContext) -> _Call:
         user_id=subject.get("user_id") or event.userid or customer.user_id,
         anonymous_id=subject.get("anonymous_id") or event.anonymousid or customer.anonymous_id,
         traits={
-            **as_dict(said.traits),
+            **as_dict(fields.traits),
             **{name: value for name in ("email", "phone") if (value := subject.get(name) or getattr(customer, name))},
             **({"country": customer.country} if customer.country else {}),
         },

@@ -66,9 +66,9 @@ def unknown(options: Options, found: Iterable[str]) -> str:
     strange = [name for name in dict.fromkeys(found) if name not in passed]
     if not strange:
         return ""
-    told = ", ".join(_told(name, known) for name in strange)
+    listed = ", ".join(_with_nearest(name, known) for name in strange)
     return (
-        f"the preset {options.preset} does not know {told}. It reads {', '.join(known)}. Rename what is misnamed, "
+        f"the preset {options.preset} does not know {listed}. It reads {', '.join(known)}. Rename what is misnamed, "
         f"write a mapping, or pass over them: --ignore-columns '{','.join(strange)}' (ignore_columns over HTTP)"
     )
 
@@ -83,7 +83,7 @@ def notes(options: Options, found: Iterable[str]) -> list[str]:
     missing = sorted(name for name in plain if names_in(name) == {name} and name not in there and name not in _MADE)
     unread = [name for name in there if name not in read]
     return [
-        *(f"the mapping reads {_told(name, there)}, which the file does not have" for name in missing),
+        *(f"the mapping reads {_with_nearest(name, there)}, which the file does not have" for name in missing),
         *([f"the mapping does not read {', '.join(f'`{name}`' for name in unread)}"] if unread else []),
     ]
 
@@ -105,7 +105,7 @@ def _names_of(fields: Mapping[str, str | Field]) -> Iterator[str]:
             yield from (*names_in(field.from_), *names_in(field.each), *_names_of(field.fields))
 
 
-def _told(name: str, known: list[str]) -> str:
+def _with_nearest(name: str, known: list[str]) -> str:
     plain = {_plain(one): one for one in reversed(known)}
     near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=SIMILAR)
     return f"`{name}` (known: {plain[near[0]]})" if near else f"`{name}`"

@@ -71,8 +71,8 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
         To pass over a column changes nothing of that, and imports from before that could be said keep their ids.
         """
-        said = msgspec.json.encode(msgspec.structs.replace(self, ignore_columns=()), order="deterministic")
-        return hashlib.sha256(said.removesuffix(_NONE_IGNORED) + b"}").digest()
+        encoded = msgspec.json.encode(msgspec.structs.replace(self, ignore_columns=()), order="deterministic")
+        return hashlib.sha256(encoded.removesuffix(_NONE_IGNORED) + b"}").digest()
 
 
 _NONE_IGNORED: Final = b',"ignore_columns":[]}'

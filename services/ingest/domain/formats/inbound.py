@@ -39,11 +39,11 @@ def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> 
     The event's source is the name that the record gives; whether there is such a source is for the handler to say, too.
     """
     # Kafka allows a header without a value: it says nothing.
-    said = {name: raw.decode(errors="replace") for name, raw in headers if raw is not None}
-    content_type = said.get("content-type", "")
+    texts = {name: raw.decode(errors="replace") for name, raw in headers if raw is not None}
+    content_type = texts.get("content-type", "")
     raw = value or b""
     if not content_type.lower().startswith(cloudevents.MEDIA_TYPE):
-        attributes = {name.removeprefix("ce_"): text for name, text in said.items() if name.startswith("ce_")}
+        attributes = {name.removeprefix("ce_"): text for name, text in texts.items() if name.startswith("ce_")}
         if attributes:
             raw = _structured(attributes, content_type, raw)
     try:
@@ -57,7 +57,7 @@ def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> 
         occurred_at=_EPOCH,
         received_at=_EPOCH,
         body=Inbound(ce_source=named.source, raw=raw),
-        traceparent=said.get("traceparent"),
+        traceparent=texts.get("traceparent"),
     )
 
 

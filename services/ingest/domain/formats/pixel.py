@@ -10,10 +10,10 @@ _OWN: Final = frozenset({"writeKey", "event", "userId", "anonymousId", "messageI
 
 def message(parameters: Iterable[tuple[str, str]], *, referrer: str) -> dict[str, Any]:
     """The message that an image's address says; without an `event` it is a page view of the page that shows it."""
-    said = dict(parameters)
-    properties = {name: value for name, value in said.items() if name not in _OWN}
-    made: dict[str, Any] = {name: said[name] for name in sorted(_OWN - {"writeKey", "event"}) if said.get(name)}
-    event = said.get("event", PAGE)
+    values = dict(parameters)
+    properties = {name: value for name, value in values.items() if name not in _OWN}
+    made: dict[str, Any] = {name: values[name] for name in sorted(_OWN - {"writeKey", "event"}) if values.get(name)}
+    event = values.get("event", PAGE)
     if event != PAGE:
         return {**made, "type": "track", "event": event, "properties": properties, "context": _page(referrer)}
     return {**made, "type": "page", "properties": {"url": referrer, **properties}}

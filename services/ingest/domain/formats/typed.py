@@ -33,10 +33,12 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
     fact = _read(path, raw)
     message_id = _message_id(path, fact, idempotency_key)
     customer = fact.customer
-    around = {name: value for name in ("email", "phone", "country") if (value := getattr(customer, name))}
+    contact_points = {name: value for name in ("email", "phone", "country") if (value := getattr(customer, name))}
     own = getattr(fact, "traits", None)
     message = Message(user_id=customer.user_id, anonymous_id=customer.anonymous_id, traits=own)
-    traits = identity.of_customer(message, Context(traits=around), of_group=False, source_country=context.country)
+    traits = identity.of_customer(
+        message, Context(traits=contact_points), of_group=False, source_country=context.country
+    )
 
     def track(name: str, properties: Fields) -> Meaning:
         name, raw_properties = context.renaming.apply(name, _encode(properties))
@@ -53,7 +55,7 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
         identities=identity.identities(message, traits, trusted=context.trusted),
         properties=_encode(meaning.properties),
         timestamp=fact.occurred_at,
-        context=context.around(b"").known,
+        context=context.event_context(b"").known,
         historical=fact.historical,
         address=identity.email_in(traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(traits),
@@ -83,14 +85,14 @@ def _message_id(path: str, fact: Fact, idempotency_key: str) -> str:
     """Returns an id that is the same for the same request, however often it is sent."""
     key = TYPED_ROUTES[path].key
     if idempotency_key:
-        told_by = idempotency_key.encode()
+        distinguished_by = idempotency_key.encode()
     elif key == "content" or (key == "moment" and fact.occurred_at):
-        told_by = _encode(fact)
+        distinguished_by = _encode(fact)
     elif key == "moment":
         raise BadEvent(Reason.REQUIRED, "occurred_at: required where there is no Idempotency-Key header; send either")
     else:
         raise BadEvent(Reason.REQUIRED, "Idempotency-Key: this header is required; send one for each fact")
-    return f"{path}/{hashlib.blake2b(told_by, digest_size=20).hexdigest()}"
+    return f"{path}/{hashlib.blake2b(distinguished_by, digest_size=20).hexdigest()}"
 
 
 def _named(text: str) -> str:

@@ -22,10 +22,10 @@ REMEMBERED_CONTEXTS: Final = 1_024  # of all requests; with MAX_REMEMBERED_BYTES
 MAX_REMEMBERED_BYTES: Final = 1_024  # of one context
 
 
-class Around(msgspec.Struct, frozen=True):
+class EventContext(msgspec.Struct, frozen=True):
     """The surroundings of an event: as they were said, as the bus carries them, and these as they are written."""
 
-    said: message.Context
+    sent: message.Context
     known: Context | None
     written: msgspec.Raw | None
 
@@ -56,7 +56,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     consent_words: Words = NO_WORDS
     country: str | None = None
     locate: Locate = nowhere
-    _around: dict[bytes, Around] = {}
+    _event_contexts: dict[bytes, EventContext] = {}
 
     @property
     def trusted(self) -> bool:
@@ -73,23 +73,23 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
         """What gives a message of this source its event's id."""
         return event_ids(self.source_id)
 
-    def around(self, raw: bytes) -> Around:
+    def event_context(self, raw: bytes) -> EventContext:
         """What an event's context says, with the batch's own around it; raises what msgspec raises.
 
         The events of a request mostly share one context: each is read once.
         """
-        known = self._around.get(raw)
+        known = self._event_contexts.get(raw)
         if known is None:
             alone = self.context is message.NO_CONTEXT and len(raw) <= MAX_REMEMBERED_BYTES
-            look = _remembered if alone else _around
-            known = self._around[raw] = look(self.context, raw, self.address, self.user_agent, self.locate)
+            look = _remembered if alone else _read
+            known = self._event_contexts[raw] = look(self.context, raw, self.address, self.user_agent, self.locate)
         return known
 
 
-def _around(batch: message.Context, raw: bytes, address: str, user_agent: str, locate: Locate) -> Around:
-    said = message.merged(batch, message.context_in(raw))
-    known = event_context(said, address=address, user_agent=user_agent, locate=locate)
-    return Around(said, known, None if known is None else wire.encode_part(known))
+def _read(batch: message.Context, raw: bytes, address: str, user_agent: str, locate: Locate) -> EventContext:
+    sent = message.merged(batch, message.context_in(raw))
+    known = event_context(sent, address=address, user_agent=user_agent, locate=locate)
+    return EventContext(sent, known, None if known is None else wire.encode_part(known))
 
 
-_remembered: Final = lru_cache(REMEMBERED_CONTEXTS)(_around)
+_remembered: Final = lru_cache(REMEMBERED_CONTEXTS)(_read)

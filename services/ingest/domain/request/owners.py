@@ -20,7 +20,7 @@ Owners = Mapping[str, Owner]  # by what a payload calls the order
 NOBODYS: Final[Owners] = {}
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class _Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     user_id: Any = None
     anonymous_id: Any = None
     context: Any = None
@@ -37,8 +37,8 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 def orders_of_nobody(messages: list[bytes]) -> list[str]:
     """The orders that messages are about without naming a customer."""
-    said = [_decode(one) for one in messages]
-    return [one.order_id for one in said if one.names_nobody and one.order_id]
+    decoded = [_decode(one) for one in messages]
+    return [one.order_id for one in decoded if one.names_nobody and one.order_id]
 
 
 def owned(messages: list[bytes], owners: Owners) -> list[bytes]:
@@ -47,9 +47,9 @@ def owned(messages: list[bytes], owners: Owners) -> list[bytes]:
 
 
 def _owned(raw: bytes, owners: Owners) -> bytes:
-    said = _decode(raw)
-    owner = owners.get(said.order_id)
-    if owner is None or not said.names_nobody:
+    message = _decode(raw)
+    owner = owners.get(message.order_id)
+    if owner is None or not message.names_nobody:
         return raw
     ids = {one.namespace: one.value for one in owner.identities}
     traits = {name.value: ids[name] for name in (Namespace.EMAIL, Namespace.PHONE) if name in ids}
@@ -58,11 +58,11 @@ def _owned(raw: bytes, owners: Owners) -> bytes:
             **decode_object(raw),
             "userId": ids.get(Namespace.USER_ID),
             "anonymousId": ids.get(Namespace.ANONYMOUS_ID),
-            "context": {**as_dict(said.context), "traits": traits},
-            "properties": {**as_dict(said.properties), "order_id": owner.order_id},
+            "context": {**as_dict(message.context), "traits": traits},
+            "properties": {**as_dict(message.properties), "order_id": owner.order_id},
         }
     )
 
 
-_decode: Final = msgspec.json.Decoder(_Said).decode
+_decode: Final = msgspec.json.Decoder(_Message).decode
 _encode: Final = msgspec.json.Encoder().encode

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import ua_parser
 
-from services.ingest.domain.values.message import Context as Said
+from services.ingest.domain.values.message import Context as SentContext
 from services.ingest.domain.values.message import as_dict, text
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 
@@ -26,23 +26,23 @@ def nowhere(_: str) -> Geo | None:
     return None
 
 
-def event_context(said: Said, *, address: str, user_agent: str, locate: Locate) -> Context | None:
+def event_context(sent: SentContext, *, address: str, user_agent: str, locate: Locate) -> Context | None:
     """What is known of an event's surroundings; None if that is nothing. Never raises.
 
     `address` and `user_agent` are the connection's, for what the sender does not say itself.
     """
-    ip = short(said.ip) or address
-    user_agent = short(said.user_agent) or user_agent
-    page = _page(as_dict(said.page))
+    ip = short(sent.ip) or address
+    user_agent = short(sent.user_agent) or user_agent
+    page = _page(as_dict(sent.page))
     found = Context(
         ip=ip,
-        locale=short(said.locale),
-        timezone=short(said.timezone),
+        locale=short(sent.locale),
+        timezone=short(sent.timezone),
         user_agent=user_agent,
-        library=_library(as_dict(said.library)),
-        agent=agent(user_agent) if user_agent else _app(as_dict(said.os), as_dict(said.device)),
+        library=_library(as_dict(sent.library)),
+        agent=agent(user_agent) if user_agent else _app(as_dict(sent.os), as_dict(sent.device)),
         page=page,
-        campaign=_campaign(as_dict(said.campaign), page),
+        campaign=_campaign(as_dict(sent.campaign), page),
         geo=locate(ip) if ip else None,
     )
     return None if found == NOTHING else found
@@ -75,17 +75,17 @@ def _app(os: Mapping[str, Any], device: Mapping[str, Any]) -> Agent | None:
     return Agent(os=short(os.get("name")), os_version=short(os.get("version")), device=model)
 
 
-def _page(said: Mapping[str, Any]) -> Page | None:
-    if not said:
+def _page(sent: Mapping[str, Any]) -> Page | None:
+    if not sent:
         return None
-    found = {name: value for name in ("url", "path", "title", "referrer") if (value := short(said.get(name)))}
-    search = short(said.get("search")).removeprefix("?")
+    found = {name: value for name in ("url", "path", "title", "referrer") if (value := short(sent.get(name)))}
+    search = short(sent.get("search")).removeprefix("?")
     return Page(**found, search=search) if found or search else None
 
 
-def _campaign(said: Mapping[str, Any], page: Page | None) -> Campaign | None:
+def _campaign(sent: Mapping[str, Any], page: Page | None) -> Campaign | None:
     """The campaign that the SDK read, or else the UTM parameters in the page's address."""
-    named = said or (utm(page.search or query_of(page.url)) if page else {})
+    named = sent or (utm(page.search or query_of(page.url)) if page else {})
     found = {name: value for name in _CAMPAIGN if (value := short(named.get(name)))}
     return Campaign(**found) if found else None
 
@@ -97,8 +97,8 @@ def utm(query: str) -> Mapping[str, str]:
     """The UTM parameters in a query, named as a campaign's parts."""
     if "utm_" not in query:
         return {}
-    said = {name: value for name, value in parse_qsl(query) if name.startswith("utm_")}
-    found = {name.removeprefix("utm_"): value for name, value in said.items()}
+    parameters = {name: value for name, value in parse_qsl(query) if name.startswith("utm_")}
+    found = {name.removeprefix("utm_"): value for name, value in parameters.items()}
     return {**found, "name": found.get("campaign", "")}
 
 
@@ -107,8 +107,8 @@ def query_of(url: str) -> str:
     return url.partition("#")[0].partition("?")[2]
 
 
-def _library(said: Mapping[str, Any]) -> str:
-    name, version = short(said.get("name")), short(said.get("version"))
+def _library(sent: Mapping[str, Any]) -> str:
+    name, version = short(sent.get("name")), short(sent.get("version"))
     return f"{name}/{version}" if name and version else name
 
 

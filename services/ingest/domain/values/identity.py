@@ -46,8 +46,8 @@ def of_customer(
     form is read by the customer's country, else by the source's.
     """
     own = {} if of_group else as_dict(message.traits)
-    around = as_dict(context.traits)
-    traits = {**around, **own} if around and own else own or around
+    of_context = as_dict(context.traits)
+    traits = {**of_context, **own} if of_context and own else own or of_context
     if not traits:
         return traits
     if address := email_in(traits):

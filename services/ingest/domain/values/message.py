@@ -115,8 +115,8 @@ def merged(batch: Context, item: Context) -> Context:
         return item
     if item is NO_CONTEXT:
         return batch
-    said = {name: _or(getattr(item, name), getattr(batch, name)) for name in Context.__struct_fields__}
-    return Context(**{**said, "traits": {**as_dict(batch.traits), **as_dict(item.traits)}})
+    fields = {name: _or(getattr(item, name), getattr(batch, name)) for name in Context.__struct_fields__}
+    return Context(**{**fields, "traits": {**as_dict(batch.traits), **as_dict(item.traits)}})
 
 
 def _or(one: Any, other: Any) -> Any:

@@ -39,17 +39,17 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
 
 def track(event: str, properties: Mapping[str, Any], *, at: Any, who: Mapping[str, Any]) -> dict[str, Any]:
     """A track call; properties that are None are left out."""
-    said = {name: value for name, value in properties.items() if value is not None and value != ""}
-    return {"type": "track", "event": event, "properties": said, "timestamp": at, **who}
+    given = {name: value for name, value in properties.items() if value is not None and value != ""}
+    return {"type": "track", "event": event, "properties": given, "timestamp": at, **who}
 
 
 def identify(
     traits: Mapping[str, Any], *, consent: Mapping[str, bool], at: Any, who: Mapping[str, Any]
 ) -> dict[str, Any]:
     """An identify call."""
-    said = {name: value for name, value in traits.items() if value not in (None, "", [], {})}
+    given = {name: value for name, value in traits.items() if value not in (None, "", [], {})}
     context = {"context": {"consent": {"categoryPreferences": dict(consent)}}} if consent else {}
-    return {"type": "identify", "traits": said, "timestamp": at, **who, **context}
+    return {"type": "identify", "traits": given, "timestamp": at, **who, **context}
 
 
 def person(*, user_id: Any = None, email: Any = None, phone: Any = None, country: Any = None) -> dict[str, Any]:

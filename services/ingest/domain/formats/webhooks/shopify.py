@@ -167,8 +167,8 @@ def _order(raw: bytes) -> Messages:
 
 def _product(line: _Line) -> dict[str, Any]:
     sku = line.sku or text(line.variant_id) or text(line.product_id) or line.title
-    said = {"product_id": sku, "name": line.name or line.title, "quantity": line.quantity, "price": line.price}
-    return {**said, "total": _discounted(line)} if line.discount_allocations else said
+    product = {"product_id": sku, "name": line.name or line.title, "quantity": line.quantity, "price": line.price}
+    return {**product, "total": _discounted(line)} if line.discount_allocations else product
 
 
 def _discounted(line: _Line) -> str:
@@ -234,8 +234,8 @@ def _customer(raw: bytes) -> Messages:
         "city": address.city,
         "tags": [tag.strip() for tag in (customer.tags or "").split(",") if tag.strip()],
     }
-    said = {"email": customer.email_marketing_consent, "sms": customer.sms_marketing_consent}
-    consent = {name: one.state == SUBSCRIBED for name, one in said.items() if one is not None and one.state}
+    consents = {"email": customer.email_marketing_consent, "sms": customer.sms_marketing_consent}
+    consent = {name: one.state == SUBSCRIBED for name, one in consents.items() if one is not None and one.state}
     at = customer.updated_at or customer.created_at
     return [identify(traits, consent=consent, at=at, who=person(user_id=customer.id))]
 
