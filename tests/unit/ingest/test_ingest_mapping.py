@@ -20,9 +20,9 @@ def mapper(*rules: dict[str, Any]) -> Mapper:
     return Mapper(mapping.parse(json.dumps({"rules": rules}).encode()))
 
 
-def field(payload: Any, **said: Any) -> Any:
+def field(payload: Any, **options: Any) -> Any:
     """What one field comes to."""
-    [made] = mapper({"event": "x", "fields": {"it": {"from": "it", **said}}}).apply({"it": payload})
+    [made] = mapper({"event": "x", "fields": {"it": {"from": "it", **options}}}).apply({"it": payload})
     return made.get("it")
 
 
@@ -87,7 +87,7 @@ def test_the_name_of_an_event_can_stand_in_the_payload() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said", "found"),
+    ("value", "options", "found"),
     [
         (" a ", {"as": "text"}, "a"),
         (7, {"as": "text"}, "7"),
@@ -107,12 +107,12 @@ def test_the_name_of_an_event_can_stand_in_the_payload() -> None:
         (None, {}, None),
     ],
 )
-def test_a_value_is_read_as_it_is_meant(value: Any, said: dict[str, Any], found: Any) -> None:
-    assert field(value, **said) == found
+def test_a_value_is_read_as_it_is_meant(value: Any, options: dict[str, Any], found: Any) -> None:
+    assert field(value, **options) == found
 
 
 @pytest.mark.parametrize(
-    ("value", "said", "reason"),
+    ("value", "options", "reason"),
     [
         ("x", {"as": "number"}, r"rules\[0\]\.fields\.it: 'x' is no number"),
         (True, {"as": "number"}, "True is no number"),
@@ -126,14 +126,14 @@ def test_a_value_is_read_as_it_is_meant(value: Any, said: dict[str, Any], found:
     ],
 )
 def test_a_value_that_cant_be_read_refuses_the_payload_and_says_where(
-    value: Any, said: dict[str, Any], reason: str
+    value: Any, options: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(BadEvent, match=reason):
-        field(value, **said)
+        field(value, **options)
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "reason"),
     [
         ({}, "missing required field `rules`"),
         ({"rules": []}, "rules: 0; from 1 to 50"),
@@ -155,8 +155,8 @@ def test_a_value_that_cant_be_read_refuses_the_payload_and_says_where(
         ({"rules": [{"event": "x", "fields": {str(n): "b" for n in range(201)}}]}, "201; at most 200"),
     ],
 )
-def test_a_mapping_that_cant_be_used_says_where_and_why(document: Any, said: str) -> None:
-    with pytest.raises(BadDefinition, match=said):
+def test_a_mapping_that_cant_be_used_says_where_and_why(document: Any, reason: str) -> None:
+    with pytest.raises(BadDefinition, match=reason):
         Mapper(mapping.parse(json.dumps(document).encode()))
 
 
