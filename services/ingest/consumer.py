@@ -1,4 +1,4 @@
-"""What ingest hears on Kafka: records of upstream systems, on a topic of their own."""
+"""What ingest reads from Kafka: records of upstream systems, on a topic of their own."""
 
 from typing import Final
 
@@ -13,5 +13,5 @@ decode: Final = inbound.decode
 
 
 def handlers(inbound_handler: InboundHandler) -> Handlers:
-    """Event class -> use case."""
+    """Returns the use case by the class of its event."""
     return {Inbound: inbound_handler.handle}

@@ -126,10 +126,13 @@ async def test_an_edit_says_which_version_it_is_of(ingest: Ingest) -> None:
 @pytest.mark.parametrize(
     ("definition", "reason"),
     [
-        ({"renaming": {"a": {"event": "A", "properties": {"x": "y["}}}}, "no JMESPath expression"),
+        ({"renaming": {"a": {"event": "A", "properties": {"x": "y["}}}}, "not a JMESPath expression"),
         ({"renaming": {"a": {}}}, "renaming: Object missing required field `event`"),
         ({"mapping": {"rules": []}}, "rules: 0; from 1 to 50"),
-        ({"country": "UK"}, "country: 'UK' is none whose phone numbers are known; give an ISO 3166-1 alpha-2 code"),
+        (
+            {"country": "UK"},
+            "country: 'UK' is not a country whose phone numbers are known; give an ISO 3166-1 alpha-2 code",
+        ),
         ({"mapping": {"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "mood"}}}]}}, "Invalid enum value"),
     ],
 )

@@ -201,8 +201,8 @@ async def test_refused_rows_are_in_a_file_and_in_the_quarantine_with_their_reaso
         (3, "identity"),
         (4, "malformed"),
     ]
-    assert rejects[0]["reason"].startswith("column total: rules[0].fields.properties.total: 'much' is no number")
-    assert rejects[1]["reason"].startswith("column ordered_at: rules[0].fields.timestamp: 'yesterday' is no time")
+    assert rejects[0]["reason"].startswith("column total: rules[0].fields.properties.total: 'much' is not a number")
+    assert rejects[1]["reason"].startswith("column ordered_at: rules[0].fields.timestamp: 'yesterday' is not a time")
     assert json.loads(rejects[0]["raw"])["order_id"] == "A-2"
     async with desk.service.database.work() as work:
         held = await work.rows("SELECT import_row, way, reason FROM quarantine ORDER BY import_row")

@@ -61,7 +61,7 @@ async def test_a_mapping_is_tried_before_it_is_used_and_nothing_comes_of_that(in
     assert (event["type"], event["identities"]) == ("rapport.order_placed.v2", ["user_id:42"])
     assert (event["body"]["total_minor"], result["refused"]) == (105990, [])
     assert (await tried({**SALE, "sum": "much"}, TILL)).json()["refused"] == [
-        "rules[0].fields.properties.total: 'much' is no number"
+        "rules[0].fields.properties.total: 'much' is not a number"
     ]
     assert (await tried({**SALE, "card": None}, TILL)).json()["refused"][0].startswith("identity: ")
     assert (await tried({"kind": "x"}, TILL)).json() == {"messages": [], "events": [], "refused": []}

@@ -39,7 +39,7 @@ def key(text: str = "k-1") -> dict[str, str]:
 
 
 def problem_of(response: httpx2.Response, status: int, type_: str) -> str:
-    """The detail of an answer that is a problem."""
+    """Returns the detail of a response that is a problem."""
     problem = response.json()
     assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
     assert (problem["status"], problem["type"].rpartition("/")[2]) == (status, type_)

@@ -1,4 +1,4 @@
-"""Sources for operators: made, changed, given new keys, watched; their figures, plans and mappings."""
+"""Sources for operators, who create, change and watch them and rotate their keys; figures, plans and mappings."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ from shared.database.database import Database, Work
 from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires, scoped_key
 from shared.http.guarded import GuardedRoute
 
-TAIL_SECONDS: Final = 600  # a watch ends by itself; whoever still looks asks again
+TAIL_SECONDS: Final = 600  # a watch ends by itself; a client that still watches asks again
 TAIL_RENEW_SECONDS: Final = 20
 TAIL_POLL_SECONDS: Final = 0.5
 DAYS: Final = 30
@@ -59,7 +59,7 @@ async def create(
     body: SourceIn,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> SourceCreated:
-    """Returns the source's write key, once: only its hash is kept. 409 if the name is taken."""
+    """Returns the source's write key, this once: only its hash is kept. 409 if the name is taken."""
     shown: list[str] = []
 
     async def make() -> UUID:
@@ -75,7 +75,7 @@ async def create(
 
 @router.get("", dependencies=[requires("ingest:read")], summary="Every source")
 async def every(database: Db) -> SourcesOut:
-    """By name, disabled ones too."""
+    """Returns all sources by name, disabled ones too."""
     async with database.work() as work:
         rows = await sources.every(work)
         keys = await sources.keys(work, [row["id"] for row in rows])
@@ -84,7 +84,7 @@ async def every(database: Db) -> SourcesOut:
 
 @router.get("/{source_id}", dependencies=[requires("ingest:read")], summary="One source")
 async def one(database: Db, source_id: UUID, response: Response) -> SourceOut:
-    """With its `ETag`, for an edit."""
+    """Returns the source with its `ETag`, for an edit."""
     async with database.work() as work:
         return await _shown(work, source_id, response)
 
@@ -93,7 +93,7 @@ async def one(database: Db, source_id: UUID, response: Response) -> SourceOut:
 async def edit(
     database: Db, intake: At, caller: Caller, source_id: UUID, body: SourcePatch, version: EditOf, response: Response
 ) -> SourceOut:
-    """Takes effect within ten seconds. 412 if somebody changed it since it was read."""
+    """The change takes effect within ten seconds. 412 if somebody changed the source since it was read."""
     async with database.work() as work:
         await sources.edit(work, intake.vault, source_id, version=version, changes=_set(body), by=Actor.of(caller))
         return await _shown(work, source_id, response)
@@ -103,16 +103,16 @@ async def edit(
     "/{source_id}", status_code=204, dependencies=[requires("ingest:admin")], summary="Delete an unused source"
 )
 async def delete(database: Db, caller: Caller, source_id: UUID) -> None:
-    """409 if it ever sent anything: then disable it."""
+    """Deletes a source that never sent anything. 409 if it did: then disable it."""
     async with database.work() as work:
         await sources.delete(work, source_id, by=Actor.of(caller))
 
 
 @router.post("/{source_id}/keys", status_code=201, dependencies=[requires("ingest:admin")], summary="Rotate the key")
 async def rotate(database: Db, caller: Caller, source_id: UUID, body: KeyIn) -> KeyMade:
-    """Makes a new write key; the one before works for `grace_hours` more.
+    """Makes a new write key. The one before works for `grace_hours` more.
 
-    409 while two keys work already, but with `grace_hours` 0, which ends every other key at once.
+    409 while two keys work already, unless `grace_hours` is 0, which ends every other key at once.
     """
     async with database.work() as work:
         grace = timedelta(hours=body.grace_hours)
@@ -137,7 +137,7 @@ async def enable(database: Db, caller: Caller, source_id: UUID, response: Respon
 
 
 def _set(patch: SourcePatch) -> dict[str, Any]:
-    """What was said: null takes a thing away, where there can be none of it."""
+    """Returns the fields that the patch sets. Null takes a value away; what must have a value gets its default."""
     found = patch.model_dump(exclude_unset=True, mode="json")
     nothing = {"allow_orders": False, "allowed_origins": [], "may_say": [], "format": "tracking", "kind": "server"}
     if found.get("name") is None:
@@ -161,7 +161,7 @@ def _out(row: Any, keys: Any) -> SourceOut:
 
 @router.get("/{source_id}/figures", dependencies=[requires("ingest:read")], summary="What became of its events")
 async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOut:
-    """By day, outcome and reason; a few seconds old."""
+    """Returns figures by day, outcome and reason. They are a few seconds old."""
     async with database.work() as work:
         await sources.one(work, source_id)
         rows = await source_stats.figures(work, source_id, since=(work.now - timedelta(days=days - 1)).date())
@@ -176,9 +176,9 @@ async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOu
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def tail(request: Request, database: Db, intake: At, source_id: UUID) -> StreamingResponse:
-    """Server-sent events from now on: `accepted` with the event that was made, or `quarantined` with the reason.
+    """Streams server-sent events from now on: `accepted` with the event made, or `quarantined` with the reason.
 
-    Ends after ten minutes. A sample where more than some hundred come in a second.
+    The stream ends after ten minutes. It is a sample if more than some hundred events come in a second.
     """
     async with database.work() as work:
         await sources.one(work, source_id)
@@ -215,8 +215,8 @@ async def _events(request: Request, database: Database, source_id: UUID, positio
     "/{source_id}/mapping/preview", dependencies=[requires("ingest:write")], summary="Try a mapping on a payload"
 )
 async def preview(database: Db, intake: At, source_id: UUID, body: MappingTried) -> MappingResult:
-    """Says which events would come of it, and changes nothing. It works as hard as a delivery would: whoever may only
-    read may not have it done.
+    """Returns the events that the mapping would make, and changes nothing. A preview costs as much as a delivery, so
+    the permission to read is not enough.
     """
     async with database.work() as work:
         row = await sources.one(work, source_id)
@@ -244,7 +244,7 @@ async def preview(database: Db, intake: At, source_id: UUID, body: MappingTried)
 
 @router.put("/{source_id}/plan", dependencies=[requires("ingest:admin")], summary="Write a tracking plan")
 async def put_plan(database: Db, caller: Caller, source_id: UUID, body: PlanIn) -> PlanMade:
-    """Stores it as a new version, and puts that in force within ten seconds."""
+    """Stores the plan as a new version, and puts it in force within ten seconds."""
     async with database.work() as work:
         version = await plans.put(work, source_id, body.model_dump(mode="json"), by=Actor.of(caller))
     return PlanMade(version=version)
@@ -252,14 +252,14 @@ async def put_plan(database: Db, caller: Caller, source_id: UUID, body: PlanIn) 
 
 @router.get("/{source_id}/plan", dependencies=[requires("ingest:read")], summary="The tracking plan in force")
 async def plan(database: Db, source_id: UUID) -> PlanOut:
-    """404 if there is none."""
+    """Returns the plan in force. 404 if there is none."""
     async with database.work() as work:
         return PlanOut.model_validate(dict(await plans.in_force(work, source_id)))
 
 
 @router.get("/{source_id}/plan/versions", dependencies=[requires("ingest:read")], summary="Versions of the plan")
 async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
-    """Newest first."""
+    """Returns every version, newest first."""
     async with database.work() as work:
         row = await sources.one(work, source_id)
         rows: list[Any] = [dict(one) for one in await plans.versions(work, source_id)]
@@ -268,7 +268,7 @@ async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
 
 @router.get("/{source_id}/plan/versions/{version}", dependencies=[requires("ingest:read")], summary="One version")
 async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Path(ge=1, le=MAX_VERSION)]) -> PlanOut:
-    """As it was written."""
+    """Returns the version as it was written."""
     async with database.work() as work:
         return PlanOut.model_validate(dict(await plans.get(work, source_id, version)))
 
@@ -280,24 +280,24 @@ async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Pa
     summary="Put a version in force, or none",
 )
 async def put_in_force(database: Db, caller: Caller, source_id: UUID, body: InForce) -> None:
-    """Takes effect within ten seconds."""
+    """The version is in force within ten seconds."""
     async with database.work() as work:
         await plans.put_in_force(work, source_id, body.version, by=Actor.of(caller))
 
 
 @router.post("/{source_id}/plan/infer", dependencies=[requires("ingest:read")], summary="Infer a plan from samples")
 async def infer(database: Db, source_id: UUID) -> PlanIn:
-    """A proposal that every sample fits, to be edited and written. 404 if nothing was seen yet."""
+    """Returns a proposal that every sample fits, to be edited and written. 404 if nothing was seen yet."""
     async with database.work() as work:
         document = await plans.infer(work, source_id)
     return PlanIn.model_validate(msgspec.to_builtins(document))
 
 
-@router.get("/{source_id}/violations", dependencies=[requires("ingest:read")], summary="What is not as planned")
+@router.get("/{source_id}/violations", dependencies=[requires("ingest:read")], summary="What breaks the plan")
 async def violations(
     database: Db, source_id: UUID, days: Days = DAYS, limit: Annotated[PageSize, Query()] = 50
 ) -> ViolationsOut:
-    """Of events that the plan warns of or refuses, most frequent first; a few seconds old."""
+    """Returns violations of events that the plan warns of or refuses, most frequent first; a few seconds old."""
     async with database.work() as work:
         since = (work.now - timedelta(days=days - 1)).date()
         rows = await plans.violations(work, source_id, since=since, limit=limit)

@@ -1,4 +1,4 @@
-"""Plain messages: those in which nothing has to be put right become records of the bus in a few steps.
+"""Plain messages, in which nothing has to be put right, become records of the bus in a few steps.
 
 The general rules look at every part of a message as if it might be missing, misspelt or of another type. Most messages
 say everything as the contract has it: ids and names are texts, properties are of the types that their event expects,
@@ -45,7 +45,7 @@ _MICROSECONDS: Final = tuple(timedelta(microseconds=place) for place in range(MA
 _BRACKET: Final = ord("[")
 _BACKSLASH: Final = ord("\\")
 
-# Given whatever came: if that is no text, they raise TypeError.
+# Given whatever came: if that is not a text, they raise TypeError.
 _text: Final[Any] = str.strip
 _parse_time: Final[Any] = datetime.fromisoformat
 
@@ -76,7 +76,7 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What stands around an event: as it is written, and what else follows from it."""
+    """The context that an event was sent with: as it is written, and what else follows from it."""
 
     written: msgspec.Raw | None
     page: OpenPage
@@ -133,9 +133,10 @@ Read = Callable[[bytes, int], Ready | None]
 
 
 def reader(request_context: RequestContext, *, partition_secret: bytes, enough: Container[str] | None = None) -> Read:
-    """What reads the plain messages of one request, given the bytes of each and its place, below `MAX_BATCH_EVENTS`.
+    """Returns the reader of the plain messages of one request. It is given the bytes of each message, and its place in
+    the request, below `MAX_BATCH_EVENTS`.
 
-    It returns the record that these bytes are, or None if there is anything about them that is not plain. `enough` has
+    The reader returns the record that these bytes are, or None if anything about them is not plain. `enough` has
     the names of events that nobody wants to see as they came; without it nobody ever wants to.
     """
     if request_context.renaming:
@@ -205,7 +206,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
                 headers.append(wire.unverified_header())
             headers += trace
             value = wire.encode_value(body, identities, stamped, surroundings.written)
-        except (TypeError, BadEvent, *NOT_RIGHT):  # a TypeError, if what should be a text is none
+        except (TypeError, BadEvent, *NOT_RIGHT):  # a TypeError, if what should be a text is not one
             return None
         return Ready(topics.EVENTS, customer.key, value, headers, 0, event_id, violation)
 
@@ -217,14 +218,14 @@ def _nothing(_: bytes, __: int) -> Ready | None:
 
 
 class _SurroundingsReader:
-    """What stands around the events of a request; read once for all that have the same."""
+    """Reads the contexts of the events of a request; each once for all events that share it."""
 
     def __init__(self, request_context: RequestContext) -> None:
         self._request_context = request_context
         self.known: dict[bytes, Surroundings | None] = {}
 
     def read(self, raw: bytes) -> Surroundings | None:
-        """None if it says more of whom an event is about."""
+        """Returns None if the context says more of whom an event is about."""
         if raw in self.known:
             return None
         found = self._request_context.event_context(raw)

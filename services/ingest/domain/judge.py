@@ -17,14 +17,14 @@ from shared.contracts.events import ConsentChanged
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
-# What msgspec, arithmetic and text raise on data that is not as it should be.
+# What msgspec, arithmetic and text raise on invalid data.
 NOT_RIGHT: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 
 
 class Normal(msgspec.Struct, frozen=True):
-    """An event ready for the bus, what the source's plan has against it, and what that judged.
+    """An event ready for the bus, how it violates the source's plan, and the name and properties that the plan judged.
 
-    `unread_phone`: a telephone number of it links nobody, because it can't be read.
+    `unread_phone`: its telephone number links nobody, because it can't be read.
     """
 
     event: Event
@@ -35,7 +35,7 @@ class Normal(msgspec.Struct, frozen=True):
 
 
 def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
-    """The event in the bytes of a tracking message; raises `BadEvent` and nothing else.
+    """Returns the event in the bytes of a tracking message. Raises `BadEvent` and nothing else.
 
     The events of a request are received one after the other, a microsecond apart by their `place`: those that the
     sender's clock puts into the same millisecond keep the order in which they were sent.
@@ -50,7 +50,7 @@ def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
 
 
 def judged(understood: Understood, context: RequestContext, *, place: int = 0) -> Normal:
-    """The event that was meant, as the bus carries it; raises `BadEvent` and nothing else.
+    """Returns an understood event as the bus carries it. Raises `BadEvent` and nothing else.
 
     A plan that warns changes nothing of the event; one that is enforced refuses it.
     """

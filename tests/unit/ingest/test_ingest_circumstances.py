@@ -1,4 +1,4 @@
-"""What is known of where an event happened; nothing that is said there can cost the event."""
+"""What is known of where an event happened; nothing in it can cost the event."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What is said of a file's columns: of those that a preset does not know, and of those that a row was refused for."""
+"""Messages about a file's columns: those that a preset does not know, and those for which a row was refused."""
 
 import json
 import re
@@ -103,8 +103,8 @@ def test_every_format_is_looked_through_before_anything_is_published(tmp_path: P
 @pytest.mark.parametrize(
     ("reason", "named_columns"),
     [
-        ("rules[0].fields.timestamp: 'x' is no time", "column sold: "),
-        ("rules[0].fields.properties.products.fields.price: 'x' is no number", "column each_cost: "),
+        ("rules[0].fields.timestamp: 'x' is not a time", "column sold: "),
+        ("rules[0].fields.properties.products.fields.price: 'x' is not a number", "column each_cost: "),
         ("currency: required; send an ISO 4217 code in properties.currency", "column money: "),
         ("timestamp, sentAt: too far apart", "column sold: "),
         ("identity: send a userId", "column card: "),

@@ -247,7 +247,7 @@ PLAIN: Final = {
         event="Product Viewed",
         properties={"product_id": "tea-1", "price": 12.5, "currency": "EUR", "brand": "B", "quantity": 1},
     ),
-    "an order of which more is said": message(
+    "an order with further properties": message(
         type="track",
         event="Order Completed",
         properties={

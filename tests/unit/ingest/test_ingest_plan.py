@@ -55,11 +55,11 @@ def test_without_a_plan_nothing_is_wrong() -> None:
 @pytest.mark.parametrize(
     ("schema", "reason"),
     [
-        ({"type": "sausage"}, "events.Sized.properties: no JSON Schema"),
+        ({"type": "sausage"}, "events.Sized.properties: not a JSON Schema"),
         ({"$ref": "https://example.com/schema"}, "only references within the schema"),
-        ({"$ref": "#/nowhere"}, "events.Sized.properties: no JSON Schema"),
+        ({"$ref": "#/nowhere"}, "events.Sized.properties: not a JSON Schema"),
         ({"description": "x" * 70_000}, "larger than 65536 bytes"),
-        ({"pattern": "("}, "events.Sized.properties: no JSON Schema"),
+        ({"pattern": "("}, "events.Sized.properties: not a JSON Schema"),
     ],
 )
 def test_a_plan_that_cant_be_used_says_where_and_why(schema: dict[str, Any], reason: str) -> None:

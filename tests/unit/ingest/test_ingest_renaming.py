@@ -58,7 +58,10 @@ def test_an_expression_that_does_not_fit_refuses_the_event() -> None:
 @pytest.mark.parametrize(
     ("events", "reason"),
     [
-        ({"a": Renamed(event="A", properties={"x": "lines["})}, r"events\.a\.properties\.x: 'lines\[' is no JMESPath"),
+        (
+            {"a": Renamed(event="A", properties={"x": "lines["})},
+            r"events\.a\.properties\.x: 'lines\[' is not a JMESPath",
+        ),
         ({"a": Renamed(event="A", properties={"x": "y" * 501})}, "501 characters; at most 500"),
         ({"a": Renamed(event="A", properties={str(n): "y" for n in range(101)})}, "101; at most 100"),
         ({str(n): Renamed(event="A") for n in range(501)}, "events: 501; at most 500"),

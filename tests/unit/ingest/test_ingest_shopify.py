@@ -131,7 +131,7 @@ def test_a_discount_on_a_whole_line_leaves_nothing_of_it_and_one_that_is_no_amou
     assert isinstance(placed.body, OrderPlaced)
     assert placed.body.items == (Item(sku="78", name="Gaiwan", quantity=1, unit_price_minor=3150, total_minor=0),)
     broken = {**LINES[1], "discount_allocations": [{"amount": "some"}]}
-    assert "a discount is no amount" in refusal_of(deliver("orders/create", {**ORDER, "line_items": [broken]}))
+    assert "a discount is not an amount" in refusal_of(deliver("orders/create", {**ORDER, "line_items": [broken]}))
 
 
 def test_of_an_updated_order_the_later_word_counts_and_its_time_stays_that_of_the_order() -> None:

@@ -1,4 +1,4 @@
-"""Signatures of webhooks: who signed exactly these bytes, with this secret, is heard; nobody else is."""
+"""Signatures of webhooks: a delivery is accepted only if exactly these bytes are signed with this secret."""
 
 import base64
 import hashlib
@@ -40,7 +40,7 @@ def check(
     secret: str | None = "",
     late: timedelta = timedelta(),
 ) -> None:
-    """Verifies a delivery; the secret is the format's own unless another one is said."""
+    """Verifies a delivery; the secret is the format's own unless another one is given."""
     text = SECRETS[form] if secret == "" else secret
     key = None if text is None else text.encode()
     registry.verify(form, key, Delivery(raw=body, headers=headers), now=NOW + late)
@@ -182,7 +182,7 @@ def test_a_signed_time_may_be_five_minutes_off_either_way_and_no_more(form: str,
 )
 def test_a_time_that_is_none_is_refused_as_one(form: str, stamp: str) -> None:
     headers = {"webhook-id": "m", "webhook-timestamp": stamp, "stripe-signature": f"t={stamp},v1=00"}
-    assert refusal(form, headers).endswith("is no time in seconds since 1970")
+    assert refusal(form, headers).endswith("is not a time in seconds since 1970")
 
 
 @pytest.mark.parametrize("form", TIMED)

@@ -242,8 +242,8 @@ def test_money_is_in_its_currencys_own_units(currency: str, amount: str, minor: 
         ({"id": ""}, "order_id: required"),
         ({"date_created_gmt": "29.01.2026 18:30"}, "properties.placed_at: not a time with a zone"),
         ({"line_items": [{"quantity": 1.5}]}, "body: Expected `int`, got `float` - at `$.line_items[0].quantity`"),
-        ({"refunds": [{"id": 1, "total": "some"}]}, "refunds.total: 'some' is no amount"),
-        ({"refunds": [{"id": 1}]}, "refunds.total: None is no amount"),
+        ({"refunds": [{"id": 1, "total": "some"}]}, "refunds.total: 'some' is not an amount"),
+        ({"refunds": [{"id": 1}]}, "refunds.total: None is not an amount"),
     ],
 )
 def test_an_order_that_is_not_right_is_refused_with_the_place(changes: dict[str, Any], reason: str) -> None:

@@ -21,7 +21,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 def checked(body: _Struct, *, at: str) -> _Struct:
-    """The body, if it is right, its times in UTC; raises `BadEvent`, naming the field under `at`."""
+    """Returns the body, if it is valid, its times in UTC. Raises `BadEvent`, naming the field under `at`."""
     for name in body.__struct_fields__:
         value = getattr(body, name)
         if value != "" or name not in MAY_BE_EMPTY.get(type(body), ()):

@@ -1,4 +1,4 @@
-"""A customer said how it was: `Feedback Submitted`. Its route is feedback's own, `POST /v1/feedback`."""
+"""A customer answered a survey: `Feedback Submitted`. Its route is feedback's own, `POST /v1/feedback`."""
 
 from decimal import Decimal
 from typing import Final, Literal

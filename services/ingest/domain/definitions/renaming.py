@@ -37,7 +37,7 @@ class Renaming:
         self._events = {name.lower(): (one.event, _compiled(name, one)) for name, one in events.items()}
 
     def apply(self, name: str, properties: bytes) -> tuple[str, bytes]:
-        """An event's name and properties in the words that are known here. Raises `BadEvent`."""
+        """Returns an event's name and properties as the catalogue names them. Raises `BadEvent`."""
         known = self._events.get(name.lower()) if self._events else None
         if known is None:
             return name, properties

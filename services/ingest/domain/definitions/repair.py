@@ -2,7 +2,7 @@
 
     {"set": {"properties.currency": {"value": "EUR"}, "properties.total": "properties.amount"}, "remove": ["context"]}
 
-`set` has the fields of a mapping: where the new value is found in the payload, or what it is. All of them are read
+`set` has the fields of a mapping: each says where in the payload the new value is found, or what it is. All are read
 before any is set.
 """
 
@@ -39,7 +39,7 @@ class Repair:
         self._remove = [name.split(".") for name in definition.remove]
 
     def apply(self, raw: bytes) -> bytes:
-        """The payload, repaired; raises `BadEvent` for one that is no JSON object."""
+        """Returns the payload, repaired. Raises `BadEvent` if it is not a JSON object."""
         try:
             payload = _decode(raw)
         except (msgspec.MsgspecError, RecursionError) as error:

@@ -29,7 +29,7 @@ BATCH_MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 SPECVERSION: Final = "1.0"
 OURS: Final = "rapport."
 
-# What anybody may say, by its name in any version; facts that only our own services know are not among them.
+# What any sender may say, by its name in any version. Facts that only our own services know are not among them.
 TYPES: Final[Mapping[str, type[Body]]] = {
     name: body for name, body in wire.BODIES.items() if body in FACTS and body not in (MessageSent, CustomEvent)
 }
@@ -83,7 +83,7 @@ _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def understand(raw: bytes, context: RequestContext) -> Understood:
-    """What a CloudEvent means; raises `BadEvent`, or what msgspec raises."""
+    """Returns what a CloudEvent means. Raises `BadEvent`, or what msgspec raises."""
     if len(raw) > context.max_event_bytes:
         limit = context.max_event_bytes
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
@@ -113,14 +113,14 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
 
 
 def message_id_of(source: str, event_id: str) -> str:
-    """CloudEvents are told apart by source and id together; here both become one id of bounded length."""
+    """Returns one id of bounded length for source and id, which together distinguish CloudEvents."""
     return hashlib.blake2b(f"{source}\n{event_id}".encode(), digest_size=24).hexdigest()
 
 
 def structured(attributes: Mapping[str, str], content_type: str, data: bytes) -> bytes:
-    """An event of the binary mode in the JSON format: its attributes (without `ce-`), and its data.
+    """Returns an event of the binary mode in the JSON format: its attributes (without `ce-`), and its data.
 
-    Raises `msgspec.DecodeError` for data that says to be JSON and is not: it could say attributes of its own.
+    Raises `msgspec.DecodeError` for data that is announced as JSON and is not: it could add attributes of its own.
     """
     members: dict[str, Any] = {**attributes}
     if content_type:
@@ -136,7 +136,7 @@ def structured(attributes: Mapping[str, str], content_type: str, data: bytes) ->
 
 
 def is_json(content_type: str) -> bool:
-    """Whether data of this content type is JSON; without one it is (CloudEvents, section 3.1.1)."""
+    """Returns whether data of this content type is JSON; without one it is (CloudEvents, section 3.1.1)."""
     media = content_type.partition(";")[0].strip().lower()
     return not media or media.endswith(("/json", "+json"))
 
@@ -168,7 +168,7 @@ def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes
 
 
 def _names_customer(name: str, value: Any) -> bool:
-    """Whether a property says who the event is about; a `customer` that is a text, say, is a property as any other."""
+    """Returns whether a property says who the event is about. A `customer` that is a text is a plain property."""
     return name == "customer" and isinstance(value, dict)
 
 
@@ -185,7 +185,7 @@ def _ours(type_: str, data: bytes, call: _Call) -> Body:
 
 
 def _call(event: CloudEvent, data: bytes, context: RequestContext) -> _Call:
-    """Who the event is about, as a call of the tracking API would say it."""
+    """Returns who the event is about, as a call of the tracking API would say it."""
     fields = _decode_data(data)
     try:
         customer = msgspec.convert(as_dict(fields.customer), Customer)

@@ -20,7 +20,7 @@ _OF_EXPORTS: Final = frozenset(
 )
 _MADE: Final = frozenset({NUMBER, "rows"})  # names that rows have beside their columns
 _RULE: Final = re.compile(r"^rules\[(\d+)\]\.fields\.([\w.]+)")
-SIMILAR: Final = 0.6  # of two names, from 0 to 1: above it one may have been meant for the other
+SIMILAR: Final = 0.6  # of two names, from 0 to 1: above it one may be a misspelling of the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Column:
 
 @lru_cache
 def columns_of(preset: str) -> tuple[Column, ...]:
-    """The columns of a preset, in the order in which it has them."""
+    """Returns the columns of a preset, in the order in which it has them."""
     document = PRESETS[preset]
     if document is None:
         return tuple(Column(one, one, "as it is") for one in Message.__struct_encode_fields__)
@@ -55,9 +55,9 @@ def _columns_of(rule: Rule) -> Iterator[Column]:
 
 
 def unknown(options: Options, found: Iterable[str]) -> str:
-    """Returns what is wrong with a file's columns, in words that tell what to do; empty if nothing is.
+    """Returns what is wrong with a file's columns and what to do about it; empty if nothing is wrong.
 
-    A mapping says itself which columns it wants: only a preset's are judged.
+    A mapping names the columns that it reads, so only the columns of a preset are judged.
     """
     if not options.preset:
         return ""
@@ -74,7 +74,7 @@ def unknown(options: Options, found: Iterable[str]) -> str:
 
 
 def notes(options: Options, found: Iterable[str]) -> list[str]:
-    """Returns what a mapping and a file's columns have not in common, in sentences; no reason to refuse it."""
+    """Returns sentences on how a mapping and a file's columns differ. They are no reason to refuse the file."""
     if options.mapping is None:
         return []
     there = list(dict.fromkeys(found))
@@ -116,7 +116,7 @@ def _plain(name: str) -> str:
 
 
 def named(text: str, document: Document | None) -> str:
-    """The reason for which a row was refused, with the columns before it that it is about, as the file calls them."""
+    """Returns the reason why a row was refused, after the columns that it is about, by their names in the file."""
     if document is None:
         return text
     found = _RULE.match(text)

@@ -1,4 +1,4 @@
-"""A message of the tracking API as its sender means it: what kind of call it is, and what that says."""
+"""A message of the tracking API as its sender means it: which kind of call it is, and what it says."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -22,11 +22,11 @@ MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
 
 
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it is meant, before it is judged. `name` and `properties` are what a tracking plan speaks of.
+    """One event as it is understood, before it is judged. A tracking plan judges `name` and `properties`.
 
-    `merges`: all whom it names are meant to be one customer. `address` is the mail address that it gives, in its normal
-    form, of a source that may say addresses. `unread_phone`: it gives a telephone number that should link the customer,
-    and can't be read.
+    `merges`: the sender says that all whom the event names are one customer. `address` is the mail address that it
+    gives, in its normal form, if the source may say addresses. `unread_phone`: it gives a telephone number that should
+    link the customer, and can't be read.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def understand(raw: bytes, request_context: RequestContext) -> Understood:
-    """What these bytes mean; raises `BadEvent`, or what msgspec and arithmetic raise."""
+    """Returns what these bytes mean. Raises `BadEvent`, or what msgspec and arithmetic raise."""
     message = messages.parse(raw)
     kind = request_context.type or message.type or ""
     rule = RULES.get(kind)
@@ -88,7 +88,7 @@ def _message_id(message: Message, request_context: RequestContext) -> str:
     return found or request_context.new_message_id()
 
 
-# What each kind of call says: its name, its typed event, and the properties that a plan judges
+# For each kind of call: its name, its typed event, and the properties that a plan judges
 
 Rule = Callable[[Call], tuple[str, Body, bytes]]
 
@@ -168,7 +168,7 @@ def _consent(context: Context) -> dict[str, bool]:
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     if kind != "alias":
         return identity.identities(call.message, call.traits, trusted=call.request_context.trusted)
-    # The old name of a customer is the one they had before they were known, or a former user id: profile finds out.
+    # The old name is the customer's from before they were known, or a former user id: profile finds out which.
     old = identity.named(Namespace.ANONYMOUS_ID, call.message.previous_id, at="previousId")
     new = identity.named(Namespace.USER_ID, call.message.user_id, at="userId")
     if old is None or new is None:

@@ -19,7 +19,7 @@ from services.ingest.domain.values import identity, phone
 from services.ingest.domain.values.message import Context, Message, decode_object
 from shared.contracts.events import CustomEvent
 
-# Texts that must say something: an empty one would be taken for one that was left out.
+# Texts that must not be empty: an empty one would be taken for one that was left out.
 _REQUIRED: Final = {
     path: [field.name for field in msgspec.structs.fields(route.body) if field.required and field.type is str]
     for path, route in TYPED_ROUTES.items()
@@ -77,7 +77,7 @@ def _read(path: str, raw: bytes) -> Fact:
 
 
 def fingerprint(path: str, raw: bytes) -> bytes:
-    """Returns a digest of what a body says, however it is spaced and in whichever order; raises what msgspec raises."""
+    """Returns a digest of a body, whatever its spacing and the order of its members. Raises what msgspec raises."""
     return hashlib.blake2b(_encode(_decoders[path](raw)), digest_size=16).digest()
 
 
@@ -96,7 +96,7 @@ def _message_id(path: str, fact: Fact, idempotency_key: str) -> str:
 
 
 def _named(text: str) -> str:
-    """What msgspec says of a place, with the place as people write it."""
+    """Returns an error of msgspec with its place as people write it."""
     return text.replace("`$.", "`").replace("`$`", "the body")
 
 
@@ -117,7 +117,7 @@ _PLACES: Final = (
 
 
 def placed(path: str, text: str) -> str:
-    """Returns what is wrong with an event in the words of the typed body that it came from."""
+    """Returns a refusal's text with the field names of the typed body that the event came from."""
     has_properties = "properties" in TYPED_ROUTES[path].body.__struct_fields__
     for theirs, ours in _PLACES:
         if not (has_properties and theirs.startswith("properties.")):

@@ -23,7 +23,7 @@ MAX_REMEMBERED_BYTES: Final = 1_024  # of one context
 
 
 class EventContext(msgspec.Struct, frozen=True):
-    """The surroundings of an event: as they were said, as the bus carries them, and these as they are written."""
+    """The context of an event: as its sender sent it, as the bus carries it, and that as it is written."""
 
     sent: message.Context
     known: Context | None
@@ -31,10 +31,10 @@ class EventContext(msgspec.Struct, frozen=True):
 
 
 class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds for every event of one request. `type` is set where the address says it.
+    """What holds for every event of one request. `type` is set if the address names it.
 
-    `address` and `user_agent` are those of the connection: a browser's own, where the source is a public one. `country`
-    is the source's own, by which national telephone numbers are read whose customer says none.
+    `address` and `user_agent` are those of the connection: a browser's own, if the source is public. `country` is the
+    source's own: by it the national telephone numbers of customers without a country are read.
     """
 
     source_id: UUID
@@ -65,16 +65,16 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def source_name(self) -> str:
-        """The source's id, as events say it."""
+        """The source's id, as events carry it."""
         return str(self.source_id)
 
     @property
     def event_id(self) -> Callable[[str], QuickUUID]:
-        """What gives a message of this source its event's id."""
+        """The function that makes an event's id of the id of a message of this source."""
         return event_ids(self.source_id)
 
     def event_context(self, raw: bytes) -> EventContext:
-        """What an event's context says, with the batch's own around it; raises what msgspec raises.
+        """Returns the context of an event, merged into that of its batch. Raises what msgspec raises.
 
         The events of a request mostly share one context: each is read once.
         """

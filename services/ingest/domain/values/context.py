@@ -1,4 +1,4 @@
-"""The event_context of an event: read leniently, because nothing said here may cost the event itself."""
+"""The context of an event: read leniently, because nothing in it may cost the event itself."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -22,12 +22,12 @@ NOTHING: Final = Context()
 
 
 def nowhere(_: str) -> Geo | None:
-    """Where an address lies when no database says it."""
+    """Returns where an address lies when there is no database: None."""
     return None
 
 
 def event_context(sent: SentContext, *, address: str, user_agent: str, locate: Locate) -> Context | None:
-    """What is known of an event's surroundings; None if that is nothing. Never raises.
+    """Returns what is known of an event's context; None if that is nothing. Never raises.
 
     `address` and `user_agent` are the connection's, for what the sender does not say itself.
     """
@@ -50,7 +50,7 @@ def event_context(sent: SentContext, *, address: str, user_agent: str, locate: L
 
 @lru_cache(REMEMBERED)
 def agent(user_agent: str) -> Agent:
-    """What a user agent says of itself; `bot` is set for crawlers, monitors, and browsers that nobody looks at."""
+    """Returns what a user agent says of itself. `bot` is set for crawlers, monitors and browsers without a person."""
     found = ua_parser.parse(user_agent)
     browser, os, device = found.user_agent, found.os, found.device
     return Agent(
@@ -68,7 +68,7 @@ def _version(*parts: str | None) -> str:
 
 
 def _app(os: Mapping[str, Any], device: Mapping[str, Any]) -> Agent | None:
-    """What a phone's SDK says in place of a user agent."""
+    """Returns what a phone's SDK says in place of a user agent."""
     if not os and not device:
         return None
     model = short(device.get("model")) or short(device.get("type"))
@@ -84,7 +84,7 @@ def _page(sent: Mapping[str, Any]) -> Page | None:
 
 
 def _campaign(sent: Mapping[str, Any], page: Page | None) -> Campaign | None:
-    """The campaign that the SDK read, or else the UTM parameters in the page's address."""
+    """Returns the campaign that the SDK read, or else the UTM parameters in the page's address."""
     named = sent or (utm(page.search or query_of(page.url)) if page else {})
     found = {name: value for name in _CAMPAIGN if (value := short(named.get(name)))}
     return Campaign(**found) if found else None
@@ -94,7 +94,7 @@ _CAMPAIGN: Final = ("name", "source", "medium", "term", "content")
 
 
 def utm(query: str) -> Mapping[str, str]:
-    """The UTM parameters in a query, named as a campaign's parts."""
+    """Returns the UTM parameters in a query, named as a campaign's parts."""
     if "utm_" not in query:
         return {}
     parameters = {name: value for name, value in parse_qsl(query) if name.startswith("utm_")}
@@ -103,7 +103,7 @@ def utm(query: str) -> Mapping[str, str]:
 
 
 def query_of(url: str) -> str:
-    """The query of an address, without its `?`; empty for what is no address."""
+    """Returns the query of an address, without its `?`; empty if it is not an address."""
     return url.partition("#")[0].partition("?")[2]
 
 
@@ -113,5 +113,5 @@ def _library(sent: Mapping[str, Any]) -> str:
 
 
 def short(value: Any) -> str:
-    """A scalar as a text, cut where it is longer than any that is meant; anything else is empty."""
+    """Returns a scalar as a text, cut at `MAX_LENGTH`; empty for anything else."""
     return text(value)[:MAX_LENGTH] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""
