@@ -12,17 +12,17 @@ INBOUND: Final = "rapport.inbound.v1"
 
 ALL: Final = (EVENTS, PROFILE_EVENTS, PROFILES, SEGMENTS)
 
-# Of a dead letter, which is a record with more headers around it: a broker takes records of 1 MiB by default.
+# Of a dead letter, which is a record with more headers: a broker takes records of 1 MiB by default.
 MAX_LETTER_BYTES: Final = 16 * 1024 * 1024
 
 PARTITIONS: Final = 6  # fixed at creation: a customer's key must not move to another partition
 
 
 def dead_letters(service: str) -> str:
-    """The topic that keeps what `service` could not take in."""
+    """Returns the topic that keeps what `service` could not take in."""
     return f"rapport.{service}.dlq.v1"
 
 
 def is_dead_letters(topic: str) -> bool:
-    """Whether a topic is one of those."""
+    """Returns whether a topic is one of those."""
     return topic.endswith(".dlq.v1")
