@@ -402,7 +402,7 @@ async def test_payloads_are_forgotten_after_some_days(ingest: Ingest) -> None:
 @pytest.mark.parametrize(
     ("repair", "reason"),
     [
-        ({"set": {"a": "b["}}, "no JMESPath"),
+        ({"set": {"a": "b["}}, "not a JMESPath"),
         ({"colour": "red"}, "unknown field"),
         ({"remove": "a"}, "Expected `array`"),
     ],

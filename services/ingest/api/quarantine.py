@@ -67,7 +67,7 @@ async def one(database: Db, payload_id: UUID) -> QuarantinedOut:
 
 @router.post("/release", dependencies=[requires("ingest:write")], summary="Release many, by source, reason or import")
 async def release_many(database: Db, intake: At, caller: Caller, body: ReleaseManyIn) -> ReleasedManyOut:
-    """Releases the oldest held payloads, each in its own transaction. Those that are still refused stay held."""
+    """Releases the oldest held payloads, each in its own transaction. Those still refused stay, with their reason."""
     quarantine.repair_of(body.repair)  # an invalid one is refused even if there is nothing to release
     async with database.work() as work:
         chosen = await quarantine.chosen(

@@ -24,7 +24,7 @@ from services.ingest.domain.catalogue.registry import FAST_RULES
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats.tracking import MAX_MESSAGE_ID_LENGTH
-from services.ingest.domain.judge import MAX_NAME_LENGTH, NOT_RIGHT
+from services.ingest.domain.judge import INVALID_DATA, MAX_NAME_LENGTH
 from services.ingest.domain.request.body import MAX_BATCH_EVENTS
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, times
@@ -206,7 +206,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
                 headers.append(wire.unverified_header())
             headers += trace
             value = wire.encode_value(body, identities, stamped, surroundings.written)
-        except (TypeError, BadEvent, *NOT_RIGHT):  # a TypeError, if what should be a text is not one
+        except (TypeError, BadEvent, *INVALID_DATA):  # a TypeError, if what should be a text is not one
             return None
         return Ready(topics.EVENTS, customer.key, value, headers, 0, event_id, violation)
 

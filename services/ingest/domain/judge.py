@@ -18,7 +18,7 @@ from shared.contracts.events import ConsentChanged
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
 # What msgspec, arithmetic and text raise on invalid data.
-NOT_RIGHT: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
+INVALID_DATA: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 
 
 class Normal(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
     try:
         return _judged(tracking.understand(raw, context), context, place)
-    except NOT_RIGHT as error:
+    except INVALID_DATA as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 
@@ -56,7 +56,7 @@ def judged(understood: Understood, context: RequestContext, *, place: int = 0) -
     """
     try:
         return _judged(understood, context, place)
-    except NOT_RIGHT as error:
+    except INVALID_DATA as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 

@@ -18,7 +18,7 @@ from services.ingest.domain.formats.files import BEYOND
 from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated
 from services.ingest.domain.formats.webhooks.registry import TELLING_HEADERS, VENDORS
-from services.ingest.domain.judge import NOT_RIGHT
+from services.ingest.domain.judge import INVALID_DATA
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values.message import keepable, text
 
@@ -73,7 +73,7 @@ def meaning(payload: Payload, context: RequestContext, form: str, mapper: Mapper
     keepable(payload.raw, at="event" if payload.way in _EVENTS else "body")
     try:
         return _MEANINGS[payload.way](payload, context, form, mapper)
-    except NOT_RIGHT as error:
+    except INVALID_DATA as error:
         raise BadEvent(Reason.MALFORMED, f"body: {error}") from None
 
 
