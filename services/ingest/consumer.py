@@ -1,4 +1,4 @@
-"""What ingest hears on Kafka: records of upstream systems, on a topic of their own."""
+"""What ingest reads from Kafka: records of upstream systems, on a topic of their own."""
 
 from typing import Final
 
@@ -12,6 +12,6 @@ READS: Final = (INBOUND,)
 decode: Final = inbound.decode
 
 
-def handlers(hearing: InboundHandler) -> Handlers:
-    """Event class -> use case."""
-    return {Inbound: hearing.hear}
+def handlers(inbound_handler: InboundHandler) -> Handlers:
+    """Returns the use case by the class of its event."""
+    return {Inbound: inbound_handler.handle}

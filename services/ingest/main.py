@@ -21,14 +21,14 @@ from shared.service import process
 from shared.service.clock import Clock, SystemClock
 from shared.service.command_line import Command
 
-DESCRIPTION = "Takes events in, whichever way they come, and says of each what became of it."
+DESCRIPTION = "Accepts events, whichever way they come, and reports what became of each."
 MEBIBYTE = 1 << 20
 
 
 def build(
     settings: IngestSettings, clock: Clock | None = None, *, producer: Publisher | None = None
 ) -> process.Service:
-    """An ingest service, wired but not started. Tests give a `producer` of their own."""
+    """Returns an ingest service, wired but not started. Tests give a `producer` of their own."""
     clock = clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds))
     vault, stats = vault_of(settings), SourceStats()
     secret = settings.partition_secret.get_secret_value().encode()
@@ -83,7 +83,7 @@ def build(
 
 
 def importer(settings: IngestSettings, service: process.Service, vault: Vault) -> Importer:
-    """What works on files."""
+    """Returns the importer of files."""
     secret = settings.partition_secret.get_secret_value().encode()
     return Importer(
         service.database,
@@ -96,7 +96,7 @@ def importer(settings: IngestSettings, service: process.Service, vault: Vault) -
 
 
 def vault_of(settings: IngestSettings) -> Vault:
-    """What keeps webhook secrets."""
+    """Returns the vault of webhook secrets."""
     return Vault(settings.secrets_keys())
 
 
@@ -124,5 +124,5 @@ COMMANDS: Final = {
 
 
 def main() -> int:
-    """The command line."""
+    """Runs the command line. Returns the exit status."""
     return process.main("ingest", IngestSettings, build, commands=COMMANDS)

@@ -65,7 +65,7 @@ class Source(Base):
 
 
 class WriteKey(Base):
-    """RECORD: a key that a source may use; after a rotation the old one for a while yet."""
+    """RECORD: a key that a source may use; after a rotation the old key works for a while yet."""
 
     __tablename__ = "write_keys"
     __table_args__ = (Index("write_keys_source_id", "source_id"),)
@@ -180,7 +180,7 @@ class TailEvent(Base):
 
 
 class OrderOwner(Base):
-    """RECORD: whose an order is, of shops whose webhooks say that once and speak of the order's refunds without it."""
+    """RECORD: whose an order is, of shops whose webhooks name the customer once, and not with the order's refunds."""
 
     __tablename__ = "order_owners"
 
@@ -191,7 +191,7 @@ class OrderOwner(Base):
 
 
 class FactKey(Base):
-    """RECORD: what was said under an idempotency key of a typed route, for `KEYS_KEPT`. The key made the event's id."""
+    """RECORD: the body sent under an idempotency key of a typed route, for `KEYS_KEPT`. The key made the event's id."""
 
     __tablename__ = "fact_keys"
     __table_args__ = (Index("fact_keys_at", "at"),)

@@ -12,7 +12,7 @@ class IngestSettings(Settings):
     """Environment variables of the ingest service."""
 
     public_host: PublicHost = Field(
-        "", description="host[:port] that SDKs are told to send to; by default the one that they asked at"
+        "", description="host[:port] that SDKs are told to send to; by default the host that they asked"
     )
     secrets_key: SecretStr = Field(
         SecretStr(""),
@@ -26,19 +26,19 @@ class IngestSettings(Settings):
     spool_megabytes: int = Field(
         512,
         ge=0,
-        description="what PostgreSQL keeps while the broker is away, and with KAFKA_VOLATILE until all was read, above "
-        "which ingest answers 503; 0: no spool",
+        description="what PostgreSQL keeps while the broker is away, and with KAFKA_VOLATILE until all is read; above "
+        "it ingest responds with 503; 0: no spool",
     )
     public_events_per_second: int = Field(
         2_000,
         ge=0,
-        description="what each public source may send that has no `events_per_second` of its own: on average, with a "
+        description="the limit of each public source that has no `events_per_second` of its own: on average, with a "
         "burst of 2 s, by each process; 0: no limit",
     )
     address_events_per_second: int = Field(
         100,
         ge=0,
-        description="what one client address (of IPv6 a /64) may send with public keys, to all sources together: on "
+        description="the limit of one client address (of IPv6 a /64) with public keys, to all sources together: on "
         "average, with a burst of 10 s, by each process; 0: no limit. Server keys are not counted",
     )
     quarantine_days: int = Field(90, ge=1, description="how long refused payloads are kept")
@@ -52,25 +52,25 @@ class IngestSettings(Settings):
         return value
 
     def secrets_keys(self) -> list[str]:
-        """The keys, the one that encrypts first."""
+        """Returns the keys, the one that encrypts first."""
         return [key.strip() for key in self.secrets_key.get_secret_value().split(",") if key.strip()]
 
     @field_validator("secrets_key")
     @classmethod
-    def _are_keys(cls, said: SecretStr) -> SecretStr:
-        for key in filter(None, map(str.strip, said.get_secret_value().split(","))):
+    def _are_keys(cls, value: SecretStr) -> SecretStr:
+        for key in filter(None, map(str.strip, value.get_secret_value().split(","))):
             try:
                 Fernet(key)
             except ValueError:
                 raise ValueError("must be Fernet keys: 32 random bytes each, in URL-safe base64") from None
-        return said
+        return value
 
     @field_validator("geoip_database")
     @classmethod
-    def _is_database(cls, said: str) -> str:
-        if said:
+    def _is_database(cls, value: str) -> str:
+        if value:
             try:
-                maxminddb.open_database(said).close()
+                maxminddb.open_database(value).close()
             except (OSError, maxminddb.InvalidDatabaseError) as error:
                 raise ValueError(f"can't be read as a MaxMind database: {error}") from None
-        return said
+        return value

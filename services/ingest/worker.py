@@ -41,7 +41,7 @@ Progress = Callable[[Batch], None]
 
 @dataclass
 class StatsWriter:
-    """Writes down what its process has counted, and forgets what was kept long enough."""
+    """Writes down what its process has counted, and deletes what was kept long enough."""
 
     database: Database
     stats: SourceStats
@@ -77,14 +77,14 @@ class StatsWriter:
                 await source_stats.forget_tail(work, before=work.now - TAIL_KEPT)
         except DATABASE_ERRORS as error:
             if isinstance(error, DBAPIError) and refuses_data(error):
-                # It would be refused for ever, and all figures of all sources with it.
+                # It would be refused for ever, and with it the figures of all sources.
                 log.error("stats_writer.figures_dropped", error=str(error.orig))
                 return
             self.stats.put_back(gathered)
             log.warning("stats_writer.waits_for_postgresql", error=repr(error))
 
     async def _forget(self) -> bool:
-        """Whether there may be more to forget."""
+        """Returns whether there may be more to forget."""
         async with self.database.work() as work:
             forgotten = await quarantine.forget(work, keep=self.keep) + await fact_keys.forget(work)
             return forgotten > 0
@@ -94,9 +94,9 @@ class StatsWriter:
 class Importer:
     """Imports files: those that were uploaded, in a loop, and any other by hand.
 
-    Guarantee: an event of the file is published under the same id however often its import is cut off and goes on.
-    With `outbox_bytes` events go to the outbox, in the transaction that notes how far the file is read, as long as less
-    than that is there: so it is for a broker that keeps nothing.
+    Guarantee: an event of the file is published under the same id, however often its import is cut off and goes on.
+    With `outbox_bytes`, for a broker that keeps nothing, events go to the outbox in the transaction that notes how far
+    the file is read, as long as less than that many bytes are there.
     """
 
     database: Database
@@ -108,7 +108,7 @@ class Importer:
     holder: UUID = field(default_factory=uuid4)
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Works on uploaded files until stopped; one that is not done then is gone on with by another process."""
+        """Works on uploaded files until stopped. Another process goes on with one that is not done then."""
         await repeat(
             partial(self._next, stop),
             stop,
@@ -139,7 +139,7 @@ class Importer:
             await self.work_on(row, Path(file.name), stop=stop)
 
     async def work_on(self, row: Any, path: Path, *, stop: asyncio.Event, progress: Progress = lambda _: None) -> bool:
-        """Imports a file that this process holds, from where it was; whether it came to its end."""
+        """Imports a file that this process holds, from where it was. Returns whether it came to its end."""
         options = imports.options_of(row["options"])
         async with self.database.work() as work:
             source = sources.compiled(await sources.one(work, row["source_id"]), self.vault)
@@ -173,7 +173,7 @@ class Importer:
         )
 
     async def _has_room(self, row: Any, stop: asyncio.Event) -> bool:
-        """Waits until the outbox takes more, holding the import meanwhile; False if it was stopped before."""
+        """Waits until the outbox accepts more, holding the import meanwhile. Returns False if it was stopped before."""
         while self.outbox_bytes is not None:
             async with self.database.work() as work:
                 if await triage.spooled_bytes(work) < self.outbox_bytes:

@@ -25,7 +25,7 @@ CARRIED: Final[dict[str, tuple[type[Body], ...]]] = {
     topics.SEGMENTS: (TierChanged, StageChanged),
 }
 
-# CloudEvents attributes, as headers; those after the first six are there when they say something.
+# CloudEvents attributes, as headers. Those after ce_sourcekind are left out if they are empty or false.
 HEADERS: Final = {
     "ce_specversion": "1.0",
     "ce_id": "the event's id: uuid5(source id, messageId)",
@@ -47,7 +47,7 @@ HEADERS: Final = {
 
 
 def document() -> dict[str, Any]:
-    """The whole document."""
+    """Returns the whole document."""
     _, schemas = msgspec.json.schema_components([*TYPE_NAMES, Context], ref_template="#/components/schemas/{name}")
     for body in (*FACTS, *CHANGES):
         schemas[body.__name__].setdefault("description", (body.__doc__ or "").strip())
@@ -81,7 +81,7 @@ def document() -> dict[str, Any]:
                             "stated_at": {
                                 "type": "string",
                                 "format": "date-time",
-                                "description": "when it happened by the sender's clock, before any correction",
+                                "description": "when it happened by the sender's clock, before that was corrected",
                             },
                             "context": {"$ref": "#/components/schemas/Context"},
                         },

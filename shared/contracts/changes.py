@@ -8,17 +8,17 @@ from msgspec import Meta
 
 from shared.contracts.events import Body
 
-# What a customer can reach: a version counts the events of one, and 2^40 are 35 years at 1,000 a second. One that is
-# put higher would have everything after it taken for old.
+# What a customer can reach: a version counts the events of one, and 2^40 are 35 years at 1,000 a second. With a
+# higher one everything after it would be taken for old.
 MAX_VERSION: Final = 1 << 40
 Version = Annotated[int, Meta(ge=0, le=MAX_VERSION)]
 
 
 class ContactPoint(Body, frozen=True):
-    """An address or number at which a customer can be reached, by the word of a trusted source.
+    """An address or number at which a customer can be reached, as a trusted source stated it.
 
     `verified`: the shop says that the customer has shown it to be theirs. `stated_at` is when a trusted source named it
-    last; None where that was before the time was kept.
+    last; None if that was before the time was kept.
     """
 
     namespace: Literal["email", "phone"]
@@ -40,9 +40,9 @@ class ProfileChanged(Body, frozen=True):
     """A profile's state after a batch of events. A reader keeps the highest `version` it has seen.
 
     Bounded: at most 20 values a namespace, 20 contact points, 100 traits and 100 consents; money by currency, in minor
-    units. `contact_points` come from trusted sources alone, the one to be used first; `public_traits` names those
-    traits whose value only a public key says; `consents` is all consent, of which `consent` is that to marketing, by
-    channel. These three are None in a record of a writer that did not tell them.
+    units. `contact_points` come from trusted sources alone, in the order in which to use them; `public_traits` names
+    the traits whose value comes from a public key alone; `consents` is all consent, and `consent` the part of it
+    that is to marketing, by channel. These three are None in a record of a writer that did not have them.
     """
 
     profile_id: UUID
@@ -65,8 +65,8 @@ class ProfileMerged(Body, frozen=True):
     """`loser` is now a name for `survivor`, for ever.
 
     `verified`: a trusted source joined the two, and one had given the loser a user id, a mail address or a phone number
-    before. Only then does a customer's token for the loser open the survivor. False in a record of a writer that did
-    not tell.
+    before. Only then does a customer's token for the loser open the survivor. False in a record of a writer that
+    did not have it.
     """
 
     loser: UUID
@@ -75,9 +75,9 @@ class ProfileMerged(Body, frozen=True):
 
 
 class ConfirmationRequested(Body, frozen=True):
-    """A visitor of a public source agreed, and gave an address; who has that mailbox is to be asked whether that is so.
+    """A visitor of a public source agreed, and gave an address; the owner of that mailbox is asked to confirm it.
 
-    `profile_id` is the visitor's, who may be somebody else. `requested_by` is the event that states it.
+    `profile_id` is the visitor's, who may be somebody else. `requested_by` is the event in which the visitor agreed.
     """
 
     profile_id: UUID

@@ -1,7 +1,7 @@
 """Consent: to a channel and a purpose, granted or withdrawn.
 
-A pair is spelt `channel` where its purpose is marketing, and `channel:purpose` otherwise. So what was stated by channel
-alone, before there were purposes, means marketing, wherever it is kept.
+A pair is spelt `channel` where its purpose is marketing, and `channel:purpose` otherwise. So consent by channel
+alone, from before there were purposes, means marketing wherever it is kept.
 """
 
 import re
@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 
 
 def pair_of(spelt: str) -> Pair:
-    """The pair that is spelt so: with no purpose it is marketing."""
+    """Returns the pair with this spelling; without a purpose it is marketing."""
     channel, _, purpose = spelt.partition(":")
     return Pair(channel, purpose or MARKETING)
 

@@ -1,4 +1,4 @@
-"""The envelope: whose event it is, who says it, when it happened and when it came in."""
+"""The envelope: whom an event is about, who sends it, when it happened and when it came in."""
 
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -16,10 +16,10 @@ from shared.contracts.context import Context
 from shared.contracts.events import Body
 from shared.contracts.identity import Identity, Namespace
 
-QuickUUID = _UUID  # made and written several times as fast as Python's own, for which it can't stand
+QuickUUID = _UUID  # several times as fast as Python's own to make and to write; it can't replace that
 
 REMEMBERED_SOURCES: Final = 1_024
-MAX_CAUSATION_DEPTH: Final = 8  # a rule that answers its own answer must end somewhere
+MAX_CAUSATION_DEPTH: Final = 8  # a rule that is set off by its own result must end somewhere
 
 
 class SourceKind(StrEnum):
@@ -37,12 +37,13 @@ PUBLIC_MAY_SAY: Final[frozenset[type[Body]]] = frozenset(body for body in events
 
 
 def may_say(kind: SourceKind, body: type[Body]) -> bool:
-    """Whether a source of this kind is believed when it says this; otherwise its event is a claim."""
+    """Returns whether a source of this kind is believed when it says this; otherwise its event is unverified."""
     return kind is not SourceKind.PUBLIC or body in PUBLIC_MAY_SAY
 
 
 def may_say_of(kind: SourceKind, body: type[Body], identities: Iterable[Identity]) -> bool:
-    """Whether a source of this kind is believed when it says this of that customer; otherwise its event is a claim.
+    """Returns whether a source of this kind is believed when it says this of that customer; otherwise its event is
+    unverified.
 
     An opinion is somebody's own: a public key may give one for the visitor whom an anonymous id names, and for nobody
     who is known by more.
@@ -63,12 +64,12 @@ class Stamp(msgspec.Struct, frozen=True, order=True, array_like=True):
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it travels. Times are aware and in UTC.
 
-    `occurred_at` is never later than `received_at`; `stated_at` is when the sender said that it happened, before its
-    clock was corrected. `profile_id`, `origin` and `sequence` are set once a profile
-    owns the event: within one (partition, origin) sequences only grow, so a reader skips what is not above the
-    highest it has seen. `claim` marks what the source is not believed for: kept, shown, and folded into no figure.
-    `merges` marks an explicit merge: the sender says that all whom the event names are one customer, and that an
-    anonymous id among them may be a former user id.
+    `occurred_at` is never later than `received_at`; `stated_at` is when it happened by the sender's clock, before that
+    was corrected. `profile_id`, `origin` and `sequence` are set once a profile owns the event: within one (partition,
+    origin) sequences only grow, so a reader skips what is not above the highest it has seen. `unverified` marks an
+    event that the source is not believed for: it is kept and shown, and folded into no figure. `merges` marks an
+    explicit merge: the sender says that all whom the event names are one customer, and that an anonymous id among them
+    may be a former user id.
     """
 
     event_id: UUID
@@ -92,17 +93,17 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def stamp(self) -> Stamp:
-        """Where this event stands among others that speak of the same thing."""
+        """The place of this event among others about the same thing."""
         return Stamp(TRUST[self.source_kind], self.occurred_at, self.event_id)
 
 
 def event_id(source_id: UUID, message_id: str) -> UUID:
-    """The id of a source's message: the same message always gets the same id, whoever computes it."""
+    """Returns the id of a source's message: the same message always gets the same id, whoever computes it."""
     return as_uuid(event_ids(source_id)(message_id))
 
 
 def event_ids(source_id: UUID) -> Callable[[str], QuickUUID]:
-    """`event_id` for many messages of one source, as ids that are quickly made and written."""
+    """Returns `event_id` for many messages of one source, as ids that are quick to make and to write."""
     return partial(uuid5, _namespace(source_id))
 
 
@@ -112,19 +113,19 @@ def _namespace(source_id: UUID) -> QuickUUID:
 
 
 def as_uuid(quick: QuickUUID) -> UUID:
-    """The same id as Python's own, in a third of the time that its own takes."""
+    """Returns the same id as a UUID of Python, in a third of the time that Python takes."""
     return msgspec.convert(quick.bytes, UUID)
 
 
 def dominant_cause(one: Event | None, other: Event) -> Event:
-    """Of two causes of one change, the live one, then the later: a live event must not hide behind a replayed one."""
+    """Returns of two causes of a change the live one, then the later: a replayed event must not hide a live one."""
     if one is None:
         return other
     return max(one, other, key=lambda event: (not event.historical, event.received_at, event.event_id))
 
 
 def derived_id(cause_id: UUID, kind: str, definition_id: str, version: int) -> UUID:
-    """The id of what a rule made of an event: deciding again makes the same fact, not a second one."""
+    """Returns the id of the fact that a rule made of an event: deciding again makes the same fact, not a second one."""
     return as_uuid(uuid5(QuickUUID(cause_id.hex), f"{kind}/{definition_id}/{version}"))
 
 
@@ -132,5 +133,5 @@ _SERVICES: Final = UUID("6c0f0a52-2f0b-5c7e-9a53-9d1d6f3c1a10")  # namespace of 
 
 
 def service_source(service: str) -> UUID:
-    """The source id under which a Rapport service publishes facts."""
+    """Returns the source id under which a Rapport service publishes facts."""
     return as_uuid(uuid5(_namespace(_SERVICES), service))

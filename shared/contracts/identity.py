@@ -46,7 +46,7 @@ class Identity(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fals
 
 
 def is_placeholder(value: str) -> bool:
-    """Returns whether `value` is one of the things systems send when they know nobody."""
+    """Returns whether `value` is one of those that systems send if they know nobody."""
     folded = value.strip().casefold()
     return folded in PLACEHOLDERS or not folded.strip("0-")
 
@@ -61,21 +61,22 @@ def best(identities: Iterable[Identity]) -> Identity | None:
 
 
 def canonical_id(merges: Mapping[UUID, UUID], profile_id: UUID) -> UUID:
-    """Returns the profile that stands for this one in the end, given into which each loser was merged."""
+    """Returns the profile that this one was finally merged into, given into which each loser was merged."""
     while profile_id in merges:
         profile_id = merges[profile_id]
     return profile_id
 
 
 def way(merges: Mapping[UUID, UUID], profile_id: UUID) -> Iterator[UUID]:
-    """Yields the losers on the way from this profile to the one that stands for it in the end, itself first."""
+    """Yields the losers on the way from this profile to the one that it was finally merged into, itself first."""
     while profile_id in merges:
         yield profile_id
         profile_id = merges[profile_id]
 
 
 def partition_key(identity: str, *, secret: bytes) -> bytes:
-    """A keyed hash (BLAKE2b, 16 bytes) of an identity: equal identities meet in one partition, unread by others.
+    """Returns a keyed hash (BLAKE2b, 16 bytes) of an identity: equal identities meet in one partition, and nobody else
+    can read them.
 
     Source: RFC 7693, keyed mode. At most 64 bytes of `secret` are used.
     """

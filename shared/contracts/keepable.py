@@ -1,9 +1,9 @@
 """What every part of the platform can keep and read back: PostgreSQL's `text` and `jsonb`, msgspec, and browsers.
 
-Whatever comes in goes through here before it is taken, so that nothing is acknowledged that a later reader must
-refuse. JSON is keepable if it is well formed (RFC 8259), in UTF-8 with whole pairs of surrogates, without U+0000
-(which PostgreSQL's `text` can't hold), not nested deeper than `MAX_DEPTH`, with names of at most `MAX_NAME_LENGTH`
-characters, and with numbers that are whole ones of at most `MAX_DIGITS` digits, or that a double can hold.
+All input is checked here before it is accepted, so that nothing is acknowledged that a later reader must refuse. JSON
+is keepable if it is well formed (RFC 8259), in UTF-8 with whole pairs of surrogates, without U+0000 (which PostgreSQL's
+`text` can't hold), not nested deeper than `MAX_DEPTH`, with names of at most `MAX_NAME_LENGTH` characters, and with
+numbers that are whole ones of at most `MAX_DIGITS` digits, or that a double can hold.
 
 Everything here takes time linear in its input.
 """
@@ -22,7 +22,7 @@ REPLACEMENT: Final = "\ufffd"
 
 MAX_PLACE_LENGTH: Final = 200  # characters of the names that say where something is
 _NUL_REFUSED: Final = "a text contains the character U+0000; remove it"
-LONG_BYTES: Final = min(MAX_NAME_LENGTH, MAX_DIGITS)  # what is no longer holds nothing that is too long
+LONG_BYTES: Final = min(MAX_NAME_LENGTH, MAX_DIGITS)  # a text of at most this length holds nothing that is too long
 _TOO_LARGE: Final = 10**MAX_DIGITS
 
 # As numbers: looking for one of them in bytes costs a sixth of what looking for bytes of length 1 does.
@@ -70,7 +70,7 @@ def check(raw: bytes) -> None:
 
 
 def may_hold_long(raw: bytes) -> bool:
-    """Returns whether JSON may hold a name or number that is too long. Where quotes are close together it can't."""
+    """Returns whether JSON may hold too long a name or a number: not if its quotes follow each other closely."""
     at, end = 0, len(raw) - LONG_BYTES
     while at < end:
         at = raw.rfind(_QUOTE, at, at + LONG_BYTES) + 1
@@ -102,7 +102,7 @@ Place = tuple[Any, str | int] | None  # where the object or the array is, and th
 
 
 def _holds_long(value: Any) -> bool:
-    """Whether there is a name or a number that is too long."""
+    """Returns whether there is a name or a number that is too long."""
     waiting = [[value]]
     while waiting:
         one: Any = waiting.pop()

@@ -25,7 +25,7 @@ _Ordered = TypeVar("_Ordered", "Placed", Stamp)
 
 
 class Placed(msgspec.Struct, frozen=True, array_like=True):
-    """One source's word on what was ordered. The word with the highest stamp counts.
+    """One source's statement on what was ordered. The statement with the highest stamp counts.
 
     `categories` is how many pieces of each were ordered; `at` is when it was placed, if not at the stamp's time.
     """
@@ -62,7 +62,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def placed_at(self) -> datetime | None:
-        """When it was placed, by the word that counts."""
+        """When it was placed, by the statement that counts."""
         return None if self.placed is None else self.placed.at or self.placed.stamp.occurred_at
 
     @property
@@ -89,12 +89,12 @@ ORDER_FACTS = (OrderPlaced, OrderCancelled, OrderRefunded, OrderShipped, OrderDe
 
 
 def order_id(body: Body) -> str | None:
-    """The order that a fact is about, if it is about one."""
+    """Returns the order that a fact is about, if it is about one."""
     return body.order_id if isinstance(body, ORDER_FACTS) else None
 
 
 def order_of(event: Event) -> Order:
-    """What this one event says of its order. A claim says nothing."""
+    """Returns what this one event says of its order. An unverified event says nothing."""
     body, stamp = event.body, event.stamp
     if event.unverified:
         return Order()
@@ -103,7 +103,7 @@ def order_of(event: Event) -> Order:
             costs = [item.unit_cost_minor for item in body.items]
             known = [item.unit_cost_minor * item.quantity for item in body.items if item.unit_cost_minor is not None]
             cost = sum(known) if costs and len(known) == len(costs) else None
-            # Nobody hears of an order before it is placed.
+            # An order is never known before it is placed.
             at = None if body.placed_at is None else min(body.placed_at, stamp.occurred_at)
             categories: dict[str, int] = {}
             for item in body.items:
@@ -124,7 +124,7 @@ def order_of(event: Event) -> Order:
 
 
 def merge(one: Order, other: Order) -> Order:
-    """The union of what two views know of the same order."""
+    """Returns the union of what two views know of the same order."""
     refunds = dict(one.refunds)
     for refund_id, refund in other.refunds.items():
         refunds[refund_id] = max(refund, refunds.get(refund_id, refund), key=_stamp)
@@ -143,6 +143,6 @@ def _greatest(one: _Ordered | None, other: _Ordered | None) -> _Ordered | None:
     return max(one, other, key=_stamp)
 
 
-def _stamp(value: Placed | Refund | Stamp) -> Stamp:
-    # Stamps are distinct for distinct events, so nothing behind them needs an order, or has one.
-    return value if isinstance(value, Stamp) else value.stamp
+def _stamp(statement: Placed | Refund | Stamp) -> Stamp:
+    # Stamps are distinct for distinct events, so nothing after them needs an order, or has one.
+    return statement if isinstance(statement, Stamp) else statement.stamp

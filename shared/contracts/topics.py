@@ -12,7 +12,7 @@ INBOUND: Final = "rapport.inbound.v1"
 
 ALL: Final = (EVENTS, PROFILE_EVENTS, PROFILES, SEGMENTS)
 
-# Of a dead letter, which is a record with more headers around it: a broker takes records of 1 MiB by default.
+# Of a dead letter, which is a record with more headers: a broker takes records of 1 MiB by default.
 MAX_LETTER_BYTES: Final = 16 * 1024 * 1024
 
 PARTITIONS: Final = 6  # fixed at creation: a customer's key must not move to another partition

@@ -30,7 +30,7 @@ BODIES: Final[Mapping[str, type[Body]]] = {
 REMEMBERED_SOURCES: Final = 1_024
 
 # What a lane can reach: at 1,000 events a second of one origin, 2^40 are 35 years. A mark that is put higher would
-# have everything after it taken for a double.
+# have everything after it taken for a repeat.
 MAX_ORIGIN: Final = (1 << 31) - 1  # Kafka's partitions are numbered in 32 bits
 NO_ORIGIN: Final = -1  # of what was published outside a consumer's batch
 MAX_SEQUENCE: Final = 1 << 40
@@ -102,12 +102,12 @@ def decode_body(name: str, data: bytes | str) -> Body:
 
 
 def type_name(body: type[Body]) -> str:
-    """What a type is called on the bus; one that only a service's own topic has, by its class."""
+    """Returns a type's name on the bus; its class's name, if only a service's own topic has it."""
     return TYPE_NAMES.get(body, body.__name__)
 
 
 def iso(moment: datetime) -> str:
-    """RFC 3339 in UTC, to the microsecond."""
+    """Returns a moment in RFC 3339, in UTC, to the microsecond."""
     return _encode(_utc(moment))[1:-1].decode()
 
 
@@ -119,7 +119,7 @@ _SPECVERSION: Final = ("ce_specversion", b"1.0")
 _CONTENT_TYPE: Final = ("content-type", b"application/json")
 HISTORICAL: Final = ("ce_historical", b"true")
 UNVERIFIED: Final = ("ce_unverified", b"true")
-_CLAIM: Final = ("ce_claim", b"true")  # what the first version calls that
+_CLAIM: Final = ("ce_claim", b"true")  # its name in the first version
 MERGES: Final = ("ce_merges", b"true")
 _TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
 _FIRST_TYPE_HEADERS: Final = {
@@ -147,7 +147,7 @@ def write_version(version: int) -> None:
 
 
 def unverified_header() -> tuple[str, bytes]:
-    """The header of an event that its source is not believed for."""
+    """Returns the header of an event that its source is not believed for."""
     return _Writing.unverified
 
 
@@ -156,14 +156,14 @@ SourceHeaders = tuple[tuple[str, bytes], tuple[str, bytes]]  # what all events o
 
 @lru_cache(REMEMBERED_SOURCES)
 def source_headers(source_id: str, kind: SourceKind) -> SourceHeaders:
-    """The headers that say who an event is from."""
+    """Returns the headers that say who an event is from."""
     return ("ce_source", b"/rapport/sources/" + source_id.encode()), ("ce_sourcekind", kind.encode())
 
 
 def event_headers(
     event_id: bytes, occurred_at: datetime, received_at: datetime, body: type[Body], source: SourceHeaders
 ) -> list[tuple[str, bytes]]:
-    """The headers that every event has. `event_id` is a text; times are in UTC."""
+    """Returns the headers that every event has. `event_id` is a text; times are in UTC."""
     # Both at once: a call of the encoder costs as much as what it writes here.
     _, occurred_text, _, received_text, _ = _encode((occurred_at, received_at)).split(b'"')
     return [
@@ -179,7 +179,7 @@ def event_headers(
 
 
 def encode_part(part: Context | tuple[Identity, ...]) -> msgspec.Raw:
-    """A part of an event's value, for `encode_value` of many events that share it."""
+    """Returns a part of an event's value, for `encode_value` of many events that share it."""
     return msgspec.Raw(_encode(part))
 
 
@@ -189,12 +189,12 @@ def encode_value(
     stated_at: datetime | None,
     context: Context | msgspec.Raw | None,
 ) -> bytes:
-    """An event's value."""
+    """Returns an event's value."""
     return _encode(_Written(versions.as_first(body) if _Writing.first else body, identities, stated_at, context))
 
 
 def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
-    """An event's headers and value."""
+    """Returns an event's headers and value."""
     headers = event_headers(
         _encode(event.event_id)[1:-1],
         _utc(event.occurred_at),
@@ -224,7 +224,7 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
-    """The event in a record.
+    """Returns the event in a record.
 
     Raises `NewerThanCode` for a well-formed `rapport.*` type that this code does not know, and `Undecodable`,
     which says what is wrong and where, for everything else.
@@ -236,15 +236,15 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
         if decoder is None:
             if _VERSIONED.fullmatch(type_name):
                 raise NewerThanCode(type_name)
-            raise Undecodable(f"header ce_type: {type_name!r} is no event type of this bus")
+            raise Undecodable(f"header ce_type: {type_name!r} is not an event type of this bus")
         if value is None:
             raise Undecodable("value: empty")
         envelope = _decode_value(value)
         body = decoder(envelope.data)
         if (names := _MOMENTS.get(type_name)) and (wrong := implausible_field(body, names)):
-            raise Undecodable(f"value: data.{wrong} is no moment with a zone {BOUNDS}")
+            raise Undecodable(f"value: data.{wrong} is not a moment with a zone {BOUNDS}")
         if envelope.stated_at is not None and implausible_field(envelope, ("stated_at",)):
-            raise Undecodable(f"value: stated_at is no moment with a zone {BOUNDS}")
+            raise Undecodable(f"value: stated_at is not a moment with a zone {BOUNDS}")
         return Event(
             event_id=UUID(attributes["ce_id"]),
             source_id=attributes["ce_source"].rpartition("/")[2],
@@ -273,7 +273,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
         raise
     except RecursionError:
         raise Undecodable("value: nested too deeply") from None
-    except (ValueError, OverflowError, AttributeError) as error:  # no text, no such moment, no value at all
+    except (ValueError, OverflowError, AttributeError) as error:  # not a text, not a moment, or no value at all
         raise Undecodable(f"headers: {error}") from None
 
 
@@ -283,7 +283,7 @@ def _moment(text: str) -> datetime:
         raise Undecodable(f"header ce_time or ce_receivedat: {text!r} has no time zone")
     moment = moment.astimezone(UTC)
     if not is_plausible(moment):
-        raise Undecodable(f"header ce_time or ce_receivedat: {text!r} is no moment {BOUNDS}")
+        raise Undecodable(f"header ce_time or ce_receivedat: {text!r} is not a moment {BOUNDS}")
     return moment
 
 

@@ -243,7 +243,7 @@ def path_of(name: str) -> Path:
 
 
 def fields_of(event: Event) -> dict[str, Any]:
-    """An event's fields; of those that the envelope got later, only what was said."""
+    """An event's fields; of those that the envelope got later, only those that are set."""
     found: dict[str, Any] = json.loads(msgspec.json.encode(event))
     return {name: value for name, value in found.items() if value or name not in LATER}
 

@@ -40,8 +40,8 @@ def order(**properties: Any) -> dict[str, Any]:
     )
 
 
-def is_success(answer: httpx2.Response) -> bool:
-    return answer.status_code == 200 and answer.json() == {"success": True}
+def is_success(response: httpx2.Response) -> bool:
+    return response.status_code == 200 and response.json() == {"success": True}
 
 
 @pytest.mark.parametrize("route", LONG_ROUTES)
@@ -79,31 +79,31 @@ async def test_05_metrics_of_the_browser_sdk_are_ignored(ingest: Ingest) -> None
 
 async def test_06_settings_say_where_to_send_to(ingest: Ingest) -> None:
     key = ingest.keys["public"]
-    answer = await ingest.http.get(f"/v1/projects/{key}/settings")
-    assert answer.json() == {"integrations": {"Segment.io": {"apiKey": key, "apiHost": "ingest.example/v1"}}}
-    assert answer.headers["access-control-allow-origin"] == "*"
+    response = await ingest.http.get(f"/v1/projects/{key}/settings")
+    assert response.json() == {"integrations": {"Segment.io": {"apiKey": key, "apiHost": "ingest.example/v1"}}}
+    assert response.headers["access-control-allow-origin"] == "*"
     assert (await ingest.http.get("/v1/projects/nobody/settings")).status_code == 401
 
 
 async def test_07_options_are_answered_everywhere(ingest: Ingest) -> None:
     for path in (*LONG_ROUTES, "batch", "import", "import/", *"tipsgab", "m", "projects/x/settings"):
-        answer = await ingest.http.options(f"/v1/{path}", headers={"Origin": "https://shop.example"})
-        assert answer.status_code == 200
-        assert answer.headers["access-control-allow-origin"] == "*"
-        assert answer.headers["access-control-allow-headers"] == "Authorization, Content-Type, X-Retry-Count"
-        assert "POST" in answer.headers["access-control-allow-methods"]
+        response = await ingest.http.options(f"/v1/{path}", headers={"Origin": "https://shop.example"})
+        assert response.status_code == 200
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["access-control-allow-headers"] == "Authorization, Content-Type, X-Retry-Count"
+        assert "POST" in response.headers["access-control-allow-methods"]
 
 
 async def test_23_a_preflight_allows_what_sdks_send(ingest: Ingest) -> None:
     asked = {"Origin": "https://shop.example", "Access-Control-Request-Headers": "authorization, x-retry-count"}
-    answer = await ingest.http.options("/v1/batch", headers=asked)
-    assert answer.headers["access-control-allow-headers"] == "Authorization, Content-Type, X-Retry-Count"
+    response = await ingest.http.options("/v1/batch", headers=asked)
+    assert response.headers["access-control-allow-headers"] == "Authorization, Content-Type, X-Retry-Count"
 
 
 async def test_24_every_answer_exposes_retry_after_to_browsers(ingest: Ingest) -> None:
-    for answer in (await ingest.post("track", track()), await ingest.post("track", b"{")):
-        assert answer.headers["access-control-allow-origin"] == "*"
-        assert answer.headers["access-control-expose-headers"] == "Retry-After"
+    for response in (await ingest.post("track", track()), await ingest.post("track", b"{")):
+        assert response.headers["access-control-allow-origin"] == "*"
+        assert response.headers["access-control-expose-headers"] == "Retry-After"
 
 
 async def test_08_everything_stands_at_the_hosts_root(ingest: Ingest) -> None:
@@ -146,13 +146,13 @@ async def test_13_of_several_keys_the_first_that_is_valid_counts(ingest: Ingest)
 
 
 async def test_13_an_unknown_key_is_401_with_code_and_message(ingest: Ingest) -> None:
-    for answer in (
+    for response in (
         await ingest.post("track", track(), key=None),
         await ingest.post("track", track(writeKey="rk_nobody"), key=None),
         await ingest.post("track", track(writeKey=7), key=None),
     ):
-        assert answer.status_code == 401
-        assert set(answer.json()) == {"code", "message"}
+        assert response.status_code == 401
+        assert set(response.json()) == {"code", "message"}
     assert ingest.publisher.events == []
 
 
@@ -233,8 +233,8 @@ async def test_17_ids_may_be_null_or_numbers_and_unknown_fields_are_no_error(ing
 
 
 async def test_18_fields_that_are_not_known_here_may_be_present(ingest: Ingest) -> None:
-    said = track(_metadata={"bundled": ["x"], "unbundled": []}, channel="server", version="2")
-    assert is_success(await ingest.post("batch", {"batch": [said], "_metadata": {}, "requestId": "r"}))
+    call = track(_metadata={"bundled": ["x"], "unbundled": []}, channel="server", version="2")
+    assert is_success(await ingest.post("batch", {"batch": [call], "_metadata": {}, "requestId": "r"}))
     assert len(ingest.publisher.events) == 1
 
 
@@ -260,13 +260,13 @@ async def test_21_bodies_may_be_gzip_and_chunked(ingest: Ingest, packed: bool, c
         for start in range(0, len(body), chunk_bytes):
             yield body[start : start + chunk_bytes]
 
-    answer = await ingest.http.post(
+    response = await ingest.http.post(
         "/v1/batch",
         content=chunks(),
         auth=httpx2.BasicAuth(ingest.keys["server"], ""),
         headers={"Content-Type": "text/plain", **({"Content-Encoding": "gzip"} if packed else {})},
     )
-    assert is_success(answer)
+    assert is_success(response)
     assert len(ingest.publisher.events) == 2
 
 
@@ -280,16 +280,16 @@ async def test_22_a_gzip_bomb_is_refused_while_it_streams(ingest: Ingest) -> Non
             read += 1
             yield chunk
 
-    answer = await ingest.http.post("/v1/batch", content=stream(), auth=httpx2.BasicAuth(ingest.keys["server"], ""))
-    assert (answer.status_code, answer.json()["code"]) == (400, "too_large")
+    response = await ingest.http.post("/v1/batch", content=stream(), auth=httpx2.BasicAuth(ingest.keys["server"], ""))
+    assert (response.status_code, response.json()["code"]) == (400, "too_large")
     assert sum(map(len, chunks)) < 512_000
 
 
 async def test_22_broken_gzip_is_400(ingest: Ingest) -> None:
     good = gzip.compress(json.dumps(track()).encode())
     for body in (good[:-9], good[:12] + b"\xff\xff" + good[14:], b"\x1f\x8b"):
-        answer = await ingest.post("track", body)
-        assert (answer.status_code, answer.json()["code"]) == (400, "invalid_gzip")
+        response = await ingest.post("track", body)
+        assert (response.status_code, response.json()["code"]) == (400, "invalid_gzip")
 
 
 async def test_25_an_event_too_large_for_a_batch_is_quarantined_and_its_neighbour_taken(ingest: Ingest) -> None:
@@ -320,8 +320,8 @@ async def test_27_a_batch_may_have_2500_events_and_not_one_more(ingest: Ingest) 
     events = [track(messageId=str(n)) for n in range(2_500)]
     assert is_success(await ingest.post("batch", {"batch": events}))
     assert len(ingest.publisher.events) == 2_500
-    answer = await ingest.post("batch", {"batch": [*events, track()]})
-    assert (answer.status_code, answer.json()["code"]) == (400, "too_large")
+    response = await ingest.post("batch", {"batch": [*events, track()]})
+    assert (response.status_code, response.json()["code"]) == (400, "too_large")
 
 
 async def test_28_a_message_id_may_have_100_characters_and_not_one_more(ingest: Ingest) -> None:
@@ -332,8 +332,8 @@ async def test_28_a_message_id_may_have_100_characters_and_not_one_more(ingest: 
 
 
 async def test_29_the_answer_is_given_once_the_broker_has_acknowledged(ingest: Ingest) -> None:
-    answer = await ingest.post("batch", {"batch": [track()]})
-    assert is_success(answer)
+    response = await ingest.post("batch", {"batch": [track()]})
+    assert is_success(response)
     (sent,) = ingest.publisher.messages
     assert sent.topic == topics.EVENTS
     assert len(sent.key) == 16
@@ -343,14 +343,14 @@ async def test_29_the_answer_is_given_once_the_broker_has_acknowledged(ingest: I
 async def test_30_what_is_no_batch_is_400_with_code_and_message(ingest: Ingest) -> None:
     no_batches = (b"", b"{", b"[]", b"null", b'"x"', b"{}", b'{"batch": {}}', b'{"batch": 1}', b"\xff", b"[" * 100_000)
     for body in no_batches:
-        answer = await ingest.post("batch", body)
-        assert answer.status_code == 400
-        assert set(answer.json()) == {"code", "message"}
+        response = await ingest.post("batch", body)
+        assert response.status_code == 400
+        assert set(response.json()) == {"code", "message"}
 
 
 async def test_30_an_oversize_body_is_400_with_code_and_message(ingest: Ingest) -> None:
-    answer = await ingest.post("batch", b" " * 512_001)
-    assert (answer.status_code, set(answer.json())) == (400, {"code", "message"})
+    response = await ingest.post("batch", b" " * 512_001)
+    assert (response.status_code, set(response.json())) == (400, {"code", "message"})
 
 
 BAD_EVENTS = [
@@ -395,8 +395,8 @@ async def test_31_half_an_emoji_does_not_cost_the_batch(ingest: Ingest) -> None:
 
 
 async def test_31_a_number_that_is_none_does_not_cost_the_batch(ingest: Ingest) -> None:
-    said = b'{"type": "track", "event": "x", "userId": "1", "properties": {"a": NaN, "b": [-Infinity, 1], "c": "NaN"}}'
-    assert is_success(await ingest.post("batch", b'{"batch": [' + said + b"]}"))
+    call = b'{"type": "track", "event": "x", "userId": "1", "properties": {"a": NaN, "b": [-Infinity, 1], "c": "NaN"}}'
+    assert is_success(await ingest.post("batch", b'{"batch": [' + call + b"]}"))
     assert ingest.publisher.events[0].body == CustomEvent(name="x", properties={"a": None, "b": [None, 1], "c": "NaN"})
 
 
@@ -429,10 +429,10 @@ async def test_32_a_broker_that_is_away_is_503_with_retry_after_where_nothing_is
 ) -> None:
     async with ingesting(await database_factory("ingest"), spool_megabytes=0) as ingest:
         ingest.publisher.away = True
-        answer = await ingest.post("track", track())
-        assert answer.status_code == 503
-        assert answer.headers["retry-after"] == "2"
-        assert set(answer.json()) == {"code", "message"}
+        response = await ingest.post("track", track())
+        assert response.status_code == 503
+        assert response.headers["retry-after"] == "2"
+        assert set(response.json()) == {"code", "message"}
         ingest.publisher.away = False
         ingest.clock.moment += timedelta(seconds=3)
         assert is_success(await ingest.post("track", track()))
@@ -449,8 +449,8 @@ async def test_32_without_postgresql_good_events_of_a_known_key_are_taken_and_ba
 
     monkeypatch.setattr(type(engine), "connect", lambda _: away())
     assert is_success(await ingest.post("track", track()))
-    answer = await ingest.post("track", {"event": "nobody"})
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    response = await ingest.post("track", {"event": "nobody"})
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
     assert (await ingest.post("track", track(), key="public")).status_code == 503
 
 
@@ -461,10 +461,10 @@ async def test_33_too_many_events_of_one_source_are_429_with_retry_after(ingest:
     assert limit.status_code == 200
     batch = {"batch": [track(messageId=f"m-{n}") for n in range(10)]}
     assert is_success(await ingest.post("batch", batch))
-    answer = await ingest.post("batch", batch)
-    assert (answer.status_code, answer.headers["retry-after"]) == (429, "3")
-    assert set(answer.json()) == {"code", "message"}
-    assert answer.headers["access-control-expose-headers"] == "Retry-After"
+    response = await ingest.post("batch", batch)
+    assert (response.status_code, response.headers["retry-after"]) == (429, "3")
+    assert set(response.json()) == {"code", "message"}
+    assert response.headers["access-control-expose-headers"] == "Retry-After"
     ingest.clock.moment += timedelta(seconds=3)
     assert is_success(await ingest.post("batch", batch))
 
@@ -531,13 +531,13 @@ async def test_39_the_address_of_a_browser_is_filled_in_and_a_servers_is_not(ing
     await ingest.post("track", track(), key="public", headers=agent)
     await ingest.post("track", track(messageId="m-2"), headers=agent)
     await ingest.post("track", track(messageId="m-3", context={"ip": "192.0.2.7"}))
-    browser, silent, told = (event.context for event in ingest.publisher.events)
+    browser, silent, named = (event.context for event in ingest.publisher.events)
     assert browser is not None
     assert browser.agent is not None
     assert (browser.ip, browser.agent.browser) == ("127.0.0.1", "Firefox")
     assert silent is None
-    assert told is not None
-    assert told.ip == "192.0.2.7"
+    assert named is not None
+    assert named.ip == "192.0.2.7"
 
 
 async def test_a_public_key_speaks_of_orders_as_claims_only(ingest: Ingest) -> None:

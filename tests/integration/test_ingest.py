@@ -83,10 +83,10 @@ async def test_what_is_acknowledged_is_on_the_bus(broker: Broker, database_facto
     )
     batch = [{"type": "track", "event": "x", "userId": f"u{n}", "messageId": f"m{n}"} for n in range(250)]
     async with serving(settings) as (client, source_id):
-        answers = await asyncio.gather(
+        responses = await asyncio.gather(
             *(client.post("/v1/batch", content=json.dumps({"batch": batch[n : n + 25]})) for n in range(0, 250, 25))
         )
-        assert [answer.json() for answer in answers] == [{"success": True}] * 10
+        assert [response.json() for response in responses] == [{"success": True}] * 10
         events = await published(broker.bootstrap, source_id, 250)
     assert {event.event_id for event in events} == {event_id(source_id, f"m{n}") for n in range(250)}
 

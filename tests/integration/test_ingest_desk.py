@@ -39,9 +39,9 @@ async def ask(ingest: Ingest, method: str, path: str, body: Any = None, **header
 
 
 async def asked(ingest: Ingest, method: str, path: str, body: Any = None, **headers: str) -> Any:
-    answer = await ask(ingest, method, path, body, **headers)
-    assert answer.is_success, answer.text
-    return answer.json() if answer.content else None
+    response = await ask(ingest, method, path, body, **headers)
+    assert response.is_success, response.text
+    return response.json() if response.content else None
 
 
 async def edit(ingest: Ingest, source: str, **changes: Any) -> Any:
@@ -119,26 +119,29 @@ async def test_an_edit_says_which_version_it_is_of(ingest: Ingest) -> None:
     assert (await ask(ingest, "PATCH", path, {"name": "public"}, **{"If-Match": '"1"'})).status_code == 409
     taken = {"name": "other", "ce_source": "/erp"}
     await asked(ingest, "POST", "sources", taken)
-    answer = await ask(ingest, "PATCH", path, {"ce_source": "/erp"}, **{"If-Match": '"1"'})
-    assert answer.status_code == 422
+    response = await ask(ingest, "PATCH", path, {"ce_source": "/erp"}, **{"If-Match": '"1"'})
+    assert response.status_code == 422
 
 
 @pytest.mark.parametrize(
-    ("said", "reason"),
+    ("definition", "reason"),
     [
-        ({"renaming": {"a": {"event": "A", "properties": {"x": "y["}}}}, "no JMESPath expression"),
+        ({"renaming": {"a": {"event": "A", "properties": {"x": "y["}}}}, "not a JMESPath expression"),
         ({"renaming": {"a": {}}}, "renaming: Object missing required field `event`"),
         ({"mapping": {"rules": []}}, "rules: 0; from 1 to 50"),
-        ({"country": "UK"}, "country: 'UK' is none whose phone numbers are known; give an ISO 3166-1 alpha-2 code"),
+        (
+            {"country": "UK"},
+            "country: 'UK' is not a country whose phone numbers are known; give an ISO 3166-1 alpha-2 code",
+        ),
         ({"mapping": {"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "mood"}}}]}}, "Invalid enum value"),
     ],
 )
 async def test_a_definition_that_cant_be_used_says_where_and_why(
-    ingest: Ingest, said: dict[str, Any], reason: str
+    ingest: Ingest, definition: dict[str, Any], reason: str
 ) -> None:
-    answer = await ask(ingest, "POST", "sources", {"name": "x", **said})
-    assert answer.status_code == 422
-    assert reason in answer.json()["detail"]
+    response = await ask(ingest, "POST", "sources", {"name": "x", **definition})
+    assert response.status_code == 422
+    assert reason in response.json()["detail"]
 
 
 async def test_a_rotated_key_works_at_once_and_the_old_one_for_a_while(ingest: Ingest) -> None:
@@ -184,8 +187,8 @@ async def test_a_sources_own_words_become_typed_events(ingest: Ingest) -> None:
 
 async def test_without_a_secrets_key_no_secret_is_kept(database_factory: DatabaseFactory) -> None:
     async with ingesting(await database_factory("ingest"), secrets_key="") as ingest:
-        answer = await ask(ingest, "POST", "sources", {"name": "x", "secret": "long enough"})
-        assert (answer.status_code, "SECRETS_KEY" in answer.json()["detail"]) == (409, True)
+        response = await ask(ingest, "POST", "sources", {"name": "x", "secret": "long enough"})
+        assert (response.status_code, "SECRETS_KEY" in response.json()["detail"]) == (409, True)
 
 
 # Figures, and looking on
@@ -230,8 +233,8 @@ async def test_whoever_looks_on_sees_what_came_and_what_was_made_of_it(ingest: I
 
     async def look() -> None:
         url = f"/v1/sources/{source_id}/tail"
-        async with ingest.http.stream("GET", url, headers=ADMIN) as answer:
-            lines = [line async for line in answer.aiter_lines() if line.startswith("data: ")]
+        async with ingest.http.stream("GET", url, headers=ADMIN) as response:
+            lines = [line async for line in response.aiter_lines() if line.startswith("data: ")]
         seen.extend(json.loads(line.removeprefix("data: ")) for line in lines)
 
     stream = asyncio.create_task(look())  # noqa: TID251 # ended below
@@ -399,7 +402,7 @@ async def test_payloads_are_forgotten_after_some_days(ingest: Ingest) -> None:
 @pytest.mark.parametrize(
     ("repair", "reason"),
     [
-        ({"set": {"a": "b["}}, "no JMESPath"),
+        ({"set": {"a": "b["}}, "not a JMESPath"),
         ({"colour": "red"}, "unknown field"),
         ({"remove": "a"}, "Expected `array`"),
     ],
@@ -407,16 +410,16 @@ async def test_payloads_are_forgotten_after_some_days(ingest: Ingest) -> None:
 async def test_a_repair_that_cant_be_used_says_why(ingest: Ingest, repair: dict[str, Any], reason: str) -> None:
     await ingest.post("track", {"type": "track"})
     [held] = await ingest.quarantined()
-    answer = await ask(ingest, "POST", f"quarantine/{held['id']}/release", {"repair": repair})
-    assert (answer.status_code, reason in answer.json()["detail"]) == (422, True), answer.text
+    response = await ask(ingest, "POST", f"quarantine/{held['id']}/release", {"repair": repair})
+    assert (response.status_code, reason in response.json()["detail"]) == (422, True), response.text
 
 
 async def test_a_payload_that_is_no_json_stays_and_says_so(ingest: Ingest) -> None:
     await ingest.post("batch", b'{"batch": [7]}')
     [held] = await ingest.quarantined()
     body = {"repair": {"set": {"type": {"value": "track"}}}}
-    answer = await asked(ingest, "POST", f"quarantine/{held['id']}/release", body)
-    assert (answer["released"], "only a JSON object can be repaired" in answer["reason"]) == (False, True)
+    response = await asked(ingest, "POST", f"quarantine/{held['id']}/release", body)
+    assert (response["released"], "only a JSON object can be repaired" in response["reason"]) == (False, True)
 
 
 # The spool
@@ -477,8 +480,8 @@ async def test_with_postgresql_away_too_it_is_503(ingest: Ingest, monkeypatch: p
         raise ConnectionRefusedError
 
     monkeypatch.setattr(type(ingest.service.database.engine), "connect", away)
-    answer = await ingest.post("track", track(message_id="m-2", size=1))
-    assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
+    response = await ingest.post("track", track(message_id="m-2", size=1))
+    assert (response.status_code, response.headers["retry-after"]) == (503, "2")
 
 
 async def test_while_postgresql_is_away_known_keys_work_on(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -190,8 +190,8 @@ async def test_refused_rows_are_in_a_file_and_in_the_quarantine_with_their_reaso
         (3, "identity"),
         (4, "malformed"),
     ]
-    assert rejects[0]["reason"].startswith("column total: rules[0].fields.properties.total: 'much' is no number")
-    assert rejects[1]["reason"].startswith("column ordered_at: rules[0].fields.timestamp: 'yesterday' is no time")
+    assert rejects[0]["reason"].startswith("column total: rules[0].fields.properties.total: 'much' is not a number")
+    assert rejects[1]["reason"].startswith("column ordered_at: rules[0].fields.timestamp: 'yesterday' is not a time")
     assert json.loads(rejects[0]["raw"])["order_id"] == "A-2"
     async with desk.service.database.work() as work:
         held = await work.rows("SELECT import_row, way, reason FROM quarantine ORDER BY import_row")
@@ -207,9 +207,9 @@ async def test_a_file_with_a_column_that_the_preset_does_not_know_is_told_before
     path.write_text("customer_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n")
     arguments = (str(path), "--source", "till", "--preset", "orders")
     assert await desk.run(*arguments) == 1
-    told = " ".join(capsys.readouterr().err.split())
-    assert "`customer_id` (known: user_id), `sku`" in told
-    assert "--ignore-columns 'customer_id,sku'" in told
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "`customer_id` (known: user_id), `sku`" in shown
+    assert "--ignore-columns 'customer_id,sku'" in shown
     assert await desk.events() == []
     async with desk.service.database.work() as work:
         assert await work.rows("SELECT 1 FROM imports") == []
@@ -224,9 +224,9 @@ async def test_a_dry_run_says_what_would_become_of_each_row_and_publishes_nothin
 ) -> None:
     path = orders_file(desk.folder, 300, bad=(7,))
     assert await desk.run(str(path), "--source", "till", "--preset", "orders", "--dry-run") == 3
-    said = " ".join(capsys.readouterr().err.split())
-    assert "orders.csv would be imported" in said
-    assert "user_id:u0" in said
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "orders.csv would be imported" in shown
+    assert "user_id:u0" in shown
     assert await desk.events() == []
     assert [one["row"] for one in rejects_of(path)] == [7]
     async with desk.service.database.work() as work:
@@ -298,7 +298,7 @@ async def test_lines_of_json_are_messages_of_the_tracking_api_and_a_bad_one_cost
 
 
 @pytest.mark.parametrize(
-    ("content", "arguments", "said"),
+    ("content", "arguments", "reason"),
     [
         (b"no parquet", ("--format", "parquet", "--preset", "orders"), "no Parquet file"),
         (b"total,email\n1,2\n", ("--preset", "orders", "--group", "c"), "there is no column 'c'"),
@@ -308,28 +308,28 @@ async def test_lines_of_json_are_messages_of_the_tracking_api_and_a_bad_one_cost
 )
 @pytest.mark.any_broker
 async def test_a_file_that_cant_be_read_says_why(
-    desk: Desk, capsys: pytest.CaptureFixture[str], content: bytes, arguments: tuple[str, ...], said: str
+    desk: Desk, capsys: pytest.CaptureFixture[str], content: bytes, arguments: tuple[str, ...], reason: str
 ) -> None:
     path = desk.folder / "file.csv"
     path.write_bytes(content)
     assert await desk.run(str(path), "--source", "till", *arguments) == 1
-    assert said in " ".join(capsys.readouterr().err.split())
+    assert reason in " ".join(capsys.readouterr().err.split())
 
 
 async def test_an_uploaded_file_is_imported_by_the_service(database_factory: DatabaseFactory, tmp_path: Path) -> None:
     content = orders_file(tmp_path, 450, bad=(3,)).read_bytes()
     admin = bearer("ingest:admin")
     async with ingesting(await database_factory("ingest")) as ingest:
-        said = {
+        body = {
             "source_id": str(ingest.ids["server"]),
             "name": "orders.csv",
             "options": {"format": "csv", "preset": "orders"},
         }
-        made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
+        made = (await ingest.http.post("/v1/imports", json=body, headers=admin)).json()["id"]
         path = f"/v1/imports/{made}"
         assert (await ingest.http.get(path, headers=admin)).json()["state"] == "uploading"
-        answer = await ingest.http.put(f"{path}/content", content=content, headers=admin)
-        assert (answer.status_code, answer.json()["state"]) == (202, "waiting")
+        response = await ingest.http.put(f"{path}/content", content=content, headers=admin)
+        assert (response.status_code, response.json()["state"]) == (202, "waiting")
         assert (await ingest.http.put(f"{path}/content", content=content, headers=admin)).status_code == 409
         worker = importer(ingest.settings, ingest.service, VAULT)
         worker.publisher = ingest.publisher
@@ -424,9 +424,9 @@ UNKNOWN = b"user_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n"
 async def uploaded(ingest: Ingest, content: bytes, options: dict[str, Any]) -> Any:
     """What became of an upload."""
     admin = bearer("ingest:admin")
-    said: dict[str, Any] = {"source_id": str(ingest.ids["server"]), "name": "more.csv"}
-    said["options"] = {"format": "csv", "preset": "orders", **options}
-    made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
+    body: dict[str, Any] = {"source_id": str(ingest.ids["server"]), "name": "more.csv"}
+    body["options"] = {"format": "csv", "preset": "orders", **options}
+    made = (await ingest.http.post("/v1/imports", json=body, headers=admin)).json()["id"]
     await ingest.http.put(f"/v1/imports/{made}/content", content=content, headers=admin)
 
     async def found() -> Any:
@@ -438,13 +438,13 @@ async def uploaded(ingest: Ingest, content: bytes, options: dict[str, Any]) -> A
 async def test_two_uploads_of_one_import_at_once_make_no_file_of_both(database_factory: DatabaseFactory) -> None:
     """A client that gave up sends its file again, while what came of the first is still read."""
     async with ingesting(await database_factory("ingest")) as ingest:
-        said = {
+        body = {
             "source_id": str(ingest.ids["server"]),
             "name": "a.csv",
             "options": {"format": "csv", "preset": "orders"},
         }
         admin = bearer("ingest:admin")
-        made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
+        made = (await ingest.http.post("/v1/imports", json=body, headers=admin)).json()["id"]
         path, head, tail = f"/v1/imports/{made}", b"order_id,total\n" * 100_000, b"the end\n"
         meanwhile: list[int] = []
 
@@ -467,7 +467,7 @@ async def test_a_file_that_is_too_large_is_refused_while_it_is_uploaded(database
     admin = bearer("ingest:admin")
     async with ingesting(await database_factory("ingest"), import_megabytes=1) as ingest:
         options = {"format": "csv", "preset": "orders"}
-        said = {"source_id": str(ingest.ids["server"]), "name": "a.csv", "options": options}
-        made = (await ingest.http.post("/v1/imports", json=said, headers=admin)).json()["id"]
-        answer = await ingest.http.put(f"/v1/imports/{made}/content", content=b"x" * 1_100_000, headers=admin)
-        assert (answer.status_code, answer.headers["content-type"]) == (413, "application/problem+json")
+        body = {"source_id": str(ingest.ids["server"]), "name": "a.csv", "options": options}
+        made = (await ingest.http.post("/v1/imports", json=body, headers=admin)).json()["id"]
+        response = await ingest.http.put(f"/v1/imports/{made}/content", content=b"x" * 1_100_000, headers=admin)
+        assert (response.status_code, response.headers["content-type"]) == (413, "application/problem+json")

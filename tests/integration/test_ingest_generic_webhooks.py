@@ -47,8 +47,8 @@ async def test_a_mapping_is_tried_before_it_is_used_and_nothing_comes_of_that(in
     async def tried(payload: Any, mapping: Any) -> httpx2.Response:
         return await ingest.http.post(path, headers=ADMIN, json={"payload": payload, "mapping": mapping})
 
-    said = (await tried(SALE, TILL)).json()
-    assert said["messages"] == [
+    result = (await tried(SALE, TILL)).json()
+    assert result["messages"] == [
         {
             "messageId": "R-7",
             "userId": "42",
@@ -57,11 +57,11 @@ async def test_a_mapping_is_tried_before_it_is_used_and_nothing_comes_of_that(in
             "event": "Order Completed",
         }
     ]
-    [event] = said["events"]
+    [event] = result["events"]
     assert (event["type"], event["identities"]) == ("rapport.order_placed.v2", ["user_id:42"])
-    assert (event["body"]["total_minor"], said["refused"]) == (105990, [])
+    assert (event["body"]["total_minor"], result["refused"]) == (105990, [])
     assert (await tried({**SALE, "sum": "much"}, TILL)).json()["refused"] == [
-        "rules[0].fields.properties.total: 'much' is no number"
+        "rules[0].fields.properties.total: 'much' is not a number"
     ]
     assert (await tried({**SALE, "card": None}, TILL)).json()["refused"][0].startswith("identity: ")
     assert (await tried({"kind": "x"}, TILL)).json() == {"messages": [], "events": [], "refused": []}

@@ -54,9 +54,9 @@ def test_an_address_lies_where_the_file_says(database: str, address: str, place:
     assert Places(database).locate(address) == place
 
 
-async def _geo_of(ingest: Ingest, **said: Any) -> Geo | None:
-    answer = await ingest.post("track", {"userId": "u-1", "event": "Tea Brewed", **said})
-    assert answer.status_code == 200, answer.text
+async def _geo_of(ingest: Ingest, **fields: Any) -> Geo | None:
+    response = await ingest.post("track", {"userId": "u-1", "event": "Tea Brewed", **fields})
+    assert response.status_code == 200, response.text
     message = ingest.publisher.messages[-1]
     context = wire.decode(message.headers, message.value).context
     return context.geo if context is not None else None
@@ -74,17 +74,17 @@ async def test_without_a_file_nothing_is_said_of_where(database_factory: Databas
 
 
 @pytest.mark.parametrize(
-    ("damage", "told"),
+    ("damage", "reason"),
     [
         (lambda path: path.write_bytes(b"no database"), "can't be read as a MaxMind database"),
         (lambda path: path.unlink(), "must be the path of a file that this process can read"),
     ],
 )
 def test_a_file_that_is_no_database_ends_the_start_and_names_the_variable(
-    database: str, damage: Callable[[Path], Any], told: str
+    database: str, damage: Callable[[Path], Any], reason: str
 ) -> None:
     damage(Path(database))
-    with pytest.raises(ValidationError, match=rf"geoip_database(.|\n)*{told}"):
+    with pytest.raises(ValidationError, match=rf"geoip_database(.|\n)*{reason}"):
         IngestSettings(
             database_url="postgresql+asyncpg://nowhere.invalid/x",
             kafka_bootstrap="nowhere.invalid:9092",

@@ -52,8 +52,8 @@ async def produce(service: Service, *records: Message) -> None:
 
 
 def binary(source: str, number: int, data: Any, **attributes: str) -> Message:
-    said = {"specversion": "1.0", "id": f"e-{number}", "source": source, "type": "Parcel Weighed", **attributes}
-    headers = [(f"ce_{name}", value.encode()) for name, value in said.items()]
+    fields = {"specversion": "1.0", "id": f"e-{number}", "source": source, "type": "Parcel Weighed", **attributes}
+    headers = [(f"ce_{name}", value.encode()) for name, value in fields.items()]
     value = data if isinstance(data, bytes) else json.dumps(data).encode()
     return Message(
         topic=topics.INBOUND, key=b"k", value=value, headers=[*headers, ("content-type", b"application/json")]
@@ -61,11 +61,11 @@ def binary(source: str, number: int, data: Any, **attributes: str) -> Message:
 
 
 def structured(source: str, number: int, data: Any, **attributes: str) -> Message:
-    said = {"specversion": "1.0", "id": f"e-{number}", "source": source, "type": "Parcel Weighed", **attributes}
+    fields = {"specversion": "1.0", "id": f"e-{number}", "source": source, "type": "Parcel Weighed", **attributes}
     return Message(
         topic=topics.INBOUND,
         key=b"k",
-        value=json.dumps({**said, "data": data}).encode(),
+        value=json.dumps({**fields, "data": data}).encode(),
         headers=[("content-type", b"application/cloudevents+json; charset=utf-8")],
     )
 
@@ -123,9 +123,12 @@ async def test_an_event_of_no_known_source_is_a_dead_letter_until_the_source_is_
 ) -> None:
     name, known = f"/erp/{uuid4()}", f"/erp/{uuid4()}"
     known_id, _ = await made_source(service.database, known, ce_source=known)
-    said = {"subject": "user_id:42"}
+    attributes = {"subject": "user_id:42"}
     await produce(
-        service, binary(known, 1, {}, **said), binary(name, 2, {"grams": 7}, **said), binary(known, 3, {}, **said)
+        service,
+        binary(known, 1, {}, **attributes),
+        binary(name, 2, {"grams": 7}, **attributes),
+        binary(known, 3, {}, **attributes),
     )
     async with running(service):
         await eventually(lambda: published(service, known_id), lambda events: len(events) == 2)
@@ -168,10 +171,10 @@ async def test_names_that_no_source_has_are_one_source_however_many_they_are(ser
         await produce(service, binary(name, 1, {"customer": {"user_id": "42"}}))
         await eventually(lambda: published(service, source_id), bool)
         async with _asking(service) as client:
-            told = (await client.get("/health/lag")).json()
-            assert (told["stopped"], told["failing"]) == ([], [])
-            assert [one["source"] for one in told["blocked"]] == [UNKNOWN]
-            assert told["cluster"] == service.consumer.cluster_id
+            lag = (await client.get("/health/lag")).json()
+            assert (lag["stopped"], lag["failing"]) == ([], [])
+            assert [one["source"] for one in lag["blocked"]] == [UNKNOWN]
+            assert lag["cluster"] == service.consumer.cluster_id
 
 
 async def test_a_stopped_partition_of_ingest_is_told_and_leaves_it_ready(service: Service) -> None:
@@ -181,8 +184,8 @@ async def test_a_stopped_partition_of_ingest_is_told_and_leaves_it_ready(service
             taken = await offsets.acquire(work.connection, place, beginning=0)
             await offsets.stop(work.connection, place, epoch=taken.epoch, reason="a test of ours")
     async with running(service), _asking(service) as client:
-        told = await eventually(lambda: _told(client), lambda told: len(told["stopped"]) == topics.PARTITIONS)
-        assert told["stopped"][0] == f"{topics.INBOUND}/0: a test of ours"
+        lag = await eventually(lambda: _lag(client), lambda lag: len(lag["stopped"]) == topics.PARTITIONS)
+        assert lag["stopped"][0] == f"{topics.INBOUND}/0: a test of ours"
         ready = await client.get("/health/ready")
         assert ready.status_code == 200
         assert ready.json()["stopped"][0] == f"{topics.INBOUND}/0"
@@ -193,7 +196,7 @@ def _asking(service: Service) -> httpx2.AsyncClient:
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(service.app), base_url="http://ingest")
 
 
-async def _told(client: httpx2.AsyncClient) -> Any:
+async def _lag(client: httpx2.AsyncClient) -> Any:
     return (await client.get("/health/lag")).json()
 
 

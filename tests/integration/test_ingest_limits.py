@@ -31,12 +31,12 @@ async def send(
     ingest: Ingest, address: str, events: int, source: str = "public", *, proxies: str = "", **headers: str
 ) -> httpx2.Response:
     """A batch from this address, past the proxies that are named."""
-    said = {"batch": [{"type": "page", "anonymousId": "a-1"}] * events, "writeKey": ingest.keys[source]}
+    body = {"batch": [{"type": "page", "anonymousId": "a-1"}] * events, "writeKey": ingest.keys[source]}
     assert ingest.service.app is not None
     app: Any = ProxyHeadersMiddleware(ingest.service.app, proxies)  # type: ignore[arg-type] # as uvicorn builds it
     transport = httpx2.ASGITransport(app=app, client=(address, 40_000))
     async with httpx2.AsyncClient(transport=transport, base_url="http://ingest.example") as client:
-        return await client.post("/v1/batch", json=said, headers=headers)
+        return await client.post("/v1/batch", json=body, headers=headers)
 
 
 async def statuses(ingest: Ingest, *sends: tuple[str, int]) -> list[int]:
@@ -78,29 +78,29 @@ async def test_every_way_in_of_a_public_key_counts(ingest: Ingest) -> None:
     assert problem_of(refused, 429, "too-many").startswith("at most 2 events a second from one address")
     assert refused.headers["retry-after"] == "1"
     before = len(ingest.publisher.messages)
-    said = {"writeKey": ingest.keys["public"], "anonymousId": "a-1"}
-    assert (await ingest.http.get("/v1/pixel.gif", params=said)).status_code == 200
+    parameters = {"writeKey": ingest.keys["public"], "anonymousId": "a-1"}
+    assert (await ingest.http.get("/v1/pixel.gif", params=parameters)).status_code == 200
     assert len(ingest.publisher.messages) == before
 
 
 async def test_a_client_is_told_from_others_by_what_a_named_proxy_says(ingest: Ingest) -> None:
     proxied = {"proxies": "10.0.0.0/8"}
     for client, status in ((STRANGER, 200), (STRANGER, 429), (OTHER, 200)):
-        answer = await send(ingest, "10.0.0.7", 20, **proxied, **{"X-Forwarded-For": client})
-        assert answer.status_code == status
+        response = await send(ingest, "10.0.0.7", 20, **proxied, **{"X-Forwarded-For": client})
+        assert response.status_code == status
 
 
 async def test_a_strangers_own_header_says_nothing(ingest: Ingest) -> None:
     for n, status in ((1, 200), (2, 429)):
-        answer = await send(ingest, STRANGER, 20, proxies="10.0.0.0/8", **{"X-Forwarded-For": f"1.1.1.{n}"})
-        assert answer.status_code == status
+        response = await send(ingest, STRANGER, 20, proxies="10.0.0.0/8", **{"X-Forwarded-For": f"1.1.1.{n}"})
+        assert response.status_code == status
 
 
 async def test_behind_a_proxy_that_nobody_named_no_address_is_limited_and_the_log_says_so_once(ingest: Ingest) -> None:
     with capture_logs() as logs:
         for n in range(4):
-            answer = await send(ingest, "10.0.0.7", 10, **{"X-Forwarded-For": f"1.1.1.{n}"})
-            assert answer.status_code == 200
+            response = await send(ingest, "10.0.0.7", 10, **{"X-Forwarded-For": f"1.1.1.{n}"})
+            assert response.status_code == 200
     assert [one["event"] for one in logs if "proxy" in one["event"]] == ["intake.proxy_not_named"]
 
 
@@ -111,8 +111,8 @@ def test_by_default_there_are_limits_that_no_page_meets() -> None:
 
 async def test_an_answer_with_a_public_key_in_a_customers_name_is_a_claim(ingest: Ingest) -> None:
     await edit(ingest, "public", allow_orders=True)  # which is about orders, and changes nothing here
-    said = {"event": "Feedback Submitted", "properties": {"survey": "nps", "rating": 0}}
+    call = {"event": "Feedback Submitted", "properties": {"survey": "nps", "rating": 0}}
     for who in ({"userId": "V"}, {"userId": "V", "anonymousId": "a-1"}, {"anonymousId": "a-1"}):
-        assert (await ingest.post("track", {**said, **who}, key="public")).status_code == 200
-    assert (await ingest.post("track", {**said, "userId": "V"})).status_code == 200
+        assert (await ingest.post("track", {**call, **who}, key="public")).status_code == 200
+    assert (await ingest.post("track", {**call, "userId": "V"})).status_code == 200
     assert [event.unverified for event in ingest.publisher.events] == [True, True, False, False]

@@ -49,8 +49,8 @@ async def test_one_captured_delivery_stays_one_event_whatever_its_unsigned_heade
 async def test_an_order_that_comes_again_as_a_customer_is_kept_and_means_nothing(ingest: Ingest) -> None:
     source_id = await make(ingest, "shopify")
     _, body, _ = DELIVERIES["shopify"]
-    said = await delivered(ingest, source_id, "shopify", body, {"x-shopify-topic": "customers/update"})
-    assert (said["events"], said["quarantined"]) == (0, 1)
+    taken = await delivered(ingest, source_id, "shopify", body, {"x-shopify-topic": "customers/update"})
+    assert (taken["events"], taken["quarantined"]) == (0, 1)
     [held] = await ingest.quarantined()
     assert (held["reason_code"], held["reason"]) == (
         "format",
@@ -64,8 +64,8 @@ async def test_an_id_counts_where_the_signature_or_the_write_key_vouches_for_it(
     for n in range(2):
         ingest.clock.moment += timedelta(seconds=1)
         await delivered(ingest, signs, "standard-webhooks", {**SALE, "n": n}, {})
-        answer = await ingest.post(f"webhooks/{keyed}", SALE, key="json", headers={"webhook-id": f"w-{n}"})
-        assert answer.json()["events"] == 1
+        response = await ingest.post(f"webhooks/{keyed}", SALE, key="json", headers={"webhook-id": f"w-{n}"})
+        assert response.json()["events"] == 1
     by_source: dict[str, set[UUID]] = {}
     for event in ingest.publisher.events:
         by_source.setdefault(event.source_id, set()).add(event.event_id)
@@ -78,9 +78,9 @@ async def test_an_id_counts_where_the_signature_or_the_write_key_vouches_for_it(
 async def pixel(ingest: Ingest, source: str = "public", **headers: str) -> int:
     """Shows the image once; how many events came of it."""
     before = len(ingest.publisher.messages)
-    said = {"writeKey": ingest.keys[source], "anonymousId": "a-1", "event": "Letter Opened"}
-    answer = await ingest.http.get("/v1/pixel.gif", params=said, headers=headers)
-    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/gif")
+    parameters = {"writeKey": ingest.keys[source], "anonymousId": "a-1", "event": "Letter Opened"}
+    response = await ingest.http.get("/v1/pixel.gif", params=parameters, headers=headers)
+    assert (response.status_code, response.headers["content-type"]) == (200, "image/gif")
     return len(ingest.publisher.messages) - before
 
 

@@ -38,13 +38,13 @@ def key(text: str = "k-1") -> dict[str, str]:
     return {"Idempotency-Key": text}
 
 
-def problem_of(answer: httpx2.Response, status: int, type_: str) -> str:
-    """The detail of an answer that is a problem."""
-    said = answer.json()
-    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
-    assert (said["status"], said["type"].rpartition("/")[2]) == (status, type_)
-    assert said["title"]
-    return str(said["detail"])
+def problem_of(response: httpx2.Response, status: int, type_: str) -> str:
+    """Returns the detail of a response that is a problem."""
+    problem = response.json()
+    assert (response.status_code, response.headers["content-type"]) == (status, "application/problem+json")
+    assert (problem["status"], problem["type"].rpartition("/")[2]) == (status, type_)
+    assert problem["title"]
+    return str(problem["detail"])
 
 
 async def nothing_came_of_it(ingest: Ingest) -> bool:
@@ -56,19 +56,19 @@ async def nothing_came_of_it(ingest: Ingest) -> bool:
 
 @pytest.mark.parametrize("kind", sorted(TYPED_ROUTES))
 async def test_each_typed_route_takes_its_example_and_names_the_event(ingest: Ingest, kind: str) -> None:
-    answers = [await ingest.post(kind, TYPED[kind], headers=key()) for _ in range(2)]
+    responses = [await ingest.post(kind, TYPED[kind], headers=key()) for _ in range(2)]
     first, again = ingest.publisher.events
-    for answer in answers:
-        assert (answer.status_code, answer.json()) == (202, {"event_id": str(first.event_id), "status": "accepted"})
+    for response in responses:
+        assert (response.status_code, response.json()) == (202, {"event_id": str(first.event_id), "status": "accepted"})
     assert first.event_id == again.event_id
     assert (first.body, first.source_id) == (MEANT[kind], str(ingest.ids["server"]))
 
 
 async def test_a_fact_that_is_refused_says_what_is_wrong_in_the_words_of_its_body_and_is_kept(ingest: Ingest) -> None:
     line = {"sku": "TEA-1", "unit_price": "29.955"}
-    answer = await ingest.post("orders", {**TYPED["orders"], "items": [line]})
-    said = problem_of(answer, 422, "refused")
-    assert said.startswith("items[0].unit_price: more decimals than EUR has (2)")
+    response = await ingest.post("orders", {**TYPED["orders"], "items": [line]})
+    detail = problem_of(response, 422, "refused")
+    assert detail.startswith("items[0].unit_price: more decimals than EUR has (2)")
     [kept] = await ingest.quarantined()
     assert (kept["way"], kept["reason_code"], kept["state"]) == ("typed", "amount", "held")
     assert json.loads(kept["raw"])["items"] == [line]
@@ -112,17 +112,17 @@ async def test_a_writer_is_known_by_its_key_in_any_of_three_places(ingest: Inges
     )
     for place in places:
         headers = {**place.get("headers", {}), **(STRUCTURED if path == "cloudevents" else {})}
-        answer = await ingest.post(path, BODIES[path], key=None, **{**place, "headers": headers})
-        assert answer.status_code == 202
+        response = await ingest.post(path, BODIES[path], key=None, **{**place, "headers": headers})
+        assert response.status_code == 202
     assert len({event.event_id for event in ingest.publisher.events}) == 1
 
 
 @pytest.mark.parametrize("path", [*sorted(TYPED_ROUTES), "cloudevents"])
 async def test_nobody_writes_without_a_key_of_a_source(ingest: Ingest, path: str) -> None:
     for headers in ({}, {"Authorization": "Bearer rk_nobody"}, bearer("ingest:admin"), {"Authorization": "Basic ???"}):
-        answer = await ingest.post(path, BODIES[path], key=None, headers={**key(), **STRUCTURED, **headers})
-        assert problem_of(answer, 401, "unknown-key").startswith("write key: send a valid one")
-        assert answer.headers["www-authenticate"] == 'Basic realm="write key"'
+        response = await ingest.post(path, BODIES[path], key=None, headers={**key(), **STRUCTURED, **headers})
+        assert problem_of(response, 401, "unknown-key").startswith("write key: send a valid one")
+        assert response.headers["www-authenticate"] == 'Basic realm="write key"'
     assert await nothing_came_of_it(ingest)
 
 
@@ -146,10 +146,10 @@ async def test_a_body_that_is_too_large_or_broken_is_400_and_nothing_is_kept(ing
 async def test_another_method_than_post_is_told_so_where_a_browser_shows_it(ingest: Ingest) -> None:
     for path in ("track", "t", "batch", "import/", "m"):
         for method in ("GET", "PUT", "DELETE"):
-            answer = await ingest.http.request(method, f"/v1/{path}")
-            assert (answer.status_code, answer.headers["allow"]) == (405, "OPTIONS, POST"), path
-            assert answer.headers["access-control-allow-origin"] == "*"
-            assert answer.json() == {"code": "method", "message": "events: send them by POST"}
+            response = await ingest.http.request(method, f"/v1/{path}")
+            assert (response.status_code, response.headers["allow"]) == (405, "OPTIONS, POST"), path
+            assert response.headers["access-control-allow-origin"] == "*"
+            assert response.json() == {"code": "method", "message": "events: send them by POST"}
 
 
 # CloudEvents
@@ -172,11 +172,11 @@ async def test_a_cloudevent_is_the_same_event_structured_binary_and_in_a_batch(i
 async def test_a_bad_event_in_the_middle_of_a_batch_fails_no_other(ingest: Ingest) -> None:
     bad = {**EVENT, "id": "2", "data": {"order_id": "A-2", "currency": "EUR", "total_minor": -1}}
     batch = [{**EVENT, "id": "1"}, bad, {**EVENT, "id": "3"}, 7]
-    answer = await ingest.post("cloudevents", batch, headers=BATCH)
-    said = answer.json()
-    assert (answer.status_code, said["accepted"]) == (202, 2)
-    assert [(one["index"], one["reason_code"]) for one in said["refused"]] == [(1, "amount"), (3, "malformed")]
-    assert said["refused"][0]["reason"].startswith("data.total_minor: -1; ")
+    response = await ingest.post("cloudevents", batch, headers=BATCH)
+    taken = response.json()
+    assert (response.status_code, taken["accepted"]) == (202, 2)
+    assert [(one["index"], one["reason_code"]) for one in taken["refused"]] == [(1, "amount"), (3, "malformed")]
+    assert taken["refused"][0]["reason"].startswith("data.total_minor: -1; ")
     assert len(ingest.publisher.events) == 2
     kept = await ingest.quarantined()
     assert sorted(json.loads(one["raw"])["id"] if one["raw"] != "7" else "7" for one in kept) == ["2", "7"]
@@ -184,8 +184,8 @@ async def test_a_bad_event_in_the_middle_of_a_batch_fails_no_other(ingest: Inges
 
 
 async def test_a_cloudevent_that_is_refused_says_what_is_wrong_and_is_kept(ingest: Ingest) -> None:
-    answer = await ingest.post("cloudevents", {**EVENT, "specversion": "0.3"}, headers=STRUCTURED)
-    assert problem_of(answer, 422, "refused") == "specversion: '0.3'; send CloudEvents 1.0"
+    response = await ingest.post("cloudevents", {**EVENT, "specversion": "0.3"}, headers=STRUCTURED)
+    assert problem_of(response, 422, "refused") == "specversion: '0.3'; send CloudEvents 1.0"
     [kept] = await ingest.quarantined()
     assert (kept["reason_code"], kept["way"], kept["state"]) == ("format", "cloudevents", "held")
 
@@ -212,8 +212,8 @@ async def test_a_batch_may_be_empty_and_may_not_be_too_large(ingest: Ingest) -> 
     assert (await ingest.post("cloudevents", [], headers=BATCH)).json() == {"accepted": 0, "refused": []}
     small = {"specversion": "1.0", "source": "/a", "type": "b", "subject": "user_id:1"}
     many = [{**small, "id": str(n)} for n in range(2_501)]
-    answer = await ingest.post("cloudevents", many, headers=BATCH)
-    assert problem_of(answer, 400, "not-readable") == "body: 2501 events; at most 2500 in one batch"
+    response = await ingest.post("cloudevents", many, headers=BATCH)
+    assert problem_of(response, 400, "not-readable") == "body: 2501 events; at most 2500 in one batch"
     assert (await ingest.post("cloudevents", many[1:], headers=BATCH)).json()["accepted"] == 2_500
 
 
@@ -226,9 +226,9 @@ async def test_an_event_in_the_binary_mode_says_who_it_is_about_in_an_extension(
 
 
 async def test_an_event_of_ours_that_only_our_services_say_is_refused(ingest: Ingest) -> None:
-    answer = await ingest.post("cloudevents", {**EVENT, "type": "rapport.message_sent.v1"}, headers=STRUCTURED)
-    said = problem_of(answer, 422, "refused")
-    assert all(wire.TYPE_NAMES[body] in said for body in cloudevents.TYPES.values())
+    response = await ingest.post("cloudevents", {**EVENT, "type": "rapport.message_sent.v1"}, headers=STRUCTURED)
+    detail = problem_of(response, 422, "refused")
+    assert all(wire.TYPE_NAMES[body] in detail for body in cloudevents.TYPES.values())
 
 
 # The description

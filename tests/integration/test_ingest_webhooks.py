@@ -50,21 +50,21 @@ async def ingest(database_factory: DatabaseFactory) -> AsyncIterator[Ingest]:
         yield made
 
 
-async def make(ingest: Ingest, form: str, **said: Any) -> UUID:
+async def make(ingest: Ingest, form: str, **fields: Any) -> UUID:
     """A source of webhooks, made as an operator makes it; its key is kept under the format's name."""
     mapping = {"mapping": TILL} if form in ("json", "standard-webhooks") else {}
-    body = {"name": form, "format": form, "secret": SECRETS[form], **mapping, **said}
-    answer = await ingest.http.post("/v1/sources", headers=ADMIN, json=body)
-    assert answer.status_code == 201, answer.text
-    ingest.keys[form] = answer.json()["write_key"]
-    return UUID(answer.json()["id"])
+    body = {"name": form, "format": form, "secret": SECRETS[form], **mapping, **fields}
+    response = await ingest.http.post("/v1/sources", headers=ADMIN, json=body)
+    assert response.status_code == 201, response.text
+    ingest.keys[form] = response.json()["write_key"]
+    return UUID(response.json()["id"])
 
 
 async def edit(ingest: Ingest, source_id: UUID, **changes: Any) -> None:
     path = f"/v1/sources/{source_id}"
     tag = (await ingest.http.get(path, headers=ADMIN)).headers["etag"]
-    answer = await ingest.http.patch(path, headers={**ADMIN, "If-Match": tag}, json=changes)
-    assert answer.status_code == 200, answer.text
+    response = await ingest.http.patch(path, headers={**ADMIN, "If-Match": tag}, json=changes)
+    assert response.status_code == 200, response.text
     ingest.clock.moment += timedelta(seconds=10)  # what is kept in memory is older than that now
 
 
@@ -81,16 +81,16 @@ async def deliver(
 
 
 async def delivered(ingest: Ingest, *delivery: Any) -> dict[str, Any]:
-    answer = await deliver(ingest, *delivery)
-    assert answer.status_code == 200, answer.text
-    said: dict[str, Any] = answer.json()
-    return said
+    response = await deliver(ingest, *delivery)
+    assert response.status_code == 200, response.text
+    taken: dict[str, Any] = response.json()
+    return taken
 
 
 async def release(ingest: Ingest, payload: dict[str, Any]) -> dict[str, Any]:
-    answer = await ingest.http.post(f"/v1/quarantine/{payload['id']}/release", headers=ADMIN, json={})
-    said: dict[str, Any] = answer.json()
-    return said
+    response = await ingest.http.post(f"/v1/quarantine/{payload['id']}/release", headers=ADMIN, json={})
+    released: dict[str, Any] = response.json()
+    return released
 
 
 async def waiting(ingest: Ingest) -> list[Event]:
@@ -121,15 +121,15 @@ async def test_a_bad_signature_is_401_and_nothing_is_kept(ingest: Ingest, form: 
     raw = json.dumps(body).encode()
     right = {**headers, **signed(form, SECRETS[form], raw)}
     other = "whsec_" + base64.b64encode(b"another key").decode() if form == "standard-webhooks" else "another secret"
-    for sent, said in (
+    for sent, wrong in (
         (raw + b" ", right),
         (raw, headers),
         (raw, {**headers, **signed(form, other, raw)}),
         (b"", right),
     ):
-        answer = await ingest.http.post(f"/v1/webhooks/{source_id}", content=sent, headers=said)
-        assert problem_of(answer, 401, "badly-signed")
-        assert answer.headers["www-authenticate"] == "Signature"
+        response = await ingest.http.post(f"/v1/webhooks/{source_id}", content=sent, headers=wrong)
+        assert problem_of(response, 401, "badly-signed")
+        assert response.headers["www-authenticate"] == "Signature"
     assert await nothing_came_of_it(ingest)
 
 
@@ -139,8 +139,8 @@ async def test_a_signed_delivery_that_is_sent_again_much_later_is_401(ingest: In
     source_id, raw = await make(ingest, form), json.dumps(body).encode()
     old = {**headers, **signed(form, SECRETS[form], raw)}
     ingest.clock.moment += timedelta(minutes=5, seconds=1)
-    answer = await ingest.http.post(f"/v1/webhooks/{source_id}", content=raw, headers=old)
-    assert "more than 5 minutes from now" in problem_of(answer, 401, "badly-signed")
+    response = await ingest.http.post(f"/v1/webhooks/{source_id}", content=raw, headers=old)
+    assert "more than 5 minutes from now" in problem_of(response, 401, "badly-signed")
     assert await nothing_came_of_it(ingest)
 
 
@@ -152,8 +152,8 @@ async def test_a_changed_secret_is_in_force_within_ten_seconds(ingest: Ingest) -
     assert (await deliver(ingest, source_id, "shopify", body, headers)).status_code == 401
     assert (await deliver(ingest, source_id, "shopify", body, headers, "the new secret")).status_code == 200
     await edit(ingest, source_id, secret=None)
-    answer = await deliver(ingest, source_id, "shopify", body, headers, "the new secret")
-    assert "no secret yet" in problem_of(answer, 401, "badly-signed")
+    response = await deliver(ingest, source_id, "shopify", body, headers, "the new secret")
+    assert "no secret yet" in problem_of(response, 401, "badly-signed")
 
 
 async def test_a_refund_before_its_order_waits_for_it_and_goes_to_the_orders_owner(ingest: Ingest) -> None:
@@ -223,8 +223,8 @@ async def test_a_source_of_webhooks_may_send_the_other_ways_too(ingest: Ingest) 
     small = {"specversion": "1.0", "source": "/a", "type": "b", "subject": "user_id:1"}
     batch = [{**small, "id": str(n)} for n in range(3)]
     headers = {"Content-Type": "application/cloudevents-batch+json"}
-    said = [await ingest.post("cloudevents", body, key="shopify", headers=headers) for body in (batch, [])]
-    assert [one.json()["accepted"] for one in said] == [3, 0]
+    responses = [await ingest.post("cloudevents", body, key="shopify", headers=headers) for body in (batch, [])]
+    assert [one.json()["accepted"] for one in responses] == [3, 0]
     assert len(ingest.publisher.messages) == 3
 
 
@@ -246,8 +246,8 @@ async def test_a_delivery_that_cant_be_understood_is_200_and_kept_without_its_si
     source_id = await make(ingest, "shopify")
     headers = {"x-shopify-topic": "orders/create", "x-shopify-event-id": "e-1"}
     for body in (b"no JSON", {**shopify.ORDER, "currency": "Euro"}):
-        said = await delivered(ingest, source_id, "shopify", body, headers)
-        assert said == {"events": 0, "quarantined": 1, "ignored": None}
+        taken = await delivered(ingest, source_id, "shopify", body, headers)
+        assert taken == {"events": 0, "quarantined": 1, "ignored": None}
     assert sorted(one["reason_code"] for one in await ingest.quarantined()) == ["currency", "malformed"]
     async with ingest.service.database.work() as work:
         rows = await work.rows("SELECT around FROM quarantine")
@@ -261,8 +261,8 @@ async def test_what_is_nothing_to_us_is_200_and_says_why(ingest: Ingest) -> None
         ("products/update", {"id": 7}, "topic products/update"),
         ("orders/create", {**shopify.ORDER, "test": True}, "orders/create: no fact in it"),
     ):
-        said = await delivered(ingest, source_id, "shopify", body, {"x-shopify-topic": topic})
-        assert said == {"events": 0, "quarantined": 0, "ignored": why}
+        taken = await delivered(ingest, source_id, "shopify", body, {"x-shopify-topic": topic})
+        assert taken == {"events": 0, "quarantined": 0, "ignored": why}
     till = await make(ingest, "json")
     assert (await delivered(ingest, till, "json", {"kind": "refund"}))["ignored"] == "no rule of the mapping applies"
     assert await nothing_came_of_it(ingest)
@@ -270,16 +270,16 @@ async def test_what_is_nothing_to_us_is_200_and_says_why(ingest: Ingest) -> None
 
 async def test_woocommerces_trial_of_a_new_webhook_is_answered_200(ingest: Ingest) -> None:
     source_id = await make(ingest, "woocommerce")
-    answer = await ingest.http.post(f"/v1/webhooks/{source_id}", data={"webhook_id": "17"})
-    assert (answer.status_code, answer.json()["ignored"]) == (200, "topic (none)")
+    response = await ingest.http.post(f"/v1/webhooks/{source_id}", data={"webhook_id": "17"})
+    assert (response.status_code, response.json()["ignored"]) == (200, "topic (none)")
     assert await nothing_came_of_it(ingest)
 
 
 async def test_an_address_of_no_source_of_webhooks_is_404(ingest: Ingest) -> None:
     source_id = await make(ingest, "json")
     for nobody in (uuid4(), ingest.ids["server"]):
-        answer = await deliver(ingest, nobody, "json", SALE)
-        assert problem_of(answer, 404, "unknown-source") == f"no source of webhooks {nobody}"
+        response = await deliver(ingest, nobody, "json", SALE)
+        assert problem_of(response, 404, "unknown-source") == f"no source of webhooks {nobody}"
     await ingest.http.post(f"/v1/sources/{source_id}/disable", headers=ADMIN)
     assert (await deliver(ingest, source_id, "json", SALE)).status_code == 404
     assert (await ingest.http.post("/v1/webhooks/no-id", content=b"{}")).status_code == 422

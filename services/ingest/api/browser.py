@@ -27,7 +27,7 @@ GIF: Final = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAA
 
 SCRIPTS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"text/javascript": {"schema": {"type": "string"}}}},
-    304: {"description": "It is the one that the browser has"},
+    304: {"description": "The browser has this version already"},
 }
 PIXELS: Final[dict[int | str, dict[str, Any]]] = {
     200: {"content": {"image/gif": {"schema": {"type": "string", "format": "binary"}}}},
@@ -38,8 +38,8 @@ PARAMETERS: Final = [
     for name, text, example in (
         ("event", "the event's name; without it, a page view", "Mail Opened"),
         ("userId", "who it is about", "42"),
-        ("anonymousId", "who it is about, where nobody knows", "0f2b8a6e"),
-        ("messageId", "the same id is the same event", "mail-7-42"),
+        ("anonymousId", "who it is about, if that is a visitor whom nobody knows", "0f2b8a6e"),
+        ("messageId", "requests with the same id are the same event", "mail-7-42"),
     )
 ]
 
@@ -49,7 +49,7 @@ router = APIRouter(prefix="/v1", tags=["browser"])
 
 @cache
 def _script() -> tuple[bytes, bytes, str]:
-    """The script, the same packed, and its tag."""
+    """Returns the script, the same as gzip, and its tag."""
     plain = SCRIPT.read_bytes()
     return plain, gzip.compress(plain, mtime=0), f'"{hashlib.blake2b(plain, digest_size=16).hexdigest()}"'
 
@@ -59,10 +59,10 @@ def _script() -> tuple[bytes, bytes, str]:
     summary="The browser snippet",
     response_class=Response,
     responses=SCRIPTS,
-    openapi_extra=dict(TOLERANT),  # pages add a version, for the sake of caches
+    openapi_extra=dict(TOLERANT),  # pages add a version because of caches
 )
 async def script(request: Request) -> Response:
-    """Page views, identify and track; see docs/ingest.md for how a page loads it."""
+    """The script sends page views, identify and track calls. docs/ingest.md shows how a page loads it."""
     plain, packed, tag = _script()
     headers = {**CORS, "Cache-Control": f"public, max-age={SCRIPT_SECONDS}", "ETag": tag, "Vary": "Accept-Encoding"}
     if tag in request.headers.get("if-none-match", ""):
@@ -81,11 +81,11 @@ async def script(request: Request) -> Response:
     openapi_extra={"security": [{}, {"writeKeyInQuery": []}], "parameters": PARAMETERS, **TOLERANT},
 )
 async def gif(request: Request) -> Response:
-    """One event in the address: `writeKey`, `event` (by default a page view), `userId` or `anonymousId`, `messageId`,
-    and any other parameter as a property. Always answers with the image: nobody reads anything else.
+    """The address is one event: `writeKey`, `event` (by default a page view), `userId` or `anonymousId`, `messageId`;
+    any other parameter is a property. The response is always the image, because nobody reads anything else.
 
-    Takes keys of public sources only: an address is kept in histories and logs. Where the source names the origins of
-    its pages, the event counts only if the browser says which page shows the image, and it is one of them.
+    Only keys of public sources are accepted: an address is kept in histories and logs. If the source has allowed
+    origins, the event counts only if the browser says which page shows the image, and that page is one of them.
     """
     intake = intake_of(request)
     try:
@@ -109,5 +109,6 @@ def _admit(request: Request, source: Source) -> None:
     headers = request.headers
     page = pixel.page_origin(origin=headers.get("origin", ""), referrer=headers.get("referer", ""))
     if source.allowed_origins and not page:
-        raise ForeignOrigin("origin", "origin: the page is not said, and this source allows certain ones only")
+        text = "origin: the browser does not name the page, and this source allows certain pages only"
+        raise ForeignOrigin("origin", text)
     intake_of(request).admit(source, 1, RequestSender(request, page))

@@ -36,7 +36,7 @@ _BATCH: Final = {
 
 
 _CALL: Final = {"type": "object"}
-# Whatever a batch holds is taken in: what is no event goes to the quarantine.
+# Whatever a batch holds is accepted: anything but an event goes to the quarantine.
 _CALLS: Final = {"type": "object", "required": ["batch"], "properties": {"batch": {"type": "array"}}}
 
 
@@ -65,7 +65,7 @@ CLOUDEVENT: Final[dict[str, Any]] = {
     "data": {"order_id": "A-1001", "currency": "EUR", "total_minor": 5990},
 }
 
-# What a till may say, for a source whose `format` is `json`; the example of the mapping's preview understands it.
+# What a till may send, to a source whose `format` is `json`; the mapping in the example of the preview reads it.
 WEBHOOK: Final[dict[str, Any]] = {"card": "42", "receipt": "R-7", "sold": "2026-01-31T12:00:00Z", "sum": "59.90"}
 
 # The attributes of a CloudEvent in the binary mode. In the other modes these headers mean nothing.
@@ -73,7 +73,7 @@ BINARY: Final[list[dict[str, Any]]] = [
     {
         "name": f"ce-{name}",
         "in": "header",
-        "description": "in the binary mode alone (`Content-Type: application/json`)",
+        "description": "in the binary mode only (`Content-Type: application/json`)",
         "schema": {"type": "string"},
         "example": value,
     }

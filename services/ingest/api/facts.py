@@ -46,7 +46,7 @@ router = APIRouter(prefix="/v1")
 
 
 class Refused(Invalid):
-    """The event is refused, and kept in the quarantine."""
+    """The event is refused, and is kept in the quarantine."""
 
 
 class NotReadable(AppError):
@@ -54,7 +54,7 @@ class NotReadable(AppError):
 
 
 class BadlySigned(Unauthorized):
-    """The delivery is not signed as its source signs."""
+    """The delivery is not signed with its source's secret."""
 
 
 async def _body(request: Request, limit_bytes: int = body.MAX_BODY_BYTES) -> bytes:
@@ -70,7 +70,7 @@ async def _body(request: Request, limit_bytes: int = body.MAX_BODY_BYTES) -> byt
 
 
 async def _source(request: Request) -> Source:
-    """The source that a request authenticates as."""
+    """Returns the source that a request authenticates as."""
     bearer = request.headers.get("authorization", "")
     token = bearer[7:].strip() if bearer[:7].lower() == "bearer " else None
     return await intake_of(request).source_of(keys_of(request, token))
@@ -141,9 +141,9 @@ def _add_typed_routes() -> None:
 
 
 _KEYS: Final[Mapping[str, str]] = {
-    "content": "The same body is the same fact, however often it is sent; an `Idempotency-Key` overrides that.",
-    "moment": "The same body with its `occurred_at` is the same fact; without it an `Idempotency-Key` is required.",
-    "header": "An `Idempotency-Key` is required: the same key is the same fact.",
+    "content": "The same body is the same fact, however often it is sent. An `Idempotency-Key` overrides that.",
+    "moment": "The same body with its `occurred_at` is the same fact. Without one an `Idempotency-Key` is required.",
+    "header": "An `Idempotency-Key` is required. Requests with the same key are the same fact.",
 }
 
 
@@ -169,8 +169,8 @@ def _idempotency_key(kind: str) -> dict[str, Any]:
     """Returns the description of the header; the example is one that this kind of fact can be sent with."""
     required = TYPED_ROUTES[kind].key == "header"
     schema = {"type": "string", "maxLength": MAX_KEY_LENGTH, **({"minLength": 1} if required else {})}
-    said = {"name": "Idempotency-Key", "in": "header", "required": required, "schema": schema}
-    return {**said, "description": _KEYS[TYPED_ROUTES[kind].key], **({"example": "7d1f0c52"} if required else {})}
+    header = {"name": "Idempotency-Key", "in": "header", "required": required, "schema": schema}
+    return {**header, "description": _KEYS[TYPED_ROUTES[kind].key], **({"example": "7d1f0c52"} if required else {})}
 
 
 def _request_body(kind: str) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _request_body(kind: str) -> dict[str, Any]:
             "content": {
                 cloudevents.MEDIA_TYPE: {"schema": {"type": "object"}, "example": CLOUDEVENT},
                 cloudevents.BATCH_MEDIA_TYPE: {
-                    "schema": {"type": "array"},  # what is no event in it is among `refused`
+                    "schema": {"type": "array"},  # anything in it but an event is among `refused`
                     "example": [CLOUDEVENT],
                 },
                 "application/json": {
@@ -209,8 +209,8 @@ def _request_body(kind: str) -> dict[str, Any]:
     response_model=FactAccepted | BatchTaken,
 )
 async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
-    """The content type says which: `application/cloudevents+json`, `application/cloudevents-batch+json`, or the data's
-    own with the attributes in `ce-` headers. A bad event never fails a batch.
+    """The content type says which mode it is: `application/cloudevents+json`, `application/cloudevents-batch+json`, or
+    the data's own with the attributes in `ce-` headers. An invalid event never fails a batch.
     """
     source = await _source(request)
     raw = await _body(request)
@@ -265,14 +265,14 @@ async def _take_batch(request: Request, source: Source, raw: bytes) -> BatchTake
     openapi_extra={
         "security": [{}, *WRITE_KEY],  # signed, or with the write key of a source that signs nothing
         "requestBody": {"required": True, "content": {"application/json": {"schema": {}, "example": WEBHOOK}}},
-        **TOLERANT,  # to refuse a delivery would lose it
+        **TOLERANT,  # a refused delivery would be lost
     },
 )
 async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
-    """The address to give to the vendor; the source's `format` says whose payloads these are, its `secret` signs them.
+    """Give this address to the vendor. The source's `format` names the vendor, and its `secret` signs the deliveries.
 
-    200 once what it says is durable: a delivery that can't be understood is quarantined and answered 200 too, since
-    sending it again would change nothing. A delivery that comes again is the same events.
+    The status is 200 once the delivery is durable. A delivery that can't be understood is quarantined with status 200,
+    too, since sending it again would change nothing. A repeated delivery makes the same events.
     """
     intake = intake_of(request)
     raw = await _body(request, MAX_WEBHOOK_BYTES)
@@ -283,7 +283,7 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
         registry.verify(source.format, source.secret, delivery, now=intake.clock.now())
     except BadSignature as error:
         raise BadlySigned(str(error), challenge="Signature") from None
-    if source.secret is None:  # a generic source that signs nothing is known by its write key
+    if source.secret is None:  # a generic source that signs nothing authenticates by its write key
         known = await _source(request)
         if known.id != source.id:
             raise BadlySigned("the write key is another source's", challenge="Basic")
@@ -305,7 +305,7 @@ async def _webhook_source(intake: Intake, source_id: UUID) -> Source:
 
 
 async def on_tracking_error(_: Request, error: Exception) -> JSONResponse:
-    """The front intake's errors, outside the tracking routes, which have a shape of their own for them."""
+    """Returns the response to an error of the intake outside the tracking routes, which have their own shape for it."""
     assert isinstance(error, TrackingError)
     challenge = {"WWW-Authenticate": 'Basic realm="write key"'} if error.status == Unauthorized.status else {}
     return problem(error.status, error.slug(), error.title(), error.detail, headers={**challenge, **error.headers})

@@ -31,18 +31,18 @@ router = APIRouter(route_class=GuardedRoute, prefix="/v1/imports", tags=["import
 
 
 class TooLarge(AppError):
-    """The file is larger than this service takes."""
+    """The file is larger than this service accepts."""
 
     status = 413
 
 
 @router.post("", status_code=201, dependencies=[requires("ingest:admin")], summary="Announce a file to be imported")
-async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreated:
-    """Its options are checked; its bytes are uploaded next."""
-    options = imports.options_of(said.options)
+async def announce(database: Db, caller: Caller, body: ImportIn) -> ImportCreated:
+    """Checks the options. Upload the bytes next."""
+    options = imports.options_of(body.options)
     async with database.work() as work:
-        source_id = said.source_id or await sources.named(work, said.source or "")
-        made = await imports.announce(work, source_id, options, name=said.name, by=Actor.of(caller))
+        source_id = body.source_id or await sources.named(work, body.source or "")
+        made = await imports.announce(work, source_id, options, name=body.name, by=Actor.of(caller))
     return ImportCreated(id=made)
 
 
@@ -61,7 +61,7 @@ async def announce(database: Db, caller: Caller, said: ImportIn) -> ImportCreate
     },
 )
 async def upload(request: Request, database: Db, caller: Caller, import_id: UUID) -> ImportOut:
-    """The file's bytes as they are. An upload that was cut off is sent again from the beginning."""
+    """The body is the file's bytes as they are. Send an upload that was cut off again from the beginning."""
     limit: int = request.app.state.import_bytes
     async with database.work() as work:
         await imports.begin_upload(work, import_id)
@@ -94,7 +94,7 @@ async def _keep(database: Database, import_id: UUID, number: int, content: bytes
 
 @router.get("", dependencies=[requires("ingest:read")], summary="Imports, newest first")
 async def page(database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50) -> ImportsOut:
-    """One page; pass `next` as `cursor` for the page after it."""
+    """Returns one page. Pass `next` as `cursor` for the page after it."""
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
         rows = [_out(row) for row in await imports.page(work, after=after, limit=limit)]
@@ -104,7 +104,7 @@ async def page(database: Db, cursor: str | None = None, limit: Annotated[PageSiz
 
 @router.get("/{import_id}", dependencies=[requires("ingest:read")], summary="How far an import has come")
 async def one(database: Db, import_id: UUID) -> ImportOut:
-    """As of its last batch."""
+    """Returns the state as of the last batch."""
     async with database.work() as work:
         return _out(await imports.one(work, import_id))
 
@@ -117,7 +117,7 @@ async def one(database: Db, import_id: UUID) -> ImportOut:
     responses={200: {"content": {"application/x-ndjson": {"schema": {"type": "string"}}}}},
 )
 async def rejects(database: Db, import_id: UUID) -> StreamingResponse:
-    """A JSON object a line: row (from 0), reason code, reason, and the row itself."""
+    """Returns one JSON object a line: row (from 0), reason code, reason, and the row itself."""
     async with database.work() as work:
         await imports.one(work, import_id)
     return StreamingResponse(_rejects(database, import_id), media_type="application/x-ndjson")

@@ -1,4 +1,4 @@
-"""The quarantine for operators: looked at, repaired, released, dropped."""
+"""The quarantine for operators, who look at payloads, repair, release and drop them."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -40,7 +40,7 @@ async def page(
     cursor: str | None = None,
     limit: Annotated[PageSize, Query()] = 50,
 ) -> QuarantinePage:
-    """One page; pass `next` as `cursor` for the page after it."""
+    """Returns one page. Pass `next` as `cursor` for the page after it."""
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
         rows = await quarantine.page(
@@ -53,47 +53,47 @@ async def page(
 
 @router.get("/reasons", dependencies=[requires("ingest:read")], summary="How much is held, and why")
 async def reasons(database: Db, source_id: UUID | None = None) -> ReasonsOut:
-    """Counts by reason code, of one source or of all."""
+    """Returns counts by reason code, of one source or of all."""
     async with database.work() as work:
         return ReasonsOut(reasons=dict(await quarantine.reasons(work, source_id=source_id)))
 
 
 @router.get("/{payload_id:uuid}", dependencies=[requires("ingest:read")], summary="One payload")
 async def one(database: Db, payload_id: UUID) -> QuarantinedOut:
-    """Its bytes, its reason, and what was decided on it."""
+    """Returns the payload's bytes, its reason, and what was decided on it."""
     async with database.work() as work:
         return _out(await quarantine.one(work, payload_id))
 
 
 @router.post("/release", dependencies=[requires("ingest:write")], summary="Release many, by source, reason or import")
-async def release_many(database: Db, intake: At, caller: Caller, said: ReleaseManyIn) -> ReleasedManyOut:
-    """The oldest held ones, each in a transaction of its own. Those that are still refused stay, with their reason."""
-    quarantine.repair_of(said.repair)  # a wrong one is refused, also where there is nothing to release
+async def release_many(database: Db, intake: At, caller: Caller, body: ReleaseManyIn) -> ReleasedManyOut:
+    """Releases the oldest held payloads, each in its own transaction. Those still refused stay, with their reason."""
+    quarantine.repair_of(body.repair)  # an invalid one is refused even if there is nothing to release
     async with database.work() as work:
         chosen = await quarantine.chosen(
-            work, source_id=said.source_id, reason_code=said.reason, import_id=said.import_id, limit=said.limit
+            work, source_id=body.source_id, reason_code=body.reason, import_id=body.import_id, limit=body.limit
         )
-    released = [await _release(database, intake, Actor.of(caller), payload_id, said) for payload_id in chosen]
+    released = [await _release(database, intake, Actor.of(caller), payload_id, body) for payload_id in chosen]
     return ReleasedManyOut(released=released)
 
 
 @router.post(
     "/{payload_id}/release", dependencies=[requires("ingest:write")], summary="Release a payload, repaired or as it is"
 )
-async def release(database: Db, intake: At, caller: Caller, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
-    """Judges it again, by the source's rules of now, as of the time it came; its events are folded once."""
-    return await _release(database, intake, Actor.of(caller), payload_id, said)
+async def release(database: Db, intake: At, caller: Caller, payload_id: UUID, body: ReleaseIn) -> ReleasedOut:
+    """Judges the payload again, by the source's present rules, as of the time it came. Its events are folded once."""
+    return await _release(database, intake, Actor.of(caller), payload_id, body)
 
 
-async def _release(database: Any, intake: Intake, by: Actor, payload_id: UUID, said: ReleaseIn) -> ReleasedOut:
-    repair = quarantine.repair_of(said.repair)
+async def _release(database: Any, intake: Intake, by: Actor, payload_id: UUID, body: ReleaseIn) -> ReleasedOut:
+    repair = quarantine.repair_of(body.repair)
     how: dict[str, Any] = {"repair": repair, "partition_secret": intake.partition_secret}
     async with database.work() as work:
-        if said.dry_run:
+        if body.dry_run:
             found = await quarantine.try_release(work, intake.vault, payload_id, **how)
         else:
             found = await quarantine.release(work, intake.vault, payload_id, by=by, locate=intake.locate, **how)
-    if not said.dry_run:
+    if not body.dry_run:
         failpoint("quarantine.after_release")
     return ReleasedOut.model_validate(found)
 
@@ -101,10 +101,10 @@ async def _release(database: Any, intake: Intake, by: Actor, payload_id: UUID, s
 @router.post(
     "/{payload_id}/drop", status_code=204, dependencies=[requires("ingest:write")], summary="Give a payload up"
 )
-async def drop(database: Db, caller: Caller, payload_id: UUID, said: DropIn) -> None:
-    """It stays to be looked at until it is forgotten. 409 if it was released."""
+async def drop(database: Db, caller: Caller, payload_id: UUID, body: DropIn) -> None:
+    """The payload can still be looked at until it is forgotten. 409 if it was released."""
     async with database.work() as work:
-        await quarantine.drop(work, payload_id, by=Actor.of(caller), note=said.note)
+        await quarantine.drop(work, payload_id, by=Actor.of(caller), note=body.note)
 
 
 def _out(row: Any) -> QuarantinedOut:

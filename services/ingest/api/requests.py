@@ -15,14 +15,14 @@ def intake_of(request: Request) -> Intake:
 
 @dataclass(frozen=True, slots=True)
 class RequestSender:
-    """Who sends a request; the page's origin is what the browser says, unless `page` is given."""
+    """Who sends a request. The page's origin is what the browser says, unless `page` is given."""
 
     request: Request
     page: str | None = None
 
     @property
     def address(self) -> str:
-        """The connection's address, or the client's behind a trusted proxy."""
+        """The connection's address; for a trusted proxy, its client's."""
         return self.request.client.host if self.request.client else ""
 
     @property

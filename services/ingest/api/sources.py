@@ -1,4 +1,4 @@
-"""Sources for operators: made, changed, given new keys, watched; their figures, plans and mappings."""
+"""Sources for operators, who create, change and watch them and rotate their keys; figures, plans and mappings."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -40,7 +40,7 @@ from shared.database.database import Database, Work
 from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires, scoped_key
 from shared.http.guarded import GuardedRoute
 
-TAIL_SECONDS: Final = 600  # a watch ends by itself; whoever still looks asks again
+TAIL_SECONDS: Final = 600  # a watch ends by itself; a client that still watches asks again
 TAIL_RENEW_SECONDS: Final = 20
 TAIL_POLL_SECONDS: Final = 0.5
 DAYS: Final = 30
@@ -56,26 +56,26 @@ async def create(
     database: Db,
     intake: At,
     caller: Caller,
-    said: SourceIn,
+    body: SourceIn,
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> SourceCreated:
-    """Returns the source's write key, once: only its hash is kept. 409 if the name is taken."""
+    """Returns the source's write key, this once: only its hash is kept. 409 if the name is taken."""
     shown: list[str] = []
 
     async def make() -> UUID:
-        source_id, key = await sources.create(work, intake.vault, _set(said), by=Actor.of(caller))
+        source_id, key = await sources.create(work, intake.vault, _set(body), by=Actor.of(caller))
         shown.append(key)
         return source_id
 
     async with database.work() as work:
         key = scoped_key(caller, "sources", idempotency_key)
-        made, _ = await once(work, key, said.model_dump_json(), make)
+        made, _ = await once(work, key, body.model_dump_json(), make)
     return SourceCreated(id=made, write_key=shown[0] if shown else None)
 
 
 @router.get("", dependencies=[requires("ingest:read")], summary="Every source")
 async def every(database: Db) -> SourcesOut:
-    """By name, disabled ones too."""
+    """Returns all sources by name, disabled ones too."""
     async with database.work() as work:
         rows = await sources.every(work)
         keys = await sources.keys(work, [row["id"] for row in rows])
@@ -84,18 +84,18 @@ async def every(database: Db) -> SourcesOut:
 
 @router.get("/{source_id}", dependencies=[requires("ingest:read")], summary="One source")
 async def one(database: Db, source_id: UUID, response: Response) -> SourceOut:
-    """With its `ETag`, for an edit."""
+    """Returns the source with its `ETag`, for an edit."""
     async with database.work() as work:
         return await _shown(work, source_id, response)
 
 
 @router.patch("/{source_id}", dependencies=[requires("ingest:admin")], summary="Change a source")
 async def edit(
-    database: Db, intake: At, caller: Caller, source_id: UUID, said: SourcePatch, version: EditOf, response: Response
+    database: Db, intake: At, caller: Caller, source_id: UUID, body: SourcePatch, version: EditOf, response: Response
 ) -> SourceOut:
-    """Takes effect within ten seconds. 412 if somebody changed it since it was read."""
+    """The change takes effect within ten seconds. 412 if somebody changed the source since it was read."""
     async with database.work() as work:
-        await sources.edit(work, intake.vault, source_id, version=version, said=_set(said), by=Actor.of(caller))
+        await sources.edit(work, intake.vault, source_id, version=version, changes=_set(body), by=Actor.of(caller))
         return await _shown(work, source_id, response)
 
 
@@ -103,19 +103,19 @@ async def edit(
     "/{source_id}", status_code=204, dependencies=[requires("ingest:admin")], summary="Delete an unused source"
 )
 async def delete(database: Db, caller: Caller, source_id: UUID) -> None:
-    """409 if it ever sent anything: then disable it."""
+    """Deletes a source that never sent anything. 409 if it did: then disable it."""
     async with database.work() as work:
         await sources.delete(work, source_id, by=Actor.of(caller))
 
 
 @router.post("/{source_id}/keys", status_code=201, dependencies=[requires("ingest:admin")], summary="Rotate the key")
-async def rotate(database: Db, caller: Caller, source_id: UUID, said: KeyIn) -> KeyMade:
-    """Makes a new write key; the one before works for `grace_hours` more.
+async def rotate(database: Db, caller: Caller, source_id: UUID, body: KeyIn) -> KeyMade:
+    """Makes a new write key. The one before works for `grace_hours` more.
 
-    409 while two keys work already, but with `grace_hours` 0, which ends every other key at once.
+    409 while two keys work already, unless `grace_hours` is 0, which ends every other key at once.
     """
     async with database.work() as work:
-        grace = timedelta(hours=said.grace_hours)
+        grace = timedelta(hours=body.grace_hours)
         key = await sources.rotate(work, source_id, grace=grace, by=Actor.of(caller))
     return KeyMade(write_key=key)
 
@@ -136,9 +136,9 @@ async def enable(database: Db, caller: Caller, source_id: UUID, response: Respon
         return await _shown(work, source_id, response)
 
 
-def _set(said: SourcePatch) -> dict[str, Any]:
-    """What was said: null takes a thing away, where there can be none of it."""
-    found = said.model_dump(exclude_unset=True, mode="json")
+def _set(patch: SourcePatch) -> dict[str, Any]:
+    """Returns the fields that the patch sets. Null takes a value away; what must have a value gets its default."""
+    found = patch.model_dump(exclude_unset=True, mode="json")
     nothing = {"allow_orders": False, "allowed_origins": [], "may_say": [], "format": "tracking", "kind": "server"}
     if found.get("name") is None:
         found.pop("name", None)
@@ -152,8 +152,8 @@ async def _shown(work: Work, source_id: UUID, response: Response) -> SourceOut:
 
 
 def _out(row: Any, keys: Any) -> SourceOut:
-    said = {**row, "has_secret": row["secret"] is not None, "keys": [dict(key) for key in keys]}
-    return SourceOut.model_validate(said)
+    fields = {**row, "has_secret": row["secret"] is not None, "keys": [dict(key) for key in keys]}
+    return SourceOut.model_validate(fields)
 
 
 # Figures, and looking on
@@ -161,7 +161,7 @@ def _out(row: Any, keys: Any) -> SourceOut:
 
 @router.get("/{source_id}/figures", dependencies=[requires("ingest:read")], summary="What became of its events")
 async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOut:
-    """By day, outcome and reason; a few seconds old."""
+    """Returns figures by day, outcome and reason. They are a few seconds old."""
     async with database.work() as work:
         await sources.one(work, source_id)
         rows = await source_stats.figures(work, source_id, since=(work.now - timedelta(days=days - 1)).date())
@@ -176,9 +176,9 @@ async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOu
     responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}},
 )
 async def tail(request: Request, database: Db, intake: At, source_id: UUID) -> StreamingResponse:
-    """Server-sent events from now on: `accepted` with the event that was made, or `quarantined` with the reason.
+    """Streams server-sent events from now on: `accepted` with the event made, or `quarantined` with the reason.
 
-    Ends after ten minutes. A sample where more than some hundred come in a second.
+    The stream ends after ten minutes. It is a sample if more than some hundred events come in a second.
     """
     async with database.work() as work:
         await sources.one(work, source_id)
@@ -200,10 +200,10 @@ async def _events(request: Request, database: Database, source_id: UUID, positio
             if now() > renew:
                 renew = now() + TAIL_RENEW_SECONDS
                 await source_stats.watch(work, source_id, until=work.now + timedelta(seconds=2 * TAIL_RENEW_SECONDS))
-            found = await source_stats.tail_of(work, source_id, after=position)
-        for position, said in found:
-            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (position, said["outcome"].encode(), msgspec.json.encode(said))
-        if not found and not ended:
+            watched = await source_stats.tail_of(work, source_id, after=position)
+        for position, event in watched:
+            yield b"id: %d\nevent: %s\ndata: %s\n\n" % (position, event["outcome"].encode(), msgspec.json.encode(event))
+        if not watched and not ended:
             yield b":\n\n"
             await asyncio.sleep(TAIL_POLL_SECONDS)
 
@@ -214,15 +214,15 @@ async def _events(request: Request, database: Database, source_id: UUID, positio
 @router.post(
     "/{source_id}/mapping/preview", dependencies=[requires("ingest:write")], summary="Try a mapping on a payload"
 )
-async def preview(database: Db, intake: At, source_id: UUID, said: MappingTried) -> MappingResult:
-    """Says which events would come of it, and changes nothing. It works as hard as a delivery would: whoever may only
-    read may not have it done.
+async def preview(database: Db, intake: At, source_id: UUID, body: MappingTried) -> MappingResult:
+    """Returns the events that the mapping would make, and changes nothing. A preview costs as much as a delivery, so
+    the permission to read is not enough.
     """
     async with database.work() as work:
         row = await sources.one(work, source_id)
         now = work.now
-    tried = {**row, "mapping": said.mapping or row["mapping"]}
-    messages, done = await previewing.preview(tried, intake.vault, said.payload, now)
+    tried = {**row, "mapping": body.mapping or row["mapping"]}
+    messages, done = await previewing.preview(tried, intake.vault, body.payload, now)
     return MappingResult(
         messages=messages,
         events=[
@@ -243,23 +243,23 @@ async def preview(database: Db, intake: At, source_id: UUID, said: MappingTried)
 
 
 @router.put("/{source_id}/plan", dependencies=[requires("ingest:admin")], summary="Write a tracking plan")
-async def put_plan(database: Db, caller: Caller, source_id: UUID, said: PlanIn) -> PlanMade:
-    """Stores it as a new version, and puts that in force within ten seconds."""
+async def put_plan(database: Db, caller: Caller, source_id: UUID, body: PlanIn) -> PlanMade:
+    """Stores the plan as a new version, and puts it in force within ten seconds."""
     async with database.work() as work:
-        version = await plans.put(work, source_id, said.model_dump(mode="json"), by=Actor.of(caller))
+        version = await plans.put(work, source_id, body.model_dump(mode="json"), by=Actor.of(caller))
     return PlanMade(version=version)
 
 
 @router.get("/{source_id}/plan", dependencies=[requires("ingest:read")], summary="The tracking plan in force")
 async def plan(database: Db, source_id: UUID) -> PlanOut:
-    """404 if there is none."""
+    """Returns the plan in force. 404 if there is none."""
     async with database.work() as work:
         return PlanOut.model_validate(dict(await plans.in_force(work, source_id)))
 
 
 @router.get("/{source_id}/plan/versions", dependencies=[requires("ingest:read")], summary="Versions of the plan")
 async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
-    """Newest first."""
+    """Returns every version, newest first."""
     async with database.work() as work:
         row = await sources.one(work, source_id)
         rows: list[Any] = [dict(one) for one in await plans.versions(work, source_id)]
@@ -268,7 +268,7 @@ async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
 
 @router.get("/{source_id}/plan/versions/{version}", dependencies=[requires("ingest:read")], summary="One version")
 async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Path(ge=1, le=MAX_VERSION)]) -> PlanOut:
-    """As it was written."""
+    """Returns the version as it was written."""
     async with database.work() as work:
         return PlanOut.model_validate(dict(await plans.get(work, source_id, version)))
 
@@ -279,25 +279,25 @@ async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Pa
     dependencies=[requires("ingest:admin")],
     summary="Put a version in force, or none",
 )
-async def put_in_force(database: Db, caller: Caller, source_id: UUID, said: InForce) -> None:
-    """Takes effect within ten seconds."""
+async def put_in_force(database: Db, caller: Caller, source_id: UUID, body: InForce) -> None:
+    """The version is in force within ten seconds."""
     async with database.work() as work:
-        await plans.put_in_force(work, source_id, said.version, by=Actor.of(caller))
+        await plans.put_in_force(work, source_id, body.version, by=Actor.of(caller))
 
 
 @router.post("/{source_id}/plan/infer", dependencies=[requires("ingest:read")], summary="Infer a plan from samples")
 async def infer(database: Db, source_id: UUID) -> PlanIn:
-    """A proposal that every sample fits, to be edited and written. 404 if nothing was seen yet."""
+    """Returns a proposal that every sample fits, to be edited and written. 404 if nothing was seen yet."""
     async with database.work() as work:
         document = await plans.infer(work, source_id)
     return PlanIn.model_validate(msgspec.to_builtins(document))
 
 
-@router.get("/{source_id}/violations", dependencies=[requires("ingest:read")], summary="What is not as planned")
+@router.get("/{source_id}/violations", dependencies=[requires("ingest:read")], summary="What breaks the plan")
 async def violations(
     database: Db, source_id: UUID, days: Days = DAYS, limit: Annotated[PageSize, Query()] = 50
 ) -> ViolationsOut:
-    """Of events that the plan warns of or refuses, most frequent first; a few seconds old."""
+    """Returns violations of events that the plan warns of or refuses, most frequent first; a few seconds old."""
     async with database.work() as work:
         since = (work.now - timedelta(days=days - 1)).date()
         rows = await plans.violations(work, source_id, since=since, limit=limit)

@@ -1,7 +1,7 @@
-"""The routes that SDKs send to: Segment's HTTP tracking API, down to the shape of its answers.
+"""The routes that SDKs send to: Segment's HTTP tracking API, down to the shape of its responses.
 
-These routes authenticate by write key, answer exactly `200 {"success": true}`, and say errors as
-`{"code", "message"}`: some SDKs take any other answer for a failure, and send again or give up.
+These routes authenticate by write key, respond with exactly `200 {"success": true}`, and report errors as
+`{"code", "message"}`: some SDKs take any other response for a failure, and send again or give up.
 """
 
 import base64
@@ -31,7 +31,7 @@ from shared.http.fast_routes import Handler
 from shared.http.openapi import TOLERANT, WRITE_KEY
 from shared.service.logging import get_logger, traceparent
 
-# An address by itself says the type of its one event; None stands for a batch, whose events say theirs.
+# An address names the type of its one event; None stands for a batch, whose events name their types.
 ROUTES: Final[dict[str, str | None]] = {
     "batch": None,
     "track": "track",
@@ -60,15 +60,15 @@ log = get_logger(__name__)
 router = APIRouter(prefix="/v1", tags=["tracking"])
 
 
-def _sdk(answer: Handler) -> Handler:
-    """Errors in the shape that SDKs know, with CORS, without which browsers would not show them."""
+def _sdk(handler: Handler) -> Handler:
+    """Wraps a handler: errors get the shape that SDKs know, and CORS, without which browsers would not show them."""
 
     async def answered(request: Request) -> Response:
         try:
-            return await answer(request)
+            return await handler(request)
         except TrackingError as error:
-            said = {"code": error.code, "message": keepable.text(error.detail)}
-            return JSONResponse(said, error.status, {**error.headers, **CORS})
+            problem = {"code": error.code, "message": keepable.text(error.detail)}
+            return JSONResponse(problem, error.status, {**error.headers, **CORS})
 
     return answered
 
@@ -92,14 +92,14 @@ async def _take(request: Request, type_: str | None) -> None:
     """Takes in a request's events."""
     intake = intake_of(request)
     received_at = intake.clock.now()
-    source, done = await _triaged(intake, request, type_, received_at)  # whose bytes, by then, nobody holds any more
+    source, done = await _triaged(intake, request, type_, received_at)  # by now nothing holds the request's bytes
     await intake.hand_on(source, done, received_at)
 
 
 async def _triaged(
     intake: Intake, request: Request, type_: str | None, received_at: datetime
 ) -> tuple[Source, TriageResult]:
-    """A request's events, understood or refused."""
+    """Returns a request's events, understood or refused."""
     reader = body.BodyReader()
     async for chunk in request.stream():
         reader.feed(chunk)
@@ -108,7 +108,7 @@ async def _triaged(
     raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
     sender = RequestSender(request)
     intake.admit(source, len(raws), sender)
-    said: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "sent_at": times.moment(envelope.sent_at),
         "historical": envelope.historical is True,
         "type": type_,
@@ -117,17 +117,19 @@ async def _triaged(
     try:
         context = body.context_of(envelope)
     except NotKeepable as error:
-        request_context = intake.context(source, sender, received_at, **said)
+        request_context = intake.context(source, sender, received_at, **fields)
         text = f"context: {error}; it is the batch's own, and its events are kept without it"
         refusal = BadEvent(Reason.MALFORMED, text)
-        return source, triage.refuse(raws, refusal, _around(request_context, None))
-    request_context = intake.context(source, sender, received_at, context=context, **said)
-    return source, intake.triage(source, raws, request_context, lambda: _around(request_context, envelope.context))
+        return source, triage.refuse(raws, refusal, _surroundings(request_context, None))
+    request_context = intake.context(source, sender, received_at, context=context, **fields)
+    return source, intake.triage(
+        source, raws, request_context, lambda: _surroundings(request_context, envelope.context)
+    )
 
 
-def _around(request_context: RequestContext, context: msgspec.Raw | None) -> dict[str, Any]:
-    """What a refused event needs to be judged again as it was."""
-    said = {
+def _surroundings(request_context: RequestContext, context: msgspec.Raw | None) -> dict[str, Any]:
+    """Returns what a refused event needs to be judged again as it was."""
+    fields = {
         "type": request_context.type,
         "sent_at": request_context.sent_at,
         "historical": request_context.historical,
@@ -135,11 +137,11 @@ def _around(request_context: RequestContext, context: msgspec.Raw | None) -> dic
         "user_agent": request_context.user_agent,
         "context": msgspec.json.decode(context) if context else None,
     }
-    return {name: value for name, value in said.items() if value}
+    return {name: value for name, value in fields.items() if value}
 
 
 def keys_of(request: Request, in_body: Any) -> list[str]:
-    """The write keys in a request. SDKs send the same one in several places, or in any of them."""
+    """Returns the write keys in a request. SDKs send the same one in several places, or in any of them."""
     in_query = request.query_params.get("writeKey") if request.scope["query_string"] else None
     keys = [_basic_user(request.headers.get("authorization", "")), in_body, in_query]
     return list(dict.fromkeys(key for key in keys if isinstance(key, str) and key))
@@ -151,19 +153,19 @@ def _basic_user(header: str) -> str:
         return ""
     try:
         return base64.b64decode(credentials.strip() + "==").decode().partition(":")[0]
-    except ValueError:  # no base64, not even ASCII, or no text in it
+    except ValueError:  # not base64, not even ASCII, or not text
         return ""
 
 
 @_sdk
 async def ignore(_: Request) -> Response:
-    """Metrics of the browser SDK about itself: accepted, and not used."""
+    """Accepts the metrics of the browser SDK about itself, and does not use them."""
     return SUCCESS
 
 
 @_sdk
 async def sdk_settings(request: Request) -> Response:
-    """What an SDK asks before it sends: where to."""
+    """Returns the host that an SDK should send to. SDKs ask before they send."""
     key = request.path_params["write_key"]
     try:
         await intake_of(request).source_of([key])
@@ -175,16 +177,16 @@ async def sdk_settings(request: Request) -> Response:
 
 @_sdk
 async def wrong_method(_: Request) -> Response:
-    """A browser would not even show an answer without CORS to the developer who made the mistake."""
+    """Refuses other methods, with CORS: without it a browser would not show the mistake to the page's developer."""
     raise WrongMethod("method", "events: send them by POST", headers={"Allow": "OPTIONS, POST"})
 
 
 async def preflight() -> Response:
-    """What browsers ask before they send to another site."""
+    """Returns the headers that browsers ask for before they send to another site."""
     return Response(headers=PREFLIGHT)
 
 
-# The same handlers by their addresses, for those who need no framework to find them.
+# The same handlers by their addresses, for callers that find them without the framework.
 DIRECT: Final[dict[str, Handler]] = {f"/v1/{name}": _takes(type_) for name, type_ in (ROUTES | ALSO).items()}
 
 
@@ -192,11 +194,11 @@ def _add_routes() -> None:
     refusals: dict[int | str, dict[str, Any]] = {
         status: {"model": TrackingProblem, "description": text}
         for status, text in (
-            (400, "It can't be read"),
+            (400, "The request can't be read"),
             (401, "No source has this write key"),
             (429, "The source sends more than it may"),
-            (503, "Nothing durable takes events now; send it again later"),
-            ("4XX", "It was not taken in"),
+            (503, "No durable store accepts events now; send the request again later"),
+            ("4XX", "The request was refused"),
         )
     }
     for name, type_ in (ROUTES | ALSO).items():
@@ -206,9 +208,9 @@ def _add_routes() -> None:
             methods=["POST"],
             name=name,
             summary=f"Send calls of `{name}`" if type_ else "Send a batch of calls",
-            description="200 once every event is acknowledged by the broker, or in the quarantine with its reason. "
-            "Authenticate with a source's write key: as Basic user name, as `writeKey` in the body or in the query. "
-            "Query parameters that SDKs add are ignored.",
+            description="The status is 200 once every event is acknowledged by the broker, or is in the quarantine "
+            "with its reason. Authenticate with a source's write key: as Basic user name, or as `writeKey` in the body "
+            "or in the query. Query parameters that SDKs add are ignored.",
             response_model=Accepted,
             responses=refusals,
             openapi_extra={"security": WRITE_KEY, "requestBody": EXAMPLES.get(name), **TOLERANT},

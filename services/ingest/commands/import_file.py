@@ -1,7 +1,7 @@
 """`python -m services.ingest import FILE --source NAME …`: a file of customers, orders or events, by hand.
 
-Run again after it was cut off, it goes on where it was. Rows that can't be taken in go to a file beside it, each with
-its reason.
+An import that was cut off goes on where it was when it is run again. Refused rows are written to a file beside it,
+each with its reason.
 """
 
 import argparse
@@ -44,12 +44,12 @@ class Imports(Protocol):
     holder: UUID
 
     async def work_on(self, row: Any, path: Path, *, stop: asyncio.Event, progress: Callable[[Batch], None]) -> bool:
-        """Imports a file from where it was; whether it came to its end."""
+        """Imports a file from where it was. Returns whether it came to its end."""
         ...
 
 
 async def run(database: Database, importer: Imports, arguments: Sequence[str]) -> int:
-    """Imports one file; the exit status is 0 if all of it was taken in, 3 if rows were refused, 1 if it failed."""
+    """Imports one file. Returns the exit status: 0 if all rows were accepted, 3 if some were refused, 1 on failure."""
     chosen = parser().parse_args(arguments)
     console = Console(stderr=True)
     stop = asyncio.Event()
@@ -78,7 +78,7 @@ async def _import(
             work, source_id, options, name=path.name, content_hash=content_hash, size=size, by=user()
         )
         if begun["state"] in ("done", "failed"):
-            _said(console, begun, Report(events=begun["events"], refused=begun["refused"]), "was imported before")
+            _summary(console, begun, Report(events=begun["events"], refused=begun["refused"]), "was imported before")
             return 0
         row = await imports.hold(work, begun["id"], importer.holder)
     report = Report(events=row["events"], refused=row["refused"])
@@ -91,7 +91,7 @@ async def _import(
             bar.update(task, completed=batch.next_row)
 
         ended = await importer.work_on(row, path, stop=stop, progress=progress)
-    _said(console, row, report, "would be imported" if options.dry_run else "imported")
+    _summary(console, row, report, "would be imported" if options.dry_run else "imported")
     if report.refused:
         rejects = chosen.rejects or path.with_suffix(path.suffix + ".rejects.ndjson")
         await _write_rejects(database, row["id"], rejects)
@@ -106,7 +106,7 @@ async def _import(
 
 def _options(chosen: argparse.Namespace) -> Options:
     known = FORMATS.get(chosen.file.suffix.lower())
-    said = {
+    fields = {
         "format": chosen.format or (known.value if known else None),
         "preset": "" if chosen.mapping else chosen.preset or "",
         "mapping": msgspec.json.decode(chosen.mapping.read_bytes()) if chosen.mapping else None,
@@ -119,10 +119,10 @@ def _options(chosen: argparse.Namespace) -> Options:
         "historical": not chosen.live,
         "dry_run": chosen.dry_run,
     }
-    return imports.options_of(said)
+    return imports.options_of(fields)
 
 
-def _said(console: Console, row: Any, report: Report, what: str) -> None:
+def _summary(console: Console, row: Any, report: Report, what: str) -> None:
     table = Table(title=f"{row['name']} {what}")
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -138,7 +138,7 @@ def _said(console: Console, row: Any, report: Report, what: str) -> None:
 
 
 async def _write_rejects(database: Database, import_id: UUID, to: Path) -> None:
-    """Writes the whole file at its end, out of what was noted: so it is whole, however often the import was cut off."""
+    """Writes the refused rows from the database, at the end: all of them, however often the import was cut off."""
     after = -1
     with to.open("wb") as file:
         while True:
@@ -152,27 +152,31 @@ async def _write_rejects(database: Database, import_id: UUID, to: Path) -> None:
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may stand behind `import`."""
+    """Returns the parser of the arguments that follow `import`."""
     parser = argparse.ArgumentParser(
         prog="python -m services.ingest import",
-        description="Imports a file, as history unless --live. Run again after it was cut off, it goes on.",
+        description="Imports a file, as history unless --live. An import that was cut off goes on if run again.",
         epilog="\n".join(["columns of the presets:", *map(_preset_help, PRESETS)]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("file", type=_file, help="CSV, NDJSON or Parquet")
-    parser.add_argument("--source", required=True, help="the name of the source that it is from")
+    parser.add_argument("--source", required=True, help="the name of the source that the file is from")
     parser.add_argument("--format", choices=list(FileFormat), help="by default what the file's name says")
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--preset", choices=list(PRESETS), help="the columns have the names that are listed below")
     what.add_argument("--mapping", type=_file, help="a JSON file that says how rows become events")
     parser.add_argument("--group", default="", help="columns whose equal, adjoining rows are one payload; by comma")
     parser.add_argument("--columns", default="", help="the columns of a CSV file that does not name them; by comma")
-    parser.add_argument("--ignore-columns", default="", help="columns that the preset need not know; by comma")
+    parser.add_argument("--ignore-columns", default="", help="columns that the preset ignores; by comma")
     parser.add_argument("--skip", type=int, default=0, help="lines before the first of a CSV file")
     parser.add_argument("--delimiter", default=",", help="of a CSV file")
     parser.add_argument("--encoding", default="utf-8", help="of a CSV file")
-    parser.add_argument("--live", action="store_true", help="as if it happened now: journeys may begin, messages leave")
-    parser.add_argument("--dry-run", action="store_true", help="say what would become of each row, and publish nothing")
+    parser.add_argument(
+        "--live", action="store_true", help="as if it happened now: journeys may begin, messages are sent"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="report what would become of each row, and publish nothing"
+    )
     parser.add_argument("--rejects", type=Path, help="where refused rows go; by default beside the file")
     return parser
 
@@ -185,5 +189,5 @@ def _preset_help(preset: str) -> str:
 def _file(text: str) -> Path:
     path = Path(text)
     if not path.is_file():
-        raise argparse.ArgumentTypeError(f"{text} is no file")
+        raise argparse.ArgumentTypeError(f"{text} is not a file")
     return path

@@ -35,7 +35,7 @@ async def run(database: Database, vault: Vault, arguments: Sequence[str]) -> int
 
 
 def parser() -> argparse.ArgumentParser:
-    """What may stand behind `source`."""
+    """Returns the parser of the arguments that follow `source`."""
     parser = argparse.ArgumentParser(prog="python -m services.ingest source")
     commands = parser.add_subparsers(dest="command", required=True)
     create = commands.add_parser("create", help="make a source and print its write key, which is not shown again")
@@ -47,10 +47,12 @@ def parser() -> argparse.ArgumentParser:
     )
     create.add_argument("--consent-words", choices=["usual"], help="read the usual words among traits as consent")
     create.add_argument("--format", choices=FORMATS, default="tracking", help="how its payloads are written")
-    create.add_argument("--country", help="of customers who say none, to read phone numbers by: ISO 3166, such as DE")
+    create.add_argument(
+        "--country", help="of customers without a country, to read phone numbers by: ISO 3166, such as DE"
+    )
     create.add_argument("--ce-source", help="the CloudEvents source of its events on rapport.inbound.v1")
     commands.add_parser("list", help="print every source: name, kind, id, whether it may order, whether it is disabled")
-    rotate = commands.add_parser("rotate", help="print a new write key; those of before end after a while")
+    rotate = commands.add_parser("rotate", help="print a new write key; the earlier ones expire after a while")
     rotate.add_argument("name")
     rotate.add_argument("--grace-hours", type=float, default=24)
     for name, help_ in (("enable", "let a source's keys work again"), ("disable", "stop a source's keys from working")):
@@ -60,9 +62,9 @@ def parser() -> argparse.ArgumentParser:
 
 async def _create(database: Database, vault: Vault, chosen: argparse.Namespace) -> None:
     names = ("name", "kind", "allow_orders", "format", "may_say", "consent_words", "country", "ce_source")
-    said = {name: getattr(chosen, name) for name in names}
+    definition = {name: getattr(chosen, name) for name in names}
     async with database.work() as work:
-        _, key = await sources.create(work, vault, said, by=user())
+        _, key = await sources.create(work, vault, definition, by=user())
     failpoint("source.after_create")
     print(key)
 

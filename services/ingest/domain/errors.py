@@ -1,4 +1,4 @@
-"""Why something can't be taken in: one event of a request, or the request as a whole."""
+"""Why something is refused: one event of a request, or the request as a whole."""
 
 from enum import StrEnum
 
@@ -25,7 +25,7 @@ class Reason(StrEnum):
 
 
 class BadEvent(Exception):
-    """One event is refused. The text says what, where, and what to do; it can be kept, whatever it repeats."""
+    """One event is refused. The text says what is wrong, where, and what to do; it can be kept, whatever it repeats."""
 
     def __init__(self, reason: Reason, text: str) -> None:
         self.reason = reason
@@ -33,7 +33,7 @@ class BadEvent(Exception):
         super().__init__(self.text)
 
     def to_keep(self) -> "BadEvent":
-        """The same, without the frames that it was raised in: they hold all that their request did."""
+        """Returns the same error without the frames that it was raised in: these hold on to the whole request."""
         return BadEvent(self.reason, self.text)
 
 
@@ -42,7 +42,7 @@ class BadDefinition(Exception):
 
 
 class BadRequest(Exception):
-    """The request as a whole is refused, because its events can't be told from each other."""
+    """The request as a whole is refused, because its events can't be separated from each other."""
 
     def __init__(self, code: str, text: str) -> None:
         super().__init__(text)

@@ -1,4 +1,4 @@
-"""Plain messages: those in which nothing has to be put right become records of the bus in a few steps.
+"""Plain messages, in which nothing has to be put right, become records of the bus in a few steps.
 
 The general rules look at every part of a message as if it might be missing, misspelt or of another type. Most messages
 say everything as the contract has it: ids and names are texts, properties are of the types that their event expects,
@@ -24,7 +24,7 @@ from services.ingest.domain.catalogue.registry import FAST_RULES
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats.tracking import MAX_MESSAGE_ID_LENGTH
-from services.ingest.domain.judge import MAX_NAME_LENGTH, NOT_RIGHT
+from services.ingest.domain.judge import INVALID_DATA, MAX_NAME_LENGTH
 from services.ingest.domain.request.body import MAX_BATCH_EVENTS
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, times
@@ -45,7 +45,7 @@ _MICROSECONDS: Final = tuple(timedelta(microseconds=place) for place in range(MA
 _BRACKET: Final = ord("[")
 _BACKSLASH: Final = ord("\\")
 
-# Given whatever came: if that is no text, they raise TypeError.
+# Given whatever came: if that is not a text, they raise TypeError.
 _text: Final[Any] = str.strip
 _parse_time: Final[Any] = datetime.fromisoformat
 
@@ -75,8 +75,8 @@ class Customer(msgspec.Struct, frozen=True, gc=False):
     key: bytes
 
 
-class Around(msgspec.Struct, frozen=True):
-    """What stands around an event: as it is written, and what else follows from it."""
+class Surroundings(msgspec.Struct, frozen=True):
+    """The context that an event was sent with: as it is written, and what else follows from it."""
 
     written: msgspec.Raw | None
     page: OpenPage
@@ -89,33 +89,35 @@ Meaning = tuple[str, Fields, Body, tuple[Identity, ...] | msgspec.Raw]
 
 
 def _meaning(
-    kind: str | None, said: _Message, customer: Customer, around: Around, request_context: RequestContext
+    kind: str | None, message: _Message, customer: Customer, surroundings: Surroundings, request_context: RequestContext
 ) -> Meaning | None:
     if kind == "identify":
-        return _identify(said, customer, around, request_context)
-    if said.traits:  # they say more of whom it is about
+        return _identify(message, customer, surroundings, request_context)
+    if message.traits:  # they say more of whom it is about
         return None
-    properties = said.properties
+    properties = message.properties
     body: Body | None
     if kind == "track":
-        name = _text(said.event)
+        name = _text(message.event)
         make = FAST_RULES.get(name.lower(), custom)
         if make is None or not 0 < len(name) <= MAX_NAME_LENGTH:
             return None
         body = make(name, properties)
         return None if body is None else (name, properties, body, customer.written)
     if kind == "page" or kind == "screen":
-        body = fast_viewed(said, properties, around.page, screen=kind == "screen")
+        body = fast_viewed(message, properties, surroundings.page, screen=kind == "screen")
         return page_viewed.NAME, properties, body, customer.written
     return None
 
 
-def _identify(said: _Message, customer: Customer, around: Around, request_context: RequestContext) -> Meaning | None:
-    if type(said.traits) is not dict or around.consents:
+def _identify(
+    message: _Message, customer: Customer, surroundings: Surroundings, request_context: RequestContext
+) -> Meaning | None:
+    if type(message.traits) is not dict or surroundings.consents:
         return None
-    if request_context.consent_words and request_context.consent_words.among(said.traits):
+    if request_context.consent_words and request_context.consent_words.among(message.traits):
         return None
-    found = fast_traits(said.traits)
+    found = fast_traits(message.traits)
     if found is None:
         return None
     traits, address = found
@@ -124,24 +126,25 @@ def _identify(said: _Message, customer: Customer, around: Around, request_contex
         if not customer.user:  # the address is the stronger one
             return None
         identities = (*customer.user, Identity(Namespace.EMAIL, address), *customer.anonymous)
-    return customer_identified.NAME, said.traits, CustomerIdentified(traits=traits), identities
+    return customer_identified.NAME, message.traits, CustomerIdentified(traits=traits), identities
 
 
 Read = Callable[[bytes, int], Ready | None]
 
 
 def reader(request_context: RequestContext, *, partition_secret: bytes, enough: Container[str] | None = None) -> Read:
-    """What reads the plain messages of one request, given the bytes of each and its place, below `MAX_BATCH_EVENTS`.
+    """Returns the reader of the plain messages of one request. It is given the bytes of each message, and its place in
+    the request, below `MAX_BATCH_EVENTS`.
 
-    It returns the record that these bytes are, or None if there is anything about them that is not plain. `enough` has
+    The reader returns the record that these bytes are, or None if anything about them is not plain. `enough` has
     the names of events that nobody wants to see as they came; without it nobody ever wants to.
     """
     if request_context.renaming:
         return _nothing
     customers = _customers(partition_secret)
     known, remember = customers.known, customers.remember
-    surroundings = _Surroundings(request_context)
-    arounds = surroundings.known
+    surroundings_reader = _SurroundingsReader(request_context)
+    known_surroundings = surroundings_reader.known
     max_event_bytes, type_, plan, trusted = (
         request_context.max_event_bytes,
         request_context.type,
@@ -170,22 +173,22 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
         try:
             if len(raw) > LONG_BYTES and may_hold_long(raw):
                 check(raw)
-            said = _decode(raw)
-            names = (said.user_id, said.anonymous_id)
+            message = _decode(raw)
+            names = (message.user_id, message.anonymous_id)
             customer = known.get(names) or remember(names)
-            context = bytes(said.context)
-            around = arounds.get(context) or surroundings.read(context)
-            if around is None:
+            context = bytes(message.context)
+            surroundings = known_surroundings.get(context) or surroundings_reader.read(context)
+            if surroundings is None:
                 return None
-            meant = _meaning(type_ or said.type, said, customer, around, request_context)
-            if meant is None:
+            found = _meaning(type_ or message.type, message, customer, surroundings, request_context)
+            if found is None:
                 return None
-            name, properties, body, identities = meant
+            name, properties, body, identities = found
             if enough is not None and name not in enough:
                 return None
             violation = judge and judge(name, properties)
-            stamped = _parse_time(said.timestamp)
-            message_id = _text(said.message_id)
+            stamped = _parse_time(message.timestamp)
+            message_id = _text(message.message_id)
             if (
                 (violation is not None and violation.mode is Mode.ENFORCE)
                 or stamped.tzinfo is not UTC
@@ -193,17 +196,17 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
             ):
                 return None
             received_at = request_received_at + _MICROSECONDS[place]
-            sent_at = request_sent_at or times.moment(said.sent_at)
-            occurred_at = times.corrected(stamped, sent_at, received_at, historical=around.historical)
+            sent_at = request_sent_at or times.moment(message.sent_at)
+            occurred_at = times.corrected(stamped, sent_at, received_at, historical=surroundings.historical)
             event_id = str(make_id(message_id)).encode()
             headers = wire.event_headers(event_id, occurred_at, received_at, type(body), source)
-            if around.historical:
+            if surroundings.historical:
                 headers.append(wire.HISTORICAL)
             if not (believed or may_say(source_kind, type(body))):
                 headers.append(wire.unverified_header())
             headers += trace
-            value = wire.encode_value(body, identities, stamped, around.written)
-        except (TypeError, BadEvent, *NOT_RIGHT):  # a TypeError, if what should be a text is none
+            value = wire.encode_value(body, identities, stamped, surroundings.written)
+        except (TypeError, BadEvent, *INVALID_DATA):  # a TypeError, if what should be a text is not one
             return None
         return Ready(topics.EVENTS, customer.key, value, headers, 0, event_id, violation)
 
@@ -214,29 +217,29 @@ def _nothing(_: bytes, __: int) -> Ready | None:
     return None
 
 
-class _Surroundings:
-    """What stands around the events of a request; read once for all that have the same."""
+class _SurroundingsReader:
+    """Reads the contexts of the events of a request; each once for all events that share it."""
 
     def __init__(self, request_context: RequestContext) -> None:
         self._request_context = request_context
-        self.known: dict[bytes, Around | None] = {}
+        self.known: dict[bytes, Surroundings | None] = {}
 
-    def read(self, raw: bytes) -> Around | None:
-        """None if it says more of whom an event is about."""
+    def read(self, raw: bytes) -> Surroundings | None:
+        """Returns None if the context says more of whom an event is about."""
         if raw in self.known:
             return None
-        found = self._request_context.around(raw)
-        said = found.said
-        historical = self._request_context.historical if said.historical is None else said.historical is True
-        page = as_dict(said.page)
+        found = self._request_context.event_context(raw)
+        sent = found.sent
+        historical = self._request_context.historical if sent.historical is None else sent.historical is True
+        page = as_dict(sent.page)
         self.known[raw] = known = (
             None
-            if said.traits
-            else Around(
+            if sent.traits
+            else Surroundings(
                 written=found.written,
                 page=OpenPage(*[short(page.get(name)) for name in OpenPage.__struct_fields__]),
                 historical=self._request_context.trusted and historical,
-                consents=said.consent is not None,
+                consents=sent.consent is not None,
             )
         )
         return known

@@ -17,14 +17,14 @@ from shared.contracts.events import ConsentChanged
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
-# What msgspec, arithmetic and text raise on data that is not as it should be.
-NOT_RIGHT: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
+# What msgspec, arithmetic and text raise on invalid data.
+INVALID_DATA: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 
 
 class Normal(msgspec.Struct, frozen=True):
-    """An event ready for the bus, what the source's plan has against it, and what that judged.
+    """An event ready for the bus, how it violates the source's plan, and the name and properties that the plan judged.
 
-    `unread_phone`: a telephone number of it links nobody, because it can't be read.
+    `unread_phone`: its telephone number links nobody, because it can't be read.
     """
 
     event: Event
@@ -35,7 +35,7 @@ class Normal(msgspec.Struct, frozen=True):
 
 
 def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
-    """The event in the bytes of a tracking message; raises `BadEvent` and nothing else.
+    """Returns the event in the bytes of a tracking message. Raises `BadEvent` and nothing else.
 
     The events of a request are received one after the other, a microsecond apart by their `place`: those that the
     sender's clock puts into the same millisecond keep the order in which they were sent.
@@ -45,59 +45,61 @@ def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
     try:
         return _judged(tracking.understand(raw, context), context, place)
-    except NOT_RIGHT as error:
+    except INVALID_DATA as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 
-def judged(said: Understood, context: RequestContext, *, place: int = 0) -> Normal:
-    """The event that was meant, as the bus carries it; raises `BadEvent` and nothing else.
+def judged(understood: Understood, context: RequestContext, *, place: int = 0) -> Normal:
+    """Returns an understood event as the bus carries it. Raises `BadEvent` and nothing else.
 
     A plan that warns changes nothing of the event; one that is enforced refuses it.
     """
     try:
-        return _judged(said, context, place)
-    except NOT_RIGHT as error:
+        return _judged(understood, context, place)
+    except INVALID_DATA as error:
         raise BadEvent(Reason.MALFORMED, f"event: {error}") from None
 
 
-def _judged(said: Understood, context: RequestContext, place: int) -> Normal:
-    if len(said.name) > MAX_NAME_LENGTH:
+def _judged(understood: Understood, context: RequestContext, place: int) -> Normal:
+    if len(understood.name) > MAX_NAME_LENGTH:
         raise BadEvent(
             Reason.TOO_LARGE, f"event: its name is longer than {MAX_NAME_LENGTH} characters; send a short one"
         )
-    violation = context.plan.judge(said.name, said.properties) if context.plan else None
+    violation = context.plan.judge(understood.name, understood.properties) if context.plan else None
     if violation is not None and violation.mode is Mode.ENFORCE:
         raise BadEvent(Reason.PLAN, f"{violation.text}; send what the plan says, or change the plan")
-    historical = context.trusted and (context.historical if said.historical is None else said.historical)
+    historical = context.trusted and (context.historical if understood.historical is None else understood.historical)
     received_at = context.received_at + timedelta(microseconds=place)
     stated_at, occurred_at = times.occurred_at(
-        said.timestamp,
-        sent_at=context.sent_at or times.moment(said.sent_at),
+        understood.timestamp,
+        sent_at=context.sent_at or times.moment(understood.sent_at),
         received_at=received_at,
         historical=historical,
     )
-    body = consent.as_believed(said.body, trusted=context.trusted, may_say=context.may_say, address=said.address)
+    body = consent.as_believed(
+        understood.body, trusted=context.trusted, may_say=context.may_say, address=understood.address
+    )
     event = Event(
-        event_id=as_uuid(context.event_id(said.message_id)),
+        event_id=as_uuid(context.event_id(understood.message_id)),
         source_id=context.source_name,
         source_kind=context.source_kind,
         occurred_at=occurred_at,
         received_at=received_at,
         body=body,
-        identities=said.identities,
+        identities=understood.identities,
         historical=historical,
-        unverified=_is_claim(said, context),
+        unverified=_is_unverified(understood, context),
         traceparent=context.traceparent,
         stated_at=stated_at,
-        context=said.context,
-        merges=said.merges and context.trusted,
+        context=understood.context,
+        merges=understood.merges and context.trusted,
     )
-    return Normal(event, violation, said.name, said.properties, said.unread_phone)
+    return Normal(event, violation, understood.name, understood.properties, understood.unread_phone)
 
 
-def _is_claim(said: Understood, context: RequestContext) -> bool:
-    kind, body = context.source_kind, type(said.body)
-    if isinstance(said.body, ConsentChanged):
-        return not (context.trusted or consent.is_believed(said.body, context.may_say))
+def _is_unverified(understood: Understood, context: RequestContext) -> bool:
+    kind, body = context.source_kind, type(understood.body)
+    if isinstance(understood.body, ConsentChanged):
+        return not (context.trusted or consent.is_believed(understood.body, context.may_say))
     believed = context.trusted or context.allow_orders or may_say(kind, body)
-    return not (believed and may_say_of(kind, body, said.identities))
+    return not (believed and may_say_of(kind, body, understood.identities))

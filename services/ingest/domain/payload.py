@@ -1,6 +1,6 @@
-"""A payload as it came in, by whichever way, and what it means: one place, so that every way is judged alike.
+"""A payload as it came in, by whichever method, and what it means: one place, so that all methods are judged alike.
 
-A payload that is refused is kept with all that is needed to judge it again: its bytes, its way, and what stood around.
+A refused payload is kept with all that is needed to judge it again: its bytes, its method, and what stood around it.
 """
 
 import hashlib
@@ -18,7 +18,7 @@ from services.ingest.domain.formats.files import BEYOND
 from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated
 from services.ingest.domain.formats.webhooks.registry import TELLING_HEADERS, VENDORS
-from services.ingest.domain.judge import NOT_RIGHT
+from services.ingest.domain.judge import INVALID_DATA
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values.message import keepable, text
 
@@ -37,12 +37,12 @@ class IngestMethod(StrEnum):
 
 _EVENTS: Final = (IngestMethod.TRACKING, IngestMethod.CLOUDEVENTS)  # whose payload is one event
 
-# What stands around a payload and tells it from another of the same bytes. The rest differs from one try to the next.
+# What stands around a payload and distinguishes it from another of the same bytes. The rest differs between retries.
 _TELLING: Final = ("kind", "idempotency_key", "type", "file", "row")
 
 
 class Payload(msgspec.Struct, frozen=True, kw_only=True):
-    """The bytes of one payload, and what stood around them in their request."""
+    """The bytes of one payload, and what stood around them in their request. `way` is the method."""
 
     way: IngestMethod
     raw: bytes
@@ -50,10 +50,10 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def fingerprint(self) -> str:
-        """What it has in common with itself, sent again."""
+        """The digest that a payload has again whenever it is sent again."""
         headers = self.around.get("headers", {})
-        told = [self.way, *map(self.around.get, _TELLING), *map(headers.get, TELLING_HEADERS)]
-        return hashlib.sha256(msgspec.json.encode(told) + self.raw).hexdigest()
+        telling = [self.way, *map(self.around.get, _TELLING), *map(headers.get, TELLING_HEADERS)]
+        return hashlib.sha256(msgspec.json.encode(telling) + self.raw).hexdigest()
 
 
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,11 +69,11 @@ class Meaning(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def meaning(payload: Payload, context: RequestContext, form: str, mapper: Mapper | None) -> Meaning:
-    """What a payload means, by the rules of its source; raises `BadEvent` and nothing else."""
+    """Returns what a payload means, by the rules of its source. Raises `BadEvent` and nothing else."""
     keepable(payload.raw, at="event" if payload.way in _EVENTS else "body")
     try:
-        return _WAYS[payload.way](payload, context, form, mapper)
-    except NOT_RIGHT as error:
+        return _MEANINGS[payload.way](payload, context, form, mapper)
+    except INVALID_DATA as error:
         raise BadEvent(Reason.MALFORMED, f"body: {error}") from None
 
 
@@ -102,13 +102,15 @@ def _webhook(payload: Payload, _: RequestContext, form: str, mapper: Mapper | No
 
 def _mapped(delivery: Delivery, mapper: Mapper | None) -> Translated:
     if mapper is None:
-        raise BadEvent(Reason.MAPPING, "mapping: this source has none yet; give it one, then release this event")
+        raise BadEvent(Reason.MAPPING, "mapping: this source has no mapping yet; give it one, then release this event")
     delivery_id = delivery.header("webhook-id") or delivery.digest()  # the header is kept only where it is signed
     return Translated(delivery_id=delivery_id, messages=mapper.apply(msgspec.json.decode(delivery.raw)))
 
 
 def _file(payload: Payload, _: RequestContext, __: str, mapper: Mapper | None) -> Meaning:
-    """A row, or a group of rows, of a file. Without an id of its own an event has that of its place in the file."""
+    """Returns what a row of a file means, or a group of rows. An event without an id gets one made of its place in the
+    file.
+    """
     row = _decode_object(payload.raw)
     if BEYOND in row:
         raise BadEvent(Reason.MALFORMED, f"row: more fields than there are columns: {row[BEYOND]}")
@@ -118,23 +120,23 @@ def _file(payload: Payload, _: RequestContext, __: str, mapper: Mapper | None) -
 
 
 def _named(messages: Sequence[dict[str, Any]], place: str) -> list[bytes]:
-    """Messages under ids that are the same whenever this payload comes again: their own, or made of its place."""
+    """Returns messages with ids that are the same if this payload comes again: their own, or made of its place."""
     own = Counter(text(one.get("messageId")) for one in messages)
     named: list[bytes] = []
     for number, message in enumerate(messages):
-        said = text(message.get("messageId"))
-        if not said:
-            said = hashlib.blake2b(f"{place}/{number}".encode(), digest_size=20).hexdigest()
-        elif own[said] > 1:  # several events of one receipt, say
-            said = hashlib.blake2b(f"{said}/{number}".encode(), digest_size=20).hexdigest()
-        named.append(_encode({**message, "messageId": said}))
+        message_id = text(message.get("messageId"))
+        if not message_id:
+            message_id = hashlib.blake2b(f"{place}/{number}".encode(), digest_size=20).hexdigest()
+        elif own[message_id] > 1:  # several events of one receipt, say
+            message_id = hashlib.blake2b(f"{message_id}/{number}".encode(), digest_size=20).hexdigest()
+        named.append(_encode({**message, "messageId": message_id}))
     return named
 
 
 _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
-_WAYS: Final[Mapping[IngestMethod, Callable[..., Meaning]]] = {
+_MEANINGS: Final[Mapping[IngestMethod, Callable[..., Meaning]]] = {
     IngestMethod.TRACKING: _tracking,
     IngestMethod.TYPED: _typed,
     IngestMethod.CLOUDEVENTS: _cloudevent,

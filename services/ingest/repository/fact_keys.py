@@ -1,4 +1,4 @@
-"""SQL on what was said under the idempotency keys of the typed routes."""
+"""SQL on the bodies sent under the idempotency keys of the typed routes."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,7 +7,7 @@ from shared.database.database import Work
 
 
 async def claim(work: Work, event_id: UUID, fingerprint: bytes) -> bytes:
-    """Keeps what is said under a key, unless something was; returns the fingerprint of what was said first."""
+    """Keeps the fingerprint of a body under its key, unless there is one. Returns the one that was kept first."""
     row = await work.row(
         """
         INSERT INTO fact_keys AS k (event_id, fingerprint, at)
@@ -24,7 +24,7 @@ async def claim(work: Work, event_id: UUID, fingerprint: bytes) -> bytes:
 
 
 async def forget(work: Work, *, before: datetime, limit: int) -> int:
-    """Deletes what was kept before then; at most so many at a time; how many."""
+    """Deletes at most `limit` of those kept before `before`. Returns how many."""
     return await work.run(
         """
         DELETE FROM fact_keys

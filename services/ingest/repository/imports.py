@@ -48,13 +48,13 @@ async def insert(
 
 
 async def one(work: Work, import_id: UUID) -> Row | None:
-    """One import."""
+    """Returns one import."""
     row = await work.row(f"{_FROM} WHERE i.id = :id", id=import_id)
     return None if row is None else row._mapping
 
 
 async def page(work: Work, *, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[Row]:
-    """Imports, newest first, behind a position."""
+    """Returns imports, newest first, after a position."""
     created_at, last_id = after or (None, None)
     rows = await work.rows(
         f"{_FROM} WHERE CAST(:created_at AS timestamptz) IS NULL "
@@ -68,7 +68,7 @@ async def page(work: Work, *, after: tuple[datetime, UUID] | None, limit: int) -
 
 
 async def claim(work: Work, holder: UUID, *, until: datetime) -> Row | None:
-    """Holds the oldest uploaded import that nobody works on."""
+    """Holds the oldest uploaded import that nobody works on, and returns it."""
     row = await work.row(
         "UPDATE imports SET state = 'running', holder = :holder, held_until = :until, changed_at = :now WHERE id = ("
         "SELECT id FROM imports WHERE uploaded AND (state = 'waiting' OR (state = 'running' AND held_until < :now)) "
@@ -81,7 +81,7 @@ async def claim(work: Work, holder: UUID, *, until: datetime) -> Row | None:
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID, *, until: datetime) -> bool:
-    """Holds an import, unless somebody else does."""
+    """Holds an import, unless somebody else does. Returns whether it does."""
     changed = await work.run(
         "UPDATE imports SET state = 'running', holder = :holder, held_until = :until, changed_at = :now "
         "WHERE id = :id AND (state = 'waiting' OR (state = 'running' AND (holder = :holder OR held_until < :now)))",
@@ -96,7 +96,7 @@ async def hold(work: Work, import_id: UUID, holder: UUID, *, until: datetime) ->
 async def advance(
     work: Work, import_id: UUID, holder: UUID, *, until: datetime, next_row: int, events: int, refused: int
 ) -> bool:
-    """Notes that a batch is done; False if somebody else works on this import."""
+    """Notes that a batch is done. Returns False if somebody else works on this import."""
     changed = await work.run(
         "UPDATE imports SET next_row = :next_row, events = events + :events, refused = refused + :refused, "
         "held_until = :until, changed_at = :now WHERE id = :id AND holder = :holder AND state = 'running' "
@@ -140,7 +140,7 @@ async def add_rejects(work: Work, import_id: UUID, rows: Sequence[Row]) -> None:
 
 
 async def rejects(work: Work, import_id: UUID, *, after: int, limit: int) -> Sequence[Row]:
-    """Refused rows, in the file's order, behind a row."""
+    """Returns refused rows, in the file's order, after a row."""
     rows = await work.rows(
         "SELECT row, reason_code, reason, raw FROM import_rejects WHERE import_id = :id AND row > :after "
         "ORDER BY row LIMIT :limit",
@@ -155,7 +155,7 @@ async def rejects(work: Work, import_id: UUID, *, after: int, limit: int) -> Seq
 
 
 async def add_chunk(work: Work, import_id: UUID, number: int, content: bytes) -> bool:
-    """Keeps a part of a file; False if the import takes no parts any more."""
+    """Keeps a part of a file. Returns False if the import accepts no parts any more."""
     added = await work.run(
         """
         INSERT INTO import_chunks (import_id, number, content)
@@ -173,7 +173,7 @@ async def add_chunk(work: Work, import_id: UUID, number: int, content: bytes) ->
 
 
 async def chunk_digests(work: Work, import_id: UUID) -> list[bytes]:
-    """The SHA-256 of each part that is kept of a file, in their order; no part changes until this commits."""
+    """Returns the SHA-256 of each part that is kept of a file, in their order; no part changes until this commits."""
     await work.row("SELECT 1 FROM imports WHERE id = :id FOR UPDATE", id=import_id)
     rows = await work.rows(
         "SELECT sha256(content) AS digest FROM import_chunks WHERE import_id = :id ORDER BY number", id=import_id
@@ -194,7 +194,7 @@ async def uploaded(work: Work, import_id: UUID, *, content_hash: bytes, size: in
 
 
 async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
-    """A part of a file."""
+    """Returns a part of a file."""
     row = await work.row(
         "SELECT content FROM import_chunks WHERE import_id = :id AND number = :number", id=import_id, number=number
     )

@@ -13,7 +13,7 @@ _decode = msgspec.json.Decoder(tuple[Identity, ...]).decode
 
 
 async def find(work: Work, source_id: UUID, names: Sequence[str]) -> Owners:
-    """By what an order is called, its own name and whom it was said to be of."""
+    """Returns orders by the names asked for: each one's own id and the customer who placed it."""
     rows = await work.rows(
         "SELECT name, order_id, identities::text AS identities FROM order_owners "
         "WHERE source_id = :id AND name = ANY(CAST(:names AS text[]))",
@@ -24,7 +24,7 @@ async def find(work: Work, source_id: UUID, names: Sequence[str]) -> Owners:
 
 
 async def save(work: Work, source_id: UUID, owners: Owners) -> None:
-    """Keeps whom orders are of; the last word counts."""
+    """Keeps whose orders are; the last statement counts."""
     rows = sorted(owners.items())
     await work.run(
         "INSERT INTO order_owners (source_id, name, order_id, identities) "

@@ -36,7 +36,7 @@ async def put_in_force(work: Work, source_id: UUID, version: int | None) -> None
 
 
 async def one(work: Work, source_id: UUID, version: int) -> Row | None:
-    """A version of a source's plan."""
+    """Returns a version of a source's plan."""
     row = await work.row(
         "SELECT version, document, created_at, created_by FROM plans WHERE source_id = :id AND version = :version",
         id=source_id,
@@ -46,7 +46,7 @@ async def one(work: Work, source_id: UUID, version: int) -> Row | None:
 
 
 async def versions(work: Work, source_id: UUID) -> Sequence[Row]:
-    """Every version of a source's plan, newest first."""
+    """Returns every version of a source's plan, newest first."""
     rows = await work.rows(
         "SELECT version, created_at, created_by FROM plans WHERE source_id = :id ORDER BY version DESC", id=source_id
     )

@@ -59,7 +59,7 @@ async def page(
     after: tuple[datetime, UUID] | None,
     limit: int,
 ) -> Sequence[Row]:
-    """Refused payloads, newest first, behind a position."""
+    """Returns refused payloads, newest first, after a position."""
     received_at, last_id = after or (None, None)
     rows = await work.rows(
         f"{_FROM} WHERE {_FILTER} AND (CAST(:received_at AS timestamptz) IS NULL "
@@ -77,13 +77,13 @@ async def page(
 
 
 async def lock(work: Work, row_id: UUID) -> Row | None:
-    """One refused payload, held until the transaction ends."""
+    """Returns one refused payload, held until the transaction ends."""
     row = await work.row(f"{_FROM} WHERE q.id = :id FOR UPDATE OF q", id=row_id)
     return None if row is None else row._mapping
 
 
 async def one(work: Work, row_id: UUID) -> Row | None:
-    """One refused payload."""
+    """Returns one refused payload."""
     row = await work.row(f"{_FROM} WHERE q.id = :id", id=row_id)
     return None if row is None else row._mapping
 
@@ -91,7 +91,7 @@ async def one(work: Work, row_id: UUID) -> Row | None:
 async def chosen(
     work: Work, *, source_id: UUID | None, reason_code: str | None, import_id: UUID | None, limit: int
 ) -> Sequence[UUID]:
-    """The ids of some held payloads, oldest first."""
+    """Returns the ids of some held payloads, oldest first."""
     rows = await work.rows(
         f"SELECT q.id FROM quarantine q WHERE {_FILTER} ORDER BY q.received_at, q.id LIMIT :limit",
         source_id=source_id,
@@ -126,7 +126,7 @@ async def refuse_again(work: Work, row_id: UUID, *, reason_code: str, reason: st
 
 
 async def reasons(work: Work, *, source_id: UUID | None) -> dict[str, int]:
-    """How many payloads are held for each reason."""
+    """Returns how many payloads are held for each reason."""
     rows = await work.rows(
         "SELECT reason_code, count(*) AS events FROM quarantine WHERE state = 'held' "
         "AND (CAST(:source_id AS uuid) IS NULL OR source_id = :source_id) GROUP BY reason_code ORDER BY reason_code",
@@ -136,7 +136,7 @@ async def reasons(work: Work, *, source_id: UUID | None) -> dict[str, int]:
 
 
 async def forget(work: Work, *, before: datetime, limit: int) -> int:
-    """Deletes payloads received before then; at most so many at a time; how many."""
+    """Deletes at most `limit` payloads received before `before`. Returns how many."""
     return await work.run(
         "DELETE FROM quarantine WHERE id IN (SELECT id FROM quarantine WHERE received_at < :before "
         "ORDER BY received_at LIMIT :limit FOR UPDATE SKIP LOCKED)",

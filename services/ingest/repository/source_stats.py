@@ -36,7 +36,7 @@ async def add_figures(work: Work, figures: Mapping[tuple[UUID, str, str], int]) 
 
 
 async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[Row]:
-    """A source's figures by day, outcome and reason, newest day first."""
+    """Returns a source's figures by day, outcome and reason, newest day first."""
     rows = await work.rows(
         "SELECT day, outcome, reason, events FROM source_figures WHERE source_id = :id AND day >= :since "
         "ORDER BY day DESC, outcome, reason",
@@ -47,7 +47,7 @@ async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[Row]:
 
 
 async def touch(work: Work, seen: Mapping[UUID, datetime]) -> None:
-    """Notes when sources were last heard of."""
+    """Notes when sources last sent anything."""
     rows = sorted(seen.items())
     await work.run(
         "UPDATE sources s SET last_seen_at = greatest(s.last_seen_at, t.at) FROM unnest(CAST(:ids AS uuid[]), "
@@ -79,7 +79,7 @@ async def add_violations(work: Work, found: Mapping[tuple[UUID, str, str], tuple
 
 
 async def violations(work: Work, source_id: UUID, *, since: date, limit: int) -> Sequence[Row]:
-    """What was wrong with a source's events since then, most frequent first."""
+    """Returns what was wrong with a source's events since then, most frequent first."""
     rows = await work.rows(
         "SELECT event, rule, (array_agg(mode ORDER BY day DESC))[1] AS mode, sum(events)::bigint AS events, "
         "max(last_at) AS last_at, (array_agg(said ORDER BY day DESC))[1] AS said FROM violations "
@@ -92,7 +92,7 @@ async def violations(work: Work, source_id: UUID, *, since: date, limit: int) ->
 
 
 async def lock_shape(work: Work, source_id: UUID, event: str) -> Shape | None:
-    """What is kept of an event's shape, held until the transaction ends."""
+    """Returns what is kept of an event's shape, held until the transaction ends."""
     row = await work.row(
         "SELECT shape::text AS shape FROM shapes WHERE source_id = :id AND event = :event FOR UPDATE",
         id=source_id,
@@ -102,7 +102,7 @@ async def lock_shape(work: Work, source_id: UUID, event: str) -> Shape | None:
 
 
 async def save_shape(work: Work, source_id: UUID, event: str, shape: Shape) -> None:
-    """Keeps a shape. Of two that are new at once one is lost: samples are many."""
+    """Keeps a shape. If two are new at once, one is lost: there are many samples."""
     await work.run(
         "INSERT INTO shapes (source_id, event, shape, first_at, last_at) VALUES (:id, :event, CAST(:shape AS jsonb), "
         ":now, :now) ON CONFLICT (source_id, event) DO UPDATE SET shape = excluded.shape, last_at = excluded.last_at",
@@ -114,7 +114,7 @@ async def save_shape(work: Work, source_id: UUID, event: str, shape: Shape) -> N
 
 
 async def shapes(work: Work, source_id: UUID) -> Mapping[str, Shape]:
-    """By event, what its properties looked like."""
+    """Returns by event what its properties looked like."""
     rows = await work.rows(
         "SELECT event, shape::text AS shape FROM shapes WHERE source_id = :id ORDER BY event", id=source_id
     )
@@ -135,7 +135,7 @@ async def watch(work: Work, source_id: UUID, *, until: datetime) -> None:
 
 
 async def watched(work: Work) -> frozenset[UUID]:
-    """The sources that are watched now."""
+    """Returns the sources that are watched now."""
     rows = await work.rows("SELECT source_id FROM tails WHERE until > :now", now=work.now)
     return frozenset(row.source_id for row in rows)
 
@@ -148,12 +148,12 @@ async def add_tail(work: Work, found: Sequence[tuple[UUID, datetime, dict[str, A
         "AS t(source_id, at, said)",
         sources=[source_id for source_id, _, _ in found],
         moments=[at for _, at, _ in found],
-        texts=[keepable.encode(said) for _, _, said in found],
+        texts=[keepable.encode(event) for _, _, event in found],
     )
 
 
 async def tail(work: Work, source_id: UUID, *, after: int | None) -> list[tuple[int, dict[str, Any]]]:
-    """Watched events behind a position; without one, only the position of the end."""
+    """Returns watched events after a position; without one, only the position of the end."""
     if after is None:
         row = await work.row("SELECT coalesce(max(id), 0) AS id FROM tail_events")
         return [(row.id if row else 0, {})]

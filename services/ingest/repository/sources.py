@@ -21,8 +21,8 @@ _PLANNED = (
 Row = Mapping[str, Any]
 
 
-async def insert(work: Work, source_id: UUID, key_hash: bytes, said: Row) -> bool:
-    """Stores a source with its first key (a trigger keeps it); False if its name is taken."""
+async def insert(work: Work, source_id: UUID, key_hash: bytes, definition: Row) -> bool:
+    """Stores a source with its first key (a trigger keeps it). Returns False if its name is taken."""
     row = await work.row(
         "INSERT INTO sources (id, name, kind, key_hash, allow_orders, format, secret, allowed_origins, "
         "events_per_second, ce_source, renaming, mapping, may_say, consent_words, country, created_at) "
@@ -33,13 +33,13 @@ async def insert(work: Work, source_id: UUID, key_hash: bytes, said: Row) -> boo
         id=source_id,
         key_hash=key_hash,
         now=work.now,
-        **_parameters(said),
+        **_parameters(definition),
     )
     return row is not None
 
 
-async def update(work: Work, source_id: UUID, version: int, said: Row) -> bool:
-    """Stores an edited source, one version up; False if another edit came first."""
+async def update(work: Work, source_id: UUID, version: int, definition: Row) -> bool:
+    """Stores an edited source, one version up. Returns False if another edit came first."""
     changed = await work.run(
         "UPDATE sources SET name = :name, kind = :kind, allow_orders = :allow_orders, format = :format, "
         "secret = :secret, allowed_origins = CAST(:allowed_origins AS text[]), "
@@ -49,19 +49,19 @@ async def update(work: Work, source_id: UUID, version: int, said: Row) -> bool:
         "WHERE id = :id AND version = :version",
         id=source_id,
         version=version,
-        **_parameters(said),
+        **_parameters(definition),
     )
     return changed == 1
 
 
-def _parameters(said: Row) -> dict[str, Any]:
+def _parameters(definition: Row) -> dict[str, Any]:
     plain = ("name", "kind", "allow_orders", "format", "secret", "events_per_second", "ce_source", "country")
-    documents = {name: _json(said[name]) for name in ("renaming", "mapping", "consent_words")}
+    documents = {name: _json(definition[name]) for name in ("renaming", "mapping", "consent_words")}
     return {
-        **{name: said[name] for name in plain},
+        **{name: definition[name] for name in plain},
         **documents,
-        "allowed_origins": sorted(said["allowed_origins"]),
-        "may_say": sorted(set(said["may_say"])),
+        "allowed_origins": sorted(definition["allowed_origins"]),
+        "may_say": sorted(set(definition["may_say"])),
     }
 
 
@@ -70,7 +70,7 @@ def _json(value: Any) -> str | None:
 
 
 async def by_key(work: Work, key_hash: bytes) -> Row | None:
-    """The source that a key belongs to, with its plan, unless it is disabled or the key has expired."""
+    """Returns the source that a key belongs to, with its plan, unless it is disabled or the key has expired."""
     row = await work.row(
         f"SELECT k.expires_at AS key_expires_at, {_PLANNED} JOIN write_keys k ON k.source_id = s.id "
         "WHERE k.key_hash = :key_hash AND s.disabled_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)",
@@ -81,13 +81,13 @@ async def by_key(work: Work, key_hash: bytes) -> Row | None:
 
 
 async def by_id(work: Work, source_id: UUID) -> Row | None:
-    """One source, with its plan."""
+    """Returns one source, with its plan."""
     row = await work.row(f"SELECT {_PLANNED} WHERE s.id = :id", id=source_id)
     return None if row is None else row._mapping
 
 
 async def by_ce_sources(work: Work, names: Sequence[str]) -> Sequence[Row]:
-    """The sources of these CloudEvents sources, with their plans, unless they are disabled."""
+    """Returns the sources of these CloudEvents sources, with their plans, unless they are disabled."""
     rows = await work.rows(
         f"SELECT {_PLANNED} WHERE s.ce_source = ANY(CAST(:names AS text[])) AND s.disabled_at IS NULL",
         names=list(names),
@@ -96,12 +96,12 @@ async def by_ce_sources(work: Work, names: Sequence[str]) -> Sequence[Row]:
 
 
 async def every(work: Work) -> Sequence[Row]:
-    """Every source, by name."""
+    """Returns every source, by name."""
     return [row._mapping for row in await work.rows(f"SELECT {_PLANNED} ORDER BY s.name")]
 
 
 async def by_name(work: Work, name: str) -> UUID | None:
-    """The id of the source of this name."""
+    """Returns the id of the source of this name."""
     row = await work.row("SELECT id FROM sources WHERE name = :name", name=name)
     return None if row is None else row.id
 
@@ -118,7 +118,7 @@ async def set_disabled(work: Work, source_id: UUID, *, disabled: bool) -> None:
 
 
 async def delete(work: Work, source_id: UUID) -> bool:
-    """Deletes a source that never sent anything; False if it did."""
+    """Deletes a source that never sent anything. Returns False if it did."""
     used = await work.row(
         "SELECT 1 FROM sources s WHERE id = :id AND (last_seen_at IS NOT NULL "
         "OR EXISTS (SELECT 1 FROM quarantine WHERE source_id = s.id) "
@@ -135,7 +135,7 @@ async def delete(work: Work, source_id: UUID) -> bool:
 
 
 async def lock(work: Work, source_id: UUID) -> bool:
-    """Locks a source until the transaction ends; False if there is none."""
+    """Locks a source until the transaction ends. Returns False if there is no such source."""
     return await work.row("SELECT 1 FROM sources WHERE id = :id FOR UPDATE", id=source_id) is not None
 
 
@@ -150,7 +150,7 @@ async def add_key(work: Work, source_id: UUID, key_hash: bytes) -> None:
 
 
 async def expire_keys(work: Work, source_id: UUID, *, at: datetime, but: bytes) -> int:
-    """Lets a source's other keys end at this moment, those that do not end before; how many."""
+    """Lets a source's other keys end at this moment, unless they end before. Returns how many."""
     return await work.run(
         "UPDATE write_keys SET expires_at = least(expires_at, :at) WHERE source_id = :id AND key_hash <> :but "
         "AND (expires_at IS NULL OR expires_at > :now)",
@@ -162,7 +162,7 @@ async def expire_keys(work: Work, source_id: UUID, *, at: datetime, but: bytes) 
 
 
 async def keys(work: Work, source_ids: Sequence[UUID]) -> Sequence[Row]:
-    """The keys of these sources that still work: when each was made, and when it ends."""
+    """Returns the keys of these sources that still work: when each was made, and when it ends."""
     rows = await work.rows(
         "SELECT source_id, created_at, expires_at FROM write_keys WHERE source_id = ANY(CAST(:ids AS uuid[])) "
         "AND (expires_at IS NULL OR expires_at > :now) ORDER BY source_id, created_at",

@@ -1,1 +1,1 @@
-"""What the ingest API takes and gives."""
+"""What the ingest API accepts and returns."""

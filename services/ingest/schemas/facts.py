@@ -1,4 +1,4 @@
-"""What the typed routes and CloudEvents are answered."""
+"""The responses of the typed routes, of CloudEvents and of webhooks."""
 
 from typing import Literal
 from uuid import UUID
@@ -7,7 +7,7 @@ from pydantic import BaseModel
 
 
 class FactAccepted(BaseModel):
-    """The fact is durable; the same request has the same id, however often it is sent."""
+    """The fact is durable. The same request has the same id, however often it is sent."""
 
     event_id: UUID
     status: Literal["accepted"] = "accepted"
@@ -29,7 +29,7 @@ class BatchTaken(BaseModel):
 
 
 class WebhookTaken(BaseModel):
-    """What became of a delivery: so many events, or why it means nothing here."""
+    """What became of a delivery: how many events it made, or why it means nothing here."""
 
     events: int
     quarantined: int

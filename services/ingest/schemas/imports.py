@@ -1,4 +1,4 @@
-"""Imports, as the API takes and gives them."""
+"""Imports, as the API accepts and returns them."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -12,7 +12,7 @@ from shared.http.openapi import schema_of
 
 
 class ImportIn(BaseModel):
-    """A file to be imported. `options` say how it is to be read; its bytes are uploaded next."""
+    """A file to be imported. `options` say how to read it. Its bytes are uploaded next."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -27,15 +27,17 @@ class ImportIn(BaseModel):
         },
     )
 
-    source: Text | None = Field(None, min_length=1, max_length=100, description="its name; or give `source_id`")
+    source: Text | None = Field(
+        None, min_length=1, max_length=100, description="the source's name; or give `source_id`"
+    )
     source_id: UUID | None = None
-    name: Text = Field(min_length=1, max_length=300, description="the file's")
+    name: Text = Field(min_length=1, max_length=300, description="the file's name")
     options: Annotated[dict[str, Any], WithJsonSchema(schema_of(Options))]
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if (self.source is None) == (self.source_id is None):
-            raise ValueError("say which source the file is of: by source, its name, or by source_id")
+            raise ValueError("name the file's source: by source, its name, or by source_id")
         return self
 
 
@@ -46,7 +48,7 @@ class ImportCreated(BaseModel):
 
 
 class ImportOut(BaseModel):
-    """How far an import has come. Times and numbers are those of its last batch."""
+    """How far an import has come. Times and numbers are as of its last batch."""
 
     id: UUID
     source_id: UUID

@@ -1,4 +1,4 @@
-"""The quarantine, as the API takes and gives it."""
+"""The quarantine, as the API accepts and returns it."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -15,16 +15,16 @@ State = Literal["held", "released", "dropped"]
 
 
 class QuarantinedOut(BaseModel):
-    """One payload that was refused: `reason` says what was wrong, where, and what to do."""
+    """One refused payload. `reason` says what is wrong, where, and what to do."""
 
     id: UUID
     source_id: UUID
     source: str
     received_at: datetime
-    way: str = Field(description="how it came: tracking, typed, cloudevents, webhook or file")
+    way: str = Field(description="the method by which it came: tracking, typed, cloudevents, webhook or file")
     reason_code: Reason
     reason: str
-    raw: str = Field(description="the payload as it came, without a write key; bytes that are no text become U+FFFD")
+    raw: str = Field(description="the payload as it came, without write keys; bytes that are not UTF-8 become U+FFFD")
     message_id: str | None
     state: State
     decided_at: datetime | None
@@ -46,7 +46,7 @@ class ReasonsOut(BaseModel):
 
 
 class ReleaseIn(BaseModel):
-    """How to release: as it is, or repaired. `set` has the fields of a mapping, `remove` names what to leave out."""
+    """How to release a payload: as it is, or repaired. `set` has a mapping's fields; `remove` names what to omit."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -54,7 +54,7 @@ class ReleaseIn(BaseModel):
     )
 
     repair: Annotated[dict[str, Any], WithJsonSchema(schema_of(Document))] | None = None
-    dry_run: Boolean = Field(False, description="say what would happen, and change nothing")
+    dry_run: Boolean = Field(False, description="report what would happen, and change nothing")
 
 
 class ReleaseManyIn(ReleaseIn):
@@ -87,13 +87,13 @@ class ReleasedOut(BaseModel):
 
 
 class ReleasedManyOut(BaseModel):
-    """What became of each."""
+    """What became of each payload."""
 
     released: list[ReleasedOut]
 
 
 class DropIn(BaseModel):
-    """Why it is given up."""
+    """Why the payload is given up."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"note": "a test of the till"}]})
 

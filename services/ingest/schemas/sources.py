@@ -1,4 +1,4 @@
-"""Sources, their keys, plans and figures, as the API takes and gives them."""
+"""Sources, their keys, plans and figures, as the API accepts and returns them."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
@@ -60,44 +60,44 @@ Format = Annotated[str, AfterValidator(_is_format), Field(json_schema_extra={"en
 
 
 class SourcePatch(BaseModel):
-    """What can be changed of a source; what is absent stays as it is, and null takes it away."""
+    """What can be changed of a source. An absent field stays as it is; null takes its value away."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"events_per_second": 200}]})
 
     name: Name | None = None
     kind: Kind | None = None
-    allow_orders: Boolean | None = Field(None, description="believe a public key when it speaks of orders")
-    format: Format | None = Field(None, description="how its payloads are written")
-    secret: Secret | None = Field(None, description="what its webhooks are signed with; kept encrypted, never shown")
+    allow_orders: Boolean | None = Field(None, description="whether orders from a public key are believed")
+    format: Format | None = Field(None, description="the format of its payloads")
+    secret: Secret | None = Field(None, description="its webhooks' signing secret; kept encrypted, never shown")
     allowed_origins: list[Origin] | None = Field(None, max_length=100, description="pages that may send; all if empty")
     events_per_second: Annotated[int, Field(ge=1, le=1_000_000), JSON_NUMBER] | None = Field(
         None,
-        description="on average, with a burst of two seconds; counted by each process. Without one a server's source "
-        "has no limit, and a public one that of PUBLIC_EVENTS_PER_SECOND",
+        description="its limit, on average, with a burst of two seconds; counted by each process. Without a limit of "
+        "its own a server's source has none, and a public source has that of PUBLIC_EVENTS_PER_SECOND",
     )
     ce_source: CeSource | None = Field(None, description="the CloudEvents `source` of its events on rapport.inbound.v1")
     renaming: RenamingIn | None = Field(
-        None, description="its own words for events and properties (JMESPath)", examples=[_RENAMING]
+        None, description="its own names of events and properties (JMESPath)", examples=[_RENAMING]
     )
     may_say: list[MaySay] | None = Field(
         None,
         max_length=len(MaySay),
-        description="what a public key may say beside behaviour: `consent`, and `addresses` at which to confirm it",
+        description="what a public key may say beside behaviour: `consent`, and `addresses` to confirm it at",
     )
     consent_words: ConsentWordsIn | None = Field(
-        None, description="which traits mean consent: `usual`, or its own", examples=["usual", _WORDS]
+        None, description="the traits that mean consent: `usual`, or its own", examples=["usual", _WORDS]
     )
     country: Country | None = Field(
         None,
-        description="by which its national phone numbers are read whose customer says no country; ISO 3166-1 alpha-2. "
-        "Without one they link nobody",
+        description="by it the national phone numbers of customers without a country are read; ISO 3166-1 alpha-2. "
+        "Without it such numbers link nobody",
         examples=["DE"],
     )
     mapping: MappingIn | None = Field(None, description="how its generic webhooks become events")
 
 
 class SourceIn(SourcePatch):
-    """A sender of events. A `public` key may stand in a page; a `server` key is a secret and is believed all."""
+    """A sender of events. A `public` key may stand in a page. A `server` key is a secret: all it says is believed."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"name": "web shop", "kind": "public", "country": "DE"}]}
@@ -108,13 +108,13 @@ class SourceIn(SourcePatch):
 
 
 class KeyMade(BaseModel):
-    """A write key, which is shown here only: its hash alone is kept."""
+    """A write key, which is shown only here: the service keeps its hash alone."""
 
     write_key: str
 
 
 class KeyIn(BaseModel):
-    """How long the keys of before go on working."""
+    """How long the earlier keys go on working."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"grace_hours": 24}]})
 
@@ -122,7 +122,7 @@ class KeyIn(BaseModel):
 
 
 class SourceCreated(BaseModel):
-    """The new source. Its write key is shown here only; null when an `Idempotency-Key` is used again."""
+    """The new source. Its write key is shown only here. It is null when an `Idempotency-Key` is used again."""
 
     id: UUID
     write_key: str | None
@@ -157,7 +157,7 @@ class SourceOut(BaseModel):
     keys: list[KeyOut] = []
     created_at: datetime
     disabled_at: datetime | None
-    last_seen_at: datetime | None = Field(description="a few seconds old")
+    last_seen_at: datetime | None = Field(description="when it last sent; this is a few seconds old")
 
 
 class SourcesOut(BaseModel):
@@ -171,12 +171,12 @@ class FigureOut(BaseModel):
 
     day: date
     outcome: Literal["accepted", "duplicate", "quarantined", "ignored", "limited"]
-    reason: str = Field(description="of quarantined ones the reason code, of ignored ones what they were")
+    reason: str = Field(description="the reason code of quarantined events; what ignored events were")
     events: int
 
 
 class FiguresOut(BaseModel):
-    """Figures, newest day first. Duplicates are those that came again soon and to the same process."""
+    """Figures, newest day first. Duplicates are events that came again soon and to the same process."""
 
     figures: list[FigureOut]
 
@@ -201,11 +201,11 @@ class EventMade(BaseModel):
 
 
 class MappingResult(BaseModel):
-    """What a mapping makes of a payload: messages of the tracking API, and the events that they are."""
+    """What a mapping makes of a payload: messages of the tracking API, and the events that these become."""
 
     messages: list[dict[str, Any]]
     events: list[EventMade]
-    refused: list[str] = Field(description="what is wrong with the others")
+    refused: list[str] = Field(description="what is wrong with the other messages")
 
 
 class PlanOut(BaseModel):
@@ -239,7 +239,7 @@ class PlanMade(BaseModel):
 
 
 class InForce(BaseModel):
-    """Which version is to be in force; null for none."""
+    """The version to put in force; null for none."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 1}]})
 
@@ -272,7 +272,7 @@ class PlanIn(BaseModel):
 
 
 class ViolationOut(BaseModel):
-    """What was wrong with some events: `rule` is where in the schema, `said` what was said of the last of them."""
+    """What was wrong with some events. `rule` is the place in the schema, `said` the text on the last of them."""
 
     event: str
     rule: str

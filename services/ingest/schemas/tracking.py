@@ -1,4 +1,4 @@
-"""What the tracking API answers, beside the events themselves."""
+"""The responses of the tracking API."""
 
 from typing import Literal
 
@@ -12,7 +12,7 @@ class Accepted(BaseModel):
 
 
 class TrackingProblem(BaseModel):
-    """Why a request was not taken in, in the shape that SDKs know."""
+    """Why a request was refused, in the shape that SDKs know."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"code": "invalid_json", "message": "body: Input data was truncated"}]}

@@ -1,4 +1,4 @@
-"""What was said under the idempotency keys of the typed routes: the same key again with another body is a mistake."""
+"""The bodies sent under the idempotency keys of the typed routes: the same key with another body is a mistake."""
 
 from datetime import timedelta
 from typing import Final
@@ -17,11 +17,11 @@ class KeyUsed(Invalid):
 
 
 async def claim(work: Work, event_id: UUID, fingerprint: bytes) -> None:
-    """Keeps what is said under a key, which made this event's id; raises `KeyUsed` if that was something else."""
+    """Keeps the fingerprint of the body under the key that made this event's id. Raises `KeyUsed` if it differs."""
     if await repository.claim(work, event_id, fingerprint) != fingerprint:
         raise KeyUsed("Idempotency-Key: used before with another body; send one key for each fact")
 
 
 async def forget(work: Work) -> int:
-    """Deletes some of what was kept long enough; how many."""
+    """Deletes some of those that were kept long enough. Returns how many."""
     return await repository.forget(work, before=work.now - KEYS_KEPT, limit=FORGET_AT_ONCE)

@@ -28,17 +28,17 @@ Row = dict[str, Any] | bytes  # bytes: a line that can't be read as a row
 
 
 class NotReadable(Invalid):
-    """The file can't be read as what it is said to be."""
+    """The file can't be read in its stated format."""
 
 
 class UnknownColumns(NotReadable):
-    """The file has columns that nobody would read."""
+    """The file has columns that would not be read."""
 
 
 def check_columns(path: Path, options: Options) -> None:
-    """Raises `UnknownColumns`, naming the nearest that are known, before anything is published; or `NotReadable`.
+    """Raises `UnknownColumns`, naming the nearest known columns, before anything is published; or `NotReadable`.
 
-    Of lines of JSON every one is looked at, so it takes as long as reading the file.
+    In a file of JSON lines every line is looked at, which takes as long as reading the file.
     """
     if options.preset:
         with _readable():
@@ -48,7 +48,7 @@ def check_columns(path: Path, options: Options) -> None:
 
 
 def column_notes(path: Path, options: Options) -> list[str]:
-    """Returns what a mapping and the file's columns have not in common, a sentence each. Raises `NotReadable`."""
+    """Returns how a mapping and the file's columns differ, in sentences. Raises `NotReadable`."""
     if options.mapping is None:
         return []
     with _readable():
@@ -79,13 +79,13 @@ def _column_names(path: Path, options: Options) -> Sequence[str]:
 
 
 def require_reader(wanted: FileFormat) -> None:
-    """Raises `NotReadable` where files of this format can't be read for want of a library."""
+    """Raises `NotReadable` if the library that reads this format is not installed."""
     if wanted is FileFormat.PARQUET and find_spec("pyarrow") is None:
         raise NotReadable(NO_PARQUET)
 
 
 def digest(path: Path) -> tuple[bytes, int]:
-    """A file's SHA-256, and its size in bytes."""
+    """Returns a file's SHA-256, and its size in bytes."""
     hashed, size = hashlib.sha256(), 0
     with path.open("rb") as file:
         while chunk := file.read(HASHED_BYTES):
@@ -95,7 +95,8 @@ def digest(path: Path) -> tuple[bytes, int]:
 
 
 def payloads(path: Path, options: Options, *, start: int) -> Iterator[tuple[int, int, bytes]]:
-    """From row `start` on, each payload: its first row's number, the number behind its last, and its bytes in JSON.
+    """Yields the payloads from row `start` on: the number of the first row, the number after the last, and the bytes in
+    JSON.
 
     Raises `NotReadable`.
     """
@@ -118,7 +119,7 @@ def _payloads(path: Path, options: Options, start: int) -> Iterator[tuple[int, i
 
 
 def _numbered(rows: Iterable[Row], start: int) -> Iterator[tuple[int, Row]]:
-    """Rows with their numbers, which stand in them, too: a mapping may need a name for a row that has none."""
+    """Yields rows with their numbers, which are put into them, too: a mapping may need an id for a row without one."""
     for number, row in enumerate(rows, start):
         if not isinstance(row, bytes):
             row[NUMBER] = number
@@ -126,7 +127,7 @@ def _numbered(rows: Iterable[Row], start: int) -> Iterator[tuple[int, Row]]:
 
 
 def count(path: Path, options: Options) -> int | None:
-    """How many rows there are, where that can be told without reading them all."""
+    """Returns how many rows there are; None if that would take reading them all."""
     if options.format is not FileFormat.PARQUET:
         return None
     with _parquet(path) as file:
@@ -135,7 +136,7 @@ def count(path: Path, options: Options) -> int | None:
 
 
 def _grouped(rows: Iterable[tuple[int, Row]], columns: tuple[str, ...]) -> Iterator[list[tuple[int, Row]]]:
-    """Rows that follow each other and are alike in these columns. A line that can't be read is alike to none."""
+    """Yields groups of adjoining rows that are equal in these columns. An unreadable line is a group of its own."""
     columns_of = itemgetter(*columns)
 
     def key(numbered: tuple[int, Row]) -> Any:
@@ -162,7 +163,7 @@ def _rows(path: Path, options: Options) -> Iterator[Row]:
 
 @contextlib.contextmanager
 def _csv_reader(path: Path, options: Options) -> Iterator["csv.DictReader[str]"]:
-    """Raises `NotReadable`, where the block does not get on with the file either."""
+    """Opens a CSV file. Raises `NotReadable`, also for errors that the block meets in the file."""
     reader = None
     try:
         with path.open(encoding=options.encoding, newline="") as file:
@@ -175,7 +176,7 @@ def _csv_reader(path: Path, options: Options) -> Iterator["csv.DictReader[str]"]
                 raise NotReadable(f"columns: {len(reader.fieldnames or ())}; at most {MAX_COLUMNS}")
             yield reader
     except (csv.Error, UnicodeError, LookupError, TypeError) as error:
-        raise NotReadable(f"behind line {reader.line_num if reader else 0}: {error}") from None
+        raise NotReadable(f"after line {reader.line_num if reader else 0}: {error}") from None
 
 
 def _csv(path: Path, options: Options) -> Iterator[Row]:

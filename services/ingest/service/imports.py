@@ -58,7 +58,7 @@ class UploadsMixed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Some payloads of a file: what became of them, and the number of the row behind them."""
+    """Some payloads of a file: what became of them, and the number of the row after them."""
 
     done: TriageResult
     next_row: int
@@ -85,10 +85,10 @@ class Report:
             self.examples.append({"who": who, "at": event.occurred_at, "event": msgspec.to_builtins(event.body)})
 
 
-def options_of(said: Any) -> Options:
-    """Options as somebody wrote them; raises `NotUsable`."""
+def options_of(document: Any) -> Options:
+    """Returns the options in a document. Raises `NotUsable`."""
     try:
-        options = msgspec.convert(said, Options)
+        options = msgspec.convert(document, Options)
         options.mapper()
     except (BadDefinition, msgspec.ValidationError) as error:
         raise NotUsable(f"options: {error}") from None
@@ -105,7 +105,7 @@ def batches(
     partition_secret: bytes,
     received_at: datetime,
 ) -> Iterator[Batch]:
-    """From row `start` on, the file's payloads, judged. Raises `NotReadable`."""
+    """Yields the file's payloads from row `start` on, judged. Raises `NotReadable`."""
     document, mapper, file = options.document(), options.mapper(), content_hash.hex()
     context = triage.context_for(
         source, received_at, historical=options.historical, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES
@@ -122,7 +122,7 @@ def batches(
 
 
 def _in_the_files_words(refused: Refused, document: Document | None) -> Refused:
-    """Whoever mends the file knows its columns, and not what they become."""
+    """Returns a refusal that names the file's columns, which its author knows, and not only what they become."""
     return Refused(refused.payload, BadEvent(refused.error.reason, columns.named(refused.error.text, document)))
 
 
@@ -132,9 +132,9 @@ def _in_the_files_words(refused: Refused, document: Document | None) -> Refused:
 async def begin(
     work: Work, source_id: UUID, options: Options, *, name: str, content_hash: bytes, size: int, by: Actor
 ) -> Row:
-    """The import of this file with these options: one that was begun before goes on.
+    """Begins the import of this file with these options, and returns it. One that was begun before goes on.
 
-    Raises `UnknownSource`, and `NotReadable` where no file of this format can be read.
+    Raises `UnknownSource`, or `NotReadable` if no file of this format can be read.
     """
     files.require_reader(options.format)  # before it is begun: one that has failed is not imported again
     await sources.one(work, source_id)
@@ -158,9 +158,9 @@ async def begin(
 
 
 async def announce(work: Work, source_id: UUID, options: Options, *, name: str, by: Actor) -> UUID:
-    """An import whose file is still to be uploaded; its id.
+    """Announces an import whose file is still to be uploaded. Returns its id.
 
-    Raises `UnknownSource`, and `NotReadable` where no file of this format can be read.
+    Raises `UnknownSource`, or `NotReadable` if no file of this format can be read.
     """
     files.require_reader(options.format)
     await sources.one(work, source_id)
@@ -186,7 +186,7 @@ def _options_digest(options: Options) -> str | None:
 
 
 async def begin_upload(work: Work, import_id: UUID) -> None:
-    """Makes ready for a file's bytes; what came before of it is thrown away. Raises `ImportEnded`."""
+    """Prepares for a file's bytes; earlier parts of it are thrown away. Raises `ImportEnded`."""
     if (await one(work, import_id))["state"] != "uploading":
         raise ImportEnded(f"the file of import {import_id} is here already")
     await repository.drop_chunks(work, import_id)
@@ -201,7 +201,7 @@ async def add_chunk(work: Work, import_id: UUID, number: int, content: bytes) ->
 async def end_upload(
     work: Work, import_id: UUID, *, content_hash: bytes, size: int, digests: Sequence[bytes], by: Actor
 ) -> None:
-    """Says that the whole file is here, in parts of these digests; some process will work on it.
+    """Notes that the whole file is here, in parts with these digests; some process will work on it.
 
     Raises `UploadsMixed`, and `ImportEnded` once a whole file is here.
     """
@@ -215,14 +215,14 @@ async def end_upload(
 
 
 async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
-    """A part of an uploaded file; None behind the last."""
+    """Returns a part of an uploaded file; None after the last."""
     return await repository.chunk(work, import_id, number)
 
 
 async def claim(work: Work, holder: UUID) -> Row | None:
-    """An uploaded import that nobody works on, held for `LEASE`; None if there is none.
+    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none.
 
-    One whose options are not right any more has failed: whoever works on it could do nothing else.
+    An import whose options are no longer valid is failed: nobody could work on it.
     """
     row = await repository.claim(work, holder, until=work.now + LEASE)
     if row is None:
@@ -246,7 +246,7 @@ async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:
 
 
 async def checkpoint(work: Work, import_id: UUID, holder: UUID, source: Source, batch: Batch, *, dry: bool) -> None:
-    """Notes a batch that was published: how far the file is read, and what was refused of it. Raises `ImportHeld`."""
+    """Notes a published batch: how far the file is read, and what was refused. Raises `ImportHeld`."""
     moved = await repository.advance(
         work,
         import_id,
@@ -266,12 +266,12 @@ async def checkpoint(work: Work, import_id: UUID, holder: UUID, source: Source, 
 
 def _reject(one: Refused) -> Row:
     payload, error = one.payload, one.error
-    said = {"reason_code": error.reason.value, "reason": error.text}
-    return {"row": payload.around["row"], "raw": payload.raw, **said}
+    reason = {"reason_code": error.reason.value, "reason": error.text}
+    return {"row": payload.around["row"], "raw": payload.raw, **reason}
 
 
 async def end(work: Work, import_id: UUID, holder: UUID, *, error: str = "") -> None:
-    """Says that an import is done, or has failed with this error; an uploaded file is thrown away."""
+    """Notes that an import is done, or has failed with this error, and throws an uploaded file away."""
     await repository.end(
         work, import_id, holder, state="failed" if error else "done", error=keepable.text(error) or None
     )
@@ -279,7 +279,7 @@ async def end(work: Work, import_id: UUID, holder: UUID, *, error: str = "") -> 
 
 
 async def one(work: Work, import_id: UUID) -> Row:
-    """One import; raises `UnknownImport`."""
+    """Returns one import. Raises `UnknownImport`."""
     found = await repository.one(work, import_id)
     if found is None:
         raise UnknownImport(str(import_id))
@@ -287,17 +287,17 @@ async def one(work: Work, import_id: UUID) -> Row:
 
 
 async def page(work: Work, *, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[Row]:
-    """Imports, newest first, behind a position."""
+    """Returns imports, newest first, after a position."""
     return await repository.page(work, after=after, limit=limit)
 
 
 async def rejects(work: Work, import_id: UUID, *, after: int, limit: int) -> Sequence[Row]:
-    """Refused rows of an import, in the file's order, behind a row."""
+    """Returns refused rows of an import, in the file's order, after a row."""
     return await repository.rejects(work, import_id, after=after, limit=limit)
 
 
 async def mapper_of(work: Work, import_id: UUID) -> Mapper | None:
-    """The mapping by which an import's rows were read."""
+    """Returns the mapping by which an import's rows were read."""
     return _compiled(msgspec.json.encode((await one(work, import_id))["options"]))
 
 

@@ -1,4 +1,4 @@
-"""Taking in what upstream systems produce to Kafka: by the same rules as HTTP, in the transaction of the offset."""
+"""Accepts what upstream systems produce to Kafka, by the same rules as HTTP, in the transaction of the offset."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,24 +22,24 @@ MAX_NAMED: Final = 300  # characters of a CloudEvents source, as a dead letter n
 
 @dataclass(frozen=True, slots=True)
 class InboundHandler:
-    """What hearing records needs: it is one of the process's ways in."""
+    """Handles inbound records, which are one of the process's methods of ingest."""
 
     vault: Vault
     stats: SourceStats
     partition_secret: bytes
     locate: Locate = nowhere
 
-    async def hear(self, work: Work, events: Sequence[Event]) -> None:
+    async def handle(self, work: Work, events: Sequence[Event]) -> None:
         """Puts what is understood into the outbox, and what is refused into the quarantine.
 
-        Raises `Refused` for a record of no known source: a dead letter, to be retried once the source is made.
+        Raises `Refused` for a record of an unknown source: a dead letter, to be retried once the source is created.
         """
-        heard: dict[str, list[Payload]] = defaultdict(list)
+        by_source: dict[str, list[Payload]] = defaultdict(list)
         for event in events:
             assert isinstance(event.body, Inbound)
-            heard[event.body.ce_source].append(Payload(way=IngestMethod.CLOUDEVENTS, raw=event.body.raw))
-        known = await sources.by_ce_sources(work, self.vault, list(heard))
-        for name, payloads in heard.items():
+            by_source[event.body.ce_source].append(Payload(way=IngestMethod.CLOUDEVENTS, raw=event.body.raw))
+        known = await sources.by_ce_sources(work, self.vault, list(by_source))
+        for name, payloads in by_source.items():
             source = known.get(name)
             if source is None:
                 known_as = keepable.text(name, limit=MAX_NAMED)

@@ -1,7 +1,7 @@
-"""The front intake: what every request with events goes through, whichever way it came.
+"""The intake: what every request with events goes through, whichever method it came by.
 
 Guarantee: `take` returns only once each event is acknowledged by the broker, or committed in the spool or in the
-quarantine; otherwise it raises. The quarantine is written first: it keeps a payload once however often it comes, so
+quarantine; otherwise it raises. The quarantine is written first: it keeps a payload once, however often it comes, so
 that a client which must send again leaves nothing twice.
 """
 
@@ -36,17 +36,17 @@ from shared.service.clock import Clock
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger
 
-CACHE_SECONDS: Final = 10  # a key that was disabled, and a plan that was changed, work no longer than this
+CACHE_SECONDS: Final = 10  # for which a disabled key, or a plan that was changed, works on at most
 STALE_SECONDS: Final = 600  # while PostgreSQL is away, known keys go on working for so long
 CACHE_KEYS: Final = 10_000
-COMPARE_SECONDS: Final = 1.0  # for looking what was said under a key before; facts do not wait for PostgreSQL
+COMPARE_SECONDS: Final = 1.0  # for looking up the earlier body of a key; facts do not wait for PostgreSQL
 PEEK_SECONDS: Final = 1.0  # between two looks at how full the spool is
 
 log = get_logger(__name__)
 
 
 class TrackingError(AppError):
-    """The request was not taken in."""
+    """The request was refused."""
 
     def __init__(self, code: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail, headers=headers)
@@ -72,32 +72,32 @@ class ForeignOrigin(TrackingError):
 
 
 class WrongMethod(TrackingError):
-    """The address is right, and what was sent there was no `POST`."""
+    """The address is right, but the request was not a `POST`."""
 
     status = 405
 
 
 class TooMany(TrackingError):
-    """This source sends more than it may; send it again later."""
+    """This source sends more than it may; send the events again later."""
 
     status = 429
 
 
 class Busy(TrackingError):
-    """The events can't be taken in right now; send them again later."""
+    """The events can't be accepted right now; send them again later."""
 
     status = 503
 
 
 def busy() -> Busy:
-    """The answer while nothing durable takes events."""
+    """Returns the error for the time in which no durable store accepts events."""
     return Busy("unavailable", "send it again later", headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
 
 
 def database_refusal(error: Exception) -> TrackingError:
-    """Returns what a sender is answered after this error of `DATABASE_ERRORS`; raises it, if it is a defect of ours.
+    """Returns the error that a sender gets after this one of `DATABASE_ERRORS`; raises that if it is a defect of ours.
 
-    Data that PostgreSQL refuses is refused for good: sent again it would be refused again.
+    Data that PostgreSQL refuses is refused for good: it would be refused again.
     """
     if refuses_data(error):
         log.warning("intake.data_refused", sqlstate=sqlstate(error))
@@ -112,8 +112,8 @@ def database_refusal(error: Exception) -> TrackingError:
 class Limits:
     """What the spool may hold, how long the broker may take before events go there, and what public keys may send.
 
-    `public_per_second` is of each public source that has no limit of its own; 0 is none. With `outbox_first` nothing
-    goes to the broker but by way of the outbox: it keeps nothing, and the outbox does.
+    `public_per_second` is the limit of each public source without one of its own; 0 means no limit. With `outbox_first`
+    everything goes to the broker by way of the outbox, for a broker that keeps nothing.
     """
 
     spool_bytes: int
@@ -123,11 +123,11 @@ class Limits:
 
 
 class Sender(Protocol):
-    """Who is at the other end of a request's connection. Each is asked for only where it counts; empty if unknown."""
+    """Who is at the other end of a request's connection. Each member is read only if needed, and empty if unknown."""
 
     @property
     def address(self) -> str:
-        """The connection's address, or the client's behind a trusted proxy."""
+        """The connection's address; for a trusted proxy, its client's."""
         ...
 
     @property
@@ -148,7 +148,7 @@ class Sender(Protocol):
 
 @dataclass
 class Intake:
-    """One process's state for taking events in: who sends, how much, and whether the broker or the spool takes them."""
+    """One process's state for accepting events: who sends, how much, and whether the broker or the spool gets them."""
 
     database: Database
     publisher: Publisher
@@ -170,7 +170,7 @@ class Intake:
     # Who sends
 
     async def source_of(self, keys: Sequence[str]) -> Source:
-        """The source of the first of these keys that has one; raises `UnknownKey`."""
+        """Returns the source of the first of these keys that has one. Raises `UnknownKey`."""
         for key in keys:
             key_hash = sources.hash_of(key)
             look_up = partial(sources.by_key, vault=self.vault, key_hash=key_hash)
@@ -180,7 +180,7 @@ class Intake:
         raise UnknownKey("unauthorized", "write key: send a valid one as Basic user name, or as writeKey in the body")
 
     async def source_by_id(self, source_id: UUID) -> Source | None:
-        """A source that is not disabled."""
+        """Returns a source that is not disabled."""
         look_up = partial(sources.by_id, vault=self.vault, source_id=source_id)
         return await self._cached(self._by_id, source_id, look_up)
 
@@ -203,13 +203,13 @@ class Intake:
                 raise
             log.warning("intake.old_source_used", source=str(source.id), error=repr(error))
             return source
-        if len(cache) >= CACHE_KEYS:  # somebody tries keys: forget all rather than grow
+        if len(cache) >= CACHE_KEYS:  # somebody guesses keys: forget all rather than grow
             cache.clear()
         cache[wanted] = now, found
         return found
 
     def admit(self, source: Source, events: int, sender: Sender) -> None:
-        """Returns if a source may send so many events now, from this page and this client.
+        """Returns if a source may send this many events now, from this page and this client.
 
         A public key is in everybody's hands, so each client that uses it has a limit of its own. Raises `ForeignOrigin`
         or `TooMany`.
@@ -237,7 +237,7 @@ class Intake:
         raise TooMany("too_many", text, headers={"Retry-After": seconds})
 
     def _address(self, sender: Sender) -> str:
-        """The address of the client that sends, or empty if that can't be told."""
+        """Returns the address of the client that sends; empty if it is not known."""
         if not is_of_an_unnamed_proxy(sender.address, sender.forwarded_for):
             return sender.address
         if not self._warned_of_proxy:
@@ -260,24 +260,24 @@ class Intake:
         context: RequestContext,
         around: Callable[[], dict[str, Any]],
     ) -> TriageResult:
-        """Messages of the tracking API, for `hand_on`."""
+        """Triages messages of the tracking API. Returns the result for `hand_on`."""
         view = self.stats.view(source.id, context.received_at)
         return triage.triage_messages(raws, context, partition_secret=self.partition_secret, around=around, watch=view)
 
     async def take_webhook(self, source: Source, payload: Payload, context: RequestContext) -> TriageResult:
-        """Takes in a delivery of a shop, which may speak of an order without saying whose it is."""
+        """Takes in a delivery of a shop, which may be about an order without naming the customer."""
         async with self.database.work() as work:
             known = await owners.needed(work, source, payload, context)
         done = await self.take(source, [payload], context, known)
-        if told := owners.told(done):
+        if stated := owners.stated(done):
             async with self.database.work() as work:
-                await owners.remember(work, source, told)
+                await owners.remember(work, source, stated)
         return done
 
     async def take_fact(self, source: Source, payload: Payload, context: RequestContext) -> TriageResult:
-        """Takes in a fact that came under an idempotency key; raises `KeyUsed` if another did before.
+        """Takes in a fact that came with an idempotency key. Raises `KeyUsed` if another fact came with it before.
 
-        While PostgreSQL is away facts are taken in, and not compared.
+        While PostgreSQL is away facts are accepted without the comparison.
         """
         done = self._triaged_payloads(source, [payload], context)
         if done.accepted:  # a key whose fact was refused can be used again
@@ -295,7 +295,7 @@ class Intake:
     async def take(
         self, source: Source, payloads: Sequence[Payload], context: RequestContext, known: Owners = NOBODYS
     ) -> TriageResult:
-        """Takes in payloads that came another way."""
+        """Takes in payloads that came by another method."""
         done = self._triaged_payloads(source, payloads, context, known)
         return await self.hand_on(source, done, context.received_at)
 
@@ -308,7 +308,7 @@ class Intake:
         )
 
     async def hand_on(self, source: Source, done: TriageResult, now: datetime) -> TriageResult:
-        """Takes in what was sorted; `now` is when it was received."""
+        """Takes in what was triaged; `now` is when it was received."""
         if done.refused:
             async with self.database.statement() as work:
                 await triage.keep(work, source.id, done.refused)
@@ -321,7 +321,7 @@ class Intake:
         return done
 
     async def _publish(self, accepted: Sequence[Message]) -> None:
-        """To the broker, or to the spool while the broker is away; raises `Busy` if neither takes them."""
+        """Sends to the broker, or to the spool while the broker is away. Raises `Busy` if neither accepts them."""
         if self.limits.outbox_first:
             await self._spool(accepted)
             return
@@ -361,7 +361,7 @@ class Intake:
         failpoint("ingest.after_spool")
 
     async def _spool_is_full(self, work: Work) -> bool:
-        """Looked up once a second at most: the mark may be passed by what comes within one."""
+        """Returns whether the spool is full. Looks once a second at most: what comes within one may pass the mark."""
         if self._peeked_at is None or work.now - self._peeked_at > timedelta(seconds=PEEK_SECONDS):
             self._spool_bytes = await triage.spooled_bytes(work)
             self._peeked_at = work.now

@@ -1,4 +1,4 @@
-"""Whose orders are: looked up before a delivery is judged, and kept once it says so itself."""
+"""Whose orders are: looked up before a delivery is judged, and kept once a delivery names the customer."""
 
 from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH
 from services.ingest.domain.definitions.source import Source
@@ -13,16 +13,16 @@ from shared.database.database import Work
 
 
 async def needed(work: Work, source: Source, payload: Payload, context: RequestContext) -> Owners:
-    """The owners of the orders that a webhook speaks of without saying whose they are, as far as they are known."""
+    """Returns the known owners of those orders that a webhook is about without naming the customer."""
     try:
         orders = orders_of_nobody(meaning(payload, context, source.format, source.mapper).messages)
     except BadEvent:
-        return NOBODYS  # it will be refused, and say why
+        return NOBODYS  # the triage refuses it, and says why
     return await repository.find(work, source.id, orders) if orders else NOBODYS
 
 
-def told(done: TriageResult) -> Owners:
-    """Whom the orders are of that were placed by these events, by each name that they have."""
+def stated(done: TriageResult) -> Owners:
+    """Returns the owners of the orders that these events placed, by each name of the order."""
     placed = {
         event.body.order_id: Owner(event.body.order_id, event.identities)
         for event in done.events
@@ -33,5 +33,5 @@ def told(done: TriageResult) -> Owners:
 
 
 async def remember(work: Work, source: Source, owners: Owners) -> None:
-    """Keeps whom orders are of."""
+    """Keeps the owners of orders."""
     await repository.save(work, source.id, owners)

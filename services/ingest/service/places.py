@@ -1,4 +1,4 @@
-"""Where addresses lie: looked up in a database file that the operator gives, and nowhere else."""
+"""Where addresses lie: looked up only in a database file that the operator gives."""
 
 from functools import lru_cache
 from typing import Any, Final
@@ -19,7 +19,7 @@ class Places:
         self.locate = lru_cache(REMEMBERED)(self._locate)
 
     def _locate(self, address: str) -> Geo | None:
-        """Where an address lies; None where the database does not know, and for what is no address."""
+        """Returns where an address lies; None if the database does not know, or it is not an address."""
         try:
             found: Any = self._reader.get(address)
         except ValueError:
@@ -33,5 +33,5 @@ class Places:
         return geo if country else None
 
 
-def _code(said: Any) -> str:
-    return str(said.get("iso_code", "")) if isinstance(said, dict) else ""
+def _code(place: Any) -> str:
+    return str(place.get("iso_code", "")) if isinstance(place, dict) else ""

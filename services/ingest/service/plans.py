@@ -1,4 +1,4 @@
-"""Tracking plans: written, put in force, inferred from what was seen; and what has broken them."""
+"""Tracking plans: written, put in force, inferred from what was seen; and how they were violated."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -31,11 +31,14 @@ class NothingSeen(NotFound):
     """Nothing was seen of this source yet."""
 
 
-async def put(work: Work, source_id: UUID, said: Any, *, by: Actor) -> int:
-    """Stores a plan as the newest version and puts it in force; its version. Raises `UnknownSource`, `NotUsable`."""
+async def put(work: Work, source_id: UUID, definition: Any, *, by: Actor) -> int:
+    """Stores a plan as the newest version and puts it in force. Returns the version.
+
+    Raises `UnknownSource` or `NotUsable`.
+    """
     before = (await sources.one(work, source_id))["plan_version"]
     try:
-        document = msgspec.convert(said, Document)
+        document = msgspec.convert(definition, Document)
         Plan(document)
     except (BadDefinition, msgspec.ValidationError) as error:
         raise NotUsable(f"plan: {error}") from None
@@ -57,7 +60,7 @@ async def put_in_force(work: Work, source_id: UUID, version: int | None, *, by: 
 
 
 async def get(work: Work, source_id: UUID, version: int) -> Row:
-    """A version of a plan; raises `NoPlan`."""
+    """Returns a version of a plan. Raises `NoPlan`."""
     found = await repository.one(work, source_id, version)
     if found is None:
         raise NoPlan(f"version {version} of source {source_id}")
@@ -65,7 +68,7 @@ async def get(work: Work, source_id: UUID, version: int) -> Row:
 
 
 async def in_force(work: Work, source_id: UUID) -> Row:
-    """The plan in force; raises `UnknownSource` or `NoPlan`."""
+    """Returns the plan in force. Raises `UnknownSource` or `NoPlan`."""
     version = (await sources.one(work, source_id))["plan_version"]
     if version is None:
         raise NoPlan(f"source {source_id}")
@@ -73,12 +76,15 @@ async def in_force(work: Work, source_id: UUID) -> Row:
 
 
 async def versions(work: Work, source_id: UUID) -> Sequence[Row]:
-    """Every version of a source's plan, newest first: when it was written, and by whom."""
+    """Returns every version of a source's plan, newest first: when it was written, and by whom."""
     return await repository.versions(work, source_id)
 
 
 async def infer(work: Work, source_id: UUID) -> Document:
-    """A plan that everything seen of a source fits, for people to edit. Raises `UnknownSource` or `NothingSeen`."""
+    """Returns a plan that all events seen of a source fit, for people to edit.
+
+    Raises `UnknownSource` or `NothingSeen`.
+    """
     await sources.one(work, source_id)
     seen = await source_stats.shapes(work, source_id)
     if not seen:
@@ -91,6 +97,6 @@ async def infer(work: Work, source_id: UUID) -> Document:
 
 
 async def violations(work: Work, source_id: UUID, *, since: date, limit: int) -> Sequence[Row]:
-    """What was wrong with a source's events since then, most frequent first."""
+    """Returns what was wrong with a source's events since then, most frequent first."""
     await sources.one(work, source_id)
     return await source_stats.violations(work, source_id, since=since, limit=limit)

@@ -1,4 +1,4 @@
-"""Trying a definition out: what would come of it, without anything coming of it."""
+"""Trying a definition: what it would make, without any effect."""
 
 import asyncio
 from dataclasses import replace
@@ -24,7 +24,7 @@ class TookTooLong(Invalid):
 
 
 async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], TriageResult]:
-    """`try_mapping` in a thread, beside the process's other work. Raises `NotUsable` or `TookTooLong`."""
+    """Returns `try_mapping`, run in a thread beside the process's other work. Raises `NotUsable` or `TookTooLong`."""
     try:
         async with asyncio.timeout(PREVIEW_SECONDS):
             return await asyncio.to_thread(try_mapping, row, vault, payload, now)
@@ -33,13 +33,13 @@ async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[
 
 
 def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], TriageResult]:
-    """The messages that a source's mapping makes of a payload, and what they come to. Raises `NotUsable`."""
+    """Returns the messages that a source's mapping makes of a payload, and their triage. Raises `NotUsable`."""
     source = sources.compiled(row, vault)
     if source.mapper is None:
         raise NotUsable("mapping: give one to try, or give the source one")
     tried = Payload(way=IngestMethod.WEBHOOK, raw=msgspec.json.encode(payload))
     context = triage.context_for(source, now, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
-    mapped = replace(source, format="json")  # whatever its payloads are: the mapping is what is tried
+    mapped = replace(source, format="json")  # whatever its format: the mapping is tried
     try:
         found = meaning(tried, context, mapped.format, mapped.mapper)
     except BadEvent as error:

@@ -1,7 +1,8 @@
-"""The quarantine: what was refused is looked at, repaired, released or dropped, and forgotten after some days.
+"""The quarantine: refused payloads are looked at, repaired, released or dropped, and forgotten after some days.
 
-A release judges a payload again by its source's rules of now, and puts its events into the outbox in the transaction
-that notes it. They have the ids that they would have had, so they are folded once, however often they are released.
+A release judges a payload again by its source's present rules, and puts its events into the outbox in the transaction
+that notes the release. They have the ids that they would have had, so they are folded once, however often they are
+released.
 """
 
 from collections.abc import Mapping, Sequence
@@ -52,12 +53,12 @@ class Released(msgspec.Struct, frozen=True):
 
 
 async def page(work: Work, **filters: Any) -> Sequence[Row]:
-    """A page of refused payloads, newest first."""
+    """Returns a page of refused payloads, newest first."""
     return await repository.page(work, **filters)
 
 
 async def one(work: Work, row_id: UUID) -> Row:
-    """One refused payload; raises `UnknownPayload`."""
+    """Returns one refused payload. Raises `UnknownPayload`."""
     found = await repository.one(work, row_id)
     if found is None:
         raise UnknownPayload(str(row_id))
@@ -65,19 +66,19 @@ async def one(work: Work, row_id: UUID) -> Row:
 
 
 async def reasons(work: Work, *, source_id: UUID | None) -> Mapping[str, int]:
-    """How many payloads are held for each reason."""
+    """Returns how many payloads are held for each reason."""
     return await repository.reasons(work, source_id=source_id)
 
 
 async def chosen(
     work: Work, *, source_id: UUID | None, reason_code: str | None, import_id: UUID | None, limit: int
 ) -> Sequence[UUID]:
-    """Held payloads to decide on together, oldest first."""
+    """Returns held payloads to decide on together, oldest first."""
     return await repository.chosen(work, source_id=source_id, reason_code=reason_code, import_id=import_id, limit=limit)
 
 
 async def drop(work: Work, row_id: UUID, *, by: Actor, note: str) -> None:
-    """Gives a payload up; it stays to be looked at until it is forgotten. Idempotent."""
+    """Gives a payload up. It can still be looked at until it is forgotten. Idempotent."""
     row = await _locked(work, row_id)
     if row["state"] == "released":
         raise AlreadyDecided(f"{row_id} was released at {row['decided_at']:%Y-%m-%d %H:%M:%S}")
@@ -88,9 +89,9 @@ async def drop(work: Work, row_id: UUID, *, by: Actor, note: str) -> None:
 async def release(
     work: Work, vault: Vault, row_id: UUID, *, repair: Repair | None, by: Actor, partition_secret: bytes, locate: Locate
 ) -> Released:
-    """Judges a payload again, repaired if it says so, and hands on what it makes. Released again, it changes nothing.
+    """Judges a payload again, repaired if a repair is given, and hands its events on. A second release changes nothing.
 
-    Raises `UnknownPayload`. One that is still refused stays, with its new reason.
+    Raises `UnknownPayload`. A payload that is still refused stays, with its new reason.
     """
     row = await _locked(work, row_id)
     if row["state"] == "released":
@@ -103,8 +104,8 @@ async def release(
         await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
         return Released(row_id, False, reason=text)
     await triage.spool(work, done.accepted)
-    if IngestMethod(row["way"]) is IngestMethod.WEBHOOK and (told := owners.told(done)):
-        await owners.remember(work, source, told)
+    if IngestMethod(row["way"]) is IngestMethod.WEBHOOK and (stated := owners.stated(done)):
+        await owners.remember(work, source, stated)
     await repository.decide(work, row_id, state="released", by=by.subject, note=repair.text if repair else "")
     change = {"events": len(done.accepted), "repair": audit.digest(repair.text if repair else None)}
     await audit.record(work, by, "quarantine.released", "payload", row_id, change)
@@ -114,7 +115,7 @@ async def release(
 async def try_release(
     work: Work, vault: Vault, row_id: UUID, *, repair: Repair | None, partition_secret: bytes
 ) -> Released:
-    """What a release would do; changes nothing."""
+    """Returns what a release would do, and changes nothing."""
     row = await one(work, row_id)
     source = sources.compiled(await sources.one(work, row["source_id"]), vault)
     done = await _judged(work, row, source, repair, partition_secret=partition_secret)
@@ -161,12 +162,12 @@ async def _locked(work: Work, row_id: UUID) -> Row:
 
 
 async def forget(work: Work, *, keep: timedelta) -> int:
-    """Deletes some payloads that were kept long enough; how many."""
+    """Deletes some payloads that were kept long enough. Returns how many."""
     return await repository.forget(work, before=work.now - keep, limit=FORGET_AT_ONCE)
 
 
 def repair_of(document: Any) -> Repair | None:
-    """A repair as an operator wrote it; raises `NotUsable`."""
+    """Returns the repair in an operator's document. Raises `NotUsable`."""
     if document is None:
         return None
     try:

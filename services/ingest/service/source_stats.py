@@ -1,7 +1,7 @@
 """What a process has seen of its sources since it last wrote it down: figures, violations, samples, watched events.
 
-Taking an event in adds to numbers in memory; a loop writes them down every moment. A process that is killed loses what
-it had not written: these are figures for people, and nothing is decided by them.
+Accepting an event adds to numbers in memory; a loop writes them down every few seconds. A process that is killed loses
+what it had not written: these are figures for people, and nothing is decided by them.
 """
 
 from collections import defaultdict
@@ -39,7 +39,7 @@ class Recent:
         self._old: set[bytes] = set()
 
     def again(self, event_ids: Collection[bytes]) -> int:
-        """Notes events; how many of them were here before."""
+        """Notes events. Returns how many of them came before."""
         known = len(self._new)
         known += 0 if self._old.isdisjoint(event_ids) else len(self._old.intersection(event_ids) - self._new)
         self._new.update(event_ids)
@@ -70,7 +70,7 @@ class SourceStats:
         self._now = Gathered()
 
     def view(self, source_id: UUID, now: datetime) -> "View":
-        """What watches the events of one request."""
+        """Returns the view that watches the events of one request."""
         watched = source_id in self.watched
         return View(self, source_id, now, watched=watched, enough=() if watched else self._now.enough[source_id])
 
@@ -100,14 +100,14 @@ class SourceStats:
         self._now.seen[source_id] = now
         self._now.figures[source_id, "limited", ""] += events
 
-    def tail(self, source_id: UUID, now: datetime, raw: bytes, **said: Any) -> None:
+    def tail(self, source_id: UUID, now: datetime, raw: bytes, **result: Any) -> None:
         """Keeps a watched event, unless there are too many of them."""
         if len(self._now.tail) < TAILED:
             came = raw[:MAX_RAW].decode(errors="replace")
-            self._now.tail.append((source_id, now, {"came": came, **said}))
+            self._now.tail.append((source_id, now, {"came": came, **result}))
 
     def sample(self, source_id: UUID, name: str, properties: bytes) -> None:
-        """Adds what an event looks like, if few of its name were seen since the last writing."""
+        """Adds the shape of an event, if few of its name were seen since the last writing."""
         enough, name = self._now.enough[source_id], name[:MAX_NAME_LENGTH]
         if name in enough:
             return
@@ -117,12 +117,12 @@ class SourceStats:
             enough.add(name)
 
     def take(self) -> Gathered:
-        """What was gathered; from here on anew."""
+        """Returns what was gathered, and starts anew."""
         taken, self._now = self._now, Gathered()
         return taken
 
     def put_back(self, taken: Gathered) -> None:
-        """Adds what could not be written. Watched events are not: whoever watches has seen the gap."""
+        """Adds what could not be written. Watched events are dropped: those who watch have seen the gap."""
         for key, events in taken.figures.items():
             self._now.figures[key] += events
         self._now.seen = {**taken.seen, **self._now.seen}
@@ -150,22 +150,22 @@ async def write(work: Work, gathered: Gathered) -> None:
 class View:
     """Watches one request's events as they are taken in."""
 
-    __slots__ = ("_now", "_reckoning", "_source_id", "_watched", "enough")
+    __slots__ = ("_now", "_source_id", "_stats", "_watched", "enough")
 
     def __init__(
         self, stats: SourceStats, source_id: UUID, now: datetime, *, watched: bool, enough: Container[str]
     ) -> None:
-        self._reckoning = stats
+        self._stats = stats
         self._source_id = source_id
         self._now = now
         self._watched = watched
         self.enough = enough
 
     def accepted(self, payload: bytes, normal: Normal) -> None:
-        """An event is ready for the bus."""
-        self._reckoning.sample(self._source_id, normal.name, normal.properties)
+        """Notes that an event is ready for the bus."""
+        self._stats.sample(self._source_id, normal.name, normal.properties)
         if self._watched:
-            self._reckoning.tail(self._source_id, self._now, payload, outcome="accepted", **_made(normal))
+            self._stats.tail(self._source_id, self._now, payload, outcome="accepted", **_made(normal))
 
 
 def _made(normal: Normal) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _made(normal: Normal) -> dict[str, Any]:
 
 
 async def _add_shapes(work: Work, gathered: Mapping[tuple[UUID, str], Shape]) -> None:
-    """Merges samples into what is kept, one row locked after the other in one order."""
+    """Merges samples into the stored shapes. Rows are locked one after the other in one order."""
     for (source_id, event), shape in sorted(gathered.items(), key=lambda item: item[0]):
         kept = await repository.lock_shape(work, source_id, event)
         await repository.save_shape(work, source_id, event, merge(kept or NOTHING, shape))
@@ -195,17 +195,17 @@ async def _add_shapes(work: Work, gathered: Mapping[tuple[UUID, str], Shape]) ->
 
 
 async def watch(work: Work, source_id: UUID, *, until: datetime) -> None:
-    """Has every process keep this source's events for those who watch, until then."""
+    """Has every process keep this source's events for those who watch, until `until`."""
     await repository.watch(work, source_id, until=until)
 
 
 async def watched(work: Work) -> frozenset[UUID]:
-    """The sources that somebody watches."""
+    """Returns the sources that somebody watches."""
     return await repository.watched(work)
 
 
 async def tail_of(work: Work, source_id: UUID, *, after: int | None) -> list[tuple[int, dict[str, Any]]]:
-    """Watched events behind a position, each with its own; without a position only where the end is."""
+    """Returns watched events after a position, each with its position; without one, only the position of the end."""
     return await repository.tail(work, source_id, after=after)
 
 
@@ -218,5 +218,5 @@ async def forget_tail(work: Work, *, before: datetime) -> None:
 
 
 async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[Mapping[str, Any]]:
-    """A source's figures by day, outcome and reason, newest day first."""
+    """Returns a source's figures by day, outcome and reason, newest day first."""
     return await repository.figures(work, source_id, since=since)

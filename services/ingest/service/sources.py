@@ -1,4 +1,4 @@
-"""Sources: made, changed, given new keys; and found again by key, by id or by CloudEvents source."""
+"""Sources: created, changed, their keys rotated; and found by key, by id or by CloudEvents source."""
 
 import hashlib
 import secrets
@@ -55,7 +55,7 @@ class NotUsable(Invalid):
 
 
 def hash_of(key: str) -> bytes:
-    """What is kept of a write key. Keys are long and random, so a plain hash can't be turned back."""
+    """Returns what is kept of a write key. Keys are long and random, so a plain hash can't be turned back."""
     return _remembered_hash(key) if len(key) <= MAX_REMEMBERED_KEY else _hash(key)
 
 
@@ -67,7 +67,7 @@ _remembered_hash: Final = lru_cache(REMEMBERED_KEYS)(_hash)
 
 
 def new_key() -> str:
-    """A write key that nobody has."""
+    """Returns a new write key."""
     return write_key.PREFIX + secrets.token_urlsafe(write_key.RANDOM_BYTES)
 
 
@@ -89,36 +89,36 @@ PLAIN: Final[Row] = {
 }
 
 
-async def create(work: Work, vault: Vault, said: Row, *, by: Actor) -> tuple[UUID, str]:
-    """Makes a source; returns its id and its write key, which is not kept. Raises `NameTaken` or `NotUsable`."""
+async def create(work: Work, vault: Vault, definition: Row, *, by: Actor) -> tuple[UUID, str]:
+    """Creates a source. Returns its id and its write key, which is not kept. Raises `NameTaken` or `NotUsable`."""
     source_id, key = uuid7(), new_key()
-    checked = _checked(vault, {**PLAIN, **said}, None)
+    checked = _checked(vault, {**PLAIN, **definition}, None)
     if not await repository.insert(work, source_id, hash_of(key), checked):
-        raise NameTaken(f"source {said['name']!r} exists")
+        raise NameTaken(f"source {definition['name']!r} exists")
     change = {"source": difference({}, _auditable(checked))}
     await audit.record(work, by, "source.created", "source", source_id, change)
     return source_id, key
 
 
-async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, said: Row, by: Actor) -> Row:
-    """Changes what is said of a source. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `NotUsable`."""
+async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, changes: Row, by: Actor) -> Row:
+    """Changes a source's definition. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `NotUsable`."""
     known = await one(work, source_id)
     if known["version"] != version:
         raise PreconditionFailed(f"the source is at version {known['version']} by now: read it again")
-    other = await repository.by_name(work, said.get("name", known["name"]))
+    other = await repository.by_name(work, changes.get("name", known["name"]))
     if other not in (None, source_id):
-        raise NameTaken(f"source {said['name']!r} exists")
-    kept = None if "secret" in said else known["secret"]
-    if not await repository.update(work, source_id, version, _checked(vault, {**known, **said}, kept)):
+        raise NameTaken(f"source {changes['name']!r} exists")
+    kept = None if "secret" in changes else known["secret"]
+    if not await repository.update(work, source_id, version, _checked(vault, {**known, **changes}, kept)):
         raise PreconditionFailed("somebody changed the source meanwhile: read it again")
     changed = await one(work, source_id)
-    change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in said}
+    change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in changes}
     await audit.record(work, by, "source.changed", "source", source_id, change)
     return changed
 
 
 def _auditable(source: Row) -> Row:
-    """What the audit log tells of a source: long documents by their digest, of the secret only whether there is one."""
+    """Returns what the audit log shows of a source: digests of long documents, and only whether there is a secret."""
     plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source", "country")
     return {
         **{name: source[name] for name in plain},
@@ -131,18 +131,18 @@ def _auditable(source: Row) -> Row:
     }
 
 
-def _checked(vault: Vault, said: Row, kept_secret: bytes | None) -> Row:
-    """The columns of a source, once everything that is defined in it can be used."""
-    _renaming(said["renaming"])
-    _mapper(said["mapping"])
-    _words(said["consent_words"])
-    secret = said["secret"]
-    country = _country(said["country"])
-    return {**said, "country": country, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
+def _checked(vault: Vault, definition: Row, kept_secret: bytes | None) -> Row:
+    """Returns the columns of a source. Raises `NotUsable` if any of its definitions can't be used."""
+    _renaming(definition["renaming"])
+    _mapper(definition["mapping"])
+    _words(definition["consent_words"])
+    secret = definition["secret"]
+    country = _country(definition["country"])
+    return {**definition, "country": country, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
 
 
 async def rotate(work: Work, source_id: UUID, *, grace: timedelta, by: Actor) -> str:
-    """Gives a source a new key, and lets the one before it end after `grace`.
+    """Gives a source a new key, and lets the earlier one end after `grace`.
 
     Raises `UnknownSource`, `Invalid`, or `KeysInUse` if it would then have more than `MAX_KEYS`. Without a grace every
     other key ends at once, so that a key that leaked can be taken away at any time.
@@ -165,7 +165,7 @@ async def rotate(work: Work, source_id: UUID, *, grace: timedelta, by: Actor) ->
 
 
 async def set_disabled(work: Work, source_id: UUID, *, disabled: bool, by: Actor) -> Row:
-    """Stops a source's keys from working, or lets them work again; raises `UnknownSource`."""
+    """Stops a source's keys from working, or lets them work again. Raises `UnknownSource`."""
     known = await one(work, source_id)
     await repository.set_disabled(work, source_id, disabled=disabled)
     if (known["disabled_at"] is not None) != disabled:
@@ -174,7 +174,7 @@ async def set_disabled(work: Work, source_id: UUID, *, disabled: bool, by: Actor
 
 
 async def delete(work: Work, source_id: UUID, *, by: Actor) -> None:
-    """Deletes a source that never sent anything; raises `UnknownSource` or `SourceUsed`."""
+    """Deletes a source that never sent anything. Raises `UnknownSource` or `SourceUsed`."""
     known = await one(work, source_id)
     if not await repository.delete(work, source_id):
         raise SourceUsed(f"source {source_id}")
@@ -186,7 +186,7 @@ async def delete(work: Work, source_id: UUID, *, by: Actor) -> None:
 
 
 async def one(work: Work, source_id: UUID) -> Row:
-    """One source as it is kept; raises `UnknownSource`."""
+    """Returns one source as it is kept. Raises `UnknownSource`."""
     found = await repository.by_id(work, source_id)
     if found is None:
         raise UnknownSource(f"source {source_id}")
@@ -194,7 +194,7 @@ async def one(work: Work, source_id: UUID) -> Row:
 
 
 async def named(work: Work, name: str) -> UUID:
-    """The id of the source of this name; raises `UnknownSource`."""
+    """Returns the id of the source of this name. Raises `UnknownSource`."""
     found = await repository.by_name(work, name)
     if found is None:
         raise UnknownSource(f"source {name!r}")
@@ -202,12 +202,12 @@ async def named(work: Work, name: str) -> UUID:
 
 
 async def every(work: Work) -> Sequence[Row]:
-    """Every source, by name."""
+    """Returns every source, by name."""
     return await repository.every(work)
 
 
 async def keys(work: Work, source_ids: Sequence[UUID]) -> Mapping[UUID, list[Row]]:
-    """By source, the keys that work: when each was made, and when it ends."""
+    """Returns by source the keys that work: when each was made, and when it ends."""
     found: dict[UUID, list[Row]] = {source_id: [] for source_id in source_ids}
     for row in await repository.keys(work, source_ids):
         found[row["source_id"]].append(row)
@@ -215,24 +215,24 @@ async def keys(work: Work, source_ids: Sequence[UUID]) -> Mapping[UUID, list[Row
 
 
 async def by_key(work: Work, vault: Vault, key_hash: bytes) -> Source | None:
-    """The source that a key belongs to, unless it is disabled or the key has expired."""
+    """Returns the source that a key belongs to, unless it is disabled or the key has expired."""
     row = await repository.by_key(work, key_hash)
     return None if row is None else compiled(row, vault)
 
 
 async def by_id(work: Work, vault: Vault, source_id: UUID) -> Source | None:
-    """A source that is not disabled."""
+    """Returns a source that is not disabled."""
     row = await repository.by_id(work, source_id)
     return None if row is None or row["disabled_at"] is not None else compiled(row, vault)
 
 
 async def by_ce_sources(work: Work, vault: Vault, names: Sequence[str]) -> Mapping[str, Source]:
-    """By CloudEvents source, the source that it is."""
+    """Returns sources by their CloudEvents source."""
     return {row["ce_source"]: compiled(row, vault) for row in await repository.by_ce_sources(work, names)}
 
 
 def compiled(row: Row, vault: Vault) -> Source:
-    """A source with its words, mapping and plan made ready."""
+    """Returns a source with its words, mapping and plan compiled."""
     return Source(
         id=row["id"],
         name=row["name"],
@@ -284,7 +284,7 @@ def _country(value: Any) -> str | None:
         return None
     code = phone.country(value)
     if code is None:
-        raise NotUsable(f"country: {value!r} is none whose phone numbers are known; give {phone.EXAMPLE}")
+        raise NotUsable(f"country: {value!r} is not a country whose phone numbers are known; give {phone.EXAMPLE}")
     return code
 
 

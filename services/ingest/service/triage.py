@@ -1,7 +1,7 @@
-"""Taking payloads in: each is understood and judged, and then is ready for the bus, or refused with its reason.
+"""Triage: each payload is understood and judged, and then is ready for the bus, or refused with its reason.
 
-One use case for every way in. Nothing here touches the broker: the edges hand on what is accepted (published, spooled
-or put into the outbox), and keep what is refused.
+One use case for every method of ingest. Nothing here touches the broker: the edges hand on what is accepted (published,
+spooled or put into the outbox), and keep what is refused.
 """
 
 import itertools
@@ -43,7 +43,7 @@ from shared.service.logging import get_logger
 log: Final = get_logger(__name__)
 
 MAX_KEPT_MESSAGE_ID: Final = 100  # characters
-MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of what a webhook, a file or a back office says at once
+MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of one event of a webhook, a file or a back office
 
 
 class Publisher(Protocol):
@@ -55,21 +55,21 @@ class Publisher(Protocol):
 
 
 class Watch(Protocol):
-    """Who wants to know of each event that is taken in: figures, samples, whoever watches a source.
+    """Is notified of each accepted event: for figures, samples, and those who watch a source.
 
-    `enough` has the names of events of which nobody needs to be told: enough of them were seen.
+    `enough` has the names of events that need no notification: enough of them were seen.
     """
 
     enough: Container[str]
 
     def accepted(self, payload: bytes, normal: Normal) -> None:
-        """An event is ready for the bus."""
+        """Notes that an event is ready for the bus."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """One payload that can't be taken in, as it came, and why; of the error's frames nothing is kept."""
+    """One refused payload, as it came, and why. Nothing is kept of the error's frames."""
 
     payload: Payload
     error: BadEvent
@@ -81,7 +81,7 @@ class Refused:
 
 @dataclass(slots=True)
 class TriageResult:
-    """The payloads of one request: what to publish, what to keep, and what is nothing to us."""
+    """The payloads of one request: what to publish, what to keep, and what is ignored."""
 
     accepted: list[Message] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)  # of payloads: those that `accepted` are
@@ -90,16 +90,16 @@ class TriageResult:
     ignored: list[str] = field(default_factory=list)
     event_ids: list[bytes] = field(default_factory=list)  # as texts
     also_known: dict[str, str] = field(default_factory=dict)
-    unread_phones: int = 0  # numbers of servers that link nobody
+    unread_phones: int = 0  # phone numbers from servers' sources that link nobody
 
 
 def new_message_id() -> str:
-    """The id of a message that came without one."""
+    """Returns the id of a message that came without one."""
     return uuid7().hex
 
 
-def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhere, **said: Any) -> RequestContext:
-    """What holds for a request of this source."""
+def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhere, **fields: Any) -> RequestContext:
+    """Returns the context of a request of this source."""
     return RequestContext(
         source_id=source.id,
         source_kind=source.kind,
@@ -112,7 +112,7 @@ def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhe
         consent_words=source.consent_words,
         country=source.country,
         locate=locate,
-        **said,
+        **fields,
     )
 
 
@@ -124,9 +124,9 @@ def triage_messages(
     around: Callable[[], dict[str, Any]] = dict,
     watch: Watch | None = None,
 ) -> TriageResult:
-    """Messages of the tracking API, each made ready or refused. A bad one never touches its neighbours.
+    """Triages messages of the tracking API: each is ready or refused. An invalid one never affects its neighbours.
 
-    `around` is what must be kept beside those that are refused.
+    `around` returns what is kept beside those that are refused.
     """
     done = TriageResult()
     read = reader(context, partition_secret=partition_secret, enough=None if watch is None else watch.enough)
@@ -150,7 +150,7 @@ def triage_messages(
 
 
 def refuse(raws: Iterable[bytes], error: BadEvent, around: dict[str, Any]) -> TriageResult:
-    """Returns messages of the tracking API that are all refused for one reason."""
+    """Refuses messages of the tracking API, all for one reason."""
     return TriageResult(
         refused=[Refused(Payload(way=IngestMethod.TRACKING, raw=raw, around=around), error) for raw in raws]
     )
@@ -166,7 +166,9 @@ def triage_payloads(
     owners: Owners = NOBODYS,
     watch: Watch | None = None,
 ) -> TriageResult:
-    """Payloads of any way in. Of one that makes several events the good ones are taken, and the whole is kept."""
+    """Triages payloads of any method. If a payload makes several events, valid ones are accepted; refused, it is kept
+    whole.
+    """
     done = TriageResult()
     places = itertools.count()
     for payload in payloads:
@@ -193,10 +195,10 @@ def triage_payloads(
     return done
 
 
-def _normal(meant: bytes | Understood, context: RequestContext, place: int) -> Normal:
-    if isinstance(meant, bytes):
-        return judge.normalise(meant, context, place=place)
-    return judge.judged(meant, context, place=place)
+def _normal(event: bytes | Understood, context: RequestContext, place: int) -> Normal:
+    if isinstance(event, bytes):
+        return judge.normalise(event, context, place=place)
+    return judge.judged(event, context, place=place)
 
 
 def _note(done: TriageResult, raw: bytes, normal: Normal, watch: Watch | None) -> None:
@@ -244,7 +246,7 @@ async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, impor
 
 
 def _tell(source_id: UUID, row_id: UUID, reason: str, import_id: UUID | None) -> None:
-    """Names where the event is kept, and not what its reason repeats of it."""
+    """Logs where the event is kept, and nothing of the event itself, which its reason may repeat."""
     of = {} if import_id is None else {"import_id": str(import_id)}
     log.warning("event.refused", source=str(source_id), quarantine=str(row_id), reason=reason, **of)
 
@@ -262,7 +264,7 @@ async def spool(work: Work, accepted: Sequence[Message]) -> None:
 
 
 async def spooled_bytes(work: Work) -> int:
-    """What waits in the outbox, and what is kept of it until it was read."""
+    """Returns the size of what waits in the outbox, and of what is kept there until it is read."""
     return await published.kept_bytes(work.connection)
 
 
@@ -285,5 +287,5 @@ def count(done: TriageResult, source_id: UUID) -> None:
 
 
 def warned(done: TriageResult) -> Iterable[Violation]:
-    """The violations that are to be listed: observed ones are counted only."""
+    """Returns the violations that are to be listed: observed ones are counted only."""
     return (one for one in done.violations if one.mode is not Mode.OBSERVE)

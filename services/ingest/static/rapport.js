@@ -1,7 +1,7 @@
 // Rapport in a page: at most 2,048 bytes as gzip
 (() => {
-  const safely = (call) => (...said) => {
-    try { return call(...said); } catch (e) { /* never into the page */ }
+  const safely = (call) => (...args) => {
+    try { return call(...args); } catch (e) { /* never into the page */ }
   };
   safely(() => {
     const { src, dataset: options } = document.currentScript;
@@ -28,7 +28,7 @@
     const page = () => ({
       url: location.href, path: location.pathname, title: document.title, referrer, search: location.search,
     });
-    const record = (type, said) => {
+    const record = (type, fields) => {
       if (choice() === "no") return;
       if (!get("anonymous")) set("anonymous", id());
       const json = JSON.stringify(Object.assign({
@@ -37,7 +37,7 @@
           page: page(), locale: navigator.language, timezone: Intl.DateTimeFormat().resolvedOptions().timeZone,
           library: { name: "rapport.js", version: "1" },
         },
-      }, said));
+      }, fields));
       queue = queue.concat({ json, tries: 0 }).slice(-500);
       if (queue.length > 19) flush();
       else timer = timer || setTimeout(flush, 300);
@@ -83,7 +83,7 @@
         flush();
       },
       reset() { set("user"); set("anonymous"); },
-      push: (...all) => all.forEach(([name, ...said]) => api[name](...said)),
+      push: (...all) => all.forEach(([name, ...args]) => api[name](...args)),
     };
     for (const name in calls) api[name] = safely(calls[name]);
     api.splice(0).forEach((call) => api.push(call));
@@ -99,8 +99,8 @@
       api.page();
     };
     const push = history.pushState;
-    history.pushState = (...said) => {
-      push.apply(history, said);
+    history.pushState = (...args) => {
+      push.apply(history, args);
       setTimeout(view); // with its new title
     };
     addEventListener("popstate", () => setTimeout(view));

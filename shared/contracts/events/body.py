@@ -15,11 +15,11 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     FIRST: ClassVar[str] = ""
     """Its first version, if this is not that one: see `versions`."""
     PUBLIC: ClassVar[bool] = False
-    """Whether a browser's public key is believed when it says this: behaviour, never what was bought or agreed to."""
+    """Whether a browser's public key is believed when it sends this: behaviour, never what was bought or agreed to."""
 
 
 class WithExtra(Body, frozen=True):
-    """A fact as somebody outside tells it. `extra` is what stood beside that, in the sender's own words."""
+    """A fact that an outside system reports. `extra` has all further properties, as the sender named them."""
 
     extra: dict[str, Any] = {}
 
@@ -28,7 +28,7 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """One line of an order or a cart. Prices are per unit, in minor units.
 
     `total_minor` is what the line comes to where that is not quantity times price: of weighed and discounted goods.
-    `extra` is what stood beside that, in the sender's own words.
+    `extra` has all further properties of the line, as the sender named them.
     """
 
     sku: str

@@ -1,4 +1,4 @@
-"""A customer gave feedback. A rating lies on its survey's scale, `SURVEY_SCALES`."""
+"""A customer answered a survey. A rating lies on its survey's scale, `SURVEY_SCALES`."""
 
 from collections.abc import Mapping
 from typing import ClassVar, Final, Literal
@@ -10,7 +10,7 @@ SURVEY_SCALES: Final[Mapping[str, range]] = {"nps": range(11), "csat": range(1, 
 
 
 class FeedbackSubmitted(WithExtra, frozen=True, kw_only=True):
-    """A customer gave feedback. A rating lies on its survey's scale, `SURVEY_SCALES`."""
+    """A customer answered a survey. A rating lies on its survey's scale, `SURVEY_SCALES`."""
 
     TYPE: ClassVar = "rapport.feedback_submitted.v2"
     FIRST: ClassVar = "rapport.feedback_submitted.v1"

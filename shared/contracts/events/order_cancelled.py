@@ -1,4 +1,4 @@
-"""An order no longer stands."""
+"""An order was cancelled."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from shared.contracts.events.body import WithExtra
 
 
 class OrderCancelled(WithExtra, frozen=True, kw_only=True):
-    """An order no longer stands."""
+    """An order was cancelled."""
 
     TYPE: ClassVar = "rapport.order_cancelled.v2"
     FIRST: ClassVar = "rapport.order_cancelled.v1"

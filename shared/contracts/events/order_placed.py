@@ -9,8 +9,8 @@ from shared.contracts.events.body import Item, WithExtra
 class OrderPlaced(WithExtra, frozen=True, kw_only=True):
     """A customer ordered. `total_minor` is what the customer pays.
 
-    Sent again later, with other items or another total, the later word counts; `placed_at` is then when the order was
-    placed, where that is not when the event happened.
+    If it is sent again later with other items or another total, the later event counts; `placed_at` is then when the
+    order was placed, if that is not when the event happened.
     """
 
     TYPE: ClassVar = "rapport.order_placed.v2"

@@ -1,4 +1,4 @@
-"""Money went back for an order. `refund_id` makes one refund count once."""
+"""Money was refunded for an order. `refund_id` makes one refund count once."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from shared.contracts.events.body import WithExtra
 
 
 class OrderRefunded(WithExtra, frozen=True, kw_only=True):
-    """Money went back for an order. `refund_id` makes one refund count once."""
+    """Money was refunded for an order. `refund_id` makes one refund count once."""
 
     TYPE: ClassVar = "rapport.order_refunded.v2"
     FIRST: ClassVar = "rapport.order_refunded.v1"

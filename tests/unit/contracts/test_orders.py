@@ -86,10 +86,10 @@ def test_the_same_order_told_by_two_sources_counts_once_and_the_more_trusted_wor
 
 def test_the_same_order_without_known_costs_heard_twice_is_one_order() -> None:
     body = OrderPlaced(order_id="A-1", currency="USD", total_minor=100_00)
-    heard = event(body)
-    again = Event(**{name: getattr(heard, name) for name in heard.__struct_fields__})
+    placed = event(body)
+    again = Event(**{name: getattr(placed, name) for name in placed.__struct_fields__})
 
-    assert merge(order_of(heard), order_of(again)) == order_of(heard)
+    assert merge(order_of(placed), order_of(again)) == order_of(placed)
 
 
 def test_of_two_equally_trusted_words_the_later_stands() -> None:

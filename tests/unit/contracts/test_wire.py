@@ -26,8 +26,8 @@ Pairs = list[tuple[str, bytes]]
 def record(**changes: str | None) -> tuple[Pairs, bytes]:
     """A record that decodes, with headers changed or (None) taken away."""
     headers, value = wire.encode(event(PageViewed(path="/"), user(1)))
-    said = dict(headers) | {name: text.encode() for name, text in changes.items() if text is not None}
-    return [(name, raw) for name, raw in said.items() if changes.get(name, "") is not None], value
+    values = dict(headers) | {name: text.encode() for name, text in changes.items() if text is not None}
+    return [(name, raw) for name, raw in values.items() if changes.get(name, "") is not None], value
 
 
 @pytest.mark.hypothesis
@@ -46,13 +46,13 @@ def test_every_event_type_is_decoded_to_what_was_encoded(body: type) -> None:
 @given(any_events)
 def test_headers_are_those_of_cloudevents_in_binary_mode(one: Event) -> None:
     headers, _ = wire.encode(one)
-    said = dict(headers)
+    values = dict(headers)
 
-    assert len(said) == len(headers)
-    assert said["ce_specversion"] == b"1.0"
-    assert said["content-type"] == b"application/json"
-    assert said["ce_type"].decode() == wire.TYPE_NAMES[type(one.body)]
-    assert said["ce_time"].endswith(b"Z")
+    assert len(values) == len(headers)
+    assert values["ce_specversion"] == b"1.0"
+    assert values["content-type"] == b"application/json"
+    assert values["ce_type"].decode() == wire.TYPE_NAMES[type(one.body)]
+    assert values["ce_time"].endswith(b"Z")
 
 
 def test_type_names_are_versioned_and_each_means_one_type() -> None:
@@ -177,7 +177,7 @@ def test_a_good_record_with_a_bad_part_raises_nothing_else(
     one: Event, name: str, raw: bytes, data: st.DataObject
 ) -> None:
     headers, value = wire.encode(one)
-    only_two_ways([(key, raw if key == name else said) for key, said in headers], value)
+    only_two_ways([(key, raw if key == name else text) for key, text in headers], value)
     place = data.draw(st.integers(0, len(value)))
     only_two_ways(headers, value[:place] + raw + value[place + 1 :])
 
@@ -185,7 +185,7 @@ def test_a_good_record_with_a_bad_part_raises_nothing_else(
 @given(any_events, st.sampled_from(["ce_time", "ce_receivedat"]), st.datetimes(timezones=st.timezones()))
 def test_any_time_with_a_zone_is_read_in_utc_or_refused(one: Event, name: str, moment: datetime) -> None:
     headers, value = wire.encode(one)
-    only_two_ways([(key, moment.isoformat().encode() if key == name else said) for key, said in headers], value)
+    only_two_ways([(key, moment.isoformat().encode() if key == name else text) for key, text in headers], value)
 
 
 def test_times_are_read_in_utc_whatever_their_offset() -> None:
@@ -203,9 +203,9 @@ def test_a_moment_that_nobody_can_mean_is_read_by_nobody(where: str, moment: Any
     if where.startswith("ce_"):
         headers = [(name, str(moment).encode() if name == where else text) for name, text in headers]
     else:
-        said = msgspec.json.decode(value)
-        (said["data"] if where == "placed_at" else said)[where] = moment
-        value = msgspec.json.encode(said)
+        members = msgspec.json.decode(value)
+        (members["data"] if where == "placed_at" else members)[where] = moment
+        value = msgspec.json.encode(members)
     with pytest.raises(wire.Undecodable, match=r"ce_time or ce_receivedat|headers|data|stated_at|Expected"):
         wire.decode(headers, value)
 

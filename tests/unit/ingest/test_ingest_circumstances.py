@@ -1,4 +1,4 @@
-"""What is known of where an event happened; nothing that is said there can cost the event."""
+"""What is known of where an event happened; nothing in it can cost the event."""
 
 import json
 from typing import Any
@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.values.context import agent, event_context, nowhere, utm
-from services.ingest.domain.values.message import Context as Said
+from services.ingest.domain.values.message import Context as SentContext
 from services.ingest.domain.values.message import context_in
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from tests.unit.ingest.test_ingest_normalise import JSON_WITHOUT_NUL, NOW, normalise, request_context
@@ -18,10 +18,10 @@ GOOGLE = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.htm
 PAGE = "https://shop.example/tea?utm_source=mail&utm_campaign=spring&x=1#top"
 
 
-def known(said: dict[str, Any], **connection: Any) -> Context | None:
+def known(sent: dict[str, Any], **connection: Any) -> Context | None:
     """What the context of an event comes to."""
     here: dict[str, Any] = {"address": "", "user_agent": "", "locate": nowhere} | connection
-    return event_context(context_in(json.dumps(said).encode()), **here)
+    return event_context(context_in(json.dumps(sent).encode()), **here)
 
 
 def test_what_an_sdk_says_of_its_surroundings_is_kept() -> None:
@@ -89,12 +89,12 @@ def test_nothing_known_is_nothing() -> None:
     assert known({"page": {}, "library": {}, "os": "iOS", "locale": None, "ip": True}) is None
 
 
-@given(st.dictionaries(st.sampled_from(Said.__struct_encode_fields__), JSON_WITHOUT_NUL))
-def test_nothing_said_here_can_cost_the_event(said: dict[str, Any]) -> None:
-    said.pop("traits", None)  # these name the customer, and are as strict as the event
-    said.pop("consent", None)
+@given(st.dictionaries(st.sampled_from(SentContext.__struct_encode_fields__), JSON_WITHOUT_NUL))
+def test_nothing_said_here_can_cost_the_event(sent: dict[str, Any]) -> None:
+    sent.pop("traits", None)  # these name the customer, and are as strict as the event
+    sent.pop("consent", None)
     event = normalise(
-        json.dumps({"type": "track", "event": "x", "userId": "42", "messageId": "m", "context": said}).encode(),
+        json.dumps({"type": "track", "event": "x", "userId": "42", "messageId": "m", "context": sent}).encode(),
         request_context(),
     )
     assert event.received_at == NOW

@@ -66,22 +66,22 @@ ORDER: dict[str, Any] = CLOUDEVENT
 
 
 def event(type_: str = "com.example.waved", data: Any = None, **attributes: Any) -> dict[str, Any]:
-    said = {"specversion": "1.0", "id": "1", "source": "/erp", "type": type_, "subject": "user_id:42", "data": data}
-    return {name: value for name, value in {**said, **attributes}.items() if value is not None}
+    members = {"specversion": "1.0", "id": "1", "source": "/erp", "type": type_, "subject": "user_id:42", "data": data}
+    return {name: value for name, value in {**members, **attributes}.items() if value is not None}
 
 
-def told(said: Any, by: Source = SERVER) -> TriageResult:
-    raw = said if isinstance(said, bytes) else json.dumps(said).encode()
+def triaged(document: Any, by: Source = SERVER) -> TriageResult:
+    raw = document if isinstance(document, bytes) else json.dumps(document).encode()
     return taken(Payload(way=IngestMethod.CLOUDEVENTS, raw=raw), by)
 
 
-def meant(said: Any, by: Source = SERVER) -> Event:
-    [found] = events_of(told(said, by))
+def understood(document: Any, by: Source = SERVER) -> Event:
+    [found] = events_of(triaged(document, by))
     return found
 
 
-def refusal(said: Any, by: Source = SERVER) -> str:
-    return refusal_of(told(said, by))
+def refusal(document: Any, by: Source = SERVER) -> str:
+    return refusal_of(triaged(document, by))
 
 
 # What it is
@@ -93,26 +93,26 @@ def test_every_type_of_ours_that_anybody_may_say_has_an_example_here() -> None:
 
 def test_an_earlier_version_of_a_type_of_ours_is_taken_as_it_was() -> None:
     data = {"order_id": "A-1", "currency": "EUR", "total_minor": 5, "more": {"coupon": "SPRING"}}
-    found = meant(event("rapport.order_placed.v1", data))
+    found = understood(event("rapport.order_placed.v1", data))
     assert found.body == OrderPlaced(order_id="A-1", currency="EUR", total_minor=5, extra={"coupon": "SPRING"})
 
 
 @pytest.mark.parametrize("body", OURS, ids=lambda body: type(body).__name__)
 def test_a_type_of_ours_is_taken_as_the_contract_has_it(body: Body) -> None:
-    found = meant(event(wire.TYPE_NAMES[type(body)], msgspec.to_builtins(body)))
+    found = understood(event(wire.TYPE_NAMES[type(body)], msgspec.to_builtins(body)))
     assert (found.body, found.identities, found.unverified) == (body, (USER,), False)
 
 
 def test_the_example_of_the_description_is_an_order_of_its_customer() -> None:
-    found = meant(ORDER)
+    found = understood(ORDER)
     assert found.body == OrderPlaced(order_id="A-1001", currency="EUR", total_minor=5990)
     assert (found.identities, found.occurred_at) == ((USER,), NOW)
 
 
 @pytest.mark.parametrize("body", [MessageSent, CustomEvent])
 def test_what_only_our_own_services_know_cant_be_said(body: type[Body]) -> None:
-    said = {"message_id": str(uuid4()), "journey_id": "j", "journey_version": 1, "trigger_id": "t", "channel": "email"}
-    text = refusal(event(wire.TYPE_NAMES[body], {**said, "name": "x"}))
+    data = {"message_id": str(uuid4()), "journey_id": "j", "journey_version": 1, "trigger_id": "t", "channel": "email"}
+    text = refusal(event(wire.TYPE_NAMES[body], {**data, "name": "x"}))
     assert text.startswith(f"type: '{wire.TYPE_NAMES[body]}' can't be sent; there are rapport.cart_updated.v2, ")
     assert refusal(event("rapport.order_placed.v9", {})).startswith("type: 'rapport.order_placed.v9' can't be sent")
 
@@ -157,28 +157,28 @@ def test_a_line_that_is_not_right_is_refused_with_its_place(line: dict[str, Any]
 
 def test_a_time_in_the_data_has_a_zone_and_is_in_utc_on_the_bus() -> None:
     data = {"order_id": "A", "currency": "EUR", "total_minor": 1}
-    [done] = told(event("rapport.order_placed.v1", {**data, "placed_at": "2026-01-30T09:00:00+02:00"})).accepted
+    [done] = triaged(event("rapport.order_placed.v1", {**data, "placed_at": "2026-01-30T09:00:00+02:00"})).accepted
     assert b'"placed_at":"2026-01-30T07:00:00Z"' in done.value
     naive = event("rapport.order_placed.v1", {**data, "placed_at": "2026-01-30T09:00:00"})
     assert refusal(naive) == "data.placed_at: not a time with a zone; send RFC 3339"
 
 
 def test_any_other_type_is_an_event_of_that_name_with_its_data() -> None:
-    found = meant(event("com.example.waved", {"hand": "left", "customer": {"user_id": "43"}}, subject=None))
+    found = understood(event("com.example.waved", {"hand": "left", "customer": {"user_id": "43"}}, subject=None))
     assert found.body == CustomEvent(name="com.example.waved", properties={"hand": "left"})
     assert found.identities == (Identity(Namespace.USER_ID, "43"),)
     for data in ("null", "{}"):
-        assert meant(json.dumps(event(data=0)).replace("0}", f"{data}}}").encode()).body == CustomEvent(
+        assert understood(json.dumps(event(data=0)).replace("0}", f"{data}}}").encode()).body == CustomEvent(
             name="com.example.waved"
         )
-    assert meant(event("Order Delivered", {"order_id": 7})).body == OrderDelivered(order_id="7")
+    assert understood(event("Order Delivered", {"order_id": 7})).body == OrderDelivered(order_id="7")
 
 
 def test_a_sources_own_words_make_it_typed() -> None:
     words = Renamed(event="Order Completed", properties={"order_id": "no", "total": "sum", "currency": "'EUR'"})
     erp = source("tracking", renaming=Renaming({"com.example.sold": words}))
     data = {"no": 7, "sum": "59.90", "customer": {"email": "Ann@Example.com"}}
-    found = meant(event("com.example.sold", data), erp)
+    found = understood(event("com.example.sold", data), erp)
     assert found.body == OrderPlaced(
         order_id="7", currency="EUR", total_minor=5990, extra={"no": 7, "sum": "59.90", "customer": data["customer"]}
     )
@@ -205,28 +205,28 @@ def test_another_version_of_the_specification_is_refused(version: str) -> None:
 @given(one=st.tuples(st.text("abc/", min_size=1), st.text("abc/", min_size=1)), other=st.data())
 def test_an_event_is_named_by_its_source_and_id_together(one: tuple[str, str], other: st.DataObject) -> None:
     two = other.draw(st.just(one) | st.tuples(st.text("abc/", min_size=1), st.text("abc/", min_size=1)))
-    ids = {meant(event(source=source_, id=id_)).event_id for source_, id_ in (one, two)}
+    ids = {understood(event(source=source_, id=id_)).event_id for source_, id_ in (one, two)}
     assert len(ids) == (1 if one == two else 2)
-    assert meant(event("another.type", {"x": 1}, source=one[0], id=one[1])).event_id in ids
+    assert understood(event("another.type", {"x": 1}, source=one[0], id=one[1])).event_id in ids
 
 
 def test_the_time_is_the_events_own_and_never_later_than_now() -> None:
-    found = meant(event(time="2026-01-31T10:00:00+01:00"))
+    found = understood(event(time="2026-01-31T10:00:00+01:00"))
     assert found.occurred_at == found.stated_at == datetime(2026, 1, 31, 9, tzinfo=UTC)
-    assert meant(event(time="2027-01-01T00:00:00Z")).occurred_at == NOW
-    assert meant(event()).occurred_at == NOW
+    assert understood(event(time="2027-01-01T00:00:00Z")).occurred_at == NOW
+    assert understood(event()).occurred_at == NOW
     assert "not a time with a zone" in refusal(event(time="2026-01-31T10:00:00"))
 
 
-@pytest.mark.parametrize(("said", "historical"), [(True, True), ("true", True), (False, False), ("no", False)])
-def test_history_is_what_a_server_says(said: object, historical: bool) -> None:
-    assert meant(event(historical=said)).historical is historical
-    assert meant(event(historical=said), PUBLIC).historical is False
+@pytest.mark.parametrize(("value", "historical"), [(True, True), ("true", True), (False, False), ("no", False)])
+def test_history_is_what_a_server_says(value: object, historical: bool) -> None:
+    assert understood(event(historical=value)).historical is historical
+    assert understood(event(historical=value), PUBLIC).historical is False
 
 
 def test_an_event_is_as_large_as_any_other_payload_and_not_larger() -> None:
     frame = len(json.dumps(event(data={"text": ""})))
-    assert told(event(data={"text": "x" * (MAX_PAYLOAD_EVENT_BYTES - frame)})).refused == []
+    assert triaged(event(data={"text": "x" * (MAX_PAYLOAD_EVENT_BYTES - frame)})).refused == []
     assert "at most 262144" in refusal(event(data={"text": "x" * (MAX_PAYLOAD_EVENT_BYTES - frame + 1)}))
 
 
@@ -262,7 +262,7 @@ def test_an_event_is_as_large_as_any_other_payload_and_not_larger() -> None:
 def test_who_it_is_about_stands_in_the_subject_an_extension_or_the_data(
     attributes: dict[str, Any], who: tuple[Identity, ...]
 ) -> None:
-    assert meant(event(**{"subject": None, **attributes})).identities == who
+    assert understood(event(**{"subject": None, **attributes})).identities == who
 
 
 @pytest.mark.parametrize("subject", [None, "", "42", "order:7", "user_id:", "user_id:guest", "email:no address"])
@@ -272,16 +272,16 @@ def test_an_event_about_nobody_is_refused(subject: str | None) -> None:
 
 def test_a_server_gives_consent_and_identifies_by_traits_and_a_public_key_does_neither() -> None:
     data = {"traits": {"plan": "gold"}, "consent": {"sms": True}, "customer": {"email": "Ann@Example.com"}}
-    said = event("rapport.customer_identified.v1", data)
-    trusted, public = meant(said), meant(said, PUBLIC)
+    document = event("rapport.customer_identified.v1", data)
+    trusted, public = understood(document), understood(document, PUBLIC)
     traits = {"plan": "gold", "email": "ann@example.com"}
     assert trusted.body == CustomerIdentified(traits=traits, consent={"sms": True})
     assert public.body == CustomerIdentified(traits=traits)
     assert (trusted.identities, public.identities) == ((USER, MAIL), (USER,))
     for only in ("email:ann@example.com", "phone:+493012345678"):
-        assert refusal({**said, "subject": only}, PUBLIC).startswith("identity: nobody is named")
+        assert refusal({**document, "subject": only}, PUBLIC).startswith("identity: nobody is named")
 
 
 def test_a_public_key_speaks_of_orders_as_claims_only() -> None:
-    assert meant(ORDER, PUBLIC).unverified
-    assert not meant(ORDER, source("tracking", kind=SourceKind.PUBLIC, allow_orders=True)).unverified
+    assert understood(ORDER, PUBLIC).unverified
+    assert not understood(ORDER, source("tracking", kind=SourceKind.PUBLIC, allow_orders=True)).unverified

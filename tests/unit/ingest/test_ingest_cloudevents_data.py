@@ -13,7 +13,7 @@ from services.ingest.domain.formats import cloudevents
 from shared.contracts import wire
 from shared.contracts.events import CustomEvent
 from tests.support.webhooks import NOW, spoiled
-from tests.unit.ingest.test_ingest_cloudevents import OURS, PUBLIC, SERVER, event, meant, refusal, told
+from tests.unit.ingest.test_ingest_cloudevents import OURS, PUBLIC, SERVER, event, refusal, triaged, understood
 from tests.unit.ingest.test_ingest_normalise import JSON
 
 
@@ -22,9 +22,9 @@ def packed(data: bytes) -> str:
 
 
 def test_data_may_be_base64_of_json() -> None:
-    said = event(data_base64=packed(b'{"hand": "left"}'))
-    assert meant(said).body == CustomEvent(name="com.example.waved", properties={"hand": "left"})
-    assert meant(event(data_base64="")).body == CustomEvent(name="com.example.waved")
+    document = event(data_base64=packed(b'{"hand": "left"}'))
+    assert understood(document).body == CustomEvent(name="com.example.waved", properties={"hand": "left"})
+    assert understood(event(data_base64="")).body == CustomEvent(name="com.example.waved")
 
 
 @pytest.mark.parametrize("data", ["no base64", "e30", "e30=\n", "чай"])
@@ -34,13 +34,13 @@ def test_data_that_is_no_base64_is_refused(data: str) -> None:
 
 @pytest.mark.parametrize("data", [b"hand=left", b"7", b'"left"', b"[]", b"\xff", b"[" * 100_000])
 def test_data_that_is_no_object_is_refused_however_it_came(data: bytes) -> None:
-    assert told(event(data_base64=packed(data))).refused
-    assert told(json.dumps(event(data=0)).encode().replace(b'"data": 0', b'"data": ' + data)).refused
+    assert triaged(event(data_base64=packed(data))).refused
+    assert triaged(json.dumps(event(data=0)).encode().replace(b'"data": 0', b'"data": ' + data)).refused
 
 
 def test_data_of_another_content_type_is_refused() -> None:
     for form in ("application/json", "application/json; charset=utf-8", "application/vnd.erp+json", "TEXT/JSON"):
-        assert told(event(datacontenttype=form)).refused == []
+        assert triaged(event(datacontenttype=form)).refused == []
     assert refusal(event(datacontenttype="text/xml")) == "datacontenttype: 'text/xml'; send data in application/json"
 
 
@@ -63,7 +63,7 @@ def test_a_text_that_no_database_keeps_is_refused_wherever_it_stands(attributes:
 
 def test_an_escape_that_is_escaped_itself_is_six_characters() -> None:
     for attributes in ({"data": {"text": r"a\u0000b"}}, {"data_base64": packed(rb'{"text": "a\\u0000b"}')}):
-        assert meant(event(**attributes)).body == CustomEvent(
+        assert understood(event(**attributes)).body == CustomEvent(
             name="com.example.waved", properties={"text": r"a\u0000b"}
         )
 
@@ -107,13 +107,13 @@ def test_data_that_says_to_be_json_and_is_not_says_no_attributes_of_its_own(data
 @given(data=st.data())
 def test_any_json_gives_an_event_or_is_refused(data: st.DataObject) -> None:
     good = data.draw(st.sampled_from([event(wire.TYPE_NAMES[type(body)], msgspec.to_builtins(body)) for body in OURS]))
-    said = data.draw(JSON | spoiled({**good, "time": NOW.isoformat(), "userid": 1, "historical": True}, JSON))
+    document = data.draw(JSON | spoiled({**good, "time": NOW.isoformat(), "userid": 1, "historical": True}, JSON))
     for by in (SERVER, PUBLIC):
-        done = told(said, by)
+        done = triaged(document, by)
         assert len(done.accepted) + len(done.refused) == 1
-        assert told(said, by).event_ids == done.event_ids
+        assert triaged(document, by).event_ids == done.event_ids
 
 
 @given(raw=st.binary())
 def test_no_bytes_raise_anything_but_a_refusal(raw: bytes) -> None:
-    assert told(raw).refused
+    assert triaged(raw).refused

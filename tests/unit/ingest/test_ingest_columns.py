@@ -1,4 +1,4 @@
-"""What is said of a file's columns: of those that a preset does not know, and of those that a row was refused for."""
+"""Messages about a file's columns: those that a preset does not know, and those for which a row was refused."""
 
 import json
 import re
@@ -40,16 +40,16 @@ def orders(**options: object) -> Options:
 
 
 def test_columns_that_a_preset_does_not_know_are_told_with_the_nearest_that_it_does() -> None:
-    said = columns.unknown(orders(), MINE)
-    assert "`customer_id` (known: user_id)" in said
-    assert "`sku`, `category`, `quantity`, `price`" in said
-    assert "--ignore-columns 'customer_id,sku,category,quantity,price'" in said
+    problem = columns.unknown(orders(), MINE)
+    assert "`customer_id` (known: user_id)" in problem
+    assert "`sku`, `category`, `quantity`, `price`" in problem
+    assert "--ignore-columns 'customer_id,sku,category,quantity,price'" in problem
     assert columns.unknown(orders(ignore_columns=("customer_id", "sku", "category", "quantity", "price")), MINE) == ""
     assert columns.unknown(orders(), ["order_id", "user_id"]) == ""
 
 
 @pytest.mark.parametrize(
-    ("name", "meant"),
+    ("name", "nearest"),
     [
         ("Order ID", "order_id"),
         ("orderid", "order_id"),
@@ -59,8 +59,8 @@ def test_columns_that_a_preset_does_not_know_are_told_with_the_nearest_that_it_d
         ("UserID", "user_id"),
     ],
 )
-def test_a_name_that_is_written_otherwise_is_recognised(name: str, meant: str) -> None:
-    assert f"`{name}` (known: {meant})" in columns.unknown(orders(), [name])
+def test_a_name_that_is_written_otherwise_is_recognised(name: str, nearest: str) -> None:
+    assert f"`{name}` (known: {nearest})" in columns.unknown(orders(), [name])
 
 
 def test_of_a_mapping_every_column_is_taken_as_it_is_meant() -> None:
@@ -101,10 +101,10 @@ def test_every_format_is_looked_through_before_anything_is_published(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("reason", "told"),
+    ("reason", "named_columns"),
     [
-        ("rules[0].fields.timestamp: 'x' is no time", "column sold: "),
-        ("rules[0].fields.properties.products.fields.price: 'x' is no number", "column each_cost: "),
+        ("rules[0].fields.timestamp: 'x' is not a time", "column sold: "),
+        ("rules[0].fields.properties.products.fields.price: 'x' is not a number", "column each_cost: "),
         ("currency: required; send an ISO 4217 code in properties.currency", "column money: "),
         ("timestamp, sentAt: too far apart", "column sold: "),
         ("identity: send a userId", "column card: "),
@@ -112,8 +112,8 @@ def test_every_format_is_looked_through_before_anything_is_published(tmp_path: P
         ("rules[7].fields.timestamp: of another mapping", ""),
     ],
 )
-def test_a_reason_names_the_files_column_before_the_rule(reason: str, told: str) -> None:
-    assert columns.named(reason, TILL) == told + reason
+def test_a_reason_names_the_files_column_before_the_rule(reason: str, named_columns: str) -> None:
+    assert columns.named(reason, TILL) == named_columns + reason
 
 
 def test_to_pass_over_a_column_makes_no_other_import_and_a_finished_one_keeps_its_id() -> None:

@@ -25,18 +25,18 @@ GIVEN = {"channel": "email", "granted": True}
 WITHDRAWN = {"channel": "email", "granted": False}
 
 
-def send(by: Source, **said: Any) -> TriageResult:
-    raw = json.dumps({"anonymousId": "a-1", "messageId": "m", **said}).encode()
+def send(by: Source, **fields: Any) -> TriageResult:
+    raw = json.dumps({"anonymousId": "a-1", "messageId": "m", **fields}).encode()
     return taken(Payload(way=IngestMethod.TRACKING, raw=raw), by)
 
 
-def changed(properties: dict[str, Any], by: Source = SERVER, **said: Any) -> Event:
-    [event] = events_of(send(by, type="track", event="Consent Changed", properties=properties, **said))
+def changed(properties: dict[str, Any], by: Source = SERVER, **fields: Any) -> Event:
+    [event] = events_of(send(by, type="track", event="Consent Changed", properties=properties, **fields))
     return event
 
 
-def identified(by: Source = SERVER, **said: Any) -> CustomerIdentified:
-    [event] = events_of(send(by, type="identify", **said))
+def identified(by: Source = SERVER, **fields: Any) -> CustomerIdentified:
+    [event] = events_of(send(by, type="identify", **fields))
     assert isinstance(event.body, CustomerIdentified)
     return event.body
 
@@ -70,8 +70,8 @@ def test_what_can_not_be_kept_as_consent_is_refused_with_its_place(properties: d
 
 
 def test_identify_gives_and_withdraws_by_channel_and_by_channel_and_purpose() -> None:
-    said = asked({"email": True, "sms:marketing": False, "email:newsletter": False})
-    assert identified(**said).consent == {"email": True, "sms": False, "email:newsletter": False}
+    call = asked({"email": True, "sms:marketing": False, "email:newsletter": False})
+    assert identified(**call).consent == {"email": True, "sms": False, "email:newsletter": False}
 
 
 def test_a_file_gives_and_withdraws() -> None:
@@ -93,21 +93,21 @@ def test_a_public_source_is_believed_nothing_of_consent_unless_it_may_say_it() -
 
 
 def test_what_it_grants_is_a_claim_with_the_address_to_ask_and_what_it_withdraws_is_believed() -> None:
-    around = {"context": {"traits": {"email": "Ann@Example.com"}}}
-    granted = changed(GIVEN, ALLOWED, **around)
+    call_context = {"context": {"traits": {"email": "Ann@Example.com"}}}
+    granted = changed(GIVEN, ALLOWED, **call_context)
     assert isinstance(granted.body, ConsentChanged)
     assert (granted.unverified, granted.body.confirm_at) == (True, "ann@example.com")
     assert [str(one) for one in granted.identities] == ["anonymous_id:a-1"]
-    withdrawn = changed(WITHDRAWN, ALLOWED, **around)
+    withdrawn = changed(WITHDRAWN, ALLOWED, **call_context)
     assert isinstance(withdrawn.body, ConsentChanged)
     assert (withdrawn.unverified, withdrawn.body.confirm_at) == (False, "")
-    said = identified(ALLOWED, **asked({"email": True, "telepathy": True}, email="ann@example.com"))
-    assert (said.consent, said.confirm_at) == ({"email": True}, "ann@example.com")
+    customer = identified(ALLOWED, **asked({"email": True, "telepathy": True}, email="ann@example.com"))
+    assert (customer.consent, customer.confirm_at) == ({"email": True}, "ann@example.com")
 
 
 def test_a_source_that_may_not_say_addresses_names_none_to_ask() -> None:
-    around = {"context": {"traits": {"email": "ann@example.com"}}}
-    body = changed(GIVEN, WITHOUT_ADDRESSES, **around).body
+    call_context = {"context": {"traits": {"email": "ann@example.com"}}}
+    body = changed(GIVEN, WITHOUT_ADDRESSES, **call_context).body
     assert isinstance(body, ConsentChanged)
     assert body.confirm_at == ""
 

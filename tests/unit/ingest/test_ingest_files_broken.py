@@ -16,8 +16,8 @@ from services.ingest.service.files import NotReadable
 from services.ingest.service.sources import NotUsable
 
 
-def rows(path: Path, form: FileFormat, **said: Any) -> list[dict[str, Any]]:
-    options = Options(format=form, preset="tracking", **said)
+def rows(path: Path, form: FileFormat, **fields: Any) -> list[dict[str, Any]]:
+    options = Options(format=form, preset="tracking", **fields)
     return [msgspec.json.decode(raw) for _, _, raw in files.payloads(path, options, start=0)]
 
 
@@ -53,19 +53,21 @@ def test_a_text_that_is_none_is_not_readable(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "said",
+    "stated",
     [{"encoding": "unicode_escape"}, {"encoding": "utf-7"}, {"encoding": "utf\0"}, {"delimiter": "ab"}, {"skip": -1}],
     ids=str,
 )
-def test_a_csv_file_that_is_not_what_it_is_said_to_be_is_not_readable(tmp_path: Path, said: Mapping[str, Any]) -> None:
+def test_a_csv_file_that_is_not_what_it_is_said_to_be_is_not_readable(
+    tmp_path: Path, stated: Mapping[str, Any]
+) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b"type,userId\n\\ud800,+2D8-\n")
-    options = Options(format=FileFormat.CSV, preset="tracking", **said)
+    options = Options(format=FileFormat.CSV, preset="tracking", **stated)
 
     with pytest.raises(NotReadable):
         list(files.payloads(path, options, start=0))
     with pytest.raises(NotReadable):
-        rows(path, FileFormat.CSV, **said)
+        rows(path, FileFormat.CSV, **stated)
 
 
 @pytest.mark.parametrize("skip", [-1, 10**30])

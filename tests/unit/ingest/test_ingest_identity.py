@@ -17,8 +17,8 @@ LOCAL_PARTS = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ01234
 
 
 def who(*, trusted: bool = True, context: Context | None = None, **fields: Any) -> tuple[Identity, ...]:
-    message, around = Message(**fields), context or Context()
-    traits = identity.of_customer(message, around, of_group=False)
+    message, of_context = Message(**fields), context or Context()
+    traits = identity.of_customer(message, of_context, of_group=False)
     return identity.identities(message, traits, trusted=trusted)
 
 

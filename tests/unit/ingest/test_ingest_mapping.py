@@ -20,9 +20,9 @@ def mapper(*rules: dict[str, Any]) -> Mapper:
     return Mapper(mapping.parse(json.dumps({"rules": rules}).encode()))
 
 
-def field(payload: Any, **said: Any) -> Any:
+def field(payload: Any, **options: Any) -> Any:
     """What one field comes to."""
-    [made] = mapper({"event": "x", "fields": {"it": {"from": "it", **said}}}).apply({"it": payload})
+    [made] = mapper({"event": "x", "fields": {"it": {"from": "it", **options}}}).apply({"it": payload})
     return made.get("it")
 
 
@@ -87,7 +87,7 @@ def test_the_name_of_an_event_can_stand_in_the_payload() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said", "found"),
+    ("value", "options", "found"),
     [
         (" a ", {"as": "text"}, "a"),
         (7, {"as": "text"}, "7"),
@@ -107,47 +107,50 @@ def test_the_name_of_an_event_can_stand_in_the_payload() -> None:
         (None, {}, None),
     ],
 )
-def test_a_value_is_read_as_it_is_meant(value: Any, said: dict[str, Any], found: Any) -> None:
-    assert field(value, **said) == found
+def test_a_value_is_read_as_it_is_meant(value: Any, options: dict[str, Any], found: Any) -> None:
+    assert field(value, **options) == found
 
 
 @pytest.mark.parametrize(
-    ("value", "said", "reason"),
+    ("value", "options", "reason"),
     [
-        ("x", {"as": "number"}, r"rules\[0\]\.fields\.it: 'x' is no number"),
-        (True, {"as": "number"}, "True is no number"),
-        ("nan", {"as": "number"}, "is no number"),
+        ("x", {"as": "number"}, r"rules\[0\]\.fields\.it: 'x' is not a number"),
+        (True, {"as": "number"}, "True is not a number"),
+        ("nan", {"as": "number"}, "is not a number"),
         ({}, {"as": "text"}, "not a single value"),
         ("maybe", {"as": "boolean"}, "'maybe' is neither true nor false"),
-        ("31.1.", {"as": "time"}, "'31.1.' is no time of the form ISO 8601"),
-        ("1e400", {"as": "time", "format": "unix"}, "is no time of the form unix"),
-        ("1 2", {"as": "time", "format": "%d %d"}, "is no time of the form %d %d"),
+        ("31.1.", {"as": "time"}, "'31.1.' is not a time of the form ISO 8601"),
+        ("1e400", {"as": "time", "format": "unix"}, "is not a time of the form unix"),
+        ("1 2", {"as": "time", "format": "%d %d"}, "is not a time of the form %d %d"),
         (["9e999999", "9e999999"], {"as": "sum"}, "a sum that is too large to be a number"),
     ],
 )
 def test_a_value_that_cant_be_read_refuses_the_payload_and_says_where(
-    value: Any, said: dict[str, Any], reason: str
+    value: Any, options: dict[str, Any], reason: str
 ) -> None:
     with pytest.raises(BadEvent, match=reason):
-        field(value, **said)
+        field(value, **options)
 
 
 @pytest.mark.parametrize(
-    ("document", "said"),
+    ("document", "reason"),
     [
         ({}, "missing required field `rules`"),
         ({"rules": []}, "rules: 0; from 1 to 50"),
         ({"rules": [{"fields": {}}]}, r"rules\[0\]\.event: required"),
-        ({"rules": [{"event": "x", "fields": {"a": "b["}}]}, r"rules\[0\]\.fields\.a: 'b\[' is no JMESPath"),
+        ({"rules": [{"event": "x", "fields": {"a": "b["}}]}, r"rules\[0\]\.fields\.a: 'b\[' is not a JMESPath"),
         ({"rules": [{"event": "x", "fields": {"a": {}}}]}, "give one of from, value and each"),
         ({"rules": [{"event": "x", "fields": {"a": {"from": "b", "value": 1}}}]}, "give one of from, value and each"),
         ({"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "mood"}}}]}, "Invalid enum value 'mood'"),
         (
             {"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "time", "zone": "Mars"}}}]},
-            "'Mars' is no time",
+            "'Mars' is not a time",
         ),
         *(
-            ({"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "time", "zone": zone}}}]}, "is no time zone")
+            (
+                {"rules": [{"event": "x", "fields": {"a": {"from": "b", "as": "time", "zone": zone}}}]},
+                "is not a time zone",
+            )
             for zone in ("Europe", "x" * 5_000, "../UTC", "\0")
         ),
         ({"rules": [{"event": "x", "fields": {"a": "b", "a.c": "d"}}]}, "both a value and what lies in it"),
@@ -155,8 +158,8 @@ def test_a_value_that_cant_be_read_refuses_the_payload_and_says_where(
         ({"rules": [{"event": "x", "fields": {str(n): "b" for n in range(201)}}]}, "201; at most 200"),
     ],
 )
-def test_a_mapping_that_cant_be_used_says_where_and_why(document: Any, said: str) -> None:
-    with pytest.raises(BadDefinition, match=said):
+def test_a_mapping_that_cant_be_used_says_where_and_why(document: Any, reason: str) -> None:
+    with pytest.raises(BadDefinition, match=reason):
         Mapper(mapping.parse(json.dumps(document).encode()))
 
 

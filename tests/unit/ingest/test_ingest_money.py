@@ -41,7 +41,7 @@ def test_a_sum_of_floats_is_the_amount_that_it_stands_for(prices: list[int], cod
 
 
 @given(
-    said=st.one_of(
+    amount=st.one_of(
         st.integers(-2, 10**16),
         st.floats(0, 1e15, allow_nan=False),
         st.integers(0, 10**15).map(lambda cents: cents / 100),
@@ -50,16 +50,16 @@ def test_a_sum_of_floats_is_the_amount_that_it_stands_for(prices: list[int], cod
     ),
     code=CURRENCIES,
 )
-def test_an_amount_that_is_read_at_a_glance_is_what_a_closer_look_finds(said: int | float | str, code: str) -> None:
-    found = money.plain(said, code)
+def test_an_amount_that_is_read_at_a_glance_is_what_a_closer_look_finds(amount: int | float | str, code: str) -> None:
+    found = money.plain(amount, code)
     if found is not None:
-        written = said if isinstance(said, str) else json.dumps(said)
+        written = amount if isinstance(amount, str) else json.dumps(amount)
         assert found == money.minor(Decimal(written), code, at="total")
 
 
-@pytest.mark.parametrize("said", ["29.95", 29.95])
-def test_prices_are_read_at_a_glance(said: float | str) -> None:
-    assert money.plain(said, "EUR") == 2995
+@pytest.mark.parametrize("amount", ["29.95", 29.95])
+def test_prices_are_read_at_a_glance(amount: float | str) -> None:
+    assert money.plain(amount, "EUR") == 2995
 
 
 @pytest.mark.parametrize("amount", ["0.3049999999999999", "0.1234567890123456", "0.01001", "1234567890123.456"])

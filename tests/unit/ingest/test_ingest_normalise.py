@@ -74,12 +74,12 @@ def normalise(raw: bytes, by: RequestContext) -> Event:
     return normalising.normalise(raw, by).event
 
 
-def said(kind: SourceKind = SourceKind.SERVER, **message: Any) -> Event:
+def normal_event(kind: SourceKind = SourceKind.SERVER, **message: Any) -> Event:
     return normalise(json.dumps({"userId": "42", "messageId": "m-1", **message}).encode(), request_context(kind))
 
 
 def tracked(name: str, /, **properties: Any) -> Body:
-    return said(type="track", event=name, properties=properties).body
+    return normal_event(type="track", event=name, properties=properties).body
 
 
 def refusal(name: str, /, **properties: Any) -> str:
@@ -211,9 +211,9 @@ def test_anything_else_is_kept_as_it_is(properties: dict[str, Any]) -> None:
 
 
 def test_pages_and_screens_are_views() -> None:
-    page = said(type="page", properties={"url": "u", "title": "T", "theme": "dark"}, name="n", category="c")
+    page = normal_event(type="page", properties={"url": "u", "title": "T", "theme": "dark"}, name="n", category="c")
     assert page.body == PageViewed(url="u", title="T", extra={"name": "n", "category": "c", "theme": "dark"})
-    assert said(type="screen", name="Basket").body == PageViewed(title="Basket", screen=True)
+    assert normal_event(type="screen", name="Basket").body == PageViewed(title="Basket", screen=True)
 
 
 LEAST: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -254,7 +254,7 @@ def test_of_names_that_stand_for_each_other_the_others_are_kept_too() -> None:
 
 
 def test_a_group_keeps_its_traits_from_the_customer() -> None:
-    event = said(type="group", groupId="g", traits={"email": "club@example.com"})
+    event = normal_event(type="group", groupId="g", traits={"email": "club@example.com"})
     assert event.body == CustomEvent(
         name="Group Identified", properties={"group_id": "g", "traits": {"email": "club@example.com"}}
     )
@@ -262,17 +262,17 @@ def test_a_group_keeps_its_traits_from_the_customer() -> None:
 
 
 def test_an_alias_names_a_customer_twice() -> None:
-    assert said(type="alias", previousId="a-1").identities == (
+    assert normal_event(type="alias", previousId="a-1").identities == (
         Identity(Namespace.USER_ID, "42"),
         Identity(Namespace.ANONYMOUS_ID, "a-1"),
     )
     with pytest.raises(BadEvent, match=r"^identity: "):
-        said(type="alias", previousId="anonymous")
+        normal_event(type="alias", previousId="anonymous")
 
 
 def test_an_alias_by_a_server_s_key_is_an_explicit_merge_and_nothing_else_is() -> None:
     def merges(kind: SourceKind, type_: str) -> bool:
-        return said(kind, type=type_, event="Alias", previousId="41", groupId="g", anonymousId="a").merges
+        return normal_event(kind, type=type_, event="Alias", previousId="41", groupId="g", anonymousId="a").merges
 
     assert merges(SourceKind.SERVER, "alias")
     assert not merges(SourceKind.PUBLIC, "alias")
@@ -283,7 +283,7 @@ def test_an_alias_by_a_server_s_key_is_an_explicit_merge_and_nothing_else_is() -
 def test_consent_comes_from_servers_and_is_yes_or_no() -> None:
     def consented(kind: SourceKind, choice: object) -> Body:
         context = {"consent": {"categoryPreferences": {"email": choice}}}
-        return said(kind, type="identify", context=context).body
+        return normal_event(kind, type="identify", context=context).body
 
     assert consented(SourceKind.SERVER, True) == CustomerIdentified(consent={"email": True})
     assert consented(SourceKind.PUBLIC, True) == CustomerIdentified()
@@ -319,8 +319,8 @@ def test_history_is_what_a_server_says_for_its_batch_or_its_item() -> None:
 
 
 def test_an_event_is_named_by_its_source_and_message() -> None:
-    assert said(type="identify").event_id == event_id(SOURCE, "m-1")
-    assert said(type="identify", messageId=None).event_id == event_id(SOURCE, "made")
+    assert normal_event(type="identify").event_id == event_id(SOURCE, "m-1")
+    assert normal_event(type="identify", messageId=None).event_id == event_id(SOURCE, "made")
 
 
 @given(message=st.dictionaries(FIELDS, JSON), type_=st.sampled_from(["track", "identify", "page", "group", "alias"]))

@@ -29,32 +29,32 @@ TILL: Final = {
 
 
 def tracking(**country: str) -> Payload:
-    said = {"type": "track", "event": "x", "userId": "42", "context": {"traits": {"phone": NUMBER, **country}}}
-    return Payload(way=IngestMethod.TRACKING, raw=json.dumps(said).encode())
+    call = {"type": "track", "event": "x", "userId": "42", "context": {"traits": {"phone": NUMBER, **country}}}
+    return Payload(way=IngestMethod.TRACKING, raw=json.dumps(call).encode())
 
 
 def identify(**country: str) -> Payload:
-    said = {"type": "identify", "userId": "42", "traits": {"phone": NUMBER, "address": {"city": "Wien", **country}}}
-    return Payload(way=IngestMethod.TRACKING, raw=json.dumps(said).encode())
+    call = {"type": "identify", "userId": "42", "traits": {"phone": NUMBER, "address": {"city": "Wien", **country}}}
+    return Payload(way=IngestMethod.TRACKING, raw=json.dumps(call).encode())
 
 
 def typed(**country: str) -> Payload:
-    said = {"customer": {"user_id": "42", "phone": NUMBER, **country}, "order_id": "1"}
-    return Payload(way=IngestMethod.TYPED, raw=json.dumps(said).encode(), around={"kind": "deliveries"})
+    body = {"customer": {"user_id": "42", "phone": NUMBER, **country}, "order_id": "1"}
+    return Payload(way=IngestMethod.TYPED, raw=json.dumps(body).encode(), around={"kind": "deliveries"})
 
 
 def typed_traits(**country: str) -> Payload:
-    said = {"customer": {"user_id": "42"}, "traits": {"phone": NUMBER, **country}}
+    body = {"customer": {"user_id": "42"}, "traits": {"phone": NUMBER, **country}}
     return Payload(
-        way=IngestMethod.TYPED, raw=json.dumps(said).encode(), around={"kind": "customers", "idempotency_key": "k-1"}
+        way=IngestMethod.TYPED, raw=json.dumps(body).encode(), around={"kind": "customers", "idempotency_key": "k-1"}
     )
 
 
 def cloudevent(**country: str) -> Payload:
     """As it comes over HTTP, and from Kafka."""
-    said = {"specversion": "1.0", "id": "1", "source": "/erp", "type": "sold", "subject": "user_id:42"}
+    attributes = {"specversion": "1.0", "id": "1", "source": "/erp", "type": "sold", "subject": "user_id:42"}
     data = {"customer": {"phone": NUMBER, **country}}
-    return Payload(way=IngestMethod.CLOUDEVENTS, raw=json.dumps({**said, "data": data}).encode())
+    return Payload(way=IngestMethod.CLOUDEVENTS, raw=json.dumps({**attributes, "data": data}).encode())
 
 
 def woocommerce(**country: str) -> Payload:
@@ -72,7 +72,7 @@ def file(**country: str) -> Payload:
     return Payload(way=IngestMethod.FILE, raw=json.dumps(row).encode(), around={"file": "f", "row": 0})
 
 
-WAYS: Final[dict[str, Any]] = {
+METHODS: Final[dict[str, Any]] = {
     "a track call": (tracking, "tracking"),
     "an identify call": (identify, "tracking"),
     "a typed route": (typed, "tracking"),
@@ -97,9 +97,9 @@ def numbers(done: TriageResult) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("way", METHODS)
 def test_a_national_number_is_read_by_the_customers_country_before_the_sources(way: str) -> None:
-    made, form = WAYS[way]
+    made, form = METHODS[way]
     mapper = Mapper(parse(json.dumps(TILL).encode()))
     nowhere, here = (source(form, mapper=mapper, country=country) for country in (None, "AT"))
     german = source(form, mapper=mapper, country="DE")

@@ -85,9 +85,11 @@ AMOUNTS: Final = mostly(
 ANY: Final = st.one_of(WORDS, AMOUNTS, ODD)
 
 
-def with_more(said: dict[str, st.SearchStrategy[Any]], more: dict[str, st.SearchStrategy[Any]]) -> Any:
-    return st.fixed_dictionaries(said, optional=more).flatmap(
-        lambda good: mostly(st.just(good), st.dictionaries(st.sampled_from([*said, *more]), ANY).map(good.__or__))
+def with_more(required: dict[str, st.SearchStrategy[Any]], optional: dict[str, st.SearchStrategy[Any]]) -> Any:
+    return st.fixed_dictionaries(required, optional=optional).flatmap(
+        lambda good: mostly(
+            st.just(good), st.dictionaries(st.sampled_from([*required, *optional]), ANY).map(good.__or__)
+        )
     )
 
 
@@ -176,8 +178,8 @@ ENVELOPES: Final = st.fixed_dictionaries(
 def messages(draw: st.DrawFn) -> bytes:
     kind = draw(st.sampled_from(sorted(CALLS)))
     type_ = kind if kind in ("page", "screen", "identify", "group", "alias") else "track"
-    said = {"type": type_, **draw(ENVELOPES), **draw(CALLS[kind])}
-    return json.dumps(said, ensure_ascii=draw(st.booleans())).encode()
+    fields = {"type": type_, **draw(ENVELOPES), **draw(CALLS[kind])}
+    return json.dumps(fields, ensure_ascii=draw(st.booleans())).encode()
 
 
 RECEPTIONS: Final = st.builds(
@@ -212,8 +214,14 @@ def test_a_message_that_was_damaged_on_its_way_is_the_same_however_closely_it_is
     assert outcome(damaged, by, None) == outcome(damaged, by, Careful())
 
 
-def message(**said: Any) -> bytes:
-    whole = {"messageId": "m-1", "timestamp": "2026-01-31T11:59:57.120Z", "userId": "42", "anonymousId": "a-42", **said}
+def message(**fields: Any) -> bytes:
+    whole = {
+        "messageId": "m-1",
+        "timestamp": "2026-01-31T11:59:57.120Z",
+        "userId": "42",
+        "anonymousId": "a-42",
+        **fields,
+    }
     return json.dumps(whole).encode()
 
 
@@ -239,7 +247,7 @@ PLAIN: Final = {
         event="Product Viewed",
         properties={"product_id": "tea-1", "price": 12.5, "currency": "EUR", "brand": "B", "quantity": 1},
     ),
-    "an order of which more is said": message(
+    "an order with further properties": message(
         type="track",
         event="Order Completed",
         properties={

@@ -53,19 +53,19 @@ def test_without_a_plan_nothing_is_wrong() -> None:
 
 
 @pytest.mark.parametrize(
-    ("schema", "said"),
+    ("schema", "reason"),
     [
-        ({"type": "sausage"}, "events.Sized.properties: no JSON Schema"),
+        ({"type": "sausage"}, "events.Sized.properties: not a JSON Schema"),
         ({"$ref": "https://example.com/schema"}, "only references within the schema"),
-        ({"$ref": "#/nowhere"}, "events.Sized.properties: no JSON Schema"),
+        ({"$ref": "#/nowhere"}, "events.Sized.properties: not a JSON Schema"),
         ({"description": "x" * 70_000}, "larger than 65536 bytes"),
-        ({"pattern": "("}, "events.Sized.properties: no JSON Schema"),
+        ({"pattern": "("}, "events.Sized.properties: not a JSON Schema"),
     ],
 )
-def test_a_plan_that_cant_be_used_says_where_and_why(schema: dict[str, Any], said: str) -> None:
+def test_a_plan_that_cant_be_used_says_where_and_why(schema: dict[str, Any], reason: str) -> None:
     with pytest.raises(BadDefinition, match=r"events\.Sized") as refused:
         plan(schema=schema)
-    assert said in str(refused.value)
+    assert reason in str(refused.value)
 
 
 def test_a_plan_has_a_limit_of_events() -> None:
@@ -79,28 +79,28 @@ def normal(by: Plan, **message: Any) -> normalising.Normal:
 
 
 def test_an_enforced_plan_refuses_and_a_warning_one_changes_nothing_of_the_event() -> None:
-    said = {"type": "track", "event": "Sized", "properties": {}}
-    free, warned = normal(NO_PLAN, **said), normal(plan(Mode.WARN), **said)
+    call = {"type": "track", "event": "Sized", "properties": {}}
+    free, warned = normal(NO_PLAN, **call), normal(plan(Mode.WARN), **call)
     assert free.violation is None
     assert warned.violation is not None
     assert (warned.event, warned.violation.mode) == (free.event, Mode.WARN)
     with pytest.raises(BadEvent, match='"size" is a required property; send what the plan says') as refused:
-        normal(plan(Mode.ENFORCE), **said)
+        normal(plan(Mode.ENFORCE), **call)
     assert refused.value.reason is Reason.PLAN
 
 
 @pytest.mark.parametrize(
-    ("said", "name"),
+    ("call", "name"),
     [
         ({"type": "identify", "traits": {"size": 1}}, "Identify"),
         ({"type": "page", "properties": {"size": 1}}, "Page"),
         ({"type": "group", "groupId": "g", "traits": {"size": 1}}, "Group"),
     ],
 )
-def test_calls_without_a_name_are_planned_under_that_of_their_kind(said: dict[str, Any], name: str) -> None:
+def test_calls_without_a_name_are_planned_under_that_of_their_kind(call: dict[str, Any], name: str) -> None:
     by = Plan(Document(events={name: Planned(properties=SCHEMA)}))
-    assert normal(by, **said).violation is None
-    wrong = {key: {"size": "x"} if value == {"size": 1} else value for key, value in said.items()}
+    assert normal(by, **call).violation is None
+    wrong = {key: {"size": "x"} if value == {"size": 1} else value for key, value in call.items()}
     violation = normal(by, **wrong).violation
     assert violation is not None
     assert violation.event == name

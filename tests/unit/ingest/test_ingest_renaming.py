@@ -56,14 +56,17 @@ def test_an_expression_that_does_not_fit_refuses_the_event() -> None:
 
 
 @pytest.mark.parametrize(
-    ("events", "said"),
+    ("events", "reason"),
     [
-        ({"a": Renamed(event="A", properties={"x": "lines["})}, r"events\.a\.properties\.x: 'lines\[' is no JMESPath"),
+        (
+            {"a": Renamed(event="A", properties={"x": "lines["})},
+            r"events\.a\.properties\.x: 'lines\[' is not a JMESPath",
+        ),
         ({"a": Renamed(event="A", properties={"x": "y" * 501})}, "501 characters; at most 500"),
         ({"a": Renamed(event="A", properties={str(n): "y" for n in range(101)})}, "101; at most 100"),
         ({str(n): Renamed(event="A") for n in range(501)}, "events: 501; at most 500"),
     ],
 )
-def test_words_that_cant_be_used_say_where_and_why(events: dict[str, Renamed], said: str) -> None:
-    with pytest.raises(BadDefinition, match=said):
+def test_words_that_cant_be_used_say_where_and_why(events: dict[str, Renamed], reason: str) -> None:
+    with pytest.raises(BadDefinition, match=reason):
         Renaming(events)

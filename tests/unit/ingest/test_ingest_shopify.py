@@ -131,14 +131,14 @@ def test_a_discount_on_a_whole_line_leaves_nothing_of_it_and_one_that_is_no_amou
     assert isinstance(placed.body, OrderPlaced)
     assert placed.body.items == (Item(sku="78", name="Gaiwan", quantity=1, unit_price_minor=3150, total_minor=0),)
     broken = {**LINES[1], "discount_allocations": [{"amount": "some"}]}
-    assert "a discount is no amount" in refusal_of(deliver("orders/create", {**ORDER, "line_items": [broken]}))
+    assert "a discount is not an amount" in refusal_of(deliver("orders/create", {**ORDER, "line_items": [broken]}))
 
 
 def test_of_an_updated_order_the_later_word_counts_and_its_time_stays_that_of_the_order() -> None:
     first = events("orders/create", ORDER)
     later = events("orders/updated", changed(total_price="49.60", line_items=LINES[:1]), "e-2")
-    for told in (first + later, later + first):
-        order = folded(told, "450001")
+    for found in (first + later, later + first):
+        order = folded(found, "450001")
         assert order.placed is not None
         assert (order.placed.total_minor, order.placed_at) == (4960, PLACED)
     assert later[0].occurred_at == datetime(2026, 1, 31, 8, tzinfo=UTC)
@@ -167,8 +167,8 @@ def test_a_refund_by_two_ways_is_two_refunds_and_one_without_money_is_none() -> 
     one, two = (
         {"kind": "refund", "status": "success", "amount": amount, "currency": "EUR"} for amount in ("30", "1.5")
     )
-    told = events("refunds/create", {**REFUND, "transactions": [one, two]}, owner=MINA)
-    assert [(e.body.refund_id, e.body.amount_minor) for e in told if isinstance(e.body, OrderRefunded)] == [
+    found = events("refunds/create", {**REFUND, "transactions": [one, two]}, owner=MINA)
+    assert [(e.body.refund_id, e.body.amount_minor) for e in found if isinstance(e.body, OrderRefunded)] == [
         ("9001", 3000),
         ("9001-1", 150),
     ]
@@ -201,8 +201,8 @@ def test_a_parcel_that_did_not_leave_is_none(status: str | None) -> None:
 
 @pytest.mark.parametrize("topic", ["customers/create", "customers/update", "customers/enable", "customers/disable"])
 def test_a_customer_has_traits_and_what_they_agreed_to(topic: str) -> None:
-    [said] = events(topic, CUSTOMER)
-    assert said.body == CustomerIdentified(
+    [event] = events(topic, CUSTOMER)
+    assert event.body == CustomerIdentified(
         traits={
             "email": "mina.park@example.com",
             "phone": "+493012345678",
@@ -214,22 +214,22 @@ def test_a_customer_has_traits_and_what_they_agreed_to(topic: str) -> None:
         },
         consent={"email": True, "sms": False},
     )
-    assert (said.identities, said.occurred_at) == (MINA, PLACED)
+    assert (event.identities, event.occurred_at) == (MINA, PLACED)
 
 
-@pytest.mark.parametrize(("verified", "told"), [(True, True), (False, None), (None, None)])
-def test_an_address_that_the_shop_verified_is_told_as_verified(verified: bool | None, told: bool | None) -> None:
-    [said] = events("customers/update", {**CUSTOMER, "verified_email": verified})
-    assert isinstance(said.body, CustomerIdentified)
-    assert said.body.traits.get("email_verified") is told
+@pytest.mark.parametrize(("verified", "trait"), [(True, True), (False, None), (None, None)])
+def test_an_address_that_the_shop_verified_is_told_as_verified(verified: bool | None, trait: bool | None) -> None:
+    [event] = events("customers/update", {**CUSTOMER, "verified_email": verified})
+    assert isinstance(event.body, CustomerIdentified)
+    assert event.body.traits.get("email_verified") is trait
 
 
 @pytest.mark.parametrize("state", ["unsubscribed", "not_subscribed", "pending", "redacted", "invalid"])
 def test_only_who_subscribed_consents_and_silence_says_nothing(state: str) -> None:
-    [said] = events("customers/update", {**CUSTOMER, "email_marketing_consent": {"state": state},
+    [event] = events("customers/update", {**CUSTOMER, "email_marketing_consent": {"state": state},
                                          "sms_marketing_consent": None})  # fmt: skip
-    assert isinstance(said.body, CustomerIdentified)
-    assert said.body.consent == {"email": False}
+    assert isinstance(event.body, CustomerIdentified)
+    assert event.body.consent == {"email": False}
 
 
 def test_a_guest_is_known_by_the_address_and_the_number_of_the_order() -> None:
@@ -243,7 +243,7 @@ def test_a_guest_is_known_by_the_address_and_the_number_of_the_order() -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "number"),
+    ("fields", "number"),
     [
         ({"billing_address": {"country_code": "CH"}, "shipping_address": {"country_code": "DE"}}, "+41443123456"),
         ({"billing_address": {"country_code": None}, "shipping_address": {"country_code": "CH"}}, "+41443123456"),
@@ -254,9 +254,9 @@ def test_a_guest_is_known_by_the_address_and_the_number_of_the_order() -> None:
     ],
 )
 def test_a_national_number_of_an_order_is_read_by_the_country_of_its_bill_or_of_where_it_goes(
-    said: dict[str, Any], number: str | None
+    fields: dict[str, Any], number: str | None
 ) -> None:
-    order = {**ORDER, "customer": None, "email": "mina.park@example.com", "phone": "044 312 34 56", **said}
+    order = {**ORDER, "customer": None, "email": "mina.park@example.com", "phone": "044 312 34 56", **fields}
     [placed] = events("orders/create", order)
     assert [one.value for one in placed.identities if one.namespace is Namespace.PHONE] == ([number] if number else [])
 

@@ -1,4 +1,4 @@
-"""Signatures of webhooks: who signed exactly these bytes, with this secret, is heard; nobody else is."""
+"""Signatures of webhooks: a delivery is accepted only if exactly these bytes are signed with this secret."""
 
 import base64
 import hashlib
@@ -40,9 +40,9 @@ def check(
     secret: str | None = "",
     late: timedelta = timedelta(),
 ) -> None:
-    """Verifies a delivery; the secret is the format's own unless another one is said."""
-    said = SECRETS[form] if secret == "" else secret
-    key = None if said is None else said.encode()
+    """Verifies a delivery; the secret is the format's own unless another one is given."""
+    text = SECRETS[form] if secret == "" else secret
+    key = None if text is None else text.encode()
     registry.verify(form, key, Delivery(raw=body, headers=headers), now=NOW + late)
 
 
@@ -141,8 +141,8 @@ def test_a_body_that_was_cut_or_lengthened_is_refused(form: str) -> None:
 def test_a_delivery_without_its_signature_says_which_header_it_misses(form: str) -> None:
     headers = signed(form, SECRETS[form], BODY)
     for name in headers:
-        said = refusal(form, {other: value for other, value in headers.items() if other != name})
-        assert said.lower().startswith(f"{name}: ")
+        reason = refusal(form, {other: value for other, value in headers.items() if other != name})
+        assert reason.lower().startswith(f"{name}: ")
 
 
 @pytest.mark.parametrize("form", FORMATS)
@@ -160,11 +160,11 @@ def test_while_a_secret_is_rotated_one_right_signature_among_several_is_enough()
     assert "not the signature" in refusal("stripe", {"stripe-signature": f"t={STAMP},v1={both[0]}"})
 
     content = b"m.%d." % STAMP + BODY
-    said = [f"v1,{mac(key, content)}" for key in (b"another key of old", KEY)]
-    around = {"webhook-id": "m", "webhook-timestamp": str(STAMP)}
-    for order in (said, said[::-1], [*said, "v1a,of+another+kind=="]):
-        check("standard-webhooks", {**around, "webhook-signature": " ".join(order)})
-    assert "not the signature" in refusal("standard-webhooks", {**around, "webhook-signature": said[0]})
+    signatures = [f"v1,{mac(key, content)}" for key in (b"another key of old", KEY)]
+    signed_headers = {"webhook-id": "m", "webhook-timestamp": str(STAMP)}
+    for order in (signatures, signatures[::-1], [*signatures, "v1a,of+another+kind=="]):
+        check("standard-webhooks", {**signed_headers, "webhook-signature": " ".join(order)})
+    assert "not the signature" in refusal("standard-webhooks", {**signed_headers, "webhook-signature": signatures[0]})
 
 
 @pytest.mark.parametrize("form", TIMED)
@@ -172,8 +172,8 @@ def test_while_a_secret_is_rotated_one_right_signature_among_several_is_enough()
 def test_a_signed_time_may_be_five_minutes_off_either_way_and_no_more(form: str, direction: int) -> None:
     headers = signed(form, SECRETS[form], BODY)
     check(form, headers, late=direction * TOLERANCE)
-    said = refusal(form, headers, late=direction * (TOLERANCE + timedelta(seconds=1)))
-    assert said.endswith(": signed at 2026-01-31 12:00:00Z, more than 5 minutes from now")
+    reason = refusal(form, headers, late=direction * (TOLERANCE + timedelta(seconds=1)))
+    assert reason.endswith(": signed at 2026-01-31 12:00:00Z, more than 5 minutes from now")
 
 
 @pytest.mark.parametrize("form", TIMED)
@@ -182,7 +182,7 @@ def test_a_signed_time_may_be_five_minutes_off_either_way_and_no_more(form: str,
 )
 def test_a_time_that_is_none_is_refused_as_one(form: str, stamp: str) -> None:
     headers = {"webhook-id": "m", "webhook-timestamp": stamp, "stripe-signature": f"t={stamp},v1=00"}
-    assert refusal(form, headers).endswith("is no time in seconds since 1970")
+    assert refusal(form, headers).endswith("is not a time in seconds since 1970")
 
 
 @pytest.mark.parametrize("form", TIMED)

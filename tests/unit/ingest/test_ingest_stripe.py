@@ -74,8 +74,8 @@ NELE = (
 
 
 def wrapped(type_: str, thing: Any, event_id: str = "evt_1", **more: Any) -> dict[str, Any]:
-    said = {"id": event_id, "object": "event", "type": type_, "created": PAID_SECONDS + 1, "livemode": True}
-    return {**said, "data": {"object": thing}, **more}
+    members = {"id": event_id, "object": "event", "type": type_, "created": PAID_SECONDS + 1, "livemode": True}
+    return {**members, "data": {"object": thing}, **more}
 
 
 def deliver(type_: str, thing: Any, event_id: str = "evt_1", owner: tuple[Identity, ...] = ()) -> TriageResult:
@@ -186,10 +186,10 @@ def test_a_refund_by_itself_of_an_order_whose_owner_is_not_known_names_nobody() 
 @pytest.mark.parametrize("status", ["failed", "canceled"])
 def test_a_refund_that_failed_after_all_is_taken_back(status: str) -> None:
     named = {**REFUND, "metadata": {"order_id": "A-77"}}
-    said = [*events("charge.succeeded", CHARGE), *events("refund.created", named, "evt_1", NELE)]
+    earlier = [*events("charge.succeeded", CHARGE), *events("refund.created", named, "evt_1", NELE)]
     for type_ in ("refund.failed", "refund.updated"):
         [failed] = events(type_, {**named, "status": status}, "evt_2", NELE)
-        order = folded([*said, failed], "A-77")
+        order = folded([*earlier, failed], "A-77")
         assert (order.refunded_minor, order.net_minor) == (0, 4250)
 
 
@@ -203,8 +203,8 @@ def test_a_national_number_is_read_by_the_country_that_is_sent_to_where_the_bill
     sent_to = {"shipping": {"address": {"country": "DE"}}}
     billing = {**CHARGE["billing_details"], "address": {"country": None}}
     [placed] = events("charge.succeeded", {**CHARGE, "billing_details": billing, **sent_to})
-    [said] = events("customer.created", {**CUSTOMER, "phone": "0351 1234567", "address": None, **sent_to})
-    assert placed.identities == said.identities == NELE
+    [identified] = events("customer.created", {**CUSTOMER, "phone": "0351 1234567", "address": None, **sent_to})
+    assert placed.identities == identified.identities == NELE
     odds: list[Any] = [{"address": {"country": 49}}, {"address": []}, {}, [], None]
     for odd in odds:
         [unknown] = events("charge.succeeded", {**CHARGE, "billing_details": billing, "shipping": odd})
@@ -213,8 +213,8 @@ def test_a_national_number_is_read_by_the_country_that_is_sent_to_where_the_bill
 
 @pytest.mark.parametrize("type_", ["customer.created", "customer.updated"])
 def test_a_customer_has_traits_and_the_shops_own_beside_them(type_: str) -> None:
-    [said] = events(type_, CUSTOMER)
-    assert said.body == CustomerIdentified(
+    [event] = events(type_, CUSTOMER)
+    assert event.body == CustomerIdentified(
         traits={
             "tea_club": "yes",
             "email": "nele.brandt@example.com",
@@ -224,8 +224,8 @@ def test_a_customer_has_traits_and_the_shops_own_beside_them(type_: str) -> None
             "city": "Dresden",
         }
     )
-    assert said.identities == NELE
-    assert said.occurred_at == datetime(2026, 1, 30, 12, 0, 1, tzinfo=UTC)  # the change's, not the customer's
+    assert event.identities == NELE
+    assert event.occurred_at == datetime(2026, 1, 30, 12, 0, 1, tzinfo=UTC)  # the change's, not the customer's
     [bare] = events(type_, {"id": "cus_2", "created": 1, "metadata": None})
     assert (bare.body, bare.identities) == (CustomerIdentified(), (Identity(Namespace.USER_ID, "cus_2"),))
 

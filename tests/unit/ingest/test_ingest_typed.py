@@ -96,7 +96,7 @@ def sent(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> Event:
 
 
 def refusal(kind: str, body: Any, key: str = "k-1", by: Source = SERVER) -> str:
-    """Why a body was refused, as its sender is told."""
+    """Returns why a body was refused, as its sender reads it."""
     return typed.placed(kind, refusal_of(send(kind, body, key, by)))
 
 

@@ -21,7 +21,7 @@ _Struct = TypeVar("_Struct", bound=msgspec.Struct)
 
 
 def checked(body: _Struct, *, at: str) -> _Struct:
-    """The body, if it is right, its times in UTC; raises `BadEvent`, naming the field under `at`."""
+    """Returns the body, if it is valid, its times in UTC. Raises `BadEvent`, naming the field under `at`."""
     for name in body.__struct_fields__:
         value = getattr(body, name)
         if value != "" or name not in MAY_BE_EMPTY.get(type(body), ()):
@@ -29,8 +29,8 @@ def checked(body: _Struct, *, at: str) -> _Struct:
     if isinstance(body, FeedbackSubmitted) and body.rating not in (scale := SURVEY_SCALES[body.survey]):
         text = f"{at}.rating: not on the {body.survey} scale of {scale[0]} to {scale[-1]}"
         raise BadEvent(Reason.RATING, text)
-    said = {name: getattr(body, name) for name in body.__struct_fields__}
-    moments = {name: value.astimezone(UTC) for name, value in said.items() if isinstance(value, datetime)}
+    fields = {name: getattr(body, name) for name in body.__struct_fields__}
+    moments = {name: value.astimezone(UTC) for name, value in fields.items() if isinstance(value, datetime)}
     return msgspec.structs.replace(body, **moments) if moments else body
 
 

@@ -1,4 +1,4 @@
-"""Anything that has no type of its own: any other `track` call, `POST /v1/events`."""
+"""Any event without a type of its own: all other `track` calls, `POST /v1/events`."""
 
 from typing import Any, Final
 
@@ -7,7 +7,7 @@ from shared.contracts.events import CustomEvent
 
 
 class Custom(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Anything that has no route of its own."""
+    """Any event without a route of its own."""
 
     name: str
     properties: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""What the catalogue holds of one event: everything that ingest knows of it, side by side in the event's own file.
+"""What the catalogue holds of one event: everything that ingest knows of it, in the event's own file.
 
 The next event is one file here, one class in `shared/contracts/events/`, and one line in `registry.py`. Its routes,
 documents, readings and checks follow from these.
@@ -21,23 +21,23 @@ Fields = dict[str, Any]  # properties as JSON has them
 Rule = Callable[[Any, str], WithExtra | None]
 """Makes the typed event of properties, as they were read, and of the message's id. None: it is a `CustomEvent`.
 
-Raises `BadEvent` when it means to be typed and is not right.
+Raises `BadEvent` if it should be a typed event and is invalid.
 """
 
 FastRule = Callable[[str, Fields], Body | None]
-"""Makes the same of the event's name and its properties in a few steps; None where they want a closer look.
+"""Makes the same of the event's name and its properties in a few steps; None if they need a closer look.
 
-Law: what it makes is what the general rule makes. Whatever should be a text and is none raises `TypeError`.
+Law: what it makes is what the general rule makes. Anything else in place of a text raises `TypeError`.
 """
 
 
 NotHeld = Callable[[Any], tuple[str, ...]]
-"""Names the properties that this very typed event does not hold, although others of its type do."""
+"""Names the properties that this particular typed event does not hold, although others of its type do."""
 
 
 class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Who it is about: one of these at least. The `country` (ISO 3166-1 alpha-2) names nobody: a `phone` in national
-    form is read by it.
+    """Who the fact is about: at least one of these ids. The `country` (ISO 3166-1 alpha-2) names nobody: by it a
+    `phone` in national form is read.
     """
 
     user_id: str | int | None = None
@@ -48,7 +48,7 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What all have in common. `occurred_at` (RFC 3339) is now if absent; `historical` facts set off no message."""
+    """What facts have in common. `occurred_at` (RFC 3339) is now if absent. `historical` facts set off no message."""
 
     customer: Customer
     occurred_at: str | None = None
@@ -66,8 +66,8 @@ class Meaning(msgspec.Struct, frozen=True):
 class FactCall(msgspec.Struct, frozen=True):
     """What a typed route knows beside the body: the customer's traits in their normal form, and the message's id.
 
-    `consent_words` are those of a source that is believed about consent; None of one that is not. `track` says what a
-    `track` call of this name and these properties means, in the source's own words or in ours.
+    `consent_words` are the source's, if it is believed about consent; otherwise None. `track` returns what a `track`
+    call of this name and these properties means, in the source's own words or in ours.
     """
 
     traits: Fields
@@ -79,8 +79,8 @@ class FactCall(msgspec.Struct, frozen=True):
 class TypedRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A typed route, `POST /v1/<path>`.
 
-    `key` says what makes two requests one: `content` (the body names a thing of the business), `moment` (the body and
-    its `occurred_at`), or nothing but an Idempotency-Key (`header`).
+    `key` says when two requests are the same fact: if their bodies are equal (`content`: the body identifies it), if
+    these are equal with their `occurred_at` (`moment`), or only if they have the same Idempotency-Key (`header`).
     """
 
     path: str
@@ -88,7 +88,7 @@ class TypedRoute(msgspec.Struct, frozen=True, kw_only=True):
     key: Literal["content", "moment", "header"]
     example: Mapping[str, Any]
     understand: Callable[[Any, FactCall], Meaning]
-    """Says what a body means. Raises `BadEvent`, with the place in the words of a `track` call's properties."""
+    """Returns what a body means. Raises `BadEvent`, with the place as in the properties of a `track` call."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What the fast rules have in common. Each follows its counterpart in `parts`, and leaves to it what is in doubt.
+"""What the fast rules have in common. Each follows its counterpart in `parts`, and leaves doubtful cases to it.
 
 Fast rules read messages in which nothing has to be put right: ids and names are texts, properties are of the types
 that their event expects, nothing stands where something else should. Most messages are so, and cost a third then.
@@ -13,7 +13,7 @@ from services.ingest.domain.catalogue.properties import NOTHING
 from services.ingest.domain.values import money
 from shared.contracts.events import Body, CustomEvent, Item
 
-strip: Final = str.strip  # raises TypeError for what is no text
+strip: Final = str.strip  # raises TypeError for anything but a text
 
 # Each in the order in which they count: of what a sale comes to, and of what names a checkout.
 AMOUNTS: Final = ("total", "revenue", "value")
@@ -27,14 +27,14 @@ def custom(name: str, fields: Fields) -> Body | None:
 
 
 def beside(fields: Fields, held: Set[str]) -> Fields:
-    """Returns the properties that a typed event does not hold, and that say something."""
+    """Returns the properties that a typed event does not hold and that are not empty."""
     return {key: value for key, value in fields.items() if key not in held and value not in NOTHING}
 
 
 def total_of(
     fields: Fields, held: frozenset[str], items: tuple[Item, ...], code: str
 ) -> tuple[frozenset[str], int | None]:
-    """Returns the properties that are held, and what the sale comes to: to what its lines do, if nothing is given."""
+    """Returns the properties that are held, and the total of the sale; without one, the sum of its lines."""
     for name in AMOUNTS:
         if name in fields:
             return held if name == "total" else held - {"total"} | {name}, money.plain(fields[name], code)
@@ -95,7 +95,7 @@ def items_of(products: Any, code: str) -> tuple[Item, ...] | None:
 
 
 def sku_of(fields: Fields) -> str:
-    """Returns the stronger of a product's two names; the other one is kept beside. Empty if that one says nothing."""
+    """Returns the stronger of a product's two names; the other one is kept beside. Empty if that name is."""
     product_id = id_of(fields.get("product_id", ""))
     return id_of(fields["sku"]) if "sku" in fields else product_id
 

@@ -1,4 +1,4 @@
-"""A customer said how it was: `Feedback Submitted`. Its route is feedback's own, `POST /v1/feedback`."""
+"""A customer answered a survey: `Feedback Submitted`. Its route is feedback's own, `POST /v1/feedback`."""
 
 from decimal import Decimal
 from typing import Final, Literal
@@ -13,30 +13,30 @@ from services.ingest.domain.values.message import Scalar, text
 from shared.contracts.events import SURVEY_SCALES, FeedbackSubmitted
 
 
-class _Answer(msgspec.Struct, frozen=True, kw_only=True):
+class _Response(msgspec.Struct, frozen=True, kw_only=True):
     survey: Literal["nps", "csat"] = "nps"
     rating: Decimal | None = None
     text: Scalar = None
     order_id: Scalar = None
 
 
-def _rule(answer: _Answer, _: str) -> FeedbackSubmitted:
-    if answer.rating is None:
+def _rule(response: _Response, _: str) -> FeedbackSubmitted:
+    if response.rating is None:
         raise BadEvent(Reason.REQUIRED, "rating: required; send a whole number in properties.rating")
-    scale = SURVEY_SCALES[answer.survey]
-    rating = parts.whole(answer.rating, at="properties.rating", reason=Reason.RATING)
+    scale = SURVEY_SCALES[response.survey]
+    rating = parts.whole(response.rating, at="properties.rating", reason=Reason.RATING)
     if rating not in scale:
         raise BadEvent(
-            Reason.RATING, f"properties.rating: not on the {answer.survey} scale of {scale[0]} to {scale[-1]}"
+            Reason.RATING, f"properties.rating: not on the {response.survey} scale of {scale[0]} to {scale[-1]}"
         )
     return FeedbackSubmitted(
-        survey=answer.survey, rating=rating, text=text(answer.text), order_id=text(answer.order_id) or None
+        survey=response.survey, rating=rating, text=text(response.text), order_id=text(response.order_id) or None
     )
 
 
 ENTRY: Final = CatalogueEntry(
     body=FeedbackSubmitted,
     names=("feedback submitted",),
-    properties=Properties(_Answer, "survey", "rating", "text", "order_id"),
+    properties=Properties(_Response, "survey", "rating", "text", "order_id"),
     rule=_rule,
 )

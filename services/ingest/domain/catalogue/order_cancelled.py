@@ -1,4 +1,4 @@
-"""An order no longer stands: `Order Cancelled`, `POST /v1/cancellations`."""
+"""An order was cancelled: `Order Cancelled`, `POST /v1/cancellations`."""
 
 from typing import Final
 
@@ -15,7 +15,7 @@ def _rule(progress: Progress, _: str) -> OrderCancelled:
 
 
 class Cancellation(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An order no longer stands."""
+    """An order was cancelled."""
 
     order_id: str
     reason: str = ""

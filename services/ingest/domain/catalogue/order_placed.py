@@ -44,7 +44,7 @@ def _placed_at(value: Scalar) -> datetime | None:
     if moment is None:
         raise BadEvent(Reason.TIME, "properties.placed_at: not a time with a zone; send ISO 8601")
     if not is_plausible(moment):
-        raise BadEvent(Reason.TIME, f"properties.placed_at: {found[:40]!r} is no such time; send one {BOUNDS}")
+        raise BadEvent(Reason.TIME, f"properties.placed_at: {found[:40]!r} is not possible; send a time {BOUNDS}")
     return moment
 
 
@@ -67,7 +67,7 @@ def _fast_rule(_: str, fields: Fields) -> Body | None:
 
 
 class Order(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """An order was placed; sent again with other items or another total, the later one counts."""
+    """An order was placed; if it is sent again with other items or another total, the later one counts."""
 
     order_id: str
     currency: str

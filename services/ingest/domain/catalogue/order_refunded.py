@@ -1,4 +1,4 @@
-"""Money went back for an order: `Order Refunded`, `POST /v1/refunds`."""
+"""Money was refunded for an order: `Order Refunded`, `POST /v1/refunds`."""
 
 from decimal import Decimal
 from typing import Final
@@ -34,7 +34,7 @@ def _rule(refund: _Refund, message_id: str) -> OrderRefunded:
 
 
 class Refund(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """Money went back for an order."""
+    """Money was refunded for an order."""
 
     order_id: str
     refund_id: str

@@ -36,7 +36,7 @@ _PROPERTIES: Final = Properties(_Page, *_Page.__struct_fields__)
 
 
 def viewed(call: Message, properties: bytes, page: Fields, *, screen: bool) -> PageViewed:
-    """Returns the view that a call says; `page` is what its context says of the page that was open."""
+    """Returns the page view of a call; `page` is what its context says of the page that was open."""
     own, held = _PROPERTIES.read(properties)
     name, title = text(call.name), text(own.title) or short(page.get("title"))
     extra = {} if held else beside(message.decode_object(properties), _PROPERTIES.held)
@@ -67,7 +67,7 @@ _HELD: Final = frozenset(OpenPage.__struct_fields__)
 
 
 def fast_viewed(call: Sent, fields: Fields, page: OpenPage, *, screen: bool) -> PageViewed:
-    """Returns what `viewed` does, in a few steps. Whatever should be a text and is none raises `TypeError`."""
+    """Returns what `viewed` does, in a few steps. Anything else in place of a text raises `TypeError`."""
     extra = {} if _HELD.issuperset(fields) else fast.beside(fields, _HELD)
     title = fast.strip(fields.get("title", "")) or page.title
     if call.category is not None:

@@ -46,17 +46,17 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _KnownProduct(Product, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A product of which nothing else is said."""
+    """A product with no other properties."""
 
 
 class _KnownSale(Sale, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A sale of which nothing else is said, of its lines neither."""
+    """A sale with no other properties, nor have its lines any."""
 
     products: tuple[_KnownProduct, ...] | None = None
 
 
 def sale_of(*held: str | tuple[str, ...]) -> Properties[Sale]:
-    """Returns how the properties of a sale are read of which the typed event holds these."""
+    """Returns how the properties of a sale are read, if the typed event holds these."""
     return Properties(Sale, *held, known=_KnownSale)
 
 
@@ -87,7 +87,7 @@ def first_amount(code: str, **amounts: Decimal | None) -> int:
 
 
 def total_of(sale: Sale, items: tuple[Item, ...], code: str) -> int:
-    """Returns what a sale comes to: to what its lines do, if it does not say."""
+    """Returns the total of a sale; without one, the sum of its lines."""
     if sale.total is None and sale.revenue is None and sale.value is None:
         return sum(_line_total(item) for item in items)
     return first_amount(code, total=sale.total, revenue=sale.revenue, value=sale.value)

@@ -32,7 +32,7 @@ def _rule(product: Product, _: str) -> ProductViewed | None:
 
 
 def _not_held(viewed: ProductViewed) -> tuple[str, ...]:
-    """A price without a currency is a number, and stays among what was said beside."""
+    """Names the price if there is no currency: it is a mere number then, and is kept in `extra`."""
     return ("price",) if viewed.price_minor is None else ()
 
 

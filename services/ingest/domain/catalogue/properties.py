@@ -1,4 +1,4 @@
-"""Properties of an event, read as one type; and what is said in them beside what a typed event holds."""
+"""Properties of an event, read as one type, and those that a typed event does not hold."""
 
 from collections.abc import Mapping
 from typing import Any, Final, Generic, TypeVar
@@ -9,16 +9,17 @@ Held = tuple[tuple[str, ...], ...]  # names of properties; those in one tuple st
 
 _P = TypeVar("_P", bound=msgspec.Struct)
 
-NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})  # said of a property, these say no more than to leave it out
+# A property with one of these values says no more than an absent one.
+NOTHING: Final[tuple[Any, ...]] = (None, "", [], {})
 
 
 class Properties(Generic[_P]):
-    """How properties are read, and which of them a typed event holds: of some that stand for each other the first that
-    was said. Mostly nothing else is said, and then they need not be read a second time.
+    """How properties are read, and which of them a typed event holds: among alternatives, the first that is present.
+    Mostly nothing else is present, and then they need not be read a second time.
     """
 
     def __init__(self, read_as: type[_P], *held: str | tuple[str, ...], known: type[_P] | None = None) -> None:
-        """`known` is the same type without room for anything else, where that goes deeper than its own fields."""
+        """`known` is the same type, forbidding unknown fields, for a type whose nested types must forbid them too."""
         self.held: Held = tuple((one,) if isinstance(one, str) else one for one in held)
         only: Any = known or msgspec.defstruct("Known", [], bases=(read_as,), frozen=True, forbid_unknown_fields=True)
         self._read, self._read_known = msgspec.json.Decoder(read_as).decode, msgspec.json.Decoder(only).decode
@@ -27,28 +28,28 @@ class Properties(Generic[_P]):
         self._alternatives = tuple(names for names in self.held if len(names) > 1)
 
     def read(self, properties: bytes) -> tuple[_P, bool]:
-        """What they say, and whether the typed event holds all of it. Raises `msgspec.ValidationError`."""
+        """Returns the values, and whether the typed event holds all of them. Raises `msgspec.ValidationError`."""
         try:
-            said: _P = self._read_known(properties)
+            values: _P = self._read_known(properties)
         except msgspec.ValidationError:
             return self._read(properties), False
-        return said, not self._more_than_held(said)
+        return values, not self._more_than_held(values)
 
-    def _more_than_held(self, said: _P) -> bool:
+    def _more_than_held(self, values: _P) -> bool:
         for name in self._never_held:
-            if getattr(said, name) is not None:
+            if getattr(values, name) is not None:
                 return True
         for names in self._alternatives:
-            one_said = False
+            one_given = False
             for name in names:
-                if getattr(said, name) is not None:
-                    if one_said:
+                if getattr(values, name) is not None:
+                    if one_given:
                         return True
-                    one_said = True
+                    one_given = True
         return False
 
 
-def beside(said: Mapping[str, Any], held: Held) -> dict[str, Any]:
-    """The properties that a typed event does not hold, and that say something."""
-    names = {next((name for name in names if said.get(name) not in NOTHING), "") for names in held}
-    return {name: value for name, value in said.items() if name not in names and value not in NOTHING}
+def beside(fields: Mapping[str, Any], held: Held) -> dict[str, Any]:
+    """Returns the properties that a typed event does not hold and that are not empty."""
+    names = {next((name for name in names if fields.get(name) not in NOTHING), "") for names in held}
+    return {name: value for name, value in fields.items() if name not in names and value not in NOTHING}

@@ -1,4 +1,4 @@
-"""What a `track` call means: one of the catalogue's events, with all that was said beside it."""
+"""What a `track` call means: one of the catalogue's events, with all further properties as its `extra`."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from shared.contracts.events import Body, WithExtra
 def understood(name: str, properties: bytes, message_id: str) -> Body | None:
     """Returns the typed event that a `track` of this name is; None if it is a `CustomEvent`.
 
-    Raises `BadEvent` when it means to be typed and is not right.
+    Raises `BadEvent` if it should be a typed event and is invalid.
     """
     entry = BY_NAME.get(name.lower())
     if entry is None or entry.properties is None or entry.rule is None:
@@ -33,7 +33,7 @@ def understood(name: str, properties: bytes, message_id: str) -> Body | None:
 
 
 def _holds(entry: CatalogueEntry, body: WithExtra, read: Any) -> bool:
-    """Whether this typed event, too, holds all that its properties and lines say."""
+    """Returns whether this very event holds all its properties and those of its lines."""
     if any(getattr(read, name) is not None for name in entry.not_held(body)):
         return False
     if entry.has_items:

@@ -1,6 +1,6 @@
-"""What reading one payload by a definition may cost: an operator writes the expressions, and a stranger the payload.
+"""What reading one payload by a definition may cost: an operator writes the expressions, a stranger the payload.
 
-Without a bound an expression of 500 characters doubles what it makes with every few of them.
+Without a bound, an expression of 500 characters could double its result with every few of them.
 """
 
 from typing import Any, Final
@@ -16,16 +16,17 @@ SCALAR_SIZE: Final = 8  # characters, of a number and the like
 
 
 class Budget:
-    """The steps and the characters that are left for one payload. Its methods raise `BadEvent` once there are none.
+    """The steps and the characters that are left for one payload. Its methods raise `BadEvent` once none are left.
 
-    Sizes are those of the values written out. Of a value that was seen before the size is known, so that finding out
-    all sizes costs no more than reading each value once.
+    Sizes are those of the values written out. The size of a value that was seen before is known, so that finding all
+    sizes costs no more than reading each value once.
     """
 
     def __init__(self, *, steps: int = MAX_STEPS, size: int = MAX_SIZE) -> None:
         self._steps = steps
         self._size = size
-        self._known: dict[int, tuple[Any, int]] = {}  # by identity; the value is kept, so that its identity stays its
+        # By identity; the value is kept, so that its identity is not used again.
+        self._known: dict[int, tuple[Any, int]] = {}
 
     @classmethod
     def of_event(cls, properties: bytes) -> "Budget":
@@ -39,7 +40,7 @@ class Budget:
             raise BadEvent(Reason.MAPPING, "mapping: needs too many steps for this payload; simplify its expressions")
 
     def spend(self, value: Any) -> None:
-        """Takes off what a value adds to what is made."""
+        """Takes off the characters that a value adds to the result."""
         self._size -= self.size(value)
         if self._size < 0:
             raise _too_much()
@@ -49,8 +50,8 @@ class Budget:
         self.step(1 + self.size(value) // SIZE_OF_A_STEP)
 
     def size(self, value: Any) -> int:
-        """Returns how many characters a value has, written out. Raises `BadEvent` if those are more than ever allowed,
-        or if it is a value that JSON does not have.
+        """Returns how many characters a value has, written out. Raises `BadEvent` if they are too many, or if
+        JSON has no such value.
         """
         if isinstance(value, str):
             return 2 + len(value)

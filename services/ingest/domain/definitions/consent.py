@@ -1,4 +1,4 @@
-"""Consent as sources speak of it: what they are believed, and the words among traits that mean it."""
+"""Consent as sources speak of it: what they are believed, and the traits that mean consent."""
 
 from collections.abc import Mapping, Set
 from enum import StrEnum
@@ -20,7 +20,7 @@ WITHDRAWN: Final = frozenset(
 
 
 class MaySay(StrEnum):
-    """What an operator lets a public source say beside behaviour. It counts once it was confirmed."""
+    """What an operator lets a public source say beside behaviour. It counts once it is confirmed."""
 
     ADDRESSES = "addresses"
     CONSENT = "consent"
@@ -74,16 +74,16 @@ class Words:
         return bool(self._words)
 
     def among(self, traits: Mapping[str, Any]) -> bool:
-        """Whether any of these traits may speak of consent."""
+        """Returns whether any of these traits may speak of consent."""
         return any(_plain(name) in self._words for name in traits)
 
     def read(self, traits: Mapping[str, Any]) -> dict[str, bool]:
-        """What they say of consent, by what it is to; of two that disagree the withdrawal counts."""
+        """Returns what the traits say of consent, by channel and purpose. If two disagree, the withdrawal counts."""
         found: dict[str, bool] = {}
         for name, value in traits.items():
             word = self._words.get(_plain(name))
-            if word is not None and (said := _meant(value)) is not None:
-                found[word.to] = found.get(word.to, True) and said is not word.inverted
+            if word is not None and (granted := _granted(value)) is not None:
+                found[word.to] = found.get(word.to, True) and granted is not word.inverted
         return found
 
 
@@ -102,16 +102,16 @@ def _plain(text: str) -> str:
     return text.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def _meant(value: Any) -> bool | None:
-    """Yes, no, or nothing that could be told."""
+def _granted(value: Any) -> bool | None:
+    """Returns yes or no; None if the value is neither."""
     if not isinstance(value, bool | int | str):
         return None
-    said = _plain(str(value).strip())
-    return True if said in GIVEN else False if said in WITHDRAWN else None
+    text = _plain(str(value).strip())
+    return True if text in GIVEN else False if text in WITHDRAWN else None
 
 
 def checked(body: ConsentChanged) -> ConsentChanged:
-    """The body, if it can be kept; raises `BadEvent`, naming the field."""
+    """Returns the body, if it can be kept. Raises `BadEvent`, naming the field."""
     for name in ("channel", "purpose"):
         if not is_word(word := getattr(body, name)):
             raise BadEvent(Reason.CONSENT, f"{name}: {word[:60]!r}; send {WORD_RULE}")
@@ -121,10 +121,10 @@ def checked(body: ConsentChanged) -> ConsentChanged:
 
 
 def as_believed(body: Body, *, trusted: bool, may_say: Set[str], address: str) -> Body:
-    """What is handed on of an event that may speak of consent.
+    """Returns the part of an event that is believed, if it may speak of consent.
 
-    A server is believed. A public source says nothing of it, unless it may: then with the address at which the visitor
-    is to be asked, if it may name one.
+    A server is believed. A public source is not, unless it may speak of consent: then with the address at which the
+    visitor is to be asked, if it may name one.
     """
     if not isinstance(body, CustomerIdentified | ConsentChanged):
         return body
@@ -144,7 +144,7 @@ def as_believed(body: Body, *, trusted: bool, may_say: Set[str], address: str) -
 
 
 def is_believed(body: ConsentChanged, may_say: Set[str]) -> bool:
-    """Whether a public source is believed at once: when it withdraws, if it may speak of consent at all."""
+    """Returns whether a public source is believed at once: when it withdraws, if it may speak of consent at all."""
     return MaySay.CONSENT in may_say and not body.granted
 
 

@@ -29,7 +29,7 @@ _MAKING: Final = frozenset(
         "function_expression",
     }
 )
-# What the library raises beside its own errors, of expressions or values that it has not thought of.
+# What the library raises beside its own errors, for expressions or values that it does not expect.
 _LIBRARY: Final = (
     jmespath.exceptions.JMESPathError,
     ValueError,
@@ -48,7 +48,7 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no 
         self._budget = budget
 
     def visit(self, node: Any, *arguments: Any, **named: Any) -> Any:
-        """One step."""
+        """Visits a node, which is one step."""
         self._budget.step()
         found = super().visit(node, *arguments, **named)
         if node["type"] in _MAKING and isinstance(found, dict | list | str):
@@ -73,8 +73,8 @@ class _Interpreter(TreeInterpreter):  # type: ignore[misc] # the library has no 
         return self._functions.call_function(node["value"], arguments)
 
 
-def _member(name: str, said: Any, budget: Budget) -> Any:
-    found = said.get(name) if isinstance(said, dict) else None
+def _member(name: str, payload: Any, budget: Budget) -> Any:
+    found = payload.get(name) if isinstance(payload, dict) else None
     budget.spend(found)
     return found
 
@@ -84,23 +84,23 @@ def _literal(value: Any) -> Any:
 
 
 def finder(at: str, expression: str) -> Finder:
-    """A function that finds what an expression names, None where there is nothing.
+    """Returns a function that finds what an expression names; None if there is nothing.
 
-    Raises `BadDefinition`, naming `at`; the function raises `BadEvent` where the expression can't be applied, or once
-    its budget is spent. What is found counts as made.
+    Raises `BadDefinition`, naming `at`. The function raises `BadEvent` if the expression can't be applied, or once its
+    budget is spent. What it finds counts as made.
     """
     if len(expression) > MAX_EXPRESSION:
         raise BadDefinition(f"{at}: {len(expression)} characters; at most {MAX_EXPRESSION}")
-    if _NAME.fullmatch(expression):  # so it is with nearly every column of a file
+    if _NAME.fullmatch(expression):  # as nearly every column of a file is
         return partial(_member, expression)
     try:
         parsed = jmespath.compile(expression).parsed
     except _LIBRARY as error:
-        raise BadDefinition(f"{at}: {expression!r} is no JMESPath expression: {error}") from None
+        raise BadDefinition(f"{at}: {expression!r} is not a JMESPath expression: {error}") from None
 
-    def find(said: Any, budget: Budget) -> Any:
+    def find(payload: Any, budget: Budget) -> Any:
         try:
-            found = _Interpreter(budget).visit(parsed, said)
+            found = _Interpreter(budget).visit(parsed, payload)
             budget.spend(found)
         except _LIBRARY as error:
             text = f"{at}: {error}; change the source's mapping, or send what it expects"
@@ -111,7 +111,7 @@ def finder(at: str, expression: str) -> Finder:
 
 
 def names_in(expression: str) -> frozenset[str]:
-    """Every name that an expression has, wherever it stands in it; of one that is none, nothing."""
+    """Returns every name in an expression, wherever it stands; none if the expression is invalid."""
     if _NAME.fullmatch(expression):
         return frozenset({expression})
     try:

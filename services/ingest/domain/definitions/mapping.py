@@ -37,7 +37,7 @@ from shared.contracts import wire
 
 MAX_RULES: Final = 50
 MAX_FIELDS: Final = 200  # of a rule, nested ones among them
-MAX_TIME_LENGTH: Final = 100  # characters of a time; what reads it by a form tries many ways
+MAX_TIME_LENGTH: Final = 100  # characters of a time; a parser by format tries many readings
 MAX_MADE: Final = 2_500  # messages of one payload
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 TRUE: Final = frozenset({"true", "yes", "y", "1", "on", "t"})
@@ -47,7 +47,7 @@ Target = Literal["track", "identify", "page", "screen", "group", "alias"]
 
 
 class Cast(StrEnum):
-    """How a value is to be read."""
+    """How a value is read."""
 
     TEXT = "text"
     NUMBER = "number"
@@ -108,7 +108,7 @@ class Mapper:
         self._rules = [_maker(f"rules[{n}]", rule) for n, rule in enumerate(document.rules)]
 
     def apply(self, payload: Any) -> list[dict[str, Any]]:
-        """The messages that a payload makes; none if no rule applies. Raises `BadEvent`."""
+        """Returns the messages that a payload makes; none if no rule applies. Raises `BadEvent`."""
         budget = Budget()
         made = list(islice((message for make in self._rules for message in make(payload, budget)), MAX_MADE + 1))
         if len(made) > MAX_MADE:
@@ -117,7 +117,7 @@ class Mapper:
 
 
 def parse(document: bytes) -> Document:
-    """A mapping in its bytes; raises `BadDefinition`."""
+    """Returns a mapping in its bytes. Raises `BadDefinition`."""
     try:
         return msgspec.json.decode(document, type=Document)
     except msgspec.MsgspecError as error:
@@ -162,7 +162,7 @@ def _count(fields: Mapping[str, str | Field]) -> int:
 
 
 def fields_reader(at: str, fields: Mapping[str, str | Field]) -> Callable[[Any, Budget], dict[str, Any]]:
-    """Reads an object with these fields; what is absent is left out. Raises `BadDefinition`, naming `at`."""
+    """Returns a reader of objects with these fields; it leaves absent ones out. Raises `BadDefinition`, naming `at`."""
     readers = [
         (target.split("."), _reader(f"{at}.{target}", Field(from_=one) if isinstance(one, str) else one))
         for target, one in fields.items()
@@ -188,10 +188,10 @@ def fields_reader(at: str, fields: Mapping[str, str | Field]) -> Callable[[Any, 
 
 
 def _reader(at: str, field: Field) -> Reader:
-    said = [name for name, given in (("from", field.from_), ("each", field.each)) if given]
+    given = [name for name, text in (("from", field.from_), ("each", field.each)) if text]
     if field.value is not msgspec.UNSET:
-        said.append("value")
-    if len(said) != 1:
+        given.append("value")
+    if len(given) != 1:
         raise BadDefinition(f"{at}: give one of from, value and each")
     if field.value is not msgspec.UNSET:
         return lambda _, __: field.value
@@ -258,7 +258,7 @@ def _number(value: Any, at: str, field: Field) -> Decimal:
             raise InvalidOperation
         return number if field.places is None else number.quantize(Decimal(1).scaleb(-field.places), ROUND_HALF_EVEN)
     except InvalidOperation:
-        raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is no number") from None
+        raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is not a number") from None
 
 
 def _sum(value: Any, at: str, field: Field) -> Decimal:
@@ -270,9 +270,9 @@ def _sum(value: Any, at: str, field: Field) -> Decimal:
 
 
 def _boolean(value: Any, at: str) -> bool:
-    said = str(value).strip().lower()
-    if said in TRUE or said in FALSE:
-        return said in TRUE
+    text = str(value).strip().lower()
+    if text in TRUE or text in FALSE:
+        return text in TRUE
     raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is neither true nor false")
 
 
@@ -281,7 +281,7 @@ def _timer(at: str, field: Field) -> Convert:
         zone = ZoneInfo(field.zone)
     except (ZoneInfoNotFoundError, ValueError, OSError):  # a folder of zones, or a name that no file can have
         zone_name = field.zone[:MAX_TIME_LENGTH]
-        raise BadDefinition(f"{at}.zone: {zone_name!r} is no time zone; give one such as Europe/Berlin") from None
+        raise BadDefinition(f"{at}.zone: {zone_name!r} is not a time zone; give one such as Europe/Berlin") from None
     parse_time = _EPOCHS.get(field.format) or (_formatted(field.format) if field.format else _iso)
 
     def read(value: Any) -> str:
@@ -291,9 +291,9 @@ def _timer(at: str, field: Field) -> Convert:
                 raise ValueError
             moment = value if isinstance(value, datetime) else parse_time(text)
             return wire.iso(moment if moment.tzinfo is not None else moment.replace(tzinfo=zone))
-        except (ValueError, OverflowError, re.error):  # a form that names one thing twice makes no pattern
+        except (ValueError, OverflowError, re.error):  # a format that names one thing twice is not a pattern
             raise BadEvent(
-                Reason.TIME, f"{at}: {value!r} is no time of the form {field.format or 'ISO 8601'}"
+                Reason.TIME, f"{at}: {value!r} is not a time of the form {field.format or 'ISO 8601'}"
             ) from None
 
     return read

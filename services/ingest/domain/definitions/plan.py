@@ -1,8 +1,8 @@
 """Tracking plans: which events a source should send, with which properties, and what follows when it does not.
 
 A plan is a document: JSON Schemas by event name, each with a mode, and a mode for events that it does not name.
-*observe* counts, *warn* also keeps what was wrong, *enforce* also refuses the event. What a plan says of an event does
-not depend on any other event.
+*observe* counts, *warn* also keeps what was wrong, *enforce* also refuses the event. An event is judged by itself,
+whatever other events there are.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from services.ingest.domain.errors import BadDefinition
 
 MAX_EVENTS: Final = 500
 MAX_SCHEMA_BYTES: Final = 65_536
-MAX_VIOLATIONS: Final = 5  # told of one event
+MAX_VIOLATIONS: Final = 5  # reported of one event
 MAX_TEXT: Final = 300  # characters of one violation
 UNPLANNED: Final = "unplanned"
 
@@ -49,7 +49,7 @@ class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 class Violation(msgspec.Struct, frozen=True):
     """What was wrong with one event, and what follows from it.
 
-    `rule` names the first thing that was wrong without its value, so that violations of one kind can be counted.
+    `rule` names the first thing that was wrong, without its value, so that violations of one kind can be counted.
     """
 
     event: str
@@ -59,7 +59,7 @@ class Violation(msgspec.Struct, frozen=True):
 
 
 class Plan:
-    """A plan, compiled. An empty one has nothing to say."""
+    """A plan, compiled. An empty one finds no violations."""
 
     def __init__(self, document: Document | None, version: int = 0) -> None:
         """Raises `BadDefinition`, naming the place."""
@@ -72,20 +72,20 @@ class Plan:
         self._rules = {name: (one.mode, _validator(name, one.properties)) for name, one in events.items()}
 
     def judge(self, event: str, properties: bytes) -> Violation | None:
-        """What is wrong with an event; None if nothing is. `properties` is a JSON object."""
+        """Returns what is wrong with an event; None if nothing is. `properties` is a JSON object."""
         return self.judge_read(event, _decode(properties) if event in self._rules else {})
 
-    def judge_read(self, event: str, said: Mapping[str, Any]) -> Violation | None:
-        """`judge`, of properties that were read already."""
+    def judge_read(self, event: str, properties: Mapping[str, Any]) -> Violation | None:
+        """Does what `judge` does, with properties that are decoded already."""
         planned = self._rules.get(event)
         if planned is None:
             if self._unplanned is None:
                 return None
             return Violation(event, self._unplanned, UNPLANNED, f"event {event!r}: not in the plan")
         mode, validator = planned
-        if validator.is_valid(said):
+        if validator.is_valid(properties):
             return None
-        rule, text = _said(validator, said)
+        rule, text = _explained(validator, properties)
         return Violation(event, mode, rule, text)
 
     def __bool__(self) -> bool:
@@ -102,17 +102,17 @@ def _validator(event: str, schema: Mapping[str, Any]) -> jsonschema_rs.Validator
         # References to elsewhere are not followed: a plan says everything itself.
         return jsonschema_rs.Draft202012Validator(dict(schema), retriever=_no_reference)
     except (jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError, ValueError) as error:
-        raise BadDefinition(f"events.{event}.properties: no JSON Schema: {error}") from None
+        raise BadDefinition(f"events.{event}.properties: not a JSON Schema: {error}") from None
 
 
 def _no_reference(uri: str) -> Any:
     raise ValueError(f"{uri}: only references within the schema are followed")
 
 
-def _said(validator: jsonschema_rs.Validator, said: Any) -> tuple[str, str]:
+def _explained(validator: jsonschema_rs.Validator, properties: Any) -> tuple[str, str]:
     found: list[str] = []
     rule = ""
-    for error in validator.iter_errors(said):
+    for error in validator.iter_errors(properties):
         at = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in error.instance_path)
         found.append(f"properties{at}: {error.message}"[:MAX_TEXT])
         rule = rule or "/".join(map(str, error.schema_path))[:MAX_TEXT]

@@ -37,15 +37,15 @@ class Renaming:
         self._events = {name.lower(): (one.event, _compiled(name, one)) for name, one in events.items()}
 
     def apply(self, name: str, properties: bytes) -> tuple[str, bytes]:
-        """An event's name and properties in the words that are known here. Raises `BadEvent`."""
+        """Returns an event's name and properties as the catalogue names them. Raises `BadEvent`."""
         known = self._events.get(name.lower()) if self._events else None
         if known is None:
             return name, properties
         event, expressions = known
         if not expressions:
             return event, properties
-        said, budget = _decode(properties), Budget.of_event(properties)
-        return event, _encode(said | {target: find(said, budget) for target, find in expressions})
+        fields, budget = _decode(properties), Budget.of_event(properties)
+        return event, _encode(fields | {target: find(fields, budget) for target, find in expressions})
 
     def __bool__(self) -> bool:
         return bool(self._events)

@@ -2,7 +2,7 @@
 
     {"set": {"properties.currency": {"value": "EUR"}, "properties.total": "properties.amount"}, "remove": ["context"]}
 
-`set` has the fields of a mapping: where the new value is found in the payload, or what it is. All of them are read
+`set` has the fields of a mapping: each says where in the payload the new value is found, or what it is. All are read
 before any is set.
 """
 
@@ -31,15 +31,15 @@ class Repair:
     def __init__(self, document: bytes) -> None:
         """Raises `BadDefinition`, naming the place."""
         try:
-            said = msgspec.json.decode(document, type=Document)
+            definition = msgspec.json.decode(document, type=Document)
         except msgspec.MsgspecError as error:
             raise BadDefinition(str(error)) from None
         self.text = document.decode()
-        self._read = fields_reader("set", said.set)
-        self._remove = [name.split(".") for name in said.remove]
+        self._read = fields_reader("set", definition.set)
+        self._remove = [name.split(".") for name in definition.remove]
 
     def apply(self, raw: bytes) -> bytes:
-        """The payload, repaired; raises `BadEvent` for one that is no JSON object."""
+        """Returns the payload, repaired. Raises `BadEvent` if it is not a JSON object."""
         try:
             payload = _decode(raw)
         except (msgspec.MsgspecError, RecursionError) as error:

@@ -1,4 +1,4 @@
-"""What the properties of an event look like, as far as they were seen; and the schema that they would fit.
+"""What the properties of an event look like, as far as they were seen, and the schema that they fit.
 
 `merge` is commutative and associative, so samples may be gathered by any number of processes in any order.
 """
@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 MAX_PROPERTIES: Final = 100  # of one object; the first by name
-MAX_VALUES: Final = 12  # distinct texts; with more of them a property is no enumeration
+MAX_VALUES: Final = 12  # distinct texts; a property with more is not an enumeration
 MAX_VALUE: Final = 60  # characters of a text that may be one of few
 MAX_DEPTH: Final = 6
 ENOUGH: Final = 20  # samples, before few values mean that there are only few
@@ -39,7 +39,7 @@ NOTHING: Final = Shape()
 
 
 def shape_of(value: Any, depth: int = 0) -> Shape:
-    """The shape of one value."""
+    """Returns the shape of one value."""
     name = TYPES.get(type(value), "string")
     values: dict[str, int] | None = {}
     properties: dict[str, Shape] = {}
@@ -56,7 +56,7 @@ def shape_of(value: Any, depth: int = 0) -> Shape:
 
 
 def merge(one: Shape, other: Shape) -> Shape:
-    """What was seen by both."""
+    """Returns the union of what two shapes have seen."""
     if other is NOTHING:
         return one  # all that lies in it stays as it is: each of many elements touches only what it has itself
     if one is NOTHING:
@@ -74,7 +74,7 @@ def merge(one: Shape, other: Shape) -> Shape:
 
 
 def schema(shape: Shape) -> dict[str, Any]:
-    """The JSON Schema that everything seen fits: a proposal, for people to edit."""
+    """Returns a JSON Schema that everything seen fits: a proposal, for people to edit."""
     types = sorted(shape.types)
     if "integer" in types and "number" in types:
         types.remove("integer")

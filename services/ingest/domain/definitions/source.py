@@ -11,7 +11,7 @@ from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
 from shared.contracts.envelope import SourceKind
 
-MAX_GRACE: Final = timedelta(days=30)  # that an old key still works after a rotation
+MAX_GRACE: Final = timedelta(days=30)  # for which an old key still works after a rotation
 MAX_KEYS: Final = 2  # of a source that work at one time: the one in use, and the one that it is replaced by
 
 
@@ -20,7 +20,7 @@ TRACKING: Final = "tracking"  # the format of a source that sends as the trackin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What taking in an event needs to know of its source. `secret` is in the clear, and only in memory."""
+    """What judging an event needs to know of its source. `secret` is decrypted, in memory only."""
 
     id: UUID
     name: str
@@ -39,5 +39,5 @@ class Source:
     key_expires_at: datetime | None = None
 
     def allows(self, origin: str) -> bool:
-        """Whether a page at this origin may send. A request without one is no page's."""
+        """Returns whether a page at this origin may send. A request without an origin is not a page's."""
         return not origin or not self.allowed_origins or origin in self.allowed_origins

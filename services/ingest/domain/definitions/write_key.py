@@ -25,9 +25,9 @@ _decode_members: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 def without_write_keys(raw: bytes) -> bytes:
     """Returns JSON, or what should have been, without write keys: at any depth, and however it escapes them.
 
-    A member called `writeKey`, in capitals or with underscores as it may be, is left out of the outermost object, and
-    emptied elsewhere if it is a text; what looks like a key is cut out of every text. All else stays as it came.
-    Takes time linear in the size.
+    A member named `writeKey`, whatever its capitals and underscores, is left out of the outermost object, and emptied
+    elsewhere if it is a text. What looks like a key is cut out of every text. All else stays as it came. The time is
+    linear in the size.
     """
     return _KEY.sub(REMOVED, _STRING.sub(_Cut(), _without_outermost(raw)))
 
@@ -44,7 +44,7 @@ class _Cut:
         self._value_at = -1  # where the value of a member of that name begins
 
     def __call__(self, found: re.Match[bytes]) -> bytes:
-        """The string as it may be kept."""
+        """Returns the string as it may be kept."""
         names = found["names"]
         if names is None and found.start() == self._value_at:
             return b'""'
@@ -68,7 +68,7 @@ def _is_write_key(name: bytes) -> bool:
 
 
 def _plain(text: bytes) -> bytes:
-    """The text with those characters unescaped that a key is made of."""
+    """Returns the text with the characters of keys unescaped."""
     return _ESCAPE.sub(_unescaped, text) if b"\\" in text else text
 
 

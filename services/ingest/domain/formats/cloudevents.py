@@ -29,7 +29,7 @@ BATCH_MEDIA_TYPE: Final = "application/cloudevents-batch+json"
 SPECVERSION: Final = "1.0"
 OURS: Final = "rapport."
 
-# What anybody may say, by its name in any version; facts that only our own services know are not among them.
+# What any sender may say, by its name in any version. Facts that only our own services know are not among them.
 TYPES: Final[Mapping[str, type[Body]]] = {
     name: body for name, body in wire.BODIES.items() if body in FACTS and body not in (MessageSent, CustomEvent)
 }
@@ -70,7 +70,7 @@ class _Data(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Call(msgspec.Struct, frozen=True):
-    said: Message
+    message: Message
     traits: dict[str, Any]
     message_id: str
     context: RequestContext
@@ -83,7 +83,7 @@ _decode_object: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
 def understand(raw: bytes, context: RequestContext) -> Understood:
-    """What a CloudEvent means; raises `BadEvent`, or what msgspec raises."""
+    """Returns what a CloudEvent means. Raises `BadEvent`, or what msgspec raises."""
     if len(raw) > context.max_event_bytes:
         limit = context.max_event_bytes
         raise BadEvent(Reason.TOO_LARGE, f"event: {len(raw)} bytes; at most {limit}, send less in it")
@@ -102,10 +102,10 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
         name=name,
         body=body,
         message_id=call.message_id,
-        identities=identity.identities(call.said, call.traits, trusted=context.trusted),
+        identities=identity.identities(call.message, call.traits, trusted=context.trusted),
         properties=properties,
         timestamp=event.time,
-        context=context.around(b"").known,
+        context=context.event_context(b"").known,
         historical=None if event.historical is None else event.historical in (True, "true"),
         address=identity.email_in(call.traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(call.traits),
@@ -113,30 +113,30 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
 
 
 def message_id_of(source: str, event_id: str) -> str:
-    """CloudEvents are told apart by source and id together; here both become one id of bounded length."""
+    """Returns one id of bounded length for source and id, which together distinguish CloudEvents."""
     return hashlib.blake2b(f"{source}\n{event_id}".encode(), digest_size=24).hexdigest()
 
 
 def structured(attributes: Mapping[str, str], content_type: str, data: bytes) -> bytes:
-    """An event of the binary mode in the JSON format: its attributes (without `ce-`), and its data.
+    """Returns an event of the binary mode in the JSON format: its attributes (without `ce-`), and its data.
 
-    Raises `msgspec.DecodeError` for data that says to be JSON and is not: it could say attributes of its own.
+    Raises `msgspec.DecodeError` for data that is announced as JSON and is not: it could add attributes of its own.
     """
-    said: dict[str, Any] = {**attributes}
+    members: dict[str, Any] = {**attributes}
     if content_type:
-        said["datacontenttype"] = content_type
+        members["datacontenttype"] = content_type
     if not data:
-        return msgspec.json.encode(said)
+        return msgspec.json.encode(members)
     if is_json(content_type):
         try:
-            return msgspec.json.encode({**said, "data": _decode_raw(data)})
+            return msgspec.json.encode({**members, "data": _decode_raw(data)})
         except RecursionError:
             raise msgspec.DecodeError("nested too deeply") from None
-    return msgspec.json.encode({**said, "data_base64": base64.b64encode(data).decode()})
+    return msgspec.json.encode({**members, "data_base64": base64.b64encode(data).decode()})
 
 
 def is_json(content_type: str) -> bool:
-    """Whether data of this content type is JSON; without one it is (CloudEvents, section 3.1.1)."""
+    """Returns whether data of this content type is JSON; without one it is (CloudEvents, section 3.1.1)."""
     media = content_type.partition(";")[0].strip().lower()
     return not media or media.endswith(("/json", "+json"))
 
@@ -160,15 +160,15 @@ def _body(event: CloudEvent, data: bytes, call: _Call) -> tuple[str, Body, bytes
     name, properties = call.context.renaming.apply(event.type, data)
     typed = understood(name, properties, call.message_id)
     if typed is None:
-        said = _decode_object(properties)
+        fields = _decode_object(properties)
         typed = CustomEvent(
-            name=name, properties={key: value for key, value in said.items() if not _names_customer(key, value)}
+            name=name, properties={key: value for key, value in fields.items() if not _names_customer(key, value)}
         )
     return name, typed, properties
 
 
 def _names_customer(name: str, value: Any) -> bool:
-    """Whether a property says who the event is about; a `customer` that is a text, say, is a property as any other."""
+    """Returns whether a property says who the event is about. A `customer` that is a text is a plain property."""
     return name == "customer" and isinstance(value, dict)
 
 
@@ -185,10 +185,10 @@ def _ours(type_: str, data: bytes, call: _Call) -> Body:
 
 
 def _call(event: CloudEvent, data: bytes, context: RequestContext) -> _Call:
-    """Who the event is about, as a call of the tracking API would say it."""
-    said = _decode_data(data)
+    """Returns who the event is about, as a call of the tracking API would say it."""
+    fields = _decode_data(data)
     try:
-        customer = msgspec.convert(as_dict(said.customer), Customer)
+        customer = msgspec.convert(as_dict(fields.customer), Customer)
     except msgspec.ValidationError as error:
         raise BadEvent(Reason.MALFORMED, f"data.customer: {error}") from None
     namespace, _, value = (event.subject or "").partition(":")
@@ -197,7 +197,7 @@ def _call(event: CloudEvent, data: bytes, context: RequestContext) -> _Call:
         user_id=subject.get("user_id") or event.userid or customer.user_id,
         anonymous_id=subject.get("anonymous_id") or event.anonymousid or customer.anonymous_id,
         traits={
-            **as_dict(said.traits),
+            **as_dict(fields.traits),
             **{name: value for name in ("email", "phone") if (value := subject.get(name) or getattr(customer, name))},
             **({"country": customer.country} if customer.country else {}),
         },

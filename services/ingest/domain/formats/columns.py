@@ -20,7 +20,7 @@ _OF_EXPORTS: Final = frozenset(
 )
 _MADE: Final = frozenset({NUMBER, "rows"})  # names that rows have beside their columns
 _RULE: Final = re.compile(r"^rules\[(\d+)\]\.fields\.([\w.]+)")
-SIMILAR: Final = 0.6  # of two names, from 0 to 1: above it one may have been meant for the other
+SIMILAR: Final = 0.6  # of two names, from 0 to 1: above it one may be a misspelling of the other
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class Column:
 
 @lru_cache
 def columns_of(preset: str) -> tuple[Column, ...]:
-    """The columns of a preset, in the order in which it has them."""
+    """Returns the columns of a preset, in the order in which it has them."""
     document = PRESETS[preset]
     if document is None:
         return tuple(Column(one, one, "as it is") for one in Message.__struct_encode_fields__)
@@ -55,9 +55,9 @@ def _columns_of(rule: Rule) -> Iterator[Column]:
 
 
 def unknown(options: Options, found: Iterable[str]) -> str:
-    """Returns what is wrong with a file's columns, in words that tell what to do; empty if nothing is.
+    """Returns what is wrong with a file's columns and what to do about it; empty if nothing is wrong.
 
-    A mapping says itself which columns it wants: only a preset's are judged.
+    A mapping names the columns that it reads, so only the columns of a preset are judged.
     """
     if not options.preset:
         return ""
@@ -66,15 +66,15 @@ def unknown(options: Options, found: Iterable[str]) -> str:
     strange = [name for name in dict.fromkeys(found) if name not in passed]
     if not strange:
         return ""
-    told = ", ".join(_told(name, known) for name in strange)
+    listed = ", ".join(_with_nearest(name, known) for name in strange)
     return (
-        f"the preset {options.preset} does not know {told}. It reads {', '.join(known)}. Rename what is misnamed, "
+        f"the preset {options.preset} does not know {listed}. It reads {', '.join(known)}. Rename what is misnamed, "
         f"write a mapping, or pass over them: --ignore-columns '{','.join(strange)}' (ignore_columns over HTTP)"
     )
 
 
 def notes(options: Options, found: Iterable[str]) -> list[str]:
-    """Returns what a mapping and a file's columns have not in common, in sentences; no reason to refuse it."""
+    """Returns sentences on how a mapping and a file's columns differ. They are no reason to refuse the file."""
     if options.mapping is None:
         return []
     there = list(dict.fromkeys(found))
@@ -83,7 +83,7 @@ def notes(options: Options, found: Iterable[str]) -> list[str]:
     missing = sorted(name for name in plain if names_in(name) == {name} and name not in there and name not in _MADE)
     unread = [name for name in there if name not in read]
     return [
-        *(f"the mapping reads {_told(name, there)}, which the file does not have" for name in missing),
+        *(f"the mapping reads {_with_nearest(name, there)}, which the file does not have" for name in missing),
         *([f"the mapping does not read {', '.join(f'`{name}`' for name in unread)}"] if unread else []),
     ]
 
@@ -105,7 +105,7 @@ def _names_of(fields: Mapping[str, str | Field]) -> Iterator[str]:
             yield from (*names_in(field.from_), *names_in(field.each), *_names_of(field.fields))
 
 
-def _told(name: str, known: list[str]) -> str:
+def _with_nearest(name: str, known: list[str]) -> str:
     plain = {_plain(one): one for one in reversed(known)}
     near = difflib.get_close_matches(_plain(name), plain, n=1, cutoff=SIMILAR)
     return f"`{name}` (known: {plain[near[0]]})" if near else f"`{name}`"
@@ -116,7 +116,7 @@ def _plain(name: str) -> str:
 
 
 def named(text: str, document: Document | None) -> str:
-    """The reason for which a row was refused, with the columns before it that it is about, as the file calls them."""
+    """Returns the reason why a row was refused, after the columns that it is about, by their names in the file."""
     if document is None:
         return text
     found = _RULE.match(text)

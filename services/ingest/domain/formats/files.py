@@ -1,4 +1,4 @@
-"""Files of customers, orders and events: how one is to be read, and the mappings that most need.
+"""Files of customers, orders and events: how a file is read, and the mappings that most files need.
 
 A row is an object of its columns. With `group`, rows that follow each other and are equal in those columns are one
 payload: the first row's columns, and all of them in `rows`. So the lines of a receipt become one order.
@@ -33,9 +33,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """How a file is to be imported.
 
     `preset` names one of PRESETS, where there is no `mapping`. `columns` names those of a CSV file whose first line
-    does not, and `skip` passes over lines before it. A preset takes no column that it does not know, unless
-    `ignore_columns` names it. `historical` facts update state and send nothing. A dry run
-    says what would become of each row, and publishes nothing.
+    does not, and `skip` passes over lines before it. A preset refuses a column that it does not know, unless
+    `ignore_columns` names it. `historical` facts update state and send nothing. A dry run reports what would become of
+    each row, and publishes nothing.
     """
 
     format: FileFormat
@@ -51,7 +51,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     ignore_columns: tuple[str, ...] = ()
 
     def document(self) -> Document | None:
-        """The mapping as it is written; None for rows that are messages of the tracking API. Raises `BadDefinition`."""
+        """Returns the mapping as written; None if rows are messages of the tracking API. Raises `BadDefinition`."""
         if (self.mapping is None) == (not self.preset):
             raise BadDefinition(f"mapping: give one, or a preset: {', '.join(PRESETS)}")
         if self.mapping is not None:
@@ -62,17 +62,17 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return None if preset is None else mapping.parse(msgspec.json.encode(preset))
 
     def mapper(self) -> Mapper | None:
-        """The mapping, compiled; None for rows that are messages of the tracking API. Raises `BadDefinition`."""
+        """Returns the mapping, compiled; None if rows are messages of the tracking API. Raises `BadDefinition`."""
         document = self.document()
         return None if document is None else Mapper(document)
 
     def fingerprint(self) -> bytes:
-        """Equal if and only if two imports would make the same of a file.
+        """Returns a digest that is equal if and only if two imports would make the same of a file.
 
-        To pass over a column changes nothing of that, and imports from before that could be said keep their ids.
+        Ignored columns change nothing of that, and imports that are older than that option keep their ids.
         """
-        said = msgspec.json.encode(msgspec.structs.replace(self, ignore_columns=()), order="deterministic")
-        return hashlib.sha256(said.removesuffix(_NONE_IGNORED) + b"}").digest()
+        encoded = msgspec.json.encode(msgspec.structs.replace(self, ignore_columns=()), order="deterministic")
+        return hashlib.sha256(encoded.removesuffix(_NONE_IGNORED) + b"}").digest()
 
 
 _NONE_IGNORED: Final = b',"ignore_columns":[]}'

@@ -34,16 +34,16 @@ _decode_named: Final = msgspec.json.Decoder(_Named).decode
 
 
 def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> Event:
-    """A record as the consumer runtime handles it. Never raises: what is wrong with it is for its handler to say.
+    """Returns a record as the consumer runtime handles it. Never raises: its handler says what is wrong with it.
 
-    The event's source is the name that the record gives; whether there is such a source is for the handler to say, too.
+    The event's source is the name that the record gives. The handler also says whether there is such a source.
     """
     # Kafka allows a header without a value: it says nothing.
-    said = {name: raw.decode(errors="replace") for name, raw in headers if raw is not None}
-    content_type = said.get("content-type", "")
+    texts = {name: raw.decode(errors="replace") for name, raw in headers if raw is not None}
+    content_type = texts.get("content-type", "")
     raw = value or b""
     if not content_type.lower().startswith(cloudevents.MEDIA_TYPE):
-        attributes = {name.removeprefix("ce_"): text for name, text in said.items() if name.startswith("ce_")}
+        attributes = {name.removeprefix("ce_"): text for name, text in texts.items() if name.startswith("ce_")}
         if attributes:
             raw = _structured(attributes, content_type, raw)
     try:
@@ -57,7 +57,7 @@ def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> 
         occurred_at=_EPOCH,
         received_at=_EPOCH,
         body=Inbound(ce_source=named.source, raw=raw),
-        traceparent=said.get("traceparent"),
+        traceparent=texts.get("traceparent"),
     )
 
 
@@ -66,6 +66,6 @@ def _structured(attributes: dict[str, str], content_type: str, data: bytes) -> b
         made = cloudevents.structured(attributes, content_type, data)
         msgspec.json.decode(made)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        # Data that is no JSON: kept as it is, so that the refusal shows it.
+        # Data that is not JSON: kept as it is, so that the refusal shows it.
         return cloudevents.structured(attributes, "application/octet-stream", data)
     return made

@@ -9,26 +9,26 @@ _OWN: Final = frozenset({"writeKey", "event", "userId", "anonymousId", "messageI
 
 
 def message(parameters: Iterable[tuple[str, str]], *, referrer: str) -> dict[str, Any]:
-    """The message that an image's address says; without an `event` it is a page view of the page that shows it."""
-    said = dict(parameters)
-    properties = {name: value for name, value in said.items() if name not in _OWN}
-    made: dict[str, Any] = {name: said[name] for name in sorted(_OWN - {"writeKey", "event"}) if said.get(name)}
-    event = said.get("event", PAGE)
+    """Returns the message in an image's address; without an `event`, a view of the page that shows the image."""
+    values = dict(parameters)
+    properties = {name: value for name, value in values.items() if name not in _OWN}
+    made: dict[str, Any] = {name: values[name] for name in sorted(_OWN - {"writeKey", "event"}) if values.get(name)}
+    event = values.get("event", PAGE)
     if event != PAGE:
         return {**made, "type": "track", "event": event, "properties": properties, "context": _page(referrer)}
     return {**made, "type": "page", "properties": {"url": referrer, **properties}}
 
 
 def page_origin(*, origin: str, referrer: str) -> str:
-    """The origin of the page that shows the image, as its browser tells it; empty if it does not.
+    """Returns the origin of the page that shows the image, as the browser names it; empty if it does not.
 
-    Images are asked for without `Origin`: their page's stands in the referrer.
+    Browsers request images without `Origin`; the page's origin stands in the referrer.
     """
     if origin:
         return origin
     try:
         page = urlsplit(referrer)
-    except ValueError:  # no address at all
+    except ValueError:  # not an address
         return ""
     return f"{page.scheme}://{page.netloc}".lower() if page.scheme in ("http", "https") and page.netloc else ""
 

@@ -1,4 +1,4 @@
-"""A message of the tracking API as its sender means it: what kind of call it is, and what that says."""
+"""A message of the tracking API as its sender means it: which kind of call it is, and what it says."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -11,7 +11,8 @@ from services.ingest.domain.catalogue.understanding import understood
 from services.ingest.domain.definitions.consent import MaySay, Words
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.request.context import RequestContext
-from services.ingest.domain.values import identity, message, phone
+from services.ingest.domain.values import identity, phone
+from services.ingest.domain.values import message as messages
 from services.ingest.domain.values.message import Consent, Context, Message, as_dict, text
 from shared.contracts import context as contract
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent
@@ -21,11 +22,11 @@ MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
 
 
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
-    """One event as it is meant, before it is judged. `name` and `properties` are what a tracking plan speaks of.
+    """One event as it is understood, before it is judged. A tracking plan judges `name` and `properties`.
 
-    `merges`: all whom it names are meant to be one customer. `address` is the mail address that it gives, in its normal
-    form, of a source that may say addresses. `unread_phone`: it gives a telephone number that should link the customer,
-    and can't be read.
+    `merges`: the sender says that all whom the event names are one customer. `address` is the mail address that it
+    gives, in its normal form, if the source may say addresses. `unread_phone`: it gives a telephone number that should
+    link the customer, and can't be read.
     """
 
     name: str
@@ -45,7 +46,7 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
 class Call(msgspec.Struct, frozen=True):
     """A message with what its surroundings add. `traits` are the customer's, in their normal form."""
 
-    said: Message
+    message: Message
     context: Context
     traits: dict[str, Any]
     message_id: str
@@ -53,16 +54,16 @@ class Call(msgspec.Struct, frozen=True):
 
 
 def understand(raw: bytes, request_context: RequestContext) -> Understood:
-    """What these bytes mean; raises `BadEvent`, or what msgspec and arithmetic raise."""
-    said = message.parse(raw)
-    kind = request_context.type or said.type or ""
+    """Returns what these bytes mean. Raises `BadEvent`, or what msgspec and arithmetic raise."""
+    message = messages.parse(raw)
+    kind = request_context.type or message.type or ""
     rule = RULES.get(kind)
     if rule is None:
         raise BadEvent(Reason.TYPE, f"type: must be one of {', '.join(RULES)}")
-    around = request_context.around(bytes(said.context))
-    context = around.said
-    traits = identity.of_customer(said, context, of_group=kind == "group", source_country=request_context.country)
-    call = Call(said, context, traits, _message_id(said, request_context), request_context)
+    event_context = request_context.event_context(bytes(message.context))
+    context = event_context.sent
+    traits = identity.of_customer(message, context, of_group=kind == "group", source_country=request_context.country)
+    call = Call(message, context, traits, _message_id(message, request_context), request_context)
     name, body, properties = rule(call)
     return Understood(
         name=name,
@@ -70,9 +71,9 @@ def understand(raw: bytes, request_context: RequestContext) -> Understood:
         message_id=call.message_id,
         identities=_identities(call, kind),
         properties=properties,
-        timestamp=said.timestamp,
-        sent_at=said.sent_at,
-        context=around.known,
+        timestamp=message.timestamp,
+        sent_at=message.sent_at,
+        context=event_context.known,
         historical=None if context.historical is None else context.historical is True,
         merges=kind == "alias",
         address=identity.email_in(traits) or "" if request_context.may_say else "",
@@ -80,25 +81,25 @@ def understand(raw: bytes, request_context: RequestContext) -> Understood:
     )
 
 
-def _message_id(said: Message, request_context: RequestContext) -> str:
-    found = text(said.message_id)
+def _message_id(message: Message, request_context: RequestContext) -> str:
+    found = text(message.message_id)
     if len(found) > MAX_MESSAGE_ID_LENGTH:
         raise BadEvent(Reason.MESSAGE_ID, f"messageId: longer than {MAX_MESSAGE_ID_LENGTH} characters")
     return found or request_context.new_message_id()
 
 
-# What each kind of call says: its name, its typed event, and the properties that a plan judges
+# For each kind of call: its name, its typed event, and the properties that a plan judges
 
 Rule = Callable[[Call], tuple[str, Body, bytes]]
 
 
 def _track(call: Call) -> tuple[str, Body, bytes]:
-    name = text(call.said.event)
+    name = text(call.message.event)
     if not name:
         raise BadEvent(Reason.REQUIRED, "event: required; send the name of what happened")
-    name, properties = call.request_context.renaming.apply(name, message.properties(call.said))
+    name, properties = call.request_context.renaming.apply(name, messages.properties(call.message))
     typed = understood(name, properties, call.message_id)
-    body = CustomEvent(name=name, properties=message.decode_object(properties)) if typed is None else typed
+    body = CustomEvent(name=name, properties=messages.decode_object(properties)) if typed is None else typed
     return name, body, properties
 
 
@@ -118,25 +119,25 @@ def believed_words(request_context: RequestContext) -> Words | None:
 
 
 def _viewed(call: Call, *, screen: bool = False) -> tuple[str, Body, bytes]:
-    properties = message.properties(call.said)
+    properties = messages.properties(call.message)
     return (
         page_viewed.NAME,
-        page_viewed.viewed(call.said, properties, as_dict(call.context.page), screen=screen),
+        page_viewed.viewed(call.message, properties, as_dict(call.context.page), screen=screen),
         properties,
     )
 
 
 def _group(call: Call) -> tuple[str, Body, bytes]:
-    group_id = text(call.said.group_id)
+    group_id = text(call.message.group_id)
     if not group_id:
         raise BadEvent(Reason.REQUIRED, "groupId: required; send the group's own id")
-    traits = as_dict(call.said.traits)
+    traits = as_dict(call.message.traits)
     body = CustomEvent(name="Group Identified", properties={"group_id": group_id, "traits": traits})
     return "Group", body, _judged_traits(call)
 
 
 def _judged_traits(call: Call) -> bytes:
-    return message.traits(call.said) if call.request_context.plan else b"{}"
+    return messages.traits(call.message) if call.request_context.plan else b"{}"
 
 
 def _alias(_: Call) -> tuple[str, Body, bytes]:
@@ -166,10 +167,10 @@ def _consent(context: Context) -> dict[str, bool]:
 
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     if kind != "alias":
-        return identity.identities(call.said, call.traits, trusted=call.request_context.trusted)
-    # The old name of a customer is the one they had before they were known, or a former user id: profile finds out.
-    old = identity.named(Namespace.ANONYMOUS_ID, call.said.previous_id, at="previousId")
-    new = identity.named(Namespace.USER_ID, call.said.user_id, at="userId")
+        return identity.identities(call.message, call.traits, trusted=call.request_context.trusted)
+    # The old name is the customer's from before they were known, or a former user id: profile finds out which.
+    old = identity.named(Namespace.ANONYMOUS_ID, call.message.previous_id, at="previousId")
+    new = identity.named(Namespace.USER_ID, call.message.user_id, at="userId")
     if old is None or new is None:
         raise BadEvent(Reason.IDENTITY, "identity: alias needs a userId and a previousId, and neither may mean nobody")
     return new, old

@@ -19,7 +19,7 @@ from services.ingest.domain.values import identity, phone
 from services.ingest.domain.values.message import Context, Message, decode_object
 from shared.contracts.events import CustomEvent
 
-# Texts that must say something: an empty one would be taken for one that was left out.
+# Texts that must not be empty: an empty one would be taken for one that was left out.
 _REQUIRED: Final = {
     path: [field.name for field in msgspec.structs.fields(route.body) if field.required and field.type is str]
     for path, route in TYPED_ROUTES.items()
@@ -33,10 +33,12 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
     fact = _read(path, raw)
     message_id = _message_id(path, fact, idempotency_key)
     customer = fact.customer
-    around = {name: value for name in ("email", "phone", "country") if (value := getattr(customer, name))}
+    contact_points = {name: value for name in ("email", "phone", "country") if (value := getattr(customer, name))}
     own = getattr(fact, "traits", None)
     message = Message(user_id=customer.user_id, anonymous_id=customer.anonymous_id, traits=own)
-    traits = identity.of_customer(message, Context(traits=around), of_group=False, source_country=context.country)
+    traits = identity.of_customer(
+        message, Context(traits=contact_points), of_group=False, source_country=context.country
+    )
 
     def track(name: str, properties: Fields) -> Meaning:
         name, raw_properties = context.renaming.apply(name, _encode(properties))
@@ -53,7 +55,7 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
         identities=identity.identities(message, traits, trusted=context.trusted),
         properties=_encode(meaning.properties),
         timestamp=fact.occurred_at,
-        context=context.around(b"").known,
+        context=context.event_context(b"").known,
         historical=fact.historical,
         address=identity.email_in(traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(traits),
@@ -75,7 +77,7 @@ def _read(path: str, raw: bytes) -> Fact:
 
 
 def fingerprint(path: str, raw: bytes) -> bytes:
-    """Returns a digest of what a body says, however it is spaced and in whichever order; raises what msgspec raises."""
+    """Returns a digest of a body, whatever its spacing and the order of its members. Raises what msgspec raises."""
     return hashlib.blake2b(_encode(_decoders[path](raw)), digest_size=16).digest()
 
 
@@ -83,18 +85,18 @@ def _message_id(path: str, fact: Fact, idempotency_key: str) -> str:
     """Returns an id that is the same for the same request, however often it is sent."""
     key = TYPED_ROUTES[path].key
     if idempotency_key:
-        told_by = idempotency_key.encode()
+        distinguished_by = idempotency_key.encode()
     elif key == "content" or (key == "moment" and fact.occurred_at):
-        told_by = _encode(fact)
+        distinguished_by = _encode(fact)
     elif key == "moment":
         raise BadEvent(Reason.REQUIRED, "occurred_at: required where there is no Idempotency-Key header; send either")
     else:
         raise BadEvent(Reason.REQUIRED, "Idempotency-Key: this header is required; send one for each fact")
-    return f"{path}/{hashlib.blake2b(told_by, digest_size=20).hexdigest()}"
+    return f"{path}/{hashlib.blake2b(distinguished_by, digest_size=20).hexdigest()}"
 
 
 def _named(text: str) -> str:
-    """What msgspec says of a place, with the place as people write it."""
+    """Returns an error of msgspec with its place as people write it."""
     return text.replace("`$.", "`").replace("`$`", "the body")
 
 
@@ -115,7 +117,7 @@ _PLACES: Final = (
 
 
 def placed(path: str, text: str) -> str:
-    """Returns what is wrong with an event in the words of the typed body that it came from."""
+    """Returns a refusal's text with the field names of the typed body that the event came from."""
     has_properties = "properties" in TYPED_ROUTES[path].body.__struct_fields__
     for theirs, ours in _PLACES:
         if not (has_properties and theirs.startswith("properties.")):

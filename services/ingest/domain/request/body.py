@@ -1,7 +1,7 @@
 """A request's body: bounded while it streams in, unpacked if it is gzip, and cut into events.
 
-Content types, encodings and lengths announced by SDKs are not to be believed: browsers send JSON as text, proxies
-unpack bodies and leave the header. What counts is what the bytes are.
+The content types, encodings and lengths that SDKs announce are not believed: browsers send JSON as text, proxies
+unpack bodies and leave the header. Only the bytes count.
 """
 
 import re
@@ -20,7 +20,7 @@ MAX_EVENT_BYTES: Final = 32_768
 
 GZIP_MAGIC: Final = b"\x1f\x8b"  # RFC 1952, section 2.3.1; no JSON text begins like this
 _SLICE_BYTES: Final = 4_096  # of packed bytes, unpacked at a time
-_GZIP_WINDOW_BITS: Final = 31  # zlib's way to say: with a gzip header
+_GZIP_WINDOW_BITS: Final = 31  # with these zlib expects a gzip header
 
 
 class BodyReader:
@@ -50,13 +50,13 @@ class BodyReader:
                 self._unpack(packed)
 
     def finish(self) -> bytes:
-        """The whole body; raises `BadRequest` if its gzip ends too early."""
+        """Returns the whole body. Raises `BadRequest` if its gzip ends too early."""
         if self._gzip is not None and not self._gzip.eof:
             raise BadRequest("invalid_gzip", "body: the gzip stream is cut off; send it again")
         return bytes(self._body)
 
     def _unpack(self, packed: bytes) -> None:
-        # In slices: what is behind the end of one of many short streams is copied, each time.
+        # In slices: the bytes after the end of one of many short streams are copied each time.
         for at in range(0, len(packed), _SLICE_BYTES):
             self._unpack_slice(packed[at : at + _SLICE_BYTES])
 
@@ -104,10 +104,10 @@ _HALVES: Final = re.compile(
 
 
 def parse(body: bytes) -> tuple[Envelope, bytes]:
-    """The envelope of a body, and the body as it was understood; raises `BadRequest` if it is not JSON.
+    """Returns the envelope of a body, and the body as it was read. Raises `BadRequest` if it is not JSON.
 
-    JavaScript cuts texts in the middle of emoji and sends the halves: they become U+FFFD. Python writes numbers that
-    are none: they become null. Otherwise one such value would cost a whole batch.
+    JavaScript cuts texts in the middle of emoji and sends the halves: they become U+FFFD. Python writes `NaN` and the
+    like: they become null. Otherwise one such value would cost a whole batch.
     """
     try:
         try:
@@ -133,8 +133,8 @@ def _repaired(token: re.Match[bytes]) -> bytes:
 
 
 def context_of(envelope: Envelope) -> Context:
-    """The context that all events of a batch share; raises `BadRequest` if it is none, `NotKeepable` if it can't be
-    kept.
+    """Returns the context that all events of a batch share. Raises `BadRequest` if it is invalid, `NotKeepable` if it
+    can't be kept.
     """
     raw = bytes(envelope.context)
     if raw:
@@ -146,7 +146,7 @@ def context_of(envelope: Envelope) -> Context:
 
 
 def events_of(envelope: Envelope) -> list[bytes]:
-    """The events of a batch, uncut; raises `BadRequest` if there is no batch, or too much of it."""
+    """Returns the events of a batch, undecoded. Raises `BadRequest` if there is no batch, or too many events in it."""
     if envelope.batch is None:
         raise BadRequest("invalid_batch", 'batch: required; send {"batch": [{"type": …}, …]}')
     if len(envelope.batch) > MAX_BATCH_EVENTS:
@@ -155,7 +155,7 @@ def events_of(envelope: Envelope) -> list[bytes]:
 
 
 def single(body: bytes) -> bytes:
-    """The one event that a body is; raises `BadRequest` if it is too large, as its sender can be told at once."""
+    """Returns the one event that a body is. Raises `BadRequest` if it is too large: its sender learns that at once."""
     if len(body) > MAX_EVENT_BYTES:
         raise BadRequest("too_large", f"body: {len(body)} bytes; at most {MAX_EVENT_BYTES} in one event")
     return body

@@ -12,7 +12,7 @@ class Route(Enum):
     """Where a request's events go."""
 
     BROKER = auto()
-    PROBE = auto()  # to the broker, for all the others to learn from
+    PROBE = auto()  # to the broker, on behalf of all the others
     SPOOL = auto()
 
 
@@ -25,7 +25,7 @@ class Breaker:
     probing: bool = False
 
     def route(self, now: datetime) -> Route:
-        """Where the events of a request go that comes now; the caller of a `PROBE` says how it ended."""
+        """Returns where the events of a request that comes now go. The caller reports how a `PROBE` ended."""
         if self.open_since is None:
             return Route.BROKER
         if self.probing or (self.probe_after is not None and now < self.probe_after):
@@ -34,13 +34,13 @@ class Breaker:
         return Route.PROBE
 
     def succeeded(self, route: Route) -> None:
-        """The broker acknowledged. A straggler of before it opened closes nothing: only the probe does."""
+        """Notes that the broker acknowledged. Only the probe closes the breaker, no straggler from before it opened."""
         if route is Route.PROBE:
             self.open_since = self.probe_after = None
             self.probing = False
 
     def failed(self, route: Route, now: datetime) -> None:
-        """The broker did not acknowledge in time."""
+        """Notes that the broker did not acknowledge in time."""
         if route is Route.PROBE:
             self.probing = False
         self.open_since = self.open_since or now

@@ -22,19 +22,19 @@ REMEMBERED_CONTEXTS: Final = 1_024  # of all requests; with MAX_REMEMBERED_BYTES
 MAX_REMEMBERED_BYTES: Final = 1_024  # of one context
 
 
-class Around(msgspec.Struct, frozen=True):
-    """The surroundings of an event: as they were said, as the bus carries them, and these as they are written."""
+class EventContext(msgspec.Struct, frozen=True):
+    """The context of an event: as its sender sent it, as the bus carries it, and that as it is written."""
 
-    said: message.Context
+    sent: message.Context
     known: Context | None
     written: msgspec.Raw | None
 
 
 class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
-    """What holds for every event of one request. `type` is set where the address says it.
+    """What holds for every event of one request. `type` is set if the address names it.
 
-    `address` and `user_agent` are those of the connection: a browser's own, where the source is a public one. `country`
-    is the source's own, by which national telephone numbers are read whose customer says none.
+    `address` and `user_agent` are those of the connection: a browser's own, if the source is public. `country` is the
+    source's own: by it the national telephone numbers of customers without a country are read.
     """
 
     source_id: UUID
@@ -56,7 +56,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     consent_words: Words = NO_WORDS
     country: str | None = None
     locate: Locate = nowhere
-    _around: dict[bytes, Around] = {}
+    _event_contexts: dict[bytes, EventContext] = {}
 
     @property
     def trusted(self) -> bool:
@@ -65,31 +65,31 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def source_name(self) -> str:
-        """The source's id, as events say it."""
+        """The source's id, as events carry it."""
         return str(self.source_id)
 
     @property
     def event_id(self) -> Callable[[str], QuickUUID]:
-        """What gives a message of this source its event's id."""
+        """The function that makes an event's id of the id of a message of this source."""
         return event_ids(self.source_id)
 
-    def around(self, raw: bytes) -> Around:
-        """What an event's context says, with the batch's own around it; raises what msgspec raises.
+    def event_context(self, raw: bytes) -> EventContext:
+        """Returns the context of an event, merged into that of its batch. Raises what msgspec raises.
 
         The events of a request mostly share one context: each is read once.
         """
-        known = self._around.get(raw)
+        known = self._event_contexts.get(raw)
         if known is None:
             alone = self.context is message.NO_CONTEXT and len(raw) <= MAX_REMEMBERED_BYTES
-            look = _remembered if alone else _around
-            known = self._around[raw] = look(self.context, raw, self.address, self.user_agent, self.locate)
+            look = _remembered if alone else _read
+            known = self._event_contexts[raw] = look(self.context, raw, self.address, self.user_agent, self.locate)
         return known
 
 
-def _around(batch: message.Context, raw: bytes, address: str, user_agent: str, locate: Locate) -> Around:
-    said = message.merged(batch, message.context_in(raw))
-    known = event_context(said, address=address, user_agent=user_agent, locate=locate)
-    return Around(said, known, None if known is None else wire.encode_part(known))
+def _read(batch: message.Context, raw: bytes, address: str, user_agent: str, locate: Locate) -> EventContext:
+    sent = message.merged(batch, message.context_in(raw))
+    known = event_context(sent, address=address, user_agent=user_agent, locate=locate)
+    return EventContext(sent, known, None if known is None else wire.encode_part(known))
 
 
-_remembered: Final = lru_cache(REMEMBERED_CONTEXTS)(_around)
+_remembered: Final = lru_cache(REMEMBERED_CONTEXTS)(_read)

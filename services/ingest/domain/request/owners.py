@@ -1,4 +1,4 @@
-"""Whose orders are: shops say it with the order, and speak of its refunds and parcels without it."""
+"""Whose orders are: shops name the customer with the order, and send its refunds and parcels without the customer."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,17 +10,17 @@ from shared.contracts.identity import Identity, Namespace
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """An order, by its own name, and the customer who placed it."""
+    """An order, by its own id, and the customer who placed it."""
 
     order_id: str
     identities: tuple[Identity, ...]
 
 
-Owners = Mapping[str, Owner]  # by what a payload calls the order
+Owners = Mapping[str, Owner]  # by the name that a payload has for the order
 NOBODYS: Final[Owners] = {}
 
 
-class _Said(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class _Message(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     user_id: Any = None
     anonymous_id: Any = None
     context: Any = None
@@ -36,20 +36,22 @@ class _Said(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 def orders_of_nobody(messages: list[bytes]) -> list[str]:
-    """The orders that messages are about without naming a customer."""
-    said = [_decode(one) for one in messages]
-    return [one.order_id for one in said if one.names_nobody and one.order_id]
+    """Returns the orders that messages are about without naming a customer."""
+    decoded = [_decode(one) for one in messages]
+    return [one.order_id for one in decoded if one.names_nobody and one.order_id]
 
 
 def owned(messages: list[bytes], owners: Owners) -> list[bytes]:
-    """The same messages; those about an order that name nobody name its owner, and the order as its owner knows it."""
+    """Returns the same messages. One that is about an order and names nobody now names the order's owner, and the order
+    by the owner's name for it.
+    """
     return [_owned(one, owners) for one in messages] if owners else messages
 
 
 def _owned(raw: bytes, owners: Owners) -> bytes:
-    said = _decode(raw)
-    owner = owners.get(said.order_id)
-    if owner is None or not said.names_nobody:
+    message = _decode(raw)
+    owner = owners.get(message.order_id)
+    if owner is None or not message.names_nobody:
         return raw
     ids = {one.namespace: one.value for one in owner.identities}
     traits = {name.value: ids[name] for name in (Namespace.EMAIL, Namespace.PHONE) if name in ids}
@@ -58,11 +60,11 @@ def _owned(raw: bytes, owners: Owners) -> bytes:
             **decode_object(raw),
             "userId": ids.get(Namespace.USER_ID),
             "anonymousId": ids.get(Namespace.ANONYMOUS_ID),
-            "context": {**as_dict(said.context), "traits": traits},
-            "properties": {**as_dict(said.properties), "order_id": owner.order_id},
+            "context": {**as_dict(message.context), "traits": traits},
+            "properties": {**as_dict(message.properties), "order_id": owner.order_id},
         }
     )
 
 
-_decode: Final = msgspec.json.Decoder(_Said).decode
+_decode: Final = msgspec.json.Decoder(_Message).decode
 _encode: Final = msgspec.json.Encoder().encode

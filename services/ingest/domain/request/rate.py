@@ -1,4 +1,4 @@
-"""Limits of rate, by the generic cell rate algorithm: no windows at whose borders twice as much gets through.
+"""Rate limits, by the generic cell rate algorithm: it has no windows at whose borders twice as much gets through.
 
 Source: ITU-T Recommendation I.371, the virtual scheduling algorithm.
 """
@@ -12,7 +12,7 @@ from typing import Final
 
 BURST_SECONDS: Final = 2  # of the rate, which may come at once
 ADDRESS_BURST_SECONDS: Final = 10  # likewise of one address: a page that was offline sends what waited
-MAX_ADDRESSES: Final = 50_000  # that a process remembers, some 20 MB; the one longest unseen goes first
+MAX_ADDRESSES: Final = 50_000  # that a process remembers, some 20 MB; the least recently seen goes first
 REMEMBERED_ADDRESSES: Final = 4_096  # as they were read
 NETWORK_BITS: Final = 64  # of an IPv6 address: a household, or a machine, has all of a /64
 
@@ -26,7 +26,7 @@ class Limiter:
     _full_at: datetime | None = None  # the theoretical arrival time: when what was let in will have been worked off
 
     def admit(self, events: int, now: datetime) -> timedelta | None:
-        """None if they are let in; otherwise how long to wait before they would be.
+        """Returns None if the events are let in; otherwise how long to wait before they would be.
 
         More events at once than a burst holds are let in when nothing else waits: they must not be refused for ever.
         """
@@ -50,7 +50,7 @@ class AddressLimiter:
     _limiters: OrderedDict[str, Limiter] = field(default_factory=OrderedDict)
 
     def admit(self, address: str, events: int, now: datetime) -> timedelta | None:
-        """None if an address's events are let in; otherwise how long to wait before they would be."""
+        """Returns None if an address's events are let in; otherwise how long to wait before they would be."""
         client = client_of(address)
         limiter = self._limiters.get(client)
         if limiter is None:
@@ -76,7 +76,7 @@ def client_of(address: str) -> str:
 
 @lru_cache(REMEMBERED_ADDRESSES)
 def is_of_an_unnamed_proxy(address: str, forwarded_for: str) -> bool:
-    """Whether a connection comes from a proxy of the house that the settings do not name.
+    """Returns whether a connection comes from a proxy of the house that the settings do not name.
 
     `forwarded_for` is the request's X-Forwarded-For, and `address` what its connection is believed to come from, which
     is among these where the proxy is named. Only private addresses can be such proxies: a stranger's own header must

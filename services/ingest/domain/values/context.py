@@ -1,4 +1,4 @@
-"""The event_context of an event: read leniently, because nothing said here may cost the event itself."""
+"""The context of an event: read leniently, because nothing in it may cost the event itself."""
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 
 import ua_parser
 
-from services.ingest.domain.values.message import Context as Said
+from services.ingest.domain.values.message import Context as SentContext
 from services.ingest.domain.values.message import as_dict, text
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 
@@ -22,27 +22,27 @@ NOTHING: Final = Context()
 
 
 def nowhere(_: str) -> Geo | None:
-    """Where an address lies when no database says it."""
+    """Returns where an address lies when there is no database: None."""
     return None
 
 
-def event_context(said: Said, *, address: str, user_agent: str, locate: Locate) -> Context | None:
-    """What is known of an event's surroundings; None if that is nothing. Never raises.
+def event_context(sent: SentContext, *, address: str, user_agent: str, locate: Locate) -> Context | None:
+    """Returns what is known of an event's context; None if that is nothing. Never raises.
 
     `address` and `user_agent` are the connection's, for what the sender does not say itself.
     """
-    ip = short(said.ip) or address
-    user_agent = short(said.user_agent) or user_agent
-    page = _page(as_dict(said.page))
+    ip = short(sent.ip) or address
+    user_agent = short(sent.user_agent) or user_agent
+    page = _page(as_dict(sent.page))
     found = Context(
         ip=ip,
-        locale=short(said.locale),
-        timezone=short(said.timezone),
+        locale=short(sent.locale),
+        timezone=short(sent.timezone),
         user_agent=user_agent,
-        library=_library(as_dict(said.library)),
-        agent=agent(user_agent) if user_agent else _app(as_dict(said.os), as_dict(said.device)),
+        library=_library(as_dict(sent.library)),
+        agent=agent(user_agent) if user_agent else _app(as_dict(sent.os), as_dict(sent.device)),
         page=page,
-        campaign=_campaign(as_dict(said.campaign), page),
+        campaign=_campaign(as_dict(sent.campaign), page),
         geo=locate(ip) if ip else None,
     )
     return None if found == NOTHING else found
@@ -50,7 +50,7 @@ def event_context(said: Said, *, address: str, user_agent: str, locate: Locate) 
 
 @lru_cache(REMEMBERED)
 def agent(user_agent: str) -> Agent:
-    """What a user agent says of itself; `bot` is set for crawlers, monitors, and browsers that nobody looks at."""
+    """Returns what a user agent says of itself. `bot` is set for crawlers, monitors and browsers without a person."""
     found = ua_parser.parse(user_agent)
     browser, os, device = found.user_agent, found.os, found.device
     return Agent(
@@ -68,24 +68,24 @@ def _version(*parts: str | None) -> str:
 
 
 def _app(os: Mapping[str, Any], device: Mapping[str, Any]) -> Agent | None:
-    """What a phone's SDK says in place of a user agent."""
+    """Returns what a phone's SDK says in place of a user agent."""
     if not os and not device:
         return None
     model = short(device.get("model")) or short(device.get("type"))
     return Agent(os=short(os.get("name")), os_version=short(os.get("version")), device=model)
 
 
-def _page(said: Mapping[str, Any]) -> Page | None:
-    if not said:
+def _page(sent: Mapping[str, Any]) -> Page | None:
+    if not sent:
         return None
-    found = {name: value for name in ("url", "path", "title", "referrer") if (value := short(said.get(name)))}
-    search = short(said.get("search")).removeprefix("?")
+    found = {name: value for name in ("url", "path", "title", "referrer") if (value := short(sent.get(name)))}
+    search = short(sent.get("search")).removeprefix("?")
     return Page(**found, search=search) if found or search else None
 
 
-def _campaign(said: Mapping[str, Any], page: Page | None) -> Campaign | None:
-    """The campaign that the SDK read, or else the UTM parameters in the page's address."""
-    named = said or (utm(page.search or query_of(page.url)) if page else {})
+def _campaign(sent: Mapping[str, Any], page: Page | None) -> Campaign | None:
+    """Returns the campaign that the SDK read, or else the UTM parameters in the page's address."""
+    named = sent or (utm(page.search or query_of(page.url)) if page else {})
     found = {name: value for name in _CAMPAIGN if (value := short(named.get(name)))}
     return Campaign(**found) if found else None
 
@@ -94,24 +94,24 @@ _CAMPAIGN: Final = ("name", "source", "medium", "term", "content")
 
 
 def utm(query: str) -> Mapping[str, str]:
-    """The UTM parameters in a query, named as a campaign's parts."""
+    """Returns the UTM parameters in a query, named as a campaign's parts."""
     if "utm_" not in query:
         return {}
-    said = {name: value for name, value in parse_qsl(query) if name.startswith("utm_")}
-    found = {name.removeprefix("utm_"): value for name, value in said.items()}
+    parameters = {name: value for name, value in parse_qsl(query) if name.startswith("utm_")}
+    found = {name.removeprefix("utm_"): value for name, value in parameters.items()}
     return {**found, "name": found.get("campaign", "")}
 
 
 def query_of(url: str) -> str:
-    """The query of an address, without its `?`; empty for what is no address."""
+    """Returns the query of an address, without its `?`; empty if it is not an address."""
     return url.partition("#")[0].partition("?")[2]
 
 
-def _library(said: Mapping[str, Any]) -> str:
-    name, version = short(said.get("name")), short(said.get("version"))
+def _library(sent: Mapping[str, Any]) -> str:
+    name, version = short(sent.get("name")), short(sent.get("version"))
     return f"{name}/{version}" if name and version else name
 
 
 def short(value: Any) -> str:
-    """A scalar as a text, cut where it is longer than any that is meant; anything else is empty."""
+    """Returns a scalar as a text, cut at `MAX_LENGTH`; empty for anything else."""
     return text(value)[:MAX_LENGTH] if isinstance(value, str | int | float) and not isinstance(value, bool) else ""

@@ -11,7 +11,7 @@ from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace
 
 
 def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
-    """The identity in a field of ids; None if it is empty or means nobody; raises `BadEvent` if it is too long."""
+    """Returns the identity in a field; None if it is empty or means nobody. Raises `BadEvent` if it is too long."""
     if value is None:
         return None
     found = normal_form.own_id(text(value))
@@ -23,7 +23,7 @@ def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
 
 
 def identities(message: Message, traits: Mapping[str, Any], *, trusted: bool) -> tuple[Identity, ...]:
-    """Everybody an event names, at most one in each namespace; raises `BadEvent` if that is nobody.
+    """Returns everybody whom an event names, at most one in each namespace. Raises `BadEvent` if that is nobody.
 
     Traits are the customer's, as `of_customer` has them. They identify only when a server says so: whoever has a public
     key could claim to be any address.
@@ -40,14 +40,14 @@ def identities(message: Message, traits: Mapping[str, Any], *, trusted: bool) ->
 def of_customer(
     message: Message, context: Context, *, of_group: bool, source_country: str | None = None
 ) -> dict[str, Any]:
-    """The traits that speak of the customer: the message's own (a group call's are the group's), then the context's.
+    """Returns the customer's traits: the message's own (but a group call's are the group's), then the context's.
 
     A valid mail address or telephone number is in its normal form; everything else is as it came. A number in national
     form is read by the customer's country, else by the source's.
     """
     own = {} if of_group else as_dict(message.traits)
-    around = as_dict(context.traits)
-    traits = {**around, **own} if around and own else own or around
+    of_context = as_dict(context.traits)
+    traits = {**of_context, **own} if of_context and own else own or of_context
     if not traits:
         return traits
     if address := email_in(traits):
@@ -65,7 +65,7 @@ def _from_traits(traits: Mapping[str, Any]) -> Iterator[Identity]:
 
 
 def email_in(traits: Mapping[str, Any]) -> str | None:
-    """The mail address among these traits, in its normal form; None if there is none, or it is not valid."""
+    """Returns the mail address among these traits, in its normal form; None if there is none, or it is not valid."""
     value = traits.get("email")
     return normal_form.email(value) if isinstance(value, str) and len(value) <= MAX_VALUE_LENGTH else None
 

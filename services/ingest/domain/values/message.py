@@ -8,7 +8,7 @@ from services.ingest.domain.errors import BadEvent, Reason
 from shared.contracts.keepable import NotKeepable, check
 from shared.contracts.keepable import text as keepable_text
 
-Scalar = str | int | float | None  # what senders mean as text, and often send as a number
+Scalar = str | int | float | None  # a text, which senders often send as a number
 
 _EMPTY: Final = (b"", b"null", b"[]")  # PHP writes an empty object as []
 
@@ -70,12 +70,12 @@ _decode_parts: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def parse(raw: bytes) -> Message:
-    """The message in an event's bytes; raises `BadEvent`, or what msgspec raises."""
+    """Returns the message in an event's bytes. Raises `BadEvent`, or what msgspec raises."""
     return _decode(keepable(raw))
 
 
 def keepable(raw: bytes, *, at: str = "event") -> bytes:
-    """Returns the bytes, if everybody who reads them later can keep what they say; raises `BadEvent`, naming `at`."""
+    """Returns the bytes, if every later reader can keep them. Raises `BadEvent`, naming `at`."""
     try:
         check(raw)
     except NotKeepable as error:
@@ -84,39 +84,39 @@ def keepable(raw: bytes, *, at: str = "event") -> bytes:
 
 
 def properties(message: Message) -> bytes:
-    """The properties' bytes, always of an object."""
+    """Returns the properties' bytes, always of an object."""
     raw = bytes(message.properties)
     return b"{}" if raw in _EMPTY else raw
 
 
 def traits(message: Message) -> bytes:
-    """The traits' bytes, always of an object: what a tracking plan judges of a call that has them."""
+    """Returns the traits' bytes, always of an object: a tracking plan judges these, of a call that has traits."""
     return msgspec.json.encode(as_dict(message.traits))
 
 
 def decode_object(raw: bytes) -> dict[str, Any]:
-    """Any JSON object."""
+    """Returns a JSON object. Raises what msgspec raises."""
     return _decode_dict(raw)
 
 
 def as_dict(value: Any) -> dict[str, Any]:
-    """An object that may have come as null or `[]`, or as something else."""
+    """Returns an object that may have come as null or `[]`, or as something else."""
     return value if isinstance(value, dict) else {}
 
 
 def context_in(raw: bytes) -> Context:
-    """The context in its bytes, which may be null or `[]`; raises what msgspec raises."""
+    """Returns the context in its bytes, which may be null or `[]`. Raises what msgspec raises."""
     return NO_CONTEXT if raw in _EMPTY else _decode_context(raw)
 
 
 def merged(batch: Context, item: Context) -> Context:
-    """The context of an item in a batch: the batch's, overridden name by name by the item's own."""
+    """Returns the context of an item in a batch: the batch's, overridden name by name by the item's own."""
     if batch is NO_CONTEXT or batch == NO_CONTEXT:
         return item
     if item is NO_CONTEXT:
         return batch
-    said = {name: _or(getattr(item, name), getattr(batch, name)) for name in Context.__struct_fields__}
-    return Context(**{**said, "traits": {**as_dict(batch.traits), **as_dict(item.traits)}})
+    fields = {name: _or(getattr(item, name), getattr(batch, name)) for name in Context.__struct_fields__}
+    return Context(**{**fields, "traits": {**as_dict(batch.traits), **as_dict(item.traits)}})
 
 
 def _or(one: Any, other: Any) -> Any:
@@ -124,7 +124,7 @@ def _or(one: Any, other: Any) -> Any:
 
 
 def text(value: Scalar) -> str:
-    """A scalar as a text without spaces around it; a whole number as its digits, however it was written."""
+    """Returns a scalar as a text without spaces around it; a whole number as its digits, however it was written."""
     if isinstance(value, str):
         return value.strip()
     if value is None:
@@ -133,7 +133,7 @@ def text(value: Scalar) -> str:
 
 
 def message_id_in(raw: bytes) -> str | None:
-    """The message id in the bytes of an event that was refused, if one can be found."""
+    """Returns the message id in the bytes of an event that was refused, if one can be found."""
     try:
         found = msgspec.json.decode(_decode_parts(raw)["messageId"], type=str)
     except (msgspec.MsgspecError, ValueError, KeyError, RecursionError):

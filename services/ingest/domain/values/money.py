@@ -31,12 +31,12 @@ _CODE: Final = re.compile(r"[A-Z]{3}")
 
 
 def exponent(currency: str) -> int:
-    """How many decimals a currency has."""
+    """Returns how many decimals a currency has."""
     return EXPONENTS.get(currency, DEFAULT_EXPONENT)
 
 
 def currency(value: Scalar, *, at: str = "properties.currency") -> str:
-    """An ISO 4217 code in capitals; raises `BadEvent`."""
+    """Returns an ISO 4217 code in capitals. Raises `BadEvent`."""
     code = text(value).upper()
     if not code:
         raise BadEvent(Reason.CURRENCY, f'currency: required; send an ISO 4217 code such as "EUR" in {at}')
@@ -46,7 +46,7 @@ def currency(value: Scalar, *, at: str = "properties.currency") -> str:
 
 
 def minor(amount: Decimal, code: str, *, at: str) -> int:
-    """An amount in minor units of its currency; raises `BadEvent` if it has more decimals than the currency.
+    """Returns an amount in minor units of its currency. Raises `BadEvent` if it has more decimals than the currency.
 
     Shops add up prices as floats and send `0.30000000000000004`: such a tail is not a part of the amount.
     """
@@ -69,7 +69,7 @@ def minor(amount: Decimal, code: str, *, at: str) -> int:
 
 
 def plain(value: Any, code: str) -> int | None:
-    """`minor` of an amount as JSON has it, where that is quickly told: of currencies with two decimals. Else None."""
+    """Returns `minor` of an amount as JSON has it, where that is quick: in currencies with two decimals. Else None."""
     if exponent(code) != DEFAULT_EXPONENT:
         return None
     if type(value) is str:

@@ -27,7 +27,7 @@ def country(value: Any) -> str | None:
 def country_of(traits: Mapping[str, Any], source_country: str | None) -> str | None:
     """Returns the country by which a national number among these traits is read: the customer's, else the source's.
 
-    None if the traits name a country by anything but its code: it may well be another than the source's.
+    None if the traits name a country by anything but its code: it may be another than the source's.
     """
     address = traits.get("address")
     stated = (traits.get("country"), address.get("country") if isinstance(address, dict) else None)
@@ -50,6 +50,6 @@ def normal(traits: Mapping[str, Any], source_country: str | None) -> str | None:
 
 
 def is_unread(traits: Mapping[str, Any]) -> bool:
-    """Whether these traits, in their normal form, have a number that links nobody: it could not be read."""
+    """Returns whether these traits, in their normal form, have a number that links nobody: it could not be read."""
     value = traits.get("phone")
     return not _is_empty(value) and normal(traits, None) is None

@@ -8,7 +8,7 @@ from shared.contracts.moments import BOUNDS, EARLIEST, is_plausible
 
 
 def moment(value: Any) -> datetime | None:
-    """An ISO 8601 time with its zone, in UTC; None for anything else."""
+    """Returns an ISO 8601 time with its zone, in UTC; None for anything else."""
     if not isinstance(value, str):
         return None
     try:
@@ -23,7 +23,7 @@ def moment(value: Any) -> datetime | None:
 def occurred_at(
     timestamp: Any, *, sent_at: datetime | None, received_at: datetime, historical: bool
 ) -> tuple[datetime | None, datetime]:
-    """When its sender says that an event happened, and when it did: never later than it was received.
+    """Returns when an event happened by its sender's word, and when it did happen: never later than it was received.
 
     Raises `BadEvent` for a time that can't be read. A sender's clock is off by the same amount when it stamps and when
     it sends, so `received_at − (sent_at − timestamp)` is right whatever it shows. History was not stamped by the
@@ -40,12 +40,12 @@ def occurred_at(
 
 
 def corrected(stamped: datetime, sent_at: datetime | None, received_at: datetime, *, historical: bool) -> datetime:
-    """When an event happened that its sender stamped so.
+    """Returns when an event happened, given its sender's time stamp.
 
-    Raises `BadEvent` where that, or the stamp itself, is none of the moments that events may speak of.
+    Raises `BadEvent` if that, or the stamp itself, is out of the bounds that hold for events.
     """
     if not is_plausible(stamped):
-        raise BadEvent(Reason.TIME, f"timestamp: {stamped.year:04} is no year that it can be of; send a time {BOUNDS}")
+        raise BadEvent(Reason.TIME, f"timestamp: the year {stamped.year:04} is not possible; send a time {BOUNDS}")
     if sent_at is None or historical:
         return min(stamped, received_at)
     if sent_at <= stamped:

@@ -14,7 +14,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     headers: Mapping[str, str]
 
     def header(self, name: str) -> str:
-        """A header's value; empty if it is absent."""
+        """Returns a header's value; empty if it is absent."""
         return self.headers.get(name, "")
 
     def digest(self) -> str:
@@ -26,9 +26,9 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     """What a delivery means: messages of the tracking API, without ids yet.
 
     `delivery_id` is what a repeated delivery is known by: the vendor's id where the signature covers it, else a digest
-    of the payload, so that who has seen a delivery can't make several of it. `also_known` has other names by which the
-    vendor calls an order, and the order's own; `ignored` is why nothing was made of it.
-    A message about an order may say nothing of whose it is: vendors tell that once, with the order.
+    of the payload, so that nobody who has seen a delivery can make several of it. `also_known` has the vendor's other
+    names of an order, each with the order's own; `ignored` says why nothing was made of the delivery. A message about
+    an order need not name its customer: vendors do so once, with the order.
     """
 
     delivery_id: str
@@ -38,22 +38,22 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def track(event: str, properties: Mapping[str, Any], *, at: Any, who: Mapping[str, Any]) -> dict[str, Any]:
-    """A track call; properties that are None are left out."""
-    said = {name: value for name, value in properties.items() if value is not None and value != ""}
-    return {"type": "track", "event": event, "properties": said, "timestamp": at, **who}
+    """Returns a track call; properties that are None are left out."""
+    given = {name: value for name, value in properties.items() if value is not None and value != ""}
+    return {"type": "track", "event": event, "properties": given, "timestamp": at, **who}
 
 
 def identify(
     traits: Mapping[str, Any], *, consent: Mapping[str, bool], at: Any, who: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """An identify call."""
-    said = {name: value for name, value in traits.items() if value not in (None, "", [], {})}
+    """Returns an identify call."""
+    given = {name: value for name, value in traits.items() if value not in (None, "", [], {})}
     context = {"context": {"consent": {"categoryPreferences": dict(consent)}}} if consent else {}
-    return {"type": "identify", "traits": said, "timestamp": at, **who, **context}
+    return {"type": "identify", "traits": given, "timestamp": at, **who, **context}
 
 
 def person(*, user_id: Any = None, email: Any = None, phone: Any = None, country: Any = None) -> dict[str, Any]:
-    """Who a call is about. Address and number stand in the context: they identify, and are no new traits."""
+    """Returns who a call is about. Address and number stand in the context: they identify, and are not new traits."""
     traits = {"email": email, "phone": phone, "country": country}
     known = {name: value for name, value in traits.items() if value}
     who: dict[str, Any] = {"userId": str(user_id)} if user_id else {}
@@ -61,6 +61,6 @@ def person(*, user_id: Any = None, email: Any = None, phone: Any = None, country
 
 
 def country_in(address: Any, name: str = "country") -> str | None:
-    """Returns the country of an address; None if it has none. It is a hint only: no odd address costs an order."""
+    """Returns the country of an address; None if it has none. Only a hint: an odd address never costs an order."""
     found = address.get(name) if isinstance(address, dict) else None
     return found if isinstance(found, str) and found else None

@@ -1,4 +1,4 @@
-"""Any JSON, signed by a shared secret or sent with a write key; what it means is said by the source's mapping.
+"""Any JSON, signed by a shared secret or sent with a write key; the source's mapping says what it means.
 
 Source of the signature: GitHub's page "Validating webhook deliveries", which many follow.
 """

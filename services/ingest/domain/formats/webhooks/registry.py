@@ -24,7 +24,7 @@ FORMATS: Final = (TRACKING, *VENDORS)
 """What a source's `format` may say: how its payloads are written."""
 
 HEADERS: Final = tuple(dict.fromkeys(start for vendor in _ALL for start in vendor.headers))
-"""How the names of headers begin that say something of a delivery; the rest is the transport's."""
+"""How the names of the headers that describe a delivery begin; the rest are the transport's."""
 
 TELLING_HEADERS: Final = tuple(name for vendor in _ALL for name in vendor.telling_headers)
 
@@ -33,7 +33,7 @@ def verify(form: str, secret: bytes | None, delivery: Delivery, *, now: datetime
     """Returns if the delivery is signed as its source signs; raises `BadSignature`."""
     vendor = VENDORS.get(form)
     if vendor is None:
-        return  # a source that signs nothing is known by its write key
+        return  # a source that signs nothing authenticates by its write key
     if secret is not None:
         vendor.verify(secret, delivery, now)
     elif vendor.needs_secret:
@@ -41,10 +41,10 @@ def verify(form: str, secret: bytes | None, delivery: Delivery, *, now: datetime
 
 
 def vouched(form: str, secret: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:
-    """Returns the headers that may be believed of a delivery that was verified, and those that only say what it is of.
+    """Returns the headers of a verified delivery that may be believed, and those that only say what it is about.
 
-    Signatures themselves are left out. An id is believed where it is signed, or where the write key that came with it
-    vouches for the request whole; elsewhere whoever has seen one delivery could send it again under any number of ids.
+    Signatures themselves are left out. An id is believed if it is signed, or if the write key of the request vouches
+    for all of it. Otherwise anybody who has seen one delivery could send it again under any number of ids.
     """
     kept = {name: value for name, value in headers.items() if "signature" not in name and "hmac" not in name}
     if secret is None or VENDORS[form].signs_its_id:

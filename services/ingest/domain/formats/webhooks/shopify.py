@@ -111,10 +111,10 @@ Messages = list[dict[str, Any]]
 
 
 def translate(delivery: Delivery) -> Translated:
-    """What a delivery means. Raises `BadEvent` if its body is not of its topic, and what msgspec raises.
+    """Returns what a delivery means. Raises `BadEvent` if its body is not of its topic, and what msgspec raises.
 
-    The signature covers the body alone. So the body says which resource it is, and what a repeated delivery is known
-    by; Shopify's event id and topic are headers that anybody can write.
+    The signature covers the body alone. So the body says which resource it is, and its digest identifies a repeated
+    delivery; anybody can write Shopify's headers for the event id and the topic.
     """
     topic, delivery_id = delivery.header("x-shopify-topic"), delivery.digest()
     resource = _TOPICS.get(topic)
@@ -126,7 +126,9 @@ def translate(delivery: Delivery) -> Translated:
 
 
 def _resource(found: Parts) -> str | None:
-    """Which resource a payload is: by its GraphQL id (`gid://shopify/Order/450001`), or by fields that others lack."""
+    """Returns which resource a payload is, by its GraphQL id (`gid://shopify/Order/450001`), or by fields that the
+    other resources lack.
+    """
     if name := text_of(found, "admin_graphql_api_id"):
         return name.removeprefix("gid://shopify/").partition("/")[0]
     if "order_id" in found:
@@ -167,17 +169,19 @@ def _order(raw: bytes) -> Messages:
 
 def _product(line: _Line) -> dict[str, Any]:
     sku = line.sku or text(line.variant_id) or text(line.product_id) or line.title
-    said = {"product_id": sku, "name": line.name or line.title, "quantity": line.quantity, "price": line.price}
-    return {**said, "total": _discounted(line)} if line.discount_allocations else said
+    product = {"product_id": sku, "name": line.name or line.title, "quantity": line.quantity, "price": line.price}
+    return {**product, "total": _discounted(line)} if line.discount_allocations else product
 
 
 def _discounted(line: _Line) -> str:
-    """What a line comes to: its price is that before discounts, and a discount on the order is shared by its lines."""
+    """Returns what a line comes to. Its price is the one before discounts; a discount on the order is shared by the
+    lines.
+    """
     try:
         off = sum((Decimal(text(one.amount)) for one in line.discount_allocations), Decimal(0))
         return str(Decimal(text(line.price)) * line.quantity - off)
     except InvalidOperation:
-        raise BadEvent(Reason.AMOUNT, "line_items: a price or a discount is no amount") from None
+        raise BadEvent(Reason.AMOUNT, "line_items: a price or a discount is not an amount") from None
 
 
 def _refund(raw: bytes) -> Messages:
@@ -187,7 +191,9 @@ def _refund(raw: bytes) -> Messages:
 
 
 def _refunded(refund: _Refund, currency: str, who: Mapping[str, Any]) -> Messages:
-    """One refund may go back in several transactions, each a refund of its own; nothing went back without one."""
+    """Returns the refunds. One refund may have several transactions, each a refund of its own; without a transaction
+    no money went back.
+    """
     went = [one for one in refund.transactions if one.kind == "refund" and one.status == "success"]
     return [
         track(
@@ -234,8 +240,8 @@ def _customer(raw: bytes) -> Messages:
         "city": address.city,
         "tags": [tag.strip() for tag in (customer.tags or "").split(",") if tag.strip()],
     }
-    said = {"email": customer.email_marketing_consent, "sms": customer.sms_marketing_consent}
-    consent = {name: one.state == SUBSCRIBED for name, one in said.items() if one is not None and one.state}
+    consents = {"email": customer.email_marketing_consent, "sms": customer.sms_marketing_consent}
+    consent = {name: one.state == SUBSCRIBED for name, one in consents.items() if one is not None and one.state}
     at = customer.updated_at or customer.created_at
     return [identify(traits, consent=consent, at=at, who=person(user_id=customer.id))]
 

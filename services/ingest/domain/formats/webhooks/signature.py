@@ -10,7 +10,7 @@ TOLERANCE: Final = timedelta(minutes=5)  # between a signed time and now, either
 
 
 class BadSignature(Exception):
-    """The delivery is not from who it says, or is an old one sent again. The text says what was wrong."""
+    """The delivery is not from the sender that it names, or is an old one sent again. The text says what was wrong."""
 
 
 def in_base64(secret: bytes, content: bytes) -> str:
@@ -36,7 +36,7 @@ def recent(stamp: str, now: datetime, header: str) -> None:
     try:
         signed_at = datetime.fromtimestamp(int(stamp), UTC)
     except (ValueError, OverflowError, OSError):
-        raise BadSignature(f"{header}: {stamp!r} is no time in seconds since 1970") from None
+        raise BadSignature(f"{header}: {stamp!r} is not a time in seconds since 1970") from None
     if abs(now - signed_at) > TOLERANCE:
         minutes = int(TOLERANCE.total_seconds() // 60)
         raise BadSignature(f"{header}: signed at {signed_at:%Y-%m-%d %H:%M:%S}Z, more than {minutes} minutes from now")

@@ -1,4 +1,4 @@
-"""Any vendor that signs as Standard Webhooks 1.0 has it; what a payload means is said by the source's mapping.
+"""Any vendor that signs as Standard Webhooks 1.0 has it; the source's mapping says what a payload means.
 
 Source: Standard Webhooks 1.0 (standardwebhooks.com).
 """

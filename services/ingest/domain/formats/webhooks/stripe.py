@@ -101,7 +101,7 @@ Messages = list[dict[str, Any]]
 
 
 def translate(delivery: Delivery) -> Translated:
-    """What a delivery means. Raises what msgspec raises for a payload of another shape."""
+    """Returns what a delivery means. Raises what msgspec raises for a payload of another shape."""
     event = _decode_event(delivery.raw)
     adapter = _TYPES.get(event.type)
     if adapter is None:
@@ -134,7 +134,7 @@ def _charged(raw: bytes, _: _Event) -> Messages:
 
 
 def _payments(raw: bytes) -> dict[str, str]:
-    """What refunds call the order that a charge is."""
+    """Returns the names by which refunds call the order that a charge is."""
     charge = _decode_charge(raw)
     order_id = _order_id(charge)
     return {name: order_id for name in (charge.payment_intent, charge.id) if name and name != order_id}
@@ -153,7 +153,7 @@ def _refund(raw: bytes, event: _Event) -> Messages:
     if refund.status in FAILED:  # the money came back: a later word on the same refund
         refund = msgspec.structs.replace(refund, amount=0, created=max(event.created, refund.created + 1))
     elif refund.status not in SUCCEEDED:
-        return []  # it will be told again when it has
+        return []  # Stripe sends it again when it has
     return [_refunded(refund, order_id, {})]
 
 
@@ -193,7 +193,7 @@ def _who(charge: _Charge) -> dict[str, Any]:
 
 
 def _country(address: _Address | None, shipping: Any) -> str | None:
-    """The country of the bill; where that has none, the one that was sent to."""
+    """Returns the country of the bill, or else the country that the goods were sent to."""
     sent_to = shipping.get("address") if isinstance(shipping, dict) else None
     return (address.country if address else None) or country_in(sent_to)
 

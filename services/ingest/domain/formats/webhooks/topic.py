@@ -14,7 +14,7 @@ _decode_text: Final = msgspec.json.Decoder(str | None).decode
 
 
 def parts(raw: bytes) -> Parts:
-    """Returns the fields of a payload; raises what msgspec raises if it is no object."""
+    """Returns the fields of a payload; raises what msgspec raises if it is not an object."""
     return _decode(raw)
 
 
@@ -27,15 +27,15 @@ def text_of(found: Parts, name: str) -> str:
 
 
 def has_any(found: Parts, names: Collection[str]) -> bool:
-    """Whether a payload has one of these fields."""
+    """Returns whether a payload has one of these fields."""
     return any(name in found for name in names)
 
 
 def check(header: str, topic: str, *, of: str, found: str | None) -> None:
     """Returns if the payload is what its topic says; raises `BadEvent`.
 
-    A captured delivery, sent again under another topic, would else mean what nobody said: a product a customer, an
-    order its own deletion.
+    Otherwise a captured delivery that is sent again under another topic would get another meaning: a product would
+    become a customer, an order its own deletion.
     """
     if of != found:
         raise BadEvent(

@@ -17,14 +17,14 @@ class Vendor:
     name: str
     """What a source's `format` says."""
     headers: tuple[str, ...]
-    """How the names of those headers begin, in small letters, that say something of a delivery, its signature too."""
+    """How the names of the headers that describe a delivery begin, in small letters; its signature is among them."""
     verify: Verify
     """Returns if a delivery is signed with this secret at this time; raises `BadSignature`."""
     translate: Translate | None
-    """Says what a delivery means; raises `BadEvent`, or what msgspec raises. None: the source's mapping says it."""
+    """Returns what a delivery means. Raises `BadEvent`, or what msgspec raises. None: the source's mapping does it."""
     telling_headers: tuple[str, ...] = ()
-    """Those that tell a delivery from another of the same bytes."""
+    """The headers that distinguish a delivery from another of the same bytes."""
     needs_secret: bool = True
-    """Whether a source without a secret takes nothing. Otherwise it is known by its write key then."""
+    """Whether a source without a secret accepts nothing. Otherwise its write key authenticates it."""
     signs_its_id: bool = False
     """Whether the signature covers the `webhook-id`, so that it may be believed."""

@@ -79,11 +79,11 @@ Messages = list[dict[str, Any]]
 
 
 def translate(delivery: Delivery) -> Translated:
-    """What a delivery means. Raises `BadEvent` if its body is not of its topic, and what msgspec raises.
+    """Returns what a delivery means. Raises `BadEvent` if its body is not of its topic, and what msgspec raises.
 
-    The signature covers the body alone. So the body says which resource it is, and what a repeated delivery is known
-    by; WooCommerce's topic and delivery id are headers that anybody can write. What it tells of a thing that is gone is
-    an id alone, whatever thing that was: give a source of its own to webhooks about anything but orders and customers.
+    The signature covers the body alone. So the body says which resource it is, and its digest identifies a repeated
+    delivery; anybody can write WooCommerce's headers for the topic and the delivery id. Of a thing that is gone it
+    sends an id alone, whatever it was: give webhooks about anything but orders and customers a source of their own.
     """
     topic, delivery_id = delivery.header("x-wc-webhook-topic"), delivery.digest()
     resource = _TOPICS.get(topic)
@@ -95,7 +95,7 @@ def translate(delivery: Delivery) -> Translated:
 
 
 def _resource(found: Parts) -> str | None:
-    """Which resource a payload is, by fields that others lack."""
+    """Returns which resource a payload is, by fields that the other resources lack."""
     if found.keys() == {"id"}:
         return DELETED
     if "line_items" in found:
@@ -142,11 +142,11 @@ def _product(line: _Line) -> dict[str, Any]:
 
 
 def _positive(amount: Scalar) -> str:
-    """Refunds are negative there and positive here."""
+    """Returns an amount without its sign: refunds are negative there and positive here."""
     try:
         return str(abs(Decimal(text(amount))))
     except InvalidOperation:
-        raise BadEvent(Reason.AMOUNT, f"refunds.total: {amount!r} is no amount") from None
+        raise BadEvent(Reason.AMOUNT, f"refunds.total: {amount!r} is not an amount") from None
 
 
 def _order_deleted(raw: bytes) -> Messages:
@@ -170,7 +170,7 @@ def _customer(raw: bytes) -> Messages:
 
 
 def _utc(moment: str | None) -> str | None:
-    """WooCommerce writes UTC without saying so."""
+    """Returns a time with its zone: WooCommerce writes UTC without it."""
     return f"{moment}Z" if moment and moment[-1].isdigit() else moment
 
 
