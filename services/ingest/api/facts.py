@@ -29,7 +29,8 @@ from services.ingest.domain.request import body
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.schemas.facts import BatchTaken, FactAccepted, RefusedEvent, WebhookTaken
 from services.ingest.service import triage
-from services.ingest.service.intake import Intake, TrackingError, database_refusal
+from services.ingest.service.intake import Intake
+from services.ingest.service.refusals import TrackingError, database_refusal
 from services.ingest.service.sources import UnknownSource
 from services.ingest.service.triage import TriageResult
 from shared.database.database import DATABASE_ERRORS

@@ -22,7 +22,8 @@ from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from services.ingest.schemas.tracking import Accepted, TrackingProblem
 from services.ingest.service import triage
-from services.ingest.service.intake import Intake, NotUnderstood, TrackingError, WrongMethod, database_refusal
+from services.ingest.service.intake import Intake
+from services.ingest.service.refusals import NotUnderstood, TrackingError, WrongMethod, database_refusal
 from services.ingest.service.triage import TriageResult
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
