@@ -166,8 +166,8 @@ def triage_payloads(
     owners: Owners = NOBODYS,
     watch: Watch | None = None,
 ) -> TriageResult:
-    """Triages payloads of any method. If a payload makes several events, valid ones are accepted; refused, it is kept
-    whole.
+    """Triages payloads of any method. If a payload makes several events, the valid ones are accepted, and the whole
+    payload is kept if any event is refused.
     """
     done = TriageResult()
     places = itertools.count()
