@@ -337,6 +337,12 @@ async def test_a_recovery_begins_a_timeline_and_a_crash_does_not(tmp_path_factor
         async with opened(own.database_url("campaign")) as database, database.work() as work:
             return await cutoffs.look(work)
 
+    async def recovering() -> bool:
+        async with opened(own.database_url("campaign")) as database, database.statement() as work:
+            row = await work.row("SELECT pg_is_in_recovery() AS still")
+        assert row is not None
+        return bool(row.still)
+
     await own.start()
     try:
         await own.create_service_databases(["campaign"])
@@ -348,6 +354,7 @@ async def test_a_recovery_begins_a_timeline_and_a_crash_does_not(tmp_path_factor
         await own.stop()
         recover(home)
         await own.start()
+        await eventually(recovering, lambda still: not still)  # it answers, read-only, before its recovery has ended
         assert (await look()).reason == "restored or promoted: timeline 2, was 1"
     finally:
         await own.stop()
