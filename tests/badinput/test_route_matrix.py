@@ -14,6 +14,7 @@ from shared.contracts.identity import Identity, Namespace
 from tests.badinput import credentials, figures
 from tests.conftest import DatabaseFactory
 from tests.support.applications import (
+    FORMER_ROUTES,
     LINKS,
     NOWHERE,
     ROUTES,
@@ -79,7 +80,7 @@ class Probe:
 
 
 def of(service: str) -> list[Route]:
-    return [route for route in ROUTES if route.service == service]
+    return [route for route in (*ROUTES, *FORMER_ROUTES) if route.service == service]
 
 
 @every_service

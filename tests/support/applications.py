@@ -125,6 +125,12 @@ ROUTES: Final = (
     *(Route(service, "GET", "/v1/audit", f"{service}:admin") for service in SERVICES),
 )
 
+# Former names, which go on working and are described nowhere.
+FORMER_ROUTES: Final[tuple[Route, ...]] = (
+    Route("campaign", "GET", "/v1/floor", "campaign:read"),
+    Route("campaign", "POST", "/v1/floor", "campaign:admin", body={"at": "2026-03-01T12:00:00Z"}),
+)
+
 
 def routes_of(app: FastAPI) -> Iterator[tuple[str, str]]:
     """(method, path) of everything that an application answers, described or not."""
