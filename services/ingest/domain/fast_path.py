@@ -66,7 +66,7 @@ class Ready(wire.Message, frozen=True, gc=False):
     violation: Violation | None = None
 
 
-class Customer(msgspec.Struct, frozen=True, gc=False):
+class KnownCustomer(msgspec.Struct, frozen=True, gc=False):
     """Whom an event names by its two ids, the key of the stronger one, and all as it is written."""
 
     user: tuple[Identity, ...]  # one or none
@@ -89,7 +89,11 @@ Meaning = tuple[str, Fields, Body, tuple[Identity, ...] | msgspec.Raw]
 
 
 def _meaning(
-    kind: str | None, message: _Message, customer: Customer, surroundings: Surroundings, request_context: RequestContext
+    kind: str | None,
+    message: _Message,
+    customer: KnownCustomer,
+    surroundings: Surroundings,
+    request_context: RequestContext,
 ) -> Meaning | None:
     if kind == "identify":
         return _identify(message, customer, surroundings, request_context)
@@ -111,7 +115,7 @@ def _meaning(
 
 
 def _identify(
-    message: _Message, customer: Customer, surroundings: Surroundings, request_context: RequestContext
+    message: _Message, customer: KnownCustomer, surroundings: Surroundings, request_context: RequestContext
 ) -> Meaning | None:
     if type(message.traits) is not dict or surroundings.consents:
         return None
@@ -254,9 +258,9 @@ class _Customers:
 
     def __init__(self, secret: bytes) -> None:
         self._secret = secret
-        self.known: dict[tuple[Any, Any], Customer] = {}
+        self.known: dict[tuple[Any, Any], KnownCustomer] = {}
 
-    def remember(self, names: tuple[Any, Any]) -> Customer:
+    def remember(self, names: tuple[Any, Any]) -> KnownCustomer:
         """Raises `BadEvent` or `TypeError` if that is nobody, or not valid; neither is remembered."""
         user = _named(Namespace.USER_ID, names[0])
         anonymous = _named(Namespace.ANONYMOUS_ID, names[1])
@@ -266,7 +270,7 @@ class _Customers:
         key = partition_key(str(identities[0]), secret=self._secret)
         if len(self.known) >= REMEMBERED_CUSTOMERS:
             self.known.clear()
-        found = self.known[names] = Customer(user, anonymous, wire.encode_part(identities), key)
+        found = self.known[names] = KnownCustomer(user, anonymous, wire.encode_part(identities), key)
         return found
 
 

@@ -26,7 +26,7 @@ from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.repository import imports as repository
 from services.ingest.service import files, sources, triage
 from services.ingest.service.sources import NotUsable
-from services.ingest.service.triage import Refused, TriageResult
+from services.ingest.service.triage import RefusedPayload, TriageResult
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import keepable
@@ -121,9 +121,9 @@ def batches(
         yield Batch(done, part[-1][1])
 
 
-def _in_the_files_words(refused: Refused, document: Document | None) -> Refused:
+def _in_the_files_words(refused: RefusedPayload, document: Document | None) -> RefusedPayload:
     """Returns a refusal that names the file's columns, which its author knows, and not only what they become."""
-    return Refused(refused.payload, BadEvent(refused.error.reason, columns.named(refused.error.text, document)))
+    return RefusedPayload(refused.payload, BadEvent(refused.error.reason, columns.named(refused.error.text, document)))
 
 
 # The record of it
@@ -264,7 +264,7 @@ async def checkpoint(work: Work, import_id: UUID, holder: UUID, source: Source, 
             await triage.keep(work, source.id, batch.done.refused, import_id=import_id)
 
 
-def _reject(one: Refused) -> Row:
+def _reject(one: RefusedPayload) -> Row:
     payload, error = one.payload, one.error
     reason = {"reason_code": error.reason.value, "reason": error.text}
     return {"row": payload.around["row"], "raw": payload.raw, **reason}

@@ -43,6 +43,6 @@ def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[li
     try:
         found = meaning(tried, context, mapped.format, mapped.mapper)
     except BadEvent as error:
-        return [], TriageResult(refused=[triage.Refused(tried, error)])
+        return [], TriageResult(refused=[triage.RefusedPayload(tried, error)])
     done = triage.triage_payloads([tried], mapped, context, partition_secret=_SECRET)
     return [msgspec.json.decode(message) for message in found.messages], done

@@ -144,7 +144,7 @@ async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, *
         try:
             payload = msgspec.structs.replace(payload, raw=repair.apply(raw))
         except BadEvent as error:
-            return TriageResult(refused=[triage.Refused(payload, error)])
+            return TriageResult(refused=[triage.RefusedPayload(payload, error)])
     mapper = await imports.mapper_of(work, row["import_id"]) if row["import_id"] else source.mapper
     known = await owners.needed(work, source, payload, context) if payload.way is IngestMethod.WEBHOOK else {}
     return triage.triage_payloads([payload], source, context, mapper=mapper, owners=known, **how)

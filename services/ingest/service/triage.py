@@ -68,7 +68,7 @@ class Watch(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedPayload:
     """One refused payload, as it came, and why. Nothing is kept of the error's frames."""
 
     payload: Payload
@@ -85,7 +85,7 @@ class TriageResult:
 
     accepted: list[Message] = field(default_factory=list)
     events: list[Event] = field(default_factory=list)  # of payloads: those that `accepted` are
-    refused: list[Refused] = field(default_factory=list)
+    refused: list[RefusedPayload] = field(default_factory=list)
     violations: list[Violation] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)
     event_ids: list[bytes] = field(default_factory=list)  # as texts
@@ -143,7 +143,7 @@ def triage_messages(
             normal = judge.normalise(raw, context, place=place)
             done.accepted.append(_record(normal.event, partition_secret))
         except BadEvent as error:
-            done.refused.append(Refused(Payload(way=IngestMethod.TRACKING, raw=raw, around=around()), error))
+            done.refused.append(RefusedPayload(Payload(way=IngestMethod.TRACKING, raw=raw, around=around()), error))
             continue
         _note(done, raw, normal, watch)
     return done
@@ -152,7 +152,7 @@ def triage_messages(
 def refuse(raws: Iterable[bytes], error: BadEvent, around: dict[str, Any]) -> TriageResult:
     """Refuses messages of the tracking API, all for one reason."""
     return TriageResult(
-        refused=[Refused(Payload(way=IngestMethod.TRACKING, raw=raw, around=around), error) for raw in raws]
+        refused=[RefusedPayload(Payload(way=IngestMethod.TRACKING, raw=raw, around=around), error) for raw in raws]
     )
 
 
@@ -175,9 +175,9 @@ def triage_payloads(
         try:
             found = meaning(payload, context, source.format, mapper or source.mapper)
         except BadEvent as error:
-            done.refused.append(Refused(payload, error))
+            done.refused.append(RefusedPayload(payload, error))
             continue
-        first_refusal: Refused | None = None
+        first_refusal: RefusedPayload | None = None
         done.also_known.update(found.also_known)
         for one in (*owned(found.messages, owners), *([found.understood] if found.understood else ())):
             try:
@@ -185,7 +185,7 @@ def triage_payloads(
                 done.accepted.append(_record(normal.event, partition_secret))
                 done.events.append(normal.event)
             except BadEvent as error:
-                first_refusal = first_refusal or Refused(payload, error)
+                first_refusal = first_refusal or RefusedPayload(payload, error)
                 continue
             _note(done, payload.raw, normal, watch)
         if first_refusal is not None:
@@ -223,7 +223,9 @@ def _record(event: Event, partition_secret: bytes) -> Message:
     )
 
 
-async def keep(work: Work, source_id: UUID, refused: Sequence[Refused], *, import_id: UUID | None = None) -> None:
+async def keep(
+    work: Work, source_id: UUID, refused: Sequence[RefusedPayload], *, import_id: UUID | None = None
+) -> None:
     """Keeps refused payloads with their reasons. A payload of a source is kept once, however often it is sent."""
     rows: dict[UUID, dict[str, Any]] = {}
     for one in refused:

@@ -2,7 +2,14 @@
 
 from typing import Any, Final
 
-from services.ingest.domain.catalogue.entry import EXAMPLE_CUSTOMER, CatalogueEntry, Fact, FactCall, Meaning, TypedRoute
+from services.ingest.domain.catalogue.entry import (
+    EXAMPLE_CUSTOMER,
+    CatalogueEntry,
+    EventMeaning,
+    Fact,
+    FactCall,
+    TypedRoute,
+)
 from shared.contracts.events import CustomEvent
 
 
@@ -13,7 +20,7 @@ class Custom(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown
     properties: dict[str, Any] = {}
 
 
-def _understand(fact: Custom, call: FactCall) -> Meaning:
+def _understand(fact: Custom, call: FactCall) -> EventMeaning:
     return call.track(fact.name.strip(), fact.properties)
 
 

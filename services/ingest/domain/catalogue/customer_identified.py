@@ -8,10 +8,10 @@ from services.ingest.domain.catalogue.entry import (
     EXAMPLE_CUSTOMER,
     EXAMPLE_OCCURRED,
     CatalogueEntry,
+    EventMeaning,
     Fact,
     FactCall,
     Fields,
-    Meaning,
     TypedRoute,
 )
 from services.ingest.domain.definitions.consent import Words
@@ -55,10 +55,10 @@ class Identified(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unk
     consent: dict[str, bool] = {}
 
 
-def _understand(fact: Identified, call: FactCall) -> Meaning:
+def _understand(fact: Identified, call: FactCall) -> EventMeaning:
     if call.consent_words is None:
-        return Meaning(NAME, CustomerIdentified(traits=call.traits), fact.traits)
-    return Meaning(NAME, identified(call.traits, fact.consent, call.consent_words), fact.traits)
+        return EventMeaning(NAME, CustomerIdentified(traits=call.traits), fact.traits)
+    return EventMeaning(NAME, identified(call.traits, fact.consent, call.consent_words), fact.traits)
 
 
 ENTRY: Final = CatalogueEntry(

@@ -55,7 +55,7 @@ class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     historical: bool = False
 
 
-class Meaning(msgspec.Struct, frozen=True):
+class EventMeaning(msgspec.Struct, frozen=True):
     """The name and the properties of an event, as a tracking plan speaks of them, and the typed event."""
 
     name: str
@@ -73,7 +73,7 @@ class FactCall(msgspec.Struct, frozen=True):
     traits: Fields
     message_id: str
     consent_words: Words | None
-    track: Callable[[str, Fields], Meaning]
+    track: Callable[[str, Fields], EventMeaning]
 
 
 class TypedRoute(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,7 +87,7 @@ class TypedRoute(msgspec.Struct, frozen=True, kw_only=True):
     body: type[Fact]
     key: Literal["content", "moment", "header"]
     example: Mapping[str, Any]
-    understand: Callable[[Any, FactCall], Meaning]
+    understand: Callable[[Any, FactCall], EventMeaning]
     """Returns what a body means. Raises `BadEvent`, with the place as in the properties of a `track` call."""
 
 
@@ -174,14 +174,14 @@ def tracked(
     *,
     has_items: bool = False,
     not_held: NotHeld = lambda _: (),
-) -> Callable[[Fact, FactCall], Meaning]:
+) -> Callable[[Fact, FactCall], EventMeaning]:
     """Returns what understands a typed body as a `track` call of this name, whose properties are the body's fields.
 
     With `has_items` the body's `items` are the `products` of the call; `not_held` is the entry's.
     """
     own = [name for name in read_as.__struct_fields__ if not (has_items and name == "products")]
 
-    def understand(fact: Any, call: FactCall) -> Meaning:
+    def understand(fact: Any, call: FactCall) -> EventMeaning:
         fields = {name: getattr(fact, name, None) for name in own}
         properties = {name: value for name, value in fields.items() if value not in (None, "")}
         if has_items:
@@ -192,6 +192,6 @@ def tracked(
             raise AssertionError(f"{type(fact).__name__} is complete, and makes no {name}")
         if beside := {name: properties[name] for name in not_held(body) if name in properties}:
             body = msgspec.structs.replace(body, extra=beside)
-        return Meaning(name, body, properties)
+        return EventMeaning(name, body, properties)
 
     return understand

@@ -8,10 +8,10 @@ from services.ingest.domain.catalogue import fast_parts as fast
 from services.ingest.domain.catalogue.entry import (
     EXAMPLE_VISITOR,
     CatalogueEntry,
+    EventMeaning,
     Fact,
     FactCall,
     Fields,
-    Meaning,
     TypedRoute,
 )
 from services.ingest.domain.catalogue.properties import Properties, beside
@@ -97,9 +97,9 @@ class PageView(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unkno
     referrer: str = ""
 
 
-def _understand(fact: PageView, _: FactCall) -> Meaning:
+def _understand(fact: PageView, _: FactCall) -> EventMeaning:
     fields: Fields = {name: text(value) for name in _Page.__struct_fields__ if (value := getattr(fact, name))}
-    return Meaning(NAME, PageViewed(**fields), fields)
+    return EventMeaning(NAME, PageViewed(**fields), fields)
 
 
 ENTRY: Final = CatalogueEntry(

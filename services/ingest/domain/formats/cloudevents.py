@@ -54,7 +54,7 @@ class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
     historical: bool | str | None = None
 
 
-class Customer(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerInData(msgspec.Struct, frozen=True, kw_only=True):
     """Who an event is about, in its data."""
 
     user_id: Scalar = None
@@ -188,7 +188,7 @@ def _call(event: CloudEvent, data: bytes, context: RequestContext) -> _Call:
     """Returns who the event is about, as a call of the tracking API would say it."""
     fields = _decode_data(data)
     try:
-        customer = msgspec.convert(as_dict(fields.customer), Customer)
+        customer = msgspec.convert(as_dict(fields.customer), CustomerInData)
     except msgspec.ValidationError as error:
         raise BadEvent(Reason.MALFORMED, f"data.customer: {error}") from None
     namespace, _, value = (event.subject or "").partition(":")

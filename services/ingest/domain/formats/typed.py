@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.domain.catalogue.entry import Fact, FactCall, Fields, Meaning
+from services.ingest.domain.catalogue.entry import EventMeaning, Fact, FactCall, Fields
 from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.catalogue.understanding import understood
 from services.ingest.domain.errors import BadEvent, Reason
@@ -40,11 +40,11 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
         message, Context(traits=contact_points), of_group=False, source_country=context.country
     )
 
-    def track(name: str, properties: Fields) -> Meaning:
+    def track(name: str, properties: Fields) -> EventMeaning:
         name, raw_properties = context.renaming.apply(name, _encode(properties))
         body = understood(name, raw_properties, message_id)
         renamed = decode_object(raw_properties)
-        return Meaning(name, CustomEvent(name=name, properties=renamed) if body is None else body, renamed)
+        return EventMeaning(name, CustomEvent(name=name, properties=renamed) if body is None else body, renamed)
 
     call = FactCall(traits, message_id, believed_words(context), track)
     meaning = TYPED_ROUTES[path].understand(fact, call)
