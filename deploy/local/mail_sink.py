@@ -73,8 +73,6 @@ class MailSink:
         self.answer_delay_milliseconds = answer_delay_milliseconds
         """How long a message that is kept waits for its answer, so that a kill of the sender meets it under way."""
         self.messages: list[Message] = []
-        self.reply_to_all: str | None = None
-        """For tests: the reply to every recipient, such as "421 4.3.2 going down"; None to be normal."""
 
     @property
     def port(self) -> int:
@@ -213,8 +211,6 @@ class _Handler:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         del server, session
-        if self._sink.reply_to_all:
-            return self._sink.reply_to_all
         for prefix, reply in REPLIES_BY_PREFIX.items():
             if address.startswith(prefix):
                 return reply
