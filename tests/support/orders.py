@@ -53,12 +53,6 @@ async def read_offsets(postgres: Postgres, service: str, cluster_id: str) -> int
         )
 
 
-async def partitions_taken(postgres: Postgres, service: str, cluster_id: str) -> int:
-    """How many partitions of this cluster a service has taken."""
-    async with connected(postgres, service) as connection:
-        return int(await connection.fetchval("SELECT count(*) FROM consumer_offsets WHERE cluster_id = $1", cluster_id))
-
-
 async def dead_letters(postgres: Postgres, service: str) -> int:
     """How many dead letters a service counted."""
     async with connected(postgres, service) as connection:

@@ -4,7 +4,7 @@ Writers authenticate by a source's write key (webhooks by their signature), as o
 `application/problem+json`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import unquote
 from uuid import UUID
@@ -77,32 +77,26 @@ async def _source(request: Request) -> Source:
     return await intake_of(request).source_of(keys_of(request, token))
 
 
-async def _take(request: Request, source: Source, payloads: Sequence[Payload]) -> TriageResult:
-    intake, context = intake_of(request), _request_context(request, source, len(payloads))
+async def _or_refusal(taking: Awaitable[TriageResult]) -> TriageResult:
     try:
-        return await intake.take(source, payloads, context)
+        return await taking
     except DATABASE_ERRORS as error:
         raise database_refusal(error) from None
 
 
-async def _take_alone(request: Request, source: Source, payload: Payload) -> TriageResult:
-    return await _take(request, source, [payload])
+async def _take(request: Request, source: Source, payloads: Sequence[Payload]) -> TriageResult:
+    intake, context = intake_of(request), _request_context(request, source, len(payloads))
+    return await _or_refusal(intake.take(source, payloads, context))
 
 
 async def _take_under_key(request: Request, source: Source, payload: Payload) -> TriageResult:
     intake, context = intake_of(request), _request_context(request, source, 1)
-    try:
-        return await intake.take_fact(source, payload, context)
-    except DATABASE_ERRORS as error:
-        raise database_refusal(error) from None
+    return await _or_refusal(intake.take_fact(source, payload, context))
 
 
 async def _take_delivery(request: Request, source: Source, payload: Payload) -> TriageResult:
     intake, context = intake_of(request), _request_context(request, source, 1)
-    try:
-        return await intake.take_webhook(source, payload, context)
-    except DATABASE_ERRORS as error:
-        raise database_refusal(error) from None
+    return await _or_refusal(intake.take_webhook(source, payload, context))
 
 
 def _request_context(request: Request, source: Source, events: int) -> RequestContext:
