@@ -57,6 +57,9 @@ NEVER: Final = datetime.min.replace(tzinfo=UTC)  # when something happened of wh
 MAX_SOURCE_VERSION: Final = (1 << 62) - 1
 
 
+Place = tuple[int, datetime, int, datetime, UUID]
+
+
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
     """The order in which statements override each other: trust, then time, the source's own version, time of receipt.
 
@@ -71,7 +74,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     received_at: datetime | None = None
 
     @property
-    def place(self) -> tuple[int, datetime, int, datetime, UUID]:
+    def place(self) -> Place:
         """What stamps are ordered by."""
         return self.trust, self.occurred_at, self.source_version, self.received_at or NEVER, self.event_id
 
