@@ -46,7 +46,7 @@ class Placed(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Refund(msgspec.Struct, frozen=True, array_like=True):
-    """One refund, named by its id; `full` gives back whatever else was not, and its amount is not said."""
+    """One refund, named by its id; `full` gives back whatever else was not, and has no amount."""
 
     stamp: Stamp
     currency: str
@@ -163,7 +163,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def _snapshots(self) -> Iterable[Snapshot]:
         for source, one in self.snapshots.items():
             left = self.left.get(source)
-            if left is None or left < one.stamp:
+            if left is None or not one.stamp < left:
                 yield one
 
     @property

@@ -23,7 +23,7 @@ class OrderPlaced(WithExtra, frozen=True, kw_only=True):
 
     `state` is what its source says of it: that it stands (`placed`), that it does not (`cancelled`), that it does not
     yet (`pending`), or nothing. `whole` marks a snapshot: all that its source says of the order, `refunds` included,
-    which replaces what that source's earlier snapshots said. `payment_refs` are ids by which payment providers call the
+    which replaces what that source's earlier snapshots have. `payment_refs` are ids by which payment providers call the
     order's payments. With a `payment_id` it is a provider who tells: of that payment, `total_minor` is what was paid,
     and it is an order only where no shop tells it.
     """
