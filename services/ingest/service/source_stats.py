@@ -13,11 +13,11 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.domain.definitions.plan import Violation
+from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
-from services.ingest.service.triage import TriageResult, warned
+from services.ingest.service.triage import TriageResult
 from shared.contracts import keepable, wire
 from shared.database.database import Work
 
@@ -89,8 +89,9 @@ class SourceStats:
         for why in done.ignored:
             gathered.figures[source_id, "ignored", keepable.text(why, limit=MAX_IGNORED)] += 1
         by_rule: dict[tuple[str, str], list[Violation]] = defaultdict(list)
-        for violation in warned(done):
-            by_rule[violation.event[:MAX_NAME_LENGTH], violation.rule].append(violation)
+        for violation in done.violations:
+            if violation.mode is not Mode.OBSERVE:  # observed ones are counted in the metrics only
+                by_rule[violation.event[:MAX_NAME_LENGTH], violation.rule].append(violation)
         for (event, rule), violations in by_rule.items():
             before, _ = gathered.violations.get((source_id, event, rule), (0, None))
             gathered.violations[source_id, event, rule] = (before + len(violations), violations[-1])

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from services.ingest.domain import judge
 from services.ingest.domain.definitions.mapping import Mapper
-from services.ingest.domain.definitions.plan import Mode, Violation
+from services.ingest.domain.definitions.plan import Violation
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys, without_write_keys
 from services.ingest.domain.errors import BadEvent, Reason
@@ -286,8 +286,3 @@ def count(done: TriageResult, source_id: UUID) -> None:
         metrics.ingested.labels("ignored").inc(len(done.ignored))
     for mode, events in Counter(violation.mode for violation in done.violations).items():
         metrics.plan_violations.labels(mode.value).inc(events)
-
-
-def warned(done: TriageResult) -> Iterable[Violation]:
-    """Returns the violations that are to be listed: observed ones are counted only."""
-    return (one for one in done.violations if one.mode is not Mode.OBSERVE)

@@ -9,9 +9,11 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment import domain, repository
+from services.segment import domain
 from services.segment.domain import Policy, Stage, Standing
-from services.segment.repository import Stored, StoredCustomer, StoredStanding
+from services.segment.repository import policies
+from services.segment.repository import standings as repository
+from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
 from shared.contracts import orders, topics
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
@@ -47,7 +49,7 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
         if event.profile_id is None:
             raise Refused("profile_id: missing on an event that a profile owns")
     await aliases.lock_merges(work, shared=True)
-    policy = await repository.policy(work)
+    policy = await policies.in_force(work)
     canonical, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
     changed: dict[tuple[UUID, str], Order] = {}
     causes: dict[UUID, Event] = {}
@@ -87,7 +89,7 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
     merges = [event for event in events if isinstance(event.body, ProfileMerged)]
     met = {event.body.profile_id for event in events if isinstance(event.body, ProfileChanged)}
     await aliases.lock_merges(work, shared=not merges)
-    policy = await repository.policy(work)
+    policy = await policies.in_force(work)
     if merges:
         await _follow_merges(work, policy, merges, met)
         return
@@ -131,7 +133,7 @@ async def flip_due(work: Work, now: datetime) -> int:
     stored = await repository.claim_due(work, now, limit=DUE_BATCH)
     if not stored:
         return 0
-    policy = await repository.policy(work)
+    policy = await policies.in_force(work)
     bought = await repository.purchases(work, stored, currency=policy.currency)
     results: dict[UUID, tuple[int, Standing, datetime]] = {}
     published: list[tuple[bytes, Event]] = []
@@ -167,7 +169,7 @@ async def customers(
     work: Work, *, tier: str | None, stage: Stage | None, after: UUID | None, limit: int
 ) -> Sequence[StoredCustomer]:
     """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier that the policy does not have."""
-    names = [one.name for one in (await repository.policy(work)).tiers]
+    names = [one.name for one in (await policies.in_force(work)).tiers]
     if tier is not None and tier not in names:
         raise Invalid(f"tier: there is no tier {tier}; the tiers are {', '.join(names)}")
     return await repository.customers(work, tier=tier, stage=stage, after=after, limit=limit)
@@ -175,7 +177,7 @@ async def customers(
 
 async def counts(work: Work) -> tuple[Policy, Mapping[str, int], Mapping[str, int]]:
     """The policy, and how many customers stand at each tier and each stage."""
-    policy = await repository.policy(work)
+    policy = await policies.in_force(work)
     tiers: Counter[str] = Counter({tier.name: 0 for tier in policy.tiers})
     stages: Counter[str] = Counter({stage.value: 0 for stage in Stage})
     for row in await repository.counts(work):
