@@ -71,7 +71,7 @@ def own_id(value: str) -> str | None:
 
 def of(namespace: Namespace, value: str) -> str | None:
     """Returns the normal form of an identity; None if there is no such identity."""
-    match namespace:
+    match namespace.kind:
         case Namespace.EMAIL:
             return email(value)
         case Namespace.PHONE:

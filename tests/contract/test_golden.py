@@ -35,7 +35,7 @@ from shared.contracts.changes import (
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, Item
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, user_ids_of
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 
@@ -46,7 +46,9 @@ AT: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 STATED: Final = datetime(2026, 3, 1, 11, 59, 58, tzinfo=UTC)
 RECEIVED: Final = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 
-LATER: Final = frozenset({"stated_at", "context", "merges"})  # parts of the envelope that the first files do not know
+LATER: Final = frozenset(
+    {"stated_at", "context", "merges", "source_version", "undated", "space"}
+)  # parts of the envelope that the first files do not know
 
 _TEA: Final = Item(
     sku="TEA-1", name="龙井 green tea", category="tea", quantity=2, unit_price_minor=12_50, unit_cost_minor=4_00
@@ -221,6 +223,15 @@ RECORDS: Final[Mapping[str, Event]] = {
     ),
     "rapport.tier_changed.v1+by_time": msgspec.structs.replace(
         sample(16, SAMPLES[16]), body=msgspec.structs.replace(_RISE, by_time=True), cause_id=None
+    ),
+    "rapport.customer_identified.v1+undated": msgspec.structs.replace(
+        sample(11, next(one for one in SAMPLES if isinstance(one, events.CustomerIdentified))), undated=True
+    ),
+    "rapport.custom.v1+space": msgspec.structs.replace(
+        sample(1, next(one for one in SAMPLES if isinstance(one, events.CustomEvent))),
+        source_version=17,
+        space="shop-a",
+        identities=(Identity(user_ids_of("shop-a"), "42"),),
     ),
     "rapport.page_viewed.v2+context": msgspec.structs.replace(
         sample(6, SAMPLES[6]), stated_at=STATED, context=CIRCUMSTANCES

@@ -22,7 +22,7 @@ from services.profile.domain.lifting import Joined
 from shared.contracts.consent import CHANNELS, Pair, is_word, pair_of
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, ConsentChanged, CustomerIdentified
-from shared.contracts.identity import STRENGTH, Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, strength, user_ids_of
 
 ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)  # of what was joined before it was kept since when
 WHOLE: Final = "profile"  # of whom an event speaks that names a profile, and no identity
@@ -266,11 +266,9 @@ def _names(event: Event) -> list[str]:
     """
     named = event.identities
     if event.merges:
-        former = (Identity(Namespace.USER_ID, one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID)
-        return [str(one) for one in sorted({*named, *former}, key=_by_strength)]
-    ordered = sorted(named, key=_by_strength)
-    return [str(one) for n, one in enumerate(ordered) if n == 0 or one.namespace is not Namespace.USER_ID]
-
-
-def _by_strength(identity: Identity) -> tuple[int, str]:
-    return STRENGTH[identity.namespace], identity.value
+        former = (
+            Identity(user_ids_of(event.space), one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID
+        )
+        return [str(one) for one in sorted({*named, *former}, key=strength)]
+    ordered = sorted(named, key=strength)
+    return [str(one) for n, one in enumerate(ordered) if n == 0 or one.namespace.kind is not Namespace.USER_ID]

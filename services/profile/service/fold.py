@@ -1,7 +1,7 @@
 """Folding a batch of events: dedupe, decide whose they are, fold, publish. One transaction, many events."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial, reduce
 from typing import Any, Final
@@ -23,7 +23,7 @@ from shared.contracts import orders, topics
 from shared.contracts.changes import ConfirmationRequested, Consent, ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
 from shared.contracts.events import MARKETING, Body, ConsentChanged, CustomerIdentified
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, user_ids_of
 from shared.contracts.orders import Order
 from shared.database import aliases, order_rows
 from shared.database.database import Work
@@ -129,12 +129,20 @@ async def _view(
 def _known(state: ProfileState, now: datetime) -> Known:
     return Known(
         state.first_seen or now,
-        users=set(state.identities.get(Namespace.USER_ID, ())),
-        claimed=set(state.identities.get(CLAIMED_USER_ID, ())),
+        users=set(_user_ids(state, Namespace.USER_ID)),
+        claimed=set(_user_ids(state, CLAIMED_USER_ID)),
         contacts={Identity(one, value) for one in CONTACTS for value in state.identities.get(one, ())},
         devices=set(state.identities.get(Namespace.ANONYMOUS_ID, ())),
         vouched=set(state.vouched),
     )
+
+
+def _user_ids(state: ProfileState, kind: str) -> Iterator[Identity]:
+    """The user ids of all spaces, of those that trusted sources name, or of those that public keys claim."""
+    for namespace, values in state.identities.items():
+        name, _, space = namespace.partition("@")
+        if name == kind:
+            yield from (Identity(user_ids_of(space), value) for value in values)
 
 
 async def _merge(

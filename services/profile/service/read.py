@@ -10,7 +10,7 @@ import msgspec
 from services.profile.domain import fold
 from services.profile.repository import identity, read
 from shared.contracts import normal_form
-from shared.contracts.identity import Namespace
+from shared.contracts.identity import Namespace, is_space
 from shared.database import aliases
 from shared.database.database import Work
 from shared.errors import Invalid, NotFound
@@ -18,6 +18,7 @@ from shared.errors import Invalid, NotFound
 MAX_SHOWN = 1000  # traits and in one answer
 
 NAMESPACES: Final = (*(one.value for one in Namespace), fold.CLAIMED_USER_ID)
+_OF_USERS: Final = (Namespace.USER_ID.value, fold.CLAIMED_USER_ID)  # which may have a space: user_id@shop-a
 
 
 class UnknownProfile(NotFound):
@@ -31,10 +32,12 @@ async def resolve(work: Work, ref: str) -> UUID:
     """
     namespace, colon, value = ref.partition(":")
     if colon:
-        if namespace not in NAMESPACES:
+        kind, at, space = namespace.partition("@")
+        if kind not in NAMESPACES or (at and not (kind in _OF_USERS and is_space(space))):
             raise Invalid(f"ref: {namespace!r} is not a namespace; the namespaces are {', '.join(NAMESPACES)}")
         # What has no normal form is nobody's now, but may be somebody's whom an earlier release wrote down so.
-        normal = normal_form.of(Namespace(namespace), value) or value.strip()
+        of = Namespace.USER_ID if kind in _OF_USERS else Namespace(kind)
+        normal = normal_form.of(of, value) or value.strip()
         owner = await read.owner(work, namespace, normal)
         if owner is None:
             raise UnknownProfile(f"no customer is known as {ref}")
