@@ -1,6 +1,7 @@
 """What an import makes of a file, without a database: the events, and the rows that are refused."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -8,8 +9,9 @@ from uuid import UUID
 from services.ingest.domain.definitions.source import Source
 from services.ingest.service import files, imports
 from shared.contracts.envelope import Event, SourceKind
-from tests.support.events import NOON, SECRET
+from tests.support.events import SECRET
 
+RECEIVED = datetime(2026, 11, 1, 12, tzinfo=UTC)
 FILES = Source(id=UUID(int=7), name="files", kind=SourceKind.SERVER)
 
 
@@ -32,7 +34,7 @@ def imported(path: Path, **options: Any) -> Imported:
     done = [
         batch.done
         for batch in imports.batches(
-            path, checked, FILES, content_hash=content_hash, start=0, partition_secret=SECRET, received_at=NOON
+            path, checked, FILES, content_hash=content_hash, start=0, partition_secret=SECRET, received_at=RECEIVED
         )
     ]
     return Imported(

@@ -96,6 +96,7 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         stated_at=stated_at,
         context=understood.context,
         merges=understood.merges and context.trusted,
+        undated=undated,
     )
     return Normal(event, violation, understood.name, understood.properties, understood.unread_phone)
 

@@ -41,9 +41,7 @@ def number(text: str, point: str) -> Decimal:
     if not point and _LONE_COMMA.fullmatch(plain):
         raise ValueError('may have decimals or thousands after its comma; state which with "decimal"')
     if not _PATTERNS[point or "."].fullmatch(plain):
-        comma = (
-            "" if point == "," or "," not in plain else ' with a decimal point; if its comma is one, state "decimal"'
-        )
+        comma = ' with a point; if its comma is one, state it with "decimal"' if "," in plain and point != "," else ""
         raise ValueError(f"is not a number{comma}")
     thousands = "." if point == "," else ","
     digits = plain.replace(" ", "").replace("'", "").replace(thousands, "")
