@@ -66,6 +66,9 @@ published_again: Final = Counter("rapport_published_again_total", "Records sent 
 ingested: Final = Counter("rapport_ingested_total", "Events received", ["outcome"])
 quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["reason"])
 plan_violations: Final = Counter("rapport_plan_violations_total", "Events against their source's plan", ["mode"])
+imports_failed: Final = Counter(
+    "rapport_imports_failed_total", "Imports that failed: by the file or its options, or by a defect here", ["cause"]
+)
 phones_unread: Final = Counter(
     "rapport_phones_unread_total", "Phone numbers of a server's source that link nobody: they can't be read", ["source"]
 )

@@ -13,7 +13,7 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
-from shared.contracts.events import ConsentChanged
+from shared.contracts.events import ConsentChanged, CustomerIdentified
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
@@ -68,6 +68,9 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
     violation = context.plan.judge(understood.name, understood.properties) if context.plan else None
     if violation is not None and violation.mode is Mode.ENFORCE:
         raise BadEvent(Reason.PLAN, f"{violation.text}; send what the plan says, or change the plan")
+    undated = context.historical and understood.timestamp is None
+    if undated and not isinstance(understood.body, CustomerIdentified | ConsentChanged):
+        raise BadEvent(Reason.TIME, "timestamp: required in history, of all but traits and consent; give its time")
     historical = context.trusted and (context.historical if understood.historical is None else understood.historical)
     received_at = context.received_at + timedelta(microseconds=place)
     stated_at, occurred_at = times.occurred_at(
@@ -93,6 +96,7 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         stated_at=stated_at,
         context=understood.context,
         merges=understood.merges and context.trusted,
+        undated=undated,
     )
     return Normal(event, violation, understood.name, understood.properties, understood.unread_phone)
 

@@ -54,7 +54,7 @@ Refusals = dict[str, dict[str, Refusal]]  # likewise; `OTHERS` stands for those 
 
 
 class Statement(NamedTuple):
-    """One yes or no, by the customer's time."""
+    """One yes or no, by the customer's time; `at` NEVER if nobody knows when."""
 
     at: datetime
     granted: bool
@@ -75,7 +75,8 @@ def permissions_by(event: Event) -> Permissions:
     """What an event says of consent: nothing, if a public key says it, or if it is a claim."""
     if event.source_kind is SourceKind.PUBLIC or event.unverified or not (stated := statements(event.body)):
         return {}
-    made = {spelt: Statement(event.occurred_at, granted, event.event_id) for spelt, granted in stated.items()}
+    at = event.stamp.occurred_at  # NEVER of what is undated, which loses to whatever is dated
+    made = {spelt: Statement(at, granted, event.event_id) for spelt, granted in stated.items()}
     return permissions_of(_names(event) or [WHOLE], made)
 
 
@@ -104,7 +105,7 @@ def refused_by(event: Event) -> Refusals:
         for spelt, granted in statements(event.body).items()
         if not granted and (pair := pair_of(spelt)).channel in CHANNELS and is_word(pair.purpose)
     ]
-    made = {spelt: Refusal(event.occurred_at, event.event_id, event.received_at) for spelt in refused}
+    made = {spelt: Refusal(event.stamp.occurred_at, event.event_id, event.received_at) for spelt in refused}
     visitor = next((str(one) for one in event.identities if one.namespace is Namespace.ANONYMOUS_ID), None)
     return {visitor: _least_refusals(made)} if made and visitor else {}
 
