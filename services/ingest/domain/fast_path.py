@@ -283,4 +283,6 @@ def _named(namespace: Namespace, value: Any) -> tuple[Identity, ...]:
     if len(value) > MAX_VALUE_LENGTH:  # though of spaces it may be: nothing long is to be remembered
         raise BadEvent(Reason.IDENTITY, "identity: too long")
     found = identity.named(namespace, value, at=namespace)
+    if found is None and value.strip():  # a placeholder: those are counted
+        raise BadEvent(Reason.IDENTITY, "identity: means nobody")
     return () if found is None else (found,)

@@ -24,7 +24,8 @@ INVALID_DATA: Final = (ValueError, ArithmeticError, RecursionError, msgspec.Msgs
 class Normal(msgspec.Struct, frozen=True):
     """An event ready for the bus, how it violates the source's plan, and the name and properties that the plan judged.
 
-    `unread_phone`: its telephone number links nobody, because it can't be read.
+    `unread_phone`: its telephone number links nobody, because it can't be read. `placeholders` are the namespaces of
+    what it names that means nobody.
     """
 
     event: Event
@@ -32,6 +33,7 @@ class Normal(msgspec.Struct, frozen=True):
     name: str
     properties: bytes
     unread_phone: bool = False
+    placeholders: tuple[str, ...] = ()
 
 
 def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
@@ -98,7 +100,9 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         merges=understood.merges and context.trusted,
         undated=undated,
     )
-    return Normal(event, violation, understood.name, understood.properties, understood.unread_phone)
+    return Normal(
+        event, violation, understood.name, understood.properties, understood.unread_phone, understood.placeholders
+    )
 
 
 def _is_unverified(understood: Understood, context: RequestContext) -> bool:

@@ -86,6 +86,10 @@ class SourceStats:
             gathered.figures[source_id, "quarantined", one.error.reason.value] += 1
             if source_id in self.watched:
                 self.tail(source_id, now, one.payload.raw, outcome="quarantined", reason=one.error.text)
+        for namespace, values in done.placeholders.items():
+            gathered.figures[source_id, "placeholder", namespace] += values
+        if done.unread_phones:
+            gathered.figures[source_id, "unread_phone", ""] += done.unread_phones
         for why in done.ignored:
             gathered.figures[source_id, "ignored", keepable.text(why, limit=MAX_IGNORED)] += 1
         by_rule: dict[tuple[str, str], list[Violation]] = defaultdict(list)

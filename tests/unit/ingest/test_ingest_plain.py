@@ -52,6 +52,7 @@ def outcome(raw: bytes, by: RequestContext, watch: triage.Watch | None) -> Any:
         "refused": [(one.payload, one.error.reason, one.error.text) for one in done.refused],
         "violations": done.violations,
         "ids": done.event_ids,
+        "placeholders": done.placeholders,
     }
 
 
@@ -124,7 +125,11 @@ PRODUCTS: Final = with_more(
 PAGES: Final = with_more({}, {**dict.fromkeys(("url", "path", "title", "referrer"), WORDS), "search": ANY, "name": ANY})
 TRAITS: Final = with_more(
     {},
-    {"email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann"]), ODD), "name": ANY, "plan": ANY},
+    {
+        "email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann", "noemail@example.com"]), ODD),
+        "name": ANY,
+        "plan": ANY,
+    },
 ) | mostly(st.just({}), st.sampled_from([{"phone": "+4930901820", "country": "DE"}, {"phone": "030 901820"}]))
 CONTEXTS: Final = with_more(
     {},

@@ -109,6 +109,7 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
         historical=None if event.historical is None else event.historical in (True, "true"),
         address=identity.email_in(call.traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(call.traits),
+        placeholders=identity.placeholders(call.message, call.traits, trusted=context.trusted),
     )
 
 

@@ -26,7 +26,7 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
 
     `merges`: the sender says that all whom the event names are one customer. `address` is the mail address that it
     gives, in its normal form, if the source may say addresses. `unread_phone`: it gives a telephone number that should
-    link the customer, and can't be read.
+    link the customer, and can't be read. `placeholders` are the namespaces of what it names that means nobody.
     """
 
     name: str
@@ -41,6 +41,7 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     merges: bool = False
     address: str = ""
     unread_phone: bool = False
+    placeholders: tuple[str, ...] = ()
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -78,6 +79,7 @@ def understand(raw: bytes, request_context: RequestContext) -> Understood:
         merges=kind == "alias",
         address=identity.email_in(traits) or "" if request_context.may_say else "",
         unread_phone=request_context.trusted and phone.is_unread(traits),
+        placeholders=identity.placeholders(message, traits, trusted=request_context.trusted),
     )
 
 
@@ -172,5 +174,9 @@ def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     old = identity.named(Namespace.ANONYMOUS_ID, call.message.previous_id, at="previousId")
     new = identity.named(Namespace.USER_ID, call.message.user_id, at="userId")
     if old is None or new is None:
-        raise BadEvent(Reason.IDENTITY, "identity: alias needs a userId and a previousId, and neither may mean nobody")
+        raise BadEvent(
+            Reason.IDENTITY,
+            "identity: alias needs a userId and a previousId, and neither may mean nobody",
+            identity.placeholders(call.message, {}, trusted=False),
+        )
     return new, old
