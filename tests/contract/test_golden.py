@@ -36,6 +36,7 @@ from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, Item
 from shared.contracts.identity import Identity, Namespace
+from tests.support.vocabulary import BEHAVIOUR, MESSAGES
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 
@@ -133,6 +134,8 @@ SAMPLES: Final[tuple[Body, ...]] = (
         requested_by=ANN_ONCE,
         language="zh",
     ),
+    *BEHAVIOUR,
+    *MESSAGES,
 )
 
 

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.domain.catalogue.entry import CatalogueEntry
+from services.ingest.domain.catalogue.registry import BY_NAME
 from services.ingest.domain.definitions.plan import Document, Plan
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.fast_path import reader
@@ -137,6 +139,25 @@ CONTEXTS: Final = with_more(
         "consent": mostly(st.just({"categoryPreferences": {"email": True}}), ODD),
     },
 ) | mostly(st.just([]), st.just({"traits": {"email": "ann@example.com"}}))
+SIMPLE: Final[Mapping[str, CatalogueEntry]] = {name: entry for name, entry in BY_NAME.items() if entry.lenient}
+
+
+def behaviour(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    entry = SIMPLE[name]
+    assert entry.properties is not None
+    held = [name for names in entry.properties.held for name in names]
+    kinds = {"currency": CURRENCIES, "price": AMOUNTS, "rating": AMOUNTS, "quantity": mostly(st.integers(0, 9), ODD)}
+    flags = dict.fromkeys(("automated", "permanent"), mostly(st.booleans(), ODD))
+    optional = {one: {**kinds, **flags}.get(one, IDS) for one in held}
+    more = {"products": mostly(st.lists(LINES, max_size=2), ODD), "cart_id": IDS, "brand": ANY, "total": AMOUNTS}
+    return st.fixed_dictionaries(
+        {
+            "event": st.sampled_from([name, name.title()]),
+            "properties": st.fixed_dictionaries({}, optional={**optional, **more}),
+        }
+    )
+
+
 CALLS: Final[Mapping[str, st.SearchStrategy[dict[str, Any]]]] = {
     "page": st.fixed_dictionaries({"properties": PAGES}, optional={"name": WORDS, "category": WORDS}),
     "screen": st.fixed_dictionaries({"properties": PAGES}, optional={"name": WORDS, "category": WORDS}),
@@ -152,6 +173,7 @@ CALLS: Final[Mapping[str, st.SearchStrategy[dict[str, Any]]]] = {
     "added": st.fixed_dictionaries(
         {"event": st.just("Product Added"), "properties": with_more({"product_id": IDS}, {"cart_id": IDS})}
     ),
+    "behaviour": st.sampled_from(sorted(SIMPLE)).flatmap(behaviour),
     "refund": st.fixed_dictionaries({"event": st.just("Order Refunded"), "properties": ORDERS}),
     "identify": st.fixed_dictionaries({"traits": TRAITS}),
     "group": st.fixed_dictionaries({"groupId": WORDS, "traits": TRAITS}),

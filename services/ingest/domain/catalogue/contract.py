@@ -10,10 +10,12 @@ import msgspec
 from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, MAX_QUANTITY
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values.money import MAX_MINOR
-from shared.contracts.events import SURVEY_SCALES, FeedbackSubmitted, ProductViewed
+from shared.contracts.events import FACTS, SURVEY_SCALES, FeedbackSubmitted, MessageFact, OneProduct, ProductViewed
 from shared.contracts.moments import BOUNDS, is_plausible
 
-MAY_BE_EMPTY: Final[Mapping[type, tuple[str, ...]]] = {ProductViewed: ("currency",)}
+MAY_BE_EMPTY: Final[Mapping[type, tuple[str, ...]]] = {
+    body: ("currency",) for body in FACTS if body is ProductViewed or issubclass(body, OneProduct | MessageFact)
+}
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 
