@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from services.ingest.domain.catalogue import vocabulary
 from services.ingest.domain.definitions import consent
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
@@ -24,7 +25,8 @@ INVALID_DATA: Final = (ValueError, ArithmeticError, RecursionError, msgspec.Msgs
 class Normal(msgspec.Struct, frozen=True):
     """An event ready for the bus, how it violates the source's plan, and the name and properties that the plan judged.
 
-    `unread_phone`: its telephone number links nobody, because it can't be read.
+    `unread_phone`: its telephone number links nobody, because it can't be read. `warnings` say what may not be as its
+    sender means it.
     """
 
     event: Event
@@ -32,6 +34,7 @@ class Normal(msgspec.Struct, frozen=True):
     name: str
     properties: bytes
     unread_phone: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
@@ -94,7 +97,8 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         context=understood.context,
         merges=understood.merges and context.trusted,
     )
-    return Normal(event, violation, understood.name, understood.properties, understood.unread_phone)
+    warnings = (*understood.warnings, *vocabulary.warnings(body))
+    return Normal(event, violation, understood.name, understood.properties, understood.unread_phone, warnings)
 
 
 def _is_unverified(understood: Understood, context: RequestContext) -> bool:

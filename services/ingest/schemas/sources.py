@@ -170,8 +170,11 @@ class FigureOut(BaseModel):
     """What became of a source's events on one day (UTC)."""
 
     day: date
-    outcome: Literal["accepted", "duplicate", "quarantined", "ignored", "limited"]
-    reason: str = Field(description="the reason code of quarantined events; what ignored events were")
+    outcome: Literal["accepted", "duplicate", "quarantined", "ignored", "limited", "warning"]
+    reason: str = Field(
+        description="the reason code of quarantined events; what ignored events were; which limit was met; a warning "
+        "of accepted events, such as a name that is almost one of the vocabulary"
+    )
     events: int
 
 

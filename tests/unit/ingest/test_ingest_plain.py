@@ -184,11 +184,16 @@ TIMES: Final = mostly(
     st.sampled_from(["2026-01-31T19:59:57+08:00", "2026-01-31", "0001-01-01T00:00:00Z", "2027-01-01T00:00:00Z", 7]),
 )
 ENVELOPES: Final = st.fixed_dictionaries(
-    {"messageId": mostly(st.sampled_from(["m-1", " m-2 "]), ODD), "timestamp": TIMES, "userId": WORDS},
+    {
+        "messageId": mostly(st.sampled_from(["m-1", " m-2 "]), ODD),
+        "timestamp": mostly(TIMES, st.none()),
+        "userId": WORDS,
+    },
     optional={
         "anonymousId": WORDS,
         "context": CONTEXTS,
         "sentAt": TIMES,
+        "originalTimestamp": TIMES,
         "integrations": ANY,
         "traits": mostly(st.just({}), TRAITS),
         "category": mostly(st.just("tea"), ODD),
@@ -300,6 +305,18 @@ PLAIN: Final = {
         type="track",
         event="Product Added",
         properties={"cart_id": "c-1", "product_id": "p-1", "sku": "tea-1", "price": 29.95, "quantity": 1},
+    ),
+    "a product in a list": message(
+        type="track",
+        event="Product Clicked",
+        properties={"product_id": "p-1", "sku": "tea-1", "price": 29.95, "currency": "EUR", "position": 3},
+    ),
+    "a coupon": message(type="track", event="Coupon Applied", properties={"coupon_id": "SPRING", "discount": 5}),
+    "a mail that was opened": message(
+        type="track", event="Email Opened", properties={"email_id": "m-1", "campaign_id": 7, "automated": True}
+    ),
+    "an event with RudderStack's time": message(
+        type="track", event="Waved", timestamp=None, originalTimestamp="2026-01-31T11:59:57.120Z"
     ),
     "a checkout": message(
         type="track",

@@ -2,10 +2,10 @@
 
 from typing import Final
 
-from services.ingest.domain.catalogue.simple import simple
+from services.ingest.domain.catalogue.simple import Texts, simple
 from shared.contracts.events import CouponChanged
 
-_TEXTS: Final = {
+_TEXTS: Final[Texts] = {
     "coupon_id": ("coupon_id", "coupon_name"),
     "name": "coupon_name",
     "cart_id": "cart_id",

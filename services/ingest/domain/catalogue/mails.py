@@ -5,7 +5,7 @@ Source of names and properties: Segment's specification of email events.
 
 from typing import Final
 
-from services.ingest.domain.catalogue.simple import simple
+from services.ingest.domain.catalogue.simple import Texts, simple
 from shared.contracts.events import (
     MessageBounced,
     MessageClicked,
@@ -14,14 +14,14 @@ from shared.contracts.events import (
     MessageOpened,
 )
 
-_TEXTS: Final = {
+_TEXTS: Final[Texts] = {
     "message_id": ("message_id", "email_id"),
     "definition_id": ("definition_id", "campaign_id"),
     "step": "step",
     "subject": ("subject", "email_subject"),
     "purpose": "purpose",
 }
-_LINK: Final = {"link_id": "link_id", "url": ("link_url", "url")}
+_LINK: Final[Texts] = {"link_id": "link_id", "url": ("link_url", "url")}
 _NEEDED: Final = ("message_id",)
 
 ENTRIES: Final = (

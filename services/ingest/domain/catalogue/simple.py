@@ -22,7 +22,9 @@ from shared.contracts.events import Body, WithExtra
 
 MAX_NUMBER: Final = 1_000  # of a rating: on whatever scale, it is not more
 
-PRODUCT: Final[Mapping[str, str | tuple[str, ...]]] = {"sku": parts.SKU, "name": "name", "category": "category"}
+Texts = Mapping[str, str | tuple[str, ...]]
+
+PRODUCT: Final[Texts] = {"sku": parts.SKU, "name": "name", "category": "category"}
 """The texts of one product."""
 
 _PRICE: Final = ("price",)
@@ -151,7 +153,7 @@ def _fast_quantity(fields: Fields, made: Fields) -> bool:
 def simple(
     body: type[WithExtra],
     *names: str,
-    texts: Mapping[str, str | tuple[str, ...]],
+    texts: Texts,
     required: tuple[str, ...] = (),
     flags: tuple[str, ...] = (),
     numbers: tuple[str, ...] = (),
