@@ -1,4 +1,4 @@
-"""A message came back. It is not said whether for good, unless `permanent` says so."""
+"""A message came back; `permanent` if its provider says so, for good."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from shared.contracts.events.message_fact import MessageFact
 
 
 class MessageBounced(MessageFact, frozen=True, kw_only=True):
-    """A message came back. It is not said whether for good, unless `permanent` says so."""
+    """A message came back; `permanent` if its provider says so, for good."""
 
     TYPE: ClassVar = "rapport.message_bounced.v1"
 

@@ -1,4 +1,4 @@
-"""A customer said in a checkout how to pay."""
+"""A customer chose in a checkout how to pay."""
 
 from typing import ClassVar
 
@@ -6,7 +6,7 @@ from shared.contracts.events.body import WithExtra
 
 
 class PaymentInfoEntered(WithExtra, frozen=True, kw_only=True):
-    """A customer said in a checkout how to pay."""
+    """A customer chose in a checkout how to pay."""
 
     TYPE: ClassVar = "rapport.payment_info_entered.v1"
     PUBLIC: ClassVar = True
