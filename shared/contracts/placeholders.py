@@ -19,9 +19,9 @@ from shared.contracts.identity import Namespace
 # What programs and spreadsheets write if there is no value.
 _NO_VALUE: Final = """
     null, nil, none, array, undefined, void, unknown, missing, empty, blank, default, invalid, true, false, nan,
-    infinity, n/a, na, #n/a, #ref!, #value!, #name?, #null!, -1, no value, no data, not set, not available, not applicable,
-    not provided, not found, not defined, not known, not specified, data not available, undefined undefined, null null,
-    none none, null undefined, ffffffff-ffff-ffff-ffff-ffffffffffff
+    infinity, n/a, na, #n/a, #ref!, #value!, #name?, #null!, -1, no value, no data, not set, not available,
+    not applicable, not provided, not found, not defined, not known, not specified, data not available,
+    undefined undefined, null null, none none, null undefined, ffffffff-ffff-ffff-ffff-ffffffffffff
 """
 
 # What stands for a person whom the sender does not know.

@@ -38,6 +38,7 @@ from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from shared.contracts.envelope import Event, SourceKind, Stamp
 from shared.contracts.events import Body, Item
 from shared.contracts.identity import Identity, Namespace, user_ids_of
+from tests.support.vocabulary import BEHAVIOUR, MESSAGES
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 
@@ -155,6 +156,8 @@ SAMPLES: Final[tuple[Body, ...]] = (
             payments={"P-1": orders.Payment(paid=orders.Placed(_STAMP, "EUR", 30_00, None))},
         ),
     ),
+    *BEHAVIOUR,
+    *MESSAGES,
 )
 
 

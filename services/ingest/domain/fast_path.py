@@ -191,7 +191,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
             if enough is not None and name not in enough:
                 return None
             violation = judge and judge(name, properties)
-            stamped = _parse_time(message.timestamp)
+            stamped = _parse_time(message.original_timestamp if message.timestamp is None else message.timestamp)
             message_id = _text(message.message_id)
             if (
                 (violation is not None and violation.mode is Mode.ENFORCE)

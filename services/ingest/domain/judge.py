@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from services.ingest.domain.catalogue import vocabulary
 from services.ingest.domain.definitions import consent
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
@@ -25,7 +26,7 @@ class Normal(msgspec.Struct, frozen=True):
     """An event ready for the bus, how it violates the source's plan, and the name and properties that the plan judged.
 
     `unread_phone`: its telephone number links nobody, because it can't be read. `placeholders` are the namespaces of
-    what it names that means nobody.
+    what it names that means nobody. `warnings` say what may not be as its sender means it.
     """
 
     event: Event
@@ -34,6 +35,7 @@ class Normal(msgspec.Struct, frozen=True):
     properties: bytes
     unread_phone: bool = False
     placeholders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
@@ -101,7 +103,13 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         undated=undated,
     )
     return Normal(
-        event, violation, understood.name, understood.properties, understood.unread_phone, understood.placeholders
+        event,
+        violation,
+        understood.name,
+        understood.properties,
+        understood.unread_phone,
+        understood.placeholders,
+        (*understood.warnings, *vocabulary.warnings(body)),
     )
 
 

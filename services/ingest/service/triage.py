@@ -90,6 +90,7 @@ class TriageResult:
     ignored: list[str] = field(default_factory=list)
     event_ids: list[bytes] = field(default_factory=list)  # as texts
     also_known: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)  # of accepted events
     unread_phones: int = 0  # phone numbers from servers' sources that link nobody
     placeholders: Counter[str] = field(default_factory=Counter)  # by namespace: what was named and means nobody
 
@@ -211,6 +212,7 @@ def _note(done: TriageResult, raw: bytes, normal: Normal, watch: Watch | None) -
         done.violations.append(normal.violation)
     done.unread_phones += normal.unread_phone
     done.placeholders.update(normal.placeholders)
+    done.warnings += normal.warnings
     if watch is not None:
         watch.accepted(raw, normal)
 

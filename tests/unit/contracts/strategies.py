@@ -55,6 +55,7 @@ def of_type(annotation: Any) -> st.SearchStrategy[Any]:
         Any: json_values,
         str: st.text(max_size=20),
         int: INT64,
+        float: st.floats(allow_nan=False, allow_infinity=False),
         bool: st.booleans(),
         Decimal: st.decimals(0, 1_000_000, places=3),
         UUID: st.uuids(),

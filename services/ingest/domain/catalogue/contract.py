@@ -10,11 +10,20 @@ import msgspec
 from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, MAX_QUANTITY
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values.money import MAX_MINOR
-from shared.contracts.events import SURVEY_SCALES, FeedbackSubmitted, OrderPlaced, OrderRefunded, ProductViewed
+from shared.contracts.events import (
+    FACTS,
+    SURVEY_SCALES,
+    FeedbackSubmitted,
+    MessageFact,
+    OneProduct,
+    OrderPlaced,
+    OrderRefunded,
+    ProductViewed,
+)
 from shared.contracts.moments import BOUNDS, is_plausible
 
 MAY_BE_EMPTY: Final[Mapping[type, tuple[str, ...]]] = {
-    ProductViewed: ("currency",),
+    **{body: ("currency",) for body in FACTS if body is ProductViewed or issubclass(body, OneProduct | MessageFact)},
     OrderPlaced: ("payment_id",),
     OrderRefunded: ("payment_id",),
 }
