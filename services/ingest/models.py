@@ -60,6 +60,9 @@ class Source(Base):
     country: Mapped[str | None] = mapped_column(
         Text, comment="by which its national phone numbers are read; ISO 3166-1 alpha-2"
     )
+    id_space: Mapped[str] = mapped_column(
+        Text, server_default=text("''"), comment="in which its ids of customers and orders live"
+    )
     plan_version: Mapped[int | None] = mapped_column(Integer, comment="the plan in force")
     last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

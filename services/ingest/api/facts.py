@@ -135,7 +135,8 @@ def _add_typed_routes() -> None:
 
 
 _KEYS: Final[Mapping[str, str]] = {
-    "content": "The same body is the same fact, however often it is sent. An `Idempotency-Key` overrides that.",
+    "state": "Each request is a statement of its own: of several about one thing the latest counts, so to send one again "
+    "changes nothing. An `Idempotency-Key` makes a repetition one with the first, on the timeline, too.",
     "moment": "The same body with its `occurred_at` is the same fact. Without one an `Idempotency-Key` is required.",
     "header": "An `Idempotency-Key` is required. Requests with the same key are the same fact.",
 }

@@ -113,6 +113,7 @@ def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhe
         may_say=source.may_say,
         consent_words=source.consent_words,
         country=source.country,
+        space=source.id_space,
         locate=locate,
         **fields,
     )
