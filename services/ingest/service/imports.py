@@ -19,13 +19,12 @@ from uuid_utils.compat import uuid7
 
 from services.ingest.domain.definitions.mapping import Document, Mapper
 from services.ingest.domain.definitions.source import Source
-from services.ingest.domain.errors import BadDefinition, BadEvent
+from services.ingest.domain.errors import BadDefinition, BadEvent, definition_of
 from services.ingest.domain.formats import columns
 from services.ingest.domain.formats.files import Options
 from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.repository import imports as repository
 from services.ingest.service import files, sources, triage
-from services.ingest.service.sources import NotUsable
 from services.ingest.service.triage import RefusedPayload, TriageResult
 from shared import audit
 from shared.audit import Actor
@@ -86,12 +85,10 @@ class Report:
 
 
 def options_of(document: Any) -> Options:
-    """Returns the options in a document. Raises `NotUsable`."""
-    try:
+    """Returns the options in a document. Raises `BadDefinition`."""
+    with definition_of("options"):
         options = msgspec.convert(document, Options)
         options.mapper()
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"options: {error}") from None
     return options
 
 
@@ -229,7 +226,7 @@ async def claim(work: Work, holder: UUID) -> Row | None:
         return None
     try:
         options_of(row["options"])
-    except NotUsable as error:
+    except BadDefinition as error:
         await end(work, row["id"], holder, error=error.detail)
         return None
     return row
