@@ -8,7 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.ingest.domain.definitions import plan
-from services.ingest.domain.definitions.plan import Document, Mode, Plan, Planned
+from services.ingest.domain.definitions.plan import Mode, Plan, PlanDocument, Planned
 from services.ingest.domain.definitions.shape import schema
 from services.ingest.domain.errors import definition_of
 from services.ingest.repository import plans as repository
@@ -37,7 +37,7 @@ async def put(work: Work, source_id: UUID, definition: Any, *, by: Actor) -> int
     """
     before = (await sources.one(work, source_id))["plan_version"]
     with definition_of("plan"):
-        document = msgspec.convert(definition, Document)
+        document = msgspec.convert(definition, PlanDocument)
         Plan(document)
     builtins = msgspec.to_builtins(document)
     version = await repository.insert(work, source_id, builtins, by=by.subject)
@@ -77,7 +77,7 @@ async def versions(work: Work, source_id: UUID) -> Sequence[Row]:
     return await repository.versions(work, source_id)
 
 
-async def infer(work: Work, source_id: UUID) -> Document:
+async def infer(work: Work, source_id: UUID) -> PlanDocument:
     """Returns a plan that all events seen of a source fit, for people to edit.
 
     Raises `UnknownSource` or `NothingSeen`.
@@ -90,7 +90,7 @@ async def infer(work: Work, source_id: UUID) -> Document:
         name: Planned(properties=schema(shape), mode=Mode.WARN, description=f"inferred from {shape.seen} samples")
         for name, shape in list(seen.items())[: plan.MAX_EVENTS]
     }
-    return Document(events=events, unplanned=Mode.OBSERVE)
+    return PlanDocument(events=events, unplanned=Mode.OBSERVE)
 
 
 async def violations(work: Work, source_id: UUID, *, since: date, limit: int) -> Sequence[Row]:

@@ -279,4 +279,4 @@ def _country(value: Any) -> str | None:
 
 
 def _plan(document: Any, version: int | None) -> Plan:
-    return NO_PLAN if document is None else Plan(msgspec.convert(document, plan.Document), version or 0)
+    return NO_PLAN if document is None else Plan(msgspec.convert(document, plan.PlanDocument), version or 0)

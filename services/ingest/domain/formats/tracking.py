@@ -13,7 +13,7 @@ from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, phone
 from services.ingest.domain.values import message as messages
-from services.ingest.domain.values.message import Consent, Context, Message, as_dict, text
+from services.ingest.domain.values.message import Context, ContextConsent, Message, as_dict, text
 from shared.contracts import context as contract
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent
 from shared.contracts.identity import Identity, Namespace
@@ -155,7 +155,7 @@ RULES: Final[Mapping[str, Rule]] = {
 
 
 def _consent(context: Context) -> dict[str, bool]:
-    if not isinstance(context.consent, Consent) or not context.consent.category_preferences:
+    if not isinstance(context.consent, ContextConsent) or not context.consent.category_preferences:
         return {}
     try:
         return msgspec.convert(context.consent.category_preferences, dict[str, bool])
