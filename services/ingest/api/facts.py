@@ -6,7 +6,6 @@ Writers authenticate by a source's write key (webhooks by their signature), as o
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
@@ -199,7 +198,9 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
 
 def _structured(request: Request, content_type: str, raw: bytes) -> bytes:
     attributes = {
-        name.removeprefix("ce-"): unquote(value) for name, value in request.headers.items() if name.startswith("ce-")
+        name.removeprefix("ce-"): cloudevents.header_text(value)
+        for name, value in request.headers.items()
+        if name.startswith("ce-")
     }
     if "specversion" not in attributes:
         raise BadEvent(
@@ -250,7 +251,7 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
     intake = intake_of(request)
     raw = await body_of(request, limit_bytes=MAX_WEBHOOK_BYTES)
     source = await _webhook_source(intake, source_id)
-    headers = {name: value for name, value in request.headers.items() if name.startswith(registry.HEADERS)}
+    headers = registry.headers_of(request.headers.items())
     delivery = Delivery(raw=raw, headers=headers)
     registry.verify(source.format, source.secret, delivery, now=intake.clock.now())
     if source.secret is None:  # a generic source that signs nothing authenticates by its write key

@@ -32,14 +32,16 @@ class Reason(StrEnum):
 class BadEvent(Invalid):
     """The event is refused, and is kept in the quarantine.
 
-    The text says what is wrong, where, and what to do; it can be kept, whatever it repeats.
+    The text says what is wrong, where, and what to do; it can be kept, whatever it repeats. `placeholders` are the
+    namespaces of what it names that means nobody.
     """
 
     known_as = "refused"
 
-    def __init__(self, reason: Reason, text: str) -> None:
+    def __init__(self, reason: Reason, text: str, placeholders: tuple[str, ...] = ()) -> None:
         super().__init__(keepable.text(text))
         self.reason = reason
+        self.placeholders = placeholders
 
     @property
     def text(self) -> str:
@@ -48,7 +50,7 @@ class BadEvent(Invalid):
 
     def to_keep(self) -> "BadEvent":
         """Returns the same error without the frames that it was raised in: these hold on to the whole request."""
-        return BadEvent(self.reason, self.detail)
+        return BadEvent(self.reason, self.detail, self.placeholders)
 
 
 class BadDefinition(Invalid):

@@ -1,7 +1,7 @@
 """Orders come in, time passes, profiles merge; standings follow."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -15,7 +15,7 @@ from services.segment.repository import policies
 from services.segment.repository import standings as repository
 from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
 from shared.contracts import orders, topics
-from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
 from shared.contracts.orders import Order
 from shared.database import aliases, order_rows
@@ -54,12 +54,12 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
     changed: dict[tuple[UUID, str], Order] = {}
     causes: dict[UUID, Event] = {}
     for event in events:
-        order_id = orders.order_id(event.body)
-        if event.profile_id is None or order_id is None or event.unverified:
+        if event.profile_id is None:
             continue
-        key = (canonical[event.profile_id], order_id)
-        changed[key] = orders.merge(changed.get(key, Order()), orders.order_of(event))
-        causes[key[0]] = dominant_cause(causes.get(key[0]), event)
+        for order_key, order in _orders_in(event):
+            key = (canonical[event.profile_id], order_key)
+            changed[key] = orders.merge(changed.get(key, Order()), order)
+            causes[key[0]] = dominant_cause(causes.get(key[0]), event)
     if not changed:
         return
     known = await order_rows.orders(work, changed)
@@ -67,6 +67,18 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
     )
     await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
+
+
+def _orders_in(event: Event) -> Iterator[tuple[str, Order]]:
+    """What an event says of orders of the customer under whom it is published, by their keys."""
+    body = event.body
+    if isinstance(body, OrderReassigned):
+        if event.profile_id == body.from_profile:
+            yield body.from_order, body.mark
+        if event.profile_id == body.to_profile:
+            yield body.to_order, body.order
+    elif (key := orders.order_key(event)) is not None and not event.unverified:
+        yield key, orders.order_of(event)
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
