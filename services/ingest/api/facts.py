@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
 
 from services.ingest.api.examples import BINARY, CLOUDEVENT, WEBHOOK
-from services.ingest.api.requests import RequestSender, body_of, intake_of
+from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.api.tracking import keys_of
 from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.definitions.source import Source
@@ -122,7 +122,7 @@ def _takes(kind: str) -> Any:
         if len(idempotency_key) > MAX_KEY_LENGTH:
             raise Invalid(f"header/Idempotency-Key: at most {MAX_KEY_LENGTH} characters")
         source = await _source(request)
-        raw = await body_of(request, limit_bytes=body.MAX_EVENT_BYTES)
+        raw = await body.BodyReader(limit_bytes=body.MAX_EVENT_BYTES).read(request.stream())
         payload = Payload(way=IngestMethod.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key})
         done = await (
             _take_under_key(request, source, payload) if idempotency_key else _take(request, source, [payload])
@@ -183,7 +183,7 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
     the data's own with the attributes in `ce-` headers. An invalid event never fails a batch.
     """
     source = await _source(request)
-    raw = await body_of(request)
+    raw = await body.BodyReader().read(request.stream())
     content_type = request.headers.get("content-type", "")
     media = content_type.partition(";")[0].strip().lower()
     if media == cloudevents.BATCH_MEDIA_TYPE:
@@ -249,7 +249,7 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
     too, since sending it again would change nothing. A repeated delivery makes the same events.
     """
     intake = intake_of(request)
-    raw = await body_of(request, limit_bytes=MAX_WEBHOOK_BYTES)
+    raw = await body.BodyReader(limit_bytes=MAX_WEBHOOK_BYTES).read(request.stream())
     source = await _webhook_source(intake, source_id)
     headers = registry.headers_of(request.headers.items())
     delivery = Delivery(raw=raw, headers=headers)

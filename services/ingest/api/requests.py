@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 
 from fastapi import Request
-from starlette.requests import ClientDisconnect
 
-from services.ingest.domain.errors import BadRequest
-from services.ingest.domain.request import body
 from services.ingest.service.intake import Intake
 
 
@@ -14,17 +11,6 @@ def intake_of(request: Request) -> Intake:
     """Returns the process's intake."""
     found: Intake = request.app.state.intake
     return found
-
-
-async def body_of(request: Request, *, limit_bytes: int = body.MAX_BODY_BYTES) -> bytes:
-    """Returns a request's whole body, unpacked. Raises `BadRequest`."""
-    reader = body.BodyReader(limit_bytes=limit_bytes)
-    try:
-        async for chunk in request.stream():
-            reader.feed(chunk)
-    except ClientDisconnect:
-        raise BadRequest("disconnected", "body: the connection ended before it was complete") from None
-    return reader.finish()
 
 
 @dataclass(frozen=True, slots=True)

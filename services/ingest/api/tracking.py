@@ -11,11 +11,12 @@ from typing import Any, Final
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
+from starlette.requests import ClientDisconnect
 
 from services.ingest.api.examples import EXAMPLES
-from services.ingest.api.requests import RequestSender, body_of, intake_of
+from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.domain.definitions.source import Source
-from services.ingest.domain.errors import BadEvent, Reason, TrackingError
+from services.ingest.domain.errors import BadEvent, BadRequest, Reason, TrackingError
 from services.ingest.domain.request import body
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
@@ -77,6 +78,8 @@ def _takes(type_: str | None) -> Handler:
     async def take(request: Request) -> Response:
         try:
             await _take(request, type_)
+        except ClientDisconnect:
+            raise BadRequest("disconnected", "body: the connection ended before it was complete") from None
         except DATABASE_ERRORS as error:
             raise database_refusal(error) from None
         return SUCCESS
@@ -96,7 +99,7 @@ async def _triaged(
     intake: Intake, request: Request, type_: str | None, received_at: datetime
 ) -> tuple[Source, TriageResult]:
     """Returns a request's events, understood or refused."""
-    envelope, whole = body.parse(await body_of(request))
+    envelope, whole = body.parse(await body.BodyReader().read(request.stream()))
     source = await intake.source_of(keys_of(request, envelope.write_key))
     raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
     sender = RequestSender(request)
