@@ -72,7 +72,7 @@ RENAMING: Final = renaming.Renaming(
     {"own": renaming.Renamed(event="Own", properties={"a": "batch[*].a", "b": "keys(@)"})}
 )
 PLAN: Final = plan.Plan(
-    plan.Document(
+    plan.PlanDocument(
         events={"own": plan.Planned(properties={"properties": {"a": {"type": "string", "pattern": "^(a|b)*$"}}})}
     )
 )

@@ -25,7 +25,6 @@ from services.ingest.domain.formats.files import Options
 from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.repository import imports as repository
 from services.ingest.service import files, sources, triage
-from services.ingest.service.sources import NotUsable
 from services.ingest.service.triage import RefusedPayload, TriageResult
 from shared import audit
 from shared.audit import Actor
@@ -86,15 +85,15 @@ class Report:
 
 
 def options_of(document: Any) -> Options:
-    """Returns the options in a document. Raises `NotUsable`."""
+    """Returns the options in a document. Raises `BadDefinition`."""
     try:
         options = msgspec.convert(document, Options)
         options.check()
     except msgspec.ValidationError as error:
         problem, _, place = str(error).partition(" - at `$.")
-        raise NotUsable(f"options{place and '.'}{place.rstrip('`')}: {problem}") from None
+        raise BadDefinition(f"options{place and '.'}{place.rstrip('`')}: {problem}") from None
     except BadDefinition as error:
-        raise NotUsable(f"options.{error}") from None
+        raise BadDefinition(f"options.{error}") from None
     return options
 
 
@@ -232,7 +231,7 @@ async def claim(work: Work, holder: UUID) -> Row | None:
         return None
     try:
         options_of(row["options"])
-    except NotUsable as error:
+    except BadDefinition as error:
         await end(work, row["id"], holder, error=error.detail)
         return None
     return row

@@ -17,7 +17,7 @@ from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
 from services.ingest.domain.definitions.source import MAX_GRACE, MAX_KEYS, Source
-from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain.errors import BadDefinition, definition_of
 from services.ingest.domain.formats.webhooks.registry import VENDORS
 from services.ingest.domain.values import phone
 from services.ingest.repository import sources as repository
@@ -50,10 +50,6 @@ class KeysInUse(Conflict):
 
 class SourceUsed(Conflict):
     """This source has sent events; disable it instead."""
-
-
-class NotUsable(Invalid):
-    """This definition can't be used."""
 
 
 def hash_of(key: str) -> bytes:
@@ -93,7 +89,7 @@ PLAIN: Final[Row] = {
 
 
 async def create(work: Work, vault: Vault, definition: Row, *, by: Actor) -> tuple[UUID, str]:
-    """Creates a source. Returns its id and its write key, which is not kept. Raises `NameTaken` or `NotUsable`."""
+    """Creates a source. Returns its id and its write key, which is not kept. Raises `NameTaken` or `BadDefinition`."""
     source_id, key = uuid7(), new_key()
     checked = _checked(vault, {**PLAIN, **definition}, None)
     if checked["id_space"] is None:
@@ -106,7 +102,7 @@ async def create(work: Work, vault: Vault, definition: Row, *, by: Actor) -> tup
 
 
 async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, changes: Row, by: Actor) -> Row:
-    """Changes a source's definition. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `NotUsable`."""
+    """Changes a source's definition. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `BadDefinition`."""
     known = await one(work, source_id)
     if known["version"] != version:
         raise PreconditionFailed(f"the source is at version {known['version']} by now: read it again")
@@ -139,7 +135,7 @@ def _auditable(source: Row) -> Row:
 
 
 def _checked(vault: Vault, definition: Row, kept_secret: bytes | None) -> Row:
-    """Returns the columns of a source. Raises `NotUsable` if any of its definitions can't be used."""
+    """Returns the columns of a source. Raises `BadDefinition` if any of its definitions can't be used."""
     _renaming(definition["renaming"])
     _mapper(definition["mapping"])
     _words(definition["consent_words"])
@@ -263,28 +259,22 @@ def compiled(row: Row, vault: Vault) -> Source:
 def _renaming(document: Any) -> Renaming:
     if document is None:
         return NO_RENAMING
-    try:
+    with definition_of("renaming"):
         return Renaming(msgspec.convert(document, dict[str, renaming.Renamed]))
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"renaming: {error}") from None
 
 
 def _mapper(document: Any) -> Mapper | None:
     if document is None:
         return None
-    try:
+    with definition_of("mapping"):
         return Mapper(msgspec.convert(document, mapping.Document))
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"mapping: {error}") from None
 
 
 def _words(document: Any) -> Words:
     if document is None:
         return NO_WORDS
-    try:
+    with definition_of("consent_words"):
         return Words(msgspec.convert(document, consent.Document))
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"consent_words: {error}") from None
 
 
 def _country(value: Any) -> str | None:
@@ -292,7 +282,7 @@ def _country(value: Any) -> str | None:
         return None
     code = phone.country(value)
     if code is None:
-        raise NotUsable(f"country: {value!r} is not a country whose phone numbers are known; give {phone.EXAMPLE}")
+        raise BadDefinition(f"country: {value!r} is not a country whose phone numbers are known; give {phone.EXAMPLE}")
     return code
 
 
@@ -303,4 +293,4 @@ def _space_of(form: str, source_id: UUID) -> str:
 
 
 def _plan(document: Any, version: int | None) -> Plan:
-    return NO_PLAN if document is None else Plan(msgspec.convert(document, plan.Document), version or 0)
+    return NO_PLAN if document is None else Plan(msgspec.convert(document, plan.PlanDocument), version or 0)

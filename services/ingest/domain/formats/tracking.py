@@ -13,7 +13,7 @@ from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, phone
 from services.ingest.domain.values import message as messages
-from services.ingest.domain.values.message import Consent, Context, Message, as_dict, text
+from services.ingest.domain.values.message import Context, ContextConsent, Message, as_dict, text
 from shared.contracts import context as contract
 from shared.contracts.consent import is_word, pair_of
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent
@@ -169,7 +169,7 @@ def _consent(context: Context) -> tuple[dict[str, bool], list[str]]:
 
     Platforms say it in words. One that can't be read costs that consent alone, and not the customer.
     """
-    if not isinstance(context.consent, Consent) or not (stated := context.consent.category_preferences):
+    if not isinstance(context.consent, ContextConsent) or not (stated := context.consent.category_preferences):
         return {}, []
     if not isinstance(stated, dict):
         return {}, ["any channel"]
