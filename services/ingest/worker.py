@@ -17,7 +17,7 @@ from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats.files import Options
 from services.ingest.service import fact_keys, files, imports, quarantine, source_stats, sources, triage
 from services.ingest.service.files import Interrupted, NotReadable
-from services.ingest.service.imports import Batch, ImportHeld
+from services.ingest.service.imports import Batch, ImportEnded, ImportHeld
 from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault
@@ -139,6 +139,8 @@ class Importer:
                 await self.work_on(row, Path(file.name), stop=stop)
         except NotReadable as failure:
             await self._fail(row, failure.detail)
+        except ImportEnded:
+            return  # another process has ended it
 
     async def _fetch(self, row: Any, file: Any) -> None:
         """Writes an uploaded file's parts to the disk, holding the import meanwhile. Raises `NotReadable`."""
@@ -173,6 +175,8 @@ class Importer:
             return True
         except (BrokerAway, ImportHeld):
             raise
+        except NotReadable as failure:
+            await self._fail(row, failure.detail)
         except AppError as failure:
             await self._fail(row, f"{failure.title()} {failure.detail}")
         except Exception as failure:
@@ -213,11 +217,10 @@ class Importer:
         finally:
             given_up.set()
             await asyncio.wait({looking})  # the thread ends soon
-        try:
-            looking.result()
-        except Interrupted:
-            return False
-        return True
+        failure = looking.exception()
+        if failure is not None and not isinstance(failure, Interrupted):
+            raise failure
+        return failure is None
 
     async def _fail(self, row: Any, error: str, *, defect: bool = False) -> None:
         metrics.imports_failed.labels("defect" if defect else "file").inc()

@@ -442,6 +442,7 @@ async def no_place_for_a_file(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -
 
 async def breaking(ingest: Ingest) -> None:
     """Files that can't be read, and options of a release before, end an import, and not the process."""
+    broken: dict[str, Any] = {}
     for content, options, reason in (
         (b"\x1f\x8b\x08\x00\x00", {}, "gzip"),
         (b"PAR1 and no more", {"format": "parquet"}, "no Parquet file"),

@@ -223,19 +223,8 @@ async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
 
 
 async def claim(work: Work, holder: UUID) -> Row | None:
-    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none.
-
-    An import whose options are no longer valid is failed: nobody could work on it.
-    """
-    row = await repository.claim(work, holder, until=work.now + LEASE)
-    if row is None:
-        return None
-    try:
-        options_of(row["options"])
-    except NotUsable as error:
-        await end(work, row["id"], holder, error=error.detail)
-        return None
-    return row
+    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none."""
+    return await repository.claim(work, holder, until=work.now + LEASE)
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:
