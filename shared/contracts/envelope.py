@@ -35,6 +35,8 @@ TRUST: Final[Mapping[SourceKind, int]] = {SourceKind.PUBLIC: 0, SourceKind.SERVE
 # A public key is in every visitor's hands: it may say what was done, never what was bought or agreed to.
 PUBLIC_MAY_SAY: Final[frozenset[type[Body]]] = frozenset(body for body in events.FACTS if body.PUBLIC)
 
+OPINIONS: Final[frozenset[type[Body]]] = frozenset({events.FeedbackSubmitted, events.ReviewSubmitted})
+
 
 def may_say(kind: SourceKind, body: type[Body]) -> bool:
     """Returns whether a source of this kind is believed when it says this; otherwise its event is unverified."""
@@ -48,13 +50,16 @@ def may_say_of(kind: SourceKind, body: type[Body], identities: Iterable[Identity
     An opinion is somebody's own: a public key may give one for the visitor whom an anonymous id names, and for nobody
     who is known by more.
     """
-    if kind is not SourceKind.PUBLIC or body is not events.FeedbackSubmitted:
+    if kind is not SourceKind.PUBLIC or body not in OPINIONS:
         return True
     return all(identity.namespace is Namespace.ANONYMOUS_ID for identity in identities)
 
 
 NEVER: Final = datetime.min.replace(tzinfo=UTC)  # when something happened of which nobody says when
 MAX_SOURCE_VERSION: Final = (1 << 62) - 1
+
+
+Place = tuple[int, datetime, int, datetime, UUID]
 
 
 class Stamp(msgspec.Struct, frozen=True, array_like=True):
@@ -71,7 +76,7 @@ class Stamp(msgspec.Struct, frozen=True, array_like=True):
     received_at: datetime | None = None
 
     @property
-    def place(self) -> tuple[int, datetime, int, datetime, UUID]:
+    def place(self) -> Place:
         """What stamps are ordered by."""
         return self.trust, self.occurred_at, self.source_version, self.received_at or NEVER, self.event_id
 

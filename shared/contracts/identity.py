@@ -67,12 +67,6 @@ def user_ids_of(space: str) -> Namespace:
 
 STRENGTH: Final = {namespace: rank for rank, namespace in enumerate(Namespace)}  # by kind
 
-# Values that real SDKs and forms send when they mean "nobody". Linking on one would merge strangers.
-PLACEHOLDERS: Final = frozenset(
-    {"", "null", "nil", "none", "undefined", "unknown", "anonymous", "guest", "n/a", "na", "-", "0", "-1",
-     "0000", "true", "false", "nan", "[object object]", "00000000-0000-0000-0000-000000000000"}
-)  # fmt: skip
-
 MAX_VALUE_LENGTH: Final = 256  # characters
 REMEMBERED_SECRETS: Final = 8  # a process has one; setting up its hash costs as much as hashing
 
@@ -90,12 +84,6 @@ class Identity(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fals
 def strength(identity: Identity) -> tuple[int, str, str]:
     """Returns what identities are sorted by, strongest first: their kind, their space, their value."""
     return STRENGTH[identity.namespace.kind], identity.namespace.value, identity.value
-
-
-def is_placeholder(value: str) -> bool:
-    """Returns whether `value` is one of those that systems send if they know nobody."""
-    folded = value.strip().casefold()
-    return folded in PLACEHOLDERS or not folded.strip("0-")
 
 
 def best(identities: Iterable[Identity]) -> Identity | None:

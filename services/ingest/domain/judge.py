@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from services.ingest.domain.catalogue import vocabulary
 from services.ingest.domain.definitions import consent
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
@@ -24,7 +25,8 @@ INVALID_DATA: Final = (ValueError, ArithmeticError, RecursionError, msgspec.Msgs
 class Normal(msgspec.Struct, frozen=True):
     """An event ready for the bus, how it violates the source's plan, and the name and properties that the plan judged.
 
-    `unread_phone`: its telephone number links nobody, because it can't be read.
+    `unread_phone`: its telephone number links nobody, because it can't be read. `placeholders` are the namespaces of
+    what it names that means nobody. `warnings` say what may not be as its sender means it.
     """
 
     event: Event
@@ -32,6 +34,8 @@ class Normal(msgspec.Struct, frozen=True):
     name: str
     properties: bytes
     unread_phone: bool = False
+    placeholders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
@@ -98,7 +102,15 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         merges=understood.merges and context.trusted,
         undated=undated,
     )
-    return Normal(event, violation, understood.name, understood.properties, understood.unread_phone)
+    return Normal(
+        event,
+        violation,
+        understood.name,
+        understood.properties,
+        understood.unread_phone,
+        understood.placeholders,
+        (*understood.warnings, *vocabulary.warnings(body)),
+    )
 
 
 def _is_unverified(understood: Understood, context: RequestContext) -> bool:

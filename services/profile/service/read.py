@@ -1,6 +1,7 @@
 """Answering questions about customers."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -11,6 +12,7 @@ from services.profile.domain import fold
 from services.profile.repository import identity, read
 from shared.contracts import normal_form
 from shared.contracts.identity import Namespace, is_space
+from shared.contracts.orders import Order
 from shared.database import aliases
 from shared.database.database import Work
 from shared.errors import Invalid, NotFound
@@ -60,6 +62,8 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
     top: dict[str, list[dict[str, Any]]] = {}
     for count in await read.top(work, profile_id):
         top.setdefault(count.kind, []).append({"name": count.name, "times": count.times})
+    if bought := _categories(await read.orders(work, profile_id)):
+        top["category_bought"] = [{"name": name, "times": times} for name, times in bought]
     money = await read.money(work, profile_id)
     return {
         **_summary(row),
@@ -68,6 +72,14 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
         "margin_minor": {one.currency: one.margin for one in money if one.costed},
         "top": top,
     }
+
+
+def _categories(orders: Iterable[Order]) -> list[tuple[str, int]]:
+    """The categories bought most often."""
+    counted: Counter[str] = Counter()
+    for order in orders:
+        counted.update(order.categories)
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))[: read.TOP]
 
 
 async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:
