@@ -36,6 +36,7 @@ FORGET_SECONDS: Final = 600.0
 TAIL_KEPT: Final = timedelta(minutes=1)
 LOOK_SECONDS: Final = 2.0  # for uploaded files
 BACKOFF_SECONDS: Final = 2.0
+MAX_INTERRUPTED: Final = 5  # ends of processes without progress; a file that ends them must not do so for ever
 HOLD_CHUNKS: Final = 64  # parts of an uploaded file, each a MiB at most, between two renewals of the lease
 RENEW_SECONDS: Final = 1.0  # between two renewals of the lease, while a file is looked through
 
@@ -131,6 +132,10 @@ class Importer:
         return AT_ONCE
 
     async def _uploaded(self, row: Any, stop: asyncio.Event) -> None:
+        if row["interrupted"] >= MAX_INTERRUPTED:
+            times, after = row["interrupted"], row["next_row"]
+            await self._fail(row, f"its process ended {times} times while it worked on what follows row {after}")
+            return
         try:
             with files.readable("no place for the file"):
                 file = tempfile.NamedTemporaryFile(prefix="rapport-import-")  # noqa: SIM115 # closed below
@@ -169,11 +174,13 @@ class Importer:
         """
         try:
             if not await self._work_on(row, path, stop, progress, examined=examined):
+                await self._let_go(row, at_once=True)
                 return False
             async with self.database.work() as work:
                 await imports.end(work, row["id"], self.holder)
             return True
         except (BrokerAway, ImportHeld):
+            await self._let_go(row, at_once=False)
             raise
         except NotReadable as failure:
             await self._fail(row, failure.detail)
@@ -221,6 +228,10 @@ class Importer:
         if failure is not None and not isinstance(failure, Interrupted):
             raise failure
         return failure is None
+
+    async def _let_go(self, row: Any, *, at_once: bool) -> None:
+        async with self.database.work() as work:
+            await imports.let_go(work, row["id"], self.holder, at_once=at_once)
 
     async def _fail(self, row: Any, error: str, *, defect: bool = False) -> None:
         metrics.imports_failed.labels("defect" if defect else "file").inc()

@@ -350,6 +350,7 @@ async def test_an_uploaded_file_is_imported_by_the_service(
             await eventually(state, lambda found: found == "done")
             await breaking(ingest)
             await no_place_for_a_file(ingest, monkeypatch)
+            await ending_its_process(ingest, made)
             strange, passed_over = [
                 await uploaded(ingest, UNKNOWN, {"ignore_columns": names}) for names in ([], ["sku"])
             ]
@@ -429,6 +430,27 @@ async def test_a_defect_of_ours_ends_its_import_loudly_and_run_again_by_hand_it_
     assert len(await desk.events()) == 450
     row = await desk.row()
     assert (row["state"], row["next_row"], row["error"]) == ("done", 450, None)
+
+
+async def ending_its_process(ingest: Ingest, made: str) -> None:
+    """A file that ends the process that reads it, again and again, fails in the end, however that comes about."""
+    async with ingest.service.database.work() as work:
+        await work.run(
+            """
+            UPDATE imports
+               SET state = 'running', holder = :other, held_until = :until, interrupted = 4
+             WHERE id = :id
+            """,
+            id=UUID(made),
+            other=uuid4(),
+            until=work.now - timedelta(seconds=1),
+        )
+
+    async def found() -> Any:
+        return (await ingest.http.get(f"/v1/imports/{made}", headers=bearer("ingest:admin"))).json()
+
+    failed = await eventually(found, lambda one: one["state"] == "failed")
+    assert "ended 5 times" in failed["error"]
 
 
 async def no_place_for_a_file(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -227,6 +227,11 @@ async def claim(work: Work, holder: UUID) -> Row | None:
     return await repository.claim(work, holder, until=work.now + LEASE)
 
 
+async def let_go(work: Work, import_id: UUID, holder: UUID, *, at_once: bool) -> None:
+    """Notes that this process stops working on an import; another may go on at once, or when its lease ends."""
+    await repository.let_go(work, import_id, holder, until=work.now if at_once else None)
+
+
 async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:
     """Makes this process the one that works on an import, or goes on doing so. Raises `ImportHeld` or `ImportEnded`.
 
