@@ -139,6 +139,8 @@ SAMPLES: Final[tuple[Body, ...]] = (
         requested_by=ANN_ONCE,
         language="zh",
     ),
+    *BEHAVIOUR,
+    *MESSAGES,
     OrderReassigned(
         from_profile=ANN_ONCE,
         from_order="A-1",
@@ -156,8 +158,6 @@ SAMPLES: Final[tuple[Body, ...]] = (
             payments={"P-1": orders.Payment(paid=orders.Placed(_STAMP, "EUR", 30_00, None))},
         ),
     ),
-    *BEHAVIOUR,
-    *MESSAGES,
 )
 
 
