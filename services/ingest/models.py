@@ -225,7 +225,7 @@ class Import(Base):
     held_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     uploaded: Mapped[bool] = mapped_column(Boolean, server_default=text("false"), comment="its bytes are kept here")
     interrupted: Mapped[int] = mapped_column(
-        Integer, server_default="0", comment="how often its process has ended without a word since it last came on"
+        Integer, server_default="0", comment="ends of its processes without a word, since it last came on"
     )
 
 
