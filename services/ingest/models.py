@@ -227,6 +227,9 @@ class Import(Base):
     holder: Mapped[UUID | None] = mapped_column(Uuid, comment="the process that works on it")
     held_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     uploaded: Mapped[bool] = mapped_column(Boolean, server_default=text("false"), comment="its bytes are kept here")
+    interrupted: Mapped[int] = mapped_column(
+        Integer, server_default="0", comment="ends of its processes without a word, since it last came on"
+    )
 
 
 class ImportReject(Base):

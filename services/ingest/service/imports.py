@@ -222,19 +222,13 @@ async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
 
 
 async def claim(work: Work, holder: UUID) -> Row | None:
-    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none.
+    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none."""
+    return await repository.claim(work, holder, until=work.now + LEASE)
 
-    An import whose options are no longer valid is failed: nobody could work on it.
-    """
-    row = await repository.claim(work, holder, until=work.now + LEASE)
-    if row is None:
-        return None
-    try:
-        options_of(row["options"])
-    except BadDefinition as error:
-        await end(work, row["id"], holder, error=error.detail)
-        return None
-    return row
+
+async def let_go(work: Work, import_id: UUID, holder: UUID, *, at_once: bool) -> None:
+    """Notes that this process stops working on an import; another may go on at once, or when its lease ends."""
+    await repository.let_go(work, import_id, holder, until=work.now if at_once else None)
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:

@@ -45,7 +45,7 @@ def named_by(event: Event) -> dict[str, dict[str, Point]]:
     for one in event.identities:
         if one.namespace in (Namespace.EMAIL, Namespace.PHONE):
             verified = one.namespace in verified_contacts(event)
-            found.setdefault(one.namespace.value, {})[one.value] = Point(event.occurred_at, verified)
+            found.setdefault(one.namespace.value, {})[one.value] = Point(event.stamp.occurred_at, verified)
     return found
 
 
