@@ -108,6 +108,41 @@ async def test_an_order_lifts_tier_and_stage_and_both_changes_carry_its_time(dat
     assert [(one.version, one.by_time) for one in changed] == [(1, False), (2, False)]
 
 
+@pytest.mark.parametrize("placed_at", [NOON - days(200), None], ids=["stated", "known"])
+async def test_an_old_order_that_is_stated_again_makes_changes_as_old_as_the_order(
+    database: Database, placed_at: datetime | None
+) -> None:
+    async with at(database) as work:
+        await service.fold_orders(work, [placed("A-1", 20_00, at=NOON - days(200), historical=True)])
+    touched = fact(OrderPlaced(order_id="A-1", currency="USD", total_minor=300_00, placed_at=placed_at), at=NOON)
+    async with at(database) as work:
+        await service.fold_orders(work, [touched])
+
+    tiers = [one for one in await published(database) if isinstance(one.body, TierChanged)]
+    assert [(one.occurred_at, one.received_at, one.historical) for one in tiers] == [
+        (NOON - days(200), touched.received_at, False)
+    ]
+
+
+async def test_an_order_that_is_stated_twice_in_one_batch_is_as_old_as_the_first(database: Database) -> None:
+    first, again = placed("A-1", 20_00, at=NOON - days(2)), placed("A-1", 300_00, at=NOON)
+    async with at(database) as work:
+        await service.fold_orders(work, [again, first])
+
+    assert {one.occurred_at for one in await published(database)} == {first.occurred_at}
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_a_new_order_does_not_hide_behind_an_old_one_that_is_stated_again(database: Database, turn: int) -> None:
+    old = OrderPlaced(order_id="A-1", currency="USD", total_minor=10_00, placed_at=NOON - days(200))
+    new = placed("A-2", 300_00, at=NOON - timedelta(hours=1))
+    async with at(database) as work:
+        await service.fold_orders(work, [fact(old, at=NOON), new][::turn])
+
+    assert {one.occurred_at for one in await published(database)} == {new.occurred_at}
+    assert {one.cause_id for one in await published(database)} == {new.event_id}
+
+
 async def test_taking_the_same_orders_in_again_changes_and_publishes_nothing(database: Database) -> None:
     orders = [placed("A-1", 300_00), refund("A-1", 5_00)]
     for _ in range(2):

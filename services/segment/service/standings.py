@@ -15,7 +15,9 @@ from services.segment.repository import Stored, StoredCustomer, StoredStanding
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
+from shared.contracts.events import OrderPlaced
 from shared.contracts.orders import Order
+from shared.contracts.true_since import true_since
 from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.errors import Invalid, NotFound, Refused
@@ -50,21 +52,46 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
     policy = await repository.policy(work)
     canonical, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
     changed: dict[tuple[UUID, str], Order] = {}
-    causes: dict[UUID, Event] = {}
+    folded: list[tuple[tuple[UUID, str], Event]] = []
     for event in events:
         order_id = orders.order_id(event.body)
         if event.profile_id is None or order_id is None or event.unverified:
             continue
         key = (canonical[event.profile_id], order_id)
         changed[key] = orders.merge(changed.get(key, Order()), orders.order_of(event))
-        causes[key[0]] = dominant_cause(causes.get(key[0]), event)
+        folded.append((key, event))
     if not changed:
         return
     known = await order_rows.orders(work, changed)
     await repository.save_orders(
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
     )
+    causes = _causes(folded, known)
     await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
+
+
+def _causes(
+    folded: Iterable[tuple[tuple[UUID, str], Event]], known: Mapping[tuple[UUID, str], Order]
+) -> dict[UUID, Event]:
+    """By customer: the newest live fact, as of when it became true. `known` is what was known before these facts.
+
+    Of an old order that is stated again and a new one, the new one is the cause: the other is no news. An order that
+    is stated several times in one batch was placed at the first of its times.
+    """
+    placed = {key: order.placed_at for key, order in known.items()}
+    for key, event in folded:
+        if isinstance(event.body, OrderPlaced):
+            placed[key] = true_since(event, placed_before=placed.get(key))
+    causes: dict[UUID, Event] = {}
+    for key, event in folded:
+        since = true_since(event, placed_before=placed.get(key))
+        fact = event if since == event.occurred_at else msgspec.structs.replace(event, occurred_at=since)
+        causes[key[0]] = max(causes.get(key[0], fact), fact, key=_newest)
+    return causes
+
+
+def _newest(fact: Event) -> tuple[bool, datetime, datetime, UUID]:
+    return not fact.historical, fact.occurred_at, fact.received_at, fact.event_id
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
