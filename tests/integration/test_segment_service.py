@@ -105,7 +105,7 @@ async def test_an_order_lifts_tier_and_stage_and_both_changes_carry_its_time(dat
     for one in await published(database):
         assert (one.occurred_at, one.historical, one.cause_id) == (first.occurred_at, False, first.event_id)
     changed = [one.body for one in await published(database) if isinstance(one.body, TierChanged | StageChanged)]
-    assert [(one.version, one.by_time) for one in changed] == [(1, False), (2, False)]
+    assert [(one.version, one.by_time, one.order_id) for one in changed] == [(1, False, "A-1"), (2, False, "A-1")]
 
 
 @pytest.mark.parametrize("placed_at", [NOON - days(200), None], ids=["stated", "known"])

@@ -41,6 +41,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     historical: bool = False
     depth: int = 0
     traceparent: str | None = None
+    order_id: str | None = None
 
 
 async def fold_orders(work: Work, events: Sequence[Event]) -> None:
@@ -226,6 +227,7 @@ async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored],
             historical=event.historical,
             depth=event.depth,
             traceparent=event.traceparent,
+            order_id=orders.order_id(event.body) if isinstance(event.body, OrderPlaced) else None,
         )
         published += changes(policy, row, standing, cause)
         results[profile_id] = (row.version, standing, work.now)
@@ -247,6 +249,7 @@ def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> li
                 direction="up" if policy.rank(standing.tier) > policy.rank(row.tier) else "down",
                 reason=standing.tier_reason,
                 by_time=cause.by_time,
+                order_id=cause.order_id,
             )
         )
         row.tier = standing.tier
@@ -260,6 +263,7 @@ def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> li
                 current=standing.stage,
                 reason=standing.stage_reason,
                 by_time=cause.by_time,
+                order_id=cause.order_id,
             )
         )
         row.stage = standing.stage
