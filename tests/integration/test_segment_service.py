@@ -266,6 +266,18 @@ async def test_a_merge_before_between_or_after_the_orders_gives_the_same_standin
         assert [row.profile_id for row in await work.rows("SELECT DISTINCT profile_id FROM orders")] == [ANN]
 
 
+async def test_a_merge_makes_no_change_newer_than_the_newest_order_that_it_joins(database: Database) -> None:
+    async with at(database) as work:
+        await service.follow(work, [event(ProfileMerged(loser=UUID(int=7), survivor=ANN), profile_id=ANN)])
+        await service.fold_orders(work, [placed("A-1", 300_00, BOB, at=NOON - days(200), historical=True)])
+    async with at(database) as work:
+        await service.follow(work, [merge(BOB, ANN)])
+
+    of_ann = [one for one in await published(database) if one.profile_id == ANN]
+    assert {one.occurred_at for one in of_ann} == {NOON - days(200)}
+    assert {one.historical for one in of_ann} == {False}
+
+
 async def test_a_chain_of_merges_in_any_order_ends_at_one_customer(database_factory: DatabaseFactory) -> None:
     cat = UUID(int=3)
     merges = [merge(cat, BOB), merge(BOB, ANN)]

@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from services.segment import domain, repository
-from services.segment.domain import Policy, Stage, Standing
+from services.segment.domain import Policy, Purchase, Stage, Standing
 from services.segment.repository import Stored, StoredCustomer, StoredStanding
 from shared.contracts import orders, topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
@@ -222,7 +222,7 @@ async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored],
         event = causes[profile_id]
         cause = Cause(
             event_id=event.event_id,
-            occurred_at=event.occurred_at,
+            occurred_at=_became_true(event, bought.get(profile_id, [])),
             received_at=event.received_at,
             historical=event.historical,
             depth=event.depth,
@@ -233,6 +233,15 @@ async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored],
         results[profile_id] = (row.version, standing, work.now)
     await repository.save(work, results)
     await work.outbox.add(topics.SEGMENTS, published)
+
+
+def _became_true(cause: Event, bought: Sequence[Purchase]) -> datetime:
+    """Since when what a cause brought about has been true. A merge makes nothing newer than the newest order it joins:
+    the orders were this customer's before anybody knew.
+    """
+    if not isinstance(cause.body, ProfileMerged) or not bought:
+        return cause.occurred_at
+    return min(cause.occurred_at, max(one.placed_at for one in bought))
 
 
 def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:
