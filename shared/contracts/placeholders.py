@@ -19,9 +19,9 @@ from shared.contracts.identity import Namespace
 # What programs and spreadsheets write if there is no value.
 _NO_VALUE: Final = """
     null, nil, none, array, undefined, void, unknown, missing, empty, blank, default, invalid, true, false, nan,
-    infinity, n/a, na, #n/a, #ref!, #value!, #name?, #null!, -1, no value, no data, not set, not available, not applicable,
-    not provided, not found, not defined, not known, not specified, data not available, undefined undefined, null null,
-    none none, null undefined, ffffffff-ffff-ffff-ffff-ffffffffffff
+    infinity, n/a, na, #n/a, #ref!, #value!, #name?, #null!, -1, no value, no data, not set, not available,
+    not applicable, not provided, not found, not defined, not known, not specified, data not available,
+    undefined undefined, null null, none none, null undefined, ffffffff-ffff-ffff-ffff-ffffffffffff
 """
 
 # What stands for a person whom the sender does not know.
@@ -99,7 +99,7 @@ _SHAPES: Final = {
 _NO_MAILBOX: Final = re.compile(
     r"no[._-]?(?:e[._-]?)?mail[._-]?\d*|no[._-]?reply[._-]?.*|do[._-]?not[._-]?reply[._-]?.*"
 )
-_ONE_DIGIT: Final = re.compile(r"(\d)\1+|.*(\d)\2{8,}")  # all digits are the same, or the last nine
+EQUAL_DIGITS: Final = 9  # at the end of a telephone number; or all of them, if it is shorter
 _QUOTES: Final = "\"'`“”‘’"
 _PUNCTUATION: Final = string.punctuation + string.whitespace + "0–—·…？！、。"  # with which a nought means as little
 
@@ -152,7 +152,7 @@ def is_nobodys_email(address: str) -> bool:
 def is_nobodys_phone(number: str) -> bool:
     """Returns whether a telephone number, as it was written, is one that people type to get past a form."""
     digits = "".join(str(int(one)) for one in number if one.isdecimal())
-    return digits in DIGITS.plain or _ONE_DIGIT.fullmatch(digits) is not None or is_placeholder(number)
+    return digits in DIGITS.plain or len(set(digits[-EQUAL_DIGITS:])) == 1 or is_placeholder(number)
 
 
 MEANS_NOBODY: Final[Mapping[Namespace, Callable[[str], bool]]] = {

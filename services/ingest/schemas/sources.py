@@ -173,7 +173,8 @@ class FigureOut(BaseModel):
     outcome: Literal["accepted", "duplicate", "quarantined", "ignored", "limited", "placeholder", "unread_phone"] = (
         Field(
             description="placeholder and unread_phone count values that link nobody, in events that are counted "
-            "elsewhere: a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone can't be read as one person's number"
+            "elsewhere: a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone is not "
+            "one person's valid number"
         )
     )
     reason: str = Field(
