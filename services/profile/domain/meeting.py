@@ -10,8 +10,8 @@ from shared.contracts.identity import Identity, Namespace
 
 CONTACTS: Final = frozenset({Namespace.EMAIL, Namespace.PHONE})
 
-# So many others may stand behind one value: mail addresses and phone numbers of one customer, or customers with user
-# ids of their own. Behind a value that has more, such as the number of a shop's own till, stand strangers. What speaks
+# So many others may stand behind one value: mail addresses and phone numbers of one customer, or customers who gave
+# it and are somebody else. Behind a value that has more, such as the number of a shop's own till, stand strangers. What speaks
 # for these numbers: docs/decisions/0048-who-is-nobody.md.
 DEFAULT_LIMITS: Final[Mapping[Namespace, int]] = {
     Namespace.EMAIL: 5,
@@ -24,7 +24,7 @@ TWO_USERS: Final = "two user ids are joined by an explicit merge only"
 PUBLIC_LINK: Final = "a public key made the link, to somebody whom a trusted source knows"
 ANOTHER_USER: Final = "a public key says that it is another user's"
 TOO_MANY: Final = "more other mail addresses and phone numbers stand behind this value than its limit"
-SHARED: Final = "more customers with user ids of their own give this value than its limit"
+SHARED: Final = "more other customers give this value than its limit"
 
 
 @dataclass(slots=True)
