@@ -11,8 +11,8 @@ from shared.contracts.identity import Identity, Namespace
 CONTACTS: Final = frozenset({Namespace.EMAIL, Namespace.PHONE})
 
 # So many others may stand behind one value: mail addresses and phone numbers of one customer, or customers who gave
-# it and are somebody else. Behind a value that has more, such as the number of a shop's own till, stand strangers. What speaks
-# for these numbers: docs/decisions/0048-who-is-nobody.md.
+# it and are somebody else. Behind a value that has more, such as the number of a shop's own till, stand strangers.
+# What speaks for these numbers: docs/decisions/0048-who-is-nobody.md.
 DEFAULT_LIMITS: Final[Mapping[Namespace, int]] = {
     Namespace.EMAIL: 5,
     Namespace.PHONE: 3,
