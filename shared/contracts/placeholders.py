@@ -44,7 +44,7 @@ _FIELD_NAME: Final = """
 
 # Of a mail address: what stands before the @, without what follows a +.
 _MAILBOX: Final = """
-    null, nil, undefined, unknown, nobody, noone, no email, no mail, no e mail, no email address, no address, no reply,
+    null, undefined, unknown, nobody, no email, no mail, no e mail, no email address, no address, no reply,
     do not reply, not provided, not available, not applicable, notanemail, keine email, keine mail, pas de mail,
     sin email, sin correo, without email, unknown email, fake email, dummy email, placeholder email, mailer daemon
 """
@@ -79,8 +79,10 @@ _GUID: Final = re.compile(r"\{[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 # Of any identity, in small letters.
 _SHAPES: Final = {
     "a template that nobody rendered": re.compile(
-        rf"\{{\{{.*\}}\}}|\{{%.*%\}}|<%.*%>|\$\{{.*\}}|#\{{.*\}}|\$\(.*\)|\[\[.*\]\]|\*\|.*\|\*|%%.*%%|@@.*@@|##.*##"
-        rf"|\{{\s*(?:{_NAME}|\d)?\s*\}}|\[\s*(?:{_NAME})?\]|<\s*(?:{_NAME})?>|\(\s*(?:{_NAME})?\)|%{_NAME}%"
+        # What begins so is a template, though it was cut off: no system makes ids like that.
+        r"(?:\{\{|\{%|\{!|\{\$|<%|<\?|\$\{|\$\[|\$\(|#\{|@\{|%\(|%\{|\[\[|\[%|\*\||%%|@@|##).*"
+        rf"|\{{\s*(?:{_NAME}|\d)?\s*\}}|\[\s*(?:{_NAME})?\]|<\s*(?:{_NAME})?>|\(\s*(?:{_NAME})?\)|%{_NAME}%|\${_NAME}\$",
+        re.DOTALL,
     ),
     "a placeholder of a format": re.compile(r"%[sdiu@]|%\d\$s|\$\d|:\d|\?"),
     "a variable that was not replaced": re.compile(
