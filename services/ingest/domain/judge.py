@@ -14,7 +14,7 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
-from shared.contracts.events import ConsentChanged, CustomerIdentified
+from shared.contracts.events import ConsentChanged, CustomerIdentified, OrderPlaced
 from shared.contracts.identity import Identity, Namespace
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
@@ -84,6 +84,8 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         received_at=received_at,
         historical=historical,
     )
+    if isinstance(understood.body, OrderPlaced) and understood.body.placed_at is not None:
+        times.check(understood.body.placed_at, received_at, at="properties.placed_at")
     body = consent.as_believed(
         understood.body, trusted=context.trusted, may_say=context.may_say, address=understood.address
     )

@@ -184,7 +184,7 @@ class FigureOut(BaseModel):
         "accepted", "duplicate", "quarantined", "ignored", "limited", "warning", "placeholder", "unread_phone"
     ] = Field(
         description="placeholder and unread_phone count values that link nobody, in events that are counted elsewhere: "
-        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone can't be read as one person's number"
+        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone is not one person's valid number"
     )
     reason: str = Field(
         description="the reason code of quarantined events; what ignored events were; which limit was met; a warning "

@@ -70,6 +70,7 @@ class Report:
     events: int = 0
     refused: int = 0
     unread_phones: int = 0
+    placeholders: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -78,6 +79,7 @@ class Report:
         self.events += len(batch.done.accepted)
         self.refused += len(batch.done.refused)
         self.unread_phones += batch.done.unread_phones
+        self.placeholders.update(batch.done.placeholders)
         self.reasons.update(one.error.reason.value for one in batch.done.refused)
         for event in batch.done.events[: SHOWN - len(self.examples)]:
             who = ", ".join(map(str, event.identities))

@@ -201,6 +201,7 @@ def _made(normal: Normal) -> dict[str, Any]:
             "unverified": event.unverified,
             "historical": event.historical,
         },
+        "placeholders": normal.placeholders,
         "violation": normal.violation.text if normal.violation else None,
     }
 
