@@ -60,6 +60,8 @@ class Source(Base):
     country: Mapped[str | None] = mapped_column(
         Text, comment="by which its national phone numbers are read; ISO 3166-1 alpha-2"
     )
+    max_batch_bytes: Mapped[int | None] = mapped_column(Integer, comment="of a batch; the service's default if empty")
+    max_event_bytes: Mapped[int | None] = mapped_column(Integer, comment="of an event; the service's default if empty")
     plan_version: Mapped[int | None] = mapped_column(Integer, comment="the plan in force")
     last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

@@ -29,7 +29,7 @@ from services.ingest.domain.request.context import RequestContext
 from services.ingest.schemas.facts import BatchTaken, FactAccepted, RefusedEvent, WebhookTaken
 from services.ingest.service import triage
 from services.ingest.service.intake import Intake
-from services.ingest.service.refusals import TrackingError, database_refusal
+from services.ingest.service.refusals import TrackingError, busy, database_refusal
 from services.ingest.service.sources import UnknownSource
 from services.ingest.service.triage import TriageResult
 from shared.database.database import DATABASE_ERRORS
@@ -57,16 +57,24 @@ class BadlySigned(Unauthorized):
     """The delivery is not signed with its source's secret."""
 
 
-async def _body(request: Request, limit_bytes: int = body.MAX_BODY_BYTES) -> bytes:
-    reader = body.BodyReader(limit_bytes=limit_bytes)
+async def _body(request: Request, limit_bytes: int, source: Source | None = None) -> bytes:
+    """Returns the body of a request. A source, if it is known by now, has in its figures that a limit was met."""
+    intake = intake_of(request)
+    reader = body.BodyReader(limit_bytes=limit_bytes, large=None if source is None else intake.large_bodies)
     try:
         async for chunk in request.stream():
             reader.feed(chunk)
         return reader.finish()
     except BadRequest as error:
+        if source is not None and error.code == body.TOO_LARGE:
+            intake.stats.limited(source.id, 1, intake.clock.now(), error.text)
         raise NotReadable(error.text) from None
+    except body.NoRoom:
+        raise busy() from None
     except ClientDisconnect:
         raise NotReadable("body: the connection ended before it was complete") from None
+    finally:
+        reader.close()
 
 
 async def _source(request: Request) -> Source:
@@ -147,7 +155,7 @@ def _takes(kind: str) -> Any:
         if len(idempotency_key) > MAX_KEY_LENGTH:
             raise Invalid(f"header/Idempotency-Key: at most {MAX_KEY_LENGTH} characters")
         source = await _source(request)
-        raw = await _body(request, body.MAX_EVENT_BYTES)
+        raw = await _body(request, source.max_event_bytes, source)
         payload = Payload(way=IngestMethod.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key})
         done = await (
             _take_under_key(request, source, payload) if idempotency_key else _take(request, source, [payload])
@@ -207,7 +215,7 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
     the data's own with the attributes in `ce-` headers. An invalid event never fails a batch.
     """
     source = await _source(request)
-    raw = await _body(request)
+    raw = await _body(request, source.max_batch_bytes, source)
     content_type = request.headers.get("content-type", "")
     media = content_type.partition(";")[0].strip().lower()
     if media == cloudevents.BATCH_MEDIA_TYPE:
