@@ -13,6 +13,7 @@ from services.ingest.domain.errors import Reason
 from services.ingest.domain.formats import cloudevents
 from shared.contracts import wire
 from shared.contracts.events import CustomEvent, OrderPlaced
+from shared.contracts.identity import Identity, Namespace
 from tests.conftest import DatabaseFactory
 from tests.support.ingest import Ingest, bearer, ingesting
 from tests.support.typed import TYPED
@@ -196,6 +197,16 @@ async def test_a_header_of_the_binary_mode_is_percent_encoded(ingest: Ingest) ->
     [event] = ingest.publisher.events
     assert isinstance(event.body, CustomEvent)
     assert (event.body.name, event.identities[0].value) == ("com.example.täst", "张伟")
+
+
+async def test_a_header_of_the_binary_mode_may_be_utf_8_as_it_is(ingest: Ingest) -> None:
+    """As the SDKs of Go and Java send it."""
+    raw = {name.encode(): value.encode() for name, value in {**BINARY, "ce-subject": "user_id:Zoë"}.items()}
+    assert (await ingest.post("cloudevents", EVENT["data"], headers=raw)).status_code == 202
+    structured = {**EVENT, "id": "other", "subject": "user_id:Zoë"}
+    assert (await ingest.post("cloudevents", structured, headers=STRUCTURED)).status_code == 202
+    one, other = ingest.publisher.events
+    assert one.identities == other.identities == (Identity(Namespace.USER_ID, "Zoë"),)
 
 
 async def test_what_is_no_cloudevent_at_all_is_refused_and_nothing_is_kept(ingest: Ingest) -> None:
