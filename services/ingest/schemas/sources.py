@@ -10,7 +10,9 @@ from services.ingest.domain.definitions import mapping
 from services.ingest.domain.definitions.consent import MaySay, Word
 from services.ingest.domain.definitions.plan import Planned
 from services.ingest.domain.definitions.renaming import Renamed
+from services.ingest.domain.definitions.source import MAX_BATCH_BYTES, MAX_EVENT_BYTES, MOST_EVENT_BYTES
 from services.ingest.domain.formats.webhooks.registry import FORMATS
+from services.ingest.domain.request.body import MAX_BODY_BYTES
 from shared.http import JSON_NUMBER, Boolean, Text
 from shared.http.openapi import schema_of
 
@@ -28,6 +30,8 @@ ConsentWordsIn = Annotated[
 ]
 MappingIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(mapping.Document))]
 PlannedIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Planned]))]
+
+MIN_LIMIT_BYTES = 1_024  # of a limit: no SDK could send anything below it
 
 _RENAMING = {"Purchase": {"event": "Order Completed", "properties": {"order_id": "transaction_id"}}}
 
@@ -103,6 +107,14 @@ class SourcePatch(BaseModel):
         examples=["shop-a"],
     )
     mapping: MappingIn | None = Field(None, description="how its generic webhooks become events")
+    max_batch_bytes: Annotated[int, Field(ge=MIN_LIMIT_BYTES, le=2**31 - 1), JSON_NUMBER] | None = Field(
+        None,
+        description=f"of one batch, unpacked; {MAX_BATCH_BYTES} by default, and at most BATCH_MEGABYTES. A batch above "
+        f"{MAX_BODY_BYTES} has its write key in a header or in the query",
+    )
+    max_event_bytes: Annotated[int, Field(ge=MIN_LIMIT_BYTES, le=MOST_EVENT_BYTES), JSON_NUMBER] | None = Field(
+        None, description=f"of one event by the tracking API or a typed route; {MAX_EVENT_BYTES} by default"
+    )
 
 
 class SourceIn(SourcePatch):
@@ -162,6 +174,8 @@ class SourceOut(BaseModel):
     consent_words: Literal["usual"] | dict[str, Any] | None
     country: str | None
     id_space: str
+    max_batch_bytes: int | None
+    max_event_bytes: int | None
     plan_version: int | None
     version: int
     keys: list[KeyOut] = []

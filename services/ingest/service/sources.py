@@ -16,7 +16,7 @@ from services.ingest.domain.definitions.consent import NO_WORDS, Words
 from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
-from services.ingest.domain.definitions.source import MAX_GRACE, MAX_KEYS, Source
+from services.ingest.domain.definitions.source import MAX_BATCH_BYTES, MAX_EVENT_BYTES, MAX_GRACE, MAX_KEYS, Source
 from services.ingest.domain.errors import BadDefinition, definition_of
 from services.ingest.domain.formats.webhooks.registry import VENDORS
 from services.ingest.domain.values import phone
@@ -85,6 +85,8 @@ PLAIN: Final[Row] = {
     "consent_words": None,
     "country": None,
     "id_space": None,
+    "max_batch_bytes": None,
+    "max_event_bytes": None,
 }
 
 
@@ -122,9 +124,10 @@ async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, chang
 
 def _auditable(source: Row) -> Row:
     """Returns what the audit log shows of a source: digests of long documents, and only whether there is a secret."""
-    plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source", "country", "id_space")
+    plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source", "country")
+    limits = ("id_space", "max_batch_bytes", "max_event_bytes")
     return {
-        **{name: source[name] for name in plain},
+        **{name: source[name] for name in (*plain, *limits)},
         "allowed_origins": sorted(source["allowed_origins"]),
         "may_say": sorted(source["may_say"]),
         "consent_words": digest(source["consent_words"]),
@@ -253,6 +256,8 @@ def compiled(row: Row, vault: Vault) -> Source:
         consent_words=_words(row["consent_words"]),
         country=row["country"],
         id_space=row["id_space"],
+        max_batch_bytes=row["max_batch_bytes"] or MAX_BATCH_BYTES,
+        max_event_bytes=row["max_event_bytes"] or MAX_EVENT_BYTES,
     )
 
 

@@ -116,7 +116,7 @@ def test_the_example_of_the_description_is_an_order_of_its_customer() -> None:
 def test_what_only_our_own_services_know_cant_be_said(body: type[Body]) -> None:
     data = {"message_id": str(uuid4()), "journey_id": "j", "journey_version": 1, "trigger_id": "t", "channel": "email"}
     text = refusal(event(wire.TYPE_NAMES[body], {**data, "name": "x"}))
-    assert text.startswith(f"type: '{wire.TYPE_NAMES[body]}' can't be sent; there are rapport.cart_item_added.v1, ")
+    assert text.startswith(f"type: '{wire.TYPE_NAMES[body]}' can't be sent; of rapport. there are cart_item_added.v1, ")
     assert refusal(event("rapport.order_placed.v9", {})).startswith("type: 'rapport.order_placed.v9' can't be sent")
 
 

@@ -61,7 +61,7 @@ MEANT: dict[str, Body] = {
 }
 ANN = (Identity(Namespace.USER_ID, "42"), Identity(Namespace.EMAIL, "ann@example.com"))
 ALL = sorted(TYPED_ROUTES)
-BY_CONTENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "content"]
+BY_CONTENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "state"]
 BY_MOMENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "moment"]
 BY_HEADER = [kind for kind in ALL if TYPED_ROUTES[kind].key == "header"]
 TEXTS = [

@@ -11,7 +11,7 @@ import msgspec
 from services.ingest.domain.definitions.consent import NO_WORDS, Words
 from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
-from services.ingest.domain.request.body import MAX_EVENT_BYTES
+from services.ingest.domain.definitions.source import MAX_EVENT_BYTES
 from services.ingest.domain.values import message
 from services.ingest.domain.values.context import Locate, event_context, nowhere
 from shared.contracts import wire

@@ -354,7 +354,7 @@ def _customer(raw: bytes) -> Messages:
         "tags": [tag.strip() for tag in (customer.tags or "").split(",") if tag.strip()],
     }
     stated = {"email": customer.email_marketing_consent, "sms": customer.sms_marketing_consent}
-    consent = {name: CONSENTS[one.state] for name, one in stated.items() if one is not None and one.state in CONSENTS}
+    consent = {name: agreed for name, one in stated.items() if (agreed := _agreed(one)) is not None}
     at = customer.updated_at or customer.created_at
     return [identify(traits, consent=consent, at=at, who=person(user_id=customer.id))]
 
@@ -383,12 +383,15 @@ def _sms_consent(raw: bytes) -> Messages:
 
 
 def _consented(channel: str, consent: _Consent, who: Mapping[str, Any]) -> Messages:
-    if consent.state not in CONSENTS:
+    agreed = _agreed(consent)
+    if agreed is None:
         return []
-    stated = {
-        "context": {**who.get("context", {}), "consent": {"categoryPreferences": {channel: CONSENTS[consent.state]}}}
-    }
-    return [{"type": "identify", "traits": {}, "timestamp": consent.consent_updated_at, **who, **stated}]
+    context = {**who.get("context", {}), "consent": {"categoryPreferences": {channel: agreed}}}
+    return [{"type": "identify", "traits": {}, "timestamp": consent.consent_updated_at, **who, "context": context}]
+
+
+def _agreed(consent: _Consent | None) -> bool | None:
+    return None if consent is None or consent.state is None else CONSENTS.get(consent.state)
 
 
 def _order_deleted(raw: bytes) -> Messages:
