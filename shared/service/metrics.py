@@ -27,6 +27,7 @@
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
 | rapport_ingest_breaker_open | | 1 while events go to the spool at once |
 | rapport_profile_left_out_total | kind | traits, addresses, consent beyond a profile's bounds, by who stated them |
+| rapport_conflicting_duplicates_total | source | events with the id of another event and other content: dead letters |
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
 | rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |
@@ -82,6 +83,9 @@ spooled: Final = Counter("rapport_spooled_total", "Events kept in PostgreSQL whi
 breaker_open: Final = Gauge("rapport_ingest_breaker_open", "1 while events go to the spool at once")
 profile_left_out: Final = Counter(
     "rapport_profile_left_out_total", "What went, or was not kept, because its profile has enough", ["kind"]
+)
+conflicting_duplicates: Final = Counter(
+    "rapport_conflicting_duplicates_total", "Events that came with the id of another event", ["source"]
 )
 due: Final = Counter("rapport_due_total", "Customers evaluated because a due time passed")
 decisions: Final = Counter("rapport_decisions_total", "Campaign decisions", ["journey", "outcome"])
