@@ -18,6 +18,8 @@ from shared.contracts.events import ConsentChanged, CustomerIdentified
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
+MAX_AHEAD: Final = timedelta(days=1)  # of history: for zones that are not stated
+
 # What msgspec, arithmetic and text raise on invalid data.
 INVALID_DATA: Final = (ValueError, ArithmeticError, RecursionError, msgspec.MsgspecError)
 
@@ -83,6 +85,8 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         received_at=received_at,
         historical=historical,
     )
+    if context.historical and stated_at is not None and stated_at - received_at > MAX_AHEAD:
+        raise BadEvent(Reason.TIME, "timestamp: after the import, so it is no history; mend the time")
     body = consent.as_believed(
         understood.body, trusted=context.trusted, may_say=context.may_say, address=understood.address
     )

@@ -283,7 +283,7 @@ def _sum(value: Any, at: str, field: Field) -> Decimal:
 
 
 def _boolean(value: Any, at: str) -> bool:
-    text = str(value).strip().lower()
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip().lower()
     if text in TRUE or text in FALSE:
         return text in TRUE
     raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is neither true nor false")
