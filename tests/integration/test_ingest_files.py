@@ -237,6 +237,10 @@ async def test_a_dry_run_says_what_would_become_of_each_row_and_publishes_nothin
         assert await work.rows("SELECT 1 FROM quarantine") == []
     assert await desk.run(str(path), "--source", "till", "--preset", "orders") == 3
     assert len(await desk.events()) == 299
+    tabs = desk.folder / "orders.tsv"
+    tabs.write_text("user_id\torder_id\tcurrency\ttotal\tordered_at\n1\tT-1\tEUR\t12,50\t2025-03-01\n")
+    assert await desk.run(str(tabs), "--source", "till", "--preset", "orders", "--decimal", ",", "--dry-run") == 0
+    assert "total_minor': 1250" in " ".join(capsys.readouterr().err.split())
 
 
 @pytest.mark.any_broker
