@@ -7,12 +7,12 @@ from typing import Final
 from services.ingest import consumer
 from services.ingest.api import browser, facts, imports, quarantine, sources, tracking, vocabulary
 from services.ingest.commands import import_file, source
+from services.ingest.domain.errors import TrackingError
 from services.ingest.domain.request.rate import AddressLimiter
 from services.ingest.domain.values.context import nowhere
 from services.ingest.service.inbound import InboundHandler
 from services.ingest.service.intake import Intake, Limits
 from services.ingest.service.places import Places
-from services.ingest.service.refusals import TrackingError
 from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault
@@ -66,6 +66,7 @@ def build(
             spool_bytes=settings.spool_megabytes * MEBIBYTE,
             produce_seconds=settings.produce_seconds,
             public_per_second=settings.public_events_per_second,
+            batch_bytes=settings.batch_megabytes * MEBIBYTE,
             outbox_first=settings.kafka_volatile,
         ),
         by_address=AddressLimiter(settings.address_events_per_second),
@@ -75,7 +76,9 @@ def build(
     )
     service.app.state.public_host = settings.public_host
     service.app.state.import_bytes = settings.import_megabytes * MEBIBYTE
-    service.larger_bodies["/v1/imports/"] = settings.import_megabytes * MEBIBYTE
+    service.larger_bodies["/v1/imports/"] = settings.import_megabytes * MEBIBYTE  # first: the others are shorter
+    for path in ("/v1/b", "/v1/import", "/v1/cloudevents"):
+        service.larger_bodies[path] = settings.batch_megabytes * MEBIBYTE
     service.app.add_exception_handler(TrackingError, facts.on_tracking_error)
     keep = timedelta(days=settings.quarantine_days)
     tick = service.heartbeat.loop("stats_writer")

@@ -60,6 +60,11 @@ class Source(Base):
     country: Mapped[str | None] = mapped_column(
         Text, comment="by which its national phone numbers are read; ISO 3166-1 alpha-2"
     )
+    id_space: Mapped[str] = mapped_column(
+        Text, server_default=text("''"), comment="in which its ids of customers and orders live"
+    )
+    max_batch_bytes: Mapped[int | None] = mapped_column(Integer, comment="of a batch; the service's default if empty")
+    max_event_bytes: Mapped[int | None] = mapped_column(Integer, comment="of an event; the service's default if empty")
     plan_version: Mapped[int | None] = mapped_column(Integer, comment="the plan in force")
     last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 

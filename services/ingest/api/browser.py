@@ -14,8 +14,9 @@ from fastapi.responses import Response
 from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.api.tracking import CORS
 from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.errors import TrackingError
 from services.ingest.domain.formats import pixel
-from services.ingest.service.refusals import ForeignOrigin, TrackingError
+from services.ingest.service.refusals import ForeignOrigin
 from shared.contracts.envelope import SourceKind
 from shared.database.database import DATABASE_ERRORS
 from shared.http.openapi import TOLERANT
@@ -94,7 +95,7 @@ async def gif(request: Request) -> Response:
         message = pixel.message(request.query_params.multi_items(), referrer=request.headers.get("referer", ""))
         context = intake.context(source, RequestSender(request), intake.clock.now(), traceparent=traceparent())
         raw = msgspec.json.encode(message)
-        await intake.hand_on(source, intake.triage(source, [raw], context, dict), context.received_at)
+        await intake.hand_on(source, await intake.triage(source, [raw], context, dict), context.received_at)
     except TrackingError as error:
         log.debug("pixel.not_taken", error=repr(error))  # anybody can make such calls: they must not fill the log
     except DATABASE_ERRORS as error:

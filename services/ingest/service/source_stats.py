@@ -18,7 +18,7 @@ from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
-from services.ingest.service.triage import TriageResult
+from services.ingest.service.triage import Outcomes
 from shared.contracts import keepable, wire
 from shared.database.database import Work
 
@@ -77,12 +77,12 @@ class SourceStats:
         watched = source_id in self.watched
         return View(self, source_id, now, watched=watched, enough=() if watched else self._now.enough[source_id])
 
-    def note(self, source_id: UUID, done: TriageResult, now: datetime) -> None:
+    def note(self, source_id: UUID, done: Outcomes, now: datetime) -> None:
         """Adds what became of a request's payloads."""
         gathered = self._now
         gathered.seen[source_id] = now
         repeated = self._recent.again(done.event_ids)
-        for outcome, events in (("accepted", len(done.accepted) - repeated), ("duplicate", repeated)):
+        for outcome, events in (("accepted", done.accepted - repeated), ("duplicate", repeated)):
             if events:
                 gathered.figures[source_id, outcome, ""] += events
         for one in done.refused:
@@ -113,10 +113,10 @@ class SourceStats:
         known.add(warning)
         return keepable.text(warning, limit=MAX_IGNORED)
 
-    def limited(self, source_id: UUID, events: int, now: datetime) -> None:
-        """Adds events that were turned away because their source sends too many."""
+    def limited(self, source_id: UUID, events: int, now: datetime, limit: str = "") -> None:
+        """Adds events that were turned away because their source sends too many; or a request, for another limit."""
         self._now.seen[source_id] = now
-        self._now.figures[source_id, "limited", ""] += events
+        self._now.figures[source_id, "limited", limit] += events
 
     def tail(self, source_id: UUID, now: datetime, raw: bytes, **result: Any) -> None:
         """Keeps a watched event, unless there are too many of them."""
@@ -201,6 +201,7 @@ def _made(normal: Normal) -> dict[str, Any]:
             "unverified": event.unverified,
             "historical": event.historical,
         },
+        "placeholders": normal.placeholders,
         "violation": normal.violation.text if normal.violation else None,
     }
 

@@ -6,11 +6,11 @@ spooled or put into the outbox), and keep what is refused.
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID, uuid5
 
 import msgspec
@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from services.ingest.domain import judge
 from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.plan import Violation
-from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.definitions.source import MOST_EVENT_BYTES, Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys, without_write_keys
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.fast_path import reader
@@ -43,7 +43,7 @@ from shared.service.logging import get_logger
 log: Final = get_logger(__name__)
 
 MAX_KEPT_MESSAGE_ID: Final = 100  # characters
-MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of one event of a webhook, a file or a back office
+MAX_PAYLOAD_EVENT_BYTES: Final = MOST_EVENT_BYTES  # of one event of a webhook, a file or a back office
 
 
 class Publisher(Protocol):
@@ -79,6 +79,19 @@ class RefusedPayload:
         object.__setattr__(self, "error", self.error.to_keep())
 
 
+class Outcomes(NamedTuple):
+    """What became of the payloads of one request: what figures are made of, without the accepted events themselves."""
+
+    accepted: int
+    event_ids: Sequence[bytes]
+    refused: Sequence[RefusedPayload]
+    ignored: Sequence[str]
+    violations: Sequence[Violation]
+    warnings: Sequence[str]
+    unread_phones: int
+    placeholders: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class TriageResult:
     """The payloads of one request: what to publish, what to keep, and what is ignored."""
@@ -93,6 +106,19 @@ class TriageResult:
     warnings: list[str] = field(default_factory=list)  # of accepted events
     unread_phones: int = 0  # phone numbers from servers' sources that link nobody
     placeholders: Counter[str] = field(default_factory=Counter)  # by namespace: what was named and means nobody
+
+    def outcomes(self) -> Outcomes:
+        """Returns what became of the payloads."""
+        return Outcomes(
+            len(self.accepted),
+            self.event_ids,
+            self.refused,
+            self.ignored,
+            self.violations,
+            self.warnings,
+            self.unread_phones,
+            self.placeholders,
+        )
 
 
 def new_message_id() -> str:
@@ -113,8 +139,9 @@ def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhe
         may_say=source.may_say,
         consent_words=source.consent_words,
         country=source.country,
+        space=source.id_space,
         locate=locate,
-        **fields,
+        **{"max_event_bytes": source.max_event_bytes, **fields},
     )
 
 
@@ -125,15 +152,18 @@ def triage_messages(
     partition_secret: bytes,
     around: Callable[[], dict[str, Any]] = dict,
     watch: Watch | None = None,
+    first: int = 0,
+    done: TriageResult | None = None,
 ) -> TriageResult:
     """Triages messages of the tracking API: each is ready or refused. An invalid one never affects its neighbours.
 
-    `around` returns what is kept beside those that are refused.
+    `around` returns what is kept beside those that are refused. `first` is the place of the first message in its
+    request, whose messages before it were triaged into `done`.
     """
-    done = TriageResult()
+    done = TriageResult() if done is None else done
     read = reader(context, partition_secret=partition_secret, enough=None if watch is None else watch.enough)
     accepted, event_ids = done.accepted, done.event_ids
-    for place, raw in enumerate(raws):
+    for place, raw in enumerate(raws, first):
         ready = read(raw, place)
         if ready is not None:
             accepted.append(ready)

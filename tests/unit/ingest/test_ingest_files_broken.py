@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from services.ingest.domain.errors import BadDefinition
 from services.ingest.domain.formats.files import PROBLEM, FileFormat, Options
 from services.ingest.service import files, imports
 from services.ingest.service.files import NotReadable
-from services.ingest.service.sources import NotUsable
 
 
 def rows(path: Path, form: FileFormat, **fields: Any) -> list[dict[str, Any]]:
@@ -108,5 +108,5 @@ def test_a_text_that_json_does_not_have_costs_its_row(tmp_path: Path, encoding: 
 
 @pytest.mark.parametrize("skip", [-1, 10**30])
 def test_no_file_has_so_many_lines_to_pass_over(skip: int) -> None:
-    with pytest.raises(NotUsable, match="skip"):
+    with pytest.raises(BadDefinition, match="skip"):
         imports.options_of({"format": "csv", "preset": "tracking", "skip": skip})

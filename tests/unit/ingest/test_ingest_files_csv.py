@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.domain.errors import BadDefinition
 from services.ingest.service.files import NotReadable
-from services.ingest.service.sources import NotUsable
 from shared.contracts.events import ConsentChanged, CustomerIdentified, OrderPlaced
 from tests.support.importing import Imported, imported
 
@@ -265,7 +265,7 @@ def test_an_id_that_a_spreadsheet_has_changed_is_refused_by_its_row(folder: Path
     ],
 )
 def test_an_invalid_option_is_refused_by_its_name(folder: Path, options: dict[str, Any], named: str) -> None:
-    with pytest.raises(NotUsable, match=named):
+    with pytest.raises(BadDefinition, match=named):
         imported(folder / "none", **{"format": "csv", "preset": "orders", **options})
 
 
