@@ -140,7 +140,7 @@ async def test_every_row_of_a_csv_file_is_on_the_bus_as_history(desk: Desk) -> N
     assert len(events) == ROWS
     assert {event.historical for event in events} == {True}
     bodies = {event.body.order_id: event.body for event in events if isinstance(event.body, OrderPlaced)}
-    assert bodies["A-7"] == OrderPlaced(order_id="A-7", currency="EUR", total_minor=750)
+    assert (bodies["A-7"].currency, bodies["A-7"].total_minor, bodies["A-7"].items) == ("EUR", 750, ())
     assert (await desk.row())["state"] == "done"
     assert await desk.run(str(path), "--source", "till", "--preset", "orders") == 0
     assert len(await desk.events()) == ROWS
