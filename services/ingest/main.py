@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.ingest import consumer
-from services.ingest.api import browser, facts, imports, quarantine, sources, tracking
+from services.ingest.api import browser, facts, imports, quarantine, sources, tracking, vocabulary
 from services.ingest.commands import import_file, source
 from services.ingest.domain.request.rate import AddressLimiter
 from services.ingest.domain.values.context import nowhere
@@ -51,6 +51,7 @@ def build(
             facts.router,
             browser.router,
             sources.router,
+            vocabulary.router,
             quarantine.router,
             imports.router,
         ],

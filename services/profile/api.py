@@ -25,12 +25,13 @@ from shared.http.guarded import GuardedRoute
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["profiles"])
 
 _NAMESPACES = "|".join(Namespace)
-REF = rf"^([0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}|({_NAMESPACES}):.+)$"  # told, and not enforced
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+REF = rf"^({_UUID}|({_NAMESPACES}|user_id@[a-z0-9-]{{1,40}}):.+)$"  # told, and not enforced
 Ref = Annotated[
     str,
     Path(
         description="a profile id, or namespace:value",
-        examples=["user_id:42", "email:ann@example.com"],
+        examples=["user_id:42", "email:ann@example.com", "user_id@shop-a:42"],
         max_length=300,
         json_schema_extra={"pattern": REF},
     ),

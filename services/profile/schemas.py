@@ -27,7 +27,7 @@ class ConsentOut(BaseModel):
     channel: str
     purpose: str
     state: Literal["granted", "withdrawn"]
-    changed_at: datetime = Field(description="by the customer's time")
+    changed_at: datetime = Field(description="by the customer's time; 1900-01-01T00:00:00Z if nobody knows when")
     event_id: UUID | None = Field(
         description="the event that made the change; null for changes from before this was kept"
     )

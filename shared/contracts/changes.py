@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from shared.contracts.events import Body
+from shared.contracts.orders import Order
 
 # What a customer can reach: a version counts the events of one, and 2^40 are 35 years at 1,000 a second. With a
 # higher one everything after it would be taken for old.
@@ -118,10 +119,27 @@ class StageChanged(Body, frozen=True):
     order_id: str | None = None
 
 
+class OrderReassigned(Body, frozen=True):
+    """One customer's event is about another order row, too: the order moved, or a shop tells it elsewhere.
+
+    Published among a profile's events, under both customers. `mark` is what is now known of `from_profile`'s row
+    `from_order`; `order` is all that is known of the order that counts, `to_profile`'s `to_order`. Rows are named as
+    `orders.order_key` has it. Both are merged into what a reader knows, so repeats and any order do no harm.
+    """
+
+    from_profile: UUID
+    from_order: str
+    to_profile: UUID
+    to_order: str
+    mark: Order
+    order: Order
+
+
 CHANGES: Final[dict[type[Body], str]] = {
     ProfileChanged: "rapport.profile_changed.v1",
     ProfileMerged: "rapport.profile_merged.v1",
     ConfirmationRequested: "rapport.confirmation_requested.v1",
+    OrderReassigned: "rapport.order_reassigned.v1",
     TierChanged: "rapport.tier_changed.v1",
     StageChanged: "rapport.stage_changed.v1",
 }

@@ -49,12 +49,32 @@ class BrokerAway(Exception):
 
 
 Place = tuple[str, int]  # a topic, and a partition of it
+Lane = list[tuple[bytes, Message]]  # of one place, in order, each with its key as it is written
+
+
+class KeyPlace(NamedTuple):
+    """The partition of a key, and the key as it is written."""
+
+    partition: int
+    written: bytes
 
 
 @lru_cache(REMEMBERED_KEYS)
+def key_place(key: bytes, partitions: int) -> KeyPlace:
+    """Returns where Kafka's own clients put a key (murmur2, modulo the number of partitions), and the text of it.
+
+    The official SDKs of CloudEvents read a key as UTF-8. Ours are hashes and ids of 16 bytes, which are written as
+    their 32 hexadecimal digits. The partition is that of the bytes: earlier releases wrote those, and a customer must
+    not move to another partition.
+    """
+    partition = int(murmur2(key) & 0x7FFF_FFFF) % partitions
+    is_text = key.isascii() and key.decode().isprintable()
+    return KeyPlace(partition, key if is_text else key.hex().encode())
+
+
 def partition_of(key: bytes, partitions: int) -> int:
-    """Returns where Kafka's own clients put a key: murmur2, modulo the number of partitions."""
-    return int(murmur2(key) & 0x7FFF_FFFF) % partitions
+    """Returns the partition of a key."""
+    return key_place(key, partitions).partition
 
 
 class _Round:
@@ -141,8 +161,8 @@ class Producer:
             for message in messages:
                 if message.topic != topic:
                     continue
-                key, value, headers = message.key, message.value, message.headers
-                partition = partition_of(key, partitions)
+                value, headers = message.value, message.headers
+                partition, key = key_place(message.key, partitions)
                 append = appends.get(partition)
                 if append is not None and append(key=key, value=value, timestamp=None, headers=headers) is not None:
                     continue
@@ -221,11 +241,12 @@ class Producer:
         client = await self._connected()
         if cluster_id and (self._pinned is None or self._pinned.cluster_id != cluster_id):
             raise BrokerAway(f"cluster {cluster_id} is gone")
-        lanes: dict[tuple[str, int], list[Message]] = defaultdict(list)
+        lanes: dict[Place, Lane] = defaultdict(list)
         acknowledged: dict[int, LogPosition] = {}
         await self._know_partitions(client, messages)
         for message in messages:
-            lanes[message.topic, partition_of(message.key, self._partitions[message.topic])].append(message)
+            partition, key = key_place(message.key, self._partitions[message.topic])
+            lanes[message.topic, partition].append((key, message))
         results = await asyncio.gather(
             *(
                 self._send_lane(client, topic, partition, lane, acknowledged)
@@ -255,7 +276,7 @@ class Producer:
         client: AIOKafkaProducer,
         topic: str,
         partition: int,
-        lane: Sequence[Message],
+        lane: Lane,
         acknowledged: dict[int, LogPosition],
     ) -> bool:
         try:
@@ -263,15 +284,15 @@ class Producer:
             while start < len(lane):
                 batch = client.create_batch()
                 end = start
-                while end < len(lane) and (
-                    batch.append(key=lane[end].key, value=lane[end].value, timestamp=None, headers=lane[end].headers)
-                    is not None
-                ):
+                while end < len(lane):
+                    key, one = lane[end]
+                    if batch.append(key=key, value=one.value, timestamp=None, headers=one.headers) is None:
+                        break
                     end += 1
                 assert end > start, "a batch takes its first record whatever its size"
                 offset = (await _acknowledged(client, {(topic, partition): batch}))[topic, partition]
                 failpoint("producer.after_batch")
-                for number, message in enumerate(lane[start:end]):
+                for number, (_, message) in enumerate(lane[start:end]):
                     acknowledged[message.tag] = LogPosition(partition, offset + number)
                 start = end
         except (KafkaError, OSError, TimeoutError) as error:

@@ -22,6 +22,7 @@
 | rapport_quarantined_total | reason | events refused, by reason code |
 | rapport_plan_violations_total | mode | events that are not as their source's tracking plan says |
 | rapport_phones_unread_total | source | phone numbers that link nobody: invalid, or national without a country |
+| rapport_placeholders_total | source, namespace | values named in place of an identity that mean nobody |
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
 | rapport_ingest_breaker_open | | 1 while events go to the spool at once |
 | rapport_profile_left_out_total | kind | traits, addresses, consent beyond a profile's bounds, by who stated them |
@@ -67,8 +68,14 @@ published_again: Final = Counter("rapport_published_again_total", "Records sent 
 ingested: Final = Counter("rapport_ingested_total", "Events received", ["outcome"])
 quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["reason"])
 plan_violations: Final = Counter("rapport_plan_violations_total", "Events against their source's plan", ["mode"])
+imports_failed: Final = Counter(
+    "rapport_imports_failed_total", "Imports that failed: by the file or its options, or by a defect here", ["cause"]
+)
 phones_unread: Final = Counter(
     "rapport_phones_unread_total", "Phone numbers of a server's source that link nobody: they can't be read", ["source"]
+)
+placeholders: Final = Counter(
+    "rapport_placeholders_total", "Values in place of an identity that mean nobody", ["source", "namespace"]
 )
 spooled: Final = Counter("rapport_spooled_total", "Events kept in PostgreSQL while the broker was away")
 breaker_open: Final = Gauge("rapport_ingest_breaker_open", "1 while events go to the spool at once")

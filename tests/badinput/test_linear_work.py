@@ -39,8 +39,9 @@ from services.ingest.domain.values.context import event_context, utm
 from services.ingest.service import files
 from shared.contracts import keepable, wire
 from shared.contracts.envelope import SourceKind
-from shared.contracts.identity import Namespace, is_placeholder
+from shared.contracts.identity import Namespace
 from shared.contracts.keepable import NotKeepable
+from shared.contracts.placeholders import is_placeholder
 from shared.errors import AppError
 from shared.http import decode_cursor
 from shared.http.edits import if_match

@@ -1,23 +1,30 @@
 """Publishing on a real broker: callers share batches, and each hears what became of its own records."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 from uuid import uuid4
 
 import pytest
 from aiokafka.partitioner import DefaultPartitioner
+from cloudevents.core.bindings import kafka
 from hypothesis import given
 from hypothesis import strategies as st
 
 from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.process import free_port
-from shared.contracts import topics
+from shared.contracts import topics, wire
+from shared.contracts.events import OrderPlaced
+from shared.contracts.identity import partition_key
 from shared.contracts.wire import Message
 from shared.kafka import log
+from shared.kafka.consumer.offsets import Place
 from shared.kafka.dead_letters.dead_letter import Record
-from shared.kafka.producer import BrokerAway, Producer, partition_of
+from shared.kafka.producer import BrokerAway, Producer, key_place, partition_of
 from shared.kafka.topics import admin, ensure
+from tests.support.events import event, user
 
 CALLERS = 40
 EACH = 25
@@ -64,6 +71,50 @@ def expected(*callers: int) -> list[str]:
 def test_a_key_has_the_partition_that_kafkas_own_clients_give_it(key: bytes, partitions: int) -> None:
     every = list(range(partitions))
     assert partition_of(key, partitions) == DefaultPartitioner()(key, every, every)
+
+
+@given(key=st.binary(max_size=40))
+def test_a_key_is_written_as_text_and_no_two_as_one(key: bytes) -> None:
+    """Of ids and hashes, which have 16 bytes."""
+    written = key_place(key, topics.PARTITIONS).written
+    assert written.decode().isprintable()
+    assert written in (key, key.hex().encode())
+
+
+async def test_a_record_lies_where_earlier_releases_put_its_key_and_the_official_sdk_reads_it(
+    broker: Broker, topic: str, producer: Producer
+) -> None:
+    placed = event(OrderPlaced(order_id="A-1", currency="EUR", total_minor=950), user(42))
+    headers, value = wire.encode(placed)
+    keys = [uuid4().bytes, partition_key("user_id:42", secret=b"secret"), b"rapport.events.v1:3:17"]
+    sent = [Message(topic=topic, key=key, value=value, headers=headers, tag=n) for n, key in enumerate(keys)]
+    await producer.send(sent)
+    await producer.send_in_order(sent)
+    every = list(range(topics.PARTITIONS))
+    found = [
+        (partition, kafka.from_kafka_event(kafka.KafkaMessage(dict(one.headers), one.key, one.value or b"")))
+        for partition, one in await _placed(broker, topic)
+    ]
+    written = [keys[0].hex(), keys[1].hex(), keys[2].decode()]
+    assert Counter((partition, one.get_extension("partitionkey")) for partition, one in found) == Counter(
+        {(DefaultPartitioner()(key, every, every), text): 2 for key, text in zip(keys, written, strict=True)}
+    )
+    for _, one in found:
+        assert (one.get_id(), one.get_type()) == (str(placed.event_id), OrderPlaced.TYPE)
+        data: Any = one.get_data()
+        assert data["data"] == {"order_id": "A-1", "currency": "EUR", "total_minor": 950}
+
+
+async def _placed(broker: Broker, topic: str) -> list[tuple[int, Record]]:
+    """All records of a topic, each with its partition."""
+    async with log.reading(broker.bootstrap) as reader:
+        places = [Place(reader.cluster_id, 1, topic, number) for number in range(topics.PARTITIONS)]
+        begin = await reader.beginnings(places)
+        return [
+            (part.place.partition, record)
+            async for part in reader.upto(begin, dict.fromkeys(places))
+            for record in part.records
+        ]
 
 
 async def test_callers_at_the_same_time_share_batches_and_every_record_is_there_once(

@@ -10,7 +10,8 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from services.segment import domain, repository
+from services.segment import domain
+from services.segment.repository import standings as repository
 from services.segment.service import standings as service
 from shared.contracts import orders, topics, wire
 from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged

@@ -84,6 +84,7 @@ ROUTES: Final = (
     Route("ingest", "PUT", "/v1/sources/{source_id}/plan/in-force", "ingest:admin", body={"version": None}),
     Route("ingest", "POST", "/v1/sources/{source_id}/plan/infer", "ingest:read"),
     Route("ingest", "GET", "/v1/sources/{source_id}/violations", "ingest:read"),
+    Route("ingest", "GET", "/v1/vocabulary", "ingest:read"),
     Route("ingest", "GET", "/v1/quarantine", "ingest:read"),
     Route("ingest", "GET", "/v1/quarantine/reasons", "ingest:read"),
     Route("ingest", "GET", "/v1/quarantine/{payload_id}", "ingest:read"),

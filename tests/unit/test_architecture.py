@@ -137,12 +137,6 @@ SHAPES: Final = (
     Plant("domain imports a library", "domain-imports", "services/profile/domain/planted.py", "import httpx2\n"),
     Plant("domain imports a mechanism", "domain-imports", "services/feedback/domain.py", "from shared import db\n"),
     Plant(
-        "domain imports the errors",
-        "domain-imports",
-        "services/feedback/domain.py",
-        "from shared.errors import Invalid\n",
-    ),
-    Plant(
         "domain imports service",
         "domain-imports",
         "services/profile/domain/planted.py",

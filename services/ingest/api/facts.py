@@ -6,7 +6,6 @@ Writers authenticate by a source's write key (webhooks by their signature), as o
 
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import Any, Final
-from urllib.parse import unquote
 from uuid import UUID
 
 import msgspec
@@ -223,7 +222,9 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
 
 def _structured(request: Request, content_type: str, raw: bytes) -> bytes:
     attributes = {
-        name.removeprefix("ce-"): unquote(value) for name, value in request.headers.items() if name.startswith("ce-")
+        name.removeprefix("ce-"): cloudevents.header_text(value)
+        for name, value in request.headers.items()
+        if name.startswith("ce-")
     }
     if "specversion" not in attributes:
         raise Refused("ce-specversion: required in the binary mode; or send application/cloudevents+json")
@@ -272,7 +273,7 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
     intake = intake_of(request)
     raw = await _body(request, MAX_WEBHOOK_BYTES)
     source = await _webhook_source(intake, source_id)
-    headers = {name: value for name, value in request.headers.items() if name.startswith(registry.HEADERS)}
+    headers = registry.headers_of(request.headers.items())
     delivery = Delivery(raw=raw, headers=headers)
     try:
         registry.verify(source.format, source.secret, delivery, now=intake.clock.now())

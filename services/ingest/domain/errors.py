@@ -25,16 +25,20 @@ class Reason(StrEnum):
 
 
 class BadEvent(Exception):
-    """One event is refused. The text says what is wrong, where, and what to do; it can be kept, whatever it repeats."""
+    """One event is refused. The text says what is wrong, where, and what to do; it can be kept, whatever it repeats.
 
-    def __init__(self, reason: Reason, text: str) -> None:
+    `placeholders` are the namespaces of what it names that means nobody.
+    """
+
+    def __init__(self, reason: Reason, text: str, placeholders: tuple[str, ...] = ()) -> None:
         self.reason = reason
         self.text = keepable.text(text)
+        self.placeholders = placeholders
         super().__init__(self.text)
 
     def to_keep(self) -> "BadEvent":
         """Returns the same error without the frames that it was raised in: these hold on to the whole request."""
-        return BadEvent(self.reason, self.text)
+        return BadEvent(self.reason, self.text, self.placeholders)
 
 
 class BadDefinition(Exception):

@@ -191,7 +191,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
             if enough is not None and name not in enough:
                 return None
             violation = judge and judge(name, properties)
-            stamped = _parse_time(message.timestamp)
+            stamped = _parse_time(message.original_timestamp if message.timestamp is None else message.timestamp)
             message_id = _text(message.message_id)
             if (
                 (violation is not None and violation.mode is Mode.ENFORCE)
@@ -283,4 +283,6 @@ def _named(namespace: Namespace, value: Any) -> tuple[Identity, ...]:
     if len(value) > MAX_VALUE_LENGTH:  # though of spaces it may be: nothing long is to be remembered
         raise BadEvent(Reason.IDENTITY, "identity: too long")
     found = identity.named(namespace, value, at=namespace)
+    if found is None and value.strip():  # a placeholder: those are counted
+        raise BadEvent(Reason.IDENTITY, "identity: means nobody")
     return () if found is None else (found,)

@@ -5,6 +5,7 @@ from typing import Final
 
 import msgspec
 
+from services.ingest.domain.catalogue import vocabulary
 from services.ingest.domain.definitions import consent
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
@@ -13,7 +14,7 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
-from shared.contracts.events import ConsentChanged
+from shared.contracts.events import ConsentChanged, CustomerIdentified
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
@@ -24,7 +25,8 @@ INVALID_DATA: Final = (ValueError, ArithmeticError, RecursionError, msgspec.Msgs
 class Normal(msgspec.Struct, frozen=True):
     """An event ready for the bus, how it violates the source's plan, and the name and properties that the plan judged.
 
-    `unread_phone`: its telephone number links nobody, because it can't be read.
+    `unread_phone`: its telephone number links nobody, because it can't be read. `placeholders` are the namespaces of
+    what it names that means nobody. `warnings` say what may not be as its sender means it.
     """
 
     event: Event
@@ -32,6 +34,8 @@ class Normal(msgspec.Struct, frozen=True):
     name: str
     properties: bytes
     unread_phone: bool = False
+    placeholders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 def normalise(raw: bytes, context: RequestContext, *, place: int = 0) -> Normal:
@@ -68,6 +72,9 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
     violation = context.plan.judge(understood.name, understood.properties) if context.plan else None
     if violation is not None and violation.mode is Mode.ENFORCE:
         raise BadEvent(Reason.PLAN, f"{violation.text}; send what the plan says, or change the plan")
+    undated = context.historical and understood.timestamp is None
+    if undated and not isinstance(understood.body, CustomerIdentified | ConsentChanged):
+        raise BadEvent(Reason.TIME, "timestamp: required in history, of all but traits and consent; give its time")
     historical = context.trusted and (context.historical if understood.historical is None else understood.historical)
     received_at = context.received_at + timedelta(microseconds=place)
     stated_at, occurred_at = times.occurred_at(
@@ -93,8 +100,17 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         stated_at=stated_at,
         context=understood.context,
         merges=understood.merges and context.trusted,
+        undated=undated,
     )
-    return Normal(event, violation, understood.name, understood.properties, understood.unread_phone)
+    return Normal(
+        event,
+        violation,
+        understood.name,
+        understood.properties,
+        understood.unread_phone,
+        understood.placeholders,
+        (*understood.warnings, *vocabulary.warnings(body)),
+    )
 
 
 def _is_unverified(understood: Understood, context: RequestContext) -> bool:

@@ -11,7 +11,7 @@ from shared.database.database import Work
 
 _COLUMNS = (
     "i.id, i.source_id, s.name AS source, i.name, i.content_hash, i.bytes, i.options, i.state, i.next_row, i.events, "
-    "i.refused, i.error, i.created_by, i.created_at, i.changed_at"
+    "i.refused, i.error, i.uploaded, i.created_by, i.created_at, i.changed_at"
 )
 _FROM = f"SELECT {_COLUMNS} FROM imports i JOIN sources s ON s.id = i.source_id "
 
@@ -83,8 +83,14 @@ async def claim(work: Work, holder: UUID, *, until: datetime) -> Row | None:
 async def hold(work: Work, import_id: UUID, holder: UUID, *, until: datetime) -> bool:
     """Holds an import, unless somebody else does. Returns whether it does."""
     changed = await work.run(
-        "UPDATE imports SET state = 'running', holder = :holder, held_until = :until, changed_at = :now "
-        "WHERE id = :id AND (state = 'waiting' OR (state = 'running' AND (holder = :holder OR held_until < :now)))",
+        """
+        UPDATE imports
+           SET state = 'running', holder = :holder, held_until = :until, error = NULL, changed_at = :now
+         WHERE id = :id
+           AND (state = 'waiting'
+                OR (state = 'failed' AND NOT uploaded)
+                OR (state = 'running' AND (holder = :holder OR held_until < :now)))
+        """,
         id=import_id,
         holder=holder,
         until=until,

@@ -170,8 +170,16 @@ class FigureOut(BaseModel):
     """What became of a source's events on one day (UTC)."""
 
     day: date
-    outcome: Literal["accepted", "duplicate", "quarantined", "ignored", "limited"]
-    reason: str = Field(description="the reason code of quarantined events; what ignored events were")
+    outcome: Literal[
+        "accepted", "duplicate", "quarantined", "ignored", "limited", "warning", "placeholder", "unread_phone"
+    ] = Field(
+        description="placeholder and unread_phone count values that link nobody, in events that are counted elsewhere: "
+        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone can't be read as one person's number"
+    )
+    reason: str = Field(
+        description="the reason code of quarantined events; what ignored events were; which limit was met; a warning "
+        "of accepted events, such as a name that is almost one of the vocabulary; the namespace of placeholders"
+    )
     events: int
 
 

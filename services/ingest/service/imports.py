@@ -89,9 +89,12 @@ def options_of(document: Any) -> Options:
     """Returns the options in a document. Raises `NotUsable`."""
     try:
         options = msgspec.convert(document, Options)
-        options.mapper()
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"options: {error}") from None
+        options.check()
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at `$.")
+        raise NotUsable(f"options{place and '.'}{place.rstrip('`')}: {problem}") from None
+    except BadDefinition as error:
+        raise NotUsable(f"options.{error}") from None
     return options
 
 
@@ -236,9 +239,12 @@ async def claim(work: Work, holder: UUID) -> Row | None:
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:
-    """Makes this process the one that works on an import. Raises `ImportHeld` or `ImportEnded`."""
+    """Makes this process the one that works on an import, or goes on doing so. Raises `ImportHeld` or `ImportEnded`.
+
+    A failed import whose file was not uploaded goes on where it was: somebody asks for that.
+    """
     row = await one(work, import_id)
-    if row["state"] in ("done", "failed"):
+    if row["state"] == "done" or (row["state"] == "failed" and row["uploaded"]):
         raise ImportEnded(f"import {import_id} is {row['state']}")
     if not await repository.hold(work, import_id, holder, until=work.now + LEASE):
         raise ImportHeld(f"import {import_id}; it can go on {LEASE.total_seconds():.0f} s after its process ended")

@@ -13,11 +13,12 @@ from uuid import UUID
 
 import msgspec
 
-from services.ingest.domain.definitions.plan import Violation
+from services.ingest.domain.catalogue import vocabulary
+from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
-from services.ingest.service.triage import TriageResult, warned
+from services.ingest.service.triage import TriageResult
 from shared.contracts import keepable, wire
 from shared.database.database import Work
 
@@ -25,6 +26,7 @@ SAMPLES: Final = 5  # of each event of a source, between two writings
 RECENT_IDS: Final = 20_000  # events by which this process knows that one came again
 TAILED: Final = 500  # watched events kept between two writings
 MAX_IGNORED: Final = 200  # characters of what was ignored, which the sender may have made up
+MAX_WARNINGS: Final = 50  # different ones of a source between two writings
 MAX_RAW: Final = 4_000  # characters of a watched event's bytes
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -58,6 +60,7 @@ class Gathered:
     violations: dict[tuple[UUID, str, str], tuple[int, Violation]] = field(default_factory=dict)
     shapes: dict[tuple[UUID, str], Shape] = field(default_factory=dict)
     enough: dict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
+    warnings: dict[UUID, set[str]] = field(default_factory=lambda: defaultdict(set))
     tail: list[tuple[UUID, datetime, dict[str, Any]]] = field(default_factory=list)
 
 
@@ -86,14 +89,29 @@ class SourceStats:
             gathered.figures[source_id, "quarantined", one.error.reason.value] += 1
             if source_id in self.watched:
                 self.tail(source_id, now, one.payload.raw, outcome="quarantined", reason=one.error.text)
+        for namespace, values in done.placeholders.items():
+            gathered.figures[source_id, "placeholder", namespace] += values
+        if done.unread_phones:
+            gathered.figures[source_id, "unread_phone", ""] += done.unread_phones
         for why in done.ignored:
             gathered.figures[source_id, "ignored", keepable.text(why, limit=MAX_IGNORED)] += 1
+        for text in done.warnings:
+            gathered.figures[source_id, "warning", self._bounded(source_id, text)] += 1
         by_rule: dict[tuple[str, str], list[Violation]] = defaultdict(list)
-        for violation in warned(done):
-            by_rule[violation.event[:MAX_NAME_LENGTH], violation.rule].append(violation)
+        for violation in done.violations:
+            if violation.mode is not Mode.OBSERVE:  # observed ones are counted in the metrics only
+                by_rule[violation.event[:MAX_NAME_LENGTH], violation.rule].append(violation)
         for (event, rule), violations in by_rule.items():
             before, _ = gathered.violations.get((source_id, event, rule), (0, None))
             gathered.violations[source_id, event, rule] = (before + len(violations), violations[-1])
+
+    def _bounded(self, source_id: UUID, warning: str) -> str:
+        """Returns a warning, or that there are more: anybody who has a public key can make up some."""
+        known = self._now.warnings[source_id]
+        if len(known) >= MAX_WARNINGS and warning not in known:
+            return "further warnings"
+        known.add(warning)
+        return keepable.text(warning, limit=MAX_IGNORED)
 
     def limited(self, source_id: UUID, events: int, now: datetime) -> None:
         """Adds events that were turned away because their source sends too many."""
@@ -111,9 +129,12 @@ class SourceStats:
         enough, name = self._now.enough[source_id], name[:MAX_NAME_LENGTH]
         if name in enough:
             return
-        shape = merge(self._now.shapes.get((source_id, name), NOTHING), shape_of(_decode(properties)))
+        known = self._now.shapes.get((source_id, name), NOTHING)
+        if known.seen >= SAMPLES:
+            return
+        shape = merge(known, shape_of(_decode(properties)))
         self._now.shapes[source_id, name] = shape
-        if shape.seen >= SAMPLES:
+        if shape.seen >= SAMPLES and vocabulary.near(name) is None:  # each of those with a warning is to be counted
             enough.add(name)
 
     def take(self) -> Gathered:

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from services.ingest.domain import judge
 from services.ingest.domain.definitions.mapping import Mapper
-from services.ingest.domain.definitions.plan import Mode, Violation
+from services.ingest.domain.definitions.plan import Violation
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys, without_write_keys
 from services.ingest.domain.errors import BadEvent, Reason
@@ -90,7 +90,9 @@ class TriageResult:
     ignored: list[str] = field(default_factory=list)
     event_ids: list[bytes] = field(default_factory=list)  # as texts
     also_known: dict[str, str] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)  # of accepted events
     unread_phones: int = 0  # phone numbers from servers' sources that link nobody
+    placeholders: Counter[str] = field(default_factory=Counter)  # by namespace: what was named and means nobody
 
 
 def new_message_id() -> str:
@@ -144,6 +146,7 @@ def triage_messages(
             done.accepted.append(_record(normal.event, partition_secret))
         except BadEvent as error:
             done.refused.append(RefusedPayload(Payload(way=IngestMethod.TRACKING, raw=raw, around=around()), error))
+            done.placeholders.update(error.placeholders)
             continue
         _note(done, raw, normal, watch)
     return done
@@ -176,6 +179,7 @@ def triage_payloads(
             found = meaning(payload, context, source.format, mapper or source.mapper)
         except BadEvent as error:
             done.refused.append(RefusedPayload(payload, error))
+            done.placeholders.update(error.placeholders)
             continue
         first_refusal: RefusedPayload | None = None
         done.also_known.update(found.also_known)
@@ -186,6 +190,7 @@ def triage_payloads(
                 done.events.append(normal.event)
             except BadEvent as error:
                 first_refusal = first_refusal or RefusedPayload(payload, error)
+                done.placeholders.update(error.placeholders)
                 continue
             _note(done, payload.raw, normal, watch)
         if first_refusal is not None:
@@ -206,6 +211,8 @@ def _note(done: TriageResult, raw: bytes, normal: Normal, watch: Watch | None) -
     if normal.violation is not None:
         done.violations.append(normal.violation)
     done.unread_phones += normal.unread_phone
+    done.placeholders.update(normal.placeholders)
+    done.warnings += normal.warnings
     if watch is not None:
         watch.accepted(raw, normal)
 
@@ -278,6 +285,8 @@ def count(done: TriageResult, source_id: UUID) -> None:
     _accepted.inc(len(done.accepted))
     if done.unread_phones:
         metrics.phones_unread.labels(str(source_id)).inc(done.unread_phones)
+    for namespace, values in done.placeholders.items():
+        metrics.placeholders.labels(str(source_id), namespace).inc(values)
     if done.refused:
         metrics.ingested.labels("quarantined").inc(len(done.refused))
         for reason, events in Counter(one.error.reason.value for one in done.refused).items():
@@ -286,8 +295,3 @@ def count(done: TriageResult, source_id: UUID) -> None:
         metrics.ingested.labels("ignored").inc(len(done.ignored))
     for mode, events in Counter(violation.mode for violation in done.violations).items():
         metrics.plan_violations.labels(mode.value).inc(events)
-
-
-def warned(done: TriageResult) -> Iterable[Violation]:
-    """Returns the violations that are to be listed: observed ones are counted only."""
-    return (one for one in done.violations if one.mode is not Mode.OBSERVE)

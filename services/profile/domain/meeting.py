@@ -1,6 +1,6 @@
 """Whom one event of a trusted source brings together, and what it does not."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -28,13 +28,14 @@ TOO_MANY: Final = "more other mail addresses and phone numbers stand behind this
 class Known:
     """What the rules need to know of a profile.
 
-    `users` and `contacts` come from trusted sources alone; `claimed` are the user ids that only public keys name.
+    `users` and `contacts` come from trusted sources alone; `claimed` are the user ids that only public keys name; each
+    user id with its space.
     `vouched` are those of its anonymous ids, `devices`, that a trusted source linked.
     """
 
     first_seen: datetime
-    users: set[str] = field(default_factory=set)
-    claimed: set[str] = field(default_factory=set)
+    users: set[Identity] = field(default_factory=set)
+    claimed: set[Identity] = field(default_factory=set)
     contacts: set[Identity] = field(default_factory=set)
     devices: set[str] = field(default_factory=set)
     vouched: set[str] = field(default_factory=set)
@@ -59,6 +60,11 @@ class Known:
         self.vouched |= other.vouched
 
 
+def clash(users: Iterable[Identity], others: Iterable[Identity]) -> bool:
+    """Returns whether both have a user id in one space: then they are two users, if they are two."""
+    return not {one.namespace for one in users}.isdisjoint(one.namespace for one in others)
+
+
 @dataclass(slots=True)
 class Meeting:
     """The profiles and the unowned identities that an event joins, as they are added, strongest first."""
@@ -67,8 +73,8 @@ class Meeting:
     limits: Mapping[Namespace, int]
     profiles: list[UUID] = field(default_factory=list)
     fresh: list[Identity] = field(default_factory=list)
-    users: set[str] = field(default_factory=set)
-    claimed: set[str] = field(default_factory=set)
+    users: set[Identity] = field(default_factory=set)
+    claimed: set[Identity] = field(default_factory=set)
     contacts: set[Identity] = field(default_factory=set)
     by: Identity | None = None
 
@@ -78,8 +84,8 @@ class Meeting:
         self.by = self.by or identity
         self.profiles.append(owner)
         self.users |= known.users
-        if identity.namespace is Namespace.USER_ID:
-            self.users.add(identity.value)
+        if identity.namespace.kind is Namespace.USER_ID:
+            self.users.add(identity)
         self.claimed |= known.claimed
         self.contacts |= known.contacts
 
@@ -87,8 +93,8 @@ class Meeting:
         """Adds an identity that nobody owns."""
         self.by = self.by or identity
         self.fresh.append(identity)
-        if identity.namespace is Namespace.USER_ID:
-            self.users.add(identity.value)
+        if identity.namespace.kind is Namespace.USER_ID:
+            self.users.add(identity)
         elif identity.namespace in CONTACTS:
             self.contacts.add(identity)
 
@@ -97,7 +103,7 @@ class Meeting:
         if self.by is None:
             return ""
         known = self.everybody[owner]
-        if self.users and known.users:
+        if clash(self.users, known.users):
             return TWO_USERS
         linked_by_public = identity.namespace is Namespace.ANONYMOUS_ID and identity.value not in known.vouched
         if linked_by_public and known.owned:

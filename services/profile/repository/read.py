@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
+from shared.contracts.orders import Order
 from shared.database.database import Work
 
-TOP = 10
+TOP: Final = 10
+
+_decode_order: Final = msgspec.json.Decoder(Order).decode
 
 
 async def owner(work: Work, namespace: str, value: str) -> UUID | None:
@@ -47,14 +52,27 @@ async def money(work: Work, profile_id: UUID) -> list[Any]:
 async def top(work: Work, profile_id: UUID) -> list[Any]:
     """The most frequent names of each kind, ranked from the full counts; ties by name."""
     return await work.rows(
-        "WITH counted AS (SELECT kind, name, times FROM counts WHERE profile_id = :id UNION ALL "
-        "SELECT 'category_bought', c.key, sum(c.value::bigint) FROM orders, jsonb_each_text(facts->'placed'->4) c "
-        "WHERE profile_id = :id AND counts GROUP BY c.key) "
-        "SELECT kind, name, times FROM (SELECT kind, name, times, row_number() OVER (PARTITION BY kind "
-        "ORDER BY times DESC, name) AS place FROM counted) r WHERE place <= :top ORDER BY kind, place",
+        """
+        SELECT kind, name, times
+          FROM (
+               SELECT kind, name, times, row_number() OVER (PARTITION BY kind ORDER BY times DESC, name) AS place
+                 FROM counts
+                WHERE profile_id = :id
+               ) r
+         WHERE place <= :top
+         ORDER BY kind, place
+        """,
         id=profile_id,
         top=TOP,
     )
+
+
+async def orders(work: Work, profile_id: UUID) -> list[Order]:
+    """Returns the orders of a customer that count."""
+    rows = await work.rows(
+        "SELECT CAST(facts AS text) AS facts FROM orders WHERE profile_id = :id AND counts", id=profile_id
+    )
+    return [_decode_order(row.facts) for row in rows]
 
 
 async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:

@@ -61,7 +61,8 @@ def test_what_names_no_purpose_is_marketing() -> None:
         ({"channel": "email"}, "granted: required"),
         ({"channel": "e mail", "granted": True}, "channel: 'e mail'"),
         ({**GIVEN, "purpose": "x" * 41}, "purpose: "),
-        ({**GIVEN, "granted": "yes"}, "properties of 'Consent Changed'"),
+        ({**GIVEN, "granted": "maybe"}, "granted: neither yes nor no"),
+        ({**GIVEN, "granted": ["yes"]}, "properties of 'Consent Changed'"),
         ({**GIVEN, "evidence": {"text": "x" * 4_000}}, "evidence: 4011 bytes"),
     ],
 )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,6 +20,7 @@ from shared.contracts.events import (
     Body,
     CartUpdated,
     CheckoutStarted,
+    ConsentChanged,
     CustomerIdentified,
     CustomEvent,
     FeedbackSubmitted,
@@ -178,7 +179,7 @@ def test_a_cart_is_a_cart_only_with_its_id_its_products_and_a_currency() -> None
         cart_id="C", currency="EUR", total_minor=5990, items=(TEA_ITEM,)
     )
     for name, properties in (
-        ("Product Added", {"cart_id": "C", "sku": "S", "currency": "EUR"}),
+        ("Product Added", {"cart_id": "C", "products": [TEA]}),
         ("Cart Viewed", {"currency": "EUR", "products": [TEA]}),
         ("Cart Updated", {"cart_id": "C", "products": [TEA]}),
     ):
@@ -287,9 +288,54 @@ def test_consent_comes_from_servers_and_is_yes_or_no() -> None:
 
     assert consented(SourceKind.SERVER, True) == CustomerIdentified(consent={"email": True})
     assert consented(SourceKind.PUBLIC, True) == CustomerIdentified()
+
+
+@pytest.mark.parametrize("word", ["true", "TRUE", "yes", "GRANTED", "granted", "1", 1, " opted-in ", "accepted"])
+def test_consent_in_words_is_consent(word: object) -> None:
+    context = {"consent": {"categoryPreferences": {"email": word}}}
+    assert normal_event(type="identify", context=context).body == CustomerIdentified(consent={"email": True})
+    changed = tracked("Consent Changed", channel="email", granted=word)
+    assert changed == ConsentChanged(channel="email", granted=True)
+
+
+@pytest.mark.parametrize("word", ["false", "no", "DENIED", "denied", "0", 0, "withdrawn", "opted_out"])
+def test_a_withdrawal_in_words_is_one(word: object) -> None:
+    context = {"consent": {"categoryPreferences": {"email": word, "sms": True}}}
+    found = normal_event(type="identify", context=context).body
+    assert found == CustomerIdentified(consent={"email": False, "sms": True})
+    changed = tracked("Consent Changed", channel="email", granted=word)
+    assert changed == ConsentChanged(channel="email", granted=False)
+
+
+@pytest.mark.parametrize("word", ["maybe", "pending", "", [], {}, 2, 0.5])
+def test_a_consent_that_cant_be_read_costs_that_consent_alone(word: object) -> None:
+    context = {"consent": {"categoryPreferences": {"email": word, "sms": "yes", "push": None}}}
+    raw = json.dumps({"type": "identify", "userId": "1", "traits": {"plan": "gold"}, "context": context}).encode()
+    found = normalising.normalise(raw, request_context(SourceKind.SERVER))
+    assert found.event.body == CustomerIdentified(traits={"plan": "gold"}, consent={"sms": True})
+    assert found.warnings == ("consent to email: neither yes nor no",)
     with pytest.raises(BadEvent) as refused:
-        consented(SourceKind.SERVER, "yes")
-    assert refused.value.reason is Reason.CONSENT
+        tracked("Consent Changed", channel="email", granted=word)
+    assert refused.value.reason in (Reason.CONSENT, Reason.MALFORMED)
+
+
+@pytest.mark.parametrize("stated", ["yes", ["email"], True])
+def test_consent_to_nothing_in_particular_costs_no_customer(stated: object) -> None:
+    context = {"consent": {"categoryPreferences": stated}}
+    raw = json.dumps({"type": "identify", "userId": "1", "context": context}).encode()
+    found = normalising.normalise(raw, request_context(SourceKind.SERVER))
+    assert (found.event.body, found.warnings) == (
+        CustomerIdentified(),
+        ("consent to any channel: neither yes nor no",),
+    )
+
+
+def test_rudderstacks_time_is_the_original_one_where_there_is_no_other() -> None:
+    ago = NOW - timedelta(hours=3)
+    fields = {"type": "track", "event": "Waved", "userId": "1", "originalTimestamp": ago.isoformat()}
+    assert normalise(json.dumps(fields).encode(), request_context()).occurred_at == ago
+    later = {**fields, "timestamp": (ago + timedelta(hours=1)).isoformat()}
+    assert normalise(json.dumps(later).encode(), request_context()).occurred_at == ago + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("name", sorted(BY_NAME))
@@ -299,7 +345,7 @@ def test_a_public_key_claims_orders_and_says_everything_else(name: str) -> None:
     for allowed in (False, True):
         raw = json.dumps({"type": "track", "event": name, "userId": "1", "properties": properties}).encode()
         event = normalise(raw, request_context(SourceKind.PUBLIC, allow_orders=allowed))
-        in_a_users_name = name in ("feedback submitted", "consent changed")
+        in_a_users_name = name in ("feedback submitted", "consent changed", "product reviewed", "unsubscribed")
         assert event.unverified is (in_a_users_name or (name.startswith("order ") and not allowed))
 
 

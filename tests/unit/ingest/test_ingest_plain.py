@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.domain.catalogue.entry import CatalogueEntry
+from services.ingest.domain.catalogue.registry import BY_NAME
 from services.ingest.domain.definitions.plan import Document, Plan
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.fast_path import reader
@@ -52,6 +54,7 @@ def outcome(raw: bytes, by: RequestContext, watch: triage.Watch | None) -> Any:
         "refused": [(one.payload, one.error.reason, one.error.text) for one in done.refused],
         "violations": done.violations,
         "ids": done.event_ids,
+        "placeholders": done.placeholders,
     }
 
 
@@ -124,7 +127,11 @@ PRODUCTS: Final = with_more(
 PAGES: Final = with_more({}, {**dict.fromkeys(("url", "path", "title", "referrer"), WORDS), "search": ANY, "name": ANY})
 TRAITS: Final = with_more(
     {},
-    {"email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann"]), ODD), "name": ANY, "plan": ANY},
+    {
+        "email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann", "noemail@example.com"]), ODD),
+        "name": ANY,
+        "plan": ANY,
+    },
 ) | mostly(st.just({}), st.sampled_from([{"phone": "+4930901820", "country": "DE"}, {"phone": "030 901820"}]))
 CONTEXTS: Final = with_more(
     {},
@@ -137,6 +144,25 @@ CONTEXTS: Final = with_more(
         "consent": mostly(st.just({"categoryPreferences": {"email": True}}), ODD),
     },
 ) | mostly(st.just([]), st.just({"traits": {"email": "ann@example.com"}}))
+SIMPLE: Final[Mapping[str, CatalogueEntry]] = {name: entry for name, entry in BY_NAME.items() if entry.lenient}
+
+
+def behaviour(name: str) -> st.SearchStrategy[dict[str, Any]]:
+    entry = SIMPLE[name]
+    assert entry.properties is not None
+    held = [name for names in entry.properties.held for name in names]
+    kinds = {"currency": CURRENCIES, "price": AMOUNTS, "rating": AMOUNTS, "quantity": mostly(st.integers(0, 9), ODD)}
+    flags = dict.fromkeys(("automated", "permanent"), mostly(st.booleans(), ODD))
+    optional = {one: {**kinds, **flags}.get(one, IDS) for one in held}
+    more = {"products": mostly(st.lists(LINES, max_size=2), ODD), "cart_id": IDS, "brand": ANY, "total": AMOUNTS}
+    return st.fixed_dictionaries(
+        {
+            "event": st.sampled_from([name, name.title()]),
+            "properties": st.fixed_dictionaries({}, optional={**optional, **more}),
+        }
+    )
+
+
 CALLS: Final[Mapping[str, st.SearchStrategy[dict[str, Any]]]] = {
     "page": st.fixed_dictionaries({"properties": PAGES}, optional={"name": WORDS, "category": WORDS}),
     "screen": st.fixed_dictionaries({"properties": PAGES}, optional={"name": WORDS, "category": WORDS}),
@@ -152,6 +178,7 @@ CALLS: Final[Mapping[str, st.SearchStrategy[dict[str, Any]]]] = {
     "added": st.fixed_dictionaries(
         {"event": st.just("Product Added"), "properties": with_more({"product_id": IDS}, {"cart_id": IDS})}
     ),
+    "behaviour": st.sampled_from(sorted(SIMPLE)).flatmap(behaviour),
     "refund": st.fixed_dictionaries({"event": st.just("Order Refunded"), "properties": ORDERS}),
     "identify": st.fixed_dictionaries({"traits": TRAITS}),
     "group": st.fixed_dictionaries({"groupId": WORDS, "traits": TRAITS}),
@@ -162,11 +189,16 @@ TIMES: Final = mostly(
     st.sampled_from(["2026-01-31T19:59:57+08:00", "2026-01-31", "0001-01-01T00:00:00Z", "2027-01-01T00:00:00Z", 7]),
 )
 ENVELOPES: Final = st.fixed_dictionaries(
-    {"messageId": mostly(st.sampled_from(["m-1", " m-2 "]), ODD), "timestamp": TIMES, "userId": WORDS},
+    {
+        "messageId": mostly(st.sampled_from(["m-1", " m-2 "]), ODD),
+        "timestamp": mostly(TIMES, st.none()),
+        "userId": WORDS,
+    },
     optional={
         "anonymousId": WORDS,
         "context": CONTEXTS,
         "sentAt": TIMES,
+        "originalTimestamp": TIMES,
         "integrations": ANY,
         "traits": mostly(st.just({}), TRAITS),
         "category": mostly(st.just("tea"), ODD),
@@ -278,6 +310,18 @@ PLAIN: Final = {
         type="track",
         event="Product Added",
         properties={"cart_id": "c-1", "product_id": "p-1", "sku": "tea-1", "price": 29.95, "quantity": 1},
+    ),
+    "a product in a list": message(
+        type="track",
+        event="Product Clicked",
+        properties={"product_id": "p-1", "sku": "tea-1", "price": 29.95, "currency": "EUR", "position": 3},
+    ),
+    "a coupon": message(type="track", event="Coupon Applied", properties={"coupon_id": "SPRING", "discount": 5}),
+    "a mail that was opened": message(
+        type="track", event="Email Opened", properties={"email_id": "m-1", "campaign_id": 7, "automated": True}
+    ),
+    "an event with RudderStack's time": message(
+        type="track", event="Waved", timestamp=None, originalTimestamp="2026-01-31T11:59:57.120Z"
     ),
     "a checkout": message(
         type="track",

@@ -212,3 +212,26 @@ def test_woocommerces_trial_of_a_new_webhook_is_unsigned_and_nothing_else_may_be
     ):
         assert refusal("woocommerce", headers, body=body) == "X-WC-Webhook-Signature: missing"
     assert "missing" in refusal("shopify", {}, body=b"webhook_id=17")
+
+
+@pytest.mark.parametrize("key", [b"twenty-five random bytes.", b"twenty-six random bytes..", KEY], ids=len)
+@pytest.mark.parametrize("end", ["", "\n", " ", "\r\n"], ids=repr)
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_standard_secret_may_lack_its_padding_or_end_in_a_space(key: bytes, end: str, padded: bool) -> None:
+    encoded = base64.b64encode(key).decode()
+    secret = "whsec_" + (encoded if padded else encoded.rstrip("=")) + end
+    found = mac(key, b"m.%d." % STAMP + BODY)
+    headers = {"webhook-id": "m", "webhook-timestamp": str(STAMP), "webhook-signature": f"v1,{found}"}
+    check("standard-webhooks", headers, secret=secret)
+
+
+def test_svixs_names_of_the_standards_headers_are_understood() -> None:
+    found = mac(KEY, b"m.%d." % STAMP + BODY)
+    sent = {"svix-id": "m", "svix-timestamp": str(STAMP), "svix-signature": f"v1,{found}", "host": "x"}
+    headers = registry.headers_of(sent.items())
+    assert headers == {"webhook-id": "m", "webhook-timestamp": str(STAMP), "webhook-signature": f"v1,{found}"}
+    check("standard-webhooks", headers)
+    assert registry.vouched("json", b"a shared secret", headers) == {}
+    both = registry.headers_of({**sent, "webhook-id": "n"}.items())
+    assert both["webhook-id"] == "n"
+    assert "not the signature" in refusal("standard-webhooks", both)

@@ -19,14 +19,15 @@ from services.profile.domain.meeting import Known
 from services.profile.domain.record import folded
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, user_ids_of
 from tests.support.events import NOON, days, event, user
 from tests.support.examples import at_least
 from tests.unit.contracts.strategies import few_moments
 
 Key = TypeVar("Key", bound=Hashable)
 
-pool = [Identity(namespace, value) for namespace in Namespace for value in ("1", "2", "3")]
+SHOP = user_ids_of("shop-a")  # a shop that numbers its customers from 1, too
+pool = [Identity(namespace, value) for namespace in (*Namespace, SHOP) for value in ("1", "2", "3")]
 sets_of_identities = st.lists(st.sampled_from(pool), min_size=1, max_size=3, unique=True)
 
 
@@ -152,12 +153,38 @@ def test_where_no_two_users_meet_profiles_are_the_connected_components_whatever_
     found = partition(taken(*data.draw(st.permutations(events))))
 
     for component in components.sets():
-        if len({explicit.root(one) for one in component if one.namespace is Namespace.USER_ID}) <= 1:
+        if at_most_one_user_a_space(component, explicit):
             assert component in found
     # Where two users do meet, a profile holds those of one person, and nobody from elsewhere.
     for profile in found:
         assert len({components.root(one) for one in profile}) == 1
-        assert len({explicit.root(one) for one in profile if one.namespace is Namespace.USER_ID}) <= 1
+        assert at_most_one_user_a_space(profile, explicit)
+
+
+def at_most_one_user_a_space(identities: Iterable[Identity], explicit: Components) -> bool:
+    """Whether these have at most one person of each space."""
+    found = {(one.namespace, explicit.root(one)) for one in identities if one.namespace.kind is Namespace.USER_ID}
+    return len(found) == len({namespace for namespace, _ in found})
+
+
+def test_two_shops_that_count_from_one_have_two_customers() -> None:
+    other = Identity(user_ids_of("shop-b"), "1")
+    everybody = taken(seen(Identity(SHOP, "1"), mail("ann@example.com")), seen(other, mail("bob@example.com")))
+
+    assert len(everybody.profiles) == 2
+
+
+def test_a_customer_of_two_shops_with_one_mail_address_is_one() -> None:
+    other = Identity(user_ids_of("shop-b"), "8")
+    everybody = taken(seen(Identity(SHOP, "1"), mail()), seen(other, mail()), seen(user("42"), mail()))
+
+    assert len(everybody.profiles) == 1
+
+
+def test_two_customers_of_one_shop_stay_two_whatever_they_share() -> None:
+    everybody = taken(seen(Identity(SHOP, "1"), mail()), seen(Identity(SHOP, "2"), mail()))
+
+    assert len(everybody.profiles) == 2
 
 
 @given(events_without_claims)
@@ -308,10 +335,10 @@ def test_an_alias_by_a_public_key_joins_no_users() -> None:
 def test_a_former_user_id_is_shown_once_an_event_names_it() -> None:
     everybody = taken(merged(user("new"), user("old")))
     (known,) = everybody.profiles.values()
-    assert known.users == {"new"}
+    assert known.users == {user("new")}
 
     everybody.assign(seen(user("old")))
-    assert known.users == {"new", "old"}
+    assert known.users == {user("new"), user("old")}
 
 
 def test_behind_a_value_with_too_many_addresses_stand_strangers() -> None:
@@ -518,14 +545,13 @@ class IdentityMachine(RuleBasedStateMachine):
     @invariant()
     def two_users_are_one_only_by_an_explicit_merge(self) -> None:
         for profile in partition(self.everybody):
-            held = {one for one in profile if one.namespace is Namespace.USER_ID}
-            assert len({self.explicit.root(one) for one in held}) <= 1
+            assert at_most_one_user_a_space(profile, self.explicit)
 
     @invariant()
     def who_is_claimed_is_nobody_else(self) -> None:
         for profile_id, known in self.everybody.profiles.items():
             # A claimed user id may be a former one of the same customer by the word of a trusted source.
-            former = {value for value in known.claimed if self.owns(profile_id, user(value))}
+            former = {one for one in known.claimed if self.owns(profile_id, one)}
             unproven = known.claimed - known.users - former
             assert not unproven or (len(unproven) == 1 and not known.owned)
 
@@ -545,10 +571,11 @@ class IdentityMachine(RuleBasedStateMachine):
         for profile_id, known in self.everybody.profiles.items():
             told = Known(known.first_seen)
             for namespace, value, vouched in gained.get(profile_id, ()):
-                if namespace == CLAIMED_USER_ID:
-                    told.claimed.add(value)
-                elif namespace == Namespace.USER_ID:
-                    told.users.add(value)
+                kind, _, space = namespace.partition("@")
+                if kind == CLAIMED_USER_ID:
+                    told.claimed.add(Identity(user_ids_of(space), value))
+                elif kind == Namespace.USER_ID:
+                    told.users.add(Identity(Namespace(namespace), value))
                 elif namespace == Namespace.ANONYMOUS_ID:
                     told.devices.add(value)
                     told.vouched |= {value} if vouched else set()

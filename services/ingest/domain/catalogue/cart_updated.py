@@ -1,4 +1,4 @@
-"""What lies in a cart now: `Cart Viewed`, `Product Added` and the like, `POST /v1/carts`."""
+"""What lies in a cart now: `Cart Viewed`, `POST /v1/carts`; `Product Added` and the like, if they have all of it."""
 
 from decimal import Decimal
 from typing import Final
@@ -61,7 +61,7 @@ class Cart(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_f
 
 ENTRY: Final = CatalogueEntry(
     body=CartUpdated,
-    names=("cart viewed", "cart updated", "product added", "product removed"),
+    names=("cart viewed", "cart updated"),
     properties=parts.sale_of("cart_id", "currency", parts.VALUE, "products"),
     rule=_rule,
     fast_rule=_fast_rule,

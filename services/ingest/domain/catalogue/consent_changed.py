@@ -23,20 +23,22 @@ from shared.contracts.events import MARKETING, ConsentChanged
 class _Consent(msgspec.Struct, frozen=True, kw_only=True):
     channel: Scalar = None
     purpose: Scalar = None
-    granted: bool | None = None
+    granted: bool | Scalar = None
     evidence: dict[str, Any] | None = None
 
 
 def _rule(change: _Consent, _: str) -> ConsentChanged:
-    if change.granted is None:
+    granted = consent.granted(change.granted)
+    if granted is None:
+        stated = "required" if change.granted in (None, "") else "neither yes nor no"
         raise BadEvent(
-            Reason.CONSENT, "granted: required; send true in properties.granted, or false to withdraw what was given"
+            Reason.CONSENT, f"granted: {stated}; send true in properties.granted, or false to withdraw what was given"
         )
     return consent.checked(
         ConsentChanged(
             channel=parts.required(change.channel, "channel").lower(),
             purpose=text(change.purpose).lower() or MARKETING,
-            granted=change.granted,
+            granted=granted,
             evidence=change.evidence or {},
         )
     )

@@ -106,6 +106,10 @@ class CatalogueEntry:
     has_items: bool = False
     """Whether `products` are its lines, each of which may say more than the typed event holds."""
     not_held: NotHeld = lambda _: ()
+    lenient: bool = False
+    """Whether an event that its rule refuses is a `CustomEvent`: of behaviour, which nothing is decided by."""
+    whole: "CatalogueEntry | None" = None
+    """The entry of events of the same names that have `products`, such as a cart with all that lies in it."""
 
 
 class Product(msgspec.Struct, frozen=True, kw_only=True):

@@ -115,7 +115,7 @@ def _item(product: Product, code: str) -> Item:
     sku = text(product.sku) or text(product.product_id)
     if not sku:
         raise BadEvent(Reason.REQUIRED, "product_id: required; send a product_id or a sku")
-    quantity = 1 if product.quantity is None else _quantity(product.quantity)
+    quantity = 1 if product.quantity is None else quantity_of(product.quantity)
     total = None if product.total is None else money.minor(product.total, code, at="total")
     if product.price is not None:
         price = money.minor(product.price, code, at="price")
@@ -138,7 +138,8 @@ def _line_total(item: Item) -> int:
     return item.unit_price_minor * item.quantity if item.total_minor is None else item.total_minor
 
 
-def _quantity(value: Decimal) -> int:
+def quantity_of(value: Decimal) -> int:
+    """Returns how many pieces there are; raises `BadEvent` for anything but a whole number that is not negative."""
     number = whole(value, at="quantity", reason=Reason.AMOUNT)
     if number < 0:
         raise BadEvent(Reason.AMOUNT, "quantity: negative; leave the line out, or send a refund")

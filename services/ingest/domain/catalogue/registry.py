@@ -1,20 +1,25 @@
 """All events that mean something here. The next one is a line in `ENTRIES`.
 
-Source of names and properties: Segment's specification of e-commerce events, version 2. What is about an order is
-strict: it is taken whole or refused with the reason. What is behaviour is lenient: without the properties that its
-type needs it is kept as a `CustomEvent`. Properties for which a typed event has no field are kept in it as they are.
+Source of names and properties: Segment's specifications of e-commerce events, version 2, and of email events. What is
+about an order is strict: it is taken whole or refused with the reason. What is behaviour is lenient: without the
+properties that its type needs it is kept as a `CustomEvent`. Properties for which a typed event has no field are kept
+in it as they are.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
 from services.ingest.domain.catalogue import (
+    cart_items,
     cart_updated,
     checkout_started,
+    checkout_steps,
     consent_changed,
+    coupons,
     custom,
     customer_identified,
     feedback_submitted,
+    mails,
     order_cancelled,
     order_delayed,
     order_delivered,
@@ -22,7 +27,14 @@ from services.ingest.domain.catalogue import (
     order_refunded,
     order_shipped,
     page_viewed,
+    product_lists,
     product_viewed,
+    products_searched,
+    promotions,
+    review_submitted,
+    sharing,
+    unsubscribed,
+    wishlists,
 )
 from services.ingest.domain.catalogue.entry import CatalogueEntry, FastRule, TypedRoute
 
@@ -41,6 +53,17 @@ ENTRIES: Final[tuple[CatalogueEntry, ...]] = (
     page_viewed.ENTRY,
     product_viewed.ENTRY,
     feedback_submitted.ENTRY,
+    products_searched.ENTRY,
+    *product_lists.ENTRIES,
+    *promotions.ENTRIES,
+    *cart_items.ENTRIES,
+    *checkout_steps.ENTRIES,
+    *coupons.ENTRIES,
+    *wishlists.ENTRIES,
+    *sharing.ENTRIES,
+    review_submitted.ENTRY,
+    *mails.ENTRIES,
+    unsubscribed.ENTRY,
     custom.ENTRY,
 )
 

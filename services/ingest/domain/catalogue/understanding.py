@@ -1,7 +1,7 @@
 """What a `track` call means: one of the catalogue's events, with all further properties as its `extra`."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -20,12 +20,40 @@ def understood(name: str, properties: bytes, message_id: str) -> Body | None:
     Raises `BadEvent` if it should be a typed event and is invalid.
     """
     entry = BY_NAME.get(name.lower())
-    if entry is None or entry.properties is None or entry.rule is None:
+    if entry is None:
+        return None
+    if entry.whole is not None and _has_products(properties):
+        whole = _typed(entry.whole, name, properties, message_id)
+        if whole is not None:
+            return whole
+    return _typed(entry, name, properties, message_id)
+
+
+class _Products(msgspec.Struct, frozen=True):
+    products: msgspec.Raw = msgspec.Raw()
+
+
+_decode_products: Final = msgspec.json.Decoder(_Products).decode
+
+
+def _has_products(properties: bytes) -> bool:
+    try:
+        return bool(bytes(_decode_products(properties).products))
+    except msgspec.ValidationError:
+        return False
+
+
+def _typed(entry: CatalogueEntry, name: str, properties: bytes, message_id: str) -> Body | None:
+    if entry.properties is None or entry.rule is None:
         return None
     try:
         read, held = entry.properties.read(properties)
         body = entry.rule(read, message_id)
-    except msgspec.ValidationError as error:
+    except (BadEvent, msgspec.ValidationError) as error:
+        if entry.lenient:
+            return None
+        if isinstance(error, BadEvent):
+            raise
         raise BadEvent(Reason.MALFORMED, f"properties of {name!r}: {error}; send the type that it expects") from None
     if body is None or (held and _holds(entry, body, read)):
         return body

@@ -13,9 +13,13 @@ from shared.contracts.events import Body, ConsentChanged, CustomerIdentified
 MAX_EVIDENCE_BYTES: Final = 4_000  # as JSON
 MAX_WORDS: Final = 100  # of a source
 
-GIVEN: Final = frozenset({"true", "yes", "y", "1", "on", "t", "subscribed", "granted", "optedin", "optin", "confirmed"})
+GIVEN: Final = frozenset(
+    {"true", "yes", "y", "1", "on", "t", "subscribed", "granted", "given", "accepted", "allowed", "agreed", "optedin"}
+    | {"optin", "confirmed"}
+)
 WITHDRAWN: Final = frozenset(
-    {"false", "no", "n", "0", "off", "f", "unsubscribed", "notsubscribed", "withdrawn", "optedout", "optout", "denied"}
+    {"false", "no", "n", "0", "off", "f", "unsubscribed", "notsubscribed", "withdrawn", "revoked", "declined"}
+    | {"rejected", "refused", "denied", "disallowed", "optedout", "optout"}
 )
 
 
@@ -82,8 +86,8 @@ class Words:
         found: dict[str, bool] = {}
         for name, value in traits.items():
             word = self._words.get(_plain(name))
-            if word is not None and (granted := _granted(value)) is not None:
-                found[word.to] = found.get(word.to, True) and granted is not word.inverted
+            if word is not None and (agreed := granted(value)) is not None:
+                found[word.to] = found.get(word.to, True) and agreed is not word.inverted
         return found
 
 
@@ -102,8 +106,8 @@ def _plain(text: str) -> str:
     return text.lower().replace("_", "").replace("-", "").replace(" ", "")
 
 
-def _granted(value: Any) -> bool | None:
-    """Returns yes or no; None if the value is neither."""
+def granted(value: Any) -> bool | None:
+    """Returns what a value says of consent, in whichever words: yes or no; None if the value is neither."""
     if not isinstance(value, bool | int | str):
         return None
     text = _plain(str(value).strip())

@@ -8,9 +8,11 @@ is about stands in `subject` (`user_id:42`), in the extensions `userid` and `ano
 """
 
 import base64
+import contextlib
 import hashlib
 from collections.abc import Mapping
 from typing import Any, Final
+from urllib.parse import unquote
 
 import msgspec
 
@@ -33,6 +35,8 @@ OURS: Final = "rapport."
 TYPES: Final[Mapping[str, type[Body]]] = {
     name: body for name, body in wire.BODIES.items() if body in FACTS and body not in (MessageSent, CustomEvent)
 }
+
+_BOOLEANS: Final = {"true": True, "false": False}  # CloudEvents 1.0.2, section 2.3
 
 _LISTED: Final = sorted(name for name in TYPES if name in wire.TYPE_NAMES.values())
 
@@ -106,10 +110,34 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
         properties=properties,
         timestamp=event.time,
         context=context.event_context(b"").known,
-        historical=None if event.historical is None else event.historical in (True, "true"),
+        historical=_historical(event.historical),
         address=identity.email_in(call.traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(call.traits),
+        placeholders=identity.placeholders(call.message, call.traits, trusted=context.trusted),
     )
+
+
+def _historical(value: bool | str | None) -> bool | None:
+    """Returns whether the event is history. The binary mode has texts only, and SDKs write them as their language does.
+
+    Raises `BadEvent` for any other text: history that is taken for news sends mails.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    found = _BOOLEANS.get(value.strip().lower())
+    if found is None:
+        raise BadEvent(Reason.FORMAT, f"historical: {value[:60]!r}; send true or false")
+    return found
+
+
+def header_text(value: str) -> str:
+    """Returns an attribute in a header's value, which is given as Latin-1.
+
+    CloudEvents' HTTP binding (section 3.1.3.2) has it percent-encoded. The SDKs of Go and Java send UTF-8 as it is.
+    """
+    with contextlib.suppress(UnicodeError):  # an older client's Latin-1
+        value = value.encode("latin-1").decode()
+    return unquote(value)
 
 
 def message_id_of(source: str, event_id: str) -> str:

@@ -8,13 +8,14 @@ import msgspec
 
 from services.ingest.domain.catalogue import customer_identified, page_viewed
 from services.ingest.domain.catalogue.understanding import understood
-from services.ingest.domain.definitions.consent import MaySay, Words
+from services.ingest.domain.definitions.consent import MaySay, Words, granted
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, phone
 from services.ingest.domain.values import message as messages
 from services.ingest.domain.values.message import Consent, Context, Message, as_dict, text
 from shared.contracts import context as contract
+from shared.contracts.consent import is_word, pair_of
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent
 from shared.contracts.identity import Identity, Namespace
 
@@ -26,7 +27,8 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
 
     `merges`: the sender says that all whom the event names are one customer. `address` is the mail address that it
     gives, in its normal form, if the source may say addresses. `unread_phone`: it gives a telephone number that should
-    link the customer, and can't be read.
+    link the customer, and can't be read. `placeholders` are the namespaces of what it names that means nobody, and
+    `warnings` of what it says and is left out.
     """
 
     name: str
@@ -41,6 +43,8 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     merges: bool = False
     address: str = ""
     unread_phone: bool = False
+    placeholders: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -64,20 +68,22 @@ def understand(raw: bytes, request_context: RequestContext) -> Understood:
     context = event_context.sent
     traits = identity.of_customer(message, context, of_group=kind == "group", source_country=request_context.country)
     call = Call(message, context, traits, _message_id(message, request_context), request_context)
-    name, body, properties = rule(call)
+    name, body, properties, *warnings = rule(call)
     return Understood(
         name=name,
         body=body,
         message_id=call.message_id,
         identities=_identities(call, kind),
         properties=properties,
-        timestamp=message.timestamp,
+        timestamp=message.original_timestamp if message.timestamp is None else message.timestamp,
         sent_at=message.sent_at,
         context=event_context.known,
         historical=None if context.historical is None else context.historical is True,
         merges=kind == "alias",
         address=identity.email_in(traits) or "" if request_context.may_say else "",
         unread_phone=request_context.trusted and phone.is_unread(traits),
+        placeholders=identity.placeholders(message, traits, trusted=request_context.trusted),
+        warnings=tuple(warnings),
     )
 
 
@@ -88,9 +94,9 @@ def _message_id(message: Message, request_context: RequestContext) -> str:
     return found or request_context.new_message_id()
 
 
-# For each kind of call: its name, its typed event, and the properties that a plan judges
+# For each kind of call: its name, its typed event, the properties that a plan judges, and warnings
 
-Rule = Callable[[Call], tuple[str, Body, bytes]]
+Rule = Callable[[Call], tuple[str, Body, bytes, *tuple[str, ...]]]
 
 
 def _track(call: Call) -> tuple[str, Body, bytes]:
@@ -103,13 +109,15 @@ def _track(call: Call) -> tuple[str, Body, bytes]:
     return name, body, properties
 
 
-def _identify(call: Call) -> tuple[str, Body, bytes]:
-    words = believed_words(call.request_context)
+def _identify(call: Call) -> tuple[str, Body, bytes, *tuple[str, ...]]:
+    words, warnings = believed_words(call.request_context), []
     if words is None:
         body = CustomerIdentified(traits=call.traits)
     else:
-        body = customer_identified.identified(call.traits, _consent(call.context), words)
-    return customer_identified.NAME, body, _judged_traits(call)
+        agreed, unread = _consent(call.context)
+        body = customer_identified.identified(call.traits, agreed, words)
+        warnings = [f"consent to {channel}: neither yes nor no" for channel in unread]
+    return customer_identified.NAME, body, _judged_traits(call), *warnings
 
 
 def believed_words(request_context: RequestContext) -> Words | None:
@@ -154,15 +162,18 @@ RULES: Final[Mapping[str, Rule]] = {
 }
 
 
-def _consent(context: Context) -> dict[str, bool]:
-    if not isinstance(context.consent, Consent) or not context.consent.category_preferences:
-        return {}
-    try:
-        return msgspec.convert(context.consent.category_preferences, dict[str, bool])
-    except msgspec.ValidationError:
-        raise BadEvent(
-            Reason.CONSENT, 'context.consent.categoryPreferences: send true or false for each channel, {"email": true}'
-        ) from None
+def _consent(context: Context) -> tuple[dict[str, bool], list[str]]:
+    """Returns what a call says of consent, by channel, and the channels of which it says what can't be read.
+
+    Platforms say it in words. One that can't be read costs that consent alone, and not the customer.
+    """
+    if not isinstance(context.consent, Consent) or not (stated := context.consent.category_preferences):
+        return {}, []
+    if not isinstance(stated, dict):
+        return {}, ["any channel"]
+    agreed = {channel: yes for channel, value in stated.items() if (yes := granted(value)) is not None}
+    unread = [channel for channel in stated if channel not in agreed and stated[channel] is not None]
+    return agreed, [channel if all(map(is_word, pair_of(channel))) else "another channel" for channel in unread]
 
 
 def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
@@ -172,5 +183,9 @@ def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     old = identity.named(Namespace.ANONYMOUS_ID, call.message.previous_id, at="previousId")
     new = identity.named(Namespace.USER_ID, call.message.user_id, at="userId")
     if old is None or new is None:
-        raise BadEvent(Reason.IDENTITY, "identity: alias needs a userId and a previousId, and neither may mean nobody")
+        raise BadEvent(
+            Reason.IDENTITY,
+            "identity: alias needs a userId and a previousId, and neither may mean nobody",
+            identity.placeholders(call.message, {}, trusted=False),
+        )
     return new, old

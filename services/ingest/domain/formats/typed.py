@@ -59,6 +59,7 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
         historical=fact.historical,
         address=identity.email_in(traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(traits),
+        placeholders=identity.placeholders(message, traits, trusted=context.trusted),
     )
 
 

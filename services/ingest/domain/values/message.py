@@ -45,6 +45,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True, rename="camel", gc=False):
     type: str | None = None
     message_id: Scalar = None
     timestamp: Any = None
+    original_timestamp: Any = None  # RudderStack's: its Node SDK sends no other
     sent_at: Any = None
     user_id: Scalar = None
     anonymous_id: Scalar = None

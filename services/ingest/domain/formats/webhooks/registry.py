@@ -1,6 +1,6 @@
 """All vendors whose webhooks are understood. The next one is a line in `_ALL`."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -26,7 +26,17 @@ FORMATS: Final = (TRACKING, *VENDORS)
 HEADERS: Final = tuple(dict.fromkeys(start for vendor in _ALL for start in vendor.headers))
 """How the names of the headers that describe a delivery begin; the rest are the transport's."""
 
+# Svix's names of the standard's headers.
+_OTHER_NAMES: Final = {f"svix-{name}": f"webhook-{name}" for name in ("id", "timestamp", "signature")}
+
 TELLING_HEADERS: Final = tuple(name for vendor in _ALL for name in vendor.telling_headers)
+
+
+def headers_of(sent: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Returns the headers of a request that describe a delivery, by the names that they have here."""
+    kept = {name: value for name, value in sent if name.startswith(HEADERS)}
+    renamed = {other: kept.pop(name) for name, other in _OTHER_NAMES.items() if name in kept}
+    return {**renamed, **kept}
 
 
 def verify(form: str, secret: bytes | None, delivery: Delivery, *, now: datetime) -> None:

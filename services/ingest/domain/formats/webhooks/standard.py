@@ -1,6 +1,7 @@
 """Any vendor that signs as Standard Webhooks 1.0 has it; the source's mapping says what a payload means.
 
-Source: Standard Webhooks 1.0 (standardwebhooks.com).
+Source: Standard Webhooks 1.0 (standardwebhooks.com). Svix, of which it was made, sends the same headers by its own
+names: `registry.headers_of` gives them the standard's.
 """
 
 import base64
@@ -20,19 +21,25 @@ def _verify(secret: bytes, delivery: Delivery, now: datetime) -> None:
     signature.recent(stamp, now, "webhook-timestamp")
     if not webhook_id:
         raise BadSignature("webhook-id: missing")
-    text = secret.decode(errors="replace")
-    try:
-        key = base64.b64decode(text.removeprefix(KEY_PREFIX), validate=True)
-    except ValueError:  # not base64, or not even ASCII
-        key = secret
-    wanted = signature.in_base64(key, f"{webhook_id}.{stamp}.".encode() + delivery.raw)
+    wanted = signature.in_base64(_key(secret), f"{webhook_id}.{stamp}.".encode() + delivery.raw)
     given = [one.partition(",")[2] for one in delivery.header("webhook-signature").split() if one.startswith("v1,")]
     signature.one_of(given, wanted, "webhook-signature")
 
 
+def _key(secret: bytes) -> bytes:
+    """Returns the key in a secret. What was copied may have lost its padding, or bring a line's end with it."""
+    text = secret.decode(errors="replace").strip()
+    encoded = text.removeprefix(KEY_PREFIX)
+    padding = "=" * (-len(encoded) % 4) if encoded != text else ""  # without the prefix it may be no base64 at all
+    try:
+        return base64.b64decode(encoded + padding, validate=True)
+    except ValueError:  # not base64, or not even ASCII
+        return secret.strip()
+
+
 VENDOR: Final = Vendor(
     name="standard-webhooks",
-    headers=("webhook-", "content-type"),
+    headers=("webhook-", "svix-", "content-type"),
     verify=_verify,
     translate=None,
     signs_its_id=True,
