@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from services.campaign.domain.delivery import State
-from services.campaign.domain.links import MAX_TOKEN_LENGTH, BadLink, Link, Links
+from services.campaign.domain.links import MAX_TOKEN_LENGTH, Link, Links
 from services.campaign.schemas import (
     DecisionsOut,
     FiguresOut,
@@ -284,11 +284,12 @@ async def unsubscribe(request: Request, database: Db, token: Token) -> HTMLRespo
 
 def _link(request: Request, kind: str, token: str) -> Link | None:
     links: Links | None = request.app.state.rules.links
-    try:
-        return None if links is None else links.read(kind, token, request.app.state.clock.now())
-    except BadLink:
-        metrics.consent_links.labels("invalid").inc()
+    if links is None:
         return None
+    link = links.read(kind, token, request.app.state.clock.now())
+    if link is None:
+        metrics.consent_links.labels("invalid").inc()
+    return link
 
 
 def _page(link: Link | None, state: str) -> HTMLResponse:

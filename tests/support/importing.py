@@ -26,7 +26,7 @@ class Imported:
 def imported(path: Path, **options: Any) -> Imported:
     """Imports a file, as the service does: it is looked through, then its rows are judged.
 
-    Raises `NotReadable` for a file that is refused as a whole, and `NotUsable` for invalid options.
+    Raises `NotReadable` for a file that is refused as a whole, and `BadDefinition` for invalid options.
     """
     checked = imports.options_of(options)
     files.examine(path, checked)

@@ -16,14 +16,14 @@ from starlette.requests import ClientDisconnect
 from services.ingest.api.examples import EXAMPLES
 from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.domain.definitions.source import Source
-from services.ingest.domain.errors import BadEvent, BadRequest, Reason
+from services.ingest.domain.errors import BadEvent, BadRequest, Reason, TrackingError
 from services.ingest.domain.request import body
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from services.ingest.schemas.tracking import Accepted, TrackingProblem
 from services.ingest.service import triage
 from services.ingest.service.intake import Intake
-from services.ingest.service.refusals import NotUnderstood, TrackingError, WrongMethod, database_refusal
+from services.ingest.service.refusals import WrongMethod, database_refusal
 from services.ingest.service.triage import TriageResult
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
@@ -78,10 +78,8 @@ def _takes(type_: str | None) -> Handler:
     async def take(request: Request) -> Response:
         try:
             await _take(request, type_)
-        except BadRequest as error:
-            raise NotUnderstood(error.code, error.text) from None
         except ClientDisconnect:
-            raise NotUnderstood("disconnected", "body: the connection ended before it was complete") from None
+            raise BadRequest("disconnected", "body: the connection ended before it was complete") from None
         except DATABASE_ERRORS as error:
             raise database_refusal(error) from None
         return SUCCESS
@@ -101,10 +99,7 @@ async def _triaged(
     intake: Intake, request: Request, type_: str | None, received_at: datetime
 ) -> tuple[Source, TriageResult]:
     """Returns a request's events, understood or refused."""
-    reader = body.BodyReader()
-    async for chunk in request.stream():
-        reader.feed(chunk)
-    envelope, whole = body.parse(reader.finish())
+    envelope, whole = body.parse(await body.BodyReader().read(request.stream()))
     source = await intake.source_of(keys_of(request, envelope.write_key))
     raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
     sender = RequestSender(request)

@@ -17,6 +17,7 @@ from shared.http.openapi import schema_of
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s\u0000]+$", max_length=300)]
 CeSource = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+IdSpace = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)?$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$")]
 Secret = Annotated[Text, StringConstraints(min_length=8, max_length=300)]
 Kind = Literal["public", "server"]
@@ -93,6 +94,14 @@ class SourcePatch(BaseModel):
         "Without it such numbers link nobody",
         examples=["DE"],
     )
+    id_space: IdSpace | None = Field(
+        None,
+        description="the space of its ids of customers and orders: the same id in two spaces is two customers, and two "
+        "orders. Sources that name one space share their ids; empty is the common one, which most sources have. A new "
+        "source of a shop's webhooks (shopify, woocommerce) that names none gets one of its own. Events that came "
+        "before a change keep theirs",
+        examples=["shop-a"],
+    )
     mapping: MappingIn | None = Field(None, description="how its generic webhooks become events")
 
 
@@ -152,6 +161,7 @@ class SourceOut(BaseModel):
     may_say: list[MaySay]
     consent_words: Literal["usual"] | dict[str, Any] | None
     country: str | None
+    id_space: str
     plan_version: int | None
     version: int
     keys: list[KeyOut] = []
@@ -174,7 +184,7 @@ class FigureOut(BaseModel):
         "accepted", "duplicate", "quarantined", "ignored", "limited", "warning", "placeholder", "unread_phone"
     ] = Field(
         description="placeholder and unread_phone count values that link nobody, in events that are counted elsewhere: "
-        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone can't be read as one person's number"
+        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone is not one person's valid number"
     )
     reason: str = Field(
         description="the reason code of quarantined events; what ignored events were; which limit was met; a warning "

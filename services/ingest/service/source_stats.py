@@ -18,7 +18,7 @@ from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
-from services.ingest.service.triage import TriageResult
+from services.ingest.service.triage import Outcomes
 from shared.contracts import keepable, wire
 from shared.database.database import Work
 
@@ -77,12 +77,12 @@ class SourceStats:
         watched = source_id in self.watched
         return View(self, source_id, now, watched=watched, enough=() if watched else self._now.enough[source_id])
 
-    def note(self, source_id: UUID, done: TriageResult, now: datetime) -> None:
+    def note(self, source_id: UUID, done: Outcomes, now: datetime) -> None:
         """Adds what became of a request's payloads."""
         gathered = self._now
         gathered.seen[source_id] = now
         repeated = self._recent.again(done.event_ids)
-        for outcome, events in (("accepted", len(done.accepted) - repeated), ("duplicate", repeated)):
+        for outcome, events in (("accepted", done.accepted - repeated), ("duplicate", repeated)):
             if events:
                 gathered.figures[source_id, outcome, ""] += events
         for one in done.refused:
@@ -201,6 +201,7 @@ def _made(normal: Normal) -> dict[str, Any]:
             "unverified": event.unverified,
             "historical": event.historical,
         },
+        "placeholders": normal.placeholders,
         "violation": normal.violation.text if normal.violation else None,
     }
 

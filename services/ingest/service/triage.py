@@ -6,11 +6,11 @@ spooled or put into the outbox), and keep what is refused.
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID, uuid5
 
 import msgspec
@@ -79,6 +79,19 @@ class RefusedPayload:
         object.__setattr__(self, "error", self.error.to_keep())
 
 
+class Outcomes(NamedTuple):
+    """What became of the payloads of one request: what figures are made of, without the accepted events themselves."""
+
+    accepted: int
+    event_ids: Sequence[bytes]
+    refused: Sequence[RefusedPayload]
+    ignored: Sequence[str]
+    violations: Sequence[Violation]
+    warnings: Sequence[str]
+    unread_phones: int
+    placeholders: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class TriageResult:
     """The payloads of one request: what to publish, what to keep, and what is ignored."""
@@ -93,6 +106,19 @@ class TriageResult:
     warnings: list[str] = field(default_factory=list)  # of accepted events
     unread_phones: int = 0  # phone numbers from servers' sources that link nobody
     placeholders: Counter[str] = field(default_factory=Counter)  # by namespace: what was named and means nobody
+
+    def outcomes(self) -> Outcomes:
+        """Returns what became of the payloads."""
+        return Outcomes(
+            len(self.accepted),
+            self.event_ids,
+            self.refused,
+            self.ignored,
+            self.violations,
+            self.warnings,
+            self.unread_phones,
+            self.placeholders,
+        )
 
 
 def new_message_id() -> str:
@@ -113,6 +139,7 @@ def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhe
         may_say=source.may_say,
         consent_words=source.consent_words,
         country=source.country,
+        space=source.id_space,
         locate=locate,
         **fields,
     )

@@ -132,7 +132,8 @@ def test_an_alias_of_nobody_is_refused_and_counted() -> None:
 
 def test_the_sources_figures_show_placeholders_by_namespace() -> None:
     stats = SourceStats()
-    stats.note(UUID(int=7), taken(identify("[object Object]", traits={"email": MAIL, "phone": "021-62345678x1"})), NOW)
+    done = taken(identify("[object Object]", traits={"email": MAIL, "phone": "021-62345678x1"}))
+    stats.note(UUID(int=7), done.outcomes(), NOW)
     figures = stats.take().figures
     assert figures[UUID(int=7), "placeholder", "user_id"] == 1
     assert figures[UUID(int=7), "unread_phone", ""] == 1

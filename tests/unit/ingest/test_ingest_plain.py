@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.catalogue.entry import CatalogueEntry
 from services.ingest.domain.catalogue.registry import BY_NAME
-from services.ingest.domain.definitions.plan import Document, Plan
+from services.ingest.domain.definitions.plan import Plan, PlanDocument
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.fast_path import reader
 from services.ingest.domain.request.context import RequestContext
@@ -220,7 +220,7 @@ RECEPTIONS: Final = st.builds(
     allow_orders=st.booleans(),
     historical=st.booleans(),
     sent_at=st.sampled_from([None, SENT]),
-    plan=st.sampled_from([Plan(None), Plan(msgspec.convert(PLAN, Document))]),
+    plan=st.sampled_from([Plan(None), Plan(msgspec.convert(PLAN, PlanDocument))]),
     type=mostly(st.none(), st.sampled_from(["page", "track", "identify"])),
     traceparent=st.sampled_from([None, "00-1-2-01"]),
     context=mostly(

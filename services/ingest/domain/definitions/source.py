@@ -36,6 +36,7 @@ class Source:
     may_say: frozenset[str] = frozenset()
     consent_words: Words = NO_WORDS
     country: str | None = None
+    id_space: str = ""
     key_expires_at: datetime | None = None
 
     def allows(self, origin: str) -> bool:
