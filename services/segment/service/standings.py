@@ -159,13 +159,23 @@ async def flip_due(work: Work, now: datetime) -> int:
     return len(stored)
 
 
-async def standing(work: Work, profile_id: UUID) -> StoredStanding:
+class ShownStanding(msgspec.Struct, frozen=True):
+    """Where a customer stands, by a policy's currency, and what is in others and not counted, in minor units."""
+
+    stored: StoredStanding
+    currency: str
+    not_counted_minor: Mapping[str, int]
+
+
+async def standing(work: Work, profile_id: UUID) -> ShownStanding:
     """Returns where a customer stands; a merged id still works. Raises `UnknownCustomer`."""
     root = (await aliases.canonical(work, [profile_id]))[profile_id]
     found = await repository.standing(work, root)
     if found is None:
         raise UnknownCustomer(f"no customer {profile_id}")
-    return found
+    currency = (await policies.in_force(work)).currency
+    others = await repository.other_currencies(work, root, currency=currency)
+    return ShownStanding(found, currency, others)
 
 
 async def customers(

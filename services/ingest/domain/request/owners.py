@@ -10,7 +10,7 @@ from shared.contracts.identity import Identity, Namespace
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """An order, by its own id, and the customer who placed it; without identities it is nobody's whom its shop knows."""
+    """An order, by its own id, and the customer who placed it: nobody whom its shop knows, without identities."""
 
     order_id: str
     identities: tuple[Identity, ...]
