@@ -8,6 +8,8 @@ class AppError(Exception):
     """The request could not be carried out."""
 
     status: ClassVar[int] = HTTPStatus.BAD_REQUEST
+    known_as: ClassVar[str] = ""
+    """The last part of the problem type where that is not the class's name: clients know it, so it never changes."""
 
     def __init__(self, detail: str = "", *, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail or self.title())
@@ -22,7 +24,7 @@ class AppError(Exception):
     @classmethod
     def slug(cls) -> str:
         """Returns the last part of the problem type: `JourneyClosed` becomes `journey-closed`."""
-        return "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
+        return cls.known_as or "".join(f"-{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("-")
 
 
 class NotFound(AppError):

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import HTMLResponse
 
 from services.campaign.domain.delivery import State
-from services.campaign.domain.links import MAX_TOKEN_LENGTH, BadLink, Link, Links
+from services.campaign.domain.links import MAX_TOKEN_LENGTH, Link, Links
 from services.campaign.schemas import (
     DecisionsOut,
     FiguresOut,
@@ -17,12 +17,16 @@ from services.campaign.schemas import (
     JourneyOut,
     JourneysOut,
     MessagesOut,
+    ProviderStopOut,
+    ProviderStopsOut,
     SendCutoffIn,
     SendCutoffOut,
     SendStopIn,
     SendStopOut,
+    SuppressionOut,
+    SuppressionsOut,
 )
-from services.campaign.service import confirming, operations, unsubscribing
+from services.campaign.service import confirming, operations, providers, suppressing, unsubscribing
 from services.campaign.service import pages as pages_of_links
 from services.campaign.service import send_cutoff as cutoffs
 from shared.audit import Actor
@@ -113,10 +117,10 @@ async def decisions(
 @router.get("/send-stop", dependencies=[requires("campaign:read")], summary="Read whether all sending is stopped")
 async def send_stop(database: Db) -> SendStopOut:
     """Returns whether all sending is stopped, since when, by whom and why. A paused journey and an awaited send cutoff
-    hold messages back, too.
+    hold messages back, too. `providers` has the channels whose provider takes nothing from us.
     """
     async with database.work() as work:
-        return SendStopOut.of(await operations.send_stop(work))
+        return SendStopOut.of(await operations.send_stop(work), await providers.stops(work))
 
 
 @router.post("/send-stop", dependencies=[requires("campaign:admin")], summary="Stop all sending")
@@ -124,7 +128,8 @@ async def stop_sending(database: Db, caller: Caller, body: SendStopIn | None = N
     """Stops every message that was not handed to its provider yet. Stopping again changes nothing."""
     reason = body.reason if body else ""
     async with database.work() as work:
-        return SendStopOut.of(await operations.stop_sending(work, by=Actor.of(caller), reason=reason))
+        stopped = await operations.stop_sending(work, by=Actor.of(caller), reason=reason)
+        return SendStopOut.of(stopped, await providers.stops(work))
 
 
 @router.delete(
@@ -134,6 +139,63 @@ async def resume_sending(database: Db, caller: Caller) -> None:
     """Ends the stop. Messages that were held and are not too old leave within some seconds."""
     async with database.work() as work:
         await operations.resume_sending(work, by=Actor.of(caller))
+
+
+@router.get(
+    "/provider-stops",
+    dependencies=[requires("campaign:read")],
+    summary="List channels whose provider takes nothing from us",
+)
+async def provider_stops(database: Db) -> ProviderStopsOut:
+    """Returns each with the provider's reply, what to do, and when it is tried again by itself."""
+    async with database.work() as work:
+        return ProviderStopsOut(stops=[ProviderStopOut.of(one) for one in await providers.stops(work)])
+
+
+@router.post(
+    "/provider-stops/{channel}/retry",
+    dependencies=[requires("campaign:admin")],
+    summary="Try a provider again at once",
+)
+async def retry_provider(database: Db, caller: Caller, channel: str) -> ProviderStopsOut:
+    """Lets one message leave now. If its provider takes it, the others follow within some seconds. Does nothing for a
+    channel that is not stopped.
+    """
+    async with database.work() as work:
+        await providers.try_again(work, channel, by=Actor.of(caller))
+        return ProviderStopsOut(stops=[ProviderStopOut.of(one) for one in await providers.stops(work)])
+
+
+@router.get(
+    "/suppressions", dependencies=[requires("campaign:read")], summary="List suppressed addresses, newest first"
+)
+async def suppressions(
+    database: Db,
+    address: Annotated[str | None, Query(description="this address alone", max_length=320)] = None,
+    cursor: str | None = None,
+    limit: Annotated[PageSize, Query()] = 50,
+) -> SuppressionsOut:
+    """Returns one page. Pass `next` as `cursor` to get the page after it."""
+    after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
+    async with database.work() as work:
+        rows = await suppressing.page(work, address=address, after=after, limit=limit)
+    last = rows[-1] if len(rows) == limit else None
+    return SuppressionsOut(
+        suppressions=[SuppressionOut.model_validate(one) for one in rows],
+        next=encode_cursor(last.suppressed_at, last.id) if last else None,
+    )
+
+
+@router.delete(
+    "/suppressions/{suppression_id}",
+    status_code=204,
+    dependencies=[requires("campaign:admin")],
+    summary="Lift a suppression",
+)
+async def lift_suppression(database: Db, caller: Caller, suppression_id: UUID) -> None:
+    """Lets messages go to the address again. Messages that were refused meanwhile stay refused."""
+    async with database.work() as work:
+        await suppressing.lift(work, suppression_id, by=Actor.of(caller))
 
 
 @router.get(
@@ -222,11 +284,12 @@ async def unsubscribe(request: Request, database: Db, token: Token) -> HTMLRespo
 
 def _link(request: Request, kind: str, token: str) -> Link | None:
     links: Links | None = request.app.state.rules.links
-    try:
-        return None if links is None else links.read(kind, token, request.app.state.clock.now())
-    except BadLink:
-        metrics.consent_links.labels("invalid").inc()
+    if links is None:
         return None
+    link = links.read(kind, token, request.app.state.clock.now())
+    if link is None:
+        metrics.consent_links.labels("invalid").inc()
+    return link
 
 
 def _page(link: Link | None, state: str) -> HTMLResponse:

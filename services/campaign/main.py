@@ -9,7 +9,7 @@ from services.campaign.api import pages, router
 from services.campaign.channels import EmailChannel
 from services.campaign.domain.journey import Cap
 from services.campaign.domain.links import Links
-from services.campaign.service import publishing
+from services.campaign.service import providers, publishing
 from services.campaign.service.rules import Rules
 from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
@@ -59,6 +59,8 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     service.database.listeners.append(sender.wake)
     process.add_api(service, description=DESCRIPTION, routers=[router, pages])
     assert service.app is not None
+    assert service.health is not None
+    service.health.alarms = providers.alarms
     service.app.state.rules, service.app.state.clock = rules, service.clock
     return service
 

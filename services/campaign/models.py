@@ -99,6 +99,18 @@ class Message(Base):
     traceparent: Mapped[str | None] = mapped_column(Text)
 
 
+class Entry(Base):
+    """RECORD: by which change an order let its customer into a journey: once, however often it is stated."""
+
+    __tablename__ = "entries"
+
+    journey_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    trigger_id: Mapped[UUID] = mapped_column(Uuid, comment="the id of the change")
+    entered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Confirmation(Base):
     """RECORD: for KEPT: a mailbox that is to be asked whether its owner agrees, and what became of that."""
 
@@ -167,6 +179,38 @@ class SendStop(Base):
     stopped_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     stopped_by: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text, server_default=text("''"))
+
+
+class ProviderStop(Base):
+    """RECORD: while a channel's row is here, its provider takes nothing from us, and only a probe leaves by it."""
+
+    __tablename__ = "provider_stops"
+
+    channel: Mapped[str] = mapped_column(Text, primary_key=True)
+    stopped_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    stage: Mapped[str] = mapped_column(Text, comment="of the dialogue, at which it refused last")
+    code: Mapped[int] = mapped_column(SmallInteger)
+    status: Mapped[str] = mapped_column(Text, comment="the enhanced status, or empty")
+    reply: Mapped[str] = mapped_column(Text)
+    replied_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    probes: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    probe_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), comment="when one message may try")
+
+
+class Suppression(Base):
+    """RECORD: an address that takes no mail, as its provider replied. Nothing goes to it until somebody lifts it."""
+
+    __tablename__ = "suppressions"
+    __table_args__ = (
+        UniqueConstraint("channel", "address", name="suppressions_one_per_address"),
+        Index("suppressions_suppressed_at", "suppressed_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="of the message that was refused")
+    channel: Mapped[str] = mapped_column(Text)
+    address: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, comment="the provider's reply")
+    suppressed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class Ledger(Base):

@@ -1,5 +1,6 @@
 """Requests and responses of the campaign API."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any, Self
 from uuid import UUID
@@ -10,6 +11,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from services.campaign.domain.gate import SendStop
 from services.campaign.domain.journey import Published
 from services.campaign.domain.ledger import Ledger
+from services.campaign.domain.provider import ProviderStop
 from shared.http import Text
 
 
@@ -117,6 +119,73 @@ class SendStopIn(BaseModel):
     reason: Text = Field("", max_length=500, description="why, for whoever reads it later")
 
 
+class ProviderReplyOut(BaseModel):
+    """What a provider replied when it refused us."""
+
+    stage: str = Field(description="of the SMTP dialogue", examples=["MAIL FROM"])
+    code: int = Field(description="0 if the server gave none: its certificate is invalid, or it offers no TLS")
+    status: str = Field(description="the enhanced status, or empty", examples=["5.7.1"])
+    text: str
+    at: datetime
+
+
+class ProviderStopOut(BaseModel):
+    """A channel whose provider takes nothing from us. Its messages are held, and one at a time tries again."""
+
+    channel: str
+    stopped_at: datetime
+    trouble: str = Field(description="login, tls, limit, relay, sender, blocked or other")
+    advice: str = Field(description="what to do")
+    reply: ProviderReplyOut
+    probes: int = Field(description="messages that have tried since the stop, or since an operator's word")
+    tries_again_at: datetime
+
+    @classmethod
+    def of(cls, stop: ProviderStop) -> Self:
+        """Returns the stop, as the API gives it."""
+        reply = ProviderReplyOut(
+            stage=stop.reply.stage.value,
+            code=stop.reply.code,
+            status=stop.reply.status,
+            text=stop.reply.text,
+            at=stop.replied_at,
+        )
+        return cls(
+            channel=stop.channel,
+            stopped_at=stop.stopped_at,
+            trouble=stop.trouble.value,
+            advice=stop.advice,
+            reply=reply,
+            probes=stop.probes,
+            tries_again_at=stop.probe_at,
+        )
+
+
+class ProviderStopsOut(BaseModel):
+    """The channels by which nothing leaves, because their providers take nothing from us."""
+
+    stops: list[ProviderStopOut]
+
+
+class SuppressionOut(BaseModel):
+    """An address to which nothing goes, because its provider replied that it takes no mail."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    channel: str
+    address: str
+    reason: str = Field(description="the provider's reply")
+    suppressed_at: datetime
+
+
+class SuppressionsOut(BaseModel):
+    """A page of suppressions. `next` is the cursor of the page after it, or null."""
+
+    suppressions: list[SuppressionOut]
+    next: str | None
+
+
 class SendStopOut(BaseModel):
     """Whether all sending is stopped, and if so since when, by whom and why."""
 
@@ -124,13 +193,21 @@ class SendStopOut(BaseModel):
     stopped_at: datetime | None
     stopped_by: str | None
     reason: str | None = Field(description="empty if no reason was given")
+    providers: list[ProviderStopOut] = Field(description="channels by which nothing leaves though nobody stopped them")
 
     @classmethod
-    def of(cls, stop: SendStop | None) -> Self:
+    def of(cls, stop: SendStop | None, providers: Sequence[ProviderStop]) -> Self:
         """Returns the stop, or that there is none."""
+        refused = [ProviderStopOut.of(one) for one in providers]
         if stop is None:
-            return cls(stopped=False, stopped_at=None, stopped_by=None, reason=None)
-        return cls(stopped=True, stopped_at=stop.stopped_at, stopped_by=stop.stopped_by, reason=stop.reason)
+            return cls(stopped=False, stopped_at=None, stopped_by=None, reason=None, providers=refused)
+        return cls(
+            stopped=True,
+            stopped_at=stop.stopped_at,
+            stopped_by=stop.stopped_by,
+            reason=stop.reason,
+            providers=refused,
+        )
 
 
 def _iso(value: object) -> datetime:

@@ -120,7 +120,7 @@ class CampaignSettings(Settings):
     @property
     def smtp_start_tls(self) -> bool:
         """Whether a connection begins plain, and must turn to TLS before anything is sent."""
-        return self.smtp_tls != "false" and not self.smtp_implicit_tls
+        return self.smtp_tls in ("starttls", "true") and not self.smtp_implicit_tls
 
     @property
     def links_key(self) -> bytes:

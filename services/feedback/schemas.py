@@ -28,9 +28,10 @@ def _normal(namespace: Namespace, problem: str) -> AfterValidator:
 NOBODY: Final = "is a placeholder that systems send for an unknown customer; leave it out"
 UserId = Annotated[Value, _normal(Namespace.USER_ID, NOBODY)]
 AnonymousId = Annotated[Value, _normal(Namespace.ANONYMOUS_ID, NOBODY)]
-Email = Annotated[Value, _normal(Namespace.EMAIL, "is not a valid mail address")]
+Email = Annotated[Value, _normal(Namespace.EMAIL, "is not a valid mail address of a customer")]
 Phone = Annotated[
-    Value, _normal(Namespace.PHONE, "is not a valid telephone number; write it with + and the country's code")
+    Value,
+    _normal(Namespace.PHONE, "is not one person's valid telephone number; write it with + and the country's code"),
 ]
 
 

@@ -7,12 +7,12 @@ from typing import Final
 from services.ingest import consumer
 from services.ingest.api import browser, facts, imports, quarantine, sources, tracking, vocabulary
 from services.ingest.commands import import_file, source
+from services.ingest.domain.errors import TrackingError
 from services.ingest.domain.request.rate import AddressLimiter
 from services.ingest.domain.values.context import nowhere
 from services.ingest.service.inbound import InboundHandler
 from services.ingest.service.intake import Intake, Limits
 from services.ingest.service.places import Places
-from services.ingest.service.refusals import TrackingError
 from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault

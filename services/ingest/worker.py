@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -15,13 +16,15 @@ from sqlalchemy.exc import DBAPIError
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats.files import Options
 from services.ingest.service import fact_keys, files, imports, quarantine, source_stats, sources, triage
-from services.ingest.service.files import NotReadable
-from services.ingest.service.imports import Batch, ImportHeld
+from services.ingest.service.files import Interrupted, NotReadable
+from services.ingest.service.imports import Batch, ImportEnded, ImportHeld
 from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault
-from shared.database.database import DATABASE_ERRORS, Database, refuses_data
+from shared.database.database import DATABASE_ERRORS, Database, is_away, refuses_data
+from shared.errors import AppError
 from shared.kafka.producer import BrokerAway
+from shared.service import metrics
 from shared.service.clock import Clock
 from shared.service.failpoints import failpoint
 from shared.service.logging import get_logger
@@ -33,6 +36,9 @@ FORGET_SECONDS: Final = 600.0
 TAIL_KEPT: Final = timedelta(minutes=1)
 LOOK_SECONDS: Final = 2.0  # for uploaded files
 BACKOFF_SECONDS: Final = 2.0
+MAX_INTERRUPTED: Final = 5  # ends of processes without progress; a file that ends them must not do so for ever
+HOLD_CHUNKS: Final = 64  # parts of an uploaded file, each a MiB at most, between two renewals of the lease
+RENEW_SECONDS: Final = 1.0  # between two renewals of the lease, while a file is looked through
 
 log = get_logger(__name__)
 
@@ -126,40 +132,111 @@ class Importer:
         return AT_ONCE
 
     async def _uploaded(self, row: Any, stop: asyncio.Event) -> None:
-        with tempfile.NamedTemporaryFile(prefix="rapport-import-") as file:
-            number = 0
-            while True:
-                async with self.database.work() as work:
-                    content = await imports.chunk(work, row["id"], number)
-                if content is None:
-                    break
-                file.write(content)
-                number += 1
-            file.flush()
-            await self.work_on(row, Path(file.name), stop=stop)
+        if row["interrupted"] >= MAX_INTERRUPTED:
+            times, after = row["interrupted"], row["next_row"]
+            await self._fail(row, f"its process ended {times} times while it worked on what follows row {after}")
+            return
+        try:
+            with files.readable("no place for the file"):
+                file = tempfile.NamedTemporaryFile(prefix="rapport-import-")  # noqa: SIM115 # closed below
+            with file:
+                await self._fetch(row, file)
+                await self.work_on(row, Path(file.name), stop=stop)
+        except NotReadable as failure:
+            await self._fail(row, failure.detail)
+        except ImportEnded:
+            return  # another process has ended it
 
-    async def work_on(self, row: Any, path: Path, *, stop: asyncio.Event, progress: Progress = lambda _: None) -> bool:
-        """Imports a file that this process holds, from where it was. Returns whether it came to its end."""
+    async def _fetch(self, row: Any, file: Any) -> None:
+        """Writes an uploaded file's parts to the disk, holding the import meanwhile. Raises `NotReadable`."""
+        number = 0
+        while True:
+            async with self.database.work() as work:
+                content = await imports.chunk(work, row["id"], number)
+                if number % HOLD_CHUNKS == 0:
+                    await imports.hold(work, row["id"], self.holder)
+            if content is None:
+                break
+            with files.readable("no place for the file"):  # a full disk is not PostgreSQL's absence
+                file.write(content)
+            number += 1
+        with files.readable("no place for the file"):
+            file.flush()
+
+    async def work_on(
+        self, row: Any, path: Path, *, stop: asyncio.Event, progress: Progress = lambda _: None, examined: bool = False
+    ) -> bool:
+        """Imports a file that this process holds, from where it was. Returns whether it came to its end.
+
+        Whatever the file or its options raise ends this import as failed, with the reason, and nothing else: so does a
+        defect of ours, which is logged and counted as one. Raises `BrokerAway`, `ImportHeld`, and what is raised while
+        PostgreSQL is away: the import goes on later.
+        """
+        try:
+            if not await self._work_on(row, path, stop, progress, examined=examined):
+                await self._let_go(row, at_once=True)
+                return False
+            async with self.database.work() as work:
+                await imports.end(work, row["id"], self.holder)
+            return True
+        except (BrokerAway, ImportHeld):
+            await self._let_go(row, at_once=False)
+            raise
+        except NotReadable as failure:
+            await self._fail(row, failure.detail)
+        except AppError as failure:
+            await self._fail(row, f"{failure.title()} {failure.detail}")
+        except Exception as failure:
+            if is_away(failure):
+                raise
+            log.exception("import.defect", import_id=str(row["id"]))
+            await self._fail(row, f"a defect of this program, noted in its log: {failure!r}", defect=True)
+        return False
+
+    async def _work_on(self, row: Any, path: Path, stop: asyncio.Event, progress: Progress, *, examined: bool) -> bool:
+        """Returns False if it was stopped before the file's end."""
         options = imports.options_of(row["options"])
         async with self.database.work() as work:
             source = sources.compiled(await sources.one(work, row["source_id"]), self.vault)
-        error = ""
+        if row["next_row"] == 0 and not examined and not await self._examine(row, path, options, stop):
+            return False
+        for batch in self._batches(row, path, options, source):
+            if not await self._has_room(row, stop):
+                return False
+            await self._take(row, options, source, batch)
+            progress(batch)
+            if stop.is_set():
+                return False
+            await asyncio.sleep(0)  # reading and judging hold the loop: let the others have it
+        return True
+
+    async def _examine(self, row: Any, path: Path, options: Options, stop: asyncio.Event) -> bool:
+        """Looks a file through in a thread, holding the import meanwhile. Returns False if it was stopped before."""
+        given_up = threading.Event()
+        look = partial(files.examine, path, options, interrupted=given_up.is_set)
+        looking = asyncio.get_running_loop().run_in_executor(None, look)
         try:
-            if row["next_row"] == 0:
-                await asyncio.to_thread(files.check_columns, path, options)
-            for batch in self._batches(row, path, options, source):
-                if not await self._has_room(row, stop):
-                    return False
-                await self._take(row, options, source, batch)
-                progress(batch)
-                if stop.is_set():
-                    return False
-                await asyncio.sleep(0)  # reading and judging hold the loop: let the others have it
-        except NotReadable as failure:
-            error = failure.detail
+            while not looking.done() and not stop.is_set():
+                await asyncio.wait({looking}, timeout=RENEW_SECONDS)
+                if not looking.done():
+                    async with self.database.work() as work:
+                        await imports.hold(work, row["id"], self.holder)
+        finally:
+            given_up.set()
+            await asyncio.wait({looking})  # the thread ends soon
+        failure = looking.exception()
+        if failure is not None and not isinstance(failure, Interrupted):
+            raise failure
+        return failure is None
+
+    async def _let_go(self, row: Any, *, at_once: bool) -> None:
+        async with self.database.work() as work:
+            await imports.let_go(work, row["id"], self.holder, at_once=at_once)
+
+    async def _fail(self, row: Any, error: str, *, defect: bool = False) -> None:
+        metrics.imports_failed.labels("defect" if defect else "file").inc()
         async with self.database.work() as work:
             await imports.end(work, row["id"], self.holder, error=error)
-        return not error
 
     def _batches(self, row: Any, path: Path, options: Options, source: Source) -> Any:
         return imports.batches(

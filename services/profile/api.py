@@ -11,6 +11,7 @@ from services.profile.schemas import (
     IdentityLogOut,
     ProfileOut,
     ProfilesOut,
+    SharedValuesOut,
     TimelineOut,
     TotalsOut,
 )
@@ -25,12 +26,13 @@ from shared.http.guarded import GuardedRoute
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["profiles"])
 
 _NAMESPACES = "|".join(Namespace)
-REF = rf"^([0-9a-fA-F]{{8}}(-[0-9a-fA-F]{{4}}){{3}}-[0-9a-fA-F]{{12}}|({_NAMESPACES}):.+)$"  # told, and not enforced
+_UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+REF = rf"^({_UUID}|({_NAMESPACES}|user_id@[a-z0-9-]{{1,40}}):.+)$"  # told, and not enforced
 Ref = Annotated[
     str,
     Path(
         description="a profile id, or namespace:value",
-        examples=["user_id:42", "email:ann@example.com"],
+        examples=["user_id:42", "email:ann@example.com", "user_id@shop-a:42"],
         max_length=300,
         json_schema_extra={"pattern": REF},
     ),
@@ -61,6 +63,23 @@ async def totals(database: Db) -> TotalsOut:
     async with database.work() as work:
         rows: list[Any] = await read.totals(work)
     return TotalsOut(totals=rows)
+
+
+@router.get(
+    "/shared-values",
+    dependencies=[requires("profile:read")],
+    summary="List the addresses, numbers and devices that several customers give",
+)
+async def shared_values(
+    database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50
+) -> SharedValuesOut:
+    """Returns one page. A value is listed once a trusted source named it with a customer whom it was not linked to."""
+    after = decode_cursor(cursor, tuple[int, str, str]) if cursor else None
+    async with database.work() as work:
+        rows: list[Any] = await read.shared_values(work, after=after, limit=limit)
+    last = rows[-1] if len(rows) == limit else None
+    following = encode_cursor(last["customers"], last["namespace"], last["value"]) if last else None
+    return SharedValuesOut(values=rows, next=following)
 
 
 @router.get("/profiles/{ref:path}/timeline", summary="List a customer's events, newest first")

@@ -56,6 +56,11 @@ class IdentityDecision(Base):
             postgresql_nulls_not_distinct=True,
             postgresql_where=text("kind = 'refuse' AND provenance IS NOT NULL"),
         ),
+        Index(
+            "identity_log_refused_values",
+            *("namespace", "value", "profile_id"),
+            postgresql_where=text("kind = 'refuse' AND provenance <> 'public'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -98,15 +103,19 @@ class TimelineEvent(Base):
     )
     context: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="as in shared.contracts.context")
     merges: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    source_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    undated: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    space: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="of its source's ids of orders")
 
 
 class CustomerOrder(Base):
-    """PROJECTION: what is known of one order, one row per (profile, order id)."""
+    """PROJECTION: what is known of one order, one row per (profile, order)."""
 
     __tablename__ = "orders"
+    __table_args__ = (Index("orders_paid", "profile_id", postgresql_where=text("facts ? 'payments'")),)
 
     profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    order_id: Mapped[str] = mapped_column(Text, primary_key=True, comment="with its space: contracts.orders.order_key")
     facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
     counts: Mapped[bool] = mapped_column(Boolean)
     currency: Mapped[str | None] = mapped_column(Text)
@@ -114,6 +123,38 @@ class CustomerOrder(Base):
     refunded_minor: Mapped[int] = mapped_column(BigInteger)
     margin_minor: Mapped[int | None] = mapped_column(BigInteger)
     placed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class OrderOwner(Base):
+    """RECORD: whose an order is by the newest snapshot of a source. No rebuild recomputes it."""
+
+    __tablename__ = "order_owners"
+
+    source_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, comment="it may have been merged since: see aliases")
+    stamp: Mapped[list[Any]] = mapped_column(JSONB, comment="of that snapshot")
+
+
+class OrderMark(Base):
+    """RECORD: what other customers' events say of an order row: that it moved, or that a shop tells it elsewhere."""
+
+    __tablename__ = "order_marks"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    mark: Mapped[dict[str, Any]] = mapped_column(JSONB, comment="facts, to be merged into the row's")
+
+
+class PaymentRef(Base):
+    """RECORD: by which names of payments an order and a payment's row are known to be one."""
+
+    __tablename__ = "payment_refs"
+
+    ref: Mapped[str] = mapped_column(Text, primary_key=True, comment="a payment's id at its provider")
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    paid: Mapped[bool] = mapped_column(Boolean, comment="a provider's row of payments; else a shop's order")
 
 
 class Count(Base):

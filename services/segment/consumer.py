@@ -1,7 +1,7 @@
 """Which events segment listens to."""
 
 from services.segment.service import standings
-from shared.contracts.changes import ProfileChanged, ProfileMerged
+from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
 from shared.contracts.events import OrderCancelled, OrderPlaced, OrderRefunded
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES
 from shared.kafka.consumer.batch import Handlers
@@ -12,6 +12,7 @@ HANDLERS: Handlers = {
     OrderPlaced: standings.fold_orders,
     OrderCancelled: standings.fold_orders,
     OrderRefunded: standings.fold_orders,
+    OrderReassigned: standings.fold_orders,
     ProfileChanged: standings.follow,
     ProfileMerged: standings.follow,
 }

@@ -7,12 +7,21 @@ names, and without events, a standing does not change (a property test holds it 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
+from shared.errors import AppError
+
 SCORES: Final = (1, 2, 3, 4, 5)
 END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class InvalidPolicy(AppError):
+    """The policy of tiers and stages can't be meant."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR  # no request can be blamed for it
 
 
 class Stage(StrEnum):
@@ -35,7 +44,7 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tiers and stages mean; data, kept in the table `policies`.
+    """What the tiers and stages mean; data, kept in the table `policies`, whose versions never change.
 
     `tiers` rise by `from_minor` and begin at 0. Cut points split into five scores: recency in days, fewer is
     better; frequency in orders and monetary in minor units, more is better, both over the tier window.
@@ -57,6 +66,7 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
         return next((n for n, one in enumerate(self.tiers) if one.name == tier), -1)
 
 
+DEFAULT_POLICY_VERSION: Final = 1  # to be raised with every change of the policy
 DEFAULT_POLICY: Final = Policy(
     currency="USD",
     tiers=(
@@ -165,21 +175,21 @@ def _cuts_passed(cuts: Sequence[int], value: int) -> int:
 
 
 def validate(policy: Policy) -> None:
-    """Raises ValueError, saying what is wrong, for a policy that can't be meant."""
+    """Raises `InvalidPolicy`, saying what is wrong, for a policy that can't be meant."""
     if not policy.currency:
-        raise ValueError("currency: must not be empty")
+        raise InvalidPolicy("currency: must not be empty")
     names = [tier.name for tier in policy.tiers]
     if "" in names or len(set(names)) < len(names):
-        raise ValueError("tiers: names must be given, and be different")
+        raise InvalidPolicy("tiers: names must be given, and be different")
     amounts = [tier.from_minor for tier in policy.tiers]
     if not amounts or amounts[0] != 0 or amounts != sorted(set(amounts)):
-        raise ValueError("tiers: must begin at 0 and rise")
+        raise InvalidPolicy("tiers: must begin at 0 and rise")
     for name in ("tier_window_days", "new_days", "loyal_orders"):
         if getattr(policy, name) < 1:
-            raise ValueError(f"{name}: must be at least 1")
+            raise InvalidPolicy(f"{name}: must be at least 1")
     if not 0 < policy.at_risk_days < policy.churned_days:
-        raise ValueError("at_risk_days: must be positive and less than churned_days")
+        raise InvalidPolicy("at_risk_days: must be positive and less than churned_days")
     for name in ("recency_cuts", "frequency_cuts", "monetary_cuts"):
         cuts = getattr(policy, name)
         if list(cuts) != sorted(set(cuts)):
-            raise ValueError(f"{name}: must rise")
+            raise InvalidPolicy(f"{name}: must rise")

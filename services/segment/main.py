@@ -6,6 +6,7 @@ from typing import Final
 
 from services.segment import commands, consumer
 from services.segment.api import router
+from services.segment.service import policies
 from services.segment.settings import SegmentSettings
 from services.segment.worker import Timers
 from shared.rebuild import command
@@ -27,6 +28,7 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     )
     assert service.consumer is not None
     timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))
+    service.at_start.append(policies.publish)
     service.loops["timers"] = timers.run
     process.add_api(service, description=DESCRIPTION, routers=[router])
     return service

@@ -55,11 +55,12 @@ class CustomerOrder(Base):
 
 
 class StandingPolicy(Base):
-    """RECORD: what the tiers and stages mean."""
+    """RECORD: what the tiers and stages mean: versions of `default`, which comes with the service, and of `own`."""
 
     __tablename__ = "policies"
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, server_default=text("1"))
     definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from msgspec import Meta
 
 from shared.contracts.events import Body
+from shared.contracts.orders import Order
 
 # What a customer can reach: a version counts the events of one, and 2^40 are 35 years at 1,000 a second. With a
 # higher one everything after it would be taken for old.
@@ -92,7 +93,8 @@ class TierChanged(Body, frozen=True):
     """A customer's tier changed. `version` counts this customer's standing; a reader keeps the highest.
 
     `by_time`: no event caused it, but that time passed; it has no cause then. False in a record of a writer that did
-    not tell.
+    not tell. `order_id` is the order whose placing caused it, if that is what did, by the key of segment's orders: the
+    cause is one statement of it, and there may be several.
     """
 
     profile_id: UUID
@@ -102,10 +104,11 @@ class TierChanged(Body, frozen=True):
     direction: Literal["up", "down"]
     reason: str
     by_time: bool = False
+    order_id: str | None = None
 
 
 class StageChanged(Body, frozen=True):
-    """A customer's lifecycle stage changed. `version` and `by_time` as in `TierChanged`."""
+    """A customer's lifecycle stage changed. `version`, `by_time` and `order_id` as in `TierChanged`."""
 
     profile_id: UUID
     version: Version
@@ -113,12 +116,30 @@ class StageChanged(Body, frozen=True):
     current: str
     reason: str
     by_time: bool = False
+    order_id: str | None = None
+
+
+class OrderReassigned(Body, frozen=True):
+    """One customer's event is about another order row, too: the order moved, or a shop tells it elsewhere.
+
+    Published among a profile's events, under both customers. `mark` is what is now known of `from_profile`'s row
+    `from_order`; `order` is all that is known of the order that counts, `to_profile`'s `to_order`. Rows are named as
+    `orders.order_key` has it. Both are merged into what a reader knows, so repeats and any order do no harm.
+    """
+
+    from_profile: UUID
+    from_order: str
+    to_profile: UUID
+    to_order: str
+    mark: Order
+    order: Order
 
 
 CHANGES: Final[dict[type[Body], str]] = {
     ProfileChanged: "rapport.profile_changed.v1",
     ProfileMerged: "rapport.profile_merged.v1",
     ConfirmationRequested: "rapport.confirmation_requested.v1",
+    OrderReassigned: "rapport.order_reassigned.v1",
     TierChanged: "rapport.tier_changed.v1",
     StageChanged: "rapport.stage_changed.v1",
 }

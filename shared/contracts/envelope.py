@@ -1,7 +1,7 @@
 """The envelope: whom an event is about, who sends it, when it happened and when it came in."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache, partial
 from typing import Final
@@ -55,12 +55,33 @@ def may_say_of(kind: SourceKind, body: type[Body], identities: Iterable[Identity
     return all(identity.namespace is Namespace.ANONYMOUS_ID for identity in identities)
 
 
-class Stamp(msgspec.Struct, frozen=True, order=True, array_like=True):
-    """The order in which statements override each other: trust, then time, then id. Total, so merging commutes."""
+NEVER: Final = datetime.min.replace(tzinfo=UTC)  # when something happened of which nobody says when
+MAX_SOURCE_VERSION: Final = (1 << 62) - 1
+
+
+Place = tuple[int, datetime, int, datetime, UUID]
+
+
+class Stamp(msgspec.Struct, frozen=True, array_like=True):
+    """The order in which statements override each other: trust, then time, the source's own version, time of receipt.
+
+    Total, because the event's id comes last: so merging commutes. Stored by earlier code it has neither version nor
+    time of receipt. `occurred_at` is `NEVER` of what is undated.
+    """
 
     trust: int
     occurred_at: datetime
     event_id: UUID
+    source_version: int = 0
+    received_at: datetime | None = None
+
+    @property
+    def place(self) -> Place:
+        """What stamps are ordered by."""
+        return self.trust, self.occurred_at, self.source_version, self.received_at or NEVER, self.event_id
+
+    def __lt__(self, other: "Stamp") -> bool:
+        return self.place < other.place
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
@@ -71,7 +92,9 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     origin) sequences only grow, so a reader skips what is not above the highest it has seen. `unverified` marks an
     event that the source is not believed for: it is kept and shown, and folded into no figure. `merges` marks an
     explicit merge: the sender says that all whom the event names are one customer, and that an anonymous id among them
-    may be a former user id.
+    may be a former user id. `source_version` is the source's own count of changes to what the event is about, 0 if it
+    keeps none; `undated` marks an event of which nobody knows when it happened, so that it overrides nothing dated;
+    `space` is the space in which the source's ids of orders and refunds live, empty for the common one.
     """
 
     event_id: UUID
@@ -92,11 +115,20 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     stated_at: datetime | None = None
     context: Context | None = None
     merges: bool = False
+    source_version: int = 0
+    undated: bool = False
+    space: str = ""
 
     @property
     def stamp(self) -> Stamp:
         """The place of this event among others about the same thing."""
-        return Stamp(TRUST[self.source_kind], self.occurred_at, self.event_id)
+        return Stamp(
+            TRUST[self.source_kind],
+            NEVER if self.undated else self.occurred_at,
+            self.event_id,
+            self.source_version,
+            self.received_at,
+        )
 
 
 def event_id(source_id: UUID, message_id: str) -> UUID:

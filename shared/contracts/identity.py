@@ -5,6 +5,7 @@ make two customers of one person.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
 from functools import lru_cache
@@ -13,23 +14,58 @@ from uuid import UUID
 
 import msgspec
 
+_SPACE: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?")
+
+
+def is_space(text: str) -> bool:
+    """Returns whether this may be the name of a space: small letters, digits and hyphens, at most 40."""
+    return _SPACE.fullmatch(text) is not None
+
 
 class Namespace(StrEnum):
-    """The kinds of identity, strongest first."""
+    """The kinds of identity, strongest first.
+
+    User ids of a source that has a space of its own are in a namespace of their own: `user_id@shop-a`. It is not among
+    the members; `Namespace("user_id@shop-a")` makes it. Ask for `kind` where all spaces are meant.
+    """
 
     USER_ID = "user_id"
     EMAIL = "email"
     PHONE = "phone"
     ANONYMOUS_ID = "anonymous_id"
 
+    @property
+    def kind(self) -> "Namespace":
+        """The namespace without its space."""
+        return self if "@" not in self.value else Namespace.USER_ID
 
-STRENGTH: Final = {namespace: rank for rank, namespace in enumerate(Namespace)}
+    @property
+    def space(self) -> str:
+        """The space, empty for the common one."""
+        return self.value.partition("@")[2]
 
-# Values that real SDKs and forms send when they mean "nobody". Linking on one would merge strangers.
-PLACEHOLDERS: Final = frozenset(
-    {"", "null", "nil", "none", "undefined", "unknown", "anonymous", "guest", "n/a", "na", "-", "0", "-1",
-     "0000", "true", "false", "nan", "[object object]", "00000000-0000-0000-0000-000000000000"}
-)  # fmt: skip
+    @classmethod
+    def _missing_(cls, value: object) -> "Namespace | None":
+        kind, _, space = value.partition("@") if isinstance(value, str) else ("", "", "")
+        if kind != "user_id" or not is_space(space):
+            return None
+        return _spaced(f"{kind}@{space}")
+
+
+@lru_cache(1_024)
+def _spaced(value: str) -> Namespace:
+    member = str.__new__(Namespace, value)
+    member._name_ = value.upper()
+    member._value_ = value
+    return member
+
+
+def user_ids_of(space: str) -> Namespace:
+    """Returns the namespace of the user ids in a space."""
+    return Namespace(f"user_id@{space}") if space else Namespace.USER_ID
+
+
+STRENGTH: Final = {namespace: rank for rank, namespace in enumerate(Namespace)}  # by kind
 
 MAX_VALUE_LENGTH: Final = 256  # characters
 REMEMBERED_SECRETS: Final = 8  # a process has one; setting up its hash costs as much as hashing
@@ -45,17 +81,16 @@ class Identity(msgspec.Struct, frozen=True, order=True, array_like=True, gc=Fals
         return self.namespace + ":" + self.value
 
 
-def is_placeholder(value: str) -> bool:
-    """Returns whether `value` is one of those that systems send if they know nobody."""
-    folded = value.strip().casefold()
-    return folded in PLACEHOLDERS or not folded.strip("0-")
+def strength(identity: Identity) -> tuple[int, str, str]:
+    """Returns what identities are sorted by, strongest first: their kind, their space, their value."""
+    return STRENGTH[identity.namespace.kind], identity.namespace.value, identity.value
 
 
 def best(identities: Iterable[Identity]) -> Identity | None:
     """Returns the strongest identity; ties go to the least value, so that every sender chooses alike."""
     found: Identity | None = None
     for one in identities:
-        if found is None or (STRENGTH[one.namespace], one.value) < (STRENGTH[found.namespace], found.value):
+        if found is None or strength(one) < strength(found):
             found = one
     return found
 

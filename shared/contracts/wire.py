@@ -15,9 +15,9 @@ import msgspec
 from shared.contracts import versions
 from shared.contracts.changes import CHANGES
 from shared.contracts.context import Context
-from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.envelope import MAX_SOURCE_VERSION, Event, SourceKind
 from shared.contracts.events import FACTS, Body
-from shared.contracts.identity import Identity
+from shared.contracts.identity import Identity, is_space
 from shared.contracts.moments import BOUNDS, implausible_field, is_plausible
 
 TYPE_NAMES: Final[Mapping[type[Body], str]] = {**FACTS, **CHANGES}
@@ -121,6 +121,7 @@ HISTORICAL: Final = ("ce_historical", b"true")
 UNVERIFIED: Final = ("ce_unverified", b"true")
 _CLAIM: Final = ("ce_claim", b"true")  # its name in the first version
 MERGES: Final = ("ce_merges", b"true")
+_UNDATED: Final = ("ce_undated", b"true")
 _TYPE_HEADERS: Final = {body: ("ce_type", name.encode()) for body, name in TYPE_NAMES.items()}
 _FIRST_TYPE_HEADERS: Final = {
     body: ("ce_type", name.encode()) for body, name in {**TYPE_NAMES, **versions.FIRST_NAMES}.items()
@@ -193,6 +194,18 @@ def encode_value(
     return _encode(_Written(versions.as_first(body) if _Writing.first else body, identities, stated_at, context))
 
 
+def rarer_headers(event: Event) -> list[tuple[str, bytes]]:
+    """Returns the headers of what few events have: a source's own version and space, and being undated."""
+    headers = []
+    if event.source_version:
+        headers.append(("ce_sourceversion", str(event.source_version).encode()))
+    if event.undated:
+        headers.append(_UNDATED)
+    if event.space:
+        headers.append(("ce_space", event.space.encode()))
+    return headers
+
+
 def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     """Returns an event's headers and value."""
     headers = event_headers(
@@ -208,6 +221,7 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
         headers.append(_Writing.unverified)
     if event.merges:
         headers.append(MERGES)
+    headers += rarer_headers(event)
     if event.profile_id is not None:
         headers.append(("ce_profileid", str(event.profile_id).encode()))
     if event.origin is not None:
@@ -264,6 +278,9 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
             stated_at=envelope.stated_at,
             context=envelope.context,
             merges=attributes.get("ce_merges") == "true",
+            source_version=_optional_number(attributes, "ce_sourceversion", 0, MAX_SOURCE_VERSION) or 0,
+            undated=attributes.get("ce_undated") == "true",
+            space=_space(attributes.get("ce_space", "")),
         )
     except KeyError as error:
         raise Undecodable(f"header {error.args[0]}: missing") from None
@@ -285,6 +302,12 @@ def _moment(text: str) -> datetime:
     if not is_plausible(moment):
         raise Undecodable(f"header ce_time or ce_receivedat: {text!r} is not a moment {BOUNDS}")
     return moment
+
+
+def _space(text: str) -> str:
+    if text and not is_space(text):
+        raise Undecodable(f"header ce_space: {text[:40]!r} is not the name of a space")
+    return text
 
 
 def _optional_uuid(text: str | None) -> UUID | None:

@@ -52,7 +52,7 @@ def _row(key: Key, order: Order, row: type[_Row]) -> _Row:
         "profile_id": key[0],
         "order_id": key[1],
         "facts": Json(msgspec.json.encode(order).decode()),
-        "currency": order.placed.currency if order.placed else None,
+        "currency": order.currency,
     }
     derived = (name for name in row.__struct_fields__ if name not in columns)
     return row(**columns, **{name: getattr(order, name) for name in derived})

@@ -1,6 +1,7 @@
 """What every service tells an operator: whether it lives, is ready, how far it lags, its metrics; and trace ids."""
 
 import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uuid_utils import uuid7
 
-from shared.database.database import DATABASE_ERRORS, Database
+from shared.database.database import DATABASE_ERRORS, Database, Work
 from shared.kafka.consumer.consumer import Consumer
 from shared.kafka.dead_letters import sources
 from shared.keeper import Keeper
@@ -23,10 +24,15 @@ from shared.service.logging import trace_id
 REMEMBERED_ROUTES: Final = 1_024  # with their methods and statuses
 
 
+Alarms = Callable[[Work], Awaitable[Sequence[Mapping[str, Any]]]]
+
+
 class Health:
     """What the health routes tell of a process, by the roles that it has.
 
-    `needs_broker` says whether its API is ready only while the consumer beside it is connected.
+    `needs_broker` says whether its API is ready only while the consumer beside it is connected. `alarms` are what an
+    operator must see to although the process does its work, as its service tells them; nothing personal is in them,
+    for whoever reaches the port may read them.
     """
 
     def __init__(
@@ -37,6 +43,7 @@ class Health:
         self.roles: frozenset[str] = frozenset(ROLES)
         self.needs_broker = True
         self.draining = False
+        self.alarms: Alarms | None = None
         self.consumer = consumer
         self._relay = relay
 
@@ -88,13 +95,24 @@ async def ready(request: Request) -> JSONResponse:
 
     A consumer is well while it is connected; a relay in a process of its own, when its last look at the outbox
     succeeded. With a stopped partition the service is still ready, because its API works. `stopped` names the
-    partition, and `/health/lag` says why.
+    partition, and `/health/lag` says why. With `alarms` it is ready, too: `/health/lag` says what to do about them.
     """
     health: Health = request.app.state.health
-    checks = {"database": await _answers(health.database), **health.checks()}
+    alarms: Sequence[Mapping[str, Any]] = []
+    try:
+        if health.alarms is None:
+            await health.database.ping()
+        else:
+            async with health.database.work() as work:
+                alarms = await health.alarms(work)
+        answers = True
+    except DATABASE_ERRORS:
+        answers = False
+    checks = {"database": answers, **health.checks()}
     stopped = health.reader.stopped_partitions() if health.reader is not None else []
     good = all(checks.values())
-    return JSONResponse({"ready": good, **checks, "stopped": stopped}, 200 if good else 503)
+    told = {} if health.alarms is None else {"alarms": [one["what"] for one in alarms]}
+    return JSONResponse({"ready": good, **checks, "stopped": stopped, **told}, 200 if good else 503)
 
 
 @router.get("/health/lag", summary="Read what is still to be read and to be published")
@@ -105,13 +123,15 @@ async def lag(request: Request) -> dict[str, Any]:
     log of `cluster`: a broker that was replaced just now may not have been noticed yet. `failing` names the partitions
     whose batches fail again and again and are tried again. The records of a blocked source go to the dead letters
     unread, until `dlq unblock`. With a broker that keeps nothing, `publishes_to` is the cluster that has everything
-    that is not in the outbox and that some reader may lack; it is null while there is no such cluster.
+    that is not in the outbox and that some reader may lack; it is null while there is no such cluster. `alarms`, where
+    the service has such, are what somebody must see to, each with what to do.
     """
     health: Health = request.app.state.health
     consumer = health.reader
     async with health.database.work() as work:
         row = await work.row("SELECT count(*) AS waiting FROM outbox")
         blocked = await sources.blocked_sources(work)
+        alarms = None if health.alarms is None else await health.alarms(work)
     return {
         "lag": consumer.lag() if consumer else 0,
         "cluster": consumer.cluster_id if consumer else None,
@@ -120,6 +140,7 @@ async def lag(request: Request) -> dict[str, Any]:
         "stopped": consumer.stopped() if consumer else [],
         "failing": consumer.failing() if consumer else [],
         "blocked": [{"source": one.source, "since": one.at, "cause": one.cause} for one in blocked],
+        **({} if alarms is None else {"alarms": alarms}),
     }
 
 
@@ -127,14 +148,6 @@ async def lag(request: Request) -> dict[str, Any]:
 async def prometheus() -> Response:
     """Every metric in `shared/service/metrics.py`, in Prometheus' text format."""
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
-
-
-async def _answers(database: Database) -> bool:
-    try:
-        await database.ping()
-    except DATABASE_ERRORS:
-        return False
-    return True
 
 
 class ConnectionCloseMiddleware:

@@ -22,6 +22,15 @@ async def until_set(event: asyncio.Event, *, seconds: float) -> None:
         return
 
 
+async def until_either(one: asyncio.Event, other: asyncio.Event, *, seconds: float) -> None:
+    """Returns when one of the two events is set, after `seconds` at the latest. Nothing waits on after it."""
+    async with asyncio.TaskGroup() as tasks:
+        waits = [tasks.create_task(event.wait()) for event in (one, other)]
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for wait in waits:
+            wait.cancel()
+
+
 async def repeat(
     step: Callable[[], Awaitable[float]],
     stop: asyncio.Event,
@@ -34,7 +43,8 @@ async def repeat(
 ) -> None:
     """Does a step again and again until `stop` is set.
 
-    A step returns the seconds to pause after it; `wake` ends that pause early, and is cleared before each step. An
+    A step returns the seconds to pause after it; `stop` and `wake` end that pause early, and `wake` is cleared before
+    each step. An
     error of `waits_for` is one line of the log, the event `waiting`, and a pause; any other ends the loop. `tick` is
     the loop's sign of life, before each step.
     """
@@ -49,7 +59,7 @@ async def repeat(
             await until_set(stop, seconds=back_off_seconds)
             continue
         if pause > AT_ONCE:
-            await until_set(stop if wake is None else wake, seconds=pause)
+            await (until_set(stop, seconds=pause) if wake is None else until_either(stop, wake, seconds=pause))
 
 
 class Idleness:

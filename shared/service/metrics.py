@@ -20,8 +20,10 @@
 | rapport_published_again_total | | records sent again to a new cluster: not all readers had them |
 | rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored, limited |
 | rapport_quarantined_total | reason | events refused, by reason code |
+| rapport_imports_failed_total | cause | imports that failed: by the `file` or its options, or by a `defect` here |
 | rapport_plan_violations_total | mode | events that are not as their source's tracking plan says |
 | rapport_phones_unread_total | source | phone numbers that link nobody: invalid, or national without a country |
+| rapport_placeholders_total | source, namespace | values named in place of an identity that mean nobody |
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
 | rapport_ingest_breaker_open | | 1 while events go to the spool at once |
 | rapport_profile_left_out_total | kind | traits, addresses, consent beyond a profile's bounds, by who stated them |
@@ -30,7 +32,8 @@
 | rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |
 | rapport_log_lines_left_out_total | logger | lines that the log left out: too many of one event |
 | rapport_consent_links_total | kind | links in mails: confirmed, unsubscribed, or invalid ones |
-| rapport_sending_paused | reason | 1 while no message leaves: send_stop, awaiting_send_cutoff, offsets_unread |
+| rapport_sending_paused | reason | 1 while all wait: send_stop, provider_stop, offsets_unread, awaiting_send_cutoff |
+| rapport_suppressions_total | channel | addresses suppressed because their provider replied that they take no mail |
 | rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
 """
 
@@ -66,8 +69,14 @@ published_again: Final = Counter("rapport_published_again_total", "Records sent 
 ingested: Final = Counter("rapport_ingested_total", "Events received", ["outcome"])
 quarantined: Final = Counter("rapport_quarantined_total", "Events refused", ["reason"])
 plan_violations: Final = Counter("rapport_plan_violations_total", "Events against their source's plan", ["mode"])
+imports_failed: Final = Counter(
+    "rapport_imports_failed_total", "Imports that failed: by the file or its options, or by a defect here", ["cause"]
+)
 phones_unread: Final = Counter(
     "rapport_phones_unread_total", "Phone numbers of a server's source that link nobody: they can't be read", ["source"]
+)
+placeholders: Final = Counter(
+    "rapport_placeholders_total", "Values in place of an identity that mean nobody", ["source", "namespace"]
 )
 spooled: Final = Counter("rapport_spooled_total", "Events kept in PostgreSQL while the broker was away")
 breaker_open: Final = Gauge("rapport_ingest_breaker_open", "1 while events go to the spool at once")
@@ -83,6 +92,7 @@ consent_links: Final = Counter(
     "rapport_consent_links_total", "Links in mails that were used: confirmed, unsubscribed or invalid", ["kind"]
 )
 sending_paused: Final = Gauge("rapport_sending_paused", "1 while no message leaves", ["reason"])
+suppressions: Final = Counter("rapport_suppressions_total", "Addresses that take no mail", ["channel"])
 accept_to_message: Final = Histogram(
     "rapport_accept_to_message_seconds", "HTTP accept to message handed over", ["journey"], buckets=FAST
 )

@@ -49,11 +49,11 @@ ALLOW_LISTS: Final = (
         # Tables, grammars and compilers (docs/decisions/0007-pure-libraries-in-domain.md).
         allowed=(
             *("msgspec", "phonenumbers", "email_validator", "ua_parser", "jmespath", "jsonschema_rs"),
-            *("shared.contracts", "services.{service}.domain"),
+            *("shared.contracts", "shared.errors", "services.{service}.domain"),
         ),
         pure=True,
-        advice="domain is pure: standard library without I/O, clock and chance, pure libraries, shared.contracts; "
-        "pass {name}'s answer in, or call it in service",
+        advice="domain is pure: standard library without I/O, clock and chance, pure libraries, shared.contracts "
+        "and shared.errors; pass {name}'s answer in, or call it in service",
     ),
     AllowList(
         rule="contracts-imports",

@@ -20,14 +20,15 @@ REQUIRED_ROOMS: Final = frozenset(
 OPTIONAL_ROOMS: Final = frozenset({"worker", "channels", "commands", "content", "journeys", "templates", "static"})
 PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "templates", "static"})  # read, never imported
 
-# Of these the last is one within a process: what one record brings about ends there, with that record
-# (docs/decisions/0024).
+# Of these the last two are within a process: what one record, or one file, brings about ends there, with that record or
+# that import (docs/decisions/0024, 0036).
 PROCESS_EDGES: Final = frozenset(
     {
         "shared/service/process.py",
         "shared/http/internal_errors.py",
         "deploy/local/cli.py",
         "shared/kafka/dead_letters/isolation.py",
+        "services/ingest/worker.py",
     }
 )
 TABLE_MARKS: Final = ("RECORD", "PROJECTION")
@@ -48,7 +49,7 @@ class Violation:
 
 def violations(root: Path) -> list[Violation]:
     """Everything under `root` that breaks a rule, by path and line."""
-    found = [*_rooms(root), *_packages(root)]
+    found = [*_rooms(root), *_packages(root), *_namesakes(root)]
     found += [Violation(path, line, "audit", advice) for path, line, advice in unaudited_routes(root)]
     found += [Violation(path, line, "words", advice) for path, line, advice in banned_in_use(root)]
     for path in _sources(root):
@@ -58,9 +59,14 @@ def violations(root: Path) -> list[Violation]:
 
 @cache  # the tests judge many copies that differ by one file
 def _violations_in(name: str, source: str) -> tuple[Violation, ...]:
-    tree = ast.parse(source, filename=name)
+    tree = _parsed(name, source)
     imports = (Violation(name, line, rule, advice) for line, rule, advice in disallowed_imports(name, tree))
     return (*imports, *_broad_excepts(name, tree), *_unmarked_tables(name, tree))
+
+
+@cache
+def _parsed(name: str, source: str) -> ast.Module:
+    return ast.parse(source, filename=name)
 
 
 def _sources(root: Path) -> Iterator[Path]:
@@ -117,6 +123,24 @@ def _packages(root: Path) -> Iterator[Violation]:
             yield Violation(
                 f"{name}/__init__.py", 1, "packages", "add this file: import-linter does not see its folder"
             )
+
+
+# Within a service a name means one thing: two structs of one name are mistaken for each other where one is read
+
+
+def _namesakes(root: Path) -> Iterator[Violation]:
+    first: dict[tuple[str, str], str] = {}
+    for path in sorted((root / "services").rglob("*.py")):
+        name = path.relative_to(root).as_posix()
+        service, room = name.split("/")[1], name.split("/")[2].removesuffix(".py") if name.count("/") > 1 else ""
+        if room in {"models", "migrations"}:  # a table is named after what it holds
+            continue
+        for node in _parsed(name, path.read_text(encoding="utf-8")).body:
+            if not isinstance(node, ast.ClassDef) or node.name.startswith("_"):
+                continue
+            other = first.setdefault((service, node.name), name)
+            if other != name:
+                yield Violation(name, node.lineno, "namesakes", f"{other} has a {node.name}, too: rename one of them")
 
 
 # Errors are caught by what they mean

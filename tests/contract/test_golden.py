@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -22,20 +23,21 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from shared.contracts import events, versions, wire
+from shared.contracts import events, orders, versions, wire
 from shared.contracts.changes import (
     ConfirmationRequested,
     Consent,
     ContactPoint,
+    OrderReassigned,
     ProfileChanged,
     ProfileMerged,
     StageChanged,
     TierChanged,
 )
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
-from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.envelope import Event, SourceKind, Stamp
 from shared.contracts.events import Body, Item
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, user_ids_of
 from tests.support.vocabulary import BEHAVIOUR, MESSAGES
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -47,8 +49,11 @@ AT: Final = datetime(2026, 3, 1, 12, 0, 0, 250_000, tzinfo=UTC)
 STATED: Final = datetime(2026, 3, 1, 11, 59, 58, tzinfo=UTC)
 RECEIVED: Final = datetime(2026, 3, 1, 12, 0, 1, tzinfo=UTC)
 
-LATER: Final = frozenset({"stated_at", "context", "merges"})  # parts of the envelope that the first files do not know
+LATER: Final = frozenset(
+    {"stated_at", "context", "merges", "source_version", "undated", "space"}
+)  # parts of the envelope that the first files do not know
 
+_STAMP: Final = Stamp(1, AT, UUID("0190b6c0-0000-7000-8000-00000000e001"), 3, RECEIVED)
 _TEA: Final = Item(
     sku="TEA-1", name="龙井 green tea", category="tea", quantity=2, unit_price_minor=12_50, unit_cost_minor=4_00
 )
@@ -136,6 +141,23 @@ SAMPLES: Final[tuple[Body, ...]] = (
     ),
     *BEHAVIOUR,
     *MESSAGES,
+    OrderReassigned(
+        from_profile=ANN_ONCE,
+        from_order="A-1",
+        to_profile=ANN,
+        to_order="A-1",
+        mark=orders.Order(left={str(SHOP): _STAMP}),
+        order=orders.Order(
+            kept=_STAMP,
+            snapshots={
+                str(SHOP): orders.Snapshot(
+                    orders.Placed(_STAMP, "EUR", 30_00, None, {"tea": 2}),
+                    {"R-1": orders.Refund(_STAMP, "EUR", 5_00)},
+                )
+            },
+            payments={"P-1": orders.Payment(paid=orders.Placed(_STAMP, "EUR", 30_00, None))},
+        ),
+    ),
 )
 
 
@@ -172,6 +194,49 @@ RECORDS: Final[Mapping[str, Event]] = {
             total_minor=88_00,
             items=(Item(sku="TEA-2", quantity=1, unit_price_minor=88_00, extra={"brand": "狮峰", "position": 2}),),
             extra={"coupon": "SPRING", "shipping": 0, "gift": True},
+        ),
+    ),
+    # What orders and refunds got later: a snapshot, a payment by its provider, goods by weight.
+    "rapport.order_placed.v2+whole": msgspec.structs.replace(
+        sample(0, SAMPLES[0]),
+        body=events.OrderPlaced(
+            order_id="A-1003",
+            currency="EUR",
+            total_minor=12_00,
+            items=(
+                Item(
+                    sku="cheese", quantity=1, exact_quantity=Decimal("0.35"), unit_price_minor=20_00, total_minor=7_00
+                ),
+                Item(sku="gift", quantity=1, unit_price_minor=0, unpriced=True),
+            ),
+            placed_at=STATED,
+            state="placed",
+            whole=True,
+            refunds=(events.OrderRefund(refund_id="R-1", amount_minor=2_00),),
+            payment_refs=("pi_1",),
+        ),
+    ),
+    "rapport.order_placed.v2+payment": msgspec.structs.replace(
+        sample(0, SAMPLES[0]),
+        body=events.OrderPlaced(
+            order_id="A-1003",
+            currency="EUR",
+            total_minor=12_00,
+            state="placed",
+            payment_id="pi_1",
+            payment_refs=("pi_1", "ch_1"),
+        ),
+    ),
+    "rapport.order_refunded.v2+payment": msgspec.structs.replace(
+        sample(0, SAMPLES[0]),
+        body=events.OrderRefunded(
+            order_id="A-1003",
+            refund_id="re_1",
+            currency="EUR",
+            amount_minor=2_00,
+            payment_id="pi_1",
+            payment_refs=("pi_1", "ch_1"),
+            in_all=True,
         ),
     ),
     "rapport.page_viewed.v2+extra": msgspec.structs.replace(
@@ -222,8 +287,20 @@ RECORDS: Final[Mapping[str, Event]] = {
     "rapport.profile_merged.v1+verified": msgspec.structs.replace(
         sample(15, SAMPLES[15]), body=ProfileMerged(loser=ANN_ONCE, survivor=ANN, verified=True)
     ),
+    "rapport.tier_changed.v1+order_id": msgspec.structs.replace(
+        sample(16, SAMPLES[16]), body=msgspec.structs.replace(_RISE, order_id="A-1")
+    ),
     "rapport.tier_changed.v1+by_time": msgspec.structs.replace(
         sample(16, SAMPLES[16]), body=msgspec.structs.replace(_RISE, by_time=True), cause_id=None
+    ),
+    "rapport.customer_identified.v1+undated": msgspec.structs.replace(
+        sample(11, next(one for one in SAMPLES if isinstance(one, events.CustomerIdentified))), undated=True
+    ),
+    "rapport.custom.v1+space": msgspec.structs.replace(
+        sample(1, next(one for one in SAMPLES if isinstance(one, events.CustomEvent))),
+        source_version=17,
+        space="shop-a",
+        identities=(Identity(user_ids_of("shop-a"), "42"),),
     ),
     "rapport.page_viewed.v2+context": msgspec.structs.replace(
         sample(6, SAMPLES[6]), stated_at=STATED, context=CIRCUMSTANCES
@@ -285,14 +362,16 @@ def write() -> int:
     """Writes the golden files that are missing; how many there were."""
     GOLDEN.mkdir(exist_ok=True)
     written = 0
-    for name, event in RECORDS.items():
-        path = path_of(name)
-        if path.exists():
-            print(f"kept    {path.name}")
-            continue
-        path.write_text(recorded(event), encoding="utf-8")
-        print(f"written {path.name}")
-        written += 1
+    for version, records in ((2, RECORDS), (1, FIRST_RECORDS)):
+        for name, event in records.items():
+            path = path_of(name)
+            if path.exists():
+                print(f"kept    {path.name}")
+                continue
+            with writing(version):
+                path.write_text(recorded(event), encoding="utf-8")
+            print(f"written {path.name}")
+            written += 1
     return written
 
 

@@ -18,7 +18,17 @@ import uvloop
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK, free_port
 from services.campaign.channels import EmailChannel
-from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply
+from services.campaign.domain.delivery import (
+    Accepted,
+    Deferred,
+    Lost,
+    Mail,
+    Rejected,
+    Reply,
+    Undeliverable,
+    Withheld,
+)
+from services.campaign.domain.replies import SmtpReply, Stage
 from services.campaign.settings import CampaignSettings
 from tests.support.events import SECRET
 
@@ -83,15 +93,22 @@ async def server(serve: Serve) -> AsyncIterator[int]:
         yield listening.sockets[0].getsockname()[1]
 
 
-def script(*answers: str, then_silence: bool = False) -> Serve:
-    """Greets and answers each line in turn; after the last it hangs up, or says nothing more."""
+def script(*answers: str, then_silence: bool = False, seen: list[str] | None = None) -> Serve:
+    """Greets and answers each line in turn; after the last it hangs up, or says nothing more.
+
+    What it is asked is added to `seen`. After a 354 the whole content counts as one line.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
             writer.write(answer.encode() + b"\r\n")
             await writer.drain()
-            if not await reader.readline():
+            if answer.startswith("354"):
+                await reader.readuntil(b"\r\n.\r\n")
+            elif not (line := await reader.readline()):
                 return
+            elif seen is not None:
+                seen.append(line.decode().strip())
         if then_silence:
             await reader.read()
 
@@ -142,10 +159,21 @@ async def test_a_refusal_for_now_is_deferred(sink: MailSink, to: str) -> None:
         assert await channel.send(mail()) == Accepted()
 
 
-@pytest.mark.parametrize("to", ["reject-1@example.com", "no address", "a@b\r\nBcc: c@d", ""])
-async def test_a_refusal_for_good_and_an_address_that_is_none_are_rejected(sink: MailSink, to: str) -> None:
+@pytest.mark.parametrize(
+    ("to", "meaning"),
+    [
+        ("reject-1@example.com", Undeliverable),
+        ("no address", Rejected),
+        ("a@b\r\nBcc: c@d", Rejected),
+        ("a@-b-.例子", Rejected),
+        ("", Rejected),
+    ],
+)
+async def test_a_refusal_for_good_and_an_address_that_is_none_are_not_tried_again(
+    sink: MailSink, to: str, meaning: type
+) -> None:
     async with channel_to(sink.port) as channel:
-        assert isinstance(await channel.send(mail(to)), Rejected)
+        assert isinstance(await channel.send(mail(to)), meaning)
         assert await channel.send(mail()) == Accepted()
     assert len(sink.messages) == 1
 
@@ -162,12 +190,68 @@ async def test_a_provider_that_is_not_there_is_waited_for() -> None:
         assert isinstance(await channel.send(mail()), Deferred)
 
 
-@pytest.mark.parametrize(
-    "answers", [(), ("554 not today",), ("220 hello", "554 not you", "554 nor so"), UP_TO_DATA[:2], UP_TO_DATA[:3]]
-)
+@pytest.mark.parametrize("answers", [(), UP_TO_DATA[:2], UP_TO_DATA[:3]])
 async def test_a_provider_that_ends_before_data_has_nothing(answers: tuple[str, ...]) -> None:
     async with server(script(*answers)) as port, channel_to(port) as channel:
-        assert isinstance(await channel.send(mail()), Deferred)
+        answer = await channel.send(mail())
+    assert isinstance(answer, Deferred)
+    assert not answer.counted
+
+
+@pytest.mark.parametrize(
+    ("answers", "meaning", "stage"),
+    [
+        (("554 not today",), Withheld, Stage.CONNECT),
+        (("220 hello", "554 not you"), Withheld, Stage.EHLO),
+        ((*UP_TO_DATA[:2], "550 5.4.5 quota"), Withheld, Stage.MAIL),
+        ((*UP_TO_DATA[:2], "552 5.3.4 too large"), Rejected, Stage.MAIL),
+        ((*UP_TO_DATA[:2], "421 4.7.0 busy"), Deferred, Stage.MAIL),
+        ((*UP_TO_DATA[:3], "550 5.1.1 unknown"), Undeliverable, Stage.RCPT),
+        ((*UP_TO_DATA[:3], "554 5.7.1 relay access denied"), Withheld, Stage.RCPT),
+        ((*UP_TO_DATA, "554 5.5.1 no"), Rejected, Stage.DATA),
+        ((*UP_TO_DATA, "451 4.3.0 no"), Deferred, Stage.DATA),
+        ((*UP_TO_DATA, "354 go on", "554 5.7.1 account suspended"), Withheld, Stage.END_OF_DATA),
+        ((*UP_TO_DATA, "354 go on", "554 5.6.0 malformed"), Rejected, Stage.END_OF_DATA),
+    ],
+)
+async def test_a_refusal_is_known_with_its_stage(answers: tuple[str, ...], meaning: type, stage: Stage) -> None:
+    async with server(script(*answers)) as port, channel_to(port) as channel:
+        answer = await channel.send(mail())
+    assert isinstance(answer, meaning)
+    assert not isinstance(answer, Accepted | Lost)
+    assert (answer.reply.stage if isinstance(answer, Withheld | Undeliverable) else answer.stage) is stage
+
+
+async def test_a_reply_that_repeats_the_recipient_is_kept_without_it() -> None:
+    refused = "550-5.1.1 <Ann@Example.com> is\r\n550 5.1.1 nobody here: ann@example.com"
+    async with server(script(*UP_TO_DATA[:3], refused)) as port, channel_to(port) as channel:
+        answer = await channel.send(mail())
+    said = "<the recipient> is nobody here: the recipient"
+    assert answer == Undeliverable(SmtpReply(Stage.RCPT, 550, "5.1.1", said))
+
+
+@pytest.mark.parametrize("greeting", ["250 hello", "250-hello\r\n250-8BITMIME\r\n250 SMTPUTF8"])
+async def test_a_domain_outside_ascii_is_reached_by_its_a_label(greeting: str) -> None:
+    seen: list[str] = []
+    answers = ("220 hello", greeting, "250 ok", "250 ok", "354 go on", "250 kept", "221 bye")
+    async with server(script(*answers, seen=seen)) as port, channel_to(port) as channel:
+        assert await channel.send(mail("kim@straße.example")) == Accepted()
+        assert b"To: kim@xn--strae-oqa.example\r\n" in channel._compose(mail(), "kim@xn--strae-oqa.example")
+    assert seen[1:3] == ["MAIL FROM:<hello@shop.example>", "RCPT TO:<kim@xn--strae-oqa.example>"]
+
+
+async def test_a_name_outside_ascii_fails_where_the_server_has_no_form_for_it() -> None:
+    async with server(script(*UP_TO_DATA, "354 go on", "250 kept")) as port, channel_to(port) as channel:
+        answer = await channel.send(mail("jörg@example.com"))
+        assert isinstance(answer, Rejected)
+        assert "SMTPUTF8" in answer.reason
+        assert await channel.send(mail()) == Accepted()
+
+
+async def test_a_sender_at_a_domain_outside_ascii_is_named_by_its_a_label(sink: MailSink) -> None:
+    async with channel_to(sink.port, mail_from="Shop <hello@bücher.example>") as channel:
+        assert await channel.send(mail()) == Accepted()
+    assert sink.messages[0].mail_from == "hello@xn--bcher-kva.example"
 
 
 @pytest.mark.parametrize("answers", [(), UP_TO_DATA[:1], UP_TO_DATA[:2], UP_TO_DATA[:3]])

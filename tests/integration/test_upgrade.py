@@ -1,17 +1,22 @@
 """A database of the first release, upgraded, is what a new one is: its schema, and what came with the service."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 from uuid import uuid4
 
+import msgspec
 import pytest
 
 from deploy.local.postgres import Postgres
 from services.campaign import content
 from services.campaign.service import operations, publishing
+from services.segment.domain import DEFAULT_POLICY
+from services.segment.repository import policies as stored_policies
+from services.segment.service import policies
 from shared.database import migrate
-from shared.database.database import Database
+from shared.database.database import Database, Work
 from shared.service.clock import SystemClock
 
 # As the first release's migration published them.
@@ -37,6 +42,23 @@ FIRST: Final[tuple[dict[str, Any], ...]] = (
         "cap": {"messages": 1, "hours": 24},
     },
 )
+FIRST_POLICY: Final[dict[str, Any]] = {
+    "currency": "USD",
+    "tiers": [
+        {"name": "bronze", "from_minor": 0},
+        {"name": "silver", "from_minor": 100_00},
+        {"name": "gold", "from_minor": 250_00},
+        {"name": "diamond", "from_minor": 1_000_00},
+    ],
+    "tier_window_days": 365,
+    "new_days": 30,
+    "loyal_orders": 4,
+    "at_risk_days": 90,
+    "churned_days": 180,
+    "recency_cuts": [30, 90, 180, 365],
+    "frequency_cuts": [2, 3, 5, 8],
+    "monetary_cuts": [50_00, 100_00, 250_00, 1_000_00],
+}
 COLUMNS: Final = """
     SELECT table_name, column_name, data_type, is_nullable, column_default
       FROM information_schema.columns
@@ -46,36 +68,101 @@ COLUMNS: Final = """
 
 
 @pytest.fixture
-async def empty(postgres: Postgres) -> AsyncIterator[tuple[str, str]]:
-    """The URLs of two empty databases."""
+async def empty(postgres: Postgres, request: pytest.FixtureRequest) -> AsyncIterator[tuple[str, str]]:
+    """The URLs of two empty databases of the service that the test names."""
     names = [f"test_upgrade_{uuid4().hex[:12]}" for _ in range(2)]
-    first, second = [await postgres.create_database(name, "rapport_campaign") for name in names]
+    first, second = [await postgres.create_database(name, f"rapport_{request.param}") for name in names]
     yield first, second
     for name in names:
         await postgres.drop_database(name)
 
 
+@asynccontextmanager
+async def at(url: str) -> AsyncIterator[Work]:
+    """One transaction in a database."""
+    database = Database(url, application="test", clock=SystemClock(), pool_size=1)
+    async with database.work() as work:
+        yield work
+    await database.close()
+
+
+@pytest.mark.parametrize("empty", ["campaign"], indirect=True)
 async def test_an_upgraded_campaign_has_the_schema_and_the_journeys_of_a_new_one(empty: tuple[str, str]) -> None:
     fresh, old = empty
     await migrate.upgrade("campaign", old, version="0001")
-    database = Database(old, application="test", clock=SystemClock(), pool_size=1)
-    async with database.work() as work:
+    async with at(old) as work:
         for one in FIRST:
             await work.run(
                 "INSERT INTO journeys (id, version, definition) VALUES (:id, 1, CAST(:definition AS jsonb))",
                 id=one["id"],
                 definition=json.dumps(one),
             )
-    await database.close()
-    assert await started(old) == await started(fresh)
+    ends = []
+    for url in (old, fresh):
+        await migrate.upgrade("campaign", url)
+        async with at(url) as work:
+            await publishing.publish(work, content.journeys())
+            ends.append((await work.rows(COLUMNS), await operations.journeys(work)))
+    assert ends[0] == ends[1]
 
 
-async def started(url: str) -> Any:
-    """The columns and the journeys of a database, once it is migrated and its service has started."""
-    await migrate.upgrade("campaign", url)
-    database = Database(url, application="test", clock=SystemClock(), pool_size=1)
-    async with database.work() as work:
-        await publishing.publish(work, content.journeys())
-        found = await work.rows(COLUMNS), await operations.journeys(work)
-    await database.close()
-    return found
+@pytest.mark.parametrize("empty", ["segment"], indirect=True)
+async def test_an_upgraded_segment_has_the_schema_and_the_policy_of_a_new_one(empty: tuple[str, str]) -> None:
+    fresh, old = empty
+    await segment_of_the_first_release(old, FIRST_POLICY)
+    ends = [await started_segment(url) for url in (old, fresh)]
+    assert ends[0] == ends[1]
+    _, found = ends[0]
+    assert [(one.id, one.version, one.policy) for one in found] == [("default", 1, DEFAULT_POLICY)]
+
+
+@pytest.mark.parametrize("empty", ["segment"], indirect=True)
+async def test_a_policy_that_the_shop_edited_in_place_stays_in_force_through_an_upgrade(
+    empty: tuple[str, str],
+) -> None:
+    fresh, old = empty
+    await segment_of_the_first_release(old, {**FIRST_POLICY, "loyal_orders": 3})
+    columns, found = await started_segment(old)
+    assert [(one.id, one.version, one.policy.loyal_orders) for one in found] == [("own", 1, 3), ("default", 1, 3)]
+    assert columns == (await started_segment(fresh))[0]
+    async with at(old) as work:
+        assert await work.row("SELECT definition FROM policies WHERE id = 'default'") is not None, (
+            "processes of the release before read it until they end"
+        )
+        await policies.publish(work, msgspec.structs.replace(DEFAULT_POLICY, new_days=7), 2)
+        assert (await stored_policies.in_force(work)).loyal_orders == 3, "the shop's own counts, whatever is shipped"
+
+
+@pytest.mark.parametrize("empty", ["segment"], indirect=True)
+async def test_a_new_version_of_the_policy_arrives_and_one_that_is_published_stays_what_it_is(
+    empty: tuple[str, str],
+) -> None:
+    url, _ = empty
+    await started_segment(url)
+    changed = msgspec.structs.replace(DEFAULT_POLICY, loyal_orders=5)
+    async with at(url) as work:
+        with pytest.raises(policies.PolicyChanged, match="raise its version"):
+            await policies.publish(work, changed, 1)
+        for _ in range(2):
+            await policies.publish(work, changed, 2)
+        assert await stored_policies.in_force(work) == changed
+        await policies.publish(work)  # a process of the release before starts once more
+        assert await stored_policies.in_force(work) == changed
+        assert [one.version for one in await stored_policies.versions(work)] == [2, 1]
+
+
+async def segment_of_the_first_release(url: str, policy: dict[str, Any]) -> None:
+    await migrate.upgrade("segment", url, version="0001")
+    async with at(url) as work:
+        await work.run(
+            "INSERT INTO policies (id, definition) VALUES ('default', CAST(:definition AS jsonb))",
+            definition=json.dumps(policy),
+        )
+
+
+async def started_segment(url: str) -> tuple[Any, Sequence[stored_policies.StoredPolicy]]:
+    """The columns and the policies of a database, once it is migrated and its service has started."""
+    await migrate.upgrade("segment", url)
+    async with at(url) as work:
+        await policies.publish(work)
+        return await work.rows(COLUMNS), await stored_policies.versions(work)

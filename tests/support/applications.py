@@ -58,9 +58,9 @@ class Route(NamedTuple):
 
     def url(self, **changes: str) -> str:
         """The path with values that are in order, unless changed."""
-        ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id")
+        ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id")
         good = {name: str(SOMEBODY) for name in ids}
-        return self.path.format(**({**good, "journey_id": "win-back", "version": "1"} | changes))
+        return self.path.format(**({**good, "journey_id": "win-back", "version": "1", "channel": "email"} | changes))
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
@@ -97,6 +97,7 @@ ROUTES: Final = (
     Route("ingest", "GET", "/v1/imports/{import_id}", "ingest:read"),
     Route("ingest", "GET", "/v1/imports/{import_id}/rejects", "ingest:read"),
     Route("profile", "GET", "/v1/profiles", "profile:read"),
+    Route("profile", "GET", "/v1/shared-values", "profile:read"),
     Route("profile", "GET", "/v1/totals", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
@@ -115,6 +116,10 @@ ROUTES: Final = (
     Route("campaign", "GET", "/v1/send-stop", "campaign:read"),
     Route("campaign", "POST", "/v1/send-stop", "campaign:admin"),
     Route("campaign", "DELETE", "/v1/send-stop", "campaign:admin"),
+    Route("campaign", "GET", "/v1/provider-stops", "campaign:read"),
+    Route("campaign", "POST", "/v1/provider-stops/{channel}/retry", "campaign:admin"),
+    Route("campaign", "GET", "/v1/suppressions", "campaign:read"),
+    Route("campaign", "DELETE", "/v1/suppressions/{suppression_id}", "campaign:admin"),
     Route("campaign", "GET", "/v1/send-cutoff", "campaign:read"),
     Route("campaign", "POST", "/v1/send-cutoff", "campaign:admin", body={"at": "2026-03-01T12:00:00Z"}),
     Route("feedback", "POST", "/v1/feedback", "feedback:write", customer=True, body=ANSWER),

@@ -133,15 +133,10 @@ SHAPES: Final = (
     Plant("a module beside the services", "rooms", "services/common.py", ""),
     Plant("a room that is both module and package", "rooms", "services/profile/domain.py", ""),
     Plant("a service with one room", "rooms", "services/loyalty/domain.py", ""),
+    Plant("two classes of one name", "namesakes", "services/profile/domain/planted.py", "class Trait:\n    pass\n"),
     Plant("a folder that import-linter does not see", "packages", "services/profile/domain/deep/planted.py", ""),
     Plant("domain imports a library", "domain-imports", "services/profile/domain/planted.py", "import httpx2\n"),
     Plant("domain imports a mechanism", "domain-imports", "services/feedback/domain.py", "from shared import db\n"),
-    Plant(
-        "domain imports the errors",
-        "domain-imports",
-        "services/feedback/domain.py",
-        "from shared.errors import Invalid\n",
-    ),
     Plant(
         "domain imports service",
         "domain-imports",

@@ -20,7 +20,7 @@ _DOMAIN: Final = re.compile(r"\w[.\u3002\uff61](?:[^\W\d_]{2}|\d)")
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """What is known of a customer that a message needs."""
+    """What is known of a customer that a message needs. `suppressed`: its provider replied that `email` takes none."""
 
     profile_id: UUID
     email: str | None
@@ -29,6 +29,7 @@ class Contact(msgspec.Struct, frozen=True):
     name: str = ""
     language: str = ""
     country: str = ""
+    suppressed: bool = False
 
     def agreed(self, pair: Pair) -> bool | None:
         """Returns whether the customer agreed to be written to.

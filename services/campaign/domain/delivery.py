@@ -9,10 +9,13 @@ from uuid import UUID
 import msgspec
 
 from services.campaign.domain.decision import Outcome
+from services.campaign.domain.replies import About, SmtpReply, Stage
 
 MAX_ATTEMPTS: Final = 8
 FIRST_RETRY: Final = timedelta(seconds=2)
 RETRY_FACTOR: Final = 3  # 2 s, 6 s, 18 s, …: the eighth attempt comes 36 minutes after the first
+LONGEST_WAIT: Final = timedelta(minutes=10)  # between tries that do not count: the provider is away
+WITHHELD_LOOK_AGAIN: Final = timedelta(seconds=10)
 
 
 class State(StrEnum):
@@ -45,15 +48,34 @@ class Accepted(msgspec.Struct, frozen=True):
 
 
 class Deferred(msgspec.Struct, frozen=True):
-    """The provider certainly does not have it, and may take it later."""
+    """The provider certainly does not have it, and may take it later.
+
+    `counted` is False if that is not for this message's sake (it refused before it knew to whom the message goes, or
+    speaks of a limit of ours): then it is no try of this message.
+    """
 
     reason: str
+    counted: bool = True
+    stage: Stage | None = None
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """The provider does not have it and never will."""
+    """The provider does not have this message and never will."""
 
     reason: str
+    stage: Stage | None = None
+
+
+class Undeliverable(msgspec.Struct, frozen=True):
+    """The provider does not have it, and will take nothing else for this address either."""
+
+    reply: SmtpReply
+
+
+class Withheld(msgspec.Struct, frozen=True):
+    """The provider does not have it because it takes nothing from us at present: no fault of the message."""
+
+    reply: SmtpReply
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -62,20 +84,38 @@ class Lost(msgspec.Struct, frozen=True):
     reason: str
 
 
-Reply = Accepted | Deferred | Rejected | Lost
+Reply = Accepted | Deferred | Rejected | Undeliverable | Withheld | Lost
+
+
+def meaning(reply: SmtpReply) -> Reply:
+    """Returns what a negative reply means for the message that it was given to."""
+    match reply.about:
+        case About.ACCOUNT:
+            return Withheld(reply)
+        case About.ADDRESS:
+            return Undeliverable(reply)
+        case About.MESSAGE:
+            return Rejected(f"rejected: {reply}", reply.stage)
+        case About.LATER:
+            return Deferred(f"deferred: {reply}", reply.counts, reply.stage)
 
 
 class Next(msgspec.Struct, frozen=True):
-    """What becomes of the message, and the decision to write down."""
+    """What becomes of the message, and the decision to write down. `counted`: the attempt was one of this message."""
 
     state: State
     outcome: Outcome
     reason: str
     due_at: datetime | None = None
+    counted: bool = True
 
 
-def after(reply: Reply, *, attempt: int, now: datetime) -> Next:
-    """Returns what follows from the provider's reply to the `attempt`th attempt, counted from 1."""
+def after(reply: Reply, *, attempt: int, now: datetime, waited: timedelta = timedelta()) -> Next:
+    """Returns what follows from the provider's reply to the `attempt`th attempt, counted from 1.
+
+    `waited` is how long the message has been waiting: while the provider is away, tries come the rarer the longer it
+    lasts, and end when the message is too old.
+    """
     match reply:
         case Accepted():
             return Next(State.SENT, Outcome.SENT, "accepted")
@@ -83,6 +123,13 @@ def after(reply: Reply, *, attempt: int, now: datetime) -> Next:
             return Next(State.UNKNOWN, Outcome.UNKNOWN, reason)
         case Rejected(reason):
             return Next(State.FAILED, Outcome.FAILED, reason)
+        case Undeliverable(refused):
+            return Next(State.FAILED, Outcome.FAILED, f"address: {refused}")
+        case Withheld(refused):
+            return Next(State.PENDING, Outcome.HELD, f"provider: {refused}", now + WITHHELD_LOOK_AGAIN, counted=False)
+        case Deferred(reason, False):
+            pause = min(max(FIRST_RETRY, waited / 2), LONGEST_WAIT)
+            return Next(State.PENDING, Outcome.HELD, reason, now + pause, counted=False)
         case Deferred(reason):
             if attempt >= MAX_ATTEMPTS:
                 return Next(State.FAILED, Outcome.FAILED, f"attempt {attempt}: {reason}")

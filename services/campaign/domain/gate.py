@@ -78,13 +78,14 @@ def gate(
     send_cutoff: datetime | None,
     customer_cap: Cap,
     now: datetime,
+    provider_stopped: bool = False,
 ) -> Allowed | Held | Refused:
     """Returns whether a message may leave now.
 
     `history` is everything handed over to this customer, under any of the customer's ids, within the longest cap.
     The caller holds the customer's row, so that no other message is decided on meanwhile. `awaiting` says that the
     ledger was restored and has no send cutoff for it yet. What the lost part of the ledger may have sent before the
-    cutoff is never sent.
+    cutoff is never sent. `provider_stopped` says that the provider takes nothing from us, and this is no probe.
     """
     journey = candidate.journey
     if now - candidate.occurred_at > journey.max_age:
@@ -105,6 +106,8 @@ def gate(
         missing = "no_profile" if contact is None else "no_consent" if address else "no_address"
         waiting = now - candidate.created_at < PROFILE_PATIENCE
         return Held(now + LOOK_AGAIN, missing) if waiting else Refused(missing)
+    if contact is not None and contact.suppressed:
+        return Refused("suppressed")
     handed = [one for one in history if one.message_id != candidate.message_id]
     if any((one.journey_id, one.trigger_id) == (journey.id, candidate.trigger_id) for one in handed):
         return Refused("duplicate")
@@ -112,6 +115,8 @@ def gate(
         return Refused("customer_cap", Outcome.CAPPED)
     if _full(journey.cap, [one for one in handed if one.journey_id == journey.id], now):
         return Refused("journey_cap", Outcome.CAPPED)
+    if provider_stopped:
+        return Held(now + STOPPED_LOOK_AGAIN, "provider_stop")
     return Allowed(address)
 
 

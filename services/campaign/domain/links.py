@@ -16,10 +16,6 @@ SIGNATURE_BYTES: Final = 16  # of an HMAC-SHA256: RFC 2104, section 5, lets no f
 MAX_TOKEN_LENGTH: Final = 600  # characters
 
 
-class BadLink(ValueError):
-    """The link is not one of ours, or it has expired."""
-
-
 class Link(msgspec.Struct, frozen=True, array_like=True):
     """What a link says: `subject` is a confirmation's id or a message's; the rest is what it is to do, and in which
     language its page speaks.
@@ -50,21 +46,19 @@ class Links:
         token = base64.urlsafe_b64encode(self._signature(payload) + payload).rstrip(b"=").decode()
         return f"{self._base}/v1/{link.kind}/{token}"
 
-    def read(self, kind: str, token: str, now: datetime) -> Link:
-        """Returns what a token says. Raises `BadLink`."""
+    def read(self, kind: str, token: str, now: datetime) -> Link | None:
+        """Returns what a token says; None if the link is not one of ours, or has expired."""
+        if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
+            return None
         try:
-            if len(token) > MAX_TOKEN_LENGTH or not token.isascii():
-                raise BadLink
             raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
             signature, payload = raw[:SIGNATURE_BYTES], raw[SIGNATURE_BYTES:]
             if not hmac.compare_digest(signature, self._signature(payload)):
-                raise BadLink
+                return None
             link = _decode(payload)
         except (binascii.Error, msgspec.MsgspecError, ValueError):
-            raise BadLink("the link is not valid") from None
-        if link.kind != kind or link.expires <= now.timestamp():
-            raise BadLink("the link has expired")
-        return link
+            return None
+        return link if link.kind == kind and link.expires > now.timestamp() else None
 
     def _signature(self, payload: bytes) -> bytes:
         return hmac.digest(self._secret, payload, hashlib.sha256)[:SIGNATURE_BYTES]

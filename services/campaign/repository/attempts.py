@@ -23,15 +23,17 @@ async def settle(
     state: State,
     due_at: datetime | None,
     handed_at: datetime | None,
+    counted: bool = True,
 ) -> bool:
-    """Notes what an attempt came to; False if the row stands elsewhere by now.
+    """Notes what an attempt came to; False if the row stands elsewhere by now. It is taken back unless it `counted`.
 
     A sender that was taken for dead may still know that a message was sent, and then its word counts.
     """
     settled = await work.run(
         f"""
         UPDATE {table}
-           SET state = :state, due_at = coalesce(:due_at, due_at), handed_at = :handed_at
+           SET state = :state, due_at = coalesce(:due_at, due_at), handed_at = :handed_at,
+               attempts = attempts - :taken_back
          WHERE id = :id AND attempts = :attempt
            AND (state = 'sending' OR (state = 'unknown' AND CAST(:state AS text) = 'sent'))
         """,
@@ -40,8 +42,23 @@ async def settle(
         state=state.value,
         due_at=due_at,
         handed_at=handed_at,
+        taken_back=0 if counted else 1,
     )
     return settled == 1
+
+
+async def bring_forward(work: Work, table: Table) -> None:
+    """Makes due now what waits and was never tried: it waited for its provider."""
+    await work.run(
+        f"""
+        UPDATE {table} SET due_at = :now
+         WHERE id IN (SELECT id FROM {table}
+                       WHERE state = 'pending' AND attempts = 0 AND due_at > :now
+                       ORDER BY id
+                         FOR UPDATE SKIP LOCKED)
+        """,
+        now=work.now,
+    )
 
 
 async def put_back(work: Work, table: Table, claims: Iterable[UUID]) -> int:

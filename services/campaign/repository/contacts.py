@@ -43,8 +43,14 @@ async def upsert_contacts(work: Work, found: Sequence[tuple[ProfileChanged, Cont
 async def lock_contacts(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Contact]:
     """Returns the contacts of these customers, held in sorted order until the transaction ends."""
     rows = await work.rows(
-        "SELECT profile_id, email, consent, first_name, name, language, country FROM contacts "
-        "WHERE profile_id = ANY(CAST(:profile_ids AS uuid[])) ORDER BY profile_id FOR NO KEY UPDATE",
+        """
+        SELECT c.profile_id, c.email, c.consent, c.first_name, c.name, c.language, c.country,
+               EXISTS (SELECT FROM suppressions s WHERE s.channel = 'email' AND s.address = c.email) AS suppressed
+          FROM contacts c
+         WHERE c.profile_id = ANY(CAST(:profile_ids AS uuid[]))
+         ORDER BY c.profile_id
+           FOR NO KEY UPDATE OF c
+        """,
         profile_ids=sorted(set(profile_ids)),
     )
     return {row.profile_id: Contact(*row) for row in rows}

@@ -20,13 +20,13 @@ from services.campaign.domain.confirmation import (
 )
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Mail, Reply, State, after
+from services.campaign.domain.delivery import Mail, Reply, State, Undeliverable, Withheld, after
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
 from services.campaign.domain.journey import Journey
 from services.campaign.domain.ledger import Ledger
-from services.campaign.repository import attempts, confirmations, journeys
+from services.campaign.repository import attempts, confirmations, journeys, suppressions
 from services.campaign.repository.confirmations import Asked, Verdict
-from services.campaign.service import send_cutoff
+from services.campaign.service import providers, send_cutoff, suppressing
 from services.campaign.service.recording import Subject, about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -47,6 +47,7 @@ class Asking(NamedTuple):
     attempt: int
     mail: Mail
     journey: Journey = CONFIRM
+    probe: bool = False
 
 
 async def ask(work: Work, events: Sequence[Event]) -> None:
@@ -78,6 +79,9 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
     if not due:
         return 0, []
     ledger, stopped = await send_cutoff.look(work), await journeys.stopped(work) is not None
+    provider = await providers.look(work, CONFIRM.channel)
+    await provider.acquire_probe(work)
+    suppressed = await suppressions.suppressed(work, CONFIRM.channel, [asked.address for asked in due])
     handed: dict[str, list[Handed]] = defaultdict(list)
     for address, one in await confirmations.handed(
         work, [asked.address for asked in due], since=work.now - CONFIRM.cap.window
@@ -88,9 +92,10 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
     outgoing: list[Asking] = []
     for asked in due:
         full = left + len(outgoing) >= rules.confirmations_per_hour
-        match _pass(asked, rules, handed[asked.address], ledger, work.now, stopped=stopped, full=full):
+        held_back = _HeldBack(stopped, full, provider.closed, asked.address in suppressed)
+        match _pass(asked, rules, handed[asked.address], ledger, held_back, work.now):
             case Asking() as leaving:
-                outgoing.append(leaving)
+                outgoing.append(leaving._replace(probe=provider.leaves()))
                 verdicts.append(Verdict(asked.id, State.SENDING, work.now, claim_id))
                 handed[asked.address].append(Handed(asked.id, CONFIRM.id, str(asked.requested_by), work.now))
             case Held(until, reason, outcome):
@@ -102,6 +107,7 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
                 work.afterwards.append(metrics.messages_refused.labels(CONFIRM.id, reason.partition(":")[0]).inc)
     await confirmations.move(work, verdicts)
     await record(work, made)
+    await providers.note_probe(work, provider)
     return len(due), outgoing
 
 
@@ -109,8 +115,17 @@ def _of_journey(one: Handed) -> Handed:
     return Handed(one.message_id, CONFIRM.id, one.trigger_id, one.at)
 
 
+class _HeldBack(NamedTuple):
+    """What may keep a request from leaving, beside the gate's own reasons."""
+
+    stopped: bool
+    full: bool
+    provider_stopped: bool
+    suppressed: bool
+
+
 def _pass(
-    asked: Asked, rules: Rules, handed: Iterable[Handed], ledger: Ledger, now: datetime, *, stopped: bool, full: bool
+    asked: Asked, rules: Rules, handed: Iterable[Handed], ledger: Ledger, held_back: _HeldBack, now: datetime
 ) -> Asking | Held | Refused:
     if rules.links is None:
         return Refused("no_public_url")
@@ -124,18 +139,19 @@ def _pass(
     )
     verdict = gate(
         candidate,
-        Contact(asked.profile_id, asked.address, {}),
+        Contact(asked.profile_id, asked.address, {}, suppressed=held_back.suppressed),
         handed,
         paused=False,
-        stopped=stopped,
+        stopped=held_back.stopped,
         awaiting=ledger.awaiting_since is not None,
         send_cutoff=ledger.send_cutoff,
         customer_cap=CONFIRM.cap,
         now=now,
+        provider_stopped=held_back.provider_stopped,
     )
     if not isinstance(verdict, Allowed):
         return verdict
-    if full:
+    if held_back.full:
         return Held(now + FULL_LOOK_AGAIN, "confirmations_per_hour")
     language = asked.language.replace("_", "-").partition("-")[0].lower()
     language = language if language in LANGUAGES else ""  # no word of the visitor's stands in a mail, nor in its link
@@ -159,16 +175,24 @@ def _pass(
 
 async def settle(work: Work, asking: Asking, reply: Reply, *, replied_at: datetime) -> None:
     """Notes what the provider answered."""
-    follows = after(reply, attempt=asking.attempt, now=replied_at)
+    channel = asking.journey.channel
+    follows = after(reply, attempt=asking.attempt, now=replied_at, waited=replied_at - asking.asked.created_at)
+    due_at = follows.due_at
+    if isinstance(reply, Withheld):
+        due_at = await providers.withheld(work, channel, reply, probe=asking.probe, replied_at=replied_at)
     settled = await attempts.settle(
         work,
         "confirmations",
         asking.asked.id,
         attempt=asking.attempt,
         state=follows.state,
-        due_at=follows.due_at,
+        due_at=due_at,
         handed_at=replied_at if follows.state is State.SENT else None,
+        counted=follows.counted,
     )
+    await providers.note_reply(work, channel, reply, probe=asking.probe)
+    if settled and isinstance(reply, Undeliverable):
+        await suppressing.suppress(work, asking.asked.id, channel, asking.asked.address, reply)
     if settled:
         await record(work, [_decision(asking.asked, follows.outcome, follows.reason, attempt=asking.attempt)])
 

@@ -10,13 +10,14 @@ from services.campaign.content import InvalidContent
 from services.campaign.domain import links
 from services.campaign.domain.contact import Contact, as_name
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Mail, Reply, State, after
+from services.campaign.domain.delivery import Mail, Reply, State, Undeliverable, Withheld, after
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
 from services.campaign.domain.journey import Cap, Journey, Published, TierReached
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, contacts, journeys, messages
 from services.campaign.repository.messages import Due, Move
-from services.campaign.service import send_cutoff
+from services.campaign.service import providers, send_cutoff, suppressing
+from services.campaign.service.providers import Provider
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -28,17 +29,22 @@ from shared.database import aliases
 from shared.database.database import Work
 from shared.service import metrics
 
+CHANNEL: Final = "email"
 HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in batches of this size
 
 
 class Outgoing(NamedTuple):
-    """A message marked `sending`: it may be handed over, once. Attempts count from 1."""
+    """A message marked `sending`: it may be handed over, once. Attempts count from 1.
+
+    `probe`: its provider takes nothing from us, and this one finds out whether it does again.
+    """
 
     message: Due
     journey: Journey
     customer: UUID
     attempt: int
     mail: Mail
+    probe: bool = False
 
 
 class Claimed(NamedTuple):
@@ -58,6 +64,7 @@ class _Known(NamedTuple):
     published: Mapping[tuple[str, int], Published]
     stopped: bool
     ledger: Ledger
+    provider: Provider
 
 
 async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Claimed:
@@ -70,17 +77,20 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     awaiting = ledger.awaiting_since is not None
     metrics.sending_paused.labels("send_stop").set(stopped)
     metrics.sending_paused.labels("awaiting_send_cutoff").set(awaiting)
-    due = await messages.lock_due(work, limit=HOLD_ROWS if stopped or awaiting else limit)
+    provider = await providers.look(work, CHANNEL)
+    held_back = stopped or awaiting or provider.stop is not None
+    due = await messages.lock_due(work, limit=HOLD_ROWS if held_back else limit)
     if not due:
         return Claimed(0, [])
-    known = await _look(work, due, rules.customer_cap, stopped=stopped, ledger=ledger)
+    await provider.acquire_probe(work)
+    known = await _look(work, due, rules.customer_cap, stopped=stopped, ledger=ledger, provider=provider)
     moves: list[Move] = []
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
     for message in due:
         match _pass(message, known, rules, work.now):
             case Outgoing() as leaving:
-                outgoing.append(leaving)
+                outgoing.append(leaving._replace(probe=provider.leaves()))
                 moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject, claim_id))
                 known.handed[leaving.customer].append(
                     Handed(message.id, message.journey_id, message.trigger_id, work.now)
@@ -96,10 +106,13 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
                 work.afterwards.append(refused.inc)
     await messages.move(work, moves)
     await record(work, made)
+    await providers.note_probe(work, provider)
     return Claimed(len(due), outgoing)
 
 
-async def _look(work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool, ledger: Ledger) -> _Known:
+async def _look(
+    work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool, ledger: Ledger, provider: Provider
+) -> _Known:
     customers = await aliases.canonical(work, (message.profile_id for message in due))
     # From here on the customers are held: what counts against a cap can't change before this commits.
     locked = await contacts.lock_contacts(work, customers.values())
@@ -109,7 +122,7 @@ async def _look(work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: b
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
     standings = await contacts.standings(work, customers.values())
-    return _Known(customers, locked, standings, handed, published, stopped, ledger)
+    return _Known(customers, locked, standings, handed, published, stopped, ledger, provider)
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
@@ -127,6 +140,7 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         send_cutoff=known.ledger.send_cutoff,
         customer_cap=rules.customer_cap,
         now=now,
+        provider_stopped=known.provider.closed,
     )
     if not isinstance(verdict, Allowed):
         return verdict
@@ -180,19 +194,27 @@ def _candidate(message: Due, journey: Journey) -> Candidate:
 async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, replied_at: datetime) -> None:
     """Notes what the provider answered; a message that it has becomes a fact about the customer."""
     message = outgoing.message
-    follows = after(reply, attempt=outgoing.attempt, now=replied_at)
+    channel, probe = outgoing.journey.channel, outgoing.probe
+    follows = after(reply, attempt=outgoing.attempt, now=replied_at, waited=replied_at - message.created_at)
     sent = follows.state is State.SENT
+    due_at = follows.due_at
+    if isinstance(reply, Withheld):
+        due_at = await providers.withheld(work, channel, reply, probe=probe, replied_at=replied_at)
     settled = await attempts.settle(
         work,
         "messages",
         message.id,
         attempt=outgoing.attempt,
         state=follows.state,
-        due_at=follows.due_at,
+        due_at=due_at,
         handed_at=replied_at if sent else None,
+        counted=follows.counted,
     )
+    await providers.note_reply(work, channel, reply, probe=probe)
     if not settled:
         return
+    if isinstance(reply, Undeliverable):
+        await suppressing.suppress(work, message.id, channel, outgoing.mail.to, reply)
     await record(work, [about(message, follows.outcome, follows.reason, attempt=outgoing.attempt)])
     if sent:
         key = partition_key(str(outgoing.customer), secret=rules.partition_secret)

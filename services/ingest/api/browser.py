@@ -14,8 +14,9 @@ from fastapi.responses import Response
 from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.api.tracking import CORS
 from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.errors import TrackingError
 from services.ingest.domain.formats import pixel
-from services.ingest.service.refusals import ForeignOrigin, TrackingError
+from services.ingest.service.refusals import ForeignOrigin
 from shared.contracts.envelope import SourceKind
 from shared.database.database import DATABASE_ERRORS
 from shared.http.openapi import TOLERANT

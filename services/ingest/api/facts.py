@@ -11,14 +11,13 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
-from starlette.requests import ClientDisconnect
 
 from services.ingest.api.examples import BINARY, CLOUDEVENT, WEBHOOK
 from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.api.tracking import keys_of
 from services.ingest.domain.catalogue.registry import TYPED_ROUTES
 from services.ingest.domain.definitions.source import Source
-from services.ingest.domain.errors import BadRequest
+from services.ingest.domain.errors import BadEvent, BadRequest, Reason, TrackingError
 from services.ingest.domain.formats import cloudevents, typed
 from services.ingest.domain.formats.webhooks import registry
 from services.ingest.domain.formats.webhooks.delivery import Delivery
@@ -29,11 +28,11 @@ from services.ingest.domain.request.context import RequestContext
 from services.ingest.schemas.facts import BatchTaken, FactAccepted, RefusedEvent, WebhookTaken
 from services.ingest.service import triage
 from services.ingest.service.intake import Intake
-from services.ingest.service.refusals import TrackingError, busy, database_refusal
+from services.ingest.service.refusals import busy, database_refusal
 from services.ingest.service.sources import UnknownSource
 from services.ingest.service.triage import TriageResult
 from shared.database.database import DATABASE_ERRORS
-from shared.errors import AppError, Invalid, Unauthorized
+from shared.errors import Invalid, Unauthorized
 from shared.http import problem
 from shared.http.openapi import TOLERANT, WRITE_KEY, schema_of
 from shared.service.logging import traceparent
@@ -45,34 +44,18 @@ TAKEN: Final = 202
 router = APIRouter(prefix="/v1")
 
 
-class Refused(Invalid):
-    """The event is refused, and is kept in the quarantine."""
-
-
-class NotReadable(AppError):
-    """The request can't be read."""
-
-
-class BadlySigned(Unauthorized):
-    """The delivery is not signed with its source's secret."""
-
-
 async def _body(request: Request, limit_bytes: int, source: Source | None = None) -> bytes:
     """Returns the body of a request. A source, if it is known by now, has in its figures that a limit was met."""
     intake = intake_of(request)
     reader = body.BodyReader(limit_bytes=limit_bytes, large=None if source is None else intake.large_bodies)
     try:
-        async for chunk in request.stream():
-            reader.feed(chunk)
-        return reader.finish()
+        return await reader.read(request.stream())
     except BadRequest as error:
         if source is not None and error.code == body.TOO_LARGE:
-            intake.stats.limited(source.id, 1, intake.clock.now(), error.text)
-        raise NotReadable(error.text) from None
+            intake.stats.limited(source.id, 1, intake.clock.now(), error.detail)
+        raise
     except body.NoRoom:
         raise busy() from None
-    except ClientDisconnect:
-        raise NotReadable("body: the connection ended before it was complete") from None
     finally:
         reader.close()
 
@@ -143,7 +126,8 @@ def _add_typed_routes() -> None:
 
 
 _KEYS: Final[Mapping[str, str]] = {
-    "content": "The same body is the same fact, however often it is sent. An `Idempotency-Key` overrides that.",
+    "state": "Each request is a statement of its own: of several about one thing the latest counts, so to send one "
+    "again changes nothing. An `Idempotency-Key` makes a repetition one with the first, on the timeline, too.",
     "moment": "The same body with its `occurred_at` is the same fact. Without one an `Idempotency-Key` is required.",
     "header": "An `Idempotency-Key` is required. Requests with the same key are the same fact.",
 }
@@ -161,7 +145,8 @@ def _takes(kind: str) -> Any:
             _take_under_key(request, source, payload) if idempotency_key else _take(request, source, [payload])
         )
         if done.refused:
-            raise Refused(typed.placed(kind, done.refused[0].error.text))
+            refused = done.refused[0].error
+            raise BadEvent(refused.reason, typed.placed(kind, refused.text))
         return FactAccepted(event_id=UUID(done.event_ids[0].decode()))
 
     return take
@@ -224,7 +209,7 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
         raw = _structured(request, content_type, raw)
     done = await _take(request, source, [Payload(way=IngestMethod.CLOUDEVENTS, raw=raw)])
     if done.refused:
-        raise Refused(done.refused[0].error.text)
+        raise done.refused[0].error
     return FactAccepted(event_id=UUID(done.event_ids[0].decode()))
 
 
@@ -235,20 +220,22 @@ def _structured(request: Request, content_type: str, raw: bytes) -> bytes:
         if name.startswith("ce-")
     }
     if "specversion" not in attributes:
-        raise Refused("ce-specversion: required in the binary mode; or send application/cloudevents+json")
+        raise BadEvent(
+            Reason.FORMAT, "ce-specversion: required in the binary mode; or send application/cloudevents+json"
+        )
     try:
         return cloudevents.structured(attributes, content_type, raw)
     except msgspec.MsgspecError as error:
-        raise NotReadable(f"body: {error}") from None
+        raise BadRequest("invalid_json", f"body: {error}") from None
 
 
 async def _take_batch(request: Request, source: Source, raw: bytes) -> BatchTaken:
     try:
         events = msgspec.json.decode(raw, type=list[msgspec.Raw])
     except (msgspec.MsgspecError, RecursionError) as error:
-        raise NotReadable(f"body: {error}") from None
+        raise BadRequest("invalid_json", f"body: {error}") from None
     if len(events) > MAX_EVENTS:
-        raise NotReadable(f"body: {len(events)} events; at most {MAX_EVENTS} in one batch")
+        raise BadRequest("too_many", f"body: {len(events)} events; at most {MAX_EVENTS} in one batch")
     payloads = [Payload(way=IngestMethod.CLOUDEVENTS, raw=bytes(event)) for event in events]
     done = await _take(request, source, payloads)
     places = {id(payload): n for n, payload in enumerate(payloads)}
@@ -279,18 +266,15 @@ async def take_webhook(request: Request, source_id: UUID) -> WebhookTaken:
     too, since sending it again would change nothing. A repeated delivery makes the same events.
     """
     intake = intake_of(request)
-    raw = await _body(request, MAX_WEBHOOK_BYTES)
+    raw = await body.BodyReader(limit_bytes=MAX_WEBHOOK_BYTES).read(request.stream())
     source = await _webhook_source(intake, source_id)
     headers = registry.headers_of(request.headers.items())
     delivery = Delivery(raw=raw, headers=headers)
-    try:
-        registry.verify(source.format, source.secret, delivery, now=intake.clock.now())
-    except BadSignature as error:
-        raise BadlySigned(str(error), challenge="Signature") from None
+    registry.verify(source.format, source.secret, delivery, now=intake.clock.now())
     if source.secret is None:  # a generic source that signs nothing authenticates by its write key
         known = await _source(request)
         if known.id != source.id:
-            raise BadlySigned("the write key is another source's", challenge="Basic")
+            raise BadSignature("the write key is another source's", challenge="Basic")
     kept = registry.vouched(source.format, source.secret, headers)
     done = await _take_delivery(request, source, Payload(way=IngestMethod.WEBHOOK, raw=raw, around={"headers": kept}))
     return WebhookTaken(

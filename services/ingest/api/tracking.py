@@ -16,14 +16,14 @@ from starlette.requests import ClientDisconnect
 from services.ingest.api.examples import EXAMPLES
 from services.ingest.api.requests import RequestSender, intake_of
 from services.ingest.domain.definitions.source import Source
-from services.ingest.domain.errors import BadEvent, BadRequest, Reason
+from services.ingest.domain.errors import BadEvent, BadRequest, Reason, TrackingError
 from services.ingest.domain.request import body
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from services.ingest.schemas.tracking import Accepted, TrackingProblem
 from services.ingest.service import triage
 from services.ingest.service.intake import Intake
-from services.ingest.service.refusals import NotUnderstood, TrackingError, WrongMethod, busy, database_refusal
+from services.ingest.service.refusals import WrongMethod, busy, database_refusal
 from services.ingest.service.triage import TriageResult
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
@@ -78,12 +78,10 @@ def _takes(type_: str | None) -> Handler:
     async def take(request: Request) -> Response:
         try:
             await _take(request, type_)
-        except BadRequest as error:
-            raise NotUnderstood(error.code, error.text) from None
         except body.NoRoom:
             raise busy() from None
         except ClientDisconnect:
-            raise NotUnderstood("disconnected", "body: the connection ended before it was complete") from None
+            raise BadRequest("disconnected", "body: the connection ended before it was complete") from None
         except DATABASE_ERRORS as error:
             raise database_refusal(error) from None
         return SUCCESS
@@ -106,9 +104,7 @@ async def _triaged(
     keys = keys_of(request, None)
     reader = await _reader(intake, keys, type_)
     try:
-        async for chunk in request.stream():
-            reader.feed(chunk)
-        envelope, whole = body.parse(reader.finish())
+        envelope, whole = body.parse(await reader.read(request.stream()))
         keys = keys_of(request, envelope.write_key)
         source = await intake.source_of(keys)
         body.within(whole, source.max_batch_bytes if type_ is None else source.max_event_bytes)
@@ -116,7 +112,7 @@ async def _triaged(
         return source, await _triaged_events(intake, request, source, envelope, raws, type_, received_at)
     except BadRequest as error:
         if error.code == body.TOO_LARGE:
-            await intake.limit_met(keys, error.text, received_at)
+            await intake.limit_met(keys, error.detail, received_at)
         raise
     finally:
         reader.close()

@@ -32,6 +32,7 @@ HELP_WIDTH: Final = 80  # characters
 FORMATS: Final = {
     ".csv": FileFormat.CSV,
     ".txt": FileFormat.CSV,
+    ".tsv": FileFormat.CSV,
     ".ndjson": FileFormat.NDJSON,
     ".jsonl": FileFormat.NDJSON,
     ".parquet": FileFormat.PARQUET,
@@ -43,7 +44,9 @@ class Imports(Protocol):
 
     holder: UUID
 
-    async def work_on(self, row: Any, path: Path, *, stop: asyncio.Event, progress: Callable[[Batch], None]) -> bool:
+    async def work_on(
+        self, row: Any, path: Path, *, stop: asyncio.Event, progress: Callable[[Batch], None], examined: bool
+    ) -> bool:
         """Imports a file from where it was. Returns whether it came to its end."""
         ...
 
@@ -68,7 +71,7 @@ async def _import(
     database: Database, importer: Imports, chosen: argparse.Namespace, console: Console, stop: asyncio.Event
 ) -> int:
     options, path = _options(chosen), chosen.file
-    files.check_columns(path, options)
+    files.examine(path, options)
     for note in files.column_notes(path, options):
         console.print(f"note: {note}", markup=False, soft_wrap=True)
     content_hash, size = files.digest(path)
@@ -77,7 +80,7 @@ async def _import(
         begun = await imports.begin(
             work, source_id, options, name=path.name, content_hash=content_hash, size=size, by=user()
         )
-        if begun["state"] in ("done", "failed"):
+        if begun["state"] == "done":
             _summary(console, begun, Report(events=begun["events"], refused=begun["refused"]), "was imported before")
             return 0
         row = await imports.hold(work, begun["id"], importer.holder)
@@ -90,7 +93,7 @@ async def _import(
             report.add(batch)
             bar.update(task, completed=batch.next_row)
 
-        ended = await importer.work_on(row, path, stop=stop, progress=progress)
+        ended = await importer.work_on(row, path, stop=stop, progress=progress, examined=True)
     _summary(console, row, report, "would be imported" if options.dry_run else "imported")
     if report.refused:
         rejects = chosen.rejects or path.with_suffix(path.suffix + ".rejects.ndjson")
@@ -114,12 +117,19 @@ def _options(chosen: argparse.Namespace) -> Options:
         "columns": chosen.columns.split(",") if chosen.columns else [],
         "ignore_columns": chosen.ignore_columns.split(",") if chosen.ignore_columns else [],
         "skip": chosen.skip,
-        "delimiter": chosen.delimiter,
+        "delimiter": _delimiter(chosen, known),
+        "decimal": chosen.decimal,
         "encoding": chosen.encoding,
         "historical": not chosen.live,
         "dry_run": chosen.dry_run,
     }
     return imports.options_of(fields)
+
+
+def _delimiter(chosen: argparse.Namespace, known: FileFormat | None) -> str:
+    if chosen.delimiter is None:
+        return "\t" if chosen.file.suffix.lower() == ".tsv" and known is FileFormat.CSV else ","
+    return "\t" if chosen.delimiter == "\\t" else str(chosen.delimiter)
 
 
 def _summary(console: Console, row: Any, report: Report, what: str) -> None:
@@ -132,6 +142,8 @@ def _summary(console: Console, row: Any, report: Report, what: str) -> None:
         table.add_row(f"  {reason}", f"{rows:,}")
     if report.unread_phones:
         table.add_row("phone numbers that link nobody", f"{report.unread_phones:,}")
+    for namespace, values in report.placeholders.most_common():
+        table.add_row(f"placeholders as {namespace}", f"{values:,}")
     console.print(table)
     for example in report.examples:
         console.print(f"  {example['at']:%Y-%m-%d %H:%M:%S} {example['who']}: {example['event']}", markup=False)
@@ -169,8 +181,9 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("--columns", default="", help="the columns of a CSV file that does not name them; by comma")
     parser.add_argument("--ignore-columns", default="", help="columns that the preset ignores; by comma")
     parser.add_argument("--skip", type=int, default=0, help="lines before the first of a CSV file")
-    parser.add_argument("--delimiter", default=",", help="of a CSV file")
-    parser.add_argument("--encoding", default="utf-8", help="of a CSV file")
+    parser.add_argument("--delimiter", help="of a CSV file: by default a comma, or a tab if the name ends in .tsv")
+    parser.add_argument("--encoding", default="utf-8", help="of a CSV file; a mark at its beginning (BOM) is read, too")
+    parser.add_argument("--decimal", default="", help="the sign before decimals in a preset's numbers, if not a point")
     parser.add_argument(
         "--live", action="store_true", help="as if it happened now: journeys may begin, messages are sent"
     )

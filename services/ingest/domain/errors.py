@@ -1,8 +1,13 @@
 """Why something is refused: one event of a request, or the request as a whole."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 
+import msgspec
+
 from shared.contracts import keepable
+from shared.errors import AppError, Invalid
 
 
 class Reason(StrEnum):
@@ -24,27 +29,60 @@ class Reason(StrEnum):
     FORMAT = "format"
 
 
-class BadEvent(Exception):
-    """One event is refused. The text says what is wrong, where, and what to do; it can be kept, whatever it repeats."""
+class BadEvent(Invalid):
+    """The event is refused, and is kept in the quarantine.
 
-    def __init__(self, reason: Reason, text: str) -> None:
+    The text says what is wrong, where, and what to do; it can be kept, whatever it repeats. `placeholders` are the
+    namespaces of what it names that means nobody.
+    """
+
+    known_as = "refused"
+
+    def __init__(self, reason: Reason, text: str, placeholders: tuple[str, ...] = ()) -> None:
+        super().__init__(keepable.text(text))
         self.reason = reason
-        self.text = keepable.text(text)
-        super().__init__(self.text)
+        self.placeholders = placeholders
+
+    @property
+    def text(self) -> str:
+        """What is wrong, where, and what to do."""
+        return self.detail
 
     def to_keep(self) -> "BadEvent":
         """Returns the same error without the frames that it was raised in: these hold on to the whole request."""
-        return BadEvent(self.reason, self.text)
+        return BadEvent(self.reason, self.detail, self.placeholders)
 
 
-class BadDefinition(Exception):
-    """What an operator defined (a plan, a mapping, a source's words) can't be used. The text says where and why."""
+class BadDefinition(Invalid):
+    """This definition can't be used.
+
+    It is an operator's: a plan, a mapping, a source's words. The text says where it is wrong, and why.
+    """
+
+    known_as = "not-usable"
 
 
-class BadRequest(Exception):
-    """The request as a whole is refused, because its events can't be separated from each other."""
+@contextmanager
+def definition_of(name: str) -> Iterator[None]:
+    """Names the definition that is read inside the block in what is wrong with it. Raises `BadDefinition`."""
+    try:
+        yield
+    except (BadDefinition, msgspec.ValidationError) as error:
+        raise BadDefinition(f"{name}: {error}") from None
 
-    def __init__(self, code: str, text: str) -> None:
-        super().__init__(text)
+
+class TrackingError(AppError):
+    """The request was refused."""
+
+    def __init__(self, code: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail, headers=headers)
         self.code = code
-        self.text = text
+
+
+class BadRequest(TrackingError):
+    """The request can't be read.
+
+    It is refused as a whole, because its events can't be separated from each other.
+    """
+
+    known_as = "not-readable"

@@ -14,7 +14,8 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
-from shared.contracts.events import ConsentChanged
+from shared.contracts.events import ConsentChanged, CustomerIdentified, OrderPlaced
+from shared.contracts.identity import Identity, Namespace
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
@@ -25,8 +26,8 @@ INVALID_DATA: Final = (ValueError, ArithmeticError, RecursionError, msgspec.Msgs
 class Normal(msgspec.Struct, frozen=True):
     """An event ready for the bus, how it violates the source's plan, and the name and properties that the plan judged.
 
-    `unread_phone`: its telephone number links nobody, because it can't be read. `warnings` say what may not be as its
-    sender means it.
+    `unread_phone`: its telephone number links nobody, because it can't be read. `placeholders` are the namespaces of
+    what it names that means nobody. `warnings` say what may not be as its sender means it.
     """
 
     event: Event
@@ -34,6 +35,7 @@ class Normal(msgspec.Struct, frozen=True):
     name: str
     properties: bytes
     unread_phone: bool = False
+    placeholders: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -71,6 +73,9 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
     violation = context.plan.judge(understood.name, understood.properties) if context.plan else None
     if violation is not None and violation.mode is Mode.ENFORCE:
         raise BadEvent(Reason.PLAN, f"{violation.text}; send what the plan says, or change the plan")
+    undated = context.historical and understood.timestamp is None
+    if undated and not isinstance(understood.body, CustomerIdentified | ConsentChanged):
+        raise BadEvent(Reason.TIME, "timestamp: required in history, of all but traits and consent; give its time")
     historical = context.trusted and (context.historical if understood.historical is None else understood.historical)
     received_at = context.received_at + timedelta(microseconds=place)
     stated_at, occurred_at = times.occurred_at(
@@ -79,6 +84,8 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         received_at=received_at,
         historical=historical,
     )
+    if isinstance(understood.body, OrderPlaced) and understood.body.placed_at is not None:
+        times.check(understood.body.placed_at, received_at, at="properties.placed_at")
     body = consent.as_believed(
         understood.body, trusted=context.trusted, may_say=context.may_say, address=understood.address
     )
@@ -89,16 +96,33 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         occurred_at=occurred_at,
         received_at=received_at,
         body=body,
-        identities=understood.identities,
+        identities=_in_space(understood.identities, context),
         historical=historical,
         unverified=_is_unverified(understood, context),
         traceparent=context.traceparent,
         stated_at=stated_at,
         context=understood.context,
         merges=understood.merges and context.trusted,
+        undated=undated,
+        source_version=understood.source_version,
+        space=context.space,
     )
-    warnings = (*understood.warnings, *vocabulary.warnings(body))
-    return Normal(event, violation, understood.name, understood.properties, understood.unread_phone, warnings)
+    return Normal(
+        event,
+        violation,
+        understood.name,
+        understood.properties,
+        understood.unread_phone,
+        understood.placeholders,
+        (*understood.warnings, *vocabulary.warnings(body)),
+    )
+
+
+def _in_space(identities: tuple[Identity, ...], context: RequestContext) -> tuple[Identity, ...]:
+    if not context.space:
+        return identities
+    user_ids = context.user_ids
+    return tuple(Identity(user_ids, one.value) if one.namespace is Namespace.USER_ID else one for one in identities)
 
 
 def _is_unverified(understood: Understood, context: RequestContext) -> bool:

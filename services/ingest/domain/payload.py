@@ -14,7 +14,8 @@ import msgspec
 from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats import cloudevents, typed
-from services.ingest.domain.formats.files import BEYOND
+from services.ingest.domain.formats.exact_ids import exact
+from services.ingest.domain.formats.files import BEYOND, PROBLEM
 from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated
 from services.ingest.domain.formats.webhooks.registry import TELLING_HEADERS, VENDORS
@@ -112,11 +113,19 @@ def _file(payload: Payload, _: RequestContext, __: str, mapper: Mapper | None) -
     file.
     """
     row = _decode_object(payload.raw)
-    if BEYOND in row:
-        raise BadEvent(Reason.MALFORMED, f"row: more fields than there are columns: {row[BEYOND]}")
-    messages = [row] if mapper is None else mapper.apply(row)
+    lines = row.get("rows")
+    for one in (row, *(lines if isinstance(lines, list) else ())):
+        if isinstance(one, dict) and (problem := _problem(one)):
+            raise BadEvent(Reason.MALFORMED, f"row: {problem}")
+    messages = [exact(one) for one in ([row] if mapper is None else mapper.apply(row))]
     place = f"{payload.around['file']}/{payload.around['row']}"
     return Meaning(messages=_named(messages, place), ignored="no rule of the mapping applies")
+
+
+def _problem(row: Mapping[str, Any]) -> str:
+    if BEYOND in row:
+        return f"more fields than there are columns: {row[BEYOND]}"
+    return text(row.get(PROBLEM))
 
 
 def _named(messages: Sequence[dict[str, Any]], place: str) -> list[bytes]:

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
 
-from services.ingest.domain.definitions.repair import Document
+from services.ingest.domain.definitions.repair import RepairDocument
 from services.ingest.domain.errors import Reason
 from shared.http import JSON_NUMBER, Boolean, Text
 from shared.http.openapi import schema_of
@@ -53,7 +53,7 @@ class ReleaseIn(BaseModel):
         json_schema_extra={"examples": [{"repair": {"set": {"properties.currency": {"value": "EUR"}}}}]},
     )
 
-    repair: Annotated[dict[str, Any], WithJsonSchema(schema_of(Document))] | None = None
+    repair: Annotated[dict[str, Any], WithJsonSchema(schema_of(RepairDocument))] | None = None
     dry_run: Boolean = Field(False, description="report what would happen, and change nothing")
 
 

@@ -19,6 +19,7 @@ from shared.http.openapi import schema_of
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s\u0000]+$", max_length=300)]
 CeSource = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+IdSpace = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)?$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$")]
 Secret = Annotated[Text, StringConstraints(min_length=8, max_length=300)]
 Kind = Literal["public", "server"]
@@ -97,6 +98,14 @@ class SourcePatch(BaseModel):
         "Without it such numbers link nobody",
         examples=["DE"],
     )
+    id_space: IdSpace | None = Field(
+        None,
+        description="the space of its ids of customers and orders: the same id in two spaces is two customers, and two "
+        "orders. Sources that name one space share their ids; empty is the common one, which most sources have. A new "
+        "source of a shop's webhooks (shopify, woocommerce) that names none gets one of its own. Events that came "
+        "before a change keep theirs",
+        examples=["shop-a"],
+    )
     mapping: MappingIn | None = Field(None, description="how its generic webhooks become events")
     max_batch_bytes: Annotated[int, Field(ge=MIN_LIMIT_BYTES, le=2**31 - 1), JSON_NUMBER] | None = Field(
         None,
@@ -164,6 +173,7 @@ class SourceOut(BaseModel):
     may_say: list[MaySay]
     consent_words: Literal["usual"] | dict[str, Any] | None
     country: str | None
+    id_space: str
     max_batch_bytes: int | None
     max_event_bytes: int | None
     plan_version: int | None
@@ -184,10 +194,15 @@ class FigureOut(BaseModel):
     """What became of a source's events on one day (UTC)."""
 
     day: date
-    outcome: Literal["accepted", "duplicate", "quarantined", "ignored", "limited", "warning"]
+    outcome: Literal[
+        "accepted", "duplicate", "quarantined", "ignored", "limited", "warning", "placeholder", "unread_phone"
+    ] = Field(
+        description="placeholder and unread_phone count values that link nobody, in events that are counted elsewhere: "
+        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone is not one person's valid number"
+    )
     reason: str = Field(
         description="the reason code of quarantined events; what ignored events were; which limit was met; a warning "
-        "of accepted events, such as a name that is almost one of the vocabulary"
+        "of accepted events, such as a name that is almost one of the vocabulary; the namespace of placeholders"
     )
     events: int
 

@@ -25,7 +25,6 @@ from services.ingest.domain.formats.files import Options
 from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.repository import imports as repository
 from services.ingest.service import files, sources, triage
-from services.ingest.service.sources import NotUsable
 from services.ingest.service.triage import RefusedPayload, TriageResult
 from shared import audit
 from shared.audit import Actor
@@ -71,6 +70,7 @@ class Report:
     events: int = 0
     refused: int = 0
     unread_phones: int = 0
+    placeholders: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -79,6 +79,7 @@ class Report:
         self.events += len(batch.done.accepted)
         self.refused += len(batch.done.refused)
         self.unread_phones += batch.done.unread_phones
+        self.placeholders.update(batch.done.placeholders)
         self.reasons.update(one.error.reason.value for one in batch.done.refused)
         for event in batch.done.events[: SHOWN - len(self.examples)]:
             who = ", ".join(map(str, event.identities))
@@ -86,12 +87,15 @@ class Report:
 
 
 def options_of(document: Any) -> Options:
-    """Returns the options in a document. Raises `NotUsable`."""
+    """Returns the options in a document. Raises `BadDefinition`."""
     try:
         options = msgspec.convert(document, Options)
-        options.mapper()
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"options: {error}") from None
+        options.check()
+    except msgspec.ValidationError as error:
+        problem, _, place = str(error).partition(" - at `$.")
+        raise BadDefinition(f"options{place and '.'}{place.rstrip('`')}: {problem}") from None
+    except BadDefinition as error:
+        raise BadDefinition(f"options.{error}") from None
     return options
 
 
@@ -220,25 +224,22 @@ async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
 
 
 async def claim(work: Work, holder: UUID) -> Row | None:
-    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none.
+    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none."""
+    return await repository.claim(work, holder, until=work.now + LEASE)
 
-    An import whose options are no longer valid is failed: nobody could work on it.
-    """
-    row = await repository.claim(work, holder, until=work.now + LEASE)
-    if row is None:
-        return None
-    try:
-        options_of(row["options"])
-    except NotUsable as error:
-        await end(work, row["id"], holder, error=error.detail)
-        return None
-    return row
+
+async def let_go(work: Work, import_id: UUID, holder: UUID, *, at_once: bool) -> None:
+    """Notes that this process stops working on an import; another may go on at once, or when its lease ends."""
+    await repository.let_go(work, import_id, holder, until=work.now if at_once else None)
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:
-    """Makes this process the one that works on an import. Raises `ImportHeld` or `ImportEnded`."""
+    """Makes this process the one that works on an import, or goes on doing so. Raises `ImportHeld` or `ImportEnded`.
+
+    A failed import whose file was not uploaded goes on where it was: somebody asks for that.
+    """
     row = await one(work, import_id)
-    if row["state"] in ("done", "failed"):
+    if row["state"] == "done" or (row["state"] == "failed" and row["uploaded"]):
         raise ImportEnded(f"import {import_id} is {row['state']}")
     if not await repository.hold(work, import_id, holder, until=work.now + LEASE):
         raise ImportHeld(f"import {import_id}; it can go on {LEASE.total_seconds():.0f} s after its process ended")

@@ -56,4 +56,4 @@ class InboundHandler:
                 await triage.keep(work, source.id, done.refused)
             await triage.spool(work, done.accepted)
             work.afterwards.append(partial(triage.count, done, source.id))
-            work.afterwards.append(partial(self.stats.note, source.id, done, work.now))
+            work.afterwards.append(partial(self.stats.note, source.id, done.outcomes(), work.now))

@@ -286,7 +286,7 @@ class Intake:
             await self._publish(done.accepted)
             failpoint("ingest.after_publish")
         triage.count(done, source.id)
-        self.stats.note(source.id, done, now)
+        self.stats.note(source.id, done.outcomes(), now)
         return done
 
     async def _publish(self, accepted: Sequence[Message]) -> None:

@@ -8,13 +8,12 @@ from uuid import UUID
 import msgspec
 
 from services.ingest.domain.definitions import plan
-from services.ingest.domain.definitions.plan import Document, Mode, Plan, Planned
+from services.ingest.domain.definitions.plan import Mode, Plan, PlanDocument, Planned
 from services.ingest.domain.definitions.shape import schema
-from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain.errors import definition_of
 from services.ingest.repository import plans as repository
 from services.ingest.repository import source_stats
 from services.ingest.service import sources
-from services.ingest.service.sources import NotUsable
 from shared import audit
 from shared.audit import Actor
 from shared.database.database import Work
@@ -34,14 +33,12 @@ class NothingSeen(NotFound):
 async def put(work: Work, source_id: UUID, definition: Any, *, by: Actor) -> int:
     """Stores a plan as the newest version and puts it in force. Returns the version.
 
-    Raises `UnknownSource` or `NotUsable`.
+    Raises `UnknownSource` or `BadDefinition`.
     """
     before = (await sources.one(work, source_id))["plan_version"]
-    try:
-        document = msgspec.convert(definition, Document)
+    with definition_of("plan"):
+        document = msgspec.convert(definition, PlanDocument)
         Plan(document)
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"plan: {error}") from None
     builtins = msgspec.to_builtins(document)
     version = await repository.insert(work, source_id, builtins, by=by.subject)
     await repository.put_in_force(work, source_id, version)
@@ -80,7 +77,7 @@ async def versions(work: Work, source_id: UUID) -> Sequence[Row]:
     return await repository.versions(work, source_id)
 
 
-async def infer(work: Work, source_id: UUID) -> Document:
+async def infer(work: Work, source_id: UUID) -> PlanDocument:
     """Returns a plan that all events seen of a source fit, for people to edit.
 
     Raises `UnknownSource` or `NothingSeen`.
@@ -93,7 +90,7 @@ async def infer(work: Work, source_id: UUID) -> Document:
         name: Planned(properties=schema(shape), mode=Mode.WARN, description=f"inferred from {shape.seen} samples")
         for name, shape in list(seen.items())[: plan.MAX_EVENTS]
     }
-    return Document(events=events, unplanned=Mode.OBSERVE)
+    return PlanDocument(events=events, unplanned=Mode.OBSERVE)
 
 
 async def violations(work: Work, source_id: UUID, *, since: date, limit: int) -> Sequence[Row]:

@@ -7,10 +7,10 @@ from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.errors import BadEvent
+from services.ingest.domain.errors import BadDefinition, BadEvent
 from services.ingest.domain.payload import IngestMethod, Payload, meaning
 from services.ingest.service import sources, triage
-from services.ingest.service.sources import NotUsable, Row
+from services.ingest.service.sources import Row
 from services.ingest.service.triage import TriageResult
 from services.ingest.service.vault import Vault
 from shared.errors import Invalid
@@ -24,7 +24,10 @@ class TookTooLong(Invalid):
 
 
 async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], TriageResult]:
-    """Returns `try_mapping`, run in a thread beside the process's other work. Raises `NotUsable` or `TookTooLong`."""
+    """Returns `try_mapping`, run in a thread beside the process's other work.
+
+    Raises `BadDefinition` or `TookTooLong`.
+    """
     try:
         async with asyncio.timeout(PREVIEW_SECONDS):
             return await asyncio.to_thread(try_mapping, row, vault, payload, now)
@@ -33,10 +36,10 @@ async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[
 
 
 def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], TriageResult]:
-    """Returns the messages that a source's mapping makes of a payload, and their triage. Raises `NotUsable`."""
+    """Returns the messages that a source's mapping makes of a payload, and their triage. Raises `BadDefinition`."""
     source = sources.compiled(row, vault)
     if source.mapper is None:
-        raise NotUsable("mapping: give one to try, or give the source one")
+        raise BadDefinition("mapping: give one to try, or give the source one")
     tried = Payload(way=IngestMethod.WEBHOOK, raw=msgspec.json.encode(payload))
     context = triage.context_for(source, now, max_event_bytes=triage.MAX_PAYLOAD_EVENT_BYTES)
     mapped = replace(source, format="json")  # whatever its format: the mapping is tried

@@ -15,14 +15,13 @@ import msgspec
 from services.ingest.domain.definitions.repair import Repair
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys
-from services.ingest.domain.errors import BadDefinition, BadEvent
+from services.ingest.domain.errors import BadEvent, definition_of
 from services.ingest.domain.payload import IngestMethod, Payload
 from services.ingest.domain.values.context import Locate
 from services.ingest.domain.values.message import Context, context_in
 from services.ingest.domain.values.times import moment
 from services.ingest.repository import quarantine as repository
 from services.ingest.service import imports, owners, sources, triage
-from services.ingest.service.sources import NotUsable
 from services.ingest.service.triage import TriageResult
 from services.ingest.service.vault import Vault
 from shared import audit
@@ -167,10 +166,8 @@ async def forget(work: Work, *, keep: timedelta) -> int:
 
 
 def repair_of(document: Any) -> Repair | None:
-    """Returns the repair in an operator's document. Raises `NotUsable`."""
+    """Returns the repair in an operator's document. Raises `BadDefinition`."""
     if document is None:
         return None
-    try:
+    with definition_of("repair"):
         return Repair(msgspec.json.encode(document))
-    except BadDefinition as error:
-        raise NotUsable(f"repair: {error}") from None

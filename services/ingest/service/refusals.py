@@ -1,19 +1,11 @@
 """What a sender is told whose request is refused, in the terms of the tracking API: a code, a status and a text."""
 
+from services.ingest.domain.errors import TrackingError
 from shared.database.database import is_away, refuses_data, sqlstate
-from shared.errors import AppError
 from shared.http import RETRY_AFTER_SECONDS
 from shared.service.logging import get_logger
 
 log = get_logger(__name__)
-
-
-class TrackingError(AppError):
-    """The request was refused."""
-
-    def __init__(self, code: str, detail: str, *, headers: dict[str, str] | None = None) -> None:
-        super().__init__(detail, headers=headers)
-        self.code = code
 
 
 class NotUnderstood(TrackingError):

@@ -14,11 +14,11 @@ from uuid import UUID
 import msgspec
 
 from services.ingest.domain.catalogue import vocabulary
-from services.ingest.domain.definitions.plan import Violation
+from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
-from services.ingest.service.triage import TriageResult, warned
+from services.ingest.service.triage import Outcomes
 from shared.contracts import keepable, wire
 from shared.database.database import Work
 
@@ -77,25 +77,30 @@ class SourceStats:
         watched = source_id in self.watched
         return View(self, source_id, now, watched=watched, enough=() if watched else self._now.enough[source_id])
 
-    def note(self, source_id: UUID, done: TriageResult, now: datetime) -> None:
+    def note(self, source_id: UUID, done: Outcomes, now: datetime) -> None:
         """Adds what became of a request's payloads."""
         gathered = self._now
         gathered.seen[source_id] = now
         repeated = self._recent.again(done.event_ids)
-        for outcome, events in (("accepted", len(done.accepted) - repeated), ("duplicate", repeated)):
+        for outcome, events in (("accepted", done.accepted - repeated), ("duplicate", repeated)):
             if events:
                 gathered.figures[source_id, outcome, ""] += events
         for one in done.refused:
             gathered.figures[source_id, "quarantined", one.error.reason.value] += 1
             if source_id in self.watched:
                 self.tail(source_id, now, one.payload.raw, outcome="quarantined", reason=one.error.text)
+        for namespace, values in done.placeholders.items():
+            gathered.figures[source_id, "placeholder", namespace] += values
+        if done.unread_phones:
+            gathered.figures[source_id, "unread_phone", ""] += done.unread_phones
         for why in done.ignored:
             gathered.figures[source_id, "ignored", keepable.text(why, limit=MAX_IGNORED)] += 1
         for text in done.warnings:
             gathered.figures[source_id, "warning", self._bounded(source_id, text)] += 1
         by_rule: dict[tuple[str, str], list[Violation]] = defaultdict(list)
-        for violation in warned(done):
-            by_rule[violation.event[:MAX_NAME_LENGTH], violation.rule].append(violation)
+        for violation in done.violations:
+            if violation.mode is not Mode.OBSERVE:  # observed ones are counted in the metrics only
+                by_rule[violation.event[:MAX_NAME_LENGTH], violation.rule].append(violation)
         for (event, rule), violations in by_rule.items():
             before, _ = gathered.violations.get((source_id, event, rule), (0, None))
             gathered.violations[source_id, event, rule] = (before + len(violations), violations[-1])
@@ -196,6 +201,7 @@ def _made(normal: Normal) -> dict[str, Any]:
             "unverified": event.unverified,
             "historical": event.historical,
         },
+        "placeholders": normal.placeholders,
         "violation": normal.violation.text if normal.violation else None,
     }
 

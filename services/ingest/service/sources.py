@@ -17,7 +17,8 @@ from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
 from services.ingest.domain.definitions.source import MAX_BATCH_BYTES, MAX_EVENT_BYTES, MAX_GRACE, MAX_KEYS, Source
-from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain.errors import BadDefinition, definition_of
+from services.ingest.domain.formats.webhooks.registry import VENDORS
 from services.ingest.domain.values import phone
 from services.ingest.repository import sources as repository
 from services.ingest.service.vault import Vault
@@ -29,6 +30,7 @@ from shared.errors import Conflict, Invalid, NotFound, PreconditionFailed
 
 REMEMBERED_KEYS: Final = 1_024  # with their hashes: each takes as long as understanding an event
 SECONDS_PER_HOUR: Final = 3600
+SPACE_DIGITS: Final = 8  # of a source's id, at its random end, in the name of its space
 MAX_REMEMBERED_KEY: Final = 128  # characters; no key is as long
 
 Row = Mapping[str, Any]
@@ -48,10 +50,6 @@ class KeysInUse(Conflict):
 
 class SourceUsed(Conflict):
     """This source has sent events; disable it instead."""
-
-
-class NotUsable(Invalid):
-    """This definition can't be used."""
 
 
 def hash_of(key: str) -> bytes:
@@ -86,15 +84,18 @@ PLAIN: Final[Row] = {
     "may_say": [],
     "consent_words": None,
     "country": None,
+    "id_space": None,
     "max_batch_bytes": None,
     "max_event_bytes": None,
 }
 
 
 async def create(work: Work, vault: Vault, definition: Row, *, by: Actor) -> tuple[UUID, str]:
-    """Creates a source. Returns its id and its write key, which is not kept. Raises `NameTaken` or `NotUsable`."""
+    """Creates a source. Returns its id and its write key, which is not kept. Raises `NameTaken` or `BadDefinition`."""
     source_id, key = uuid7(), new_key()
     checked = _checked(vault, {**PLAIN, **definition}, None)
+    if checked["id_space"] is None:
+        checked = {**checked, "id_space": _space_of(checked["format"], source_id)}
     if not await repository.insert(work, source_id, hash_of(key), checked):
         raise NameTaken(f"source {definition['name']!r} exists")
     change = {"source": difference({}, _auditable(checked))}
@@ -103,7 +104,7 @@ async def create(work: Work, vault: Vault, definition: Row, *, by: Actor) -> tup
 
 
 async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, changes: Row, by: Actor) -> Row:
-    """Changes a source's definition. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `NotUsable`."""
+    """Changes a source's definition. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `BadDefinition`."""
     known = await one(work, source_id)
     if known["version"] != version:
         raise PreconditionFailed(f"the source is at version {known['version']} by now: read it again")
@@ -111,7 +112,9 @@ async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, chang
     if other not in (None, source_id):
         raise NameTaken(f"source {changes['name']!r} exists")
     kept = None if "secret" in changes else known["secret"]
-    if not await repository.update(work, source_id, version, _checked(vault, {**known, **changes}, kept)):
+    definition = {**known, **changes}
+    definition["id_space"] = definition["id_space"] or ""
+    if not await repository.update(work, source_id, version, _checked(vault, definition, kept)):
         raise PreconditionFailed("somebody changed the source meanwhile: read it again")
     changed = await one(work, source_id)
     change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in changes}
@@ -122,7 +125,7 @@ async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, chang
 def _auditable(source: Row) -> Row:
     """Returns what the audit log shows of a source: digests of long documents, and only whether there is a secret."""
     plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source", "country")
-    limits = ("max_batch_bytes", "max_event_bytes")
+    limits = ("id_space", "max_batch_bytes", "max_event_bytes")
     return {
         **{name: source[name] for name in (*plain, *limits)},
         "allowed_origins": sorted(source["allowed_origins"]),
@@ -135,7 +138,7 @@ def _auditable(source: Row) -> Row:
 
 
 def _checked(vault: Vault, definition: Row, kept_secret: bytes | None) -> Row:
-    """Returns the columns of a source. Raises `NotUsable` if any of its definitions can't be used."""
+    """Returns the columns of a source. Raises `BadDefinition` if any of its definitions can't be used."""
     _renaming(definition["renaming"])
     _mapper(definition["mapping"])
     _words(definition["consent_words"])
@@ -252,6 +255,7 @@ def compiled(row: Row, vault: Vault) -> Source:
         may_say=frozenset(row["may_say"]),
         consent_words=_words(row["consent_words"]),
         country=row["country"],
+        id_space=row["id_space"],
         max_batch_bytes=row["max_batch_bytes"] or MAX_BATCH_BYTES,
         max_event_bytes=row["max_event_bytes"] or MAX_EVENT_BYTES,
     )
@@ -260,28 +264,22 @@ def compiled(row: Row, vault: Vault) -> Source:
 def _renaming(document: Any) -> Renaming:
     if document is None:
         return NO_RENAMING
-    try:
+    with definition_of("renaming"):
         return Renaming(msgspec.convert(document, dict[str, renaming.Renamed]))
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"renaming: {error}") from None
 
 
 def _mapper(document: Any) -> Mapper | None:
     if document is None:
         return None
-    try:
+    with definition_of("mapping"):
         return Mapper(msgspec.convert(document, mapping.Document))
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"mapping: {error}") from None
 
 
 def _words(document: Any) -> Words:
     if document is None:
         return NO_WORDS
-    try:
+    with definition_of("consent_words"):
         return Words(msgspec.convert(document, consent.Document))
-    except (BadDefinition, msgspec.ValidationError) as error:
-        raise NotUsable(f"consent_words: {error}") from None
 
 
 def _country(value: Any) -> str | None:
@@ -289,9 +287,15 @@ def _country(value: Any) -> str | None:
         return None
     code = phone.country(value)
     if code is None:
-        raise NotUsable(f"country: {value!r} is not a country whose phone numbers are known; give {phone.EXAMPLE}")
+        raise BadDefinition(f"country: {value!r} is not a country whose phone numbers are known; give {phone.EXAMPLE}")
     return code
 
 
+def _space_of(form: str, source_id: UUID) -> str:
+    """The space of a new source that names none: a shop numbers its customers and orders as every other shop does."""
+    vendor = VENDORS.get(form)
+    return f"{form}-{source_id.hex[-SPACE_DIGITS:]}" if vendor is not None and vendor.numbers_its_own else ""
+
+
 def _plan(document: Any, version: int | None) -> Plan:
-    return NO_PLAN if document is None else Plan(msgspec.convert(document, plan.Document), version or 0)
+    return NO_PLAN if document is None else Plan(msgspec.convert(document, plan.PlanDocument), version or 0)

@@ -6,11 +6,11 @@ spooled or put into the outbox), and keep what is refused.
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from uuid import UUID, uuid5
 
 import msgspec
@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 
 from services.ingest.domain import judge
 from services.ingest.domain.definitions.mapping import Mapper
-from services.ingest.domain.definitions.plan import Mode, Violation
+from services.ingest.domain.definitions.plan import Violation
 from services.ingest.domain.definitions.source import MOST_EVENT_BYTES, Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys, without_write_keys
 from services.ingest.domain.errors import BadEvent, Reason
@@ -79,6 +79,19 @@ class RefusedPayload:
         object.__setattr__(self, "error", self.error.to_keep())
 
 
+class Outcomes(NamedTuple):
+    """What became of the payloads of one request: what figures are made of, without the accepted events themselves."""
+
+    accepted: int
+    event_ids: Sequence[bytes]
+    refused: Sequence[RefusedPayload]
+    ignored: Sequence[str]
+    violations: Sequence[Violation]
+    warnings: Sequence[str]
+    unread_phones: int
+    placeholders: Mapping[str, int]
+
+
 @dataclass(slots=True)
 class TriageResult:
     """The payloads of one request: what to publish, what to keep, and what is ignored."""
@@ -92,6 +105,20 @@ class TriageResult:
     also_known: dict[str, str] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)  # of accepted events
     unread_phones: int = 0  # phone numbers from servers' sources that link nobody
+    placeholders: Counter[str] = field(default_factory=Counter)  # by namespace: what was named and means nobody
+
+    def outcomes(self) -> Outcomes:
+        """Returns what became of the payloads."""
+        return Outcomes(
+            len(self.accepted),
+            self.event_ids,
+            self.refused,
+            self.ignored,
+            self.violations,
+            self.warnings,
+            self.unread_phones,
+            self.placeholders,
+        )
 
 
 def new_message_id() -> str:
@@ -112,6 +139,7 @@ def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhe
         may_say=source.may_say,
         consent_words=source.consent_words,
         country=source.country,
+        space=source.id_space,
         locate=locate,
         **{"max_event_bytes": source.max_event_bytes, **fields},
     )
@@ -148,6 +176,7 @@ def triage_messages(
             done.accepted.append(_record(normal.event, partition_secret))
         except BadEvent as error:
             done.refused.append(RefusedPayload(Payload(way=IngestMethod.TRACKING, raw=raw, around=around()), error))
+            done.placeholders.update(error.placeholders)
             continue
         _note(done, raw, normal, watch)
     return done
@@ -180,6 +209,7 @@ def triage_payloads(
             found = meaning(payload, context, source.format, mapper or source.mapper)
         except BadEvent as error:
             done.refused.append(RefusedPayload(payload, error))
+            done.placeholders.update(error.placeholders)
             continue
         first_refusal: RefusedPayload | None = None
         done.also_known.update(found.also_known)
@@ -190,6 +220,7 @@ def triage_payloads(
                 done.events.append(normal.event)
             except BadEvent as error:
                 first_refusal = first_refusal or RefusedPayload(payload, error)
+                done.placeholders.update(error.placeholders)
                 continue
             _note(done, payload.raw, normal, watch)
         if first_refusal is not None:
@@ -210,6 +241,7 @@ def _note(done: TriageResult, raw: bytes, normal: Normal, watch: Watch | None) -
     if normal.violation is not None:
         done.violations.append(normal.violation)
     done.unread_phones += normal.unread_phone
+    done.placeholders.update(normal.placeholders)
     done.warnings += normal.warnings
     if watch is not None:
         watch.accepted(raw, normal)
@@ -283,6 +315,8 @@ def count(done: TriageResult, source_id: UUID) -> None:
     _accepted.inc(len(done.accepted))
     if done.unread_phones:
         metrics.phones_unread.labels(str(source_id)).inc(done.unread_phones)
+    for namespace, values in done.placeholders.items():
+        metrics.placeholders.labels(str(source_id), namespace).inc(values)
     if done.refused:
         metrics.ingested.labels("quarantined").inc(len(done.refused))
         for reason, events in Counter(one.error.reason.value for one in done.refused).items():
@@ -291,8 +325,3 @@ def count(done: TriageResult, source_id: UUID) -> None:
         metrics.ingested.labels("ignored").inc(len(done.ignored))
     for mode, events in Counter(violation.mode for violation in done.violations).items():
         metrics.plan_violations.labels(mode.value).inc(events)
-
-
-def warned(done: TriageResult) -> Iterable[Violation]:
-    """Returns the violations that are to be listed: observed ones are counted only."""
-    return (one for one in done.violations if one.mode is not Mode.OBSERVE)

@@ -56,7 +56,7 @@ def usual_first(spelt: str) -> tuple[bool, bool, str]:
 
 def strongest_first(name: str) -> tuple[int, str]:
     """Returns the order of a name under which something is stated: the strongest first."""
-    return _RANKS.get(name.partition(":")[0], -1), name
+    return _RANKS.get(name.partition(":")[0].partition("@")[0], -1), name
 
 
 def gone(before: Mapping[str, Any], added: Mapping[str, Any], after: Mapping[str, Any]) -> int:

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final, Literal
 from uuid import UUID
 
-from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity
+from services.profile.domain.fold import LinkedIdentity, claimed_in
 from shared.contracts.identity import Identity
 
 RULE_VERSION: Final = 2
@@ -46,7 +46,8 @@ class Decision:
         """Namespace and value of the identity, as they are stored."""
         if self.identity is None:
             return None
-        return CLAIMED_USER_ID if self.claimed else self.identity.namespace.value, self.identity.value
+        namespace = self.identity.namespace
+        return claimed_in(namespace.space) if self.claimed else namespace.value, self.identity.value
 
 
 def linked(decisions: Iterable[Decision], resolve: Mapping[UUID, UUID]) -> dict[UUID, list[LinkedIdentity]]:

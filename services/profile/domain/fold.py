@@ -60,6 +60,11 @@ class Tally(msgspec.Struct, frozen=True, array_like=True):
     total: int = 0
 
 
+def claimed_in(space: str) -> str:
+    """Returns the namespace of the user ids of a space that only public keys name."""
+    return f"{CLAIMED_USER_ID}@{space}" if space else CLAIMED_USER_ID
+
+
 class LinkedIdentity(NamedTuple):
     """An identity that a profile gained; `vouched`: a trusted source linked it."""
 
@@ -135,7 +140,7 @@ def _stamp(event: Event) -> Stamp:
     """As the event's own; but whoever sits at a browser can make a server speak of its anonymous id."""
     stamp = event.stamp
     if event.identities and all(one.namespace is Namespace.ANONYMOUS_ID for one in event.identities):
-        return Stamp(TRUST[SourceKind.PUBLIC], stamp.occurred_at, stamp.event_id)
+        return msgspec.structs.replace(stamp, trust=TRUST[SourceKind.PUBLIC])
     return stamp
 
 
@@ -317,7 +322,8 @@ def _newest(traits: dict[str, Trait], most: int) -> dict[str, Trait]:
 
 
 def _least_values(namespace: str, one: tuple[str, ...], other: tuple[str, ...]) -> tuple[str, ...]:
-    most = MAX_ANONYMOUS_IDS if namespace in (Namespace.ANONYMOUS_ID, CLAIMED_USER_ID) else MAX_IDENTITIES
+    kind = namespace.partition("@")[0]
+    most = MAX_ANONYMOUS_IDS if kind in (Namespace.ANONYMOUS_ID, CLAIMED_USER_ID) else MAX_IDENTITIES
     return tuple(sorted({*one, *other})[:most]) if one and other else (one or other)[:most]
 
 

@@ -12,9 +12,9 @@ from uuid import UUID
 
 from services.profile.domain.contact import verified_contacts
 from services.profile.domain.decision import RULE_VERSION, Decision, Provenance
-from services.profile.domain.meeting import ANOTHER_USER, CONTACTS, DEFAULT_LIMITS, TWO_USERS, Known, Meeting
+from services.profile.domain.meeting import ANOTHER_USER, CONTACTS, DEFAULT_LIMITS, TWO_USERS, Known, Meeting, clash
 from shared.contracts.envelope import Event, SourceKind, derived_id
-from shared.contracts.identity import STRENGTH, Identity, Namespace, canonical_id
+from shared.contracts.identity import Identity, Namespace, canonical_id, strength, user_ids_of
 
 # What a browser says of a mail address or a phone number proves nothing: anyone can type one in.
 PUBLIC_LINKS: Final = frozenset({Namespace.USER_ID, Namespace.ANONYMOUS_ID})
@@ -26,7 +26,8 @@ PUBLIC_JOINS_NOBODY: Final = "a public key joins nobody whom a trusted source kn
 class Identities:
     """Who owns which identity, as far as a batch of events is concerned; `assign` changes it.
 
-    `claims` are the owners of user ids that only public keys name.
+    `claims` are the owners of user ids that only public keys name. `fan_out` are the other customers who gave a value
+    to a trusted source, and were refused: as many as its limit and one more are enough.
     """
 
     owners: dict[Identity, UUID]
@@ -34,6 +35,7 @@ class Identities:
     claims: dict[Identity, UUID] = field(default_factory=dict)
     limits: Mapping[Namespace, int] = field(default_factory=lambda: DEFAULT_LIMITS)
     decisions: list[Decision] = field(default_factory=list)
+    fan_out: dict[Identity, set[UUID]] = field(default_factory=dict)
     _gone: dict[UUID, UUID] = field(default_factory=dict)
 
     def rename(self, canonical: Mapping[UUID, UUID]) -> None:
@@ -65,7 +67,7 @@ class Identities:
         if known is not None and all(self._settled(known, identity) for identity in named):
             self._seen(known, event)
             return known
-        meeting = Meeting(self.profiles, self.limits)
+        meeting = Meeting(self.profiles, self.limits, self.fan_out)
         former: list[Identity] = []
         refused: list[tuple[Identity, UUID | None, str]] = []
         for identity in named:
@@ -88,6 +90,7 @@ class Identities:
             self._decide("alias", survivor, event, identity=identity)
         for identity, owner, reason in refused:
             self._decide("refuse", survivor, event, identity=identity, other_id=owner, reason=reason)
+            self.fan_out.setdefault(identity, set()).add(survivor)
         return survivor
 
     def _settled(self, profile_id: UUID, identity: Identity) -> bool:
@@ -95,13 +98,14 @@ class Identities:
         if self._owner(identity) != profile_id:
             return False
         known = self.profiles[profile_id]
-        if identity.namespace is Namespace.USER_ID:
-            return identity.value in known.users
+        if identity.namespace.kind is Namespace.USER_ID:
+            return identity in known.users
         return identity.namespace in CONTACTS or identity.value in known.vouched
 
     def _objection(self, event: Event, meeting: Meeting, identity: Identity, owner: UUID | None) -> str:
-        if identity.namespace is Namespace.USER_ID:
-            return TWO_USERS if meeting.users and not event.merges else ""
+        if identity.namespace.kind is Namespace.USER_ID:
+            others = {identity} if owner is None else self.profiles[owner].users | {identity}
+            return TWO_USERS if clash(meeting.users, others) and not event.merges else ""
         if owner is None:
             return meeting.objection_to_fresh(identity)
         return meeting.objection_to_profile(owner, identity)
@@ -127,8 +131,9 @@ class Identities:
         for identity in meeting.fresh:
             self._link(event, survivor, identity, _provenance(event, identity) if vouches else Provenance.PUBLIC)
         for identity in sorted(here) if vouches else ():
-            proven = {Namespace.ANONYMOUS_ID: known.vouched, Namespace.USER_ID: known.users}.get(identity.namespace)
-            if proven is not None and identity.value not in proven:
+            unproven_device = identity.namespace is Namespace.ANONYMOUS_ID and identity.value not in known.vouched
+            unproven_user = identity.namespace.kind is Namespace.USER_ID and identity not in known.users
+            if unproven_device or unproven_user:
                 self._link(event, survivor, identity, _provenance(event, identity))
 
     def _vouches(self, meeting: Meeting, named: Iterable[Identity]) -> bool:
@@ -148,7 +153,7 @@ class Identities:
         A user id that no trusted source knows is kept apart from that which one will name: whoever claims it first must
         not become its owner.
         """
-        user = next((one for one in named if one.namespace is Namespace.USER_ID), None)
+        user = next((one for one in named if one.namespace.kind is Namespace.USER_ID), None)
         devices = [one for one in named if one.namespace is Namespace.ANONYMOUS_ID]
         found = self._owner(user) if user else None
         claim = user if user is not None and found is None else None
@@ -182,7 +187,7 @@ class Identities:
     def _open_to(self, profile_id: UUID, user: Identity | None) -> bool:
         """Whether a public key may link this profile to a user whom nobody knows: it belongs to nobody else."""
         known = self.profiles[profile_id]
-        return not known.owned and known.claimed <= ({user.value} if user else set())
+        return not known.owned and known.claimed <= ({user} if user else set())
 
     def _join_public(self, event: Event, one: UUID, other: UUID) -> UUID:
         both = {one, other}
@@ -217,8 +222,8 @@ class Identities:
     ) -> None:
         known = self.profiles[profile_id]
         (self.claims if claimed else self.owners)[identity] = profile_id
-        if identity.namespace is Namespace.USER_ID:
-            (known.claimed if claimed else known.users).add(identity.value)
+        if identity.namespace.kind is Namespace.USER_ID:
+            (known.claimed if claimed else known.users).add(identity)
         elif identity.namespace in CONTACTS:
             known.contacts.add(identity)
         else:
@@ -266,17 +271,18 @@ def linking(event: Event) -> tuple[Identity, ...]:
     if event.profile_id is not None and event.source_kind is SourceKind.SERVICE:
         return ()
     trusted = event.source_kind is not SourceKind.PUBLIC
-    named = {one for one in event.identities if trusted or one.namespace in PUBLIC_LINKS}
+    named = {one for one in event.identities if trusted or one.namespace.kind in PUBLIC_LINKS}
     if trusted and event.merges:
-        named |= {Identity(Namespace.USER_ID, one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID}
-    return tuple(sorted(named, key=lambda one: (STRENGTH[one.namespace], one.value)))
+        former = user_ids_of(event.space)
+        named |= {Identity(former, one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID}
+    return tuple(sorted(named, key=strength))
 
 
 def claiming(event: Event) -> tuple[Identity, ...]:
     """Returns the user ids that this event may only claim, because a public key names them."""
     if event.source_kind is not SourceKind.PUBLIC:
         return ()
-    return tuple(one for one in event.identities if one.namespace is Namespace.USER_ID)
+    return tuple(one for one in event.identities if one.namespace.kind is Namespace.USER_ID)
 
 
 def _names_somebody(named: Iterable[Identity]) -> bool:

@@ -20,7 +20,7 @@ from shared.contracts.identity import Namespace
 
 Joined = dict[str, dict[str, datetime]]
 
-_USER: Final = f"{Namespace.USER_ID.value}:"
+_USER: Final = (f"{Namespace.USER_ID.value}:", f"{Namespace.USER_ID.value}@")  # of whatever space
 
 
 class Grant(NamedTuple):

@@ -22,7 +22,7 @@ from services.profile.domain.lifting import Joined
 from shared.contracts.consent import CHANNELS, Pair, is_word, pair_of
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, ConsentChanged, CustomerIdentified
-from shared.contracts.identity import STRENGTH, Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, strength, user_ids_of
 
 ALWAYS: Final = datetime(1970, 1, 1, tzinfo=UTC)  # of what was joined before it was kept since when
 WHOLE: Final = "profile"  # of whom an event speaks that names a profile, and no identity
@@ -54,7 +54,7 @@ Refusals = dict[str, dict[str, Refusal]]  # likewise; `OTHERS` stands for those 
 
 
 class Statement(NamedTuple):
-    """One yes or no, by the customer's time."""
+    """One yes or no, by the customer's time; `at` NEVER if nobody knows when."""
 
     at: datetime
     granted: bool
@@ -75,7 +75,8 @@ def permissions_by(event: Event) -> Permissions:
     """What an event says of consent: nothing, if a public key says it, or if it is a claim."""
     if event.source_kind is SourceKind.PUBLIC or event.unverified or not (stated := statements(event.body)):
         return {}
-    made = {spelt: Statement(event.occurred_at, granted, event.event_id) for spelt, granted in stated.items()}
+    at = event.stamp.occurred_at  # NEVER of what is undated, which loses to whatever is dated
+    made = {spelt: Statement(at, granted, event.event_id) for spelt, granted in stated.items()}
     return permissions_of(_names(event) or [WHOLE], made)
 
 
@@ -104,7 +105,7 @@ def refused_by(event: Event) -> Refusals:
         for spelt, granted in statements(event.body).items()
         if not granted and (pair := pair_of(spelt)).channel in CHANNELS and is_word(pair.purpose)
     ]
-    made = {spelt: Refusal(event.occurred_at, event.event_id, event.received_at) for spelt in refused}
+    made = {spelt: Refusal(event.stamp.occurred_at, event.event_id, event.received_at) for spelt in refused}
     visitor = next((str(one) for one in event.identities if one.namespace is Namespace.ANONYMOUS_ID), None)
     return {visitor: _least_refusals(made)} if made and visitor else {}
 
@@ -266,11 +267,9 @@ def _names(event: Event) -> list[str]:
     """
     named = event.identities
     if event.merges:
-        former = (Identity(Namespace.USER_ID, one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID)
-        return [str(one) for one in sorted({*named, *former}, key=_by_strength)]
-    ordered = sorted(named, key=_by_strength)
-    return [str(one) for n, one in enumerate(ordered) if n == 0 or one.namespace is not Namespace.USER_ID]
-
-
-def _by_strength(identity: Identity) -> tuple[int, str]:
-    return STRENGTH[identity.namespace], identity.value
+        former = (
+            Identity(user_ids_of(event.space), one.value) for one in named if one.namespace is Namespace.ANONYMOUS_ID
+        )
+        return [str(one) for one in sorted({*named, *former}, key=strength)]
+    ordered = sorted(named, key=strength)
+    return [str(one) for n, one in enumerate(ordered) if n == 0 or one.namespace.kind is not Namespace.USER_ID]

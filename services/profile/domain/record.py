@@ -21,18 +21,23 @@ class Folded(msgspec.Struct, frozen=True):
     counts: dict[tuple[str, str], int]
 
 
-def folded(events: Iterable[Event], identities: Iterable[LinkedIdentity]) -> Folded:
-    """What these events, each given once, in any order, and these linked identities add up to."""
+def folded(
+    events: Iterable[Event], identities: Iterable[LinkedIdentity], marks: Mapping[str, Order] | None = None
+) -> Folded:
+    """Returns what these events, each given once, in any order, and these linked identities add up to.
+
+    `marks` is what other customers' events say of the orders, by their keys.
+    """
     state = fold.EMPTY
-    orders_by_id: dict[str, Order] = {}
+    orders_by_key: dict[str, Order] = dict(marks or {})
     counts: dict[tuple[str, str], int] = {}
     for event in events:
         state = fold.merge(state, fold.state_of(event))
-        if (order_id := orders.order_id(event.body)) is not None and not event.unverified:
-            orders_by_id[order_id] = orders.merge(orders_by_id.get(order_id, Order()), orders.order_of(event))
+        if (key := orders.order_key(event)) is not None and not event.unverified:
+            orders_by_key[key] = orders.merge(orders_by_key.get(key, Order()), orders.order_of(event))
         for kind, name, times in fold.counted(event):
             counts[kind, name] = counts.get((kind, name), 0) + times
-    return Folded(fold.with_identities(state, identities), orders_by_id, counts)
+    return Folded(fold.with_identities(state, identities), orders_by_key, counts)
 
 
 def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:

@@ -11,12 +11,16 @@ from services.profile.domain.lifting import Grant, Joined, Withdrawal, unlifted
 from services.profile.domain.permission import OTHERS, Permissions, Refusals
 from shared.contracts.consent import Pair, pair_of
 from shared.contracts.identity import Namespace
+from shared.contracts.moments import EARLIEST
 
 _ANONYMOUS: Final = f"{Namespace.ANONYMOUS_ID.value}:"
 
 
 class Standing(NamedTuple):
-    """What stands of a customer's consent to one pair, since when, and which event states it, if that is known."""
+    """What stands of a customer's consent to one pair, since when, and which event states it, if that is known.
+
+    `changed_at` is the earliest moment that an event may speak of, `EARLIEST`, if nobody knows when that was.
+    """
 
     pair: Pair
     granted: bool
@@ -58,9 +62,10 @@ def agreed(
     standing = unlifted(counting, granted, joined, verified)
     standing += [no for no in withdrawn if no.spelt in many]  # nobody knows who else withdrew it
     newest_no, newest_yes = _newest_of(standing), _newest_of(granted)
+    words = {**newest_yes, **newest_no}
     return [
-        Standing(pair_of(spelt), spelt not in newest_no, *(newest_no.get(spelt) or newest_yes[spelt]))
-        for spelt in sorted(newest_yes.keys() | newest_no.keys())
+        Standing(pair_of(spelt), spelt not in newest_no, max(words[spelt][0], EARLIEST), words[spelt][1])
+        for spelt in sorted(words)
     ]
 
 

@@ -8,12 +8,13 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain.fold import ProfileState, stored
-from shared.contracts.envelope import Event
+from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.orders import Order
 from shared.contracts.wire import TYPE_NAMES
 from shared.database import order_rows
 from shared.database.database import Work
 from shared.database.order_rows import OrderRowWithMargin
+from shared.database.rows import Json, arrays, unnest, values
 
 _json = msgspec.json.Encoder()
 _FIGURES = "profiles.id, version, orders, spend_minor::text AS spend_minor, first_order_at, last_order_at"
@@ -48,38 +49,66 @@ async def known_events(work: Work, event_ids: Sequence[UUID]) -> set[UUID]:
     return {row.event_id for row in rows}
 
 
+class TimelineRow(msgspec.Struct, kw_only=True):
+    """An event as the timeline keeps it."""
+
+    event_id: UUID
+    profile_id: UUID
+    type: str
+    occurred_at: datetime
+    received_at: datetime
+    source_id: str
+    source_kind: SourceKind
+    historical: bool
+    claim: bool
+    identities: Json
+    body: Json
+    cause_id: UUID | None
+    depth: int
+    stated_at: datetime | None
+    context: Json | None
+    merges: bool
+    source_version: int
+    undated: bool
+    space: str
+
+
+_APPEND: Final = f"""
+    INSERT INTO timeline ({", ".join(TimelineRow.__struct_fields__)})
+    SELECT {values(TimelineRow, "n")}
+      FROM {unnest(TimelineRow, "n")}
+     ORDER BY event_id
+        ON CONFLICT (event_id) DO NOTHING
+    """
+
+
 async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) -> int:
-    """Writes events to the timeline; how many were new."""
-    return await work.run(
-        "INSERT INTO timeline (event_id, profile_id, type, occurred_at, received_at, source_id, source_kind, "
-        "historical, claim, identities, body, cause_id, depth, stated_at, context, merges) "
-        "SELECT event_id, profile_id, type, "
-        "occurred_at, received_at, source_id, source_kind, historical, claim, identities::jsonb, body::jsonb, "
-        "cause_id, depth, stated_at, context::jsonb, merges FROM unnest("
-        "CAST(:event_ids AS uuid[]), CAST(:profile_ids AS uuid[]), CAST(:types AS text[]), "
-        "CAST(:occurred AS timestamptz[]), CAST(:received AS timestamptz[]), CAST(:sources AS text[]), "
-        "CAST(:kinds AS text[]), CAST(:historical AS boolean[]), CAST(:claims AS boolean[]), "
-        "CAST(:identities AS text[]), CAST(:bodies AS text[]), CAST(:causes AS uuid[]), CAST(:depths AS smallint[]), "
-        "CAST(:stated AS timestamptz[]), CAST(:contexts AS text[]), CAST(:merges AS boolean[])) "
-        "AS n(event_id, profile_id, type, occurred_at, "
-        "received_at, source_id, source_kind, historical, claim, identities, body, cause_id, depth, stated_at, "
-        "context, merges) ORDER BY event_id ON CONFLICT (event_id) DO NOTHING",
-        event_ids=[event.event_id for _, event in assigned],
-        profile_ids=[profile_id for profile_id, _ in assigned],
-        types=[TYPE_NAMES[type(event.body)] for _, event in assigned],
-        occurred=[event.occurred_at for _, event in assigned],
-        received=[event.received_at for _, event in assigned],
-        sources=[event.source_id for _, event in assigned],
-        kinds=[event.source_kind.value for _, event in assigned],
-        historical=[event.historical for _, event in assigned],
-        claims=[event.unverified for _, event in assigned],
-        identities=[_text(event.identities) for _, event in assigned],
-        bodies=[_text(event.body) for _, event in assigned],
-        causes=[event.cause_id for _, event in assigned],
-        depths=[event.depth for _, event in assigned],
-        stated=[event.stated_at for _, event in assigned],
-        contexts=[None if event.context is None else _text(event.context) for _, event in assigned],
-        merges=[event.merges for _, event in assigned],
+    """Writes events to the timeline. Returns how many were new."""
+    rows = [_timeline_row(profile_id, event) for profile_id, event in assigned]
+    return await work.run(_APPEND, **arrays(rows, TimelineRow))
+
+
+def _timeline_row(profile_id: UUID, event: Event) -> TimelineRow:
+    return TimelineRow(
+        event_id=event.event_id,
+        profile_id=profile_id,
+        type=TYPE_NAMES[type(event.body)],
+        occurred_at=event.occurred_at,
+        received_at=event.received_at,
+        source_id=event.source_id,
+        source_kind=event.source_kind,
+        historical=event.historical,
+        claim=event.unverified,
+        identities=Json(_text(event.identities)),
+        body=Json(_text(event.body)),
+        cause_id=event.cause_id,
+        depth=event.depth,
+        stated_at=event.stated_at,
+        context=None if event.context is None else Json(_text(event.context)),
+        merges=event.merges,
+        source_version=event.source_version,
+        undated=event.undated,
+        space=event.space,
     )
 
 

@@ -7,8 +7,8 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain.decision import RULE_VERSION, Decision
-from services.profile.domain.fold import CLAIMED_USER_ID, ProfileState, current
-from shared.contracts.identity import Identity, Namespace
+from services.profile.domain.fold import CLAIMED_USER_ID, ProfileState, claimed_in, current
+from shared.contracts.identity import Identity, Namespace, user_ids_of
 from shared.database.database import Work
 
 _decode_state = msgspec.json.Decoder(ProfileState).decode
@@ -37,7 +37,7 @@ async def owners(
     identities wait for each other and do not deadlock.
     """
     named = {(one.namespace.value, one.value) for one in identities}
-    wanted = sorted(named | {(CLAIMED_USER_ID, one.value) for one in claims})
+    wanted = sorted(named | {(claimed_in(one.namespace.space), one.value) for one in claims})
     names = {"namespaces": [namespace for namespace, _ in wanted], "values": [value for _, value in wanted]}
     await work.run(
         "INSERT INTO identities (namespace, value) SELECT * FROM unnest(CAST(:namespaces AS text[]), "
@@ -52,10 +52,40 @@ async def owners(
         **names,
     )
     owned = [row for row in rows if row.owner is not None]
+    claimed = [row for row in owned if row.namespace.startswith(CLAIMED_USER_ID)]
     return (
-        {Identity(Namespace(one.namespace), one.value): one.owner for one in owned if one.namespace != CLAIMED_USER_ID},
-        {Identity(Namespace.USER_ID, one.value): one.owner for one in owned if one.namespace == CLAIMED_USER_ID},
+        {Identity(Namespace(one.namespace), one.value): one.owner for one in owned if one not in claimed},
+        {Identity(user_ids_of(one.namespace.partition("@")[2]), one.value): one.owner for one in claimed},
     )
+
+
+async def fan_out(work: Work, identities: Iterable[Identity], *, most: int) -> dict[Identity, set[UUID]]:
+    """Returns by value who else gave it to a trusted source and was refused: at most so many of each."""
+    wanted = sorted({(one.namespace.value, one.value) for one in identities})
+    if not wanted:
+        return {}
+    rows = await work.rows(
+        """
+        SELECT w.namespace, w.value, l.profile_id
+          FROM unnest(CAST(:namespaces AS text[]), CAST(:values AS text[])) AS w(namespace, value)
+         CROSS JOIN LATERAL (
+               SELECT DISTINCT profile_id
+                 FROM identity_log
+                WHERE kind = 'refuse'
+                  AND provenance <> 'public'
+                  AND namespace = w.namespace
+                  AND value = w.value
+                LIMIT :most
+               ) AS l
+        """,
+        namespaces=[namespace for namespace, _ in wanted],
+        values=[value for _, value in wanted],
+        most=most,
+    )
+    found: dict[Identity, set[UUID]] = {}
+    for row in rows:
+        found.setdefault(Identity(Namespace(row.namespace), row.value), set()).add(row.profile_id)
+    return found
 
 
 async def lock_profiles(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Stored]:

@@ -2,12 +2,17 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import msgspec
+
+from shared.contracts.orders import Order
 from shared.database.database import Work
 
-TOP = 10
+TOP: Final = 10
+
+_decode_order: Final = msgspec.json.Decoder(Order).decode
 
 
 async def owner(work: Work, namespace: str, value: str) -> UUID | None:
@@ -47,14 +52,27 @@ async def money(work: Work, profile_id: UUID) -> list[Any]:
 async def top(work: Work, profile_id: UUID) -> list[Any]:
     """The most frequent names of each kind, ranked from the full counts; ties by name."""
     return await work.rows(
-        "WITH counted AS (SELECT kind, name, times FROM counts WHERE profile_id = :id UNION ALL "
-        "SELECT 'category_bought', c.key, sum(c.value::bigint) FROM orders, jsonb_each_text(facts->'placed'->4) c "
-        "WHERE profile_id = :id AND counts GROUP BY c.key) "
-        "SELECT kind, name, times FROM (SELECT kind, name, times, row_number() OVER (PARTITION BY kind "
-        "ORDER BY times DESC, name) AS place FROM counted) r WHERE place <= :top ORDER BY kind, place",
+        """
+        SELECT kind, name, times
+          FROM (
+               SELECT kind, name, times, row_number() OVER (PARTITION BY kind ORDER BY times DESC, name) AS place
+                 FROM counts
+                WHERE profile_id = :id
+               ) r
+         WHERE place <= :top
+         ORDER BY kind, place
+        """,
         id=profile_id,
         top=TOP,
     )
+
+
+async def orders(work: Work, profile_id: UUID) -> list[Order]:
+    """Returns the orders of a customer that count."""
+    rows = await work.rows(
+        "SELECT CAST(facts AS text) AS facts FROM orders WHERE profile_id = :id AND counts", id=profile_id
+    )
+    return [_decode_order(row.facts) for row in rows]
 
 
 async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:
@@ -126,6 +144,45 @@ async def identity_log(work: Work, profile_ids: Sequence[UUID], *, limit: int) -
         "provenance, verified FROM identity_log "
         "WHERE profile_id = ANY(CAST(:ids AS uuid[])) ORDER BY id DESC LIMIT :limit",
         ids=list(profile_ids),
+        limit=limit,
+    )
+
+
+async def shared_values(
+    work: Work, *, after: tuple[int, str, str] | None, reasons: Sequence[str], limit: int
+) -> Sequence[Any]:
+    """Returns the values that customers give whom they are not linked to, by how many those are, after a position.
+
+    `blocked` are those of which a line of the log has one of the reasons.
+    """
+    customers, namespace, value = after or (None, None, None)
+    return await work.rows(
+        """
+        SELECT s.namespace, s.value, s.customers, s.blocked, s.reasons, s.first_at, s.last_at,
+               coalesce(a.canonical_id, i.profile_id) AS owner_id
+          FROM (
+               SELECT namespace, value, count(DISTINCT profile_id) AS customers,
+                      bool_or(reason = ANY(CAST(:reasons AS text[]))) AS blocked,
+                      array_agg(DISTINCT reason ORDER BY reason) AS reasons,
+                      min(at) AS first_at, max(at) AS last_at
+                 FROM identity_log
+                WHERE kind = 'refuse'
+                  AND provenance <> 'public'
+                  AND namespace IS NOT NULL
+                GROUP BY namespace, value
+               ) AS s
+          LEFT JOIN identities i USING (namespace, value)
+          LEFT JOIN profile_aliases a ON a.profile_id = i.profile_id
+         WHERE CAST(:customers AS bigint) IS NULL
+            OR (-s.customers, s.namespace, s.value) > (-CAST(:customers AS bigint), CAST(:namespace AS text),
+                                                       CAST(:value AS text))
+         ORDER BY s.customers DESC, s.namespace, s.value
+         LIMIT :limit
+        """,
+        customers=customers,
+        namespace=namespace,
+        value=value,
+        reasons=list(reasons),
         limit=limit,
     )
 

@@ -145,8 +145,12 @@ async def created(work: Work, profile_ids: Iterable[UUID]) -> set[UUID]:
 async def events(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[Event]]:
     """What these profiles' timelines hold, in any order; only what folding asks for."""
     rows = await work.rows(
-        "SELECT profile_id, event_id, type, occurred_at, received_at, source_id, source_kind, claim, merges, "
-        "identities::text AS identities, body::text AS body FROM timeline WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+        """
+        SELECT profile_id, event_id, type, occurred_at, received_at, source_id, source_kind, claim, merges,
+               source_version, undated, space, CAST(identities AS text) AS identities, CAST(body AS text) AS body
+          FROM timeline
+         WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+        """,
         ids=list(profile_ids),
     )
     found: dict[UUID, list[Event]] = {}
@@ -164,6 +168,9 @@ def _event(row: Any) -> Event:
         received_at=row.received_at,
         unverified=row.claim,
         merges=row.merges,
+        source_version=row.source_version,
+        undated=row.undated,
+        space=row.space,
         identities=_decode_identities(row.identities),
         body=wire.decode_body(row.type, row.body),
     )

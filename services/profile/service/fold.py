@@ -1,7 +1,7 @@
 """Folding a batch of events: dedupe, decide whose they are, fold, publish. One transaction, many events."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial, reduce
 from typing import Any, Final
@@ -16,14 +16,22 @@ from services.profile.domain.decision import Decision, linked
 from services.profile.domain.fold import CLAIMED_USER_ID, EMPTY, ProfileState
 from services.profile.domain.identity import Identities, claiming, linking
 from services.profile.domain.meeting import CONTACTS, DEFAULT_LIMITS, Known
+from services.profile.domain.ordering import Mark
 from services.profile.repository import fold, identity
 from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
+from services.profile.service.orders import fold_orders
 from shared.contracts import orders, topics
-from shared.contracts.changes import ConfirmationRequested, Consent, ProfileChanged, ProfileMerged
+from shared.contracts.changes import (
+    ConfirmationRequested,
+    Consent,
+    OrderReassigned,
+    ProfileChanged,
+    ProfileMerged,
+)
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
 from shared.contracts.events import MARKETING, Body, ConsentChanged, CustomerIdentified
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, user_ids_of
 from shared.contracts.orders import Order
 from shared.database import aliases, order_rows
 from shared.database.database import Work
@@ -35,6 +43,7 @@ MAX_TRAITS: Final = 100  # published with each change; the rest is in the profil
 MAX_TRAIT_BYTES: Final = 2_000  # of one trait, likewise
 MAX_IDENTITIES: Final = 20  # of one namespace, published with each change
 MAX_CONTACT_POINTS: Final = 20  # likewise
+MEETING: Final = 2  # identities, of which one can bring the other's profile along
 MAX_CONSENTS: Final = 100  # likewise; what is not told is not agreed to
 
 
@@ -74,9 +83,17 @@ async def fold_events(work: Work, events: Sequence[Event], *, limits: Mapping[Na
     )
     await identity.write_log(work, decided.decisions)
     figures = await fold.save_profiles(work, {profile_id: states[profile_id] for profile_id in touched})
-    figures |= await _fold_orders(work, assigned, changed_orders)
+    folded = await fold_orders(work, assigned, changed_orders)
+    if others := folded.profile_ids - touched:  # an order has left them, or a shop tells what their payments paid
+        locked = await identity.lock_profiles(work, others)
+        states |= {profile_id: one.state for profile_id, one in locked.items()}
+        figures |= await fold.save_profiles(work, {profile_id: states[profile_id] for profile_id in locked})
+        touched |= locked.keys()
+    if folded.profile_ids:
+        figures |= await fold.update_figures(work, folded.profile_ids)
     await fold.add_counts(work, _counts(assigned))
-    await _publish(work, assigned, merges, {one: (states[one], figures[one]) for one in touched})
+    changed = {one: (states[one], figures[one]) for one in touched}
+    await _publish(work, assigned, merges, changed, _reassigned(folded.marks, assigned))
 
 
 def _assign(decided: Identities, event: Event) -> UUID:
@@ -121,20 +138,41 @@ async def _view(
         {profile_id: _known(one.state, work.now) for profile_id, one in stored.items()},
         {one: moved.get(owner, owner) for one, owner in claims.items()},
         limits,
+        fan_out=await identity.fan_out(work, _shared(events, owners), most=max(limits.values(), default=0) + 1),
     )
     decided.rename(moved)
     return decided, stored
 
 
+def _shared(events: Iterable[Event], owners: Mapping[Identity, UUID]) -> set[Identity]:
+    """Returns the values by which events without a user id could join profiles: few events name any."""
+    found: set[Identity] = set()
+    for event in events:
+        if event.source_kind is SourceKind.PUBLIC or len(event.identities) < MEETING:
+            continue
+        named = linking(event)
+        if named[0].namespace is not Namespace.USER_ID and len({owners.get(one) for one in named}) > 1:
+            found.update(named)
+    return found
+
+
 def _known(state: ProfileState, now: datetime) -> Known:
     return Known(
         state.first_seen or now,
-        users=set(state.identities.get(Namespace.USER_ID, ())),
-        claimed=set(state.identities.get(CLAIMED_USER_ID, ())),
+        users=set(_user_ids(state, Namespace.USER_ID)),
+        claimed=set(_user_ids(state, CLAIMED_USER_ID)),
         contacts={Identity(one, value) for one in CONTACTS for value in state.identities.get(one, ())},
         devices=set(state.identities.get(Namespace.ANONYMOUS_ID, ())),
         vouched=set(state.vouched),
     )
+
+
+def _user_ids(state: ProfileState, kind: str) -> Iterator[Identity]:
+    """The user ids of all spaces, of those that trusted sources name, or of those that public keys claim."""
+    for namespace, values in state.identities.items():
+        name, _, space = namespace.partition("@")
+        if name == kind:
+            yield from (Identity(user_ids_of(space), value) for value in values)
 
 
 async def _merge(
@@ -158,21 +196,6 @@ async def _merge(
     return {key: reduce(orders.merge, found) for key, found in moved.items()}
 
 
-async def _fold_orders(
-    work: Work, assigned: Sequence[tuple[UUID, Event]], moved: Mapping[tuple[UUID, str], Order]
-) -> dict[UUID, Figures]:
-    changed: dict[tuple[UUID, str], Order] = dict(moved)
-    for profile_id, event in assigned:
-        if (order_id := orders.order_id(event.body)) is not None and not event.unverified:
-            key = (profile_id, order_id)
-            changed[key] = orders.merge(changed.get(key, Order()), orders.order_of(event))
-    if not changed:
-        return {}
-    known = await order_rows.orders(work, changed)
-    await fold.save_orders(work, {key: orders.merge(known.get(key, Order()), order) for key, order in changed.items()})
-    return await fold.update_figures(work, {profile_id for profile_id, _ in changed})
-
-
 def _counts(assigned: Iterable[tuple[UUID, Event]]) -> dict[tuple[UUID, str, str], int]:
     added: dict[tuple[UUID, str, str], int] = defaultdict(int)
     for profile_id, event in assigned:
@@ -181,18 +204,42 @@ def _counts(assigned: Iterable[tuple[UUID, Event]]) -> dict[tuple[UUID, str, str
     return added
 
 
+def _reassigned(
+    marks: Iterable[tuple[Mark, Order]], assigned: Sequence[tuple[UUID, Event]]
+) -> Iterator[tuple[UUID, Event]]:
+    """What is told to those who read orders: under the customer of each row that changed so, and of the order."""
+    causes: dict[str, Event] = {}
+    for _, event in assigned:
+        if (key := orders.order_key(event)) is not None:
+            causes[key] = dominant_cause(causes.get(key), event)
+    for mark, order in marks:
+        cause = causes.get(mark.row[1]) or causes[mark.counting[1]]
+        body = OrderReassigned(
+            from_profile=mark.row[0],
+            from_order=mark.row[1],
+            to_profile=mark.counting[0],
+            to_order=mark.counting[1],
+            mark=mark.order,
+            order=order,
+        )
+        for profile_id in sorted({mark.row[0], mark.counting[0]}):
+            yield profile_id, _change(cause, profile_id, body, f"{mark.row[0]}/{mark.row[1]}/{profile_id}")
+
+
 async def _publish(
     work: Work,
     assigned: Sequence[tuple[UUID, Event]],
     merges: Sequence[Decision],
     profiles: Mapping[UUID, tuple[ProfileState, Figures]],
+    reassigned: Iterable[tuple[UUID, Event]],
 ) -> None:
     """Publishes the events, now owned, and at most one change a profile."""
     origin = work.origin if work.origin is not None else -1
-    first = await fold.reserve_sequences(work, origin, len(assigned))
+    owned_events = [*assigned, *reassigned]
+    first = await fold.reserve_sequences(work, origin, len(owned_events))
     published: list[tuple[str, bytes, Event]] = []
     causes: dict[UUID, Event] = {}
-    for position, (profile_id, event) in enumerate(assigned):
+    for position, (profile_id, event) in enumerate(owned_events):
         owned = msgspec.structs.replace(event, profile_id=profile_id, origin=origin, sequence=first + position)
         published.append((topics.PROFILE_EVENTS, profile_id.bytes, owned))
         causes[profile_id] = dominant_cause(causes.get(profile_id), event)

@@ -1,6 +1,7 @@
 """Answering questions about customers."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -8,9 +9,11 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain import fold
+from services.profile.domain.meeting import SHARED, TOO_MANY
 from services.profile.repository import identity, read
 from shared.contracts import normal_form
-from shared.contracts.identity import Namespace
+from shared.contracts.identity import Namespace, is_space
+from shared.contracts.orders import Order
 from shared.database import aliases
 from shared.database.database import Work
 from shared.errors import Invalid, NotFound
@@ -18,6 +21,7 @@ from shared.errors import Invalid, NotFound
 MAX_SHOWN = 1000  # traits and in one answer
 
 NAMESPACES: Final = (*(one.value for one in Namespace), fold.CLAIMED_USER_ID)
+_OF_USERS: Final = (Namespace.USER_ID.value, fold.CLAIMED_USER_ID)  # which may have a space: user_id@shop-a
 
 
 class UnknownProfile(NotFound):
@@ -31,10 +35,12 @@ async def resolve(work: Work, ref: str) -> UUID:
     """
     namespace, colon, value = ref.partition(":")
     if colon:
-        if namespace not in NAMESPACES:
+        kind, at, space = namespace.partition("@")
+        if kind not in NAMESPACES or (at and not (kind in _OF_USERS and is_space(space))):
             raise Invalid(f"ref: {namespace!r} is not a namespace; the namespaces are {', '.join(NAMESPACES)}")
         # What has no normal form is nobody's now, but may be somebody's whom an earlier release wrote down so.
-        normal = normal_form.of(Namespace(namespace), value) or value.strip()
+        of = Namespace.USER_ID if kind in _OF_USERS else Namespace(kind)
+        normal = normal_form.of(of, value) or value.strip()
         owner = await read.owner(work, namespace, normal)
         if owner is None:
             raise UnknownProfile(f"no customer is known as {ref}")
@@ -57,6 +63,8 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
     top: dict[str, list[dict[str, Any]]] = {}
     for count in await read.top(work, profile_id):
         top.setdefault(count.kind, []).append({"name": count.name, "times": count.times})
+    if bought := _categories(await read.orders(work, profile_id)):
+        top["category_bought"] = [{"name": name, "times": times} for name, times in bought]
     money = await read.money(work, profile_id)
     return {
         **_summary(row),
@@ -65,6 +73,14 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
         "margin_minor": {one.currency: one.margin for one in money if one.costed},
         "top": top,
     }
+
+
+def _categories(orders: Iterable[Order]) -> list[tuple[str, int]]:
+    """The categories bought most often."""
+    counted: Counter[str] = Counter()
+    for order in orders:
+        counted.update(order.categories)
+    return sorted(counted.items(), key=lambda item: (-item[1], item[0]))[: read.TOP]
 
 
 async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:
@@ -100,6 +116,12 @@ async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
 async def identity_log(work: Work, ref: str, *, limit: int) -> Sequence[Any]:
     """Returns the decisions about this customer's identity."""
     return await read.identity_log(work, await aliases.names(work, await resolve(work, ref)), limit=limit)
+
+
+async def shared_values(work: Work, *, after: tuple[int, str, str] | None, limit: int) -> list[dict[str, Any]]:
+    """Returns the values that more than one customer gives, those of the most customers first."""
+    rows = await read.shared_values(work, after=after, reasons=(TOO_MANY, SHARED), limit=limit)
+    return [dict(row._mapping) for row in rows]
 
 
 async def search(

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from services.profile.domain.record import folded, stand_ins, verified_ids
 from services.profile.repository import rebuild as repository
+from services.profile.repository.orders import marks_by_profile
 from shared.database import aliases
 from shared.database.database import Work
 
@@ -59,7 +60,8 @@ async def mend_profiles(work: Work, after: UUID) -> tuple[UUID | None, int, Coun
     standing = [profile_id for profile_id in ids if canonical[profile_id] == profile_id]
     events = await repository.events(work, standing)
     linked = await repository.links(work, standing)
-    made = {one: folded(events[one], linked.get(one, ())) for one in standing if one in events}
+    marks = await marks_by_profile(work, standing)
+    made = {one: folded(events[one], linked.get(one, ()), marks.get(one)) for one in standing if one in events}
     # One that the log created and no event speaks of can't be told from the record: it stays as it is.
     untold = await repository.created(work, [one for one in standing if one not in made])
     settled = [profile_id for profile_id in ids if profile_id not in untold]

@@ -4,8 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from services.segment import domain, repository
+from services.segment import domain
 from services.segment.domain import Stage
+from services.segment.repository import policies
+from services.segment.repository import rebuild as repository
+from services.segment.repository import standings as stored
 from services.segment.service.standings import DUE_BATCH, Cause, changes
 from shared.contracts import topics
 from shared.contracts.changes import StageChanged, TierChanged
@@ -36,11 +39,11 @@ async def settle(work: Work) -> None:
     Not at the present moment: what has become due since is for the timers, which publish it as it is, new. A rebuild
     that came first would publish it as history, and no journey would start from it.
     """
-    policy = await repository.policy(work)
+    policy = await policies.in_force(work)
     after = NOBODY
     while found := await repository.moments(work, after, limit=DUE_BATCH):
-        bought = await repository.purchases(work, found, currency=policy.currency)
-        await repository.save(
+        bought = await stored.purchases(work, found, currency=policy.currency)
+        await stored.save(
             work,
             {one: (0, domain.standing(policy, bought.get(one, []), at), at) for one, at in found.items()},
         )
@@ -51,7 +54,7 @@ async def settle(work: Work) -> None:
 async def finish(work: Work) -> None:
     """Settles, and publishes where readers know it otherwise: as history, which sets no journey off."""
     await settle(work)
-    policy = await repository.policy(work)
+    policy = await policies.in_force(work)
     versions: dict[UUID, int] = {}
     published: list[tuple[bytes, Event]] = []
     for known, standing in await repository.disagreements(work, tier=policy.tiers[0].name, stage=Stage.PROSPECT):

@@ -25,7 +25,7 @@ from shared.contracts.events.one_product import OneProduct
 from shared.contracts.events.order_cancelled import OrderCancelled
 from shared.contracts.events.order_delayed import OrderDelayed
 from shared.contracts.events.order_delivered import OrderDelivered
-from shared.contracts.events.order_placed import OrderPlaced
+from shared.contracts.events.order_placed import OrderPlaced, OrderRefund
 from shared.contracts.events.order_refunded import OrderRefunded
 from shared.contracts.events.order_shipped import OrderShipped
 from shared.contracts.events.page_viewed import PageViewed
@@ -111,6 +111,7 @@ __all__ = [
     "OrderDelayed",
     "OrderDelivered",
     "OrderPlaced",
+    "OrderRefund",
     "OrderRefunded",
     "OrderShipped",
     "PageViewed",

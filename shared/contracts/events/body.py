@@ -1,5 +1,6 @@
 """What all typed events have in common: past tense, frozen, versioned. Money is integer minor units (ISO 4217)."""
 
+from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -28,7 +29,9 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """One line of an order or a cart. Prices are per unit, in minor units.
 
     `total_minor` is what the line comes to where that is not quantity times price: of weighed and discounted goods.
-    `extra` has all further properties of the line, as the sender named them.
+    `exact_quantity` is how much it is of goods by weight or measure; `quantity` is 1 then, one piece. `unpriced`:
+    nobody says what it costs, and its price is given as 0. `extra` has all further properties of the line, as the
+    sender named them.
     """
 
     sku: str
@@ -38,4 +41,6 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     unit_price_minor: int
     unit_cost_minor: int | None = None
     total_minor: int | None = None
+    exact_quantity: Decimal | None = None
+    unpriced: bool = False
     extra: dict[str, Any] = {}

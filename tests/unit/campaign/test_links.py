@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.campaign.domain import links
-from services.campaign.domain.links import CONFIRM_VALID, MAX_TOKEN_LENGTH, BadLink, Link, Links
+from services.campaign.domain.links import CONFIRM_VALID, MAX_TOKEN_LENGTH, Link, Links
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OURS: Final = Links("https://mail.shop.example/", b"a secret of 32 characters or more")
@@ -29,15 +29,12 @@ def test_a_link_says_what_it_was_made_of(link: Link) -> None:
 
 def test_a_link_ends() -> None:
     assert OURS.read("confirm", token_of(ONE), NOON + CONFIRM_VALID - timedelta(seconds=1)) == ONE
-    with pytest.raises(BadLink):
-        OURS.read("confirm", token_of(ONE), NOON + CONFIRM_VALID)
+    assert OURS.read("confirm", token_of(ONE), NOON + CONFIRM_VALID) is None
 
 
 def test_a_link_does_only_what_it_was_made_for_and_only_here() -> None:
-    with pytest.raises(BadLink):
-        OURS.read("unsubscribe", token_of(ONE), NOON)
-    with pytest.raises(BadLink):
-        Links("https://mail.shop.example", b"another secret").read("confirm", token_of(ONE), NOON)
+    assert OURS.read("unsubscribe", token_of(ONE), NOON) is None
+    assert Links("https://mail.shop.example", b"another secret").read("confirm", token_of(ONE), NOON) is None
 
 
 def test_the_longest_link_can_be_read() -> None:
@@ -52,11 +49,9 @@ def test_a_token_with_any_character_changed_is_refused(data: st.DataObject) -> N
     character = data.draw(st.sampled_from("AZaz09-_=é "))
     if token[at] == character:
         return
-    with pytest.raises(BadLink):
-        OURS.read("unsubscribe", token[:at] + character + token[at + 1 :], NOON)
+    assert OURS.read("unsubscribe", token[:at] + character + token[at + 1 :], NOON) is None
 
 
 @given(st.text(max_size=MAX_TOKEN_LENGTH + 10))
 def test_whatever_else_is_sent_is_refused(token: str) -> None:
-    with pytest.raises(BadLink):
-        OURS.read("confirm", token, NOON)
+    assert OURS.read("confirm", token, NOON) is None

@@ -3,6 +3,7 @@
 import types
 import typing
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from shared.contracts import wire
 from shared.contracts.changes import MAX_VERSION, Version
 from shared.contracts.context import Context
-from shared.contracts.envelope import Event, SourceKind, may_say
+from shared.contracts.envelope import MAX_SOURCE_VERSION, Event, SourceKind, may_say
 from shared.contracts.events import (
     Body,
     ConsentChanged,
@@ -23,12 +24,13 @@ from shared.contracts.events import (
     OrderCancelled,
     OrderDelivered,
     OrderPlaced,
+    OrderRefund,
     OrderRefunded,
     OrderShipped,
     PageViewed,
     ProductViewed,
 )
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, user_ids_of
 
 START: Final = datetime(2026, 1, 1, tzinfo=UTC)
 INT64: Final = st.integers(-(2**63), 2**63 - 1)
@@ -42,7 +44,9 @@ json_values: Final = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
-identities: Final = st.builds(Identity, st.sampled_from(Namespace), st.text(min_size=1, max_size=20))
+identities: Final = st.builds(
+    Identity, st.sampled_from([*Namespace, user_ids_of("shop-a")]), st.text(min_size=1, max_size=20)
+)
 
 
 def of_type(annotation: Any) -> st.SearchStrategy[Any]:
@@ -53,6 +57,7 @@ def of_type(annotation: Any) -> st.SearchStrategy[Any]:
         int: INT64,
         float: st.floats(allow_nan=False, allow_infinity=False),
         bool: st.booleans(),
+        Decimal: st.decimals(0, 1_000_000, places=3),
         UUID: st.uuids(),
         datetime: any_moments,
         types.NoneType: st.none(),
@@ -99,6 +104,9 @@ def any_event(body: type[Body]) -> st.SearchStrategy[Event]:
         stated_at=st.none() | any_moments,
         context=st.none() | struct(Context),
         merges=st.booleans(),
+        source_version=st.integers(0, MAX_SOURCE_VERSION),
+        undated=st.booleans(),
+        space=st.sampled_from(["", "shop-a"]),
     )
 
 
@@ -119,15 +127,40 @@ _items: Final = st.lists(
     max_size=2,
 ).map(tuple)
 
+_refund_ids: Final = st.sampled_from(["R-1", "R-2"])
+_states: Final = st.sampled_from(["", "placed", "cancelled", "pending"])
+_payments: Final = st.sampled_from(["", "", "P-1", "P-2"])
 order_facts: Final[st.SearchStrategy[Body]] = st.one_of(
-    st.builds(OrderPlaced, order_id=_order_ids, currency=_currencies, total_minor=_amounts, items=_items),
-    st.builds(OrderCancelled, order_id=_order_ids),
+    st.builds(
+        OrderPlaced,
+        order_id=_order_ids,
+        currency=_currencies,
+        total_minor=_amounts,
+        items=_items,
+        state=_states,
+        payment_id=_payments,
+    ),
+    st.builds(
+        OrderPlaced,
+        order_id=_order_ids,
+        currency=_currencies,
+        total_minor=_amounts,
+        state=_states,
+        whole=st.just(True),
+        refunds=st.lists(st.builds(OrderRefund, refund_id=_refund_ids, amount_minor=_amounts), max_size=2).map(tuple),
+    ),
+    st.builds(OrderCancelled, order_id=_order_ids, in_snapshot=st.booleans()),
     st.builds(
         OrderRefunded,
         order_id=_order_ids,
-        refund_id=st.sampled_from(["R-1", "R-2"]),
+        refund_id=_refund_ids,
         currency=_currencies,
         amount_minor=_amounts,
+        full=st.booleans(),
+        in_snapshot=st.booleans(),
+        payment_id=_payments,
+        in_all=st.booleans(),
+        dispute=st.booleans(),
     ),
     st.builds(OrderShipped, order_id=_order_ids),
     st.builds(OrderDelivered, order_id=_order_ids),
@@ -160,7 +193,7 @@ def believed_or_claimed(draw: st.DrawFn, bodies: st.SearchStrategy[Body] = facts
     named = st.builds(Identity, st.sampled_from(Namespace), st.sampled_from(["1", "2"]))
     return Event(
         event_id=draw(st.uuids()),
-        source_id=str(UUID(int=7)),
+        source_id=str(UUID(int=draw(st.sampled_from([7, 7, 8])))),
         source_kind=kind,
         occurred_at=at,
         received_at=at + timedelta(hours=draw(st.integers(0, 3))),
@@ -168,6 +201,8 @@ def believed_or_claimed(draw: st.DrawFn, bodies: st.SearchStrategy[Body] = facts
         identities=tuple(draw(st.lists(named, max_size=3, unique=True))),
         merges=draw(st.booleans()),
         unverified=not (may_withdraw or may_say(kind, type(body))),
+        source_version=draw(st.sampled_from([0, 0, 1, 2])),
+        undated=draw(st.sampled_from([False, False, True])),
     )
 
 

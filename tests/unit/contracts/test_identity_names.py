@@ -2,28 +2,11 @@
 
 from itertools import permutations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.contracts.identity import PLACEHOLDERS, Identity, Namespace, best, is_placeholder, partition_key
+from shared.contracts.identity import Identity, Namespace, best, partition_key
 from tests.unit.contracts.strategies import identities
-
-
-@pytest.mark.parametrize("value", sorted(PLACEHOLDERS))
-def test_what_systems_send_when_they_know_nobody_is_a_placeholder_in_any_spelling(value: str) -> None:
-    assert is_placeholder(value)
-    assert is_placeholder(f" {value.upper()}\t")
-
-
-@pytest.mark.parametrize("value", ["000000", "--", "0-0", "00000000000000000000"])
-def test_only_zeros_and_dashes_mean_nobody(value: str) -> None:
-    assert is_placeholder(value)
-
-
-@pytest.mark.parametrize("value", ["1", "42", "00001", "a", "nobody@example.com", "Anna", "nullable"])
-def test_real_ids_are_no_placeholders(value: str) -> None:
-    assert not is_placeholder(value)
 
 
 @given(st.lists(identities, min_size=1, max_size=4))

@@ -1,5 +1,8 @@
 """What the facts about one order add up to: merging is a join, and money is counted once."""
 
+import itertools
+from datetime import timedelta
+from decimal import Decimal
 from functools import reduce
 
 from hypothesis import given
@@ -13,10 +16,12 @@ from shared.contracts.events import (
     OrderCancelled,
     OrderDelivered,
     OrderPlaced,
+    OrderRefund,
     OrderRefunded,
     OrderShipped,
+    PageViewed,
 )
-from shared.contracts.orders import Order, merge, order_id, order_of
+from shared.contracts.orders import Order, merge, order_id, order_key, order_of, split_key
 from tests.support.events import NOON, days, event
 from tests.unit.contracts.strategies import believed_or_claimed, order_facts, sets_of
 
@@ -96,7 +101,7 @@ def test_of_two_equally_trusted_words_the_later_stands() -> None:
     assert known(placed(100_00), placed(80_00, at=NOON + days(1))).net_minor == 80_00
 
 
-def test_cancelled_beats_placed_in_any_order() -> None:
+def test_cancelled_beats_a_statement_that_says_nothing_of_it_in_any_order() -> None:
     cancelled = event(OrderCancelled(order_id="A-1"), at=NOON - days(1))
 
     for order in (known(placed(), cancelled), known(cancelled, placed())):
@@ -148,3 +153,159 @@ def test_only_facts_about_orders_name_an_order() -> None:
     assert [order_id(body) for body in about] == ["A-1"] * 5
     assert order_id(CustomEvent(name="Waved")) is None
     assert order_of(event(CustomEvent(name="Waved"))) == Order()
+
+
+def snapshot(total_minor: int, *refunds: tuple[str, int], state: str = "placed", **changes: object) -> Event:
+    """A source's whole word on the order."""
+    body = OrderPlaced(
+        order_id="A-1",
+        currency="USD",
+        total_minor=total_minor,
+        state=state,  # type: ignore[arg-type] # the tests write it out
+        whole=True,
+        refunds=tuple(OrderRefund(refund_id=one, amount_minor=amount) for one, amount in refunds),
+    )
+    return event(body, **changes)  # type: ignore[arg-type] # the helper checks its own names
+
+
+def every_order(*facts: Event) -> list[Order]:
+    """What these add up to, in each order in which they may come."""
+    return [known(*some) for some in itertools.permutations(facts)]
+
+
+def kept(total_minor: int = 100_00, **changes: object) -> Event:
+    """An order of which its source says that it stands."""
+    body = OrderPlaced(order_id="A-1", currency="USD", total_minor=total_minor, state="placed")
+    return event(body, **changes)  # type: ignore[arg-type] # the helper checks its own names
+
+
+def test_an_order_that_was_cancelled_and_paid_in_the_end_counts_again() -> None:
+    cancelled = event(OrderCancelled(order_id="A-1"), at=NOON + days(1))
+
+    assert all(not order.counts for order in every_order(kept(), cancelled))
+    assert {order.net_minor for order in every_order(kept(), cancelled, kept(at=NOON + days(2)))} == {100_00}
+
+
+def test_an_order_that_its_source_deleted_and_restored_counts_again() -> None:
+    gone = snapshot(60_00, state="cancelled", at=NOON + days(1))
+    back = snapshot(60_00, at=NOON + days(2))
+
+    assert {order.net_minor for order in every_order(snapshot(60_00), gone)} == {0}
+    assert {order.net_minor for order in every_order(snapshot(60_00), gone, back)} == {60_00}
+
+
+def test_an_order_that_is_pending_does_not_count_until_it_is_placed() -> None:
+    pending = snapshot(60_00, state="pending")
+
+    assert not known(pending).counts
+    assert {order.net_minor for order in every_order(pending, snapshot(60_00, at=NOON + days(1)))} == {60_00}
+
+
+def test_a_snapshot_without_a_word_on_the_state_leaves_it_as_it_is() -> None:
+    other = snapshot(60_00, ("R-1", 40_00), state="", at=NOON + days(2))
+    cancelled = event(OrderCancelled(order_id="A-1"), at=NOON + days(1))
+
+    assert {order.net_minor for order in every_order(snapshot(100_00), other)} == {20_00}
+    assert {order.counts for order in every_order(snapshot(100_00), cancelled, other)} == {False}
+
+
+def test_a_refund_that_is_gone_from_the_newest_snapshot_is_gone() -> None:
+    facts = (
+        snapshot(60_00),
+        snapshot(60_00, ("R-1", 60_00), at=NOON + days(1)),
+        snapshot(60_00, at=NOON + days(2)),
+    )
+
+    assert {(order.net_minor, order.refunded_minor) for order in every_order(*facts)} == {(60_00, 0)}
+
+
+def test_a_refund_told_as_a_fact_and_in_a_snapshot_is_one_and_another_one_adds() -> None:
+    facts = (snapshot(60_00, ("R-1", 20_00)), event(refund(20_00, "R-1")), event(refund(5_00, "R-2")))
+
+    assert {order.refunded_minor for order in every_order(*facts)} == {25_00}
+
+
+def test_a_full_refund_gives_back_what_is_left_of_the_total() -> None:
+    everything = OrderRefunded(order_id="A-1", refund_id="all", currency="", amount_minor=0, full=True)
+
+    for order in every_order(placed(100_00), event(refund(30_00)), event(everything)):
+        assert (order.refunded_minor, order.net_minor) == (100_00, 0)
+
+
+def test_of_two_words_of_one_moment_the_sources_own_version_decides_and_then_the_time_of_receipt() -> None:
+    later = NOON + days(1)
+    first, second = kept(100_00, received_at=later), kept(120_00, received_at=later + timedelta(milliseconds=1))
+    versioned = kept(90_00, source_version=2, received_at=later)
+
+    assert {order.net_minor for order in every_order(first, second)} == {120_00}
+    assert {order.net_minor for order in every_order(first, second, versioned)} == {90_00}
+
+
+def test_what_a_snapshot_says_of_an_order_that_has_moved_to_another_customer_is_void() -> None:
+    mine = snapshot(60_00)
+    moved = Order(left={mine.source_id: event(PageViewed(), at=NOON + days(1)).stamp})
+    returned = snapshot(50_00, at=NOON + days(2))
+
+    assert not merge(known(mine), moved).counts
+    assert merge(known(mine, returned), moved).net_minor == 50_00
+
+
+def payment(amount_minor: int, name: str = "P-1", order: str = "A-1", **changes: object) -> Event:
+    """What a payment provider says was paid."""
+    body = OrderPlaced(
+        order_id=order, currency="USD", total_minor=amount_minor, state="placed", payment_id=name, payment_refs=(name,)
+    )
+    return event(body, **changes)  # type: ignore[arg-type] # the helper checks its own names
+
+
+def paid_back(amount_minor: int, name: str = "P-1", **fields: object) -> Event:
+    """What a payment provider says went back."""
+    body = OrderRefunded(
+        order_id="A-1",
+        refund_id="re_1",
+        currency="USD",
+        amount_minor=amount_minor,
+        payment_id=name,
+        **fields,  # type: ignore[arg-type] # the tests write them out
+    )
+    return event(body, at=NOON + days(1))
+
+
+def test_several_payments_of_one_order_add_up() -> None:
+    for order in every_order(payment(30_00), payment(70_00, "P-2")):
+        assert (order.counts, order.net_minor) == (True, 100_00)
+
+
+def test_payments_and_their_refunds_count_only_where_no_shop_tells_the_order() -> None:
+    shop = snapshot(100_00, ("9", 40_00))
+
+    assert {order.net_minor for order in every_order(payment(100_00), paid_back(40_00))} == {60_00}
+    assert {order.net_minor for order in every_order(payment(100_00), paid_back(40_00), shop)} == {60_00}
+    assert not merge(known(payment(100_00)), Order(told="A-1")).counts
+
+
+def test_a_hold_is_no_payment_and_what_was_captured_in_the_end_is() -> None:
+    assert not known(payment(0)).counts
+    assert {order.net_minor for order in every_order(payment(0), payment(70_00, at=NOON + days(1)))} == {70_00}
+
+
+def test_what_went_back_in_all_and_one_by_one_is_counted_once_and_a_lost_dispute_beside_it() -> None:
+    facts = (payment(100_00), paid_back(40_00), paid_back(40_00, in_all=True), paid_back(60_00, dispute=True))
+
+    assert {order.net_minor for order in every_order(*facts)} == {0}
+
+
+def test_cost_of_goods_by_weight_is_by_their_exact_quantity() -> None:
+    cheese = Item(
+        sku="cheese", quantity=1, exact_quantity=Decimal("0.35"), unit_price_minor=20_00, unit_cost_minor=10_00
+    )
+    order = known(event(OrderPlaced(order_id="A-1", currency="USD", total_minor=7_00, items=(cheese,))))
+
+    assert order.margin_minor == 3_50
+
+
+def test_an_order_of_a_space_is_another_than_that_of_the_common_one() -> None:
+    assert order_key(placed()) == "A-1"
+    assert order_key(placed(space="shop-a")) not in ("A-1", order_key(placed(space="shop-b")))
+    assert split_key(order_key(placed(space="shop-a")) or "") == ("A-1", "shop-a")
+    assert split_key("A-1") == ("A-1", "")

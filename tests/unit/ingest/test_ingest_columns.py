@@ -12,7 +12,7 @@ from services.ingest.commands import import_file
 from services.ingest.domain.definitions.mapping import parse
 from services.ingest.domain.formats import columns
 from services.ingest.domain.formats.files import PRESETS, FileFormat, Options
-from services.ingest.service.files import UnknownColumns, check_columns
+from services.ingest.service.files import UnknownColumns, examine
 from shared.database.migrate import ROOT
 
 MINE = ["order_id", "customer_id", "email", "ordered_at", "currency", "total", "sku", "category", "quantity", "price"]
@@ -71,11 +71,13 @@ def test_what_a_mapping_and_a_file_have_not_in_common_is_noted() -> None:
     till = Options(format=FileFormat.CSV, mapping=TILL, group=("shop",))
     assert columns.notes(till, ["card", "sold", "money", "lines", "each_cost", "shop"]) == []
     assert columns.notes(till, ["cards", "sold", "money", "lines", "each_cost", "colour"]) == [
-        "the mapping reads `card` (known: cards), which the file does not have",
         "the mapping does not read `cards`, `colour`",
     ]
     sums = parse(b'{"rules": [{"event": "x", "when": "kind == `1`", "fields": {"a": {"from": "rows[].value"}}}]}')
     assert columns.notes(Options(format=FileFormat.CSV, mapping=sums), ["kind", "value"]) == []
+    assert columns.problem(till, ["cards", "sold", "money", "lines", "each_cost", "colour", "shop"]) == (
+        "the mapping reads `card` (known: cards), which the file does not have"
+    )
 
 
 def test_exports_of_the_tracking_api_have_more_beside_what_is_read() -> None:
@@ -97,7 +99,7 @@ def test_every_format_is_looked_through_before_anything_is_published(tmp_path: P
         (parquet, orders(format=FileFormat.PARQUET)),
     ):
         with pytest.raises(UnknownColumns, match="`custommer`"):
-            check_columns(path, options)
+            examine(path, options)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import phonenumbers
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
@@ -13,9 +13,10 @@ from services.ingest.domain.values import identity, phone
 from services.ingest.domain.values.message import Context, Message
 from shared.contracts import normal_form
 from shared.contracts.identity import Identity, Namespace
+from shared.contracts.placeholders import is_nobodys_phone
 
 COUNTRIES: Final = st.sampled_from(sorted(phone.COUNTRIES))
-KINDS: Final = st.sampled_from(sorted(PhoneNumberType.values()))
+KINDS: Final = st.sampled_from(sorted(set(PhoneNumberType.values()) - normal_form.SERVICE_LINES))
 
 
 @st.composite
@@ -24,6 +25,7 @@ def numbers(draw: st.DrawFn) -> tuple[str, phonenumbers.PhoneNumber]:
     country = draw(COUNTRIES)
     made = phonenumbers.example_number_for_type(country, draw(KINDS)) or phonenumbers.example_number(country)
     assert made is not None
+    assume(not is_nobodys_phone(str(made.national_number)))  # some examples count from 1 to 8
     return country, made
 
 
@@ -39,6 +41,81 @@ def who(traits: dict[str, Any], source_country: str | None = None, context: Cont
     numbers = [one.value for one in found if one.namespace is Namespace.PHONE]
     assert phone.is_unread(known) is (bool(traits.get("phone")) and not numbers)
     return numbers
+
+
+@pytest.mark.parametrize("kind", sorted(normal_form.SERVICE_LINES))
+def test_a_line_of_a_company_identifies_nobody_in_any_country(kind: int) -> None:
+    found = {code: phonenumbers.example_number_for_type(code, kind) for code in sorted(phone.COUNTRIES)}
+    lines = {code: line for code, line in found.items() if line is not None}
+    assert lines
+    for code, line in lines.items():
+        assert who({"phone": national(line), "country": code}) == []
+        assert who({"phone": phonenumbers.format_number(line, PhoneNumberFormat.E164)}) == []
+
+
+@pytest.mark.parametrize(
+    ("value", "country"),
+    [
+        ("021-62345678 ext 101", "CN"),
+        ("021-62345678 ext. 101", "CN"),
+        ("021-62345678转101", "CN"),
+        ("021-62345678 转 101", "CN"),
+        ("021-62345678x101", "CN"),
+        ("021-62345678 #101", "CN"),
+        ("021-62345678,101", "CN"),
+        ("021-62345678-8101", "CN"),
+        ("021-62345678分机101", "CN"),
+        ("+86 21 62345678;ext=101", None),
+        ("tel:+86-21-62345678;ext=101", None),
+        ("+49 30 901820 Durchwahl 12", None),
+        ("+1 212 555 0147 extension 12", None),
+        ("13800138000/13900139000", "CN"),
+        ("13800138000 13900139000", "CN"),
+        ("13800138000, 13900139000", "CN"),
+        ("13800138000、13900139000", "CN"),
+        ("13800138000;13900139000", "CN"),
+        ("13800138000\n13900139000", "CN"),
+        ("+12125550147 +12125550148", None),
+        ("+12125550147 or +12125550148", None),
+        ("212-555-0147 / 0148", "US"),
+        ("030 123456/57", "DE"),
+        ("10086", "CN"),
+        ("95588", "CN"),
+        ("400-812-3456", "CN"),
+        ("800-810-1234", "CN"),
+        ("110", "DE"),
+        ("1-800-FLOWERS", "US"),
+        ("+800 1234 5678", None),
+        ("0845 600 1234", "GB"),
+        ("0180 5 123456", "DE"),
+        ("+1 212 555 0147 (Ann's mother)", None),
+    ],
+)
+def test_what_more_than_one_person_answers_links_nobody_and_stays_whole(value: str, country: str | None) -> None:
+    traits = {"phone": value, **({"country": country} if country else {})}
+    assert who(traits) == []
+    assert identity.of_customer(Message(traits=traits), Context(), of_group=False) == traits
+
+
+@pytest.mark.parametrize(
+    ("value", "country", "normal"),
+    [
+        ("tel:+1-212-555-0147", None, "+12125550147"),
+        ("whatsapp:+12125550147", None, "+12125550147"),
+        ("Tel.: 030 901820", "DE", "+4930901820"),
+        ("电话：021-62345678", "CN", "+862162345678"),
+        ("030/901820", "DE", "+4930901820"),
+        ("+49/30/901820", None, "+4930901820"),
+        ("(+49) 30 901820", None, "+4930901820"),
+        ("+49 (0)30 901820", None, "+4930901820"),
+        ("\u202a+86 138 0013 8000\u202c", None, "+8613800138000"),
+        ("＋86 138 0013 8000", None, "+8613800138000"),
+        ("212‑555‑0147", "US", "+12125550147"),
+        ("212.555.0147", "US", "+12125550147"),
+    ],
+)
+def test_one_number_is_read_however_it_is_written(value: str, country: str | None, normal: str) -> None:
+    assert who({"phone": value, **({"country": country} if country else {})}) == [normal]
 
 
 @given(numbers(), st.sampled_from([PhoneNumberFormat.INTERNATIONAL, PhoneNumberFormat.RFC3966]), COUNTRIES)

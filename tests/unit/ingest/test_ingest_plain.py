@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.catalogue.entry import CatalogueEntry
 from services.ingest.domain.catalogue.registry import BY_NAME
-from services.ingest.domain.definitions.plan import Document, Plan
+from services.ingest.domain.definitions.plan import Plan, PlanDocument
 from services.ingest.domain.definitions.renaming import Renamed, Renaming
 from services.ingest.domain.fast_path import reader
 from services.ingest.domain.request.context import RequestContext
@@ -54,6 +54,7 @@ def outcome(raw: bytes, by: RequestContext, watch: triage.Watch | None) -> Any:
         "refused": [(one.payload, one.error.reason, one.error.text) for one in done.refused],
         "violations": done.violations,
         "ids": done.event_ids,
+        "placeholders": done.placeholders,
     }
 
 
@@ -126,7 +127,11 @@ PRODUCTS: Final = with_more(
 PAGES: Final = with_more({}, {**dict.fromkeys(("url", "path", "title", "referrer"), WORDS), "search": ANY, "name": ANY})
 TRAITS: Final = with_more(
     {},
-    {"email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann"]), ODD), "name": ANY, "plan": ANY},
+    {
+        "email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann", "noemail@example.com"]), ODD),
+        "name": ANY,
+        "plan": ANY,
+    },
 ) | mostly(st.just({}), st.sampled_from([{"phone": "+4930901820", "country": "DE"}, {"phone": "030 901820"}]))
 CONTEXTS: Final = with_more(
     {},
@@ -215,7 +220,7 @@ RECEPTIONS: Final = st.builds(
     allow_orders=st.booleans(),
     historical=st.booleans(),
     sent_at=st.sampled_from([None, SENT]),
-    plan=st.sampled_from([Plan(None), Plan(msgspec.convert(PLAN, Document))]),
+    plan=st.sampled_from([Plan(None), Plan(msgspec.convert(PLAN, PlanDocument))]),
     type=mostly(st.none(), st.sampled_from(["page", "track", "identify"])),
     traceparent=st.sampled_from([None, "00-1-2-01"]),
     context=mostly(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain import judge as normalising
-from services.ingest.domain.definitions.plan import NO_PLAN, Document, Mode, Plan, Planned
+from services.ingest.domain.definitions.plan import NO_PLAN, Mode, Plan, PlanDocument, Planned
 from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
 from tests.unit.ingest.test_ingest_normalise import JSON, request_context
 
@@ -21,7 +21,7 @@ SCHEMA: dict[str, Any] = {
 
 
 def plan(mode: Mode = Mode.WARN, *, unplanned: Mode = Mode.OBSERVE, schema: dict[str, Any] = SCHEMA) -> Plan:
-    return Plan(Document(events={"Sized": Planned(properties=schema, mode=mode)}, unplanned=unplanned), 3)
+    return Plan(PlanDocument(events={"Sized": Planned(properties=schema, mode=mode)}, unplanned=unplanned), 3)
 
 
 def judged(by: Plan, event: str, properties: Any) -> str | None:
@@ -70,7 +70,7 @@ def test_a_plan_that_cant_be_used_says_where_and_why(schema: dict[str, Any], rea
 
 def test_a_plan_has_a_limit_of_events() -> None:
     with pytest.raises(BadDefinition, match="at most 500"):
-        Plan(Document(events={str(n): Planned() for n in range(501)}))
+        Plan(PlanDocument(events={str(n): Planned() for n in range(501)}))
 
 
 def normal(by: Plan, **message: Any) -> normalising.Normal:
@@ -98,7 +98,7 @@ def test_an_enforced_plan_refuses_and_a_warning_one_changes_nothing_of_the_event
     ],
 )
 def test_calls_without_a_name_are_planned_under_that_of_their_kind(call: dict[str, Any], name: str) -> None:
-    by = Plan(Document(events={name: Planned(properties=SCHEMA)}))
+    by = Plan(PlanDocument(events={name: Planned(properties=SCHEMA)}))
     assert normal(by, **call).violation is None
     wrong = {key: {"size": "x"} if value == {"size": 1} else value for key, value in call.items()}
     violation = normal(by, **wrong).violation

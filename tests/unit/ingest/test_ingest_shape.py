@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.domain.definitions.plan import Document, Plan, Planned
+from services.ingest.domain.definitions.plan import Plan, PlanDocument, Planned
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, schema, shape_of
 from tests.unit.ingest.test_ingest_normalise import JSON
 
@@ -28,7 +28,7 @@ def test_samples_add_up_alike_in_any_order(one: Any, other: Any, third: Any) -> 
 
 @given(samples=st.lists(PROPERTIES, min_size=1, max_size=6))
 def test_everything_that_was_seen_fits_the_schema_that_is_proposed(samples: list[Any]) -> None:
-    plan = Plan(Document(events={"Seen": Planned(properties=schema(seen(*samples)))}))
+    plan = Plan(PlanDocument(events={"Seen": Planned(properties=schema(seen(*samples)))}))
     for sample in samples:
         found = plan.judge("Seen", json.dumps(sample).encode())
         assert found is None, found

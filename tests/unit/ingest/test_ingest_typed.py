@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.domain.catalogue.registry import TYPED_ROUTES
-from services.ingest.domain.definitions.plan import Document, Mode, Plan, Planned
+from services.ingest.domain.definitions.plan import Mode, Plan, PlanDocument, Planned
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats import typed
 from services.ingest.domain.payload import IngestMethod, Payload
@@ -61,7 +61,7 @@ MEANT: dict[str, Body] = {
 }
 ANN = (Identity(Namespace.USER_ID, "42"), Identity(Namespace.EMAIL, "ann@example.com"))
 ALL = sorted(TYPED_ROUTES)
-BY_CONTENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "content"]
+BY_STATE = [kind for kind in ALL if TYPED_ROUTES[kind].key == "state"]
 BY_MOMENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "moment"]
 BY_HEADER = [kind for kind in ALL if TYPED_ROUTES[kind].key == "header"]
 TEXTS = [
@@ -258,14 +258,14 @@ def test_an_error_is_told_in_the_words_of_the_body(kind: str, changes: dict[str,
 
 
 def test_an_events_own_properties_keep_their_place_in_what_a_plan_says() -> None:
-    plan = Plan(Document(events={"Waved": Planned(properties={"required": ["hand"]}, mode=Mode.ENFORCE)}))
+    plan = Plan(PlanDocument(events={"Waved": Planned(properties={"required": ["hand"]}, mode=Mode.ENFORCE)}))
     body = {"name": "Waved", "customer": {"user_id": "42"}, "properties": {"foot": "left"}}
     assert "properties" in refusal("events", body, by=source("tracking", plan=plan))
 
 
 def test_what_a_plan_has_against_a_body_is_told_in_its_words() -> None:
     schema = {"properties": {"total": {"maximum": 1}, "order_id": {"pattern": "^B"}}}
-    plan = Plan(Document(events={"Order Refunded": Planned(properties=schema, mode=Mode.ENFORCE)}))
+    plan = Plan(PlanDocument(events={"Order Refunded": Planned(properties=schema, mode=Mode.ENFORCE)}))
     text = refusal("refunds", {**TYPED["refunds"], "total": 5}, by=source("tracking", plan=plan))
     assert text.endswith("; send what the plan says, or change the plan")
     assert "order_id: " in text
@@ -275,7 +275,7 @@ def test_what_a_plan_has_against_a_body_is_told_in_its_words() -> None:
 # Which requests are one
 
 
-@pytest.mark.parametrize("kind", BY_CONTENT)
+@pytest.mark.parametrize("kind", BY_STATE)
 def test_where_the_content_names_a_thing_the_same_body_is_the_same_event(kind: str) -> None:
     body = TYPED[kind]
     known = sent(kind, body, key="").event_id

@@ -25,7 +25,7 @@ def warned(*messages: Mapping[str, Any], stats: SourceStats) -> dict[str, int]:
             watch=stats.view(SOURCE, NOW),
         )
         assert done.refused == []
-        stats.note(SOURCE, done, NOW)
+        stats.note(SOURCE, done.outcomes(), NOW)
     found = stats.take().figures
     return {reason: events for (_, outcome, reason), events in found.items() if outcome == "warning"}
 

@@ -15,18 +15,19 @@ from services.profile.domain import fold
 from services.profile.domain.decision import Decision, Provenance, linked
 from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity, ProfileState
 from services.profile.domain.identity import Identities, linking
-from services.profile.domain.meeting import Known
+from services.profile.domain.meeting import SHARED, TOO_MANY, Known
 from services.profile.domain.record import folded
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
-from shared.contracts.identity import Identity, Namespace
+from shared.contracts.identity import Identity, Namespace, user_ids_of
 from tests.support.events import NOON, days, event, user
 from tests.support.examples import at_least
 from tests.unit.contracts.strategies import few_moments
 
 Key = TypeVar("Key", bound=Hashable)
 
-pool = [Identity(namespace, value) for namespace in Namespace for value in ("1", "2", "3")]
+SHOP = user_ids_of("shop-a")  # a shop that numbers its customers from 1, too
+pool = [Identity(namespace, value) for namespace in (*Namespace, SHOP) for value in ("1", "2", "3")]
 sets_of_identities = st.lists(st.sampled_from(pool), min_size=1, max_size=3, unique=True)
 
 
@@ -149,15 +150,41 @@ def test_where_no_two_users_meet_profiles_are_the_connected_components_whatever_
     for one in events:
         components.join([*one.identities, *(user(old.value) for old in one.identities if one.merges)])
 
-    found = partition(taken(*data.draw(st.permutations(events))))
+    found = partition(taken(*data.draw(st.permutations(events)), limits={}))
 
     for component in components.sets():
-        if len({explicit.root(one) for one in component if one.namespace is Namespace.USER_ID}) <= 1:
+        if at_most_one_user_a_space(component, explicit):
             assert component in found
     # Where two users do meet, a profile holds those of one person, and nobody from elsewhere.
     for profile in found:
         assert len({components.root(one) for one in profile}) == 1
-        assert len({explicit.root(one) for one in profile if one.namespace is Namespace.USER_ID}) <= 1
+        assert at_most_one_user_a_space(profile, explicit)
+
+
+def at_most_one_user_a_space(identities: Iterable[Identity], explicit: Components) -> bool:
+    """Whether these have at most one person of each space."""
+    found = {(one.namespace, explicit.root(one)) for one in identities if one.namespace.kind is Namespace.USER_ID}
+    return len(found) == len({namespace for namespace, _ in found})
+
+
+def test_two_shops_that_count_from_one_have_two_customers() -> None:
+    other = Identity(user_ids_of("shop-b"), "1")
+    everybody = taken(seen(Identity(SHOP, "1"), mail("ann@example.com")), seen(other, mail("bob@example.com")))
+
+    assert len(everybody.profiles) == 2
+
+
+def test_a_customer_of_two_shops_with_one_mail_address_is_one() -> None:
+    other = Identity(user_ids_of("shop-b"), "8")
+    everybody = taken(seen(Identity(SHOP, "1"), mail()), seen(other, mail()), seen(user("42"), mail()))
+
+    assert len(everybody.profiles) == 1
+
+
+def test_two_customers_of_one_shop_stay_two_whatever_they_share() -> None:
+    everybody = taken(seen(Identity(SHOP, "1"), mail()), seen(Identity(SHOP, "2"), mail()))
+
+    assert len(everybody.profiles) == 2
 
 
 @given(events_without_claims)
@@ -308,10 +335,10 @@ def test_an_alias_by_a_public_key_joins_no_users() -> None:
 def test_a_former_user_id_is_shown_once_an_event_names_it() -> None:
     everybody = taken(merged(user("new"), user("old")))
     (known,) = everybody.profiles.values()
-    assert known.users == {"new"}
+    assert known.users == {user("new")}
 
     everybody.assign(seen(user("old")))
-    assert known.users == {"new", "old"}
+    assert known.users == {user("new"), user("old")}
 
 
 def test_behind_a_value_with_too_many_addresses_stand_strangers() -> None:
@@ -322,6 +349,53 @@ def test_behind_a_value_with_too_many_addresses_stand_strangers() -> None:
     sizes = sorted(len(profile) for profile in partition(everybody))
     assert sizes == [1] * 27 + [4]
     assert {one.identity for one in everybody.decisions if one.kind == "refuse"} == {till}
+
+
+def phone(value: str = "+4912") -> Identity:
+    return Identity(Namespace.PHONE, value)
+
+
+def test_a_family_that_gives_one_phone_number_is_as_many_customers_as_accounts() -> None:
+    family = [(user(name), mail(f"{name}@example.com")) for name in ("mum", "son", "aunt")]
+    everybody = taken(*(seen(*one, phone()) for one in family))
+
+    assert partition(everybody) == {frozenset((*family[0], phone())), *(frozenset(one) for one in family[1:])}
+
+
+def test_two_users_of_one_browser_are_two_customers_though_a_server_says_so() -> None:
+    cookie = anonymous("cookie")
+    everybody = taken(seen(user("ann"), cookie), seen(user("ben"), cookie))
+
+    assert owner(everybody, user("ann")) != owner(everybody, user("ben"))
+    assert owner(everybody, cookie) == owner(everybody, user("ann"))
+
+
+def test_guests_who_give_the_number_of_somebody_with_many_addresses_are_not_that_somebody() -> None:
+    till = phone()
+    staff = [seen(user("staff"), till), *(seen(user("staff"), mail(f"{one}@shop.example")) for one in range(4))]
+    everybody = taken(*staff, seen(mail("guest@example.com"), till), limits={Namespace.PHONE: 3})
+
+    assert owner(everybody, mail("guest@example.com")) != owner(everybody, user("staff"))
+    assert [(one.identity, one.reason) for one in everybody.decisions if one.kind == "refuse"] == [(till, TOO_MANY)]
+
+
+def test_a_number_that_many_users_give_links_no_guest_to_the_first_of_them() -> None:
+    till, limits = phone(), {Namespace.PHONE: 3}
+    users_of_it = [seen(user(number), till) for number in range(9)]
+    guest = seen(mail("guest@example.com"), till)
+
+    few, many = (taken(*users_of_it[:count], guest, limits=limits) for count in (4, 5))
+    assert owner(few, mail("guest@example.com")) == owner(few, user(0))
+    assert owner(many, mail("guest@example.com")) != owner(many, user(0))
+    assert many.decisions[-1].reason == SHARED
+
+
+def test_what_comes_with_an_address_that_many_users_give_is_nobodys_of_them() -> None:
+    info, limits = mail("info@example.com"), {Namespace.EMAIL: 2}
+    everybody = taken(*(seen(user(number), info) for number in range(9)), seen(info, phone("+491")), limits=limits)
+
+    assert phone("+491") not in everybody.owners
+    assert everybody.decisions[-1].reason == SHARED
 
 
 def test_a_user_may_have_more_addresses_than_the_limit() -> None:
@@ -518,14 +592,13 @@ class IdentityMachine(RuleBasedStateMachine):
     @invariant()
     def two_users_are_one_only_by_an_explicit_merge(self) -> None:
         for profile in partition(self.everybody):
-            held = {one for one in profile if one.namespace is Namespace.USER_ID}
-            assert len({self.explicit.root(one) for one in held}) <= 1
+            assert at_most_one_user_a_space(profile, self.explicit)
 
     @invariant()
     def who_is_claimed_is_nobody_else(self) -> None:
         for profile_id, known in self.everybody.profiles.items():
             # A claimed user id may be a former one of the same customer by the word of a trusted source.
-            former = {value for value in known.claimed if self.owns(profile_id, user(value))}
+            former = {one for one in known.claimed if self.owns(profile_id, one)}
             unproven = known.claimed - known.users - former
             assert not unproven or (len(unproven) == 1 and not known.owned)
 
@@ -545,10 +618,11 @@ class IdentityMachine(RuleBasedStateMachine):
         for profile_id, known in self.everybody.profiles.items():
             told = Known(known.first_seen)
             for namespace, value, vouched in gained.get(profile_id, ()):
-                if namespace == CLAIMED_USER_ID:
-                    told.claimed.add(value)
-                elif namespace == Namespace.USER_ID:
-                    told.users.add(value)
+                kind, _, space = namespace.partition("@")
+                if kind == CLAIMED_USER_ID:
+                    told.claimed.add(Identity(user_ids_of(space), value))
+                elif kind == Namespace.USER_ID:
+                    told.users.add(Identity(Namespace(namespace), value))
                 elif namespace == Namespace.ANONYMOUS_ID:
                     told.devices.add(value)
                     told.vouched |= {value} if vouched else set()

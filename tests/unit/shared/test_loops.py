@@ -56,6 +56,17 @@ async def test_a_stop_ends_a_pause() -> None:
     assert len(await run(step, stop)) == 1
 
 
+async def test_a_stop_ends_the_pause_of_a_loop_that_can_be_woken() -> None:
+    stop = asyncio.Event()
+
+    async def step() -> float:
+        asyncio.get_running_loop().call_soon(stop.set)
+        return LONG_SECONDS
+
+    assert len(await run(step, stop, wake=asyncio.Event())) == 1
+    assert len(asyncio.all_tasks()) == 1, "nothing waits on after the loop"
+
+
 async def test_a_wake_ends_a_pause_and_one_of_before_the_step_counts_for_nothing() -> None:
     stop, wake, steps = asyncio.Event(), asyncio.Event(), 0
     wake.set()

@@ -7,14 +7,25 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, MAX_QUANTITY
+from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, MAX_PAYMENT_REFS, MAX_QUANTITY
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values.money import MAX_MINOR
-from shared.contracts.events import FACTS, SURVEY_SCALES, FeedbackSubmitted, MessageFact, OneProduct, ProductViewed
+from shared.contracts.events import (
+    FACTS,
+    SURVEY_SCALES,
+    FeedbackSubmitted,
+    MessageFact,
+    OneProduct,
+    OrderPlaced,
+    OrderRefunded,
+    ProductViewed,
+)
 from shared.contracts.moments import BOUNDS, is_plausible
 
 MAY_BE_EMPTY: Final[Mapping[type, tuple[str, ...]]] = {
-    body: ("currency",) for body in FACTS if body is ProductViewed or issubclass(body, OneProduct | MessageFact)
+    **{body: ("currency",) for body in FACTS if body is ProductViewed or issubclass(body, OneProduct | MessageFact)},
+    OrderPlaced: ("payment_id",),
+    OrderRefunded: ("payment_id",),
 }
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
@@ -26,6 +37,8 @@ def checked(body: _Struct, *, at: str) -> _Struct:
     """Returns the body, if it is valid, its times in UTC. Raises `BadEvent`, naming the field under `at`."""
     for name in body.__struct_fields__:
         value = getattr(body, name)
+        if name == "currency" and isinstance(body, OrderRefunded) and body.full:
+            continue
         if value != "" or name not in MAY_BE_EMPTY.get(type(body), ()):
             _check(name, value, f"{at}.{name}")
     if isinstance(body, FeedbackSubmitted) and body.rating not in (scale := SURVEY_SCALES[body.survey]):
@@ -37,7 +50,12 @@ def checked(body: _Struct, *, at: str) -> _Struct:
 
 
 def _check(name: str, value: Any, at: str) -> None:
-    if isinstance(value, tuple):
+    if name == "payment_refs":
+        if len(value) > MAX_PAYMENT_REFS or not all(0 < len(one) <= MAX_ID_LENGTH for one in value):
+            raise BadEvent(
+                Reason.TOO_LARGE, f"{at}: send at most {MAX_PAYMENT_REFS}, of 1 to {MAX_ID_LENGTH} characters"
+            )
+    elif isinstance(value, tuple):
         for n, one in enumerate(value):
             if isinstance(one, msgspec.Struct):
                 checked(one, at=f"{at}[{n}]")
@@ -54,6 +72,9 @@ def _check(name: str, value: Any, at: str) -> None:
     elif name == "quantity":
         if not 0 <= value <= MAX_QUANTITY:
             raise BadEvent(Reason.AMOUNT, f"{at}: {value}; send a whole number from 0 to {MAX_QUANTITY}")
+    elif name == "exact_quantity":
+        if not (value.is_finite() and 0 <= value <= MAX_QUANTITY):
+            raise BadEvent(Reason.AMOUNT, f"{at}: {value}; send a number from 0 to {MAX_QUANTITY}")
     elif name == "currency":
         if not _CURRENCY.fullmatch(value):
             raise BadEvent(Reason.CURRENCY, f'{at}: not an ISO 4217 code; send three letters such as "EUR"')

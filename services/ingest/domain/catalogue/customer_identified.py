@@ -36,7 +36,10 @@ def identified(traits: Fields, consent: Mapping[str, bool], words: Words) -> Cus
 
 
 def fast_traits(fields: Fields) -> tuple[Fields, str | None] | None:
-    """Returns a customer's traits in their normal form and the mail address among them; None if they are not plain."""
+    """Returns a customer's traits in their normal form and the mail address among them; None if they are not plain.
+
+    An address that has no normal form is not: it may mean nobody, and those are counted.
+    """
     if "phone" in fields:  # is read by the country that the rest speaks of
         return None
     address = fields.get("email")
@@ -45,7 +48,7 @@ def fast_traits(fields: Fields) -> tuple[Fields, str | None] | None:
     if len(fast.strip(address)) > MAX_VALUE_LENGTH:
         return None
     normal = normal_form.email(address)
-    return (fields, None) if normal is None else ({**fields, "email": normal}, normal)
+    return None if normal is None else ({**fields, "email": normal}, normal)
 
 
 class Identified(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ def _rule(progress: Progress, _: str) -> OrderDelivered:
     return OrderDelivered(order_id=parts.required(progress.order_id, "order_id"))
 
 
-class Delivery(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+class DeliveredOrder(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An order reached the customer."""
 
     order_id: str
@@ -26,8 +26,8 @@ ENTRY: Final = CatalogueEntry(
     rule=_rule,
     route=TypedRoute(
         path="deliveries",
-        body=Delivery,
-        key="content",
+        body=DeliveredOrder,
+        key="state",
         example={"customer": EXAMPLE_CUSTOMER, "order_id": "A-1001"},
         understand=tracked("Order Delivered", _rule, Progress),
     ),

@@ -125,3 +125,49 @@ def _names(node: Any) -> Iterator[str]:
         yield node["value"]
     for child in node["children"]:
         yield from _names(child)
+
+
+_ALTERNATIVES: Final = frozenset({"or_expression", "not_null"})
+_INWARD: Final = frozenset(
+    {
+        "subexpression",
+        "index_expression",
+        "pipe",
+        "slice",
+        "flatten",
+        "projection",
+        "value_projection",
+        "filter_projection",
+    }
+)
+
+
+def outer_names(expression: str, *, through: str = "") -> tuple[frozenset[str], ...]:
+    """Returns what an expression needs of the object that it is applied to: of each set one name at least.
+
+    The alternatives of `a || b` and `not_null(a, b)` are one set, and none if a literal is among them. Names that stand
+    in what `through` finds count, too. Returns nothing for an expression that is invalid.
+    """
+    if _NAME.fullmatch(expression):
+        return (frozenset({expression}),)
+    try:
+        return tuple(_outer(jmespath.compile(expression).parsed, through))
+    except _LIBRARY:
+        return ()
+
+
+def _outer(node: Any, through: str) -> list[frozenset[str]]:
+    kind, children = node["type"], node["children"]
+    if kind == "field":
+        return [frozenset({node["value"]})]
+    if kind == "expref":
+        return []
+    if kind in _INWARD:
+        first = _outer(children[0], through)
+        if first != [frozenset({through})]:
+            return first
+        return [*first, *(one for child in children[1:] for one in _outer(child, through))]
+    found = [_outer(child, through) for child in children]
+    if kind in _ALTERNATIVES or (kind == "function_expression" and node["value"] in _ALTERNATIVES):
+        return [frozenset().union(*(names for one in found for names in one))] if all(found) else []
+    return [names for one in found for names in one]

@@ -33,6 +33,8 @@ import msgspec
 from services.ingest.domain.definitions.budget import Budget
 from services.ingest.domain.definitions.expression import Finder, finder
 from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
+from services.ingest.domain.values import exact
+from services.ingest.domain.values import number as numbers
 from shared.contracts import wire
 
 MAX_RULES: Final = 50
@@ -62,7 +64,8 @@ class Field(
     """One value of a message. One of `from`, `value` and `each` says where it comes from.
 
     `format` is a time's (strptime, `unix` or `unix_ms`; ISO 8601 if absent), `zone` that of times without one;
-    `decimal` is the sign before a number's decimals, `places` rounds to so many of them.
+    `decimal` is the sign before a number's decimals: a point if absent, and then 1,234 is refused, which may mean two
+    things. `places` rounds to so many decimals. With a `default` a file may lack the column.
     """
 
     from_: str = ""
@@ -73,7 +76,7 @@ class Field(
     default: Any = None
     format: str = ""
     zone: str = "UTC"
-    decimal: str = "."
+    decimal: str = ""
     places: int | None = None
 
 
@@ -201,7 +204,7 @@ def _reader(at: str, field: Field) -> Reader:
 
     def read(payload: Any, budget: Budget) -> Any:
         value = find(payload, budget)
-        if value is None or value == "":
+        if value is None or value == "" or (cast is not None and isinstance(value, str) and not value.strip()):
             return field.default
         return value if cast is None else cast(value)
 
@@ -225,6 +228,8 @@ def _lines(at: str, field: Field) -> Reader:
 
 
 def _caster(at: str, field: Field) -> Convert | None:
+    if field.decimal not in numbers.POINTS:
+        raise BadDefinition(f"{at}.decimal: {field.decimal[:MAX_TIME_LENGTH]!r}; give a point or a comma")
     match field.as_:
         case Cast.TEXT:
             return lambda value: _text(value, at)
@@ -243,22 +248,30 @@ def _caster(at: str, field: Field) -> Convert | None:
 def _text(value: Any, at: str) -> str:
     if isinstance(value, dict | list):
         raise BadEvent(Reason.MAPPING, f"{at}: not a single value")
+    if isinstance(value, float):  # data frames keep whole numbers as doubles if one of them is missing
+        found = exact.whole(value)
+        if found is None and exact.is_id(at.rsplit(".", 1)[-1]):
+            raise BadEvent(Reason.MAPPING, f"{at}: {exact.not_whole(value)}")
+        return str(value if found is None else found)
     return value.strip() if isinstance(value, str) else str(value)
 
 
 def _number(value: Any, at: str, field: Field) -> Decimal:
-    if isinstance(value, str):
-        value = value.strip().replace(" ", "").replace("\u00a0", "")
-        value = value.replace("." if field.decimal == "," else ",", "").replace(field.decimal, ".")
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
-            raise InvalidOperation
-        number = Decimal(str(value))
+        if isinstance(value, str):
+            number = numbers.number(value, field.decimal)
+        elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+            raise ValueError("is not a number")
+        else:
+            number = Decimal(str(value))
         if not number.is_finite():
-            raise InvalidOperation
+            raise ValueError("is not a number")
+    except ValueError as error:
+        raise BadEvent(Reason.MAPPING, f"{at}: {value!r} {error}") from None
+    try:
         return number if field.places is None else number.quantize(Decimal(1).scaleb(-field.places), ROUND_HALF_EVEN)
     except InvalidOperation:
-        raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is not a number") from None
+        raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is not a number with {field.places} places") from None
 
 
 def _sum(value: Any, at: str, field: Field) -> Decimal:

@@ -39,7 +39,7 @@ class Planned(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     description: str = ""
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PlanDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A plan as it is written. `unplanned` is what follows for an event that `events` does not name."""
 
     events: dict[str, Planned] = {}
@@ -61,7 +61,7 @@ class Violation(msgspec.Struct, frozen=True):
 class Plan:
     """A plan, compiled. An empty one finds no violations."""
 
-    def __init__(self, document: Document | None, version: int = 0) -> None:
+    def __init__(self, document: PlanDocument | None, version: int = 0) -> None:
         """Raises `BadDefinition`, naming the place."""
         self.version = version
         self.document = document

@@ -18,7 +18,7 @@ _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 _encode: Final = msgspec.json.Encoder(decimal_format="number").encode
 
 
-class Document(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class RepairDocument(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A repair as it is written. Names have dots for what lies inside."""
 
     set: dict[str, str | Field] = {}
@@ -31,7 +31,7 @@ class Repair:
     def __init__(self, document: bytes) -> None:
         """Raises `BadDefinition`, naming the place."""
         try:
-            definition = msgspec.json.decode(document, type=Document)
+            definition = msgspec.json.decode(document, type=RepairDocument)
         except msgspec.MsgspecError as error:
             raise BadDefinition(str(error)) from None
         self.text = document.decode()

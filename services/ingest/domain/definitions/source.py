@@ -40,6 +40,7 @@ class Source:
     may_say: frozenset[str] = frozenset()
     consent_words: Words = NO_WORDS
     country: str | None = None
+    id_space: str = ""
     max_batch_bytes: int = MAX_BATCH_BYTES
     max_event_bytes: int = MAX_EVENT_BYTES
     key_expires_at: datetime | None = None

@@ -98,7 +98,7 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
         if not getattr(event, name):
             raise BadEvent(Reason.REQUIRED, f"{name}: required by CloudEvents; it must not be empty")
     if event.time is not None and times.moment(event.time) is None:
-        raise BadEvent(Reason.TIME, 'time: not a time with a zone; send RFC 3339 such as "2026-01-31T12:00:00Z"')
+        raise BadEvent(Reason.TIME, f"time: {times.unreadable(event.time)}")
     data = _data(event)
     call = _call(event, data, context)
     name, body, properties = _body(event, data, call)
@@ -113,6 +113,7 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
         historical=_historical(event.historical),
         address=identity.email_in(call.traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(call.traits),
+        placeholders=identity.placeholders(call.message, call.traits, trusted=context.trusted),
     )
 
 

@@ -2,23 +2,26 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
 
-from services.ingest.domain.definitions.expression import names_in
+from services.ingest.domain.definitions.expression import names_in, outer_names
 from services.ingest.domain.definitions.mapping import Document, Field, Rule
-from services.ingest.domain.formats.files import NUMBER, PRESETS, Options
+from services.ingest.domain.formats.files import BEYOND, NUMBER, PRESETS, PROBLEM, REQUIRED, TIMES, Options
 from services.ingest.domain.values.message import Message
 
 # What exports of the tracking API have beside what is read here: where it was sent on to, and by whom.
 _OF_EXPORTS: Final = frozenset(
     {"integrations", "originalTimestamp", "receivedAt", "channel", "version", "projectId", "writeKey", "_metadata"}
 )
-_MADE: Final = frozenset({NUMBER, "rows"})  # names that rows have beside their columns
+_ROWS: Final = "rows"  # of a group
+_MADE: Final = frozenset({NUMBER, BEYOND, PROBLEM})  # names that rows have beside their columns
+_DELIMITERS: Final = {";": "';'", "\t": "a tab", "|": "'|'", ",": "','"}
 _RULE: Final = re.compile(r"^rules\[(\d+)\]\.fields\.([\w.]+)")
 SIMILAR: Final = 0.6  # of two names, from 0 to 1: above it one may be a misspelling of the other
 
@@ -73,19 +76,76 @@ def unknown(options: Options, found: Iterable[str]) -> str:
     )
 
 
+def problem(options: Options, found: Sequence[str]) -> str:
+    """Returns why nothing of a file with these columns is to be imported; empty if there is no such reason.
+
+    A column that is read must be there, once. `found` has a name as often as the file has it.
+    """
+    if split := _undivided(options, found):
+        return split
+    if made := sorted({*found} & (_MADE | ({_ROWS} if options.group else set()))):
+        return f"the column `{made[0]}` has a name that rows get here; rename it"
+    read = {*_read(options.mapping), *options.group} if options.mapping else {*found} - {*options.ignore_columns}
+    if twice := [name for name, times in Counter(found).items() if times > 1 and name in read]:
+        return f"the column `{twice[0]}` stands twice; which of the two is meant is not guessed"
+    if lost := [name for name in options.group if name not in found]:
+        return f"there is no column {lost[0]!r}, by which rows are to be grouped"
+    there = {*found}
+    if missing := [names for names in _needed(options) if not names & there]:
+        listed = ", ".join(" or ".join(_with_nearest(name, list(found)) for name in sorted(names)) for names in missing)
+        return f"{_reader(options)} reads {listed}, which the file does not have"
+    return ""
+
+
+def _undivided(options: Options, found: Sequence[str]) -> str:
+    if len(found) != 1:
+        return ""
+    sign = next((one for one in _DELIMITERS if one in found[0] and one != options.delimiter), "")
+    return f"there is one column, {found[0]!r}: is {_DELIMITERS[sign]} the file's delimiter?" if sign else ""
+
+
+def _reader(options: Options) -> str:
+    return f"the preset {options.preset}" if options.preset else "the mapping"
+
+
+def _needed(options: Options) -> Iterator[frozenset[str]]:
+    if options.mapping is not None:
+        needed = (names for rule in options.mapping.rules for names in _of_rule(rule))
+        yield from dict.fromkeys(names for names in needed if not names & {NUMBER, _ROWS})
+        return
+    yield from map(frozenset, REQUIRED[options.preset])
+    if options.historical and options.preset in TIMES:
+        yield frozenset({TIMES[options.preset]})
+
+
+def _of_rule(rule: Rule) -> Iterator[frozenset[str]]:
+    yield from outer_names(rule.when, through=_ROWS) if rule.when else ()
+    yield from outer_names(rule.each, through=_ROWS) if rule.each else ()
+    if rule.each and outer_names(rule.each) != (frozenset({_ROWS}),):
+        return  # its fields are read of what lies in a column
+    yield from _of_fields(rule.fields)
+    if isinstance(rule.event, Field):
+        yield from _of_fields({"event": rule.event})
+
+
+def _of_fields(fields: Mapping[str, str | Field]) -> Iterator[frozenset[str]]:
+    for one in fields.values():
+        field = Field(from_=one) if isinstance(one, str) else one
+        if field.default is None and field.from_:
+            yield from outer_names(field.from_, through=_ROWS)
+        if field.each:
+            yield from outer_names(field.each, through=_ROWS)
+            if outer_names(field.each) == (frozenset({_ROWS}),):
+                yield from _of_fields(field.fields)
+
+
 def notes(options: Options, found: Iterable[str]) -> list[str]:
-    """Returns sentences on how a mapping and a file's columns differ. They are no reason to refuse the file."""
+    """Returns sentences on what a mapping leaves unread of a file. They are no reason to refuse it."""
     if options.mapping is None:
         return []
-    there = list(dict.fromkeys(found))
     read = {*options.group, *_read(options.mapping)}
-    plain = {one.name for rule in options.mapping.rules if not rule.each for one in _columns_of(rule)}
-    missing = sorted(name for name in plain if names_in(name) == {name} and name not in there and name not in _MADE)
-    unread = [name for name in there if name not in read]
-    return [
-        *(f"the mapping reads {_with_nearest(name, there)}, which the file does not have" for name in missing),
-        *([f"the mapping does not read {', '.join(f'`{name}`' for name in unread)}"] if unread else []),
-    ]
+    unread = [name for name in dict.fromkeys(found) if name not in read]
+    return [f"the mapping does not read {', '.join(f'`{name}`' for name in unread)}"] if unread else []
 
 
 def _read(document: Document) -> Iterator[str]:

@@ -4,19 +4,23 @@ A row is an object of its columns. With `group`, rows that follow each other and
 payload: the first row's columns, and all of them in `rows`. So the lines of a receipt become one order.
 """
 
+import codecs
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import msgspec
 
 from services.ingest.domain.definitions import mapping
-from services.ingest.domain.definitions.mapping import Document, Mapper
+from services.ingest.domain.definitions.mapping import Cast, Document, Mapper
 from services.ingest.domain.errors import BadDefinition
+from services.ingest.domain.values.number import POINTS
 
 NUMBER: Final = "_row"  # a row's own number in its file, from 0, beside its columns
 BEYOND: Final = "(beyond the last column)"  # fields of a row that has more of them than the file has columns
+PROBLEM: Final = "(problem)"  # why a row can't be taken as it stands
+MAX_COLUMNS: Final = 2_000  # of a CSV file: each row costs as much as there are columns, however short it is
 MAX_SKIP: Final = 1_000_000  # lines before those that are read
 MAX_GROUP_ROWS: Final = 10_000  # of one group; a file that is not sorted by its group has shorter ones
 
@@ -35,7 +39,9 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     `preset` names one of PRESETS, where there is no `mapping`. `columns` names those of a CSV file whose first line
     does not, and `skip` passes over lines before it. A preset refuses a column that it does not know, unless
     `ignore_columns` names it. `historical` facts update state and send nothing. A dry run reports what would become of
-    each row, and publishes nothing.
+    each row, and publishes nothing. `decimal` is the sign before the decimals of a preset's numbers, as `Field` has it.
+    `columns`, `skip`, `delimiter` and `encoding` are of CSV files; a mark at a file's beginning (BOM) states UTF-8,
+    UTF-16 or UTF-32, too.
     """
 
     format: FileFormat
@@ -49,6 +55,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     delimiter: str = ","
     encoding: str = "utf-8"
     ignore_columns: tuple[str, ...] = ()
+    decimal: str = ""
 
     def document(self) -> Document | None:
         """Returns the mapping as written; None if rows are messages of the tracking API. Raises `BadDefinition`."""
@@ -59,23 +66,90 @@ class Options(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         if self.preset not in PRESETS:
             raise BadDefinition(f"preset: {self.preset!r}; there are {', '.join(PRESETS)}")
         preset = PRESETS[self.preset]
-        return None if preset is None else mapping.parse(msgspec.json.encode(preset))
+        return None if preset is None else _with_decimal(mapping.parse(msgspec.json.encode(preset)), self.decimal)
 
     def mapper(self) -> Mapper | None:
         """Returns the mapping, compiled; None if rows are messages of the tracking API. Raises `BadDefinition`."""
         document = self.document()
         return None if document is None else Mapper(document)
 
+    def check(self) -> None:
+        """Raises `BadDefinition`, naming the option that is invalid."""
+        for name, problem in _problems(self):
+            if problem:
+                raise BadDefinition(f"{name}: {problem}")
+        self.mapper()
+
     def fingerprint(self) -> bytes:
         """Returns a digest that is equal if and only if two imports would make the same of a file.
 
-        Ignored columns change nothing of that, and imports that are older than that option keep their ids.
+        Ignored columns change nothing of that, and imports that are older than an option keep their ids.
         """
-        encoded = msgspec.json.encode(msgspec.structs.replace(self, ignore_columns=()), order="deterministic")
-        return hashlib.sha256(encoded.removesuffix(_NONE_IGNORED) + b"}").digest()
+        fields: dict[str, Any] = msgspec.to_builtins(self, order="deterministic")
+        del fields["ignore_columns"]
+        if not fields["decimal"]:
+            del fields["decimal"]
+        if fields["mapping"] is not None:
+            fields["mapping"] = _as_before_decimal(fields["mapping"])
+        return hashlib.sha256(msgspec.json.encode(fields)).digest()
 
 
-_NONE_IGNORED: Final = b',"ignore_columns":[]}'
+def _with_decimal(document: Document, decimal: str) -> Document:
+    def stated(field: Any) -> Any:
+        is_number = isinstance(field, mapping.Field) and field.as_ is Cast.NUMBER
+        return msgspec.structs.replace(field, decimal=decimal) if is_number else field
+
+    rules = [
+        msgspec.structs.replace(rule, fields={target: stated(field) for target, field in rule.fields.items()})
+        for rule in document.rules
+    ]
+    return Document(rules=rules) if decimal else document
+
+
+def _as_before_decimal(value: Any) -> Any:
+    """Returns a mapping as releases wrote it that knew a point only as the default of `decimal`."""
+    if isinstance(value, list):
+        return [_as_before_decimal(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _as_before_decimal(one) for name, one in value.items()}
+    if found.get("decimal") in ("", ".") and "as" in found and "places" in found:
+        found["decimal"] = "." if not found["decimal"] else "stated ."
+    return found
+
+
+def _problems(options: Options) -> Iterator[tuple[str, str]]:
+    if options.format is not FileFormat.CSV:
+        for name in ("columns", "skip", "delimiter", "encoding"):
+            yield name, "" if getattr(options, name) == getattr(_OF_CSV, name) else "only a CSV file has it"
+    yield "delimiter", "" if len(options.delimiter) == 1 and options.delimiter not in '"\r\n\0' else "one character"
+    yield "encoding", "" if _is_text_encoding(options.encoding) else f"{options.encoding[:50]!r} is an unknown encoding"
+    if options.decimal not in POINTS:
+        yield "decimal", f"{options.decimal[:50]!r}; a point or a comma"
+    if options.decimal and options.mapping is not None:
+        yield "decimal", "only a preset's; a mapping states it with each number"
+    for name in ("columns", "group"):
+        twice = _twice(name for name in getattr(options, name) if name)
+        yield name, f"{twice[:50]!r} stands twice" if twice else ""
+    yield "columns", f"{len(options.columns)}; at most {MAX_COLUMNS}" if len(options.columns) > MAX_COLUMNS else ""
+    yield "group", "a column without a name" if "" in options.group else ""
+
+
+def _twice(names: Iterator[str]) -> str:
+    seen: set[str] = set()
+    return next((name for name in names if name in seen or seen.add(name)), "")  # type: ignore[func-returns-value]
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        found = codecs.lookup(name)
+        "".encode(found.name)  # raises LookupError for a codec between bytes and bytes
+    except (LookupError, ValueError):
+        return False
+    return True
+
+
+_OF_CSV: Final = Options(format=FileFormat.CSV)
 
 _WHO: Final = {"userId": "user_id", "anonymousId": "anonymous_id"}
 _REACHED: Final = {f"context.traits.{name}": name for name in ("email", "phone", "country")}
@@ -130,3 +204,14 @@ PRESETS: Final[Mapping[str, Any]] = {
     },
     "tracking": None,
 }
+
+_SOMEBODY: Final = ("user_id", "anonymous_id", "email", "phone")
+
+# Of each tuple of a preset's columns a file must have one; without a time, history is refused as well.
+REQUIRED: Final[Mapping[str, tuple[tuple[str, ...], ...]]] = {
+    "customers": (_SOMEBODY,),
+    "orders": (_SOMEBODY, ("order_id",), ("currency",), ("total",)),
+    "consents": (_SOMEBODY, ("channel",), ("granted",)),
+    "tracking": (("type",),),
+}
+TIMES: Final[Mapping[str, str]] = {"orders": "ordered_at"}

@@ -13,7 +13,7 @@ from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import identity, phone
 from services.ingest.domain.values import message as messages
-from services.ingest.domain.values.message import Consent, Context, Message, as_dict, text
+from services.ingest.domain.values.message import Context, ContextConsent, Message, as_dict, text
 from shared.contracts import context as contract
 from shared.contracts.consent import is_word, pair_of
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent
@@ -25,9 +25,11 @@ MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it is understood, before it is judged. A tracking plan judges `name` and `properties`.
 
-    `merges`: the sender says that all whom the event names are one customer. `address` is the mail address that it
+    `merges`: the sender says that all whom the event names are one customer. `source_version` is the source's own
+    count of changes to what the event is about, 0 if it keeps none. `address` is the mail address that it
     gives, in its normal form, if the source may say addresses. `unread_phone`: it gives a telephone number that should
-    link the customer, and can't be read. `warnings` are of what it says and is left out.
+    link the customer, and can't be read. `placeholders` are the namespaces of what it names that means nobody, and
+    `warnings` of what it says and is left out.
     """
 
     name: str
@@ -40,8 +42,10 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     context: contract.Context | None = None
     historical: bool | None = None
     merges: bool = False
+    source_version: int = 0
     address: str = ""
     unread_phone: bool = False
+    placeholders: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -80,6 +84,7 @@ def understand(raw: bytes, request_context: RequestContext) -> Understood:
         merges=kind == "alias",
         address=identity.email_in(traits) or "" if request_context.may_say else "",
         unread_phone=request_context.trusted and phone.is_unread(traits),
+        placeholders=identity.placeholders(message, traits, trusted=request_context.trusted),
         warnings=tuple(warnings),
     )
 
@@ -164,7 +169,7 @@ def _consent(context: Context) -> tuple[dict[str, bool], list[str]]:
 
     Platforms say it in words. One that can't be read costs that consent alone, and not the customer.
     """
-    if not isinstance(context.consent, Consent) or not (stated := context.consent.category_preferences):
+    if not isinstance(context.consent, ContextConsent) or not (stated := context.consent.category_preferences):
         return {}, []
     if not isinstance(stated, dict):
         return {}, ["any channel"]
@@ -180,5 +185,9 @@ def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
     old = identity.named(Namespace.ANONYMOUS_ID, call.message.previous_id, at="previousId")
     new = identity.named(Namespace.USER_ID, call.message.user_id, at="userId")
     if old is None or new is None:
-        raise BadEvent(Reason.IDENTITY, "identity: alias needs a userId and a previousId, and neither may mean nobody")
+        raise BadEvent(
+            Reason.IDENTITY,
+            "identity: alias needs a userId and a previousId, and neither may mean nobody",
+            identity.placeholders(call.message, {}, trusted=False),
+        )
     return new, old

@@ -6,6 +6,7 @@ unpack bodies and leave the header. Only the bytes count.
 
 import re
 import zlib
+from collections.abc import AsyncIterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -62,6 +63,12 @@ class BodyReader:
         self._body = bytearray()
         self._gzip: Any = None  # zlib's decompressor; its type has no public name in Python 3.11
         self._seen_first = False
+
+    async def read(self, chunks: AsyncIterable[bytes]) -> bytes:
+        """Returns the whole body of these chunks. Raises `BadRequest`, and what the chunks' own source raises."""
+        async for chunk in chunks:
+            self.feed(chunk)
+        return self.finish()
 
     def feed(self, chunk: bytes) -> None:
         """Takes the next chunk; raises `BadRequest` once the body is too large or its gzip is broken, or `NoRoom`."""

@@ -8,6 +8,7 @@ from services.ingest.domain.values import phone
 from services.ingest.domain.values.message import Context, Message, Scalar, as_dict, text
 from shared.contracts import normal_form
 from shared.contracts.identity import MAX_VALUE_LENGTH, Identity, Namespace
+from shared.contracts.placeholders import MEANS_NOBODY
 
 
 def named(namespace: Namespace, value: Scalar, *, at: str) -> Identity | None:
@@ -33,8 +34,30 @@ def identities(message: Message, traits: Mapping[str, Any], *, trusted: bool) ->
     known = _from_traits(traits) if trusted and traits else ()
     found = tuple([one for one in (user, *known, anonymous) if one is not None])
     if not found:
-        raise BadEvent(Reason.IDENTITY, _nobody(message, traits, trusted=trusted))
+        raise BadEvent(
+            Reason.IDENTITY,
+            _nobody(message, traits, trusted=trusted),
+            placeholders(message, traits, trusted=trusted),
+        )
     return found
+
+
+def placeholders(message: Message, traits: Mapping[str, Any], *, trusted: bool) -> tuple[str, ...]:
+    """Returns the namespaces of those values in an event that mean nobody; traits count as far as they identify."""
+    stated: list[tuple[Namespace, Any]] = [
+        (Namespace.USER_ID, message.user_id),
+        (Namespace.ANONYMOUS_ID, message.anonymous_id),
+    ]
+    if trusted and traits:
+        stated += [(Namespace.EMAIL, traits.get("email")), (Namespace.PHONE, traits.get("phone"))]
+    return tuple([one.value for one, value in stated if value is not None and is_placeholder(one, value)])
+
+
+def is_placeholder(namespace: Namespace, value: Any) -> bool:
+    """Returns whether a field has something in it, and that means nobody."""
+    if not isinstance(value, str | int | float) or not (found := text(value)):
+        return False
+    return len(found) <= MAX_VALUE_LENGTH and MEANS_NOBODY[namespace](found)
 
 
 def of_customer(

@@ -13,7 +13,7 @@ Scalar = str | int | float | None  # a text, which senders often send as a numbe
 _EMPTY: Final = (b"", b"null", b"[]")  # PHP writes an empty object as []
 
 
-class Consent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+class ContextConsent(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """What a customer agreed to, by channel."""
 
     category_preferences: Any = None
@@ -23,7 +23,7 @@ class Context(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     """The context of an event; only what this platform makes use of is read."""
 
     traits: dict[str, Any] | list[Any] | None = None
-    consent: Consent | list[Any] | None = None
+    consent: ContextConsent | list[Any] | None = None
     page: Any = None
     locale: Any = None
     historical: Any = None

@@ -9,27 +9,9 @@ from shared.database.migrate import create_mechanism_tables
 revision = "0001"
 down_revision = None
 
-POLICY = """{
-  "currency": "USD",
-  "tiers": [
-    {"name": "bronze", "from_minor": 0},
-    {"name": "silver", "from_minor": 10000},
-    {"name": "gold", "from_minor": 25000},
-    {"name": "diamond", "from_minor": 100000}
-  ],
-  "tier_window_days": 365,
-  "new_days": 30,
-  "loyal_orders": 4,
-  "at_risk_days": 90,
-  "churned_days": 180,
-  "recency_cuts": [30, 90, 180, 365],
-  "frequency_cuts": [2, 3, 5, 8],
-  "monetary_cuts": [5000, 10000, 25000, 100000]
-}"""
-
 
 def upgrade() -> None:
-    """Creates the first tables."""
+    """Creates the first tables. The policy is published by the service at its start."""
     create_mechanism_tables(op)
     op.create_table(
         "standings",
@@ -60,7 +42,4 @@ def upgrade() -> None:
         Column("net_minor", BigInteger, nullable=False),
         Column("placed_at", DateTime(timezone=True)),
     )
-    policies = op.create_table(
-        "policies", Column("id", Text, primary_key=True), Column("definition", JSONB, nullable=False)
-    )
-    op.execute(policies.insert().values(id="default", definition=text(f"CAST('{POLICY}' AS jsonb)")))
+    op.create_table("policies", Column("id", Text, primary_key=True), Column("definition", JSONB, nullable=False))

@@ -6,11 +6,21 @@ import hmac
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
+from shared.errors import Unauthorized
+
 TOLERANCE: Final = timedelta(minutes=5)  # between a signed time and now, either way
 
 
-class BadSignature(Exception):
-    """The delivery is not from the sender that it names, or is an old one sent again. The text says what was wrong."""
+class BadSignature(Unauthorized):
+    """The delivery is not signed with its source's secret.
+
+    So it is not from the sender that it names, or it is an old one sent again. The text says what was wrong.
+    """
+
+    known_as = "badly-signed"
+
+    def __init__(self, detail: str, *, challenge: str = "Signature") -> None:
+        super().__init__(detail, challenge=challenge)
 
 
 def in_base64(secret: bytes, content: bytes) -> str:

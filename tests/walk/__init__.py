@@ -1,0 +1,1 @@
+"""Follows one order through the running code, from `POST /v1/batch` to SMTP."""
