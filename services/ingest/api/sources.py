@@ -81,7 +81,8 @@ async def every(database: Db) -> SourcesOut:
     async with database.work() as work:
         rows = await sources.every(work)
         keys = await sources.keys(work, [row["id"] for row in rows])
-    return SourcesOut(sources=[_out(row, keys[row["id"]]) for row in rows])
+        missing = await source_stats.missing_topics(work, {row["id"]: row["format"] for row in rows})
+    return SourcesOut(sources=[_out(row, keys[row["id"]], missing[row["id"]]) for row in rows])
 
 
 @router.get("/{source_id}", dependencies=[requires("ingest:read")], summary="One source")
@@ -157,11 +158,13 @@ def _set(patch: SourcePatch) -> dict[str, Any]:
 async def _shown(work: Work, source_id: UUID, response: Response) -> SourceOut:
     row = await sources.one(work, source_id)
     response.headers["ETag"] = etag(row["version"])
-    return _out(row, (await sources.keys(work, [source_id]))[source_id])
+    missing = await source_stats.missing_topics(work, {source_id: row["format"]})
+    return _out(row, (await sources.keys(work, [source_id]))[source_id], missing[source_id])
 
 
-def _out(row: Any, keys: Any) -> SourceOut:
-    fields = {**row, "has_secret": row["secret"] is not None, "keys": [dict(key) for key in keys]}
+def _out(row: Any, keys: Any, missing_topics: list[str]) -> SourceOut:
+    known = {"has_secret": row["secret"] is not None, "missing_topics": missing_topics}
+    fields = {**row, **known, "keys": [dict(key) for key in keys]}
     return SourceOut.model_validate(fields)
 
 
