@@ -34,6 +34,7 @@
 | rapport_log_lines_left_out_total | logger | lines that the log left out: too many of one event |
 | rapport_consent_links_total | kind | links in mails: confirmed, unsubscribed, or invalid ones |
 | rapport_sending_paused | reason | 1 while all wait: send_stop, provider_stop, offsets_unread, awaiting_send_cutoff |
+| rapport_provider_replies_total | channel, meaning | accepted, address, message, account, later, away, unknown |
 | rapport_suppressions_total | channel | addresses suppressed because their provider replied that they take no mail |
 | rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
 """
@@ -96,6 +97,7 @@ consent_links: Final = Counter(
     "rapport_consent_links_total", "Links in mails that were used: confirmed, unsubscribed or invalid", ["kind"]
 )
 sending_paused: Final = Gauge("rapport_sending_paused", "1 while no message leaves", ["reason"])
+provider_replies: Final = Counter("rapport_provider_replies_total", "What providers replied", ["channel", "meaning"])
 suppressions: Final = Counter("rapport_suppressions_total", "Addresses that take no mail", ["channel"])
 accept_to_message: Final = Histogram(
     "rapport_accept_to_message_seconds", "HTTP accept to message handed over", ["journey"], buckets=FAST

@@ -164,13 +164,17 @@ async def _view(
 
 
 def _shared(events: Iterable[Event], owners: Mapping[Identity, UUID]) -> set[Identity]:
-    """Returns the values by which events without a user id could join profiles: few events name any."""
+    """Returns the values by which events without a user id could join profiles.
+
+    Of one whose values all have one owner there is nothing to join, whatever the events before it do.
+    """
     found: set[Identity] = set()
     for event in events:
         if event.source_kind is SourceKind.PUBLIC or len(event.identities) < MEETING:
             continue
         named = linking(event)
-        if named[0].namespace is not Namespace.USER_ID and len({owners.get(one) for one in named}) > 1:
+        of_one = named[0] in owners and len({owners.get(one) for one in named}) == 1
+        if named[0].namespace is not Namespace.USER_ID and not of_one:
             found.update(named)
     return found
 
