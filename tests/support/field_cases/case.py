@@ -71,9 +71,9 @@ class Case:
     """Requests, and what is known once the stack has settled. What is not named here is not looked at.
 
     `later` is sent after the stack has settled on `steps`. Of a profile and a standing parts are named; `None` is a
-    customer whom nobody knows. `quarantine` has, by source, the codes of all that was refused: none, unless it is
-    named. `decisions` has the outcomes and reasons of a customer's messages, oldest first; `mails` the subjects by
-    address.
+    customer whom nobody knows. `quarantine` has, by source, the codes of all that was refused and waits: none, unless
+    it is named. `conflicts` counts, by source, the dead letters that have the id of another event. `decisions` has the
+    outcomes and reasons of a customer's messages, oldest first; `mails` the subjects by address.
     """
 
     sentence: str
@@ -82,6 +82,7 @@ class Case:
     profiles: Mapping[str, Mapping[str, Any] | None] = field(default_factory=dict)
     standings: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     quarantine: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    conflicts: Mapping[str, int] = field(default_factory=dict)
     decisions: Mapping[str, Sequence[tuple[str, str]]] = field(default_factory=dict)
     mails: Mapping[str, Sequence[str]] = field(default_factory=dict)
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from tests.support.field_cases.case import ACCEPTED, Case, Post, figures, iso
+from tests.support.field_cases.case import ACCEPTED, Case, Post, figures
 
 
 def track(who: str, event: str, message_id: str, properties: Mapping[str, Any] | None = None, **fields: Any) -> Post:
@@ -12,10 +12,12 @@ def track(who: str, event: str, message_id: str, properties: Mapping[str, Any] |
     return Post(path="/v1/track", body=body)
 
 
-def bought(who: str, order_id: str, total: float, *, event: str = "Order Completed", **properties: Any) -> Post:
+def bought(
+    who: str, order_id: str, total: float, *, event: str = "Order Completed", message_id: str = "", **properties: Any
+) -> Post:
     """An order of dollars by `track`."""
     stated = {"order_id": order_id, "currency": "USD", "total": total, **properties}
-    return track(who, event, f"{order_id}-{event}", stated)
+    return track(who, event, message_id or f"{order_id}-{event}", stated)
 
 
 def ordered(who: str, order_id: str, currency: str, total: str) -> Post:
@@ -41,7 +43,9 @@ def structured(subject: str, order_id: str, data: Any, **more: Any) -> Post:
     """A CloudEvent of an order, structured."""
     event = {"specversion": "1.0", "source": "/warehouse", "type": "Order Completed", "id": order_id, "data": data}
     headers = {"Content-Type": "application/cloudevents+json"}
-    return Post(path="/v1/cloudevents", headers=headers, body={**event, "subject": subject}, answer=ACCEPTED | more)
+    return Post(
+        path="/v1/cloudevents", headers=headers, body={**event, "subject": subject}, answer={**ACCEPTED, **more}
+    )
 
 
 def binary(subject: str, order_id: str, data: Any) -> Post:
@@ -59,7 +63,6 @@ SDKS = (
             Post(
                 path="/v1/batch",
                 body={
-                    "sentAt": iso(),
                     "batch": [
                         {
                             "type": "track",
@@ -68,14 +71,14 @@ SDKS = (
                             "event": "Order Completed",
                             "messageId": "rud-1",
                             "properties": {"order_id": "rud-1", "currency": "USD", "total": 26},
-                            "originalTimestamp": "2026-11-20T07:30:00Z",
+                            "originalTimestamp": "2026-06-20T07:30:00Z",
                             "channel": "server",
                         }
                     ],
                 },
             ),
         ),
-        profiles={"user_id:rud": figures(orders=1, USD=26_00)},
+        profiles={"user_id:rud": {**figures(orders=1, USD=26_00), "first_order_at": "2026-06-20T07:30:00Z"}},
     ),
     Case(
         sentence="a quantity may be a fraction",
@@ -99,6 +102,13 @@ SDKS = (
             bought("vic", "V-1", 95, event="Order Updated", products=[{"product_id": "rug", "price": 95}]),
         ),
         profiles={"user_id:vic": figures(orders=1, USD=95_00)},
+    ),
+    Case(
+        sentence="of two events with one id the second is set aside, and counted",
+        steps=(bought("yan", "Y-1", 16, message_id="worker-7"),),
+        later=(bought("zoe", "Z-1", 28, message_id="worker-7"),),
+        profiles={"user_id:yan": figures(orders=1, USD=16_00), "user_id:zoe": None},
+        conflicts={"server": 1},
     ),
     Case(
         sentence="times of other calendars, of other digits and of clocks that were never set are refused",
@@ -126,6 +136,22 @@ TYPED = (
             ordered("wes", "W-7", "USD", "55.00"),
         ),
         profiles={"user_id:wes": figures(orders=1, USD=55_00)},
+    ),
+    Case(
+        sentence="a refund in another currency than its order's is taken off nothing, and shown",
+        steps=(ordered("uwe", "U-7", "USD", "70"), refunded("uwe", "U-7", "U-7-back", "EUR", "64")),
+        profiles={
+            "user_id:uwe": {
+                **figures(orders=1, USD=70_00),
+                "refunds_not_counted_minor": {"EUR": 64_00},
+            }
+        },
+    ),
+    Case(
+        sentence="what is paid in another currency than the policy's is shown as not counted",
+        steps=(ordered("vim", "V-7", "EUR", "3100"),),
+        profiles={"user_id:vim": figures(orders=1, EUR=3_100_00)},
+        standings={"user_id:vim": {"tier": "bronze", "currency": "USD", "not_counted_minor": {"EUR": 3_100_00}}},
     ),
     Case(
         sentence="a refund may be larger than its order, and earns no tier",

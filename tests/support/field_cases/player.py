@@ -122,6 +122,7 @@ class Player:
                 for who, wanted in case.standings.items()
             },
             "quarantine": {name: await self._quarantine(case, name) for name in sorted(case.sources)},
+            "conflicts": {name: await self._conflicts(case, name) for name in case.conflicts},
             "decisions": {who: await self._decisions(ids[who]) for who in case.decisions},
             "mails": {to: [one["subject"] for one in mails if to in one["rcpt"]] for to in case.mails},
         }
@@ -132,8 +133,13 @@ class Player:
 
     async def _quarantine(self, case: Case, name: str) -> list[str]:
         source = self._sources[case.sentence, name]["id"]
-        kept = await self._get("ingest", f"/v1/quarantine?source_id={source}")
+        kept = await self._get("ingest", f"/v1/quarantine?source_id={source}&state=open")
         return sorted(one["reason_code"] for one in kept["events"])
+
+    async def _conflicts(self, case: Case, name: str) -> float:
+        counter = f'rapport_conflicting_duplicates_total{{source="{self._sources[case.sentence, name]["id"]}"}} '
+        lines = (await self._http.get(f"{self._stack.url('profile')}/metrics")).text.splitlines()
+        return sum(float(line.removeprefix(counter)) for line in lines if line.startswith(counter))
 
     async def _decisions(self, profile_id: Any) -> list[tuple[str, str]]:
         found = await self._get("campaign", f"/v1/profiles/{profile_id}/decisions")
@@ -150,6 +156,7 @@ def expected(case: Case) -> dict[str, Any]:
         "profiles": dict(case.profiles),
         "standings": dict(case.standings),
         "quarantine": {name: sorted(case.quarantine.get(name, [])) for name in case.sources},
+        "conflicts": dict(case.conflicts),
         "decisions": {who: list(decisions) for who, decisions in case.decisions.items()},
         "mails": {to: list(subjects) for to, subjects in case.mails.items()},
     }

@@ -215,6 +215,14 @@ STRIPE = (
         profiles={"email:ned@till.example": figures(orders=1, USD=0, refunded={"USD": 66_00})},
     ),
     Case(
+        sentence="a refund that comes before its charge waits for it",
+        steps=(
+            stripe("refund.created", stripe_refund("nia", "nia", 12_00), events=0, quarantined=1),
+            stripe("charge.succeeded", charge("nia", "nia@till.example", 52_00)),
+        ),
+        profiles={"email:nia@till.example": figures(orders=1, USD=40_00, refunded={"USD": 12_00})},
+    ),
+    Case(
         sentence="a payment in test mode is ignored",
         steps=(stripe("charge.succeeded", charge("oz", "oz@till.example", 500_00), live=False, events=0),),
         profiles={"email:oz@till.example": None},
