@@ -133,7 +133,7 @@ class Player:
 
     async def _quarantine(self, case: Case, name: str) -> list[str]:
         source = self._sources[case.sentence, name]["id"]
-        kept = await self._get("ingest", f"/v1/quarantine?source_id={source}&state=open")
+        kept = await self._get("ingest", f"/v1/quarantine?source_id={source}&state=held")
         return sorted(one["reason_code"] for one in kept["events"])
 
     async def _conflicts(self, case: Case, name: str) -> float:
