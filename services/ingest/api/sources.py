@@ -23,6 +23,7 @@ from services.ingest.schemas.sources import (
     PlanIn,
     PlanMade,
     PlanOut,
+    PlanVersionOut,
     PlanVersionsOut,
     SourceCreated,
     SourceIn,
@@ -165,7 +166,7 @@ async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOu
     async with database.work() as work:
         await sources.one(work, source_id)
         rows = await source_stats.figures(work, source_id, since=(work.now - timedelta(days=days - 1)).date())
-    return FiguresOut(figures=[FigureOut.model_validate(dict(row)) for row in rows])
+    return FiguresOut(figures=[FigureOut.model_validate(row) for row in rows])
 
 
 @router.get(
@@ -254,7 +255,7 @@ async def put_plan(database: Db, caller: Caller, source_id: UUID, body: PlanIn) 
 async def plan(database: Db, source_id: UUID) -> PlanOut:
     """Returns the plan in force. 404 if there is none."""
     async with database.work() as work:
-        return PlanOut.model_validate(dict(await plans.in_force(work, source_id)))
+        return PlanOut.model_validate(await plans.in_force(work, source_id))
 
 
 @router.get("/{source_id}/plan/versions", dependencies=[requires("ingest:read")], summary="Versions of the plan")
@@ -262,15 +263,15 @@ async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
     """Returns every version, newest first."""
     async with database.work() as work:
         row = await sources.one(work, source_id)
-        rows: list[Any] = [dict(one) for one in await plans.versions(work, source_id)]
-    return PlanVersionsOut(in_force=row["plan_version"], versions=rows)
+        versions = [PlanVersionOut.model_validate(one) for one in await plans.versions(work, source_id)]
+    return PlanVersionsOut(in_force=row["plan_version"], versions=versions)
 
 
 @router.get("/{source_id}/plan/versions/{version}", dependencies=[requires("ingest:read")], summary="One version")
 async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Path(ge=1, le=MAX_VERSION)]) -> PlanOut:
     """Returns the version as it was written."""
     async with database.work() as work:
-        return PlanOut.model_validate(dict(await plans.get(work, source_id, version)))
+        return PlanOut.model_validate(await plans.get(work, source_id, version))
 
 
 @router.put(
@@ -301,4 +302,4 @@ async def violations(
     async with database.work() as work:
         since = (work.now - timedelta(days=days - 1)).date()
         rows = await plans.violations(work, source_id, since=since, limit=limit)
-    return ViolationsOut(violations=[ViolationOut.model_validate(dict(row)) for row in rows])
+    return ViolationsOut(violations=[ViolationOut.model_validate(row) for row in rows])

@@ -18,6 +18,7 @@ from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
+from services.ingest.repository.source_stats import StoredFigure
 from services.ingest.service.triage import Outcomes
 from shared.contracts import keepable, wire
 from shared.database.database import Work
@@ -238,6 +239,6 @@ async def forget_tail(work: Work, *, before: datetime) -> None:
 # Reading
 
 
-async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[Mapping[str, Any]]:
+async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[StoredFigure]:
     """Returns a source's figures by day, outcome and reason, newest day first."""
     return await repository.figures(work, source_id, since=since)
