@@ -99,6 +99,18 @@ class Message(Base):
     traceparent: Mapped[str | None] = mapped_column(Text)
 
 
+class Entry(Base):
+    """RECORD: by which change an order let its customer into a journey: once, however often it is stated."""
+
+    __tablename__ = "entries"
+
+    journey_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    trigger_id: Mapped[UUID] = mapped_column(Uuid, comment="the id of the change")
+    entered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Confirmation(Base):
     """RECORD: for KEPT: a mailbox that is to be asked whether its owner agrees, and what became of that."""
 

@@ -66,6 +66,7 @@ def build(
             spool_bytes=settings.spool_megabytes * MEBIBYTE,
             produce_seconds=settings.produce_seconds,
             public_per_second=settings.public_events_per_second,
+            batch_bytes=settings.batch_megabytes * MEBIBYTE,
             outbox_first=settings.kafka_volatile,
         ),
         by_address=AddressLimiter(settings.address_events_per_second),
@@ -75,7 +76,9 @@ def build(
     )
     service.app.state.public_host = settings.public_host
     service.app.state.import_bytes = settings.import_megabytes * MEBIBYTE
-    service.larger_bodies["/v1/imports/"] = settings.import_megabytes * MEBIBYTE
+    service.larger_bodies["/v1/imports/"] = settings.import_megabytes * MEBIBYTE  # first: the others are shorter
+    for path in ("/v1/b", "/v1/import", "/v1/cloudevents"):
+        service.larger_bodies[path] = settings.batch_megabytes * MEBIBYTE
     service.app.add_exception_handler(TrackingError, facts.on_tracking_error)
     keep = timedelta(days=settings.quarantine_days)
     tick = service.heartbeat.loop("stats_writer")

@@ -60,6 +60,11 @@ class Source(Base):
     country: Mapped[str | None] = mapped_column(
         Text, comment="by which its national phone numbers are read; ISO 3166-1 alpha-2"
     )
+    id_space: Mapped[str] = mapped_column(
+        Text, server_default=text("''"), comment="in which its ids of customers and orders live"
+    )
+    max_batch_bytes: Mapped[int | None] = mapped_column(Integer, comment="of a batch; the service's default if empty")
+    max_event_bytes: Mapped[int | None] = mapped_column(Integer, comment="of an event; the service's default if empty")
     plan_version: Mapped[int | None] = mapped_column(Integer, comment="the plan in force")
     last_seen_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
@@ -224,6 +229,9 @@ class Import(Base):
     holder: Mapped[UUID | None] = mapped_column(Uuid, comment="the process that works on it")
     held_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     uploaded: Mapped[bool] = mapped_column(Boolean, server_default=text("false"), comment="its bytes are kept here")
+    interrupted: Mapped[int] = mapped_column(
+        Integer, server_default="0", comment="ends of its processes without a word, since it last came on"
+    )
 
 
 class ImportReject(Base):

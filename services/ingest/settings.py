@@ -41,6 +41,13 @@ class IngestSettings(Settings):
         description="the limit of one client address (of IPv6 a /64) with public keys, to all sources together: on "
         "average, with a burst of 10 s, by each process; 0: no limit. Server keys are not counted",
     )
+    batch_megabytes: int = Field(
+        16,
+        ge=4,
+        le=64,
+        description="the most that a source's own `max_batch_bytes` may be; a larger batch is 413. What batches have "
+        "above 512,000 bytes is at most 64 MiB at one time in each process; then ingest responds with 503",
+    )
     quarantine_days: int = Field(90, ge=1, description="how long refused payloads are kept")
     import_megabytes: int = Field(1024, ge=1, description="the largest file that may be uploaded")
 

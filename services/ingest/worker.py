@@ -17,7 +17,7 @@ from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats.files import Options
 from services.ingest.service import fact_keys, files, imports, quarantine, source_stats, sources, triage
 from services.ingest.service.files import Interrupted, NotReadable
-from services.ingest.service.imports import Batch, ImportHeld
+from services.ingest.service.imports import Batch, ImportEnded, ImportHeld
 from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher
 from services.ingest.service.vault import Vault
@@ -36,6 +36,7 @@ FORGET_SECONDS: Final = 600.0
 TAIL_KEPT: Final = timedelta(minutes=1)
 LOOK_SECONDS: Final = 2.0  # for uploaded files
 BACKOFF_SECONDS: Final = 2.0
+MAX_INTERRUPTED: Final = 5  # ends of processes without progress; a file that ends them must not do so for ever
 HOLD_CHUNKS: Final = 64  # parts of an uploaded file, each a MiB at most, between two renewals of the lease
 RENEW_SECONDS: Final = 1.0  # between two renewals of the lease, while a file is looked through
 
@@ -131,6 +132,10 @@ class Importer:
         return AT_ONCE
 
     async def _uploaded(self, row: Any, stop: asyncio.Event) -> None:
+        if row["interrupted"] >= MAX_INTERRUPTED:
+            times, after = row["interrupted"], row["next_row"]
+            await self._fail(row, f"its process ended {times} times while it worked on what follows row {after}")
+            return
         try:
             with files.readable("no place for the file"):
                 file = tempfile.NamedTemporaryFile(prefix="rapport-import-")  # noqa: SIM115 # closed below
@@ -139,6 +144,8 @@ class Importer:
                 await self.work_on(row, Path(file.name), stop=stop)
         except NotReadable as failure:
             await self._fail(row, failure.detail)
+        except ImportEnded:
+            return  # another process has ended it
 
     async def _fetch(self, row: Any, file: Any) -> None:
         """Writes an uploaded file's parts to the disk, holding the import meanwhile. Raises `NotReadable`."""
@@ -167,12 +174,16 @@ class Importer:
         """
         try:
             if not await self._work_on(row, path, stop, progress, examined=examined):
+                await self._let_go(row, at_once=True)
                 return False
             async with self.database.work() as work:
                 await imports.end(work, row["id"], self.holder)
             return True
         except (BrokerAway, ImportHeld):
+            await self._let_go(row, at_once=False)
             raise
+        except NotReadable as failure:
+            await self._fail(row, failure.detail)
         except AppError as failure:
             await self._fail(row, f"{failure.title()} {failure.detail}")
         except Exception as failure:
@@ -213,11 +224,14 @@ class Importer:
         finally:
             given_up.set()
             await asyncio.wait({looking})  # the thread ends soon
-        try:
-            looking.result()
-        except Interrupted:
-            return False
-        return True
+        failure = looking.exception()
+        if failure is not None and not isinstance(failure, Interrupted):
+            raise failure
+        return failure is None
+
+    async def _let_go(self, row: Any, *, at_once: bool) -> None:
+        async with self.database.work() as work:
+            await imports.let_go(work, row["id"], self.holder, at_once=at_once)
 
     async def _fail(self, row: Any, error: str, *, defect: bool = False) -> None:
         metrics.imports_failed.labels("defect" if defect else "file").inc()

@@ -11,6 +11,7 @@ from services.profile.schemas import (
     IdentityLogOut,
     ProfileOut,
     ProfilesOut,
+    SharedValuesOut,
     TimelineOut,
     TotalsOut,
 )
@@ -62,6 +63,23 @@ async def totals(database: Db) -> TotalsOut:
     async with database.work() as work:
         rows: list[Any] = await read.totals(work)
     return TotalsOut(totals=rows)
+
+
+@router.get(
+    "/shared-values",
+    dependencies=[requires("profile:read")],
+    summary="List the addresses, numbers and devices that several customers give",
+)
+async def shared_values(
+    database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50
+) -> SharedValuesOut:
+    """Returns one page. A value is listed once a trusted source named it with a customer whom it was not linked to."""
+    after = decode_cursor(cursor, tuple[int, str, str]) if cursor else None
+    async with database.work() as work:
+        rows: list[Any] = await read.shared_values(work, after=after, limit=limit)
+    last = rows[-1] if len(rows) == limit else None
+    following = encode_cursor(last["customers"], last["namespace"], last["value"]) if last else None
+    return SharedValuesOut(values=rows, next=following)
 
 
 @router.get("/profiles/{ref:path}/timeline", summary="List a customer's events, newest first")

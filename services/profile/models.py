@@ -56,6 +56,11 @@ class IdentityDecision(Base):
             postgresql_nulls_not_distinct=True,
             postgresql_where=text("kind = 'refuse' AND provenance IS NOT NULL"),
         ),
+        Index(
+            "identity_log_refused_values",
+            *("namespace", "value", "profile_id"),
+            postgresql_where=text("kind = 'refuse' AND provenance <> 'public'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -139,6 +139,28 @@ class IdentityLogOut(BaseModel):
     decisions: list[IdentityDecisionOut]
 
 
+class SharedValueOut(BaseModel):
+    """A value that trusted sources name with customers whom it is not linked to."""
+
+    namespace: str
+    value: str
+    owner_id: UUID | None = Field(
+        description="the customer whom it was linked to first; null if it is linked to nobody"
+    )
+    customers: int = Field(description="how many other customers gave it, each of whom stays a customer of their own")
+    blocked: bool = Field(description="whether it has passed its limit (IDENTITY_LIMIT_…): then it links nobody more")
+    reasons: list[str]
+    first_at: datetime
+    last_at: datetime
+
+
+class SharedValuesOut(BaseModel):
+    """A page of shared values, most customers first. `next` is the cursor of the page after it, or null."""
+
+    values: list[SharedValueOut]
+    next: str | None
+
+
 class TotalOut(BaseModel):
     """Orders and spend of all customers in one currency."""
 

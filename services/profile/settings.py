@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from services.profile.domain.meeting import DEFAULT_LIMITS
 from shared.contracts.identity import Namespace
 from shared.service.settings import Settings
 
@@ -12,14 +13,19 @@ class ProfileSettings(Settings):
     """Environment variables of the profile service."""
 
     identity_limit_email: int = Field(
-        10, ge=1, description="other addresses and numbers behind one mail address, above which it links nothing more…"
+        DEFAULT_LIMITS[Namespace.EMAIL],
+        ge=1,
+        description="other addresses and numbers, or other users, behind one mail address, above which it links "
+        "nothing more…",
     )
-    identity_limit_phone: int = Field(10, ge=1, description="…behind one phone number…")
-    identity_limit_anonymous_id: int = Field(10, ge=1, description="…and behind one anonymous id")
+    identity_limit_phone: int = Field(DEFAULT_LIMITS[Namespace.PHONE], ge=1, description="…behind one phone number…")
+    identity_limit_anonymous_id: int = Field(
+        DEFAULT_LIMITS[Namespace.ANONYMOUS_ID], ge=1, description="…and behind one anonymous id"
+    )
 
     @property
     def identity_limits(self) -> Mapping[Namespace, int]:
-        """By namespace, behind a value of somebody without a user id."""
+        """Returns by namespace how many others may stand behind one value."""
         return {
             Namespace.EMAIL: self.identity_limit_email,
             Namespace.PHONE: self.identity_limit_phone,

@@ -93,7 +93,8 @@ class TierChanged(Body, frozen=True):
     """A customer's tier changed. `version` counts this customer's standing; a reader keeps the highest.
 
     `by_time`: no event caused it, but that time passed; it has no cause then. False in a record of a writer that did
-    not tell.
+    not tell. `order_id` is the order whose placing caused it, if that is what did, by the key of segment's orders: the
+    cause is one statement of it, and there may be several.
     """
 
     profile_id: UUID
@@ -103,10 +104,11 @@ class TierChanged(Body, frozen=True):
     direction: Literal["up", "down"]
     reason: str
     by_time: bool = False
+    order_id: str | None = None
 
 
 class StageChanged(Body, frozen=True):
-    """A customer's lifecycle stage changed. `version` and `by_time` as in `TierChanged`."""
+    """A customer's lifecycle stage changed. `version`, `by_time` and `order_id` as in `TierChanged`."""
 
     profile_id: UUID
     version: Version
@@ -114,6 +116,7 @@ class StageChanged(Body, frozen=True):
     current: str
     reason: str
     by_time: bool = False
+    order_id: str | None = None
 
 
 class OrderReassigned(Body, frozen=True):

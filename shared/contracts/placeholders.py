@@ -44,7 +44,7 @@ _FIELD_NAME: Final = """
 
 # Of a mail address: what stands before the @, without what follows a +.
 _MAILBOX: Final = """
-    null, nil, undefined, unknown, nobody, noone, no email, no mail, no e mail, no email address, no address, no reply,
+    null, undefined, unknown, nobody, no email, no mail, no e mail, no email address, no address, no reply,
     do not reply, not provided, not available, not applicable, notanemail, keine email, keine mail, pas de mail,
     sin email, sin correo, without email, unknown email, fake email, dummy email, placeholder email, mailer daemon
 """
@@ -79,8 +79,10 @@ _GUID: Final = re.compile(r"\{[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0
 # Of any identity, in small letters.
 _SHAPES: Final = {
     "a template that nobody rendered": re.compile(
-        rf"\{{\{{.*\}}\}}|\{{%.*%\}}|<%.*%>|\$\{{.*\}}|#\{{.*\}}|\$\(.*\)|\[\[.*\]\]|\*\|.*\|\*|%%.*%%|@@.*@@|##.*##"
-        rf"|\{{\s*(?:{_NAME}|\d)?\s*\}}|\[\s*(?:{_NAME})?\]|<\s*(?:{_NAME})?>|\(\s*(?:{_NAME})?\)|%{_NAME}%"
+        # What begins so is a template, though it was cut off: no system makes ids like that.
+        r"(?:\{\{|\{%|\{!|\{\$|<%|<\?|\$\{|\$\[|\$\(|#\{|@\{|%\(|%\{|\[\[|\[%|\*\||%%|@@|##).*"
+        rf"|\{{\s*(?:{_NAME}|\d)?\s*\}}|\[\s*(?:{_NAME})?\]|<\s*(?:{_NAME})?>|\(\s*(?:{_NAME})?\)|%{_NAME}%|\${_NAME}\$",
+        re.DOTALL,
     ),
     "a placeholder of a format": re.compile(r"%[sdiu@]|%\d\$s|\$\d|:\d|\?"),
     "a variable that was not replaced": re.compile(
@@ -99,7 +101,7 @@ _SHAPES: Final = {
 _NO_MAILBOX: Final = re.compile(
     r"no[._-]?(?:e[._-]?)?mail[._-]?\d*|no[._-]?reply[._-]?.*|do[._-]?not[._-]?reply[._-]?.*"
 )
-_ONE_DIGIT: Final = re.compile(r"(\d)\1+|.*(\d)\2{8,}")  # all digits are the same, or the last nine
+EQUAL_DIGITS: Final = 9  # at the end of a telephone number; or all of them, if it is shorter
 _QUOTES: Final = "\"'`“”‘’"
 _PUNCTUATION: Final = string.punctuation + string.whitespace + "0–—·…？！、。"  # with which a nought means as little
 
@@ -152,7 +154,7 @@ def is_nobodys_email(address: str) -> bool:
 def is_nobodys_phone(number: str) -> bool:
     """Returns whether a telephone number, as it was written, is one that people type to get past a form."""
     digits = "".join(str(int(one)) for one in number if one.isdecimal())
-    return digits in DIGITS.plain or _ONE_DIGIT.fullmatch(digits) is not None or is_placeholder(number)
+    return digits in DIGITS.plain or len(set(digits[-EQUAL_DIGITS:])) == 1 or is_placeholder(number)
 
 
 MEANS_NOBODY: Final[Mapping[Namespace, Callable[[str], bool]]] = {

@@ -20,6 +20,7 @@
 | rapport_published_again_total | | records sent again to a new cluster: not all readers had them |
 | rapport_ingested_total | outcome | events by what became of them: accepted, quarantined, ignored, limited |
 | rapport_quarantined_total | reason | events refused, by reason code |
+| rapport_imports_failed_total | cause | imports that failed: by the `file` or its options, or by a `defect` here |
 | rapport_plan_violations_total | mode | events that are not as their source's tracking plan says |
 | rapport_phones_unread_total | source | phone numbers that link nobody: invalid, or national without a country |
 | rapport_placeholders_total | source, namespace | values named in place of an identity that mean nobody |

@@ -20,14 +20,15 @@ REQUIRED_ROOMS: Final = frozenset(
 OPTIONAL_ROOMS: Final = frozenset({"worker", "channels", "commands", "content", "journeys", "templates", "static"})
 PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "templates", "static"})  # read, never imported
 
-# Of these the last is one within a process: what one record brings about ends there, with that record
-# (docs/decisions/0024).
+# Of these the last two are within a process: what one record, or one file, brings about ends there, with that record or
+# that import (docs/decisions/0024, 0036).
 PROCESS_EDGES: Final = frozenset(
     {
         "shared/service/process.py",
         "shared/http/internal_errors.py",
         "deploy/local/cli.py",
         "shared/kafka/dead_letters/isolation.py",
+        "services/ingest/worker.py",
     }
 )
 TABLE_MARKS: Final = ("RECORD", "PROJECTION")

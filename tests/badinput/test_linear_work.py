@@ -41,7 +41,7 @@ from shared.contracts import keepable, wire
 from shared.contracts.envelope import SourceKind
 from shared.contracts.identity import Namespace
 from shared.contracts.keepable import NotKeepable
-from shared.contracts.placeholders import is_placeholder
+from shared.contracts.placeholders import MEANS_NOBODY
 from shared.errors import AppError
 from shared.http import decode_cursor
 from shared.http.edits import if_match
@@ -192,7 +192,8 @@ def texts() -> Iterator[tuple[str, Callable[[str], object]]]:
         lambda text: normalise(event(type="identify", traits={"phone": text}), request_context()),
     )
     yield "an id", lambda text: identity.named(Namespace.USER_ID, text, at="userId")
-    yield "an id that may mean nobody", is_placeholder
+    for namespace, means_nobody in MEANS_NOBODY.items():
+        yield f"an {namespace} that may mean nobody", means_nobody
     yield "a time", times.moment
     yield "an amount", lambda text: money.plain(text, "EUR") or money.minor(Decimal(text), "EUR", at="total")
     yield "a currency", lambda text: money.currency(text)

@@ -287,6 +287,9 @@ RECORDS: Final[Mapping[str, Event]] = {
     "rapport.profile_merged.v1+verified": msgspec.structs.replace(
         sample(15, SAMPLES[15]), body=ProfileMerged(loser=ANN_ONCE, survivor=ANN, verified=True)
     ),
+    "rapport.tier_changed.v1+order_id": msgspec.structs.replace(
+        sample(16, SAMPLES[16]), body=msgspec.structs.replace(_RISE, order_id="A-1")
+    ),
     "rapport.tier_changed.v1+by_time": msgspec.structs.replace(
         sample(16, SAMPLES[16]), body=msgspec.structs.replace(_RISE, by_time=True), cause_id=None
     ),

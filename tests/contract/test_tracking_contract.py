@@ -10,12 +10,13 @@ import zlib
 from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import httpx2
 import pytest
 
 from shared.contracts import topics
+from shared.contracts.envelope import event_id
 from shared.contracts.events import CustomerIdentified, CustomEvent, OrderPlaced, PageViewed
 from shared.contracts.identity import Identity, Namespace
 from tests.conftest import DatabaseFactory
@@ -246,8 +247,18 @@ async def test_19_timestamps_end_in_z_or_in_an_offset(ingest: Ingest, timestamp:
     assert [one["reason_code"] for one in await ingest.quarantined()] == ["time"]
 
 
+CONTENT_TYPES: Final = (
+    "application/json",
+    "text/plain",
+    "text/plain;charset=UTF-8",
+    "application/octet-stream",
+    "application/x-www-form-urlencoded",  # RudderStack's, for JSON
+    "multipart/form-data; boundary=x",
+)
+
+
 async def test_20_the_content_type_does_not_matter(ingest: Ingest) -> None:
-    for content_type in ("application/json", "text/plain", "text/plain;charset=UTF-8", "application/octet-stream"):
+    for content_type in CONTENT_TYPES:
         assert is_success(await ingest.post("track", track(), headers={"Content-Type": content_type}))
 
 
@@ -307,19 +318,32 @@ async def test_25_an_event_of_exactly_the_limit_is_taken(ingest: Ingest) -> None
         assert is_success(await ingest.post("track", body)) is taken
 
 
-async def test_26_a_batch_may_have_512000_bytes_and_not_one_more(ingest: Ingest) -> None:
-    def of(size: int) -> bytes:
-        body = json.dumps({"batch": [track()], "padding": ""}).encode()
-        return body.replace(b'"padding": ""', b'"padding": "%s"' % (b"x" * (size - len(body))))
-
-    assert is_success(await ingest.post("batch", of(512_000)))
-    assert (await ingest.post("batch", of(512_001))).status_code == 400
+def batch_of(size: int, **fields: str) -> bytes:
+    body = json.dumps({"batch": [track()], **fields, "padding": ""}).encode()
+    return body.replace(b'"padding": ""', b'"padding": "%s"' % (b"x" * (size - len(body))))
 
 
-async def test_27_a_batch_may_have_2500_events_and_not_one_more(ingest: Ingest) -> None:
-    events = [track(messageId=str(n)) for n in range(2_500)]
+async def test_26_a_batch_may_have_4_mib_and_not_one_byte_more(ingest: Ingest) -> None:
+    assert is_success(await ingest.post("batch", batch_of(4_194_304)))
+    assert (await ingest.post("batch", batch_of(4_194_305))).status_code == 400
+    packed = gzip.compress(batch_of(4_194_305))
+    assert (await ingest.post("batch", packed)).status_code == 400
+
+
+async def test_26_a_batch_with_its_key_in_the_body_may_have_512000_bytes(ingest: Ingest) -> None:
+    key = ingest.keys["server"]
+    assert is_success(await ingest.post("batch", batch_of(512_000, writeKey=key), key=None))
+    assert (await ingest.post("batch", batch_of(512_001, writeKey=key), key=None)).status_code == 400
+    in_query = await ingest.post("batch", batch_of(512_001), key=None, params={"writeKey": key})
+    assert is_success(in_query)
+
+
+async def test_27_a_batch_may_have_10000_events_and_not_one_more(ingest: Ingest) -> None:
+    events = [track(messageId=str(n)) for n in range(10_000)]
     assert is_success(await ingest.post("batch", {"batch": events}))
-    assert len(ingest.publisher.events) == 2_500
+    assert [event.event_id for event in ingest.publisher.events] == [
+        event_id(ingest.ids["server"], str(n)) for n in range(10_000)
+    ]
     response = await ingest.post("batch", {"batch": [*events, track()]})
     assert (response.status_code, response.json()["code"]) == (400, "too_large")
 
@@ -349,7 +373,7 @@ async def test_30_what_is_no_batch_is_400_with_code_and_message(ingest: Ingest) 
 
 
 async def test_30_an_oversize_body_is_400_with_code_and_message(ingest: Ingest) -> None:
-    response = await ingest.post("batch", b" " * 512_001)
+    response = await ingest.post("batch", b" " * 4_194_305)
     assert (response.status_code, set(response.json())) == (400, {"code", "message"})
 
 

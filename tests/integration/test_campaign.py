@@ -224,9 +224,17 @@ def profile(
     return event(state, profile_id)
 
 
-def rise(profile_id: UUID, *, version: int = 1, current: str = "gold", **changes: Any) -> Event:
+def rise(
+    profile_id: UUID, *, version: int = 1, current: str = "gold", order_id: str | None = None, **changes: Any
+) -> Event:
     body = TierChanged(
-        profile_id=profile_id, version=version, previous="bronze", current=current, direction="up", reason="spend 100"
+        profile_id=profile_id,
+        version=version,
+        previous="bronze",
+        current=current,
+        direction="up",
+        reason="spend 100",
+        order_id=order_id,
     )
     return event(body, profile_id, **changes)
 
@@ -303,6 +311,18 @@ async def test_history_and_old_changes_are_recorded_and_send_nothing(world: Worl
     assert await world.states() == []
     assert await world.decisions(ann) == [("skipped", "historical")]
     assert await world.decisions(ben) == [("skipped", "too_old")]
+
+
+async def test_an_order_lets_its_customer_into_a_journey_once_however_often_it_is_stated(world: World) -> None:
+    ann, ben = uuid4(), uuid4()
+    first, again = rise(ann, order_id="A-1"), rise(ann, version=3, order_id="A-1")
+    await world.hear(profile(ann), profile(ben), first, again)
+    await world.hear(rise(ann, version=5, order_id="A-1"))  # cancelled and restored, say
+    await world.hear(rise(ann, version=7, order_id="A-2"), rise(ben, order_id="A-1"))
+    assert len(await world.states()) == 3
+    assert [made for made in await world.decisions(ann) if made[0] == "skipped"] == [
+        ("skipped", "order_entered_before")
+    ] * 2
 
 
 async def test_a_change_below_the_known_standing_is_passed_over(world: World) -> None:

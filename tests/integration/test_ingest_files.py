@@ -5,8 +5,9 @@ import json
 import os
 import signal
 import sys
+import tempfile
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ import pytest
 from deploy.local.broker import Broker
 from services.ingest.commands import import_file
 from services.ingest.main import build, importer
+from services.ingest.service import files, imports
+from services.ingest.service.imports import Batch
 from services.ingest.settings import IngestSettings
+from shared.audit.command import user
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomerIdentified, Item, OrderPlaced
@@ -204,7 +208,7 @@ async def test_a_file_with_a_column_that_the_preset_does_not_know_is_told_before
     desk: Desk, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = desk.folder / "orders.csv"
-    path.write_text("customer_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n")
+    path.write_text("customer_id,order_id,currency,total,sku,ordered_at\n1,A-1,EUR,1.50,tea,2025-03-01\n")
     arguments = (str(path), "--source", "till", "--preset", "orders")
     assert await desk.run(*arguments) == 1
     shown = " ".join(capsys.readouterr().err.split())
@@ -275,7 +279,8 @@ async def test_a_parquet_file_without_its_reader_says_how_to_get_it_and_is_impor
     desk: Desk, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = desk.folder / "orders.parquet"
-    rows = {"order_id": ["P-1"], "user_id": ["42"], "currency": ["USD"], "total": ["12.50"], "ordered_at": [None]}
+    rows = {"order_id": ["P-1"], "user_id": ["42"], "currency": ["USD"], "total": ["12.50"]}
+    rows["ordered_at"] = ["2025-03-01T12:00:00Z"]
     pq.write_table(pa.table(rows), path)
     arguments = (str(path), "--source", "till", "--preset", "orders")
     with monkeypatch.context() as without:
@@ -316,7 +321,9 @@ async def test_a_file_that_cant_be_read_says_why(
     assert reason in " ".join(capsys.readouterr().err.split())
 
 
-async def test_an_uploaded_file_is_imported_by_the_service(database_factory: DatabaseFactory, tmp_path: Path) -> None:
+async def test_an_uploaded_file_is_imported_by_the_service(
+    database_factory: DatabaseFactory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     content = orders_file(tmp_path, 450, bad=(3,)).read_bytes()
     admin = bearer("ingest:admin")
     async with ingesting(await database_factory("ingest")) as ingest:
@@ -342,6 +349,8 @@ async def test_an_uploaded_file_is_imported_by_the_service(database_factory: Dat
 
             await eventually(state, lambda found: found == "done")
             await breaking(ingest)
+            await no_place_for_a_file(ingest, monkeypatch)
+            await ending_its_process(ingest, made)
             strange, passed_over = [
                 await uploaded(ingest, UNKNOWN, {"ignore_columns": names}) for names in ([], ["sku"])
             ]
@@ -392,12 +401,79 @@ async def test_an_import_waits_while_a_broker_that_keeps_nothing_has_more_than_m
             stop.set()
 
 
+async def test_a_defect_of_ours_ends_its_import_loudly_and_run_again_by_hand_it_goes_on(
+    desk: Desk,
+) -> None:
+    path = orders_file(desk.folder, 450)
+    options = imports.options_of({"format": "csv", "preset": "orders"})
+    content_hash, size = files.digest(path)
+    worker, stop = importer(desk.settings, desk.service, VAULT), asyncio.Event()
+
+    async def run(progress: Callable[[Batch], None], file: Path = path) -> bool:
+        async with desk.service.database.work() as work:
+            begun = await imports.begin(
+                work, desk.source_id, options, name="a.csv", content_hash=content_hash, size=size, by=user()
+            )
+            row = await imports.hold(work, begun["id"], worker.holder)
+        return await worker.work_on(row, file, stop=stop, progress=progress)
+
+    def defect(batch: Batch) -> None:
+        raise ZeroDivisionError(batch.next_row)
+
+    assert not await run(lambda _: None, desk.folder / "gone.csv")
+    assert "the file can't be read" in (await desk.row())["error"]
+    assert not await run(defect)
+    row = await desk.row()
+    assert (row["state"], row["next_row"]) == ("failed", 200)
+    assert "ZeroDivisionError" in row["error"]
+    assert await run(lambda _: None)
+    assert len(await desk.events()) == 450
+    row = await desk.row()
+    assert (row["state"], row["next_row"], row["error"]) == ("done", 450, None)
+
+
+async def ending_its_process(ingest: Ingest, made: str) -> None:
+    """A file that ends the process that reads it, again and again, fails in the end, however that comes about."""
+    async with ingest.service.database.work() as work:
+        await work.run(
+            """
+            UPDATE imports
+               SET state = 'running', holder = :other, held_until = :until, interrupted = 4
+             WHERE id = :id
+            """,
+            id=UUID(made),
+            other=uuid4(),
+            until=work.now - timedelta(seconds=1),
+        )
+
+    async def found() -> Any:
+        return (await ingest.http.get(f"/v1/imports/{made}", headers=bearer("ingest:admin"))).json()
+
+    failed = await eventually(found, lambda one: one["state"] == "failed")
+    assert "ended 5 times" in failed["error"]
+
+
+async def no_place_for_a_file(ingest: Ingest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full disk is not PostgreSQL's absence: nothing waits for it."""
+    with monkeypatch.context() as full:
+        full.setattr(tempfile, "tempdir", "/nowhere")
+        failed = await uploaded(ingest, UNKNOWN, {"ignore_columns": ["sku"]})
+    assert (failed["state"], failed["next_row"]) == ("failed", 0)
+    assert "no place for the file" in failed["error"]
+
+
 async def breaking(ingest: Ingest) -> None:
     """Files that can't be read, and options of a release before, end an import, and not the process."""
-    lines = b"type,userId\nidentify,\\ud800\n"
-    broken = await uploaded(ingest, lines, {"preset": "tracking", "encoding": "unicode_escape"})
-    assert (broken["state"], broken["events"]) == ("failed", 0)
-    assert "can't be read" in broken["error"]
+    broken: dict[str, Any] = {}
+    for content, options, reason in (
+        (b"\x1f\x8b\x08\x00\x00", {}, "gzip"),
+        (b"PAR1 and no more", {"format": "parquet"}, "no Parquet file"),
+        (UNKNOWN + b'2,A-2,EUR,1.50,"tea,2025-03-01\n', {"ignore_columns": ["sku"]}, "is a quote closed"),
+        (UNKNOWN + b"2,\xff", {"ignore_columns": ["sku"]}, "can't decode"),
+    ):
+        broken = await uploaded(ingest, content, options)
+        assert (broken["state"], broken["events"], broken["next_row"]) == ("failed", 0, 0)
+        assert reason in broken["error"]
     before = uuid4()
     async with ingest.service.database.work() as work:
         await work.run(
@@ -418,7 +494,7 @@ async def breaking(ingest: Ingest) -> None:
     await eventually(state, lambda found: found == "failed")
 
 
-UNKNOWN = b"user_id,order_id,currency,total,sku\n1,A-1,EUR,1.50,tea\n"
+UNKNOWN = b"user_id,order_id,currency,total,sku,ordered_at\n1,A-1,EUR,1.50,tea,2025-03-01\n"
 
 
 async def uploaded(ingest: Ingest, content: bytes, options: dict[str, Any]) -> Any:

@@ -39,6 +39,7 @@ from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import NOON, days, event, order, user
 from tests.support.running import eventually
+from tests.support.vocabulary import BEHAVIOUR, MESSAGES
 
 TABLES = "profiles, identities, identity_log, timeline, orders, counts, lanes, profile_aliases, outbox"
 ATTEMPTS = 20
@@ -199,6 +200,20 @@ def some_events(chance: random.Random, count: int = 60) -> list[Event]:
             )
         )
     return events
+
+
+async def test_behaviour_and_messages_of_other_systems_are_on_the_timeline_and_change_no_figure(
+    database: Database,
+) -> None:
+    bodies = [*BEHAVIOUR, *MESSAGES]
+    facts = [event(body, user(42), at=NOON + timedelta(minutes=n)) for n, body in enumerate(bodies)]
+    await take(database, facts)
+    async with database.work() as work:
+        [row] = await work.rows("SELECT DISTINCT profile_id FROM timeline")
+        shown = await read.timeline(work, row.profile_id, before=None, limit=100)
+        counted = await work.rows("SELECT 1 FROM counts")
+    assert sorted(str(one.type) for one in shown) == sorted(body.TYPE for body in bodies)
+    assert counted == []
 
 
 @pytest.mark.parametrize("seed", range(8))

@@ -106,7 +106,42 @@ async def test_an_order_lifts_tier_and_stage_and_both_changes_carry_its_time(dat
     for one in await published(database):
         assert (one.occurred_at, one.historical, one.cause_id) == (first.occurred_at, False, first.event_id)
     changed = [one.body for one in await published(database) if isinstance(one.body, TierChanged | StageChanged)]
-    assert [(one.version, one.by_time) for one in changed] == [(1, False), (2, False)]
+    assert [(one.version, one.by_time, one.order_id) for one in changed] == [(1, False, "A-1"), (2, False, "A-1")]
+
+
+@pytest.mark.parametrize("placed_at", [NOON - days(200), None], ids=["stated", "known"])
+async def test_an_old_order_that_is_stated_again_makes_changes_as_old_as_the_order(
+    database: Database, placed_at: datetime | None
+) -> None:
+    async with at(database) as work:
+        await service.fold_orders(work, [placed("A-1", 20_00, at=NOON - days(200), historical=True)])
+    touched = fact(OrderPlaced(order_id="A-1", currency="USD", total_minor=300_00, placed_at=placed_at), at=NOON)
+    async with at(database) as work:
+        await service.fold_orders(work, [touched])
+
+    tiers = [one for one in await published(database) if isinstance(one.body, TierChanged)]
+    assert [(one.occurred_at, one.received_at, one.historical) for one in tiers] == [
+        (NOON - days(200), touched.received_at, False)
+    ]
+
+
+async def test_an_order_that_is_stated_twice_in_one_batch_is_as_old_as_the_first(database: Database) -> None:
+    first, again = placed("A-1", 20_00, at=NOON - days(2)), placed("A-1", 300_00, at=NOON)
+    async with at(database) as work:
+        await service.fold_orders(work, [again, first])
+
+    assert {one.occurred_at for one in await published(database)} == {first.occurred_at}
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_a_new_order_does_not_hide_behind_an_old_one_that_is_stated_again(database: Database, turn: int) -> None:
+    old = OrderPlaced(order_id="A-1", currency="USD", total_minor=10_00, placed_at=NOON - days(200))
+    new = placed("A-2", 300_00, at=NOON - timedelta(hours=1))
+    async with at(database) as work:
+        await service.fold_orders(work, [fact(old, at=NOON), new][::turn])
+
+    assert {one.occurred_at for one in await published(database)} == {new.occurred_at}
+    assert {one.cause_id for one in await published(database)} == {new.event_id}
 
 
 async def test_taking_the_same_orders_in_again_changes_and_publishes_nothing(database: Database) -> None:
@@ -230,6 +265,18 @@ async def test_a_merge_before_between_or_after_the_orders_gives_the_same_standin
     assert await stands(database, BOB) == found
     async with database.work() as work:
         assert [row.profile_id for row in await work.rows("SELECT DISTINCT profile_id FROM orders")] == [ANN]
+
+
+async def test_a_merge_makes_no_change_newer_than_the_newest_order_that_it_joins(database: Database) -> None:
+    async with at(database) as work:
+        await service.follow(work, [event(ProfileMerged(loser=UUID(int=7), survivor=ANN), profile_id=ANN)])
+        await service.fold_orders(work, [placed("A-1", 300_00, BOB, at=NOON - days(200), historical=True)])
+    async with at(database) as work:
+        await service.follow(work, [merge(BOB, ANN)])
+
+    of_ann = [one for one in await published(database) if one.profile_id == ANN]
+    assert {one.occurred_at for one in of_ann} == {NOON - days(200)}
+    assert {one.historical for one in of_ann} == {False}
 
 
 async def test_a_chain_of_merges_in_any_order_ends_at_one_customer(database_factory: DatabaseFactory) -> None:

@@ -97,6 +97,7 @@ ROUTES: Final = (
     Route("ingest", "GET", "/v1/imports/{import_id}", "ingest:read"),
     Route("ingest", "GET", "/v1/imports/{import_id}/rejects", "ingest:read"),
     Route("profile", "GET", "/v1/profiles", "profile:read"),
+    Route("profile", "GET", "/v1/shared-values", "profile:read"),
     Route("profile", "GET", "/v1/totals", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),

@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.campaign.domain.decision import Outcome
-from services.campaign.domain.replies import STAGES, About, SmtpReply, Stage
+from services.campaign.domain.replies import About, SmtpReply, Stage
 
 MAX_ATTEMPTS: Final = 8
 FIRST_RETRY: Final = timedelta(seconds=2)
@@ -50,7 +50,8 @@ class Accepted(msgspec.Struct, frozen=True):
 class Deferred(msgspec.Struct, frozen=True):
     """The provider certainly does not have it, and may take it later.
 
-    `counted` is False if it refused before it knew to whom the message goes: that is no try of this message.
+    `counted` is False if that is not for this message's sake (it refused before it knew to whom the message goes, or
+    speaks of a limit of ours): then it is no try of this message.
     """
 
     reason: str
@@ -96,8 +97,7 @@ def meaning(reply: SmtpReply) -> Reply:
         case About.MESSAGE:
             return Rejected(f"rejected: {reply}", reply.stage)
         case About.LATER:
-            counted = STAGES.index(reply.stage) >= STAGES.index(Stage.RCPT)
-            return Deferred(f"deferred: {reply}", counted, reply.stage)
+            return Deferred(f"deferred: {reply}", reply.counts, reply.stage)
 
 
 class Next(msgspec.Struct, frozen=True):

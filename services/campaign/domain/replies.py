@@ -61,7 +61,14 @@ class SmtpReply(msgspec.Struct, frozen=True):
         """What it is about."""
         return about(self.stage, self.code, self.status, self.text)
 
+    @property
+    def counts(self) -> bool:
+        """Whether a reply for now is a try of its message, and not one of our account or the server as a whole."""
+        early = STAGES.index(self.stage) < STAGES.index(Stage.RCPT)
+        return not (early or self.status == _OUR_QUOTA_FOR_NOW or words.OF_US.search(self.text.casefold()))
 
+
+_OUR_QUOTA_FOR_NOW: Final = "4.4.5"
 _STATUS: Final = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _AT_START: Final = re.compile(rf"\s*{_STATUS.pattern}[\s:-]*")
 _MARKED: Final = re.compile(rf"#\s?{_STATUS.pattern}")  # `(#5.1.1)`, as qmail writes it
@@ -174,6 +181,8 @@ def _of_policy(stage: Stage, detail: int, text: str) -> About:
         return About.ACCOUNT
     if words.OF_US.search(text):
         return About.ACCOUNT
+    if words.NOBODY.search(text):
+        return About.ADDRESS
     if stage is Stage.RCPT:
         return About.MESSAGE if words.OF_RECIPIENTS_CHOICE.search(text) else About.ACCOUNT
     return About.ACCOUNT if words.MAYBE_OF_US.search(text) else About.MESSAGE

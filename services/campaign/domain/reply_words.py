@@ -27,7 +27,7 @@ LIMIT: Final = _any(
     r"\b(?:limit|quota)\b.{0,30}\b(?:messages|mails|emails|recipients)\b.{0,20}\b(?:day|hour|minute)",
     r"too many (?:messages|mails|emails|connections|sessions|login|recipients this)",
     r"\b(?:rate|frequency)[ -]?limit|\bthrottl|sent too (?:fast|many|much)|mail flood",
-    r"频率|发信超过|超过.{0,6}限制",
+    r"频率|限额|发信超过|超过.{0,6}限制",
 )
 RELAY: Final = _any(
     r"\brelay(?:ing)?\b(?! (?:quota|limit)).{0,30}"
@@ -43,7 +43,7 @@ LISTED: Final = _any(
     r"\b(?:block|list|ban|reject|refus|den(?:y|ied)|reputation|not (?:allowed|permitted|authori[sz]ed|accepted))",
     r"\bclient host\b|\b(?:ip|domain|sender) reputation\b|\b(?:bad|poor|low) reputation\b|\bip address\b.{0,40}\bblock",
     r"\bip\b.{0,20}\b(?:rejected|blocked|banned|denied|limited|listed|not authori[sz]ed)",
-    r"\bip (?:you're|you are) using\b",
+    r"\bip (?:you're|you are) using\b|\blisted (?:at|in|on|by)\b|\b(?:helo|ehlo) command\b",
 )
 SENDER: Final = _any(
     r"\b(?:sender|from|envelope from|return path|mail from)\b.{0,60}"
@@ -68,9 +68,13 @@ OF_US: Final = _any(*(group.pattern for group in _GROUPS), r"must issue a startt
 MAYBE_OF_US: Final = _any(
     r"\baccount\b.{0,40}\b(?:suspend|disabl|block|lock|restrict|deactivat|terminat|clos)",
     r"\bquota\b|\b(?:limit exceeded|exceeded .{0,20}limit)\b",
-    r"access (?:is )?denied|not authori[sz]ed|unauthori[sz]ed|permission denied",
+    r"access (?:is )?denied|no permission|not authori[sz]ed|unauthori[sz]ed|permission denied",
 )
 
+NOBODY: Final = _any(
+    r"\b(?:no such|unknown|non-?existent) (?:user|mailbox|recipient|address|account)\b",
+    r"\b(?:user|mailbox|recipient|account) (?:is )?(?:unknown|not found|does not exist|doesn'?t exist)",
+)
 OF_ADDRESS: Final = _any(
     r"\b(?:user|mailbox|mail box|recipient|rcpt|account|address|addressee|destination|inbox|customer)\b.{0,60}"
     r"\b(?:unknown|not found|doesn'?t exist|does ?n.t exist|does not exist|no longer|not exist|unavailable|"
@@ -88,7 +92,7 @@ OF_ADDRESS: Final = _any(
 )
 OF_RECIPIENTS_CHOICE: Final = _any(
     r"\brecipient(?:'s)?\b|\bthis (?:user|mailbox|group|address)\b|\b(?:mailing )?(?:list|group)\b.{0,40}\brestrict",
-    r"to this (?:recipient|address|mailbox|user)",
+    r"\btarget address\b|to this (?:recipient|address|mailbox|user)",
 )
 
 TOO_LARGE: Final = _any(

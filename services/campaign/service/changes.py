@@ -5,7 +5,8 @@ from uuid import UUID
 
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.domain.journey import Entered, Journey, Skipped, enter, sets_off
-from services.campaign.repository import contacts, journeys, messages
+from services.campaign.repository import contacts, entries, journeys, messages
+from services.campaign.repository.entries import StoredEntry
 from services.campaign.repository.messages import New
 from services.campaign.service.recording import record
 from shared.contracts.changes import StageChanged, TierChanged
@@ -14,6 +15,7 @@ from shared.database import aliases
 from shared.database.database import Work
 
 Change = TierChanged | StageChanged
+Verdict = tuple[Journey, Event, Change, Entered | Skipped]
 
 
 async def on_standing_changed(work: Work, events: Sequence[Event]) -> None:
@@ -23,21 +25,51 @@ async def on_standing_changed(work: Work, events: Sequence[Event]) -> None:
     """
     fresh = await _fresh(work, events)
     running = await _running(work)
+    verdicts = [
+        (journey, event, change, enter(journey, event, work.now))
+        for event, change in fresh
+        for journey in running
+        if sets_off(journey.trigger, change)
+    ]
     made: list[Decision] = []
     entered: list[New] = []
-    for event, change in fresh:
-        for journey in running:
-            if not sets_off(journey.trigger, change):
-                continue
-            verdict = enter(journey, event, work.now)
-            made.append(_decision(journey, event, change, verdict))
-            if isinstance(verdict, Entered):
-                message_id = derived_id(event.event_id, "message", journey.id, journey.version)
-                entered.append(New(message_id, journey, change.profile_id, change.current, event))
+    for journey, event, change, verdict in await _once_an_order(work, verdicts):
+        made.append(_decision(journey, event, change, verdict))
+        if isinstance(verdict, Entered):
+            message_id = derived_id(event.event_id, "message", journey.id, journey.version)
+            entered.append(New(message_id, journey, change.profile_id, change.current, event))
     await record(work, made)
     if entered:
         await messages.insert(work, entered)
         work.wakes = True
+
+
+async def _once_an_order(work: Work, verdicts: Sequence[Verdict]) -> Sequence[Verdict]:
+    """The verdicts, but one order lets its customer into a journey once, however often it is stated."""
+    wanted = [
+        StoredEntry(
+            journey_id=journey.id,
+            profile_id=change.profile_id,
+            order_id=change.order_id,
+            trigger_id=event.event_id,
+            entered_at=work.now,
+        )
+        for journey, event, change, verdict in verdicts
+        if change.order_id is not None and isinstance(verdict, Entered)
+    ]
+    if not wanted:
+        return verdicts
+    new = await entries.add(work, wanted)
+    repeated = {(one.journey_id, one.trigger_id) for one in wanted} - new
+    return [
+        (
+            journey,
+            event,
+            change,
+            Skipped("order_entered_before") if (journey.id, event.event_id) in repeated else verdict,
+        )
+        for journey, event, change, verdict in verdicts
+    ]
 
 
 async def note(work: Work, events: Sequence[Event]) -> None:

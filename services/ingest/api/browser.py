@@ -95,7 +95,7 @@ async def gif(request: Request) -> Response:
         message = pixel.message(request.query_params.multi_items(), referrer=request.headers.get("referer", ""))
         context = intake.context(source, RequestSender(request), intake.clock.now(), traceparent=traceparent())
         raw = msgspec.json.encode(message)
-        await intake.hand_on(source, intake.triage(source, [raw], context, dict), context.received_at)
+        await intake.hand_on(source, await intake.triage(source, [raw], context, dict), context.received_at)
     except TrackingError as error:
         log.debug("pixel.not_taken", error=repr(error))  # anybody can make such calls: they must not fill the log
     except DATABASE_ERRORS as error:

@@ -28,7 +28,7 @@ from services.ingest.domain.request.context import RequestContext
 from services.ingest.schemas.facts import BatchTaken, FactAccepted, RefusedEvent, WebhookTaken
 from services.ingest.service import triage
 from services.ingest.service.intake import Intake
-from services.ingest.service.refusals import database_refusal
+from services.ingest.service.refusals import busy, database_refusal
 from services.ingest.service.sources import UnknownSource
 from services.ingest.service.triage import TriageResult
 from shared.database.database import DATABASE_ERRORS
@@ -42,6 +42,22 @@ MAX_EVENTS: Final = 2_500  # of a batch of CloudEvents
 TAKEN: Final = 202
 
 router = APIRouter(prefix="/v1")
+
+
+async def _body(request: Request, limit_bytes: int, source: Source | None = None) -> bytes:
+    """Returns the body of a request. A source, if it is known by now, has in its figures that a limit was met."""
+    intake = intake_of(request)
+    reader = body.BodyReader(limit_bytes=limit_bytes, large=None if source is None else intake.large_bodies)
+    try:
+        return await reader.read(request.stream())
+    except BadRequest as error:
+        if source is not None and error.code == body.TOO_LARGE:
+            intake.stats.limited(source.id, 1, intake.clock.now(), error.detail)
+        raise
+    except body.NoRoom:
+        raise busy() from None
+    finally:
+        reader.close()
 
 
 async def _source(request: Request) -> Source:
@@ -110,7 +126,8 @@ def _add_typed_routes() -> None:
 
 
 _KEYS: Final[Mapping[str, str]] = {
-    "content": "The same body is the same fact, however often it is sent. An `Idempotency-Key` overrides that.",
+    "state": "Each request is a statement of its own: of several about one thing the latest counts, so to send one "
+    "again changes nothing. An `Idempotency-Key` makes a repetition one with the first, on the timeline, too.",
     "moment": "The same body with its `occurred_at` is the same fact. Without one an `Idempotency-Key` is required.",
     "header": "An `Idempotency-Key` is required. Requests with the same key are the same fact.",
 }
@@ -122,7 +139,7 @@ def _takes(kind: str) -> Any:
         if len(idempotency_key) > MAX_KEY_LENGTH:
             raise Invalid(f"header/Idempotency-Key: at most {MAX_KEY_LENGTH} characters")
         source = await _source(request)
-        raw = await body.BodyReader(limit_bytes=body.MAX_EVENT_BYTES).read(request.stream())
+        raw = await _body(request, source.max_event_bytes, source)
         payload = Payload(way=IngestMethod.TYPED, raw=raw, around={"kind": kind, "idempotency_key": idempotency_key})
         done = await (
             _take_under_key(request, source, payload) if idempotency_key else _take(request, source, [payload])
@@ -183,7 +200,7 @@ async def take_cloudevents(request: Request) -> FactAccepted | BatchTaken:
     the data's own with the attributes in `ce-` headers. An invalid event never fails a batch.
     """
     source = await _source(request)
-    raw = await body.BodyReader().read(request.stream())
+    raw = await _body(request, source.max_batch_bytes, source)
     content_type = request.headers.get("content-type", "")
     media = content_type.partition(";")[0].strip().lower()
     if media == cloudevents.BATCH_MEDIA_TYPE:

@@ -38,6 +38,7 @@ from services.ingest.service.intake import Intake
 from shared.audit import Actor
 from shared.contracts import wire
 from shared.database.database import Database, Work
+from shared.errors import Invalid
 from shared.http import Caller, Db, EditOf, PageSize, etag, once, requires, scoped_key
 from shared.http.guarded import GuardedRoute
 
@@ -61,6 +62,7 @@ async def create(
     idempotency_key: Annotated[str | None, Header(max_length=200)] = None,
 ) -> SourceCreated:
     """Returns the source's write key, this once: only its hash is kept. 409 if the name is taken."""
+    _within(body, intake)
     shown: list[str] = []
 
     async def make() -> UUID:
@@ -95,6 +97,7 @@ async def edit(
     database: Db, intake: At, caller: Caller, source_id: UUID, body: SourcePatch, version: EditOf, response: Response
 ) -> SourceOut:
     """The change takes effect within ten seconds. 412 if somebody changed the source since it was read."""
+    _within(body, intake)
     async with database.work() as work:
         await sources.edit(work, intake.vault, source_id, version=version, changes=_set(body), by=Actor.of(caller))
         return await _shown(work, source_id, response)
@@ -135,6 +138,12 @@ async def enable(database: Db, caller: Caller, source_id: UUID, response: Respon
     async with database.work() as work:
         await sources.set_disabled(work, source_id, disabled=False, by=Actor.of(caller))
         return await _shown(work, source_id, response)
+
+
+def _within(patch: SourcePatch, intake: Intake) -> None:
+    most = intake.limits.batch_bytes
+    if patch.max_batch_bytes is not None and patch.max_batch_bytes > most:
+        raise Invalid(f"body/max_batch_bytes: at most {most}, which BATCH_MEGABYTES sets")
 
 
 def _set(patch: SourcePatch) -> dict[str, Any]:

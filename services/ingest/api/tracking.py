@@ -23,7 +23,7 @@ from services.ingest.domain.values import times
 from services.ingest.schemas.tracking import Accepted, TrackingProblem
 from services.ingest.service import triage
 from services.ingest.service.intake import Intake
-from services.ingest.service.refusals import WrongMethod, database_refusal
+from services.ingest.service.refusals import WrongMethod, busy, database_refusal
 from services.ingest.service.triage import TriageResult
 from shared.contracts import keepable
 from shared.contracts.keepable import NotKeepable
@@ -78,6 +78,8 @@ def _takes(type_: str | None) -> Handler:
     async def take(request: Request) -> Response:
         try:
             await _take(request, type_)
+        except body.NoRoom:
+            raise busy() from None
         except ClientDisconnect:
             raise BadRequest("disconnected", "body: the connection ended before it was complete") from None
         except DATABASE_ERRORS as error:
@@ -99,9 +101,39 @@ async def _triaged(
     intake: Intake, request: Request, type_: str | None, received_at: datetime
 ) -> tuple[Source, TriageResult]:
     """Returns a request's events, understood or refused."""
-    envelope, whole = body.parse(await body.BodyReader().read(request.stream()))
-    source = await intake.source_of(keys_of(request, envelope.write_key))
-    raws = body.events_of(envelope) if type_ is None else [body.single(whole)]
+    keys = keys_of(request, None)
+    reader = await _reader(intake, keys, type_)
+    try:
+        envelope, whole = body.parse(await reader.read(request.stream()))
+        keys = keys_of(request, envelope.write_key)
+        source = await intake.source_of(keys)
+        body.within(whole, source.max_batch_bytes if type_ is None else source.max_event_bytes)
+        raws = body.events_of(envelope) if type_ is None else [whole]
+        return source, await _triaged_events(intake, request, source, envelope, raws, type_, received_at)
+    except BadRequest as error:
+        if error.code == body.TOO_LARGE:
+            await intake.limit_met(keys, error.detail, received_at)
+        raise
+    finally:
+        reader.close()
+
+
+async def _reader(intake: Intake, keys: list[str], type_: str | None) -> body.BodyReader:
+    """Returns what reads a body: as large a batch as the source may send that was named before it."""
+    if type_ is not None or not keys:
+        return body.BodyReader()
+    return body.BodyReader(limit_bytes=await intake.batch_bytes_of(keys), large=intake.large_bodies)
+
+
+async def _triaged_events(
+    intake: Intake,
+    request: Request,
+    source: Source,
+    envelope: body.Envelope,
+    raws: list[bytes],
+    type_: str | None,
+    received_at: datetime,
+) -> TriageResult:
     sender = RequestSender(request)
     intake.admit(source, len(raws), sender)
     fields: dict[str, Any] = {
@@ -116,11 +148,9 @@ async def _triaged(
         request_context = intake.context(source, sender, received_at, **fields)
         text = f"context: {error}; it is the batch's own, and its events are kept without it"
         refusal = BadEvent(Reason.MALFORMED, text)
-        return source, triage.refuse(raws, refusal, _surroundings(request_context, None))
+        return triage.refuse(raws, refusal, _surroundings(request_context, None))
     request_context = intake.context(source, sender, received_at, context=context, **fields)
-    return source, intake.triage(
-        source, raws, request_context, lambda: _surroundings(request_context, envelope.context)
-    )
+    return await intake.triage(source, raws, request_context, lambda: _surroundings(request_context, envelope.context))
 
 
 def _surroundings(request_context: RequestContext, context: msgspec.Raw | None) -> dict[str, Any]:

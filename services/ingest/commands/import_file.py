@@ -142,6 +142,8 @@ def _summary(console: Console, row: Any, report: Report, what: str) -> None:
         table.add_row(f"  {reason}", f"{rows:,}")
     if report.unread_phones:
         table.add_row("phone numbers that link nobody", f"{report.unread_phones:,}")
+    for namespace, values in report.placeholders.most_common():
+        table.add_row(f"placeholders as {namespace}", f"{values:,}")
     console.print(table)
     for example in report.examples:
         console.print(f"  {example['at']:%Y-%m-%d %H:%M:%S} {example['who']}: {example['event']}", markup=False)

@@ -50,6 +50,9 @@ def parser() -> argparse.ArgumentParser:
     create.add_argument(
         "--country", help="of customers without a country, to read phone numbers by: ISO 3166, such as DE"
     )
+    create.add_argument(
+        "--id-space", help="the space of its ids of customers and orders; sources share one by its name"
+    )
     create.add_argument("--ce-source", help="the CloudEvents source of its events on rapport.inbound.v1")
     commands.add_parser("list", help="print every source: name, kind, id, whether it may order, whether it is disabled")
     rotate = commands.add_parser("rotate", help="print a new write key; the earlier ones expire after a while")
@@ -61,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 async def _create(database: Database, vault: Vault, chosen: argparse.Namespace) -> None:
-    names = ("name", "kind", "allow_orders", "format", "may_say", "consent_words", "country", "ce_source")
+    names = ("name", "kind", "allow_orders", "format", "may_say", "consent_words", "country", "id_space", "ce_source")
     definition = {name: getattr(chosen, name) for name in names}
     async with database.work() as work:
         _, key = await sources.create(work, vault, definition, by=user())

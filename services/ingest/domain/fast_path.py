@@ -145,7 +145,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
     """
     if request_context.renaming:
         return _nothing
-    customers = _customers(partition_secret)
+    customers = _customers(partition_secret, request_context.user_ids)
     known, remember = customers.known, customers.remember
     surroundings_reader = _SurroundingsReader(request_context)
     known_surroundings = surroundings_reader.known
@@ -164,7 +164,9 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
     source = wire.source_headers(request_context.source_name, source_kind)
     judge = plan.judge_read if plan else None
     believed = trusted or request_context.allow_orders
-    trace = () if request_context.traceparent is None else (("traceparent", request_context.traceparent.encode()),)
+    space, traceparent = request_context.space, request_context.traceparent
+    trace = () if traceparent is None else (("traceparent", traceparent.encode()),)
+    of_all = (*((("ce_space", space.encode()),) if space else ()), *trace)
 
     def read(raw: bytes, place: int) -> Ready | None:
         # As `normalise` and `keepable.check` have it; calls would cost some hundredths more.
@@ -208,7 +210,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
                 headers.append(wire.HISTORICAL)
             if not (believed or may_say(source_kind, type(body))):
                 headers.append(wire.unverified_header())
-            headers += trace
+            headers += of_all
             value = wire.encode_value(body, identities, stamped, surroundings.written)
         except (TypeError, BadEvent, *INVALID_DATA):  # a TypeError, if what should be a text is not one
             return None
@@ -256,13 +258,13 @@ class _Customers:
     so many at once that is what a look-up costs.
     """
 
-    def __init__(self, secret: bytes) -> None:
-        self._secret = secret
+    def __init__(self, secret: bytes, user_ids: Namespace) -> None:
+        self._secret, self._user_ids = secret, user_ids
         self.known: dict[tuple[Any, Any], KnownCustomer] = {}
 
     def remember(self, names: tuple[Any, Any]) -> KnownCustomer:
         """Raises `BadEvent` or `TypeError` if that is nobody, or not valid; neither is remembered."""
-        user = _named(Namespace.USER_ID, names[0])
+        user = _named(self._user_ids, names[0])
         anonymous = _named(Namespace.ANONYMOUS_ID, names[1])
         identities = (*user, *anonymous)
         if not identities:

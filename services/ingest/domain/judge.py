@@ -14,7 +14,8 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
-from shared.contracts.events import ConsentChanged, CustomerIdentified
+from shared.contracts.events import ConsentChanged, CustomerIdentified, OrderPlaced
+from shared.contracts.identity import Identity, Namespace
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
 
@@ -83,6 +84,8 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         received_at=received_at,
         historical=historical,
     )
+    if isinstance(understood.body, OrderPlaced) and understood.body.placed_at is not None:
+        times.check(understood.body.placed_at, received_at, at="properties.placed_at")
     body = consent.as_believed(
         understood.body, trusted=context.trusted, may_say=context.may_say, address=understood.address
     )
@@ -93,7 +96,7 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         occurred_at=occurred_at,
         received_at=received_at,
         body=body,
-        identities=understood.identities,
+        identities=_in_space(understood.identities, context),
         historical=historical,
         unverified=_is_unverified(understood, context),
         traceparent=context.traceparent,
@@ -101,6 +104,8 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         context=understood.context,
         merges=understood.merges and context.trusted,
         undated=undated,
+        source_version=understood.source_version,
+        space=context.space,
     )
     return Normal(
         event,
@@ -111,6 +116,13 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         understood.placeholders,
         (*understood.warnings, *vocabulary.warnings(body)),
     )
+
+
+def _in_space(identities: tuple[Identity, ...], context: RequestContext) -> tuple[Identity, ...]:
+    if not context.space:
+        return identities
+    user_ids = context.user_ids
+    return tuple(Identity(user_ids, one.value) if one.namespace is Namespace.USER_ID else one for one in identities)
 
 
 def _is_unverified(understood: Understood, context: RequestContext) -> bool:

@@ -11,7 +11,8 @@ from shared.database.database import Work
 
 _COLUMNS = (
     "i.id, i.source_id, s.name AS source, i.name, i.content_hash, i.bytes, i.options, i.state, i.next_row, i.events, "
-    "i.refused, i.error, i.uploaded, i.created_by, i.created_at, i.changed_at"
+    "i.refused, i.error, i.uploaded, i.interrupted, i.created_by, i.created_at, "
+    "i.changed_at"
 )
 _FROM = f"SELECT {_COLUMNS} FROM imports i JOIN sources s ON s.id = i.source_id "
 
@@ -68,16 +69,42 @@ async def page(work: Work, *, after: tuple[datetime, UUID] | None, limit: int) -
 
 
 async def claim(work: Work, holder: UUID, *, until: datetime) -> Row | None:
-    """Holds the oldest uploaded import that nobody works on, and returns it."""
+    """Holds the oldest uploaded import that nobody works on, and returns it.
+
+    One that another process holds, and has not renewed, was interrupted.
+    """
     row = await work.row(
-        "UPDATE imports SET state = 'running', holder = :holder, held_until = :until, changed_at = :now WHERE id = ("
-        "SELECT id FROM imports WHERE uploaded AND (state = 'waiting' OR (state = 'running' AND held_until < :now)) "
-        "ORDER BY created_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id",
+        """
+        UPDATE imports
+           SET interrupted = interrupted + CASE WHEN state = 'running' AND holder <> :holder THEN 1 ELSE 0 END,
+               state = 'running', holder = :holder, held_until = :until, changed_at = :now
+         WHERE id = (SELECT id
+                       FROM imports
+                      WHERE uploaded AND (state = 'waiting' OR (state = 'running' AND held_until < :now))
+                      ORDER BY created_at
+                      LIMIT 1
+                        FOR UPDATE SKIP LOCKED)
+     RETURNING id
+        """,
         holder=holder,
         until=until,
         now=work.now,
     )
     return None if row is None else await one(work, row.id)
+
+
+async def let_go(work: Work, import_id: UUID, holder: UUID, *, until: datetime | None) -> None:
+    """Notes that this process, which goes on, works on an import no more; others may from `until` on, or at once."""
+    await work.run(
+        """
+        UPDATE imports
+           SET holder = NULL, held_until = COALESCE(CAST(:until AS timestamptz), held_until)
+         WHERE id = :id AND holder = :holder
+        """,
+        id=import_id,
+        holder=holder,
+        until=until,
+    )
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID, *, until: datetime) -> bool:
@@ -89,7 +116,7 @@ async def hold(work: Work, import_id: UUID, holder: UUID, *, until: datetime) ->
          WHERE id = :id
            AND (state = 'waiting'
                 OR (state = 'failed' AND NOT uploaded)
-                OR (state = 'running' AND (holder = :holder OR held_until < :now)))
+                OR (state = 'running' AND (holder IS NULL OR holder = :holder OR held_until < :now)))
         """,
         id=import_id,
         holder=holder,
@@ -104,9 +131,12 @@ async def advance(
 ) -> bool:
     """Notes that a batch is done. Returns False if somebody else works on this import."""
     changed = await work.run(
-        "UPDATE imports SET next_row = :next_row, events = events + :events, refused = refused + :refused, "
-        "held_until = :until, changed_at = :now WHERE id = :id AND holder = :holder AND state = 'running' "
-        "AND next_row < :next_row",
+        """
+        UPDATE imports
+           SET next_row = :next_row, events = events + :events, refused = refused + :refused, interrupted = 0,
+               held_until = :until, changed_at = :now
+         WHERE id = :id AND holder = :holder AND state = 'running' AND next_row < :next_row
+        """,
         id=import_id,
         holder=holder,
         until=until,

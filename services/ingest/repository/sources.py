@@ -11,8 +11,8 @@ from shared.database.database import Work
 
 _COLUMNS = (
     "s.id, s.name, s.kind, s.format, s.allow_orders, s.allowed_origins, s.events_per_second, s.ce_source, s.renaming, "
-    "s.mapping, s.may_say, s.consent_words, s.country, s.plan_version, s.version, s.created_at, s.disabled_at, "
-    "s.last_seen_at, s.secret"
+    "s.mapping, s.may_say, s.consent_words, s.country, s.id_space, s.max_batch_bytes, s.max_event_bytes, "
+    "s.plan_version, s.version, s.created_at, s.disabled_at, s.last_seen_at, s.secret"
 )
 _PLANNED = (
     f"{_COLUMNS}, p.document AS plan FROM sources s "
@@ -25,11 +25,13 @@ async def insert(work: Work, source_id: UUID, key_hash: bytes, definition: Row) 
     """Stores a source with its first key (a trigger keeps it). Returns False if its name is taken."""
     row = await work.row(
         "INSERT INTO sources (id, name, kind, key_hash, allow_orders, format, secret, allowed_origins, "
-        "events_per_second, ce_source, renaming, mapping, may_say, consent_words, country, created_at) "
+        "events_per_second, ce_source, renaming, mapping, may_say, consent_words, country, id_space, max_batch_bytes, "
+        "max_event_bytes, created_at) "
         "VALUES (:id, :name, :kind, :key_hash, :allow_orders, :format, :secret, CAST(:allowed_origins AS text[]), "
         ":events_per_second, :ce_source, "
         "CAST(:renaming AS jsonb), CAST(:mapping AS jsonb), CAST(:may_say AS text[]), "
-        "CAST(:consent_words AS jsonb), :country, :now) ON CONFLICT (name) DO NOTHING RETURNING id",
+        "CAST(:consent_words AS jsonb), :country, :id_space, :max_batch_bytes, :max_event_bytes, :now) "
+        "ON CONFLICT (name) DO NOTHING RETURNING id",
         id=source_id,
         key_hash=key_hash,
         now=work.now,
@@ -45,7 +47,8 @@ async def update(work: Work, source_id: UUID, version: int, definition: Row) -> 
         "secret = :secret, allowed_origins = CAST(:allowed_origins AS text[]), "
         "events_per_second = :events_per_second, ce_source = :ce_source, renaming = CAST(:renaming AS jsonb), "
         "mapping = CAST(:mapping AS jsonb), may_say = CAST(:may_say AS text[]), "
-        "consent_words = CAST(:consent_words AS jsonb), country = :country, version = version + 1 "
+        "consent_words = CAST(:consent_words AS jsonb), country = :country, id_space = :id_space, "
+        "max_batch_bytes = :max_batch_bytes, max_event_bytes = :max_event_bytes, version = version + 1 "
         "WHERE id = :id AND version = :version",
         id=source_id,
         version=version,
@@ -56,9 +59,10 @@ async def update(work: Work, source_id: UUID, version: int, definition: Row) -> 
 
 def _parameters(definition: Row) -> dict[str, Any]:
     plain = ("name", "kind", "allow_orders", "format", "secret", "events_per_second", "ce_source", "country")
+    limits = ("id_space", "max_batch_bytes", "max_event_bytes")
     documents = {name: _json(definition[name]) for name in ("renaming", "mapping", "consent_words")}
     return {
-        **{name: definition[name] for name in plain},
+        **{name: definition[name] for name in (*plain, *limits)},
         **documents,
         "allowed_origins": sorted(definition["allowed_origins"]),
         "may_say": sorted(set(definition["may_say"])),

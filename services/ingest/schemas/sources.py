@@ -10,13 +10,16 @@ from services.ingest.domain.definitions import mapping
 from services.ingest.domain.definitions.consent import MaySay, Word
 from services.ingest.domain.definitions.plan import Planned
 from services.ingest.domain.definitions.renaming import Renamed
+from services.ingest.domain.definitions.source import MAX_BATCH_BYTES, MAX_EVENT_BYTES, MOST_EVENT_BYTES
 from services.ingest.domain.formats.webhooks.registry import FORMATS
+from services.ingest.domain.request.body import MAX_BODY_BYTES
 from shared.http import JSON_NUMBER, Boolean, Text
 from shared.http.openapi import schema_of
 
 Name = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=100)]
 Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s\u0000]+$", max_length=300)]
 CeSource = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=300)]
+IdSpace = Annotated[str, StringConstraints(pattern=r"^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)?$")]
 Country = Annotated[str, StringConstraints(pattern=r"^[A-Za-z]{2}$")]
 Secret = Annotated[Text, StringConstraints(min_length=8, max_length=300)]
 Kind = Literal["public", "server"]
@@ -27,6 +30,8 @@ ConsentWordsIn = Annotated[
 ]
 MappingIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(mapping.Document))]
 PlannedIn = Annotated[dict[str, Any], WithJsonSchema(schema_of(dict[str, Planned]))]
+
+MIN_LIMIT_BYTES = 1_024  # of a limit: no SDK could send anything below it
 
 _RENAMING = {"Purchase": {"event": "Order Completed", "properties": {"order_id": "transaction_id"}}}
 
@@ -93,7 +98,23 @@ class SourcePatch(BaseModel):
         "Without it such numbers link nobody",
         examples=["DE"],
     )
+    id_space: IdSpace | None = Field(
+        None,
+        description="the space of its ids of customers and orders: the same id in two spaces is two customers, and two "
+        "orders. Sources that name one space share their ids; empty is the common one, which most sources have. A new "
+        "source of a shop's webhooks (shopify, woocommerce) that names none gets one of its own. Events that came "
+        "before a change keep theirs",
+        examples=["shop-a"],
+    )
     mapping: MappingIn | None = Field(None, description="how its generic webhooks become events")
+    max_batch_bytes: Annotated[int, Field(ge=MIN_LIMIT_BYTES, le=2**31 - 1), JSON_NUMBER] | None = Field(
+        None,
+        description=f"of one batch, unpacked; {MAX_BATCH_BYTES} by default, and at most BATCH_MEGABYTES. A batch above "
+        f"{MAX_BODY_BYTES} has its write key in a header or in the query",
+    )
+    max_event_bytes: Annotated[int, Field(ge=MIN_LIMIT_BYTES, le=MOST_EVENT_BYTES), JSON_NUMBER] | None = Field(
+        None, description=f"of one event by the tracking API or a typed route; {MAX_EVENT_BYTES} by default"
+    )
 
 
 class SourceIn(SourcePatch):
@@ -152,6 +173,9 @@ class SourceOut(BaseModel):
     may_say: list[MaySay]
     consent_words: Literal["usual"] | dict[str, Any] | None
     country: str | None
+    id_space: str
+    max_batch_bytes: int | None
+    max_event_bytes: int | None
     plan_version: int | None
     version: int
     keys: list[KeyOut] = []
@@ -176,7 +200,7 @@ class FigureOut(BaseModel):
         "accepted", "duplicate", "quarantined", "ignored", "limited", "warning", "placeholder", "unread_phone"
     ] = Field(
         description="placeholder and unread_phone count values that link nobody, in events that are counted elsewhere: "
-        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone can't be read as one person's number"
+        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone is not one person's valid number"
     )
     reason: str = Field(
         description="the reason code of quarantined events; what ignored events were; which limit was met; a warning "

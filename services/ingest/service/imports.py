@@ -70,6 +70,7 @@ class Report:
     events: int = 0
     refused: int = 0
     unread_phones: int = 0
+    placeholders: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     examples: list[dict[str, Any]] = field(default_factory=list)
 
@@ -78,6 +79,7 @@ class Report:
         self.events += len(batch.done.accepted)
         self.refused += len(batch.done.refused)
         self.unread_phones += batch.done.unread_phones
+        self.placeholders.update(batch.done.placeholders)
         self.reasons.update(one.error.reason.value for one in batch.done.refused)
         for event in batch.done.events[: SHOWN - len(self.examples)]:
             who = ", ".join(map(str, event.identities))
@@ -222,19 +224,13 @@ async def chunk(work: Work, import_id: UUID, number: int) -> bytes | None:
 
 
 async def claim(work: Work, holder: UUID) -> Row | None:
-    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none.
+    """Claims an uploaded import that nobody works on, for `LEASE`, and returns it; None if there is none."""
+    return await repository.claim(work, holder, until=work.now + LEASE)
 
-    An import whose options are no longer valid is failed: nobody could work on it.
-    """
-    row = await repository.claim(work, holder, until=work.now + LEASE)
-    if row is None:
-        return None
-    try:
-        options_of(row["options"])
-    except BadDefinition as error:
-        await end(work, row["id"], holder, error=error.detail)
-        return None
-    return row
+
+async def let_go(work: Work, import_id: UUID, holder: UUID, *, at_once: bool) -> None:
+    """Notes that this process stops working on an import; another may go on at once, or when its lease ends."""
+    await repository.let_go(work, import_id, holder, until=work.now if at_once else None)
 
 
 async def hold(work: Work, import_id: UUID, holder: UUID) -> Row:

@@ -114,10 +114,10 @@ class SourceStats:
         known.add(warning)
         return keepable.text(warning, limit=MAX_IGNORED)
 
-    def limited(self, source_id: UUID, events: int, now: datetime) -> None:
-        """Adds events that were turned away because their source sends too many."""
+    def limited(self, source_id: UUID, events: int, now: datetime, limit: str = "") -> None:
+        """Adds events that were turned away because their source sends too many; or a request, for another limit."""
         self._now.seen[source_id] = now
-        self._now.figures[source_id, "limited", ""] += events
+        self._now.figures[source_id, "limited", limit] += events
 
     def tail(self, source_id: UUID, now: datetime, raw: bytes, **result: Any) -> None:
         """Keeps a watched event, unless there are too many of them."""
@@ -202,6 +202,7 @@ def _made(normal: Normal) -> dict[str, Any]:
             "unverified": event.unverified,
             "historical": event.historical,
         },
+        "placeholders": normal.placeholders,
         "violation": normal.violation.text if normal.violation else None,
     }
 

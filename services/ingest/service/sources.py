@@ -16,8 +16,9 @@ from services.ingest.domain.definitions.consent import NO_WORDS, Words
 from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
-from services.ingest.domain.definitions.source import MAX_GRACE, MAX_KEYS, Source
+from services.ingest.domain.definitions.source import MAX_BATCH_BYTES, MAX_EVENT_BYTES, MAX_GRACE, MAX_KEYS, Source
 from services.ingest.domain.errors import BadDefinition, definition_of
+from services.ingest.domain.formats.webhooks.registry import VENDORS
 from services.ingest.domain.values import phone
 from services.ingest.repository import sources as repository
 from services.ingest.service.vault import Vault
@@ -29,6 +30,7 @@ from shared.errors import Conflict, Invalid, NotFound, PreconditionFailed
 
 REMEMBERED_KEYS: Final = 1_024  # with their hashes: each takes as long as understanding an event
 SECONDS_PER_HOUR: Final = 3600
+SPACE_DIGITS: Final = 8  # of a source's id, at its random end, in the name of its space
 MAX_REMEMBERED_KEY: Final = 128  # characters; no key is as long
 
 Row = Mapping[str, Any]
@@ -82,6 +84,9 @@ PLAIN: Final[Row] = {
     "may_say": [],
     "consent_words": None,
     "country": None,
+    "id_space": None,
+    "max_batch_bytes": None,
+    "max_event_bytes": None,
 }
 
 
@@ -89,6 +94,8 @@ async def create(work: Work, vault: Vault, definition: Row, *, by: Actor) -> tup
     """Creates a source. Returns its id and its write key, which is not kept. Raises `NameTaken` or `BadDefinition`."""
     source_id, key = uuid7(), new_key()
     checked = _checked(vault, {**PLAIN, **definition}, None)
+    if checked["id_space"] is None:
+        checked = {**checked, "id_space": _space_of(checked["format"], source_id)}
     if not await repository.insert(work, source_id, hash_of(key), checked):
         raise NameTaken(f"source {definition['name']!r} exists")
     change = {"source": difference({}, _auditable(checked))}
@@ -105,7 +112,9 @@ async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, chang
     if other not in (None, source_id):
         raise NameTaken(f"source {changes['name']!r} exists")
     kept = None if "secret" in changes else known["secret"]
-    if not await repository.update(work, source_id, version, _checked(vault, {**known, **changes}, kept)):
+    definition = {**known, **changes}
+    definition["id_space"] = definition["id_space"] or ""
+    if not await repository.update(work, source_id, version, _checked(vault, definition, kept)):
         raise PreconditionFailed("somebody changed the source meanwhile: read it again")
     changed = await one(work, source_id)
     change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in changes}
@@ -116,8 +125,9 @@ async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, chang
 def _auditable(source: Row) -> Row:
     """Returns what the audit log shows of a source: digests of long documents, and only whether there is a secret."""
     plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source", "country")
+    limits = ("id_space", "max_batch_bytes", "max_event_bytes")
     return {
-        **{name: source[name] for name in plain},
+        **{name: source[name] for name in (*plain, *limits)},
         "allowed_origins": sorted(source["allowed_origins"]),
         "may_say": sorted(source["may_say"]),
         "consent_words": digest(source["consent_words"]),
@@ -245,6 +255,9 @@ def compiled(row: Row, vault: Vault) -> Source:
         may_say=frozenset(row["may_say"]),
         consent_words=_words(row["consent_words"]),
         country=row["country"],
+        id_space=row["id_space"],
+        max_batch_bytes=row["max_batch_bytes"] or MAX_BATCH_BYTES,
+        max_event_bytes=row["max_event_bytes"] or MAX_EVENT_BYTES,
     )
 
 
@@ -276,6 +289,12 @@ def _country(value: Any) -> str | None:
     if code is None:
         raise BadDefinition(f"country: {value!r} is not a country whose phone numbers are known; give {phone.EXAMPLE}")
     return code
+
+
+def _space_of(form: str, source_id: UUID) -> str:
+    """The space of a new source that names none: a shop numbers its customers and orders as every other shop does."""
+    vendor = VENDORS.get(form)
+    return f"{form}-{source_id.hex[-SPACE_DIGITS:]}" if vendor is not None and vendor.numbers_its_own else ""
 
 
 def _plan(document: Any, version: int | None) -> Plan:

@@ -19,7 +19,7 @@ from uuid_utils.compat import uuid7
 from services.ingest.domain import judge
 from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.plan import Violation
-from services.ingest.domain.definitions.source import Source
+from services.ingest.domain.definitions.source import MOST_EVENT_BYTES, Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys, without_write_keys
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.fast_path import reader
@@ -44,7 +44,7 @@ from shared.service.logging import get_logger
 log: Final = get_logger(__name__)
 
 MAX_KEPT_MESSAGE_ID: Final = 100  # characters
-MAX_PAYLOAD_EVENT_BYTES: Final = 262_144  # of one event of a webhook, a file or a back office
+MAX_PAYLOAD_EVENT_BYTES: Final = MOST_EVENT_BYTES  # of one event of a webhook, a file or a back office
 
 
 class Publisher(Protocol):
@@ -140,8 +140,9 @@ def context_for(source: Source, received_at: datetime, *, locate: Locate = nowhe
         may_say=source.may_say,
         consent_words=source.consent_words,
         country=source.country,
+        space=source.id_space,
         locate=locate,
-        **fields,
+        **{"max_event_bytes": source.max_event_bytes, **fields},
     )
 
 
@@ -152,15 +153,18 @@ def triage_messages(
     partition_secret: bytes,
     around: Callable[[], dict[str, Any]] = dict,
     watch: Watch | None = None,
+    first: int = 0,
+    done: TriageResult | None = None,
 ) -> TriageResult:
     """Triages messages of the tracking API: each is ready or refused. An invalid one never affects its neighbours.
 
-    `around` returns what is kept beside those that are refused.
+    `around` returns what is kept beside those that are refused. `first` is the place of the first message in its
+    request, whose messages before it were triaged into `done`.
     """
-    done = TriageResult()
+    done = TriageResult() if done is None else done
     read = reader(context, partition_secret=partition_secret, enough=None if watch is None else watch.enough)
     accepted, event_ids = done.accepted, done.event_ids
-    for place, raw in enumerate(raws):
+    for place, raw in enumerate(raws, first):
         ready = read(raw, place)
         if ready is not None:
             accepted.append(ready)

@@ -26,7 +26,8 @@ PUBLIC_JOINS_NOBODY: Final = "a public key joins nobody whom a trusted source kn
 class Identities:
     """Who owns which identity, as far as a batch of events is concerned; `assign` changes it.
 
-    `claims` are the owners of user ids that only public keys name.
+    `claims` are the owners of user ids that only public keys name. `fan_out` are the other customers who gave a value
+    to a trusted source, and were refused: as many as its limit and one more are enough.
     """
 
     owners: dict[Identity, UUID]
@@ -34,6 +35,7 @@ class Identities:
     claims: dict[Identity, UUID] = field(default_factory=dict)
     limits: Mapping[Namespace, int] = field(default_factory=lambda: DEFAULT_LIMITS)
     decisions: list[Decision] = field(default_factory=list)
+    fan_out: dict[Identity, set[UUID]] = field(default_factory=dict)
     _gone: dict[UUID, UUID] = field(default_factory=dict)
 
     def rename(self, canonical: Mapping[UUID, UUID]) -> None:
@@ -65,7 +67,7 @@ class Identities:
         if known is not None and all(self._settled(known, identity) for identity in named):
             self._seen(known, event)
             return known
-        meeting = Meeting(self.profiles, self.limits)
+        meeting = Meeting(self.profiles, self.limits, self.fan_out)
         former: list[Identity] = []
         refused: list[tuple[Identity, UUID | None, str]] = []
         for identity in named:
@@ -88,6 +90,7 @@ class Identities:
             self._decide("alias", survivor, event, identity=identity)
         for identity, owner, reason in refused:
             self._decide("refuse", survivor, event, identity=identity, other_id=owner, reason=reason)
+            self.fan_out.setdefault(identity, set()).add(survivor)
         return survivor
 
     def _settled(self, profile_id: UUID, identity: Identity) -> bool:

@@ -1,6 +1,6 @@
 """Whom one event of a trusted source brings together, and what it does not."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -10,18 +10,21 @@ from shared.contracts.identity import Identity, Namespace
 
 CONTACTS: Final = frozenset({Namespace.EMAIL, Namespace.PHONE})
 
-# So many other mail addresses and phone numbers may stand behind one value of somebody without a user id. Behind a
-# value that has more, such as the number of a shop's own till, stand strangers.
+# So many others may stand behind one value: mail addresses and phone numbers of one customer, or customers who gave
+# it and are somebody else. Behind a value that has more, such as the number of a shop's own till, stand strangers.
+# What speaks for these numbers: docs/decisions/0048-who-is-nobody.md.
 DEFAULT_LIMITS: Final[Mapping[Namespace, int]] = {
-    Namespace.EMAIL: 10,
-    Namespace.PHONE: 10,
-    Namespace.ANONYMOUS_ID: 10,
+    Namespace.EMAIL: 5,
+    Namespace.PHONE: 3,
+    Namespace.ANONYMOUS_ID: 3,
 }
 
+_NO_LIMIT: Final = 2**31
 TWO_USERS: Final = "two user ids are joined by an explicit merge only"
 PUBLIC_LINK: Final = "a public key made the link, to somebody whom a trusted source knows"
 ANOTHER_USER: Final = "a public key says that it is another user's"
 TOO_MANY: Final = "more other mail addresses and phone numbers stand behind this value than its limit"
+SHARED: Final = "more other customers give this value than its limit"
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class Meeting:
 
     everybody: Mapping[UUID, Known]
     limits: Mapping[Namespace, int]
+    fan_out: Mapping[Identity, Collection[UUID]] = field(default_factory=dict)  # who else gave a value, and was refused
     profiles: list[UUID] = field(default_factory=list)
     fresh: list[Identity] = field(default_factory=list)
     users: set[Identity] = field(default_factory=set)
@@ -111,14 +115,27 @@ class Meeting:
         unproven = (self.claimed | known.claimed) - self.users - known.users
         if len(unproven) > 1 or (unproven and (self.users or self.contacts or known.named)):
             return ANOTHER_USER
+        if self._is_shared(identity):
+            return SHARED
         behind = known.contacts if self.users else known.contacts | self.contacts
-        return "" if known.users else self._objection_to_many(behind, identity)
+        return self._objection_to_many(behind, identity)
 
     def objection_to_fresh(self, identity: Identity) -> str:
         """Returns why an identity that nobody owns is not linked; empty if nothing speaks against it."""
-        if self.by is None or self.users or identity.namespace not in CONTACTS:
+        if self.by is None or identity.namespace not in CONTACTS:
             return ""
-        return self._objection_to_many(self.contacts | {identity}, self.by)
+        if self._is_shared(self.by):
+            return SHARED
+        return "" if self.users else self._objection_to_many(self.contacts | {identity}, self.by)
+
+    def _is_shared(self, value: Identity) -> bool:
+        """Returns whether this value, or that by which the others met, is many's. A user id says who is meant."""
+        assert self.by is not None
+        if self.by.namespace is Namespace.USER_ID:
+            return False
+        return any(
+            len(self.fan_out.get(one, ())) > self.limits.get(one.namespace, _NO_LIMIT) for one in (value, self.by)
+        )
 
     def _objection_to_many(self, behind: set[Identity], value: Identity) -> str:
         limit = self.limits.get(value.namespace)

@@ -59,6 +59,35 @@ async def owners(
     )
 
 
+async def fan_out(work: Work, identities: Iterable[Identity], *, most: int) -> dict[Identity, set[UUID]]:
+    """Returns by value who else gave it to a trusted source and was refused: at most so many of each."""
+    wanted = sorted({(one.namespace.value, one.value) for one in identities})
+    if not wanted:
+        return {}
+    rows = await work.rows(
+        """
+        SELECT w.namespace, w.value, l.profile_id
+          FROM unnest(CAST(:namespaces AS text[]), CAST(:values AS text[])) AS w(namespace, value)
+         CROSS JOIN LATERAL (
+               SELECT DISTINCT profile_id
+                 FROM identity_log
+                WHERE kind = 'refuse'
+                  AND provenance <> 'public'
+                  AND namespace = w.namespace
+                  AND value = w.value
+                LIMIT :most
+               ) AS l
+        """,
+        namespaces=[namespace for namespace, _ in wanted],
+        values=[value for _, value in wanted],
+        most=most,
+    )
+    found: dict[Identity, set[UUID]] = {}
+    for row in rows:
+        found.setdefault(Identity(Namespace(row.namespace), row.value), set()).add(row.profile_id)
+    return found
+
+
 async def lock_profiles(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Stored]:
     """Locks profiles in the order of their ids; those that do not exist (any more) are left out."""
     rows = await work.rows(

@@ -148,5 +148,44 @@ async def identity_log(work: Work, profile_ids: Sequence[UUID], *, limit: int) -
     )
 
 
+async def shared_values(
+    work: Work, *, after: tuple[int, str, str] | None, reasons: Sequence[str], limit: int
+) -> Sequence[Any]:
+    """Returns the values that customers give whom they are not linked to, by how many those are, after a position.
+
+    `blocked` are those of which a line of the log has one of the reasons.
+    """
+    customers, namespace, value = after or (None, None, None)
+    return await work.rows(
+        """
+        SELECT s.namespace, s.value, s.customers, s.blocked, s.reasons, s.first_at, s.last_at,
+               coalesce(a.canonical_id, i.profile_id) AS owner_id
+          FROM (
+               SELECT namespace, value, count(DISTINCT profile_id) AS customers,
+                      bool_or(reason = ANY(CAST(:reasons AS text[]))) AS blocked,
+                      array_agg(DISTINCT reason ORDER BY reason) AS reasons,
+                      min(at) AS first_at, max(at) AS last_at
+                 FROM identity_log
+                WHERE kind = 'refuse'
+                  AND provenance <> 'public'
+                  AND namespace IS NOT NULL
+                GROUP BY namespace, value
+               ) AS s
+          LEFT JOIN identities i USING (namespace, value)
+          LEFT JOIN profile_aliases a ON a.profile_id = i.profile_id
+         WHERE CAST(:customers AS bigint) IS NULL
+            OR (-s.customers, s.namespace, s.value) > (-CAST(:customers AS bigint), CAST(:namespace AS text),
+                                                       CAST(:value AS text))
+         ORDER BY s.customers DESC, s.namespace, s.value
+         LIMIT :limit
+        """,
+        customers=customers,
+        namespace=namespace,
+        value=value,
+        reasons=list(reasons),
+        limit=limit,
+    )
+
+
 def _escaped(prefix: str) -> str:
     return prefix.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")

@@ -43,6 +43,7 @@ MAX_TRAITS: Final = 100  # published with each change; the rest is in the profil
 MAX_TRAIT_BYTES: Final = 2_000  # of one trait, likewise
 MAX_IDENTITIES: Final = 20  # of one namespace, published with each change
 MAX_CONTACT_POINTS: Final = 20  # likewise
+MEETING: Final = 2  # identities, of which one can bring the other's profile along
 MAX_CONSENTS: Final = 100  # likewise; what is not told is not agreed to
 
 
@@ -137,9 +138,22 @@ async def _view(
         {profile_id: _known(one.state, work.now) for profile_id, one in stored.items()},
         {one: moved.get(owner, owner) for one, owner in claims.items()},
         limits,
+        fan_out=await identity.fan_out(work, _shared(events, owners), most=max(limits.values(), default=0) + 1),
     )
     decided.rename(moved)
     return decided, stored
+
+
+def _shared(events: Iterable[Event], owners: Mapping[Identity, UUID]) -> set[Identity]:
+    """Returns the values by which events without a user id could join profiles: few events name any."""
+    found: set[Identity] = set()
+    for event in events:
+        if event.source_kind is SourceKind.PUBLIC or len(event.identities) < MEETING:
+            continue
+        named = linking(event)
+        if named[0].namespace is not Namespace.USER_ID and len({owners.get(one) for one in named}) > 1:
+            found.update(named)
+    return found
 
 
 def _known(state: ProfileState, now: datetime) -> Known:

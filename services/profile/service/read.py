@@ -9,6 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain import fold
+from services.profile.domain.meeting import SHARED, TOO_MANY
 from services.profile.repository import identity, read
 from shared.contracts import normal_form
 from shared.contracts.identity import Namespace, is_space
@@ -115,6 +116,12 @@ async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
 async def identity_log(work: Work, ref: str, *, limit: int) -> Sequence[Any]:
     """Returns the decisions about this customer's identity."""
     return await read.identity_log(work, await aliases.names(work, await resolve(work, ref)), limit=limit)
+
+
+async def shared_values(work: Work, *, after: tuple[int, str, str] | None, limit: int) -> list[dict[str, Any]]:
+    """Returns the values that more than one customer gives, those of the most customers first."""
+    rows = await read.shared_values(work, after=after, reasons=(TOO_MANY, SHARED), limit=limit)
+    return [dict(row._mapping) for row in rows]
 
 
 async def search(

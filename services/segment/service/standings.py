@@ -10,14 +10,16 @@ from uuid import UUID
 import msgspec
 
 from services.segment import domain
-from services.segment.domain import Policy, Stage, Standing
+from services.segment.domain import Policy, Purchase, Stage, Standing
 from services.segment.repository import policies
 from services.segment.repository import standings as repository
 from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
 from shared.contracts import orders, topics
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
+from shared.contracts.events import OrderPlaced
 from shared.contracts.orders import Order
+from shared.contracts.true_since import true_since
 from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.errors import Invalid, NotFound, Refused
@@ -41,6 +43,7 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     historical: bool = False
     depth: int = 0
     traceparent: str | None = None
+    order_id: str | None = None
 
 
 async def fold_orders(work: Work, events: Sequence[Event]) -> None:
@@ -52,20 +55,21 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
     policy = await policies.in_force(work)
     canonical, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
     changed: dict[tuple[UUID, str], Order] = {}
-    causes: dict[UUID, Event] = {}
+    folded: list[tuple[tuple[UUID, str], Event]] = []
     for event in events:
         if event.profile_id is None:
             continue
         for order_key, order in _orders_in(event):
             key = (canonical[event.profile_id], order_key)
             changed[key] = orders.merge(changed.get(key, Order()), order)
-            causes[key[0]] = dominant_cause(causes.get(key[0]), event)
+            folded.append((key, event))
     if not changed:
         return
     known = await order_rows.orders(work, changed)
     await repository.save_orders(
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
     )
+    causes = _causes(folded, known)
     await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
 
 
@@ -79,6 +83,30 @@ def _orders_in(event: Event) -> Iterator[tuple[str, Order]]:
             yield body.to_order, body.order
     elif (key := orders.order_key(event)) is not None and not event.unverified:
         yield key, orders.order_of(event)
+
+
+def _causes(
+    folded: Iterable[tuple[tuple[UUID, str], Event]], known: Mapping[tuple[UUID, str], Order]
+) -> dict[UUID, Event]:
+    """By customer: the newest live fact, as of when it became true. `known` is what was known before these facts.
+
+    Of an old order that is stated again and a new one, the new one is the cause: the other is no news. An order that
+    is stated several times in one batch was placed at the first of its times.
+    """
+    placed = {key: order.placed_at for key, order in known.items()}
+    for key, event in folded:
+        if isinstance(event.body, OrderPlaced):
+            placed[key] = true_since(event, placed_before=placed.get(key))
+    causes: dict[UUID, Event] = {}
+    for key, event in folded:
+        since = true_since(event, placed_before=placed.get(key))
+        fact = event if since == event.occurred_at else msgspec.structs.replace(event, occurred_at=since)
+        causes[key[0]] = max(causes.get(key[0], fact), fact, key=_newest)
+    return causes
+
+
+def _newest(fact: Event) -> tuple[bool, datetime, datetime, UUID]:
+    return not fact.historical, fact.occurred_at, fact.received_at, fact.event_id
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
@@ -208,16 +236,26 @@ async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored],
         event = causes[profile_id]
         cause = Cause(
             event_id=event.event_id,
-            occurred_at=event.occurred_at,
+            occurred_at=_became_true(event, bought.get(profile_id, [])),
             received_at=event.received_at,
             historical=event.historical,
             depth=event.depth,
             traceparent=event.traceparent,
+            order_id=orders.order_id(event.body) if isinstance(event.body, OrderPlaced) else None,
         )
         published += changes(policy, row, standing, cause)
         results[profile_id] = (row.version, standing, work.now)
     await repository.save(work, results)
     await work.outbox.add(topics.SEGMENTS, published)
+
+
+def _became_true(cause: Event, bought: Sequence[Purchase]) -> datetime:
+    """Since when what a cause brought about has been true. A merge makes nothing newer than the newest order it joins:
+    the orders were this customer's before anybody knew.
+    """
+    if not isinstance(cause.body, ProfileMerged) or not bought:
+        return cause.occurred_at
+    return min(cause.occurred_at, max(one.placed_at for one in bought))
 
 
 def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:
@@ -234,6 +272,7 @@ def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> li
                 direction="up" if policy.rank(standing.tier) > policy.rank(row.tier) else "down",
                 reason=standing.tier_reason,
                 by_time=cause.by_time,
+                order_id=cause.order_id,
             )
         )
         row.tier = standing.tier
@@ -247,6 +286,7 @@ def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> li
                 current=standing.stage,
                 reason=standing.stage_reason,
                 by_time=cause.by_time,
+                order_id=cause.order_id,
             )
         )
         row.stage = standing.stage

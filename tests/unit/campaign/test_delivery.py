@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from services.campaign.domain.decision import Outcome
 from services.campaign.domain.delivery import (
+    FIRST_RETRY,
+    LONGEST_WAIT,
     MAX_ATTEMPTS,
     Accepted,
     Deferred,
@@ -16,10 +18,14 @@ from services.campaign.domain.delivery import (
     Rejected,
     Reply,
     State,
+    Undeliverable,
+    Withheld,
     after,
 )
+from services.campaign.domain.replies import SmtpReply, Stage
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
+REFUSED: Final = SmtpReply(Stage.RCPT, 550, "5.1.1", "no")
 
 
 @given(st.sampled_from([Accepted(), Rejected("r"), Lost("r"), Deferred("r")]), st.integers(1, 20))
@@ -45,6 +51,8 @@ def test_each_retry_waits_longer_than_the_one_before() -> None:
     [
         (Accepted(), State.SENT, Outcome.SENT),
         (Rejected("r"), State.FAILED, Outcome.FAILED),
+        (Undeliverable(REFUSED), State.FAILED, Outcome.FAILED),
+        (Withheld(REFUSED), State.PENDING, Outcome.HELD),
         (Lost("r"), State.UNKNOWN, Outcome.UNKNOWN),
         (Deferred("r"), State.PENDING, Outcome.HELD),
     ],
@@ -52,6 +60,23 @@ def test_each_retry_waits_longer_than_the_one_before() -> None:
 def test_each_answer_has_its_state_and_its_decision(answer: Reply, state: State, outcome: Outcome) -> None:
     follows = after(answer, attempt=1, now=NOON)
     assert (follows.state, follows.outcome) == (state, outcome)
+
+
+@given(st.integers(1, 100), st.timedeltas(timedelta(), timedelta(hours=24)))
+def test_while_the_provider_is_away_a_message_neither_fails_nor_is_tried_in_vain_all_the_time(
+    attempt: int, waited: timedelta
+) -> None:
+    follows = after(Deferred("away", counted=False), attempt=attempt, now=NOON, waited=waited)
+    assert (follows.state, follows.counted) == (State.PENDING, False)
+    assert follows.due_at is not None
+    assert FIRST_RETRY <= follows.due_at - NOON <= LONGEST_WAIT
+    assert follows.due_at - NOON >= min(waited / 2, LONGEST_WAIT)
+
+
+@given(st.integers(1, 100))
+def test_a_message_that_is_withheld_has_not_been_tried(attempt: int) -> None:
+    follows = after(Withheld(REFUSED), attempt=attempt, now=NOON)
+    assert (follows.state, follows.outcome, follows.counted) == (State.PENDING, Outcome.HELD, False)
 
 
 def test_the_last_attempt_fails() -> None:

@@ -14,6 +14,7 @@ from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Outcome
 from services.campaign.domain.gate import (
     PROFILE_PATIENCE,
+    STOPPED_LOOK_AGAIN,
     Allowed,
     Candidate,
     Handed,
@@ -47,6 +48,7 @@ def ask(
     awaiting: bool = False,
     send_cutoff: datetime | None = None,
     cap: Cap = WEEKLY,
+    provider_stopped: bool = False,
 ) -> Allowed | Held | Refused:
     return gate(
         one,
@@ -58,6 +60,7 @@ def ask(
         send_cutoff=send_cutoff,
         customer_cap=cap,
         now=now,
+        provider_stopped=provider_stopped,
     )
 
 
@@ -114,6 +117,18 @@ def test_one_trigger_passes_once() -> None:
 
 def test_a_message_does_not_stand_in_its_own_way() -> None:
     assert ask(candidate(), history=[handed(candidate(), NOON)]) == Allowed("ann@example.com")
+
+
+def test_a_suppressed_address_gets_nothing_and_its_customers_next_address_does() -> None:
+    suppressed = msgspec.structs.replace(ANN, suppressed=True)
+    assert ask(candidate(), suppressed) == Refused("suppressed")
+    assert ask(candidate(), suppressed, provider_stopped=True) == Refused("suppressed")
+    assert ask(candidate(), msgspec.structs.replace(ANN, email="new@example.com")) == Allowed("new@example.com")
+
+
+def test_what_could_leave_waits_while_its_provider_takes_nothing_and_grows_too_old() -> None:
+    assert ask(candidate(), provider_stopped=True) == Held(NOON + STOPPED_LOOK_AGAIN, "provider_stop")
+    assert ask(candidate(), None, provider_stopped=True, now=NOON + timedelta(hours=25)) == Refused("too_old")
 
 
 @pytest.mark.parametrize(

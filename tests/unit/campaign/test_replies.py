@@ -110,6 +110,14 @@ TABLE: Final = [
     (RCPT, "552 mailbox full", MESSAGE),
     (RCPT, "552 Requested action aborted: exceeded storage allocation", MESSAGE),
     (RCPT, "550 user over quota", MESSAGE),
+    (RCPT, "550 5.7.1 No such user!", ADDRESS),
+    (RCPT, "550 5.7.1 Policy rejection on the target address", MESSAGE),
+    (RCPT, "504 5.5.2 <mail>: Helo command rejected: need fully-qualified hostname", ACCOUNT),
+    (RCPT, "550 Rejected: 192.0.2.7 listed at list.example", ACCOUNT),
+    (RCPT, "553 5.1.8 <hello@shop.example>: Sender address rejected: Domain not found", ACCOUNT),
+    (RCPT, "550 The recipient may be a non-existent account, please check it", ADDRESS),
+    (RCPT, "553 mailbox name invalid", ADDRESS),
+    (RCPT, "550 User has no permission", ACCOUNT),
     (RCPT, "550 for some reason", MESSAGE),
     (RCPT, "554 no", MESSAGE),
     # RCPT TO, for now
@@ -143,6 +151,9 @@ TABLE: Final = [
     (END, "554 transaction failed", MESSAGE),
     (END, "550 5.1.1 user unknown", ADDRESS),
     (END, "550 5.2.1 mailbox disabled", ADDRESS),
+    (END, "554 Access denied: this user is not authorized to send", ACCOUNT),
+    (END, "554 发信人超出每日限额", ACCOUNT),
+    (END, "454 Throttling failure: daily message quota exceeded", LATER),
     (END, "451 4.3.0 queue file write error", LATER),
     (END, "452 4.3.1 Insufficient system storage", LATER),
 ]
@@ -204,6 +215,25 @@ def test_any_reply_can_be_read(code: int, message: str) -> None:
     reply = read(RCPT, code, message)
     assert reply.text.isprintable()
     assert "\n" not in str(reply)
+
+
+@pytest.mark.parametrize(
+    ("stage", "line", "counted"),
+    [
+        (CONNECT, "421 busy", False),
+        (MAIL, "421 4.7.0 Too many connections", False),
+        (RCPT, "450 4.2.0 Greylisted", True),
+        (RCPT, "452 4.2.2 Mailbox full", True),
+        (RCPT, "450 4.7.1 Client host rejected: cannot find your hostname", False),
+        (END, "454 Throttling failure: daily message quota exceeded", False),
+        (END, "421 4.4.5 busy", False),
+        (END, "451 4.3.0 queue file write error", True),
+    ],
+)
+def test_a_limit_of_ours_that_passes_is_no_try_of_the_message(stage: Stage, line: str, counted: bool) -> None:
+    answer = meaning(_reply(stage, line))
+    assert isinstance(answer, Deferred)
+    assert answer.counted is counted
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ NOBODY = values(
     distinct_id  distinctId  $distinct_id  user_id  userId  USER_ID  userid  id  uid  email  Email  phone  customerId
     {{user.id}}  {{ user.id }}  {{customer.email | default: ""}}  {% user.id %}  <%= user.id %>  ${userId}  ${user.id}
     $userId  %USER_ID%  %user_id%  %%user_id%%  <user_id>  <YOUR_USER_ID>  [user_id]  {user_id}  {userId}  {0}
+    {{user.id  ${user  {!Contact.Id}  {$user_id}  @{user.id}  %(user_id)s  <?= $id ?>  $USER_ID$  [%user_id%]  $[user]
     #{user.id}  *|EMAIL|*  ##user_id##  [[user.id]]  $(user_id)  @user_id  :user_id  __USER_ID__  %s  %d  %1$s  $1  :1
     []  {}  ()  <>  ""  ''  ``  [ ]  { }  "null"  'undefined'  “null”
     function () { return id }  [Function: getId]  Promise { <pending> }  Optional(nil)  java.lang.Object@1b6d3586
@@ -63,6 +64,7 @@ NOBODYS_MAIL = values(
 SOMEBODYS_MAIL = values(
     """
     ann@example.com  nan@example.com  na@example.com  noel@example.com  no@example.com  nomailer@example.com
+    nil@example.com  noone@example.com
     noemi@example.com  noreen@example.com  test@shop.example  test.anna@example.com  guest@hotel.example
     info@example.com  42@example.com  0@example.com  email@ann.example  mail@ann.example  none@example.com
     nullmann@example.com  unknown.pleasures@example.com  user42@example.com  李雷@例子.example  a@b.example

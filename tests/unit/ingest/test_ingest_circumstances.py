@@ -76,12 +76,97 @@ def test_a_place_is_known_where_a_database_knows_it() -> None:
     assert known({"ip": "192.0.2.8"}, locate=locate) == Context(ip="192.0.2.8")
 
 
+MOBILE = "AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 Mobile Safari/537.36"
+
+
 @pytest.mark.parametrize(
-    ("user_agent", "bot"),
-    [(FIREFOX, False), (GOOGLE, True), ("UptimeRobot/2.0", True), ("curl/8.1.2", True), ("Shop/3.1 (Android)", False)],
+    "user_agent",
+    [
+        GOOGLE,
+        "GoogleOther",
+        f"Mozilla/5.0 (Linux; Android 6.0.1; Nexus 5X) {MOBILE} (compatible; GoogleOther)",
+        f"Mozilla/5.0 (Linux; Android 5.0) {MOBILE} (compatible; Bytespider; spider@example.com)",
+        "Mozilla/5.0 (compatible; Claude-User/1.0; +Claude-User@example.com)",
+        "Mozilla/5.0 (compatible; ChatGPT-User/1.0; +https://example.com/bot)",
+        "Mozilla/5.0 (compatible; Perplexity-User/1.0)",
+        "Mozilla/5.0 (compatible; GPTBot/1.2)",
+        "Mozilla/5.0 (compatible; ClaudeBot/1.0)",
+        "meta-externalagent/1.1",
+        "facebookexternalhit/1.1",
+        "Mozilla/5.0 (Windows NT 5.1; rv:11.0) Gecko Firefox/11.0 (via ggpht.com GoogleImageProxy)",
+        "YahooMailProxy; https://example.com/proxy",
+        "Mediapartners-Google",
+        "UptimeRobot/2.0",
+        "kube-probe/1.30",
+        f"Mozilla/5.0 (Linux; Android 11; moto g power (2022)) {MOBILE} Chrome-Lighthouse",
+        f"Mozilla/5.0 (X11; Linux x86_64) {MOBILE.replace('Chrome', 'HeadlessChrome')}",
+        "curl/8.1.2",
+        "Wget/1.21",
+        "python-requests/2.31.0",
+        "python-httpx/0.27.0",
+        "Python/3.11 aiohttp/3.9.1",
+        "Python-urllib/3.11",
+        "okhttp/4.12.0",
+        "Go-http-client/2.0",
+        "Java/17.0.1",
+        "Apache-HttpClient/4.5.14 (Java/17)",
+        "axios/1.6.0",
+        "node-fetch/1.0 (+https://example.com)",
+        "node",
+        "undici",
+        "GuzzleHttp/7",
+        "libwww-perl/6.67",
+        "Ruby",
+        "PostmanRuntime/7.36.0",
+        "Dart/3.2 (dart:io)",
+        "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1",
+    ],
 )
-def test_crawlers_monitors_and_bare_clients_are_marked(user_agent: str, bot: bool) -> None:
-    assert agent(user_agent).bot is bot
+def test_whatever_no_person_looks_through_is_marked(user_agent: str) -> None:
+    assert agent(user_agent).bot
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        FIREFOX,
+        f"Mozilla/5.0 (Linux; Android 14; Pixel 8) {MOBILE}",
+        f"Mozilla/5.0 (Linux; Android 9; CUBOT X19) {MOBILE}",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Mobile/15E148",
+        "Shop/3.1 (Android)",
+        "Shop/3.1 CFNetwork/1568.200.51 Darwin/24.1.0",
+        "Javanese Tea/2.0 (iOS)",
+        "NodeShop/1.0",
+        "Rubyshop/1.0",
+        "",
+    ],
+)
+def test_a_person_s_browser_or_app_is_not_marked(user_agent: str) -> None:
+    assert not agent(user_agent).bot
+
+
+def test_an_app_that_sends_by_a_library_is_what_its_sdk_says() -> None:
+    device = {"os": {"name": "Android", "version": "14"}, "device": {"model": "Pixel 8"}}
+    found = known(device, user_agent="okhttp/4.12.0")
+    assert found is not None
+    assert found.agent == Agent(os="Android", os_version="14", device="Pixel 8")
+    alone = known({}, user_agent="okhttp/4.12.0")
+    assert alone is not None
+    assert alone.agent is not None
+    assert alone.agent.bot
+
+
+@pytest.mark.parametrize(
+    "user_agent",
+    [
+        f"Mozilla/5.0 (Linux; Android 13; V2166A; wv) {MOBILE} XWEB/1160065 MicroMessenger/8.0.47.2560 NetType/WIFI",
+        "Mozilla/5.0 (iPhone; CPU iPhone OS 16_6 like Mac OS X) Mobile/15E148 MicroMessenger/8.0.47(0x18002c2f)",
+        f"Mozilla/5.0 (Windows NT 10.0) {MOBILE} MicroMessenger/8.0.47 WindowsWechat XWEB/8555",
+    ],
+)
+def test_the_browser_of_wechat_is_named_on_every_system(user_agent: str) -> None:
+    found = agent(user_agent)
+    assert (found.browser, found.browser_version, found.bot) == ("WeChat Browser", "8.0", False)
 
 
 def test_nothing_known_is_nothing() -> None:

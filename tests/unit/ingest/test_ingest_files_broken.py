@@ -1,7 +1,6 @@
 """Files that are broken, or hold what JSON or Python can't, say so, whatever the library that reads them raises."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from services.ingest.domain.errors import BadDefinition
-from services.ingest.domain.formats.files import FileFormat, Options
+from services.ingest.domain.formats.files import PROBLEM, FileFormat, Options
 from services.ingest.service import files, imports
 from services.ingest.service.files import NotReadable
 
@@ -36,25 +35,53 @@ def test_a_parquet_file_that_breaks_in_its_middle_is_not_readable(tmp_path: Path
         rows(path, FileFormat.PARQUET)
 
 
-def test_times_that_python_does_not_have_are_cut_or_not_readable(tmp_path: Path) -> None:
-    """Nanoseconds are what many programs write; the year 36,000,000 is not."""
-    nano = parquet(tmp_path / "n", pa.array([1_767_225_600_000_001_999], pa.timestamp("ns", "UTC")))
-    [row] = rows(nano, FileFormat.PARQUET)
-    assert datetime.fromisoformat(row["at"]) == datetime.fromisoformat("2026-01-01T00:00:00.000001Z")
-
-    with pytest.raises(NotReadable):
-        rows(parquet(tmp_path / "f", pa.array([2**60], pa.timestamp("ms"))), FileFormat.PARQUET)
+def test_a_parquet_file_that_is_cut_off_is_not_readable(tmp_path: Path) -> None:
+    path = parquet(tmp_path / "a", pa.array(list(range(20_000))))
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(NotReadable, match="no Parquet file"):
+        rows(path, FileFormat.PARQUET)
 
 
-def test_a_text_that_is_none_is_not_readable(tmp_path: Path) -> None:
-    broken = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff"], pa.binary()).buffers())
-    with pytest.raises(NotReadable):
-        rows(parquet(tmp_path / "a", broken), FileFormat.PARQUET)
+def test_a_damaged_page_is_found_before_anything_is_published(tmp_path: Path) -> None:
+    """By its checksum, if it has one: its values may look right."""
+    table = pa.table({"type": pa.array([f"t{n:05}" for n in range(20_000)])})
+    path = tmp_path / "a"
+    pq.write_table(
+        table, path, row_group_size=5_000, compression="none", use_dictionary=False, write_page_checksum=True
+    )
+    content = bytearray(path.read_bytes())
+    content[content.index(b"t15001")] ^= 1
+    path.write_bytes(content)
+
+    options = Options(format=FileFormat.PARQUET, preset="tracking")
+    with pytest.raises(NotReadable, match="the file can't be read"):
+        files.examine(path, options)
+    with pytest.raises(NotReadable, match=r"after row 1[0-9]{4}"):
+        list(files.payloads(path, options, start=0))
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (pa.array([None, 2**60], pa.timestamp("ms")), "timestamp"),
+        (pa.array([None, 10**7], pa.date32()), "date32"),
+        (pa.array([None, b"\xff"], pa.binary()), "binary"),
+        (pa.array([None, {"a": 2**60}], pa.struct([("a", pa.timestamp("ms"))])), "struct"),
+        (pa.Array.from_buffers(pa.string(), 2, pa.array([b"", b"\xff"], pa.binary()).buffers()), "string"),
+    ],
+    ids=str,
+)
+def test_a_value_that_json_or_python_does_not_have_costs_its_row_and_says_so(
+    tmp_path: Path, values: Any, reason: str
+) -> None:
+    fine, problem = rows(parquet(tmp_path / "a", values), FileFormat.PARQUET)
+    assert PROBLEM not in fine
+    assert problem[PROBLEM].startswith(f"column at: a value of the type {reason}")
 
 
 @pytest.mark.parametrize(
     "stated",
-    [{"encoding": "unicode_escape"}, {"encoding": "utf-7"}, {"encoding": "utf\0"}, {"delimiter": "ab"}, {"skip": -1}],
+    [{"encoding": "undefined"}, {"encoding": "utf\0"}, {"delimiter": "ab"}, {"skip": -1}],
     ids=str,
 )
 def test_a_csv_file_that_is_not_what_it_is_said_to_be_is_not_readable(
@@ -67,7 +94,16 @@ def test_a_csv_file_that_is_not_what_it_is_said_to_be_is_not_readable(
     with pytest.raises(NotReadable):
         list(files.payloads(path, options, start=0))
     with pytest.raises(NotReadable):
-        rows(path, FileFormat.CSV, **stated)
+        files.examine(path, options)
+
+
+@pytest.mark.parametrize("encoding", ["unicode_escape", "utf-7"])
+def test_a_text_that_json_does_not_have_costs_its_row(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes(b"type,userId\n\\ud800,+2D8-\nx,y\n")
+    problem, fine = rows(path, FileFormat.CSV, encoding=encoding)
+    assert problem[PROBLEM].startswith("a value that JSON does not have")
+    assert fine == {"type": "x", "userId": "y", "_row": 1}
 
 
 @pytest.mark.parametrize("skip", [-1, 10**30])

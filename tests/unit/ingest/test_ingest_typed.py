@@ -61,7 +61,7 @@ MEANT: dict[str, Body] = {
 }
 ANN = (Identity(Namespace.USER_ID, "42"), Identity(Namespace.EMAIL, "ann@example.com"))
 ALL = sorted(TYPED_ROUTES)
-BY_CONTENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "content"]
+BY_STATE = [kind for kind in ALL if TYPED_ROUTES[kind].key == "state"]
 BY_MOMENT = [kind for kind in ALL if TYPED_ROUTES[kind].key == "moment"]
 BY_HEADER = [kind for kind in ALL if TYPED_ROUTES[kind].key == "header"]
 TEXTS = [
@@ -275,7 +275,7 @@ def test_what_a_plan_has_against_a_body_is_told_in_its_words() -> None:
 # Which requests are one
 
 
-@pytest.mark.parametrize("kind", BY_CONTENT)
+@pytest.mark.parametrize("kind", BY_STATE)
 def test_where_the_content_names_a_thing_the_same_body_is_the_same_event(kind: str) -> None:
     body = TYPED[kind]
     known = sent(kind, body, key="").event_id

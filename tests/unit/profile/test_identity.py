@@ -15,7 +15,7 @@ from services.profile.domain import fold
 from services.profile.domain.decision import Decision, Provenance, linked
 from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity, ProfileState
 from services.profile.domain.identity import Identities, linking
-from services.profile.domain.meeting import Known
+from services.profile.domain.meeting import SHARED, TOO_MANY, Known
 from services.profile.domain.record import folded
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, CustomerIdentified, CustomEvent, PageViewed
@@ -150,7 +150,7 @@ def test_where_no_two_users_meet_profiles_are_the_connected_components_whatever_
     for one in events:
         components.join([*one.identities, *(user(old.value) for old in one.identities if one.merges)])
 
-    found = partition(taken(*data.draw(st.permutations(events))))
+    found = partition(taken(*data.draw(st.permutations(events)), limits={}))
 
     for component in components.sets():
         if at_most_one_user_a_space(component, explicit):
@@ -349,6 +349,53 @@ def test_behind_a_value_with_too_many_addresses_stand_strangers() -> None:
     sizes = sorted(len(profile) for profile in partition(everybody))
     assert sizes == [1] * 27 + [4]
     assert {one.identity for one in everybody.decisions if one.kind == "refuse"} == {till}
+
+
+def phone(value: str = "+4912") -> Identity:
+    return Identity(Namespace.PHONE, value)
+
+
+def test_a_family_that_gives_one_phone_number_is_as_many_customers_as_accounts() -> None:
+    family = [(user(name), mail(f"{name}@example.com")) for name in ("mum", "son", "aunt")]
+    everybody = taken(*(seen(*one, phone()) for one in family))
+
+    assert partition(everybody) == {frozenset((*family[0], phone())), *(frozenset(one) for one in family[1:])}
+
+
+def test_two_users_of_one_browser_are_two_customers_though_a_server_says_so() -> None:
+    cookie = anonymous("cookie")
+    everybody = taken(seen(user("ann"), cookie), seen(user("ben"), cookie))
+
+    assert owner(everybody, user("ann")) != owner(everybody, user("ben"))
+    assert owner(everybody, cookie) == owner(everybody, user("ann"))
+
+
+def test_guests_who_give_the_number_of_somebody_with_many_addresses_are_not_that_somebody() -> None:
+    till = phone()
+    staff = [seen(user("staff"), till), *(seen(user("staff"), mail(f"{one}@shop.example")) for one in range(4))]
+    everybody = taken(*staff, seen(mail("guest@example.com"), till), limits={Namespace.PHONE: 3})
+
+    assert owner(everybody, mail("guest@example.com")) != owner(everybody, user("staff"))
+    assert [(one.identity, one.reason) for one in everybody.decisions if one.kind == "refuse"] == [(till, TOO_MANY)]
+
+
+def test_a_number_that_many_users_give_links_no_guest_to_the_first_of_them() -> None:
+    till, limits = phone(), {Namespace.PHONE: 3}
+    users_of_it = [seen(user(number), till) for number in range(9)]
+    guest = seen(mail("guest@example.com"), till)
+
+    few, many = (taken(*users_of_it[:count], guest, limits=limits) for count in (4, 5))
+    assert owner(few, mail("guest@example.com")) == owner(few, user(0))
+    assert owner(many, mail("guest@example.com")) != owner(many, user(0))
+    assert many.decisions[-1].reason == SHARED
+
+
+def test_what_comes_with_an_address_that_many_users_give_is_nobodys_of_them() -> None:
+    info, limits = mail("info@example.com"), {Namespace.EMAIL: 2}
+    everybody = taken(*(seen(user(number), info) for number in range(9)), seen(info, phone("+491")), limits=limits)
+
+    assert phone("+491") not in everybody.owners
+    assert everybody.decisions[-1].reason == SHARED
 
 
 def test_a_user_may_have_more_addresses_than_the_limit() -> None:

@@ -13,6 +13,7 @@ from services.profile.domain.fold import CLAIMED_USER_ID, LinkedIdentity, Profil
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
 from shared.contracts.events import ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
+from shared.contracts.moments import EARLIEST
 from tests.support.events import NOON, days, event, user
 from tests.unit.contracts.strategies import believed_or_claimed, sets_of
 from tests.unit.profile.test_identity import Components
@@ -51,6 +52,52 @@ def test_the_newest_word_of_one_customer_counts() -> None:
     assert email(asked(False, ANN), asked(True, ANN, at=1)) is True
     assert email(asked(True, ANN), asked(False, ANN, at=1)) is False
     assert email(asked(True, ANN), asked(False, ANN)) is False  # a withdrawal wins a tie
+
+
+def undated(one: Event) -> Event:
+    return msgspec.structs.replace(one, undated=True)
+
+
+def _about(one: Event) -> tuple[object, str]:
+    assert isinstance(one.body, ConsentChanged)
+    return one.identities, one.body.purpose
+
+
+words = st.builds(
+    lambda granted, name, purpose, at, dated: (lambda one: one if dated else undated(one))(
+        changed(granted, name, purpose=purpose, at=at)
+    ),
+    st.booleans(),
+    st.sampled_from([ANN, MAIL]),
+    st.sampled_from(["marketing", "newsletter"]),
+    st.integers(-3, 3),
+    st.booleans(),
+)
+
+
+@given(st.lists(words, max_size=8), st.data())
+def test_an_undated_word_loses_to_every_dated_one_of_the_same_name_and_pair_in_any_order(
+    events: list[Event], data: st.DataObject
+) -> None:
+    """Whatever is known of the two names: with undated words of what is dated already, and without, it is the same."""
+    dated = {_about(one) for one in events if not one.undated}
+    losing = [one for one in events if one.undated and _about(one) in dated]
+    others = [one for one in events if one not in losing]
+    any_order = data.draw(st.permutations(events))
+    cut = data.draw(st.integers(0, len(events)))
+    merged = fold.merge(fold.fold(any_order[:cut]), fold.fold(any_order[cut:]))
+    for joined in ([], [told(ANN, MAIL, at=-9)], [told(ANN, MAIL, at=2)]):
+        assert agreed(fold.fold(joined, onto=merged)) == agreed(fold.fold([*others, *joined]))
+
+
+def test_an_undated_word_counts_where_nothing_dated_is_known_and_a_no_wins_among_them() -> None:
+    assert email(undated(asked(True, ANN))) is True
+    assert email(undated(asked(False, ANN))) is False
+    assert email(undated(asked(True, ANN, at=1)), undated(asked(False, ANN))) is False
+    assert email(undated(asked(True, ANN, MAIL)), asked(False, ANN, at=-500)) is False
+    assert email(asked(False, ANN), undated(asked(True, MAIL)), told(ANN, MAIL, at=1)) is False
+    [one] = fold.standing(fold.fold([undated(asked(True, ANN))]))
+    assert one.changed_at == EARLIEST
 
 
 def test_a_public_key_says_nothing_of_consent() -> None:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.profile.domain.meeting import DEFAULT_LIMITS
 from services.profile.settings import ProfileSettings
 from shared.contracts.identity import Namespace
 from shared.service.settings import load
@@ -23,9 +24,9 @@ def needed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_limits_are_set_by_namespace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("IDENTITY_LIMIT_PHONE", "3")
-    limits = load(ProfileSettings).identity_limits
-    assert limits == {Namespace.EMAIL: 10, Namespace.PHONE: 3, Namespace.ANONYMOUS_ID: 10}
+    assert load(ProfileSettings).identity_limits == DEFAULT_LIMITS
+    monkeypatch.setenv("IDENTITY_LIMIT_PHONE", "7")
+    assert load(ProfileSettings).identity_limits == {**DEFAULT_LIMITS, Namespace.PHONE: 7}
 
 
 @pytest.mark.parametrize("name", ["IDENTITY_LIMIT_EMAIL", "IDENTITY_LIMIT_PHONE", "IDENTITY_LIMIT_ANONYMOUS_ID"])

@@ -122,6 +122,7 @@ WRONG: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
     "SPOOL_MEGABYTES": ({"": "-1"}, {"": "0", "KAFKA_VOLATILE": "true"}),
     "PUBLIC_EVENTS_PER_SECOND": ({"": "-1"},),
     "ADDRESS_EVENTS_PER_SECOND": ({"": "-1"},),
+    "BATCH_MEGABYTES": ({"": "3"}, {"": "65"}, {"": "16 MB"}),
     "QUARANTINE_DAYS": NOT_POSITIVE,
     "IMPORT_MEGABYTES": NOT_POSITIVE,
     "IDENTITY_LIMIT_EMAIL": NOT_POSITIVE,

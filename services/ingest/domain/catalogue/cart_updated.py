@@ -27,7 +27,7 @@ def _rule(sale: Sale, _: str) -> CartUpdated | None:
     if not cart_id or sale.products is None or not text(sale.currency):
         return None
     code = money.currency(sale.currency)
-    items = parts.items_of(sale.products, code)
+    items = parts.items_of(sale.products, code, total_known=parts.has_total(sale))
     return CartUpdated(cart_id=cart_id, currency=code, total_minor=parts.total_of(sale, items, code), items=items)
 
 

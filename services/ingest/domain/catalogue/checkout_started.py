@@ -26,7 +26,7 @@ def _rule(sale: Sale, _: str) -> CheckoutStarted | None:
     if not checkout_id or not text(sale.currency):
         return None
     code = money.currency(sale.currency)
-    items = parts.items_of(sale.products or (), code)
+    items = parts.items_of(sale.products, code, total_known=parts.has_total(sale))
     total_minor = parts.total_of(sale, items, code)
     return CheckoutStarted(checkout_id=checkout_id, currency=code, total_minor=total_minor, items=items)
 
@@ -71,7 +71,7 @@ ENTRY: Final = CatalogueEntry(
     route=TypedRoute(
         path="checkouts",
         body=Checkout,
-        key="content",
+        key="state",
         example={"customer": EXAMPLE_CUSTOMER, "checkout_id": "K-1", "currency": "EUR", "items": EXAMPLE_LINES},
         understand=tracked("Checkout Started", _rule, Sale, has_items=True),
     ),

@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, MAX_QUANTITY
+from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, MAX_PAYMENT_REFS, MAX_QUANTITY
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values.money import MAX_MINOR
 from shared.contracts.events import (
@@ -27,7 +27,6 @@ MAY_BE_EMPTY: Final[Mapping[type, tuple[str, ...]]] = {
     OrderPlaced: ("payment_id",),
     OrderRefunded: ("payment_id",),
 }
-MAX_PAYMENT_REFS: Final = 10
 
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
 

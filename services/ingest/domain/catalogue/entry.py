@@ -7,13 +7,15 @@ documents, readings and checks follow from these.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
+from msgspec import Meta
 
 from services.ingest.domain.catalogue.properties import Properties
 from services.ingest.domain.definitions.consent import Words
 from services.ingest.domain.values.message import Scalar
+from shared.contracts.envelope import MAX_SOURCE_VERSION
 from shared.contracts.events import Body, WithExtra
 
 Fields = dict[str, Any]  # properties as JSON has them
@@ -48,11 +50,16 @@ class Customer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, fo
 
 
 class Fact(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What facts have in common. `occurred_at` (RFC 3339) is now if absent. `historical` facts set off no message."""
+    """What facts have in common. `occurred_at` (RFC 3339) is now if absent. `historical` facts set off no message.
+
+    Of two statements about one thing the later counts; of one moment, that with the higher `source_version`, the
+    sender's own count of its changes.
+    """
 
     customer: Customer
     occurred_at: str | None = None
     historical: bool = False
+    source_version: Annotated[int, Meta(ge=0, le=MAX_SOURCE_VERSION)] = 0
 
 
 class EventMeaning(msgspec.Struct, frozen=True):
@@ -79,13 +86,13 @@ class FactCall(msgspec.Struct, frozen=True):
 class TypedRoute(msgspec.Struct, frozen=True, kw_only=True):
     """A typed route, `POST /v1/<path>`.
 
-    `key` says when two requests are the same fact: if their bodies are equal (`content`: the body identifies it), if
-    these are equal with their `occurred_at` (`moment`), or only if they have the same Idempotency-Key (`header`).
+    `key` says when two requests without an Idempotency-Key are the same fact: never, because to state it again changes
+    nothing (`state`); if they are equal, with their `occurred_at` (`moment`); or the key must be given (`header`).
     """
 
     path: str
     body: type[Fact]
-    key: Literal["content", "moment", "header"]
+    key: Literal["state", "moment", "header"]
     example: Mapping[str, Any]
     understand: Callable[[Any, FactCall], EventMeaning]
     """Returns what a body means. Raises `BadEvent`, with the place as in the properties of a `track` call."""
@@ -132,7 +139,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     sku: str
     name: str = ""
     category: str = ""
-    quantity: int = 1
+    quantity: Decimal = Decimal(1)
     unit_price: Decimal | None = None
     unit_cost: Decimal | None = None
     total: Decimal | None = None
@@ -144,7 +151,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             "sku": self.sku,
             "name": self.name,
             "category": self.category,
-            "quantity": self.quantity,
+            "quantity": int(self.quantity) if self.quantity == self.quantity.to_integral_value() else self.quantity,
             "price": self.unit_price,
             "cost": self.unit_cost,
             "total": self.total,
@@ -157,7 +164,7 @@ class Line(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
             sku=self.sku,
             name=self.name,
             category=self.category,
-            quantity=Decimal(self.quantity),
+            quantity=self.quantity,
             price=self.unit_price,
             cost=self.unit_cost,
             total=self.total,

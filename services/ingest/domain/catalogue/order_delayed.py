@@ -34,7 +34,7 @@ ENTRY: Final = CatalogueEntry(
     route=TypedRoute(
         path="delays",
         body=Delay,
-        key="content",
+        key="state",
         example={"customer": EXAMPLE_CUSTOMER, "order_id": "A-1001", "reason": "customs", "expected_at": "2026-02-09"},
         understand=tracked("Order Delayed", _rule, Progress),
     ),

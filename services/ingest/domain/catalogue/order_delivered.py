@@ -27,7 +27,7 @@ ENTRY: Final = CatalogueEntry(
     route=TypedRoute(
         path="deliveries",
         body=DeliveredOrder,
-        key="content",
+        key="state",
         example={"customer": EXAMPLE_CUSTOMER, "order_id": "A-1001"},
         understand=tracked("Order Delivered", _rule, Progress),
     ),

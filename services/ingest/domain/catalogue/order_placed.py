@@ -1,4 +1,4 @@
-"""An order was placed: `Order Completed`, `POST /v1/orders`."""
+"""An order was placed: `Order Completed`, `POST /v1/orders`; or it was changed: `Order Updated`."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -16,24 +16,43 @@ from services.ingest.domain.catalogue.entry import (
     TypedRoute,
     tracked,
 )
-from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, Sale
+from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, ORDER_WORD, OrderWord, Sale
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values import money, times
 from services.ingest.domain.values.message import Scalar, text
-from shared.contracts.events import Body, OrderPlaced
+from shared.contracts.events import Body, OrderPlaced, OrderRefund
 from shared.contracts.moments import BOUNDS, is_plausible
 
 
 def _rule(sale: Sale, _: str) -> OrderPlaced:
+    return _stated(sale, sale.word or parts.PLAIN_WORD)
+
+
+def _update_rule(sale: Sale, _: str) -> OrderPlaced:
+    """Of an order that is changed nobody says whether it still stands."""
+    return _stated(sale, sale.word or parts.OrderWord(state=""))
+
+
+def _stated(sale: Sale, word: OrderWord) -> OrderPlaced:
     order_id = parts.required(sale.order_id, "order_id")
     code = money.currency(sale.currency)
     return OrderPlaced(
         order_id=order_id,
         currency=code,
         total_minor=parts.first_amount(code, total=sale.total, revenue=sale.revenue),
-        items=parts.items_of(sale.products or (), code),
+        items=parts.items_of(sale.products, code, total_known=True),
         placed_at=_placed_at(sale.placed_at),
+        state=word.state,
+        whole=word.whole,
+        refunds=tuple(_refund(one, code) for one in word.refunds),
+        payment_refs=parts.refs(word),
+        payment_id=parts.short(word.payment_id, "$order.payment_id"),
     )
+
+
+def _refund(one: parts.SnapshotRefund, code: str) -> OrderRefund:
+    refund_id = parts.required(one.refund_id, "$order.refunds.refund_id")
+    return OrderRefund(refund_id=refund_id, amount_minor=money.minor(one.total, code, at="$order.refunds.total"))
 
 
 def _placed_at(value: Scalar) -> datetime | None:
@@ -63,7 +82,9 @@ def _fast_rule(_: str, fields: Fields) -> Body | None:
     extra = {} if held.issuperset(fields) else fast.beside_sale(fields, held, code)
     if not 0 < len(order_id) <= MAX_ID_LENGTH or total_minor is None or items is None or extra is None:
         return None
-    return OrderPlaced(order_id=order_id, currency=code, total_minor=total_minor, items=items, extra=extra)
+    return OrderPlaced(
+        order_id=order_id, currency=code, total_minor=total_minor, items=items, extra=extra, state="placed"
+    )
 
 
 class Order(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -76,17 +97,26 @@ class Order(Fact, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_
     placed_at: str | None = None
 
 
+_PROPERTIES: Final = parts.sale_of("order_id", "currency", parts.TOTAL, "products", "placed_at", ORDER_WORD)
+
+UPDATE: Final = CatalogueEntry(
+    body=OrderPlaced,
+    names=("order updated",),
+    properties=_PROPERTIES,
+    rule=_update_rule,
+    has_items=True,
+)
 ENTRY: Final = CatalogueEntry(
     body=OrderPlaced,
     names=("order completed",),
-    properties=parts.sale_of("order_id", "currency", parts.TOTAL, "products", "placed_at"),
+    properties=_PROPERTIES,
     rule=_rule,
     fast_rule=_fast_rule,
     has_items=True,
     route=TypedRoute(
         path="orders",
         body=Order,
-        key="content",
+        key="state",
         example={
             "customer": EXAMPLE_CUSTOMER,
             "order_id": "A-1001",

@@ -34,7 +34,7 @@ ENTRY: Final = CatalogueEntry(
     route=TypedRoute(
         path="shipments",
         body=Shipment,
-        key="content",
+        key="state",
         example={"customer": EXAMPLE_CUSTOMER, "order_id": "A-1001", "carrier": "DHL", "tracking_number": "JD01460"},
         understand=tracked("Order Shipped", _rule, Progress),
     ),

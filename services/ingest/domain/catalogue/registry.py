@@ -41,6 +41,7 @@ from services.ingest.domain.catalogue.entry import CatalogueEntry, FastRule, Typ
 # In the order in which their routes are listed.
 ENTRIES: Final[tuple[CatalogueEntry, ...]] = (
     order_placed.ENTRY,
+    order_placed.UPDATE,
     order_refunded.ENTRY,
     order_cancelled.ENTRY,
     order_shipped.ENTRY,

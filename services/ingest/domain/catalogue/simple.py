@@ -13,7 +13,7 @@ import msgspec
 
 from services.ingest.domain.catalogue import fast_parts as fast
 from services.ingest.domain.catalogue import parts
-from services.ingest.domain.catalogue.entry import CatalogueEntry, Fields
+from services.ingest.domain.catalogue.entry import CatalogueEntry, FastRule, Fields
 from services.ingest.domain.catalogue.properties import Held, Properties, beside
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values import money
@@ -82,43 +82,60 @@ class _Table:
             made["quantity"] = parts.quantity_of(read.quantity)
         return self.body(**made)
 
-    def fast_rule(self, name: str, fields: Fields) -> Body | None:
-        """The same in a few steps."""
-        made = dict(self.constants)
-        for field, names in self.texts.items():
-            found = ""
-            for one in names:
-                if (value := fields.get(one)) is not None:
-                    found = found or fast.id_of(value)
-            if found:
-                made[field] = found
-            elif field in self.required:
-                return fast.custom(name, fields)
-        for one in self.flags:
-            if (value := fields.get(one)) is not None:
-                if type(value) is not bool:
-                    return None
-                made[one] = value
-        for one in self.numbers:
-            if (value := fields.get(one)) is not None:
-                if type(value) not in (int, float) or not 0 < value <= MAX_NUMBER:
-                    return None
-                made[one] = float(value)
-        if (self.priced and not _fast_price(fields, made)) or (self.counted and not _fast_quantity(fields, made)):
-            return None
-        made["extra"] = beside(fields, self._held_with(made))
-        return self.body(**made)
-
     def not_held(self, body: Any) -> tuple[str, ...]:
         """Names the price if there is no currency: it is a mere number then, and is kept in `extra`."""
         return _PRICE if self.priced and not body.currency else ()
 
-    def _held_with(self, made: Fields) -> Held:
-        return self.held if not self.priced or "currency" in made else _without_price(self.held)
+
+def _fast_rule(table: _Table) -> FastRule:
+    """Returns the same as the general rule, in a few steps."""
+    body, constants, required = table.body, table.constants, frozenset(table.required)
+    rows = tuple(table.texts.items())
+    flags, numbers, priced, counted = table.flags, table.numbers, table.priced, table.counted
+    held, held_unpriced = table.held, tuple(names for names in table.held if names != _PRICE)
+    names_held = frozenset(name for names in held for name in names)
+    names_unpriced = names_held - {"price"}
+
+    def fast_rule(name: str, fields: Fields) -> Body | None:
+        made, several = dict(constants), False
+        for field, names in rows:
+            found: str | None = None
+            for one in names:
+                if (value := fields.get(one)) is not None:
+                    read = value.strip() if type(value) is str else fast.id_of(value)
+                    several = several or found is not None
+                    found = found or read
+            if found:
+                made[field] = found
+            elif field in required:
+                return fast.custom(name, fields)
+        if (flags or numbers) and not _fast_plain(fields, made, flags, numbers):
+            return None
+        if (priced and not _fast_price(fields, made)) or (counted and not _fast_quantity(fields, made)):
+            return None
+        unpriced = priced and "currency" not in made
+        if several:  # of which the first that is present is held
+            made["extra"] = beside(fields, held_unpriced if unpriced else held)
+        elif not (names_unpriced if unpriced else names_held).issuperset(fields):
+            made["extra"] = fast.beside(fields, names_unpriced if unpriced else names_held)
+        return body(**made)
+
+    return fast_rule
 
 
-def _without_price(held: Held) -> Held:
-    return tuple(names for names in held if names != _PRICE)
+def _fast_plain(fields: Fields, made: Fields, flags: tuple[str, ...], numbers: tuple[str, ...]) -> bool:
+    """Adds flags and numbers. Returns False if they need a closer look."""
+    for one in flags:
+        if (value := fields.get(one)) is not None:
+            made[one] = value
+            if type(value) is not bool:
+                return False
+    for one in numbers:
+        if (value := fields.get(one)) is not None:
+            if type(value) not in (int, float) or not 0 < value <= MAX_NUMBER:
+                return False
+            made[one] = float(value)
+    return True
 
 
 def _number(value: Decimal, name: str) -> float:
@@ -182,7 +199,7 @@ def simple(
         names=names,
         properties=Properties(table.read_as, *table.held),
         rule=table.rule,
-        fast_rule=table.fast_rule,
+        fast_rule=_fast_rule(table),
         not_held=table.not_held,
         lenient=True,
         whole=whole,

@@ -33,6 +33,7 @@ import msgspec
 from services.ingest.domain.definitions.budget import Budget
 from services.ingest.domain.definitions.expression import Finder, finder
 from services.ingest.domain.errors import BadDefinition, BadEvent, Reason
+from services.ingest.domain.values import exact
 from services.ingest.domain.values import number as numbers
 from shared.contracts import wire
 
@@ -247,8 +248,11 @@ def _caster(at: str, field: Field) -> Convert | None:
 def _text(value: Any, at: str) -> str:
     if isinstance(value, dict | list):
         raise BadEvent(Reason.MAPPING, f"{at}: not a single value")
-    if isinstance(value, float) and value.is_integer() and abs(value) < numbers.MAX_EXACT:
-        return str(int(value))  # data frames keep whole numbers as doubles if one of them is missing
+    if isinstance(value, float):  # data frames keep whole numbers as doubles if one of them is missing
+        found = exact.whole(value)
+        if found is None and exact.is_id(at.rsplit(".", 1)[-1]):
+            raise BadEvent(Reason.MAPPING, f"{at}: {exact.not_whole(value)}")
+        return str(value if found is None else found)
     return value.strip() if isinstance(value, str) else str(value)
 
 

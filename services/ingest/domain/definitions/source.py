@@ -14,6 +14,10 @@ from shared.contracts.envelope import SourceKind
 MAX_GRACE: Final = timedelta(days=30)  # for which an old key still works after a rotation
 MAX_KEYS: Final = 2  # of a source that work at one time: the one in use, and the one that it is replaced by
 
+# Of a source without limits of its own, as RudderStack has them: of a batch after unpacking, and of an event.
+MAX_BATCH_BYTES: Final = 4_194_304
+MAX_EVENT_BYTES: Final = 32_768
+MOST_EVENT_BYTES: Final = 262_144  # of an event, whichever way it comes: a broker takes records of 1 MiB
 
 TRACKING: Final = "tracking"  # the format of a source that sends as the tracking API has it; others are of webhooks
 
@@ -36,6 +40,9 @@ class Source:
     may_say: frozenset[str] = frozenset()
     consent_words: Words = NO_WORDS
     country: str | None = None
+    id_space: str = ""
+    max_batch_bytes: int = MAX_BATCH_BYTES
+    max_event_bytes: int = MAX_EVENT_BYTES
     key_expires_at: datetime | None = None
 
     def allows(self, origin: str) -> bool:

@@ -38,7 +38,7 @@ TYPES: Final[Mapping[str, type[Body]]] = {
 
 _BOOLEANS: Final = {"true": True, "false": False}  # CloudEvents 1.0.2, section 2.3
 
-_LISTED: Final = sorted(name for name in TYPES if name in wire.TYPE_NAMES.values())
+_LISTED: Final = sorted(name.removeprefix(OURS) for name in TYPES if name in wire.TYPE_NAMES.values())
 
 
 class CloudEvent(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,7 +98,7 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
         if not getattr(event, name):
             raise BadEvent(Reason.REQUIRED, f"{name}: required by CloudEvents; it must not be empty")
     if event.time is not None and times.moment(event.time) is None:
-        raise BadEvent(Reason.TIME, 'time: not a time with a zone; send RFC 3339 such as "2026-01-31T12:00:00Z"')
+        raise BadEvent(Reason.TIME, f"time: {times.unreadable(event.time)}")
     data = _data(event)
     call = _call(event, data, context)
     name, body, properties = _body(event, data, call)
@@ -202,7 +202,7 @@ def _names_customer(name: str, value: Any) -> bool:
 
 def _ours(type_: str, data: bytes, call: _Call) -> Body:
     if type_ not in TYPES:
-        raise BadEvent(Reason.TYPE, f"type: {type_!r} can't be sent; there are {', '.join(_LISTED)}")
+        raise BadEvent(Reason.TYPE, f"type: {type_!r} can't be sent; of {OURS} there are {', '.join(_LISTED)}")
     try:
         body = contract.checked(wire.decode_body(type_, data), at="data")
     except msgspec.MsgspecError as error:

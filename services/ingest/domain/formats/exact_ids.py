@@ -1,16 +1,14 @@
 """Ids in rows of files: exact, or refused. Spreadsheets and data frames turn ids into numbers, and lose digits."""
 
 import re
-from functools import lru_cache
 from typing import Any, Final
 
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.values.number import MAX_EXACT, is_shortened
+from services.ingest.domain.values.exact import CODES, is_id, not_whole, whole
+from services.ingest.domain.values.number import is_shortened
 
 _TOP: Final = ("userId", "anonymousId", "previousId", "groupId", "messageId")
 _PARTS: Final = ("properties", "traits")
-_ID: Final = re.compile(r"(?:.*_)?id|.*[a-z](?:Id|ID)|ID")
-_CODES: Final = frozenset({"sku", "phone", "barcode", "gtin", "ean", "isbn", "upc", "tracking_number"})
 _WITH_POINT: Final = re.compile(r"\d+\.0")  # an id that was a double's, in a file of texts
 _ERRORS: Final = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)|#{2,}")
 
@@ -39,12 +37,7 @@ def _within(value: Any, at: str) -> Any:
 def _member(value: Any, name: str, at: str) -> Any:
     if isinstance(value, dict | list):
         return _within(value, at)
-    return _exact(value, at) if isinstance(value, str | float) and _is_id(name) else value
-
-
-@lru_cache(4_096)
-def _is_id(name: str) -> bool:
-    return name.lower() in _CODES or _ID.fullmatch(name) is not None
+    return _exact(value, at) if isinstance(value, str | float) and is_id(name) else value
 
 
 def _exact(value: Any, at: str) -> Any:
@@ -56,11 +49,10 @@ def _exact(value: Any, at: str) -> Any:
 
 
 def _of_double(value: float, at: str) -> int:
-    if value.is_integer() and abs(value) < MAX_EXACT:
-        return int(value)
-    lost = "has a fraction" if not value.is_integer() else "is larger than what a double holds exactly"
-    text = f"{at}: {value!r} {lost}, so it is no id; write its column as whole numbers or text"
-    raise BadEvent(Reason.IDENTITY if at in _TOP else Reason.MALFORMED, text)
+    found = whole(value)
+    if found is None:
+        raise BadEvent(Reason.IDENTITY if at in _TOP else Reason.MALFORMED, f"{at}: {not_whole(value)}")
+    return found
 
 
 def _problem(text: str, at: str) -> str:
@@ -70,6 +62,6 @@ def _problem(text: str, at: str) -> str:
         return "is a spreadsheet's formula; export its column as text"
     if _ERRORS.fullmatch(text):
         return "is a spreadsheet's error; mend its cell"
-    if _WITH_POINT.fullmatch(text) and at.rsplit(".", 1)[-1].lower() not in _CODES:
+    if _WITH_POINT.fullmatch(text) and at.rsplit(".", 1)[-1].lower() not in CODES:
         return "is a whole number that was kept as a double; write its column as whole numbers or text"
     return ""

@@ -25,7 +25,8 @@ MAX_MESSAGE_ID_LENGTH: Final = 100  # characters
 class Understood(msgspec.Struct, frozen=True, kw_only=True):
     """One event as it is understood, before it is judged. A tracking plan judges `name` and `properties`.
 
-    `merges`: the sender says that all whom the event names are one customer. `address` is the mail address that it
+    `merges`: the sender says that all whom the event names are one customer. `source_version` is the source's own
+    count of changes to what the event is about, 0 if it keeps none. `address` is the mail address that it
     gives, in its normal form, if the source may say addresses. `unread_phone`: it gives a telephone number that should
     link the customer, and can't be read. `placeholders` are the namespaces of what it names that means nobody, and
     `warnings` of what it says and is left out.
@@ -41,6 +42,7 @@ class Understood(msgspec.Struct, frozen=True, kw_only=True):
     context: contract.Context | None = None
     historical: bool | None = None
     merges: bool = False
+    source_version: int = 0
     address: str = ""
     unread_phone: bool = False
     placeholders: tuple[str, ...] = ()

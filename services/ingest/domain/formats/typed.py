@@ -31,7 +31,7 @@ _encode: Final = msgspec.json.Encoder(order="deterministic").encode
 def understand(path: str, raw: bytes, idempotency_key: str, context: RequestContext) -> Understood:
     """Returns what the body of a typed route means; raises `BadEvent`, naming the field."""
     fact = _read(path, raw)
-    message_id = _message_id(path, fact, idempotency_key)
+    message_id = _message_id(path, fact, idempotency_key, context)
     customer = fact.customer
     contact_points = {name: value for name in ("email", "phone", "country") if (value := getattr(customer, name))}
     own = getattr(fact, "traits", None)
@@ -57,6 +57,7 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
         timestamp=fact.occurred_at,
         context=context.event_context(b"").known,
         historical=fact.historical,
+        source_version=fact.source_version,
         address=identity.email_in(traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(traits),
         placeholders=identity.placeholders(message, traits, trusted=context.trusted),
@@ -82,12 +83,17 @@ def fingerprint(path: str, raw: bytes) -> bytes:
     return hashlib.blake2b(_encode(_decoders[path](raw)), digest_size=16).digest()
 
 
-def _message_id(path: str, fact: Fact, idempotency_key: str) -> str:
-    """Returns an id that is the same for the same request, however often it is sent."""
+def _message_id(path: str, fact: Fact, idempotency_key: str, context: RequestContext) -> str:
+    """Returns the id of the fact: the same for one Idempotency-Key, and as the route says without it.
+
+    Equal bytes are not the same fact: an order of 100.00 is changed to 90.00, and back.
+    """
     key = TYPED_ROUTES[path].key
     if idempotency_key:
         distinguished_by = idempotency_key.encode()
-    elif key == "content" or (key == "moment" and fact.occurred_at):
+    elif key == "state":
+        return context.new_message_id()
+    elif key == "moment" and fact.occurred_at:
         distinguished_by = _encode(fact)
     elif key == "moment":
         raise BadEvent(Reason.REQUIRED, "occurred_at: required where there is no Idempotency-Key header; send either")

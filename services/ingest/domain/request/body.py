@@ -7,6 +7,7 @@ unpack bodies and leave the header. Only the bytes count.
 import re
 import zlib
 from collections.abc import AsyncIterable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import msgspec
@@ -15,20 +16,49 @@ from services.ingest.domain.errors import BadRequest
 from services.ingest.domain.values.message import Context, context_in
 from shared.contracts.keepable import decode
 
-MAX_BODY_BYTES: Final = 512_000  # after unpacking
-MAX_BATCH_EVENTS: Final = 2_500
-MAX_EVENT_BYTES: Final = 32_768
+MAX_BODY_BYTES: Final = 512_000  # after unpacking, of whoever has not named a source before the body
+MAX_BATCH_EVENTS: Final = 10_000
+MAX_LARGE_BYTES: Final = 67_108_864  # of all bodies at one time, as far as each is above MAX_BODY_BYTES
+
+TOO_LARGE: Final = "too_large"  # the code of a refusal for a limit
 
 GZIP_MAGIC: Final = b"\x1f\x8b"  # RFC 1952, section 2.3.1; no JSON text begins like this
 _SLICE_BYTES: Final = 4_096  # of packed bytes, unpacked at a time
 _GZIP_WINDOW_BITS: Final = 31  # with these zlib expects a gzip header
 
 
-class BodyReader:
-    """Collects a body chunk by chunk, never holding more than the limit, whatever the chunks unpack to."""
+class NoRoom(Exception):
+    """Other large bodies take all the room that there is for them."""
 
-    def __init__(self, *, limit_bytes: int = MAX_BODY_BYTES) -> None:
+
+@dataclass(slots=True)
+class LargeBodies:
+    """The room that large bodies share: what each has above `MAX_BODY_BYTES`. Others never wait for it."""
+
+    limit_bytes: int = MAX_LARGE_BYTES
+    held_bytes: int = 0
+
+    def hold(self, more: int) -> None:
+        """Takes so many bytes; raises `NoRoom` if there are not as many."""
+        if self.held_bytes + more > self.limit_bytes:
+            raise NoRoom
+        self.held_bytes += more
+
+    def release(self, held: int) -> None:
+        """Gives back what was taken."""
+        self.held_bytes -= held
+
+
+class BodyReader:
+    """Collects a body chunk by chunk, never holding more than the limit, whatever the chunks unpack to.
+
+    What is large takes its room of `large`, until it is closed.
+    """
+
+    def __init__(self, *, limit_bytes: int = MAX_BODY_BYTES, large: LargeBodies | None = None) -> None:
         self._limit = limit_bytes
+        self._large = large
+        self._held = 0
         self._fed = 0
         self._body = bytearray()
         self._gzip: Any = None  # zlib's decompressor; its type has no public name in Python 3.11
@@ -41,10 +71,10 @@ class BodyReader:
         return self.finish()
 
     def feed(self, chunk: bytes) -> None:
-        """Takes the next chunk; raises `BadRequest` once the body is too large or its gzip is broken."""
+        """Takes the next chunk; raises `BadRequest` once the body is too large or its gzip is broken, or `NoRoom`."""
         self._fed += len(chunk)
         if self._fed > self._limit:  # packed or not: what unpacks to nothing takes time, too
-            raise BadRequest("too_large", f"body: larger than {self._limit} bytes; send smaller batches")
+            raise BadRequest(TOO_LARGE, f"body: larger than {self._limit} bytes; send smaller batches")
         if self._gzip is not None:
             self._unpack(chunk)
             return
@@ -61,6 +91,12 @@ class BodyReader:
         if self._gzip is not None and not self._gzip.eof:
             raise BadRequest("invalid_gzip", "body: the gzip stream is cut off; send it again")
         return bytes(self._body)
+
+    def close(self) -> None:
+        """Gives back the room that the body took."""
+        if self._large is not None:
+            self._large.release(self._held)
+            self._held = 0
 
     def _unpack(self, packed: bytes) -> None:
         # In slices: the bytes after the end of one of many short streams are copied each time.
@@ -80,7 +116,10 @@ class BodyReader:
 
     def _append(self, data: bytes) -> None:
         if len(self._body) + len(data) > self._limit:
-            raise BadRequest("too_large", f"body: larger than {self._limit} bytes; send smaller batches")
+            raise BadRequest(TOO_LARGE, f"body: larger than {self._limit} bytes; send smaller batches")
+        if self._large is not None and (more := len(self._body) + len(data) - MAX_BODY_BYTES - self._held) > 0:
+            self._large.hold(more)
+            self._held += more
         self._body += data
 
 
@@ -157,12 +196,14 @@ def events_of(envelope: Envelope) -> list[bytes]:
     if envelope.batch is None:
         raise BadRequest("invalid_batch", 'batch: required; send {"batch": [{"type": …}, …]}')
     if len(envelope.batch) > MAX_BATCH_EVENTS:
-        raise BadRequest("too_large", f"batch: {len(envelope.batch)} events; at most {MAX_BATCH_EVENTS} in one batch")
+        raise BadRequest(TOO_LARGE, f"batch: more than {MAX_BATCH_EVENTS} events; send smaller batches")
     return list(map(bytes, envelope.batch))
 
 
-def single(body: bytes) -> bytes:
-    """Returns the one event that a body is. Raises `BadRequest` if it is too large: its sender learns that at once."""
-    if len(body) > MAX_EVENT_BYTES:
-        raise BadRequest("too_large", f"body: {len(body)} bytes; at most {MAX_EVENT_BYTES} in one event")
+def within(body: bytes, limit_bytes: int) -> bytes:
+    """Returns a body, or the one event that it is. Raises `BadRequest` if it is too large: its sender learns that at
+    once.
+    """
+    if len(body) > limit_bytes:
+        raise BadRequest(TOO_LARGE, f"body: larger than {limit_bytes} bytes; send less at once")
     return body

@@ -11,12 +11,13 @@ import msgspec
 from services.ingest.domain.definitions.consent import NO_WORDS, Words
 from services.ingest.domain.definitions.plan import NO_PLAN, Plan
 from services.ingest.domain.definitions.renaming import NO_RENAMING, Renaming
-from services.ingest.domain.request.body import MAX_EVENT_BYTES
+from services.ingest.domain.definitions.source import MAX_EVENT_BYTES
 from services.ingest.domain.values import message
 from services.ingest.domain.values.context import Locate, event_context, nowhere
 from shared.contracts import wire
 from shared.contracts.context import Context
 from shared.contracts.envelope import QuickUUID, SourceKind, event_ids
+from shared.contracts.identity import Namespace, user_ids_of
 
 REMEMBERED_CONTEXTS: Final = 1_024  # of all requests; with MAX_REMEMBERED_BYTES these are 3 MB
 MAX_REMEMBERED_BYTES: Final = 1_024  # of one context
@@ -34,7 +35,8 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     """What holds for every event of one request. `type` is set if the address names it.
 
     `address` and `user_agent` are those of the connection: a browser's own, if the source is public. `country` is the
-    source's own: by it the national telephone numbers of customers without a country are read.
+    source's own: by it the national telephone numbers of customers without a country are read. `space` is that in which
+    the source's ids of customers and orders live, empty for the common one.
     """
 
     source_id: UUID
@@ -55,6 +57,7 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     may_say: frozenset[str] = frozenset()
     consent_words: Words = NO_WORDS
     country: str | None = None
+    space: str = ""
     locate: Locate = nowhere
     _event_contexts: dict[bytes, EventContext] = {}
 
@@ -62,6 +65,11 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     def trusted(self) -> bool:
         """Whether the source is a company's own server."""
         return self.source_kind is SourceKind.SERVER
+
+    @property
+    def user_ids(self) -> Namespace:
+        """The namespace of the source's user ids."""
+        return user_ids_of(self.space)
 
     @property
     def source_name(self) -> str:

@@ -53,7 +53,7 @@ def _owned(raw: bytes, owners: Owners) -> bytes:
     owner = owners.get(message.order_id)
     if owner is None or not message.names_nobody:
         return raw
-    ids = {one.namespace: one.value for one in owner.identities}
+    ids = {one.namespace.kind: one.value for one in owner.identities}
     traits = {name.value: ids[name] for name in (Namespace.EMAIL, Namespace.PHONE) if name in ids}
     return _encode(
         {

@@ -1,5 +1,6 @@
 """The context of an event: read leniently, because nothing in it may cost the event itself."""
 
+import re
 from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any, Final
@@ -16,8 +17,25 @@ Locate = Callable[[str], Geo | None]
 MAX_LENGTH: Final = 2_000  # characters of any one text here; a URL may be as long as that
 REMEMBERED: Final = 4_096  # user agents; there are few, and reading one costs as much as an event
 SPIDER: Final = "Spider"  # ua-parser's device family of crawlers and monitors
-# Headless browsers and bare HTTP clients: no person looks through them.
-HEADLESS: Final = frozenset({"HeadlessChrome", "PhantomJS", "curl", "Wget", "Python Requests", "Go-http-client"})
+# Who says of itself that no person looks through it, and is not among ua-parser's spiders: crawlers, what fetches pages
+# for assistants, mail services' proxies for pictures, checks of health and speed, browsers without a window.
+AUTOMATED: Final = re.compile(
+    r"\b(?:Bytespider|GoogleOther|Google-Extended|Google-Read-Aloud|Google-Safety|Google-Site-Verification|GoogleHC"
+    r"|APIs-Google|FeedFetcher-Google|Mediapartners-Google|GoogleImageProxy|YahooMailProxy|BingPreview|Claude-User"
+    r"|Claude-Web|anthropic-ai|ChatGPT-User|Perplexity-User|MistralAI-User|DuckAssistBot|cohere-ai|meta-externalagent"
+    r"|meta-externalfetcher|Gemini-Deep-Research|Chrome-Lighthouse|GTmetrix|kube-probe|ELB-HealthChecker"
+    r"|HeadlessChrome|PhantomJS|Playwright|Puppeteer|Cypress|Selenium|WindowsPowerShell|BarracudaCentral)\b",
+    re.ASCII | re.IGNORECASE,
+)
+# What programs send with whose library they send. An app's library does so, too, and names the device beside it.
+HTTP_LIBRARY: Final = re.compile(
+    r"(?:python|aiohttp|httpx|okhttp|Go-http-client|curl|Wget|Java|Apache-HttpClient|Jakarta|axios|node|node-fetch"
+    r"|undici|got|GuzzleHttp|PHP|Symfony HttpClient|libwww-perl|LWP|Ruby|Faraday|rest-client|http\.rb|PostmanRuntime"
+    r"|insomnia|HTTPie|Dart|reqwest|hyper|Deno|Bun|RestSharp)(?:[/ ;(-]|$)",
+    re.ASCII | re.IGNORECASE,
+)
+WECHAT: Final = "WeChat Browser"  # as ua-parser calls it where it finds it
+_WECHAT: Final = re.compile(r"\bMicroMessenger/(\d+)(?:\.(\d+))?", re.ASCII)
 NOTHING: Final = Context()
 
 
@@ -40,7 +58,7 @@ def event_context(sent: SentContext, *, address: str, user_agent: str, locate: L
         timezone=short(sent.timezone),
         user_agent=user_agent,
         library=_library(as_dict(sent.library)),
-        agent=agent(user_agent) if user_agent else _app(as_dict(sent.os), as_dict(sent.device)),
+        agent=_agent(user_agent, as_dict(sent.os), as_dict(sent.device)),
         page=page,
         campaign=_campaign(as_dict(sent.campaign), page),
         geo=locate(ip) if ip else None,
@@ -50,17 +68,30 @@ def event_context(sent: SentContext, *, address: str, user_agent: str, locate: L
 
 @lru_cache(REMEMBERED)
 def agent(user_agent: str) -> Agent:
-    """Returns what a user agent says of itself. `bot` is set for crawlers, monitors and browsers without a person."""
+    """Returns what a user agent says of itself. `bot` is set for whatever no person looks through."""
     found = ua_parser.parse(user_agent)
     browser, os, device = found.user_agent, found.os, found.device
+    wechat = _WECHAT.search(user_agent)
+    name, version = (browser.family, _version(browser.major, browser.minor)) if browser else ("", "")
+    if wechat is not None:  # on Android ua-parser finds the browser that it is built on
+        name, version = WECHAT, _version(*wechat.groups())
     return Agent(
-        browser=browser.family if browser else "",
-        browser_version=_version(browser.major, browser.minor) if browser else "",
+        browser=name,
+        browser_version=version,
         os=os.family if os else "",
         os_version=_version(os.major, os.minor) if os else "",
         device=device.family if device else "",
-        bot=bool((device and device.family == SPIDER) or (browser and browser.family in HEADLESS)),
+        bot=(device is not None and device.family == SPIDER)
+        or AUTOMATED.search(user_agent) is not None
+        or HTTP_LIBRARY.match(user_agent) is not None,
     )
+
+
+def _agent(user_agent: str, os: Mapping[str, Any], device: Mapping[str, Any]) -> Agent | None:
+    """Returns what the user agent says; of an app that sends by an HTTP library, what its SDK says of the device."""
+    if user_agent and not ((os or device) and HTTP_LIBRARY.match(user_agent)):
+        return agent(user_agent)
+    return _app(os, device)
 
 
 def _version(*parts: str | None) -> str:

@@ -4,7 +4,6 @@ import re
 from decimal import Decimal
 from typing import Final
 
-MAX_EXACT: Final = 2**53  # below it a double has every whole number
 POINTS: Final = ("", ".", ",")  # the signs that may stand before decimals; "" is a point that nobody has stated
 
 _SPACES: Final = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "’": "'", "−": "-"})

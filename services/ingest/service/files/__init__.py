@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 HASHED_BYTES: Final = 1 << 20
+SHOWN: Final = 2_000  # characters of a row that can't be kept
 LOOKED_ROWS: Final = 10_000  # between two looks whether to go on
 
 Row = dict[str, Any] | bytes  # bytes: a line that can't be read as a row
@@ -152,8 +153,8 @@ def _encoded(row: dict[str, Any]) -> bytes:
     try:
         return _encode(row)
     except (TypeError, ValueError, ArithmeticError, RecursionError) as error:
-        problem = {NUMBER: row[NUMBER], PROBLEM: f"a value that JSON does not have: {error}"}
-        return _encode(problem | {name: value for name, value in row.items() if isinstance(value, str)})
+        shown = repr({name: value for name, value in row.items() if name != "rows"})[:SHOWN]
+        return _encode({NUMBER: row[NUMBER], PROBLEM: f"a value that JSON does not have: {error}", "row": shown})
 
 
 def _numbered(rows: Iterable[Row | None], start: int) -> Iterator[tuple[int, Row]]:

@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import struct
+import sys
 import zlib
 from collections.abc import Iterator
 from typing import Final
@@ -44,9 +45,11 @@ def readable(what: str = "the file can't be read") -> Iterator[None]:
     """Raises `NotReadable` for whatever the libraries make of a file that is broken, or holds what JSON can't."""
     try:
         yield
-    except _BROKEN as error:
+    except _broken() as error:
         raise NotReadable(f"{what}: {str(error)[:MAX_TEXT] or type(error).__name__}") from None
-    except Exception as error:
-        if any(one.__name__ == "ArrowException" for one in type(error).__mro__):  # pyarrow may not be here to be asked
-            raise NotReadable(f"{what}: {str(error)[:MAX_TEXT]}") from None
-        raise
+
+
+def _broken() -> tuple[type[Exception], ...]:
+    """Returns what may be raised: pyarrow's errors, too, if it is there by then."""
+    arrow = sys.modules.get("pyarrow.lib")
+    return _BROKEN if arrow is None else (*_BROKEN, arrow.ArrowException)

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -28,19 +28,37 @@ class Translated(msgspec.Struct, frozen=True, kw_only=True):
     `delivery_id` is what a repeated delivery is known by: the vendor's id where the signature covers it, else a digest
     of the payload, so that nobody who has seen a delivery can make several of it. `also_known` has the vendor's other
     names of an order, each with the order's own; `ignored` says why nothing was made of the delivery. A message about
-    an order need not name its customer: vendors do so once, with the order.
+    an order need not name its customer: vendors do so once, with the order. `nobodys` are orders of which the vendor
+    says that no customer is known: of a till, say.
     """
 
     delivery_id: str
     messages: list[dict[str, Any]] = []
     also_known: Mapping[str, str] = {}
     ignored: str = ""
+    nobodys: tuple[str, ...] = ()
 
 
 def track(event: str, properties: Mapping[str, Any], *, at: Any, who: Mapping[str, Any]) -> dict[str, Any]:
     """Returns a track call; properties that are None are left out."""
     given = {name: value for name, value in properties.items() if value is not None and value != ""}
     return {"type": "track", "event": event, "properties": given, "timestamp": at, **who}
+
+
+def repeated(message: dict[str, Any]) -> dict[str, Any]:
+    """Returns a message that every delivery about its order has again, with an id by which it is one event for ever."""
+    known = {name: value for name, value in message.items() if name != "timestamp"}
+    digest = hashlib.blake2b(_encode(known), digest_size=16).hexdigest()
+    return {**message, "messageId": digest}
+
+
+def names_somebody(who: Mapping[str, Any]) -> bool:
+    """Returns whether this says who a call is about, and not only from which country."""
+    traits = who.get("context", {}).get("traits", {})
+    return bool(who.get("userId") or traits.get("email") or traits.get("phone"))
+
+
+_encode: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 def identify(

@@ -2,7 +2,8 @@
 
 Source: Stripe API reference, objects Event, Charge, Refund, Customer; "Supported currencies" for the units of amounts.
 
-A charge that succeeded is an order: named by `metadata.order_id` if the shop sets it, else by its payment.
+A charge is a payment: of the order that `metadata.order_id` names, if the shop sets it, else of one by its own name.
+What is paid counts as an order where no shop tells that order. Money that is held is none yet.
 """
 
 import hashlib
@@ -15,7 +16,15 @@ from typing import Any, Final
 import msgspec
 
 from services.ingest.domain.formats.webhooks import signature
-from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
+from services.ingest.domain.formats.webhooks.delivery import (
+    Delivery,
+    Translated,
+    country_in,
+    identify,
+    names_somebody,
+    person,
+    track,
+)
 from services.ingest.domain.formats.webhooks.vendor import Vendor
 from shared.contracts import wire
 
@@ -29,6 +38,8 @@ DECIMALS: Final[Mapping[str, int]] = {
 DEFAULT_DECIMALS: Final = 2
 SUCCEEDED: Final = (None, "succeeded")  # of a refund; old versions of the API say nothing
 FAILED: Final = ("failed", "canceled")
+WON: Final = ("won", "warning_closed")  # of a dispute; an inquiry that was closed took nothing
+LOST: Final = "lost"
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -64,6 +75,10 @@ class _Charge(msgspec.Struct, frozen=True, kw_only=True):
     amount: int
     currency: str
     created: int
+    captured: bool | None = None
+    amount_captured: int | None = None
+    amount_refunded: int | None = None
+    status: str | None = None
     customer: str | None = None
     payment_intent: str | None = None
     description: str | None = None
@@ -72,6 +87,17 @@ class _Charge(msgspec.Struct, frozen=True, kw_only=True):
     shipping: Any = None
     metadata: dict[str, str] | None = None
     refunds: _Refunds | None = None
+
+
+class _Dispute(msgspec.Struct, frozen=True, kw_only=True):
+    id: str
+    amount: int
+    currency: str
+    created: int
+    status: str | None = None
+    charge: str | None = None
+    payment_intent: str | None = None
+    metadata: dict[str, str] | None = None
 
 
 class _Customer(msgspec.Struct, frozen=True, kw_only=True):
@@ -106,31 +132,49 @@ def translate(delivery: Delivery) -> Translated:
     adapter = _TYPES.get(event.type)
     if adapter is None:
         return Translated(delivery_id=event.id, ignored=f"type {event.type}")
+    if not event.livemode:
+        return Translated(delivery_id=event.id, ignored=f"type {event.type}: in test mode")
     raw = bytes(event.data.object)
     messages = adapter(raw, event)
+    also_known = _payments(raw) if adapter in (_charged, _charge_refunded) else {}
+    if messages and adapter is _charged and not names_somebody(messages[0]):
+        return Translated(
+            delivery_id=event.id,
+            ignored=f"{event.type}: a payment of nobody known",
+            nobodys=(str(messages[0]["properties"]["order_id"]), *also_known),
+        )
     return Translated(
         delivery_id=event.id,
         messages=messages,
-        also_known=_payments(raw) if adapter is _charged else {},
+        also_known=also_known,
         ignored="" if messages else f"{event.type}: no fact in it",
     )
 
 
-def _charged(raw: bytes, _: _Event) -> Messages:
+def _charged(raw: bytes, event: _Event) -> Messages:
+    """What was captured, which may be less than was asked for; and nothing of what is only held."""
     charge = _decode_charge(raw)
-    return [
-        track(
-            "Order Completed",
-            {
-                "order_id": _order_id(charge),
-                "currency": charge.currency.upper(),
-                "total": _amount(charge.amount, charge.currency),
-                "placed_at": _moment(charge.created),
-            },
-            at=_moment(charge.created),
-            who=_who(charge),
-        )
-    ]
+    paid = charge.amount if charge.amount_captured is None and charge.captured is not False else charge.amount_captured
+    if charge.status not in SUCCEEDED or not paid:
+        return []
+    word = {"payment_id": _payment_id(charge.payment_intent, charge.id), "payment_refs": _refs(charge)}
+    properties = {
+        "order_id": _order_id(charge),
+        "currency": charge.currency.upper(),
+        "total": _amount(paid, charge.currency),
+        "placed_at": _moment(charge.created),
+        "$order": word,
+    }
+    return [track("Order Completed", properties, at=_moment(max(event.created, charge.created)), who=_who(charge))]
+
+
+def _refs(charge: _Charge) -> list[str]:
+    return [one for one in (charge.payment_intent, charge.id) if one]
+
+
+def _payment_id(payment_intent: str | None, charge: str | None) -> str:
+    """Returns the one name of a payment: its intent's, whose charges but one have failed."""
+    return payment_intent or charge or ""
 
 
 def _payments(raw: bytes) -> dict[str, str]:
@@ -140,29 +184,53 @@ def _payments(raw: bytes) -> dict[str, str]:
     return {name: order_id for name in (charge.payment_intent, charge.id) if name and name != order_id}
 
 
-def _charge_refunded(raw: bytes, _: _Event) -> Messages:
-    """Refunds come with their charge in some versions of the API; in the others as events of their own."""
+def _charge_refunded(raw: bytes, event: _Event) -> Messages:
+    """Refunds come with their charge in some versions of the API; in the others as events of their own, and the charge
+    says what went back in all.
+    """
     charge = _decode_charge(raw)
     refunds = charge.refunds.data if charge.refunds else []
-    return [_refunded(one, _order_id(charge), _who(charge)) for one in refunds if one.status in SUCCEEDED]
+    payment, order_id, who = _payment_id(charge.payment_intent, charge.id), _order_id(charge), _who(charge)
+    if refunds or not charge.amount_refunded:
+        return [_refunded(one, order_id, payment, who) for one in refunds if one.status in SUCCEEDED]
+    in_all = _Refund(
+        id=f"{payment}-in-all", amount=charge.amount_refunded, currency=charge.currency, created=event.created
+    )
+    return [_refunded(in_all, order_id, payment, who, in_all=True)]
 
 
 def _refund(raw: bytes, event: _Event) -> Messages:
     refund = _decode_refund(raw)
-    order_id = (refund.metadata or {}).get("order_id") or refund.payment_intent or refund.charge or ""
+    payment = _payment_id(refund.payment_intent, refund.charge)
+    order_id = (refund.metadata or {}).get("order_id") or payment
     if refund.status in FAILED:  # the money came back: a later word on the same refund
         refund = msgspec.structs.replace(refund, amount=0, created=max(event.created, refund.created + 1))
     elif refund.status not in SUCCEEDED:
         return []  # Stripe sends it again when it has
-    return [_refunded(refund, order_id, {})]
+    return [_refunded(refund, order_id, payment, {})]
 
 
-def _refunded(refund: _Refund, order_id: str, who: Mapping[str, Any]) -> dict[str, Any]:
+def _disputed(raw: bytes, event: _Event) -> Messages:
+    """What a dispute takes, from when it does; and gives back, if it is won."""
+    dispute = msgspec.json.decode(raw, type=_Dispute)
+    back = event.type == "charge.dispute.funds_reinstated" or dispute.status in WON
+    if event.type == "charge.dispute.closed" and dispute.status not in (*WON, LOST):
+        return []
+    taken = _Refund(
+        id=dispute.id, amount=0 if back else dispute.amount, currency=dispute.currency, created=event.created
+    )
+    payment = _payment_id(dispute.payment_intent, dispute.charge)
+    order_id = (dispute.metadata or {}).get("order_id") or payment
+    return [_refunded(taken, order_id, payment, {}, dispute=True)]
+
+
+def _refunded(refund: _Refund, order_id: str, payment: str, who: Mapping[str, Any], **word: bool) -> dict[str, Any]:
     properties = {
         "order_id": order_id,
         "refund_id": refund.id,
         "currency": refund.currency.upper(),
         "total": _amount(refund.amount, refund.currency),
+        "$order": {"payment_id": payment, "payment_refs": [payment] if payment else [], **word},
     }
     return track("Order Refunded", properties, at=_moment(refund.created), who=who)
 
@@ -212,9 +280,12 @@ _decode_refund: Final = msgspec.json.Decoder(_Refund).decode
 _decode_customer: Final = msgspec.json.Decoder(_Customer).decode
 
 _TYPES: Final[Mapping[str, Callable[[bytes, _Event], Messages]]] = {
-    "charge.succeeded": _charged,
+    **dict.fromkeys(("charge.succeeded", "charge.captured", "charge.updated"), _charged),
     "charge.refunded": _charge_refunded,
     **dict.fromkeys(("refund.created", "refund.updated", "refund.failed", "charge.refund.updated"), _refund),
+    **dict.fromkeys(
+        ("charge.dispute.funds_withdrawn", "charge.dispute.funds_reinstated", "charge.dispute.closed"), _disputed
+    ),
     **dict.fromkeys(("customer.created", "customer.updated"), _customer),
 }
 

@@ -26,5 +26,8 @@ class Vendor:
     """The headers that distinguish a delivery from another of the same bytes."""
     needs_secret: bool = True
     """Whether a source without a secret accepts nothing. Otherwise its write key authenticates it."""
+    numbers_its_own: bool = False
+    """Whether ids of customers and orders are numbers that another shop of this vendor has, too: a new source has a
+    space of its own then."""
     signs_its_id: bool = False
     """Whether the signature covers the `webhook-id`, so that it may be believed."""

@@ -13,14 +13,28 @@ import msgspec
 
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.formats.webhooks import signature
-from services.ingest.domain.formats.webhooks.delivery import Delivery, Translated, country_in, identify, person, track
+from services.ingest.domain.formats.webhooks.delivery import (
+    Delivery,
+    Translated,
+    country_in,
+    identify,
+    names_somebody,
+    person,
+    repeated,
+    track,
+)
 from services.ingest.domain.formats.webhooks.topic import Parts, check, has_any, parts
 from services.ingest.domain.formats.webhooks.vendor import Vendor
 from services.ingest.domain.values.message import Scalar, text
 
-PLACED: Final = frozenset({"processing", "completed", "on-hold", "refunded"})
+# What WooCommerce's own states say of an order. Of the states that plugins add nobody knows: the order stays as it is.
+STATES: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("processing", "completed", "on-hold", "refunded"), "placed"),
+    **dict.fromkeys(("cancelled", "trash"), "cancelled"),
+    **dict.fromkeys(("pending", "failed", "checkout-draft", "auto-draft", "draft"), "pending"),
+}
 DELETED: Final = "a thing that is gone"
-GONE: Final = frozenset({"cancelled", "trash"})
+RESTORED: Final = "order.restored"
 
 
 class _Billing(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,11 +47,11 @@ class _Billing(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True):
-    sku: str | None = None
+    sku: Scalar = None
     product_id: Scalar = None
     variation_id: Scalar = None
     name: str | None = None
-    quantity: int = 1
+    quantity: Decimal = Decimal(1)
     total: Scalar = None
 
 
@@ -56,6 +70,7 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     shipping: Any = None
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
+    transaction_id: Scalar = None
     line_items: list[_Line] = []
     refunds: list[_Refund] = []
 
@@ -91,6 +106,11 @@ def translate(delivery: Delivery) -> Translated:
         return Translated(delivery_id=delivery_id, ignored=f"topic {topic or '(none)'}")
     check("X-WC-Webhook-Topic", topic, of=resource, found=_resource(parts(delivery.raw)))
     messages = _ADAPTERS[resource](delivery.raw)
+    if messages and resource == "Order" and not names_somebody(messages[0]):
+        order_id = str(messages[0]["properties"]["order_id"])
+        return Translated(delivery_id=delivery_id, ignored=f"{topic}: an order of nobody known", nobodys=(order_id,))
+    if topic == RESTORED:  # it was deleted at a time that nobody says, and is back since it is said
+        messages = [{**one, "timestamp": None} for one in messages]
     return Translated(delivery_id=delivery_id, messages=messages, ignored="" if messages else f"{topic}: no fact in it")
 
 
@@ -114,31 +134,39 @@ def _order(raw: bytes) -> Messages:
         country=billing.country or country_in(order.shipping),
     )
     at, changed = _utc(order.date_created_gmt), _utc(order.date_modified_gmt)
-    order_id = text(order.id)
-    if order.status in GONE:
-        return [track("Order Cancelled", {"order_id": order_id, "reason": order.status}, at=changed or at, who=who)]
-    if order.status not in PLACED:
-        return []  # a draft, or not paid: one whose payment failed is often paid in the end
+    order_id, state = text(order.id), STATES.get(order.status, "")
+    if state == "pending" and order.status != "pending" and not order.line_items:
+        return []  # a draft of nothing yet
+    refunds = [{"refund_id": text(one.id), "total": _positive(one.total)} for one in order.refunds]
     properties = {
         "order_id": order_id,
         "currency": order.currency,
         "total": order.total,
         "placed_at": at,
         "products": [_product(line) for line in order.line_items],
+        "$order": {
+            "state": state,
+            "whole": True,
+            "refunds": refunds,
+            "payment_refs": [ref] if (ref := text(order.transaction_id)) else [],
+        },
     }
     made = [track("Order Completed", properties, at=changed or at, who=who)]
-    for refund in order.refunds:
-        total = {"order_id": order_id, "refund_id": text(refund.id), "currency": order.currency}
-        made.append(track("Order Refunded", {**total, "total": _positive(refund.total)}, at=changed or at, who=who))
+    told = {"order_id": order_id, "$order": {"in_snapshot": True}}
+    if state == "cancelled":
+        made.append(repeated(track("Order Cancelled", {**told, "reason": order.status}, at=changed or at, who=who)))
+    for refund in refunds:
+        back = {**told, **refund, "currency": order.currency}
+        made.append(repeated(track("Order Refunded", back, at=changed or at, who=who)))
     if order.status == "completed":
-        made.append(track("Order Shipped", {"order_id": order_id}, at=changed or at, who=who))
+        made.append(repeated(track("Order Shipped", {"order_id": order_id}, at=changed or at, who=who)))
     return made
 
 
 def _product(line: _Line) -> dict[str, Any]:
     variation = text(line.variation_id)
-    sku = line.sku or (variation if variation not in ("", "0") else text(line.product_id)) or line.name
-    return {"product_id": sku, "name": line.name, "quantity": line.quantity, "total": line.total}
+    sku = text(line.sku) or (variation if variation not in ("", "0") else text(line.product_id)) or line.name
+    return {"product_id": sku, "name": line.name, "quantity": str(line.quantity), "total": line.total}
 
 
 def _positive(amount: Scalar) -> str:
@@ -183,7 +211,7 @@ _ADAPTERS: Final[Mapping[str, Callable[[bytes], Messages]]] = {
     "Customer": _customer,
 }
 _TOPICS: Final[Mapping[str, str]] = {
-    **dict.fromkeys(("order.created", "order.updated", "order.restored"), "Order"),
+    **dict.fromkeys(("order.created", "order.updated", RESTORED), "Order"),
     "order.deleted": DELETED,
     **dict.fromkeys(("customer.created", "customer.updated"), "Customer"),
 }
@@ -210,5 +238,6 @@ VENDOR: Final = Vendor(
     headers=("webhook-", "x-wc-webhook-", "content-type"),
     telling_headers=("x-wc-webhook-topic",),
     verify=_verify,
+    numbers_its_own=True,
     translate=translate,
 )
