@@ -218,7 +218,7 @@ async def _add_shapes(work: Work, gathered: Mapping[tuple[UUID, str], Shape]) ->
 
 
 async def watch(work: Work, source_id: UUID, *, until: datetime) -> None:
-    """Has every process keep this source's events for those who watch, until `until`."""
+    """Makes every process keep this source's events for those who watch, until `until`."""
     await repository.watch(work, source_id, until=until)
 
 

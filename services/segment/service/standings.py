@@ -204,7 +204,7 @@ async def customers(
 
 
 async def counts(work: Work) -> tuple[Policy, Mapping[str, int], Mapping[str, int]]:
-    """The policy, and how many customers stand at each tier and each stage."""
+    """Returns the policy, and how many customers stand at each tier and each stage."""
     policy = await policies.in_force(work)
     tiers: Counter[str] = Counter({tier.name: 0 for tier in policy.tiers})
     stages: Counter[str] = Counter({stage.value: 0 for stage in Stage})
@@ -259,7 +259,7 @@ def _became_true(cause: Event, bought: Sequence[Purchase]) -> datetime:
 
 
 def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:
-    """What to publish about one customer; moves the row's tier, stage and version along."""
+    """Returns what to publish about one customer, and moves the row's tier, stage and version along."""
     made: list[TierChanged | StageChanged] = []
     if standing.tier != row.tier:
         row.version += 1
