@@ -131,7 +131,7 @@ class Database:
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Work]:
-        """Opens a connection for a single statement, which is a transaction by itself: this saves two of three round trips."""
+        """Opens a transaction of a single statement: this saves two of three round trips."""
         async with self._single.connect() as connection:
             work = Work(connection, self._clock.now())
             yield work
