@@ -1,7 +1,7 @@
 """Sources for operators, who create, change and watch them and rotate their keys; figures, plans and mappings."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -18,6 +18,7 @@ from services.ingest.schemas.sources import (
     InForce,
     KeyIn,
     KeyMade,
+    KeyOut,
     MappingResult,
     MappingTried,
     PlanIn,
@@ -81,8 +82,8 @@ async def every(database: Db) -> SourcesOut:
     """Returns all sources by name, disabled ones too."""
     async with database.work() as work:
         rows = await sources.every(work)
-        keys = await sources.keys(work, [row["id"] for row in rows])
-    return SourcesOut(sources=[_out(row, keys[row["id"]]) for row in rows])
+        keys = await sources.keys(work, [row.id for row in rows])
+    return SourcesOut(sources=[_out(row, keys[row.id]) for row in rows])
 
 
 @router.get("/{source_id}", dependencies=[requires("ingest:read")], summary="One source")
@@ -157,13 +158,13 @@ def _set(patch: SourcePatch) -> dict[str, Any]:
 
 async def _shown(work: Work, source_id: UUID, response: Response) -> SourceOut:
     row = await sources.one(work, source_id)
-    response.headers["ETag"] = etag(row["version"])
+    response.headers["ETag"] = etag(row.version)
     return _out(row, (await sources.keys(work, [source_id]))[source_id])
 
 
-def _out(row: Any, keys: Any) -> SourceOut:
-    fields = {**row, "has_secret": row["secret"] is not None, "keys": [dict(key) for key in keys]}
-    return SourceOut.model_validate(fields)
+def _out(row: object, keys: Iterable[object]) -> SourceOut:
+    working = [KeyOut.model_validate(key) for key in keys]
+    return SourceOut.model_validate(row).model_copy(update={"keys": working})
 
 
 # Figures, and looking on
@@ -231,7 +232,7 @@ async def preview(database: Db, intake: At, source_id: UUID, body: MappingTried)
     async with database.work() as work:
         row = await sources.one(work, source_id)
         now = work.now
-    tried = {**row, "mapping": body.mapping or row["mapping"]}
+    tried = msgspec.structs.replace(row, mapping=body.mapping or row.mapping)
     messages, done = await previewing.preview(tried, intake.vault, body.payload, now)
     return MappingResult(
         messages=messages,
@@ -273,7 +274,7 @@ async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
     async with database.work() as work:
         row = await sources.one(work, source_id)
         versions = [PlanVersionOut.model_validate(one) for one in await plans.versions(work, source_id)]
-    return PlanVersionsOut(in_force=row["plan_version"], versions=versions)
+    return PlanVersionsOut(in_force=row.plan_version, versions=versions)
 
 
 @router.get("/{source_id}/plan/versions/{version}", dependencies=[requires("ingest:read")], summary="One version")

@@ -152,12 +152,16 @@ class SourceCreated(BaseModel):
 class KeyOut(BaseModel):
     """A key that works."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     created_at: datetime
     expires_at: datetime | None
 
 
 class SourceOut(BaseModel):
     """One source."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     name: str

@@ -35,7 +35,7 @@ async def put(work: Work, source_id: UUID, definition: Any, *, by: Actor) -> int
 
     Raises `UnknownSource` or `BadDefinition`.
     """
-    before = (await sources.one(work, source_id))["plan_version"]
+    before = (await sources.one(work, source_id)).plan_version
     with definition_of("plan"):
         document = msgspec.convert(definition, PlanDocument)
         Plan(document)
@@ -49,7 +49,7 @@ async def put(work: Work, source_id: UUID, definition: Any, *, by: Actor) -> int
 
 async def put_in_force(work: Work, source_id: UUID, version: int | None, *, by: Actor) -> None:
     """Makes a stored version the one in force, or none of them. Raises `UnknownSource` or `NoPlan`."""
-    before = (await sources.one(work, source_id))["plan_version"]
+    before = (await sources.one(work, source_id)).plan_version
     if version is not None:
         await get(work, source_id, version)
     await repository.put_in_force(work, source_id, version)
@@ -66,7 +66,7 @@ async def get(work: Work, source_id: UUID, version: int) -> StoredPlan:
 
 async def in_force(work: Work, source_id: UUID) -> StoredPlan:
     """Returns the plan in force. Raises `UnknownSource` or `NoPlan`."""
-    version = (await sources.one(work, source_id))["plan_version"]
+    version = (await sources.one(work, source_id)).plan_version
     if version is None:
         raise NoPlan(f"source {source_id}")
     return await get(work, source_id, version)
