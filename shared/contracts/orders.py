@@ -146,6 +146,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return max(went, found.total_minor) if any(one.full for one in refunds) else went
 
     @property
+    def refunds_elsewhere(self) -> dict[str, int]:
+        """What went back in other currencies than the order's own, by currency: nobody knows what that is in it."""
+        if (stated := self.statement) is None or not self.told_by_shop:
+            return {}
+        found: dict[str, int] = {}
+        for one in self._refunds:
+            if one.currency != stated.currency and not one.full:
+                found[one.currency] = found.get(one.currency, 0) + one.amount_minor
+        return found
+
+    @property
     def net_minor(self) -> int:
         """What the customer paid and did not get back; nothing for an order that does not count."""
         found = self.statement

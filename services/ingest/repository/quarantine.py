@@ -48,6 +48,7 @@ class NewPayload(msgspec.Struct, frozen=True, kw_only=True):
     way: str
     around: Json
     import_row: int | None
+    waits_for: str | None
 
 
 _FROM: Final = f"""
@@ -78,7 +79,8 @@ async def insert(work: Work, source_id: UUID, rows: Sequence[NewPayload], *, imp
                           reason = excluded.reason,
                           decided_at = NULL,
                           decided_by = NULL,
-                          note = NULL
+                          note = NULL,
+                          waits_for = excluded.waits_for
          WHERE q.state = 'dropped'
         """,
         source_id=source_id,

@@ -23,7 +23,7 @@ from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.request.owners import NOBODYS, Owners
 from services.ingest.domain.request.rate import AddressLimiter, Limiter, is_of_an_unnamed_proxy
 from services.ingest.domain.values.context import Locate, nowhere
-from services.ingest.service import fact_keys, owners, sources, triage
+from services.ingest.service import fact_keys, owners, quarantine, sources, triage
 from services.ingest.service.refusals import ForeignOrigin, TooMany, UnknownKey, busy, database_refusal
 from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher, TriageResult
@@ -238,9 +238,16 @@ class Intake:
         async with self.database.work() as work:
             known = await owners.needed(work, source, payload, context)
         done = await self.take(source, [payload], context, known)
-        if stated := owners.stated(done):
+        stated = owners.stated(done)
+        waiting = {one.waits_for for one in done.refused if one.waits_for}
+        if stated or waiting:
+            # After the delivery is kept: of two that come at once, whichever is later finds the other.
             async with self.database.work() as work:
                 await owners.remember(work, source, stated)
+                names = [*stated, *(waiting and await owners.known(work, source, waiting))]
+                await quarantine.release_waiting(
+                    work, self.vault, source, names, partition_secret=self.partition_secret
+                )
         return done
 
     async def take_fact(self, source: Source, payload: Payload, context: RequestContext) -> TriageResult:

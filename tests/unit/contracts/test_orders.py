@@ -120,7 +120,7 @@ def test_refunds_with_different_ids_add_up() -> None:
     assert known(placed(), event(refund(10_00, "R-1")), event(refund(15_00, "R-2"))).net_minor == 75_00
 
 
-def test_a_refund_in_another_currency_is_ignored() -> None:
+def test_a_refund_in_another_currency_takes_nothing_off() -> None:
     assert known(placed(), event(refund(10_00, currency="CNY"))).net_minor == 100_00
 
 
@@ -309,3 +309,10 @@ def test_an_order_of_a_space_is_another_than_that_of_the_common_one() -> None:
     assert order_key(placed(space="shop-a")) not in ("A-1", order_key(placed(space="shop-b")))
     assert split_key(order_key(placed(space="shop-a")) or "") == ("A-1", "shop-a")
     assert split_key("A-1") == ("A-1", "")
+
+
+def test_a_refund_in_another_currency_counts_nowhere_and_is_shown() -> None:
+    order = known(placed(), event(refund(92_00, currency="EUR")), event(refund(5_00, "R-2")))
+
+    assert (order.net_minor, order.refunds_elsewhere) == (95_00, {"EUR": 92_00})
+    assert known(event(refund(92_00, currency="EUR"))).refunds_elsewhere == {}

@@ -65,6 +65,7 @@ SOMEBODYS_MAIL = values(
     """
     ann@example.com  nan@example.com  na@example.com  noel@example.com  no@example.com  nomailer@example.com
     nil@example.com  noone@example.com
+    user.name@example.com  e-mail@ann.example  n.an@example.com  my.id@example.com
     noemi@example.com  noreen@example.com  test@shop.example  test.anna@example.com  guest@hotel.example
     info@example.com  42@example.com  0@example.com  email@ann.example  mail@ann.example  none@example.com
     nullmann@example.com  unknown.pleasures@example.com  user42@example.com  李雷@例子.example  a@b.example
