@@ -9,12 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment import domain
-from services.segment.domain import Policy, Stage, Standing
+from services.segment.domain import standing as domain
+from services.segment.domain.causes import became_true, causes_of, order_placed_by
+from services.segment.domain.standing import Policy, Stage, Standing
 from services.segment.repository import policies
 from services.segment.repository import standings as repository
 from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
-from services.segment.service.causes import became_true, causes_of, order_placed_by
 from shared.contracts import orders, topics
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
