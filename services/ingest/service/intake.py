@@ -17,7 +17,7 @@ from uuid import UUID
 from services.ingest.domain.definitions.source import MAX_BATCH_BYTES, Source
 from services.ingest.domain.formats import typed
 from services.ingest.domain.payload import Payload
-from services.ingest.domain.request.body import MAX_BODY_BYTES, LargeBodies
+from services.ingest.domain.request.body import LargeBodies
 from services.ingest.domain.request.breaker import Breaker, Route
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.request.owners import NOBODYS, Owners
@@ -121,11 +121,11 @@ class Intake:
                 return source
         raise UnknownKey("unauthorized", "write key: send a valid one as Basic user name, or as writeKey in the body")
 
-    async def batch_bytes_of(self, keys: Sequence[str]) -> int:
-        """Returns how large a batch may be whose sender has named these keys before the body."""
+    async def known(self, keys: Sequence[str]) -> Source | None:
+        """Returns the source of the first of the keys before a request's body that has one; None if none has."""
         with contextlib.suppress(UnknownKey):
-            return (await self.source_of(keys)).max_batch_bytes
-        return MAX_BODY_BYTES
+            return await self.source_of(keys)
+        return None
 
     async def limit_met(self, keys: Sequence[str], limit: str, now: datetime) -> None:
         """Notes in a source's figures that a request of it was turned away for a limit of its size."""
