@@ -83,7 +83,8 @@ async def every(database: Db) -> SourcesOut:
     async with database.work() as work:
         rows = await sources.every(work)
         keys = await sources.keys(work, [row.id for row in rows])
-    return SourcesOut(sources=[_out(row, keys[row.id]) for row in rows])
+        missing = await source_stats.missing_topics(work, {row.id: row.format for row in rows})
+    return SourcesOut(sources=[_out(row, keys[row.id], missing[row.id]) for row in rows])
 
 
 @router.get("/{source_id}", dependencies=[requires("ingest:read")], summary="One source")
@@ -159,12 +160,15 @@ def _set(patch: SourcePatch) -> dict[str, Any]:
 async def _shown(work: Work, source_id: UUID, response: Response) -> SourceOut:
     row = await sources.one(work, source_id)
     response.headers["ETag"] = etag(row.version)
-    return _out(row, (await sources.keys(work, [source_id]))[source_id])
+    missing = await source_stats.missing_topics(work, {source_id: row.format})
+    return _out(row, (await sources.keys(work, [source_id]))[source_id], missing[source_id])
 
 
-def _out(row: object, keys: Iterable[object]) -> SourceOut:
+def _out(row: msgspec.Struct, keys: Iterable[object], missing_topics: list[str]) -> SourceOut:
+    fields = msgspec.structs.asdict(row)
     working = [KeyOut.model_validate(key) for key in keys]
-    return SourceOut.model_validate(row).model_copy(update={"keys": working})
+    known = {"has_secret": fields["secret"] is not None, "missing_topics": missing_topics, "keys": working}
+    return SourceOut.model_validate({**fields, **known})
 
 
 # Figures, and looking on

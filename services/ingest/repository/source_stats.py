@@ -75,6 +75,23 @@ async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[Store
     )
 
 
+async def reasons(work: Work, source_ids: Sequence[UUID], *, outcome: str) -> dict[UUID, set[str]]:
+    """Returns by source every reason that was ever counted under this outcome."""
+    rows = await work.rows(
+        """
+        SELECT DISTINCT source_id, reason
+        FROM source_figures
+        WHERE source_id = ANY(CAST(:ids AS uuid[])) AND outcome = :outcome
+        """,
+        ids=list(source_ids),
+        outcome=outcome,
+    )
+    found: dict[UUID, set[str]] = {}
+    for row in rows:
+        found.setdefault(row.source_id, set()).add(row.reason)
+    return found
+
+
 async def touch(work: Work, seen: Mapping[UUID, datetime]) -> None:
     """Notes when sources last sent anything."""
     rows = sorted(seen.items())

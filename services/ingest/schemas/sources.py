@@ -161,8 +161,6 @@ class KeyOut(BaseModel):
 class SourceOut(BaseModel):
     """One source."""
 
-    model_config = ConfigDict(from_attributes=True)
-
     id: UUID
     name: str
     kind: str
@@ -185,6 +183,9 @@ class SourceOut(BaseModel):
     keys: list[KeyOut] = []
     created_at: datetime
     disabled_at: datetime | None
+    missing_topics: list[str] = Field(
+        description="topics that a shop of its format has to subscribe, and that never came; a few seconds old"
+    )
     last_seen_at: datetime | None = Field(description="when it last sent; this is a few seconds old")
 
 
@@ -201,14 +202,16 @@ class FigureOut(BaseModel):
 
     day: date
     outcome: Literal[
-        "accepted", "duplicate", "quarantined", "ignored", "limited", "warning", "placeholder", "unread_phone"
+        "accepted", "duplicate", "quarantined", "ignored", "limited", "warning", "placeholder", "unread_phone", "topic"
     ] = Field(
         description="placeholder and unread_phone count values that link nobody, in events that are counted elsewhere: "
-        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone is not one person's valid number"
+        "a placeholder means nobody (`null`, `{{user.id}}`); an unread_phone is not one person's valid number. topic "
+        "counts deliveries of the topics that a shop has to subscribe"
     )
     reason: str = Field(
         description="the reason code of quarantined events; what ignored events were; which limit was met; a warning "
-        "of accepted events, such as a name that is almost one of the vocabulary; the namespace of placeholders"
+        "of accepted events, such as a name that is almost one of the vocabulary; the namespace of placeholders; "
+        "the topic"
     )
     events: int
 

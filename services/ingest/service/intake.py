@@ -16,6 +16,8 @@ from uuid import UUID
 
 from services.ingest.domain.definitions.source import MAX_BATCH_BYTES, Source
 from services.ingest.domain.formats import typed
+from services.ingest.domain.formats.webhooks.delivery import Delivery
+from services.ingest.domain.formats.webhooks.registry import needed_topic
 from services.ingest.domain.payload import Payload
 from services.ingest.domain.request.body import LargeBodies
 from services.ingest.domain.request.breaker import Breaker, Route
@@ -237,6 +239,9 @@ class Intake:
         """Takes in a delivery of a shop, which may be about an order without naming the customer."""
         async with self.database.work() as work:
             known = await owners.needed(work, source, payload, context)
+        delivery = Delivery(raw=payload.raw, headers=payload.around.get("headers", {}))
+        if topic := needed_topic(source.format, delivery):
+            self.stats.topic(source.id, topic)
         done = await self.take(source, [payload], context, known)
         stated = owners.stated(done)
         waiting = {one.waits_for for one in done.refused if one.waits_for}

@@ -16,6 +16,7 @@ import msgspec
 from services.ingest.domain.catalogue import vocabulary
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shape_of
+from services.ingest.domain.formats.webhooks.registry import needed_topics
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
 from services.ingest.repository.source_stats import StoredFigure
@@ -28,6 +29,7 @@ RECENT_IDS: Final = 20_000  # events by which this process knows that one came a
 TAILED: Final = 500  # watched events kept between two writings
 MAX_IGNORED: Final = 200  # characters of what was ignored, which the sender may have made up
 MAX_WARNINGS: Final = 50  # different ones of a source between two writings
+TOPIC: Final = "topic"  # an outcome: deliveries of a topic that the source's vendor needs
 MAX_RAW: Final = 4_000  # characters of a watched event's bytes
 
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
@@ -118,6 +120,10 @@ class SourceStats:
         """Adds events that were turned away because their source sends too many; or a request, for another limit."""
         self._now.seen[source_id] = now
         self._now.figures[source_id, "limited", limit] += events
+
+    def topic(self, source_id: UUID, topic: str) -> None:
+        """Adds a delivery of a topic that its vendor needs."""
+        self._now.figures[source_id, TOPIC, topic] += 1
 
     def tail(self, source_id: UUID, now: datetime, raw: bytes, **result: Any) -> None:
         """Keeps a watched event, unless there are too many of them."""
@@ -243,3 +249,14 @@ async def forget_tail(work: Work, *, before: datetime) -> None:
 async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[StoredFigure]:
     """Returns a source's figures by day, outcome and reason, newest day first."""
     return await repository.figures(work, source_id, since=since)
+
+
+async def missing_topics(work: Work, formats: Mapping[UUID, str]) -> dict[UUID, list[str]]:
+    """Returns by source, of this format each, the topics that its vendor needs and that never came."""
+    needed = {source_id: needed_topics(form) for source_id, form in formats.items()}
+    asked = [source_id for source_id, topics in needed.items() if topics]
+    came = await repository.reasons(work, asked, outcome=TOPIC) if asked else {}
+    return {
+        source_id: [topic for topic in topics if topic not in came.get(source_id, ())]
+        for source_id, topics in needed.items()
+    }

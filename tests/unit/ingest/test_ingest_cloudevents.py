@@ -183,7 +183,11 @@ def test_a_sources_own_words_make_it_typed() -> None:
     data = {"no": 7, "sum": "59.90", "customer": {"email": "Ann@Example.com"}}
     found = understood(event("com.example.sold", data), erp)
     assert found.body == OrderPlaced(
-        order_id="7", currency="EUR", total_minor=5990, extra={"no": 7, "sum": "59.90", "customer": data["customer"]}
+        order_id="7",
+        currency="EUR",
+        total_minor=5990,
+        state="placed",
+        extra={"no": 7, "sum": "59.90", "customer": data["customer"]},
     )
     assert found.identities == (USER, MAIL)
     text = refusal(event("com.example.sold", {"no": 7}), erp)

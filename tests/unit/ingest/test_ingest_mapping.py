@@ -65,6 +65,7 @@ def test_a_receipt_becomes_an_order_with_its_lines() -> None:
             Item(sku="T-1", quantity=3, unit_price_minor=333, total_minor=1000),
             Item(sku="T-2", quantity=1, unit_price_minor=104990),
         ),
+        state="placed",
     )
 
 

@@ -92,7 +92,7 @@ def refusal(name: str, /, **properties: Any) -> str:
 def test_an_order_has_lines_and_money_in_minor_units() -> None:
     body = tracked("Order Completed", order_id=1001, total="59.90", currency="eur", products=[{**TEA, "cost": "10.5"}])
     item = Item(sku="T-1", name="Tea", category="tea", quantity=2, unit_price_minor=2995, unit_cost_minor=1050)
-    assert body == OrderPlaced(order_id="1001", currency="EUR", total_minor=5990, items=(item,))
+    assert body == OrderPlaced(order_id="1001", currency="EUR", total_minor=5990, items=(item,), state="placed")
 
 
 def test_revenue_stands_for_a_missing_total_and_a_sku_comes_before_a_product_id() -> None:
@@ -100,7 +100,7 @@ def test_revenue_stands_for_a_missing_total_and_a_sku_comes_before_a_product_id(
         "order completed", order_id="A", revenue=0, currency="JPY", products=[{"sku": "S", "product_id": 7, "price": 5}]
     )
     item = Item(sku="S", quantity=1, unit_price_minor=5, extra={"product_id": 7})
-    assert body == OrderPlaced(order_id="A", currency="JPY", total_minor=0, items=(item,))
+    assert body == OrderPlaced(order_id="A", currency="JPY", total_minor=0, items=(item,), state="placed")
 
 
 @pytest.mark.parametrize(
@@ -119,16 +119,12 @@ def test_revenue_stands_for_a_missing_total_and_a_sku_comes_before_a_product_id(
             "properties.products[0].product_id",
         ),
         (
-            {"order_id": "A", "currency": "EUR", "total": 1, "products": [TEA, {"sku": "B"}]},
-            "properties.products[1].price",
-        ),
-        (
             {"order_id": "A", "currency": "EUR", "total": 1, "products": [{**TEA, "quantity": -1}]},
             "properties.products[0].quantity: negative",
         ),
         (
-            {"order_id": "A", "currency": "EUR", "total": 1, "products": [{**TEA, "quantity": 1.5}]},
-            "properties.products[0].quantity: not a whole number",
+            {"order_id": "A", "currency": "EUR", "total": 1, "products": [{**TEA, "quantity": 0.1234567}]},
+            "properties.products[0].quantity: not a number up to 1000000 with at most 6 decimals",
         ),
     ],
 )

@@ -30,8 +30,13 @@ def test_a_shops_own_words_become_a_typed_event() -> None:
     event = normalise(json.dumps(raw).encode(), request_context(renaming=Renaming({"Purchase": PURCHASE})))
 
     item = Item(sku="T-1", quantity=2, unit_price_minor=2995)
-    assert event.body == OrderPlaced(order_id="7", currency="EUR", total_minor=5990, items=(item,), extra=properties), (
-        "its own words stay beside ours"
+    assert event.body == OrderPlaced(
+        order_id="7",
+        currency="EUR",
+        total_minor=5990,
+        items=(item,),
+        state="placed",
+        extra=properties,  # its own words stay beside ours
     )
 
 

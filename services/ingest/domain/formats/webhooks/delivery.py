@@ -45,9 +45,12 @@ def track(event: str, properties: Mapping[str, Any], *, at: Any, who: Mapping[st
     return {"type": "track", "event": event, "properties": given, "timestamp": at, **who}
 
 
-def repeated(message: dict[str, Any]) -> dict[str, Any]:
-    """Returns a message that every delivery about its order has again, with an id by which it is one event for ever."""
-    known = {name: value for name, value in message.items() if name != "timestamp"}
+def repeated(message: dict[str, Any], *, of: Any = None) -> dict[str, Any]:
+    """Returns a message that every delivery about its order has again, with an id by which it is one event for ever.
+
+    `of` names the thing that it is about, where that does not stand in the message.
+    """
+    known = {"of": of, **{name: value for name, value in message.items() if name != "timestamp"}}
     digest = hashlib.blake2b(_encode(known), digest_size=16).hexdigest()
     return {**message, "messageId": digest}
 
@@ -66,8 +69,10 @@ def identify(
 ) -> dict[str, Any]:
     """Returns an identify call."""
     given = {name: value for name, value in traits.items() if value not in (None, "", [], {})}
-    context = {"context": {"consent": {"categoryPreferences": dict(consent)}}} if consent else {}
-    return {"type": "identify", "traits": given, "timestamp": at, **who, **context}
+    call = {"type": "identify", "traits": given, "timestamp": at, **who}
+    if not consent:
+        return call
+    return {**call, "context": {**who.get("context", {}), "consent": {"categoryPreferences": dict(consent)}}}
 
 
 def person(*, user_id: Any = None, email: Any = None, phone: Any = None, country: Any = None) -> dict[str, Any]:

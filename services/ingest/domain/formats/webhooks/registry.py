@@ -4,6 +4,8 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
+import msgspec
+
 from services.ingest.domain.definitions.source import TRACKING
 from services.ingest.domain.formats.webhooks import json, shopify, standard, stripe, woocommerce
 from services.ingest.domain.formats.webhooks.delivery import Delivery
@@ -48,6 +50,24 @@ def verify(form: str, secret: bytes | None, delivery: Delivery, *, now: datetime
         vendor.verify(secret, delivery, now)
     elif vendor.needs_secret:
         raise BadSignature("this source has no secret yet: give it the one that the vendor shows")
+
+
+def needed_topic(form: str, delivery: Delivery) -> str:
+    """Returns the topic of a delivery if it is one of those that its vendor needs; else an empty text."""
+    vendor = VENDORS.get(form)
+    if vendor is None or vendor.topic is None:
+        return ""
+    try:
+        topic = vendor.topic(delivery)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return ""
+    return topic if topic in vendor.topics else ""
+
+
+def needed_topics(form: str) -> tuple[str, ...]:
+    """Returns the topics that sources of this format need, in the order of the vendor's table."""
+    vendor = VENDORS.get(form)
+    return () if vendor is None else vendor.topics
 
 
 def vouched(form: str, secret: bytes | None, headers: Mapping[str, str]) -> dict[str, str]:

@@ -40,6 +40,8 @@ SUCCEEDED: Final = (None, "succeeded")  # of a refund; old versions of the API s
 FAILED: Final = ("failed", "canceled")
 WON: Final = ("won", "warning_closed")  # of a dispute; an inquiry that was closed took nothing
 LOST: Final = "lost"
+# Of a refund that gives back what was only held: what was never captured was never paid.
+RELEASED: Final = frozenset({"expired_uncaptured_charge", "partial_capture"})
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -61,6 +63,7 @@ class _Refund(msgspec.Struct, frozen=True, kw_only=True):
     currency: str
     created: int
     status: str | None = None
+    reason: str | None = None
     charge: str | None = None
     payment_intent: str | None = None
     metadata: dict[str, str] | None = None
@@ -154,7 +157,7 @@ def translate(delivery: Delivery) -> Translated:
 def _charged(raw: bytes, event: _Event) -> Messages:
     """What was captured, which may be less than was asked for; and nothing of what is only held."""
     charge = _decode_charge(raw)
-    paid = charge.amount if charge.amount_captured is None and charge.captured is not False else charge.amount_captured
+    paid = _paid(charge)
     if charge.status not in SUCCEEDED or not paid:
         return []
     word = {"payment_id": _payment_id(charge.payment_intent, charge.id), "payment_refs": _refs(charge)}
@@ -166,6 +169,13 @@ def _charged(raw: bytes, event: _Event) -> Messages:
         "$order": word,
     }
     return [track("Order Completed", properties, at=_moment(max(event.created, charge.created)), who=_who(charge))]
+
+
+def _paid(charge: _Charge) -> int:
+    """Returns what was captured, in the units of the charge; old versions of the API do not say how much of it."""
+    if charge.amount_captured is not None:
+        return charge.amount_captured
+    return 0 if charge.captured is False else charge.amount
 
 
 def _refs(charge: _Charge) -> list[str]:
@@ -191,18 +201,31 @@ def _charge_refunded(raw: bytes, event: _Event) -> Messages:
     charge = _decode_charge(raw)
     refunds = charge.refunds.data if charge.refunds else []
     payment, order_id, who = _payment_id(charge.payment_intent, charge.id), _order_id(charge), _who(charge)
-    if refunds or not charge.amount_refunded:
-        return [_refunded(one, order_id, payment, who) for one in refunds if one.status in SUCCEEDED]
-    in_all = _Refund(
-        id=f"{payment}-in-all", amount=charge.amount_refunded, currency=charge.currency, created=event.created
-    )
+    if not _paid(charge):
+        return []  # what was held is no longer
+    if refunds:
+        back = [one for one in refunds if one.status in SUCCEEDED and one.reason not in RELEASED]
+        return [_refunded(one, order_id, payment, who) for one in back]
+    amount = _refunded_in_all(charge)
+    if amount <= 0:
+        return []
+    in_all = _Refund(id=f"{payment}-in-all", amount=amount, currency=charge.currency, created=event.created)
     return [_refunded(in_all, order_id, payment, who, in_all=True)]
+
+
+def _refunded_in_all(charge: _Charge) -> int:
+    """Returns what went back of what was captured: what was held and not captured counts as refunded there, too."""
+    refunded = charge.amount_refunded or 0
+    released = charge.amount - _paid(charge)
+    return refunded - released if refunded >= released else refunded
 
 
 def _refund(raw: bytes, event: _Event) -> Messages:
     refund = _decode_refund(raw)
     payment = _payment_id(refund.payment_intent, refund.charge)
     order_id = (refund.metadata or {}).get("order_id") or payment
+    if refund.reason in RELEASED:
+        return []
     if refund.status in FAILED:  # the money came back: a later word on the same refund
         refund = msgspec.structs.replace(refund, amount=0, created=max(event.created, refund.created + 1))
     elif refund.status not in SUCCEEDED:
@@ -299,9 +322,33 @@ def _verify(secret: bytes, delivery: Delivery, now: datetime) -> None:
     signature.one_of([value for name, value in parts if name.strip() == "v1"], wanted, "Stripe-Signature")
 
 
+class _Topic(msgspec.Struct, frozen=True):
+    type: str
+
+
+def _topic(delivery: Delivery) -> str:
+    return _decode_topic(delivery.raw).type
+
+
+_decode_topic: Final = msgspec.json.Decoder(_Topic).decode
+
 VENDOR: Final = Vendor(
     name="stripe",
     headers=("webhook-", "stripe-", "content-type"),
     verify=_verify,
     translate=translate,
+    topics=(
+        "charge.succeeded",
+        "charge.captured",
+        "charge.refunded",
+        "refund.created",
+        "refund.updated",
+        "refund.failed",
+        "charge.dispute.funds_withdrawn",
+        "charge.dispute.funds_reinstated",
+        "charge.dispute.closed",
+        "customer.created",
+        "customer.updated",
+    ),
+    topic=_topic,
 )

@@ -29,5 +29,10 @@ class Vendor:
     numbers_its_own: bool = False
     """Whether ids of customers and orders are numbers that another shop of this vendor has, too: a new source has a
     space of its own then."""
+    topics: tuple[str, ...] = ()
+    """The topics that a shop has to subscribe for its orders, its refunds and its customers to be right: a source's
+    page shows which of them never came."""
+    topic: Callable[[Delivery], str] | None = None
+    """Returns the topic of a delivery. Raises what msgspec raises for a payload of another shape."""
     signs_its_id: bool = False
     """Whether the signature covers the `webhook-id`, so that it may be believed."""

@@ -4,10 +4,10 @@ Source: WooCommerce REST API v3, resources Order and Customer, and "Webhooks".
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -71,8 +71,8 @@ class _Order(msgspec.Struct, frozen=True, kw_only=True):
     date_created_gmt: str | None = None
     date_modified_gmt: str | None = None
     transaction_id: Scalar = None
-    line_items: list[_Line] = []
-    refunds: list[_Refund] = []
+    line_items: list[_Line] | dict[str, _Line] = []
+    refunds: list[_Refund] | dict[str, _Refund] = []
 
 
 class _Customer(msgspec.Struct, frozen=True, kw_only=True):
@@ -91,6 +91,7 @@ class _Gone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Messages = list[dict[str, Any]]
+_Member = TypeVar("_Member", _Line, _Refund)
 
 
 def translate(delivery: Delivery) -> Translated:
@@ -134,16 +135,16 @@ def _order(raw: bytes) -> Messages:
         country=billing.country or country_in(order.shipping),
     )
     at, changed = _utc(order.date_created_gmt), _utc(order.date_modified_gmt)
-    order_id, state = text(order.id), STATES.get(order.status, "")
+    order_id, state = text(order.id), STATES.get(order.status, "unsaid")
     if state == "pending" and order.status != "pending" and not order.line_items:
         return []  # a draft of nothing yet
-    refunds = [{"refund_id": text(one.id), "total": _positive(one.total)} for one in order.refunds]
+    refunds = [{"refund_id": text(one.id), "total": _positive(one.total)} for one in _members(order.refunds)]
     properties = {
         "order_id": order_id,
         "currency": order.currency,
         "total": order.total,
         "placed_at": at,
-        "products": [_product(line) for line in order.line_items],
+        "products": [_product(line) for line in _members(order.line_items)],
         "$order": {
             "state": state,
             "whole": True,
@@ -167,6 +168,11 @@ def _product(line: _Line) -> dict[str, Any]:
     variation = text(line.variation_id)
     sku = text(line.sku) or (variation if variation not in ("", "0") else text(line.product_id)) or line.name
     return {"product_id": sku, "name": line.name, "quantity": str(line.quantity), "total": line.total}
+
+
+def _members(found: list[_Member] | dict[str, _Member]) -> Collection[_Member]:
+    """Returns the members of a list: PHP writes one whose keys are not 0, 1, 2 … as an object."""
+    return found.values() if isinstance(found, dict) else found
 
 
 def _positive(amount: Scalar) -> str:
@@ -240,4 +246,13 @@ VENDOR: Final = Vendor(
     verify=_verify,
     numbers_its_own=True,
     translate=translate,
+    topics=(
+        "order.created",
+        "order.updated",
+        "order.deleted",
+        "order.restored",
+        "customer.created",
+        "customer.updated",
+    ),
+    topic=lambda delivery: delivery.header("x-wc-webhook-topic"),
 )
