@@ -5,6 +5,7 @@ from typing import Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
+from services.campaign.domain.addresses import as_sent
 from shared.service.setting_kinds import FilePath, Host, Line, Port, RootUrl, Seconds, SmtpTls, strong
 from shared.service.settings import Settings
 from shared.service.tls import certificate_problem, client_context
@@ -73,8 +74,13 @@ class CampaignSettings(Settings):
     @field_validator("mail_from")
     @classmethod
     def _an_address(cls, value: str) -> str:
-        if "@" not in parseaddr(value)[1]:
+        address = parseaddr(value)[1]
+        if "@" not in address:
             raise ValueError("must be a mail address, or a name and an address in angle brackets")
+        try:
+            as_sent(address).encode("ascii")
+        except ValueError:
+            raise ValueError("must have a name before the @ in ASCII, and a valid domain after it") from None
         return value
 
     @field_validator("smtp_password")

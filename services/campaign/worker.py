@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
-from services.campaign.domain.delivery import Reply
+from services.campaign.domain.delivery import Reply, kind
 from services.campaign.service import confirming, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
@@ -158,6 +158,7 @@ class Sender:
     async def _deliver(self, outgoing: Outgoing | Asking) -> None:
         try:
             reply = await self._channels[outgoing.journey.channel].send(outgoing.mail)
+            metrics.provider_replies.labels(outgoing.journey.channel, kind(reply)).inc()
             await self._settle(outgoing, reply)
         finally:
             self._in_flight -= 1

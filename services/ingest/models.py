@@ -89,6 +89,7 @@ class Quarantined(Base):
         Index("quarantine_received_at", "received_at", "id"),
         Index("quarantine_reason_code", "reason_code", "received_at", "id"),
         Index("quarantine_import", "import_id", "import_row"),
+        Index("quarantine_waits_for", "waits_for", postgresql_where=text("state = 'held' AND waits_for IS NOT NULL")),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -108,6 +109,7 @@ class Quarantined(Base):
     note: Mapped[str | None] = mapped_column(Text)
     import_id: Mapped[UUID | None] = mapped_column(Uuid)
     import_row: Mapped[int | None] = mapped_column(BigInteger)
+    waits_for: Mapped[str | None] = mapped_column(Text, comment="the order whose customer is not known yet")
 
 
 class Plan(Base):

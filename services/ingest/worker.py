@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats.files import Options
-from services.ingest.service import fact_keys, files, imports, quarantine, source_stats, sources, triage
+from services.ingest.service import fact_keys, files, imports, owners, quarantine, source_stats, sources, triage
 from services.ingest.service.files import Interrupted, NotReadable
 from services.ingest.service.imports import Batch, ImportEnded, ImportHeld
 from services.ingest.service.source_stats import SourceStats
@@ -270,4 +270,9 @@ class Importer:
             if self.outbox_bytes is not None:
                 await triage.spool(work, accepted)
             await imports.checkpoint(work, row["id"], self.holder, source, batch, dry=options.dry_run)
+            if accepted and (stated := owners.stated(batch.done)):
+                await owners.remember(work, source, stated)
+                await quarantine.release_waiting(
+                    work, self.vault, source, list(stated), partition_secret=self.partition_secret
+                )
         failpoint("import.after_checkpoint")

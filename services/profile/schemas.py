@@ -72,6 +72,10 @@ class ProfileOut(ProfileSummary):
 
     merged_ids: list[UUID] = Field(description="the ids of profiles that were merged into this one; they still work")
     refunded_minor: dict[str, int]
+    refunds_not_counted_minor: dict[str, int] = Field(
+        description="refunds in another currency than their order's, by currency: they are taken off nothing. Send "
+        "them again, with the same refund_id, in the order's currency"
+    )
     margin_minor: dict[str, int] = Field(description="margin over the orders whose costs are known")
     top: dict[str, list[TopName]] = Field(
         description="the most frequent names by kind: page, product_viewed, category_viewed, category_bought"

@@ -4,6 +4,7 @@ from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Query
+from msgspec import structs
 
 from services.segment.domain import Stage
 from services.segment.schemas import CountsOut, StandingOut, StandingRow, StandingsOut, TierOut, TiersOut
@@ -20,7 +21,8 @@ async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOu
     async with database.work() as work:
         await require_customer_or("segment:read", caller, work, profile_id)
         found = await standings.standing(work, profile_id)
-    return StandingOut.model_validate(found)
+    stored = structs.asdict(found.stored)
+    return StandingOut(**stored, currency=found.currency, not_counted_minor=dict(found.not_counted_minor))
 
 
 @router.get("/standings", dependencies=[requires("segment:read")], summary="List customers by tier and stage")

@@ -6,7 +6,7 @@ from typing import Final
 from services.segment.service import rebuild as rebuilding
 from services.segment.service import standings
 from services.segment.settings import SegmentSettings
-from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.events import OrderCancelled, OrderPlaced, OrderRefunded
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES, SEGMENTS
 from shared.rebuild import command
@@ -22,6 +22,7 @@ PLAN: Final = Plan(
         OrderPlaced: standings.fold_orders,
         OrderCancelled: standings.fold_orders,
         OrderRefunded: standings.fold_orders,
+        OrderReassigned: standings.fold_orders,
         ProfileChanged: standings.follow,
         ProfileMerged: standings.follow,
         TierChanged: rebuilding.note_published,

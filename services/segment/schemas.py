@@ -27,6 +27,11 @@ class StandingOut(BaseModel):
         description="when the passing of time alone may change the tier, the stage or a score"
     )
     evaluated_at: datetime | None
+    currency: str = Field(description="of the policy: only orders in it count towards tier and monetary score")
+    not_counted_minor: dict[str, int] = Field(
+        description="by currency, what the customer paid, less refunds, in currencies other than the policy's: it is "
+        "not counted towards the tier"
+    )
 
 
 class StandingRow(BaseModel):

@@ -38,9 +38,14 @@ PUBLIC_MAY_SAY: Final[frozenset[type[Body]]] = frozenset(body for body in events
 OPINIONS: Final[frozenset[type[Body]]] = frozenset({events.FeedbackSubmitted, events.ReviewSubmitted})
 
 
-def may_say(kind: SourceKind, body: type[Body]) -> bool:
-    """Returns whether a source of this kind is believed when it says this; otherwise its event is unverified."""
-    return kind is not SourceKind.PUBLIC or body in PUBLIC_MAY_SAY
+def may_say(kind: SourceKind, body: type[Body], *, allow_orders: bool = False) -> bool:
+    """Returns whether a source of this kind is believed when it says this; otherwise its event is unverified.
+
+    A public source may be allowed to say orders; what became of a message only its provider knows.
+    """
+    if kind is not SourceKind.PUBLIC or body in PUBLIC_MAY_SAY:
+        return True
+    return allow_orders and not issubclass(body, events.MessageFact)
 
 
 def may_say_of(kind: SourceKind, body: type[Body], identities: Iterable[Identity]) -> bool:

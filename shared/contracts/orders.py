@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from shared.contracts.envelope import Event, Place, Stamp
+from shared.contracts.envelope import NEVER, Event, Place, Stamp
 from shared.contracts.events import (
     Body,
     Item,
@@ -86,13 +86,16 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Everything known of one order, of one customer.
 
     `placed` is by facts, `snapshots` by source. `kept` and `cancelled` are the newest words that it stands, and that it
-    does not. `left` has, by source, since when its snapshots are of another customer's order. `payments` are by a
-    payment provider; `told` names the order of a shop that tells what they paid, if there is one.
+    does not. `restated` is the statement received last of a release that had no states: such a one restores an order
+    that was cancelled before it by both its times, its own and that of its receipt (a shop of then sent statement and
+    cancellation together). `left` has, by source, since when its snapshots are of another customer's order. `payments`
+    are by a payment provider; `told` names the order of a shop that tells what they paid, if there is one.
     """
 
     placed: Placed | None = None
     kept: Stamp | None = None
     cancelled: Stamp | None = None
+    restated: Stamp | None = None
     shipped: Stamp | None = None
     delivered: Stamp | None = None
     refunds: dict[str, Refund] = {}
@@ -117,7 +120,10 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """Whether this is an order that the customer made and kept."""
         if self.statement is None:
             return False
-        return self.cancelled is None or (self.kept is not None and self.cancelled < self.kept)
+        if self.cancelled is None or (self.kept is not None and self.cancelled < self.kept):
+            return True
+        again = self.restated
+        return again is not None and self.cancelled < again and _received(self.cancelled) < _received(again)
 
     @property
     def currency(self) -> str | None:
@@ -144,6 +150,17 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         refunds = self._refunds
         went = sum(one.amount_minor for one in refunds if one.currency == found.currency)
         return max(went, found.total_minor) if any(one.full for one in refunds) else went
+
+    @property
+    def refunds_elsewhere(self) -> dict[str, int]:
+        """What went back in other currencies than the order's own, by currency: nobody knows what that is in it."""
+        if (stated := self.statement) is None or not self.told_by_shop:
+            return {}
+        found: dict[str, int] = {}
+        for one in self._refunds:
+            if one.currency != stated.currency and not one.full:
+                found[one.currency] = found.get(one.currency, 0) + one.amount_minor
+        return found
 
     @property
     def net_minor(self) -> int:
@@ -234,7 +251,8 @@ def _placed(body: OrderPlaced, stamp: Stamp, source: str) -> Order:
     kept = stamp if body.state == "placed" else None
     cancelled = stamp if body.state in ("cancelled", "pending") else None
     if not body.whole:
-        return Order(placed=placed, kept=kept, cancelled=cancelled)
+        restated = stamp if body.state == "" else None
+        return Order(placed=placed, kept=kept, cancelled=cancelled, restated=restated)
     refunds = {one.refund_id: Refund(stamp, body.currency, one.amount_minor) for one in body.refunds}
     return Order(snapshots={source: Snapshot(placed, refunds)}, kept=kept, cancelled=cancelled)
 
@@ -282,6 +300,7 @@ def merge(one: Order, other: Order) -> Order:
         placed=_greatest(one.placed, other.placed),
         kept=_greatest(one.kept, other.kept),
         cancelled=_greatest(one.cancelled, other.cancelled),
+        restated=_last_received(one.restated, other.restated),
         shipped=_greatest(one.shipped, other.shipped),
         delivered=_greatest(one.delivered, other.delivered),
         refunds=_newest_of_each(one.refunds, other.refunds),
@@ -330,6 +349,16 @@ def _greatest(one: _Stamped | None, other: _Stamped | None) -> _Stamped | None:
     if one is None or other is None:
         return one if other is None else other
     return max(one, other, key=_place)
+
+
+def _received(stamp: Stamp) -> datetime:
+    return stamp.received_at or NEVER
+
+
+def _last_received(one: Stamp | None, other: Stamp | None) -> Stamp | None:
+    if one is None or other is None:
+        return one if other is None else other
+    return max(one, other, key=lambda stamp: (_received(stamp), stamp.place))
 
 
 def _place(statement: Placed | Refund | Snapshot | Stamp) -> Place:

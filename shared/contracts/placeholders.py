@@ -46,7 +46,8 @@ _FIELD_NAME: Final = """
 _MAILBOX: Final = """
     null, undefined, unknown, nobody, no email, no mail, no e mail, no email address, no address, no reply,
     do not reply, not provided, not available, not applicable, notanemail, keine email, keine mail, pas de mail,
-    sin email, sin correo, without email, unknown email, fake email, dummy email, placeholder email, mailer daemon
+    sin email, sin correo, without email, unknown email, fake email, dummy email, placeholder email, mailer daemon,
+    user id, user email, your email, your name
 """
 
 # Of a mail address: what stands after the @.
@@ -72,38 +73,52 @@ _DIGITS: Final = """
     1234567, 12345678, 123456789, 1234567890, 0123456789, 12345678910, 12345678901, 87654321, 987654321, 9876543210
 """
 
-_SEPARATORS: Final = re.compile(r"[\s_.\-/]+")
 _NAME: Final = r"[a-z_][a-z_.\s-]*"  # of a variable, or what else stands between brackets; no digits
 _GUID: Final = re.compile(r"\{[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\}")  # as Windows writes one
 
-# Of any identity, in small letters.
-_SHAPES: Final = {
+# Of any identity, in small letters. Nearly every id begins with a letter or a digit, so those are looked at apart.
+_SHAPES_OF_SIGNS: Final = {
     "a template that nobody rendered": re.compile(
         # What begins so is a template, though it was cut off: no system makes ids like that.
         r"(?:\{\{|\{%|\{!|\{\$|<%|<\?|\$\{|\$\[|\$\(|#\{|@\{|%\(|%\{|\[\[|\[%|\*\||%%|@@|##).*"
         rf"|\{{\s*(?:{_NAME}|\d)?\s*\}}|\[\s*(?:{_NAME})?\]|<\s*(?:{_NAME})?>|\(\s*(?:{_NAME})?\)|%{_NAME}%|\${_NAME}\$",
         re.DOTALL,
     ),
-    "a placeholder of a format": re.compile(r"%[sdiu@]|%\d\$s|\$\d|:\d|\?"),
+    "a placeholder of a format": re.compile(r"%[sdiu@]|%\d\$s|\$\d|:\d"),
     "a variable that was not replaced": re.compile(
         r"(?:\$|@|:|#|%|__)(?:user|customer|client|visitor|member|account|contact|person|profile|distinct|anonymous)"
         r"[._-]?(?:id|uuid|email|phone|name)?(?:__)?"
     ),
+    "an object that was printed": re.compile(r"\[object .*\]|\[function.*\]|<promise>|\[native code\]", re.DOTALL),
+}
+_SHAPES_OF_LETTERS: Final = {
     "an object that was printed": re.compile(
-        r"\[object .*\]|\[function.*\]|function\s*\(.*|promise\s*\{.*\}|<promise>|optional\(nil\)|symbol\(.*\)"
-        r"|java\.lang\.object@[0-9a-f]+|system\.object|<null>|\[native code\]"
+        r"function\s*\(.*|promise\s*\{.*\}|optional\(nil\)|symbol\(.*\)|java\.lang\.object@[0-9a-f]+|system\.object",
+        re.DOTALL,
     ),
     "nothing, after a prefix": re.compile(
         r"(?:user|customer|client|visitor|member|account|contact|person|profile|anon|anonymous|guest|id|uid|user[._-]?id"
         r"|customer[._-]?id)[._:/-](?:null|nil|none|undefined|nan)"
     ),
 }
+_NOTHING: Final = ("null", "nil", "none", "undefined", "nan")
+_PRINTED: Final = ("function", "promise", "optional", "symbol", "java.", "system.")
+_NO: Final = ("no", "do")  # with which those begin
 _NO_MAILBOX: Final = re.compile(
     r"no[._-]?(?:e[._-]?)?mail[._-]?\d*|no[._-]?reply[._-]?.*|do[._-]?not[._-]?reply[._-]?.*"
 )
 EQUAL_DIGITS: Final = 9  # at the end of a telephone number; or all of them, if it is shorter
+MAX_WORD: Final = 40  # characters, with what stands between its parts
 _QUOTES: Final = "\"'`“”‘’"
 _PUNCTUATION: Final = string.punctuation + string.whitespace + "0–—·…？！、。"  # with which a nought means as little
+
+
+def _without_separators(word: str) -> str:
+    return word.replace("_", "").replace("-", "").replace(" ", "").replace(".", "").replace("/", "")
+
+
+def _of_several_parts(*tables: str) -> list[str]:
+    return [word for table in tables for word in table.split(",") if " " in word.strip()]
 
 
 class Words:
@@ -112,15 +127,19 @@ class Words:
     def __init__(self, *tables: str) -> None:
         words = {" ".join(word.split()) for table in tables for word in table.split(",")}
         self.plain: frozenset[str] = frozenset(words)
-        self._joined = frozenset(_SEPARATORS.sub("", word) for word in words if " " in word)
+        self._joined = frozenset(_without_separators(word) for word in words if " " in word)
+        self._all = self.plain | self._joined
 
     def __contains__(self, folded: str) -> bool:
         """Returns whether a text in small letters is one of them."""
-        return folded in self.plain or (len(folded) > 3 and _SEPARATORS.sub("", folded) in self._joined)
+        if folded in self._all:
+            return True
+        return not folded.isalnum() and len(folded) <= MAX_WORD and _without_separators(folded) in self._joined
 
 
 WORDS: Final = Words(_NO_VALUE, _NO_PERSON, _FIELD_NAME)
 MAILBOXES: Final = Words(_MAILBOX)
+MAILBOXES_OF_PARTS: Final = Words(_MAILBOX, *_of_several_parts(_NO_VALUE, _NO_PERSON))
 MAIL_DOMAINS: Final = Words(_MAIL_DOMAIN)
 MAIL_ADDRESSES: Final = Words(_MAIL_ADDRESS)
 DIGITS: Final = Words(_DIGITS)
@@ -131,24 +150,28 @@ def is_placeholder(value: str) -> bool:
     folded = value.strip().strip(_QUOTES).strip().casefold()
     if folded in WORDS or not folded.strip(_PUNCTUATION):
         return True
-    if folded.isalnum() or _GUID.fullmatch(folded):  # as nearly every id: no shape is of letters and digits alone
+    if folded.isalnum():  # as nearly every id: no shape is of letters and digits alone
         return False
-    return any(shape.fullmatch(folded) for shape in _SHAPES.values())
+    if folded[0].isalnum():
+        likely = folded.endswith(_NOTHING) or folded.startswith(_PRINTED)
+        return likely and any(shape.fullmatch(folded) for shape in _SHAPES_OF_LETTERS.values())
+    return not _GUID.fullmatch(folded) and any(shape.fullmatch(folded) for shape in _SHAPES_OF_SIGNS.values())
 
 
 def is_nobodys_email(address: str) -> bool:
     """Returns whether an address in its normal form, or what else was sent as one, can be no customer's."""
-    name, at, domain = address.strip().casefold().rpartition("@")
+    folded = address.strip().casefold()
+    name, at, domain = folded.rpartition("@")
     if not at:
         return is_placeholder(address)
-    mailbox = name.partition("+")[0]
-    return (
-        mailbox in MAILBOXES
-        or domain in MAIL_DOMAINS.plain
-        or f"{name}@{domain}" in MAIL_ADDRESSES.plain
-        or _NO_MAILBOX.fullmatch(mailbox) is not None
-        or (not mailbox.isalnum() and is_placeholder(mailbox))
-    )
+    if domain in MAIL_DOMAINS.plain or folded in MAIL_ADDRESSES.plain:
+        return True
+    mailbox = (name.partition("+")[0] or name) if "+" in name else name
+    if mailbox.startswith(_NO) and _NO_MAILBOX.fullmatch(mailbox) is not None:
+        return True
+    if mailbox[:1].isalnum():
+        return mailbox in (MAILBOXES if mailbox.isalnum() else MAILBOXES_OF_PARTS)
+    return is_placeholder(mailbox)
 
 
 def is_nobodys_phone(number: str) -> bool:

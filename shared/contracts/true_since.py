@@ -6,6 +6,7 @@ nothing to tell that could be news to the customer.
 
 from datetime import datetime
 
+from shared.contracts.changes import OrderReassigned
 from shared.contracts.envelope import Event
 from shared.contracts.events import OrderPlaced
 
@@ -13,10 +14,15 @@ from shared.contracts.events import OrderPlaced
 def true_since(event: Event, *, placed_before: datetime | None = None) -> datetime:
     """Returns since when what the event states has been true; never later than it happened.
 
-    An order is placed when it is first placed, whenever that is stated: at `placed_at`, if the event has one, and at
-    the latest at `placed_before`, when the same order had been placed as far as was known before this event.
+    An order is placed when it is first placed, whenever that is stated: at the time that the event has for it, and at
+    the latest at `placed_before`, when the same order had been placed as far as was known before this event. One that
+    moves to another customer has been that customer's since then.
     """
-    if not isinstance(event.body, OrderPlaced):
-        return event.occurred_at
-    known = (event.occurred_at, event.body.placed_at, placed_before)
-    return min(one for one in known if one is not None)
+    match event.body:
+        case OrderPlaced(placed_at=stated):
+            pass
+        case OrderReassigned(order=order):
+            stated = order.placed_at
+        case _:
+            return event.occurred_at
+    return min(one for one in (event.occurred_at, stated, placed_before) if one is not None)

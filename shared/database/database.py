@@ -37,7 +37,8 @@ class Work:
 
     `origin` is the partition whose batch this is; None outside a consumer. `wakes` says that some loop has work
     once this is committed; writing to the outbox says so, too. `afterwards` is called then, and only then: what is
-    counted for people must have happened.
+    counted for people must have happened. `set_aside` has what a handler could not take in beside all that it could,
+    each with the reason: the runtime makes dead letters of it, for which nobody is to blame.
     """
 
     connection: AsyncConnection
@@ -45,6 +46,7 @@ class Work:
     origin: int | None = None
     wakes: bool = False
     afterwards: list[Callable[[], None]] = field(default_factory=list)
+    set_aside: list[tuple[object, str]] = field(default_factory=list)
     outbox: Outbox = field(init=False)
 
     def __post_init__(self) -> None:
@@ -53,12 +55,13 @@ class Work:
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
         """What is done inside is undone if the block raises, and so is what was to be called afterwards."""
-        before = len(self.afterwards)
+        before, aside = len(self.afterwards), len(self.set_aside)
         try:
             async with self.connection.begin_nested():
                 yield
         except BaseException:
             del self.afterwards[before:]
+            del self.set_aside[aside:]
             raise
 
     def committed(self) -> None:

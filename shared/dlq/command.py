@@ -62,7 +62,9 @@ async def _dispatch(subscription: Subscription, chosen: argparse.Namespace, lett
             return await _each(
                 out,
                 _selected(letters, chosen),
-                lambda entry: decide.retry(subscription, entry, by=user(), dry_run=chosen.dry_run),
+                lambda entry: decide.retry(
+                    subscription, entry, by=user(), dry_run=chosen.dry_run, as_new=chosen.as_new
+                ),
             )
         case _:
             return await _each(
@@ -140,6 +142,9 @@ def parser(service: str) -> argparse.ArgumentParser:
     unblocking = commands.add_parser("unblock", help="take a source in again that was blocked for its refusals")
     unblocking.add_argument("source", metavar="SOURCE", help="as `dlq list` and /health/lag name it")
     retrying = commands.add_parser("retry", help="apply letters again, here, with this release's code")
+    retrying.add_argument(
+        "--as-new", action="store_true", help="give events ids of their own: others came with the ids that they have"
+    )
     dropping = commands.add_parser("drop", help="give letters up")
     dropping.add_argument("--note", required=True, metavar="TEXT", help="why; kept with the decision")
     for deciding in (retrying, dropping):

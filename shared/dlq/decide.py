@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import wire
-from shared.contracts.envelope import Event
+from shared.contracts.envelope import Event, derived_id
 from shared.database.database import Database, Work
 from shared.database.patience import came_second, patiently
 from shared.dlq.letters import Entry
@@ -21,6 +21,7 @@ from shared.kafka.dead_letters import decisions, isolation
 from shared.kafka.dead_letters.dead_letter import DeadLetter, Letter
 from shared.kafka.dead_letters.decisions import Decision, Verdict
 from shared.kafka.dead_letters.isolation import Failed, Handler
+from shared.kafka.dead_letters.sources import Cause
 from shared.service.failpoints import failpoint
 from shared.service.logging import trace_id
 
@@ -38,8 +39,10 @@ class _Rehearsed(Exception):
     """A dry run: everything worked, and nothing of it shall stay."""
 
 
-async def retry(subscription: Subscription, entry: Entry, *, by: Actor, dry_run: bool) -> Outcome:
+async def retry(subscription: Subscription, entry: Entry, *, by: Actor, dry_run: bool, as_new: bool = False) -> Outcome:
     """Applies a letter with this release's code, its effects and the decision in one transaction.
+
+    With `as_new` its event gets an id of its own, made of its place: another event has the id that it came with.
 
     Guarantee: however often this is run, or killed, the event has its effect once. The row of the decision holds
     that, and not the marks of its lane: those have passed the letter when it died, so they are neither asked nor
@@ -56,6 +59,8 @@ async def retry(subscription: Subscription, entry: Entry, *, by: Actor, dry_run:
         return Outcome(False, f"stays open: {error} is newer than this release; upgrade it")
     if isinstance(event, DeadLetter):
         return await _stays_open(subscription.database, letter, event.reason, by=by, dry_run=dry_run)
+    if as_new:
+        event = msgspec.structs.replace(event, event_id=derived_id(event.event_id, "as new", letter.name, 1))
     handler = subscription.handlers.get(type(event.body))
     if handler is None:
         return Outcome(
@@ -107,6 +112,8 @@ async def _apply(
             twin = await decisions.applied(work, event.event_id)
             if twin is None:
                 await isolation.attempt(handler, work, [event])
+                for _, reason in work.set_aside:
+                    raise Failed(reason, Cause.SET_ASIDE)
                 await decisions.decide(work, letter.name, Verdict.RETRIED, by=by.subject, event_id=event.event_id)
             else:
                 done = Outcome(True, f"holds the same event as {twin}, which was applied")

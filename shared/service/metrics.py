@@ -27,12 +27,14 @@
 | rapport_spooled_total | | events kept in PostgreSQL while the broker was away |
 | rapport_ingest_breaker_open | | 1 while events go to the spool at once |
 | rapport_profile_left_out_total | kind | traits, addresses, consent beyond a profile's bounds, by who stated them |
+| rapport_conflicting_duplicates_total | source | events with the id of another event and other content: dead letters |
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
 | rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |
 | rapport_log_lines_left_out_total | logger | lines that the log left out: too many of one event |
 | rapport_consent_links_total | kind | links in mails: confirmed, unsubscribed, or invalid ones |
 | rapport_sending_paused | reason | 1 while all wait: send_stop, provider_stop, offsets_unread, awaiting_send_cutoff |
+| rapport_provider_replies_total | channel, meaning | accepted, address, message, account, later, away, unknown |
 | rapport_suppressions_total | channel | addresses suppressed because their provider replied that they take no mail |
 | rapport_accept_to_message_seconds | journey | from HTTP accept of the cause to the message handed to its channel |
 """
@@ -83,6 +85,9 @@ breaker_open: Final = Gauge("rapport_ingest_breaker_open", "1 while events go to
 profile_left_out: Final = Counter(
     "rapport_profile_left_out_total", "What went, or was not kept, because its profile has enough", ["kind"]
 )
+conflicting_duplicates: Final = Counter(
+    "rapport_conflicting_duplicates_total", "Events that came with the id of another event", ["source"]
+)
 due: Final = Counter("rapport_due_total", "Customers evaluated because a due time passed")
 decisions: Final = Counter("rapport_decisions_total", "Campaign decisions", ["journey", "outcome"])
 messages_refused: Final = Counter(
@@ -92,6 +97,7 @@ consent_links: Final = Counter(
     "rapport_consent_links_total", "Links in mails that were used: confirmed, unsubscribed or invalid", ["kind"]
 )
 sending_paused: Final = Gauge("rapport_sending_paused", "1 while no message leaves", ["reason"])
+provider_replies: Final = Counter("rapport_provider_replies_total", "What providers replied", ["channel", "meaning"])
 suppressions: Final = Counter("rapport_suppressions_total", "Addresses that take no mail", ["channel"])
 accept_to_message: Final = Histogram(
     "rapport_accept_to_message_seconds", "HTTP accept to message handed over", ["journey"], buckets=FAST

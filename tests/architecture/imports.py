@@ -48,7 +48,7 @@ ALLOW_LISTS: Final = (
         where=re.compile(r"services/(\w+)/domain(?:\.py|/.+\.py)"),
         # Tables, grammars and compilers (docs/decisions/0007-pure-libraries-in-domain.md).
         allowed=(
-            *("msgspec", "phonenumbers", "email_validator", "ua_parser", "jmespath", "jsonschema_rs"),
+            *("msgspec", "phonenumbers", "email_validator", "idna", "ua_parser", "jmespath", "jsonschema_rs"),
             *("shared.contracts", "shared.errors", "services.{service}.domain"),
         ),
         pure=True,

@@ -569,7 +569,7 @@ async def test_a_public_key_speaks_of_orders_as_claims_only(ingest: Ingest) -> N
         await ingest.post("track", order(), key=key)
     claimed, placed = ingest.publisher.events
     assert (claimed.unverified, placed.unverified) == (True, False)
-    assert claimed.body == placed.body == OrderPlaced(order_id="A-1", currency="EUR", total_minor=5990)
+    assert claimed.body == placed.body == OrderPlaced(order_id="A-1", currency="EUR", total_minor=5990, state="placed")
 
 
 async def test_a_public_key_that_is_allowed_orders_is_believed(ingest: Ingest) -> None:

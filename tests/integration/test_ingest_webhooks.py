@@ -13,6 +13,7 @@ import pytest
 from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.events import OrderPlaced, OrderRefunded
+from shared.contracts.identity import Identity, user_ids_of
 from tests.conftest import DatabaseFactory
 from tests.integration.test_ingest_ways import nothing_came_of_it, problem_of
 from tests.support.ingest import Ingest, bearer, ingesting
@@ -30,7 +31,7 @@ SECRETS = {
     "json": "a shared secret",
 }
 SALE: dict[str, Any] = {"kind": "sale", "receipt": "R-7", "card": "42", "sum": "1.059,90"}
-SOLD = OrderPlaced(order_id="R-7", currency="EUR", total_minor=105990)
+SOLD = OrderPlaced(order_id="R-7", currency="EUR", total_minor=105990, state="placed")
 DELIVERIES: dict[str, tuple[dict[str, str], Any, str]] = {
     "shopify": ({"x-shopify-topic": "orders/create", "x-shopify-event-id": "e-1"}, shopify.ORDER, "450001"),
     "woocommerce": (
@@ -51,9 +52,11 @@ async def ingest(database_factory: DatabaseFactory) -> AsyncIterator[Ingest]:
 
 
 async def make(ingest: Ingest, form: str, **fields: Any) -> UUID:
-    """A source of webhooks, made as an operator makes it; its key is kept under the format's name."""
+    """A source of webhooks, made as an operator makes it, of the common space; its key is kept under the format's
+    name.
+    """
     mapping = {"mapping": TILL} if form in ("json", "standard-webhooks") else {}
-    body = {"name": form, "format": form, "secret": SECRETS[form], **mapping, **fields}
+    body = {"name": form, "format": form, "secret": SECRETS[form], "id_space": "", **mapping, **fields}
     response = await ingest.http.post("/v1/sources", headers=ADMIN, json=body)
     assert response.status_code == 201, response.text
     ingest.keys[form] = response.json()["write_key"]
@@ -169,18 +172,57 @@ async def test_a_refund_before_its_order_waits_for_it_and_goes_to_the_orders_own
     too_early = await release(ingest, held)
     assert (too_early["released"], too_early["reason"][:26]) == (False, "identity: nobody is named;")
 
-    await tell("orders/create", shopify.ORDER, "e-2")
-    ingest.clock.moment += timedelta(hours=1)
-    assert (await release(ingest, held))["events"] == 1
+    await tell("orders/create", shopify.ORDER, "e-2")  # and it finds its order by itself
     [refunded] = await waiting(ingest)
     assert refunded.body == OrderRefunded(order_id="450001", refund_id="9001", currency="EUR", amount_minor=3150)
     assert refunded.identities == shopify.MINA
+    assert (await release(ingest, held))["released"]
 
     await tell("refunds/create", {**shopify.REFUND, "id": 9002}, "e-3")  # now its owner is known
     placed, second = ingest.publisher.events
     assert second.identities == placed.identities == shopify.MINA
     await tell("refunds/create", shopify.REFUND, "e-1")  # the first one, which the shop sends again
     assert ingest.publisher.events[-1].event_id == refunded.event_id
+
+
+async def test_a_refund_finds_an_order_that_another_source_of_its_space_told(ingest: Ingest) -> None:
+    shop = await make(ingest, "shopify", id_space="shop-a")
+    other = await make(ingest, "shopify", name="the shop's other app", id_space="shop-a")
+    stranger = await make(ingest, "shopify", name="another shop", id_space="shop-b")
+    headers = {"x-shopify-topic": "refunds/create"}
+    for source_id in (other, stranger):
+        assert (await delivered(ingest, source_id, "shopify", shopify.REFUND, headers))["quarantined"] == 1
+    await delivered(ingest, shop, "shopify", shopify.ORDER, {"x-shopify-topic": "orders/create"})
+
+    [refunded] = await waiting(ingest)
+    assert (refunded.source_id, refunded.space) == (str(other), "shop-a")
+    assert Identity(user_ids_of("shop-a"), shopify.MINA[0].value) in refunded.identities
+    assert [one["source"] for one in await ingest.quarantined() if one["state"] == "held"] == ["another shop"]
+
+
+async def test_an_order_of_nobody_known_is_passed_over_and_so_is_all_that_is_about_it(ingest: Ingest) -> None:
+    source_id = await make(ingest, "shopify")
+    nobody = {"customer": None, "email": "", "contact_email": None, "phone": None}
+    till = {name: value for name, value in shopify.ORDER.items() if name not in ("billing_address", "shipping_address")}
+    for topic, body in (("orders/create", {**till, **nobody}), ("refunds/create", shopify.REFUND)):
+        found = await delivered(ingest, source_id, "shopify", body, {"x-shopify-topic": topic})
+        assert (found["events"], found["quarantined"]) == (0, 0)
+        assert "nobody known" in found["ignored"]
+    assert await ingest.quarantined() == []
+
+
+async def test_a_new_source_of_a_shops_webhooks_has_a_space_of_its_own(ingest: Ingest) -> None:
+    async def space(source_id: UUID) -> str:
+        found = await ingest.http.get(f"/v1/sources/{source_id}", headers=ADMIN)
+        return str(found.json()["id_space"])
+
+    for form in ("stripe", "json"):
+        assert await space(await make(ingest, form, id_space=None)) == ""
+    for form in ("shopify", "woocommerce"):
+        source_id = await make(ingest, form, id_space=None)
+        assert await space(source_id) == f"{form}-{source_id.hex[-8:]}"
+        await edit(ingest, source_id, id_space="shop-a")
+        assert await space(source_id) == "shop-a"
 
 
 async def test_stripes_refund_finds_the_order_that_its_payment_stands_for(ingest: Ingest) -> None:
@@ -191,7 +233,8 @@ async def test_stripes_refund_finds_the_order_that_its_payment_stands_for(ingest
         refunded = stripe.wrapped("refund.created", {**stripe.REFUND, **names}, f"evt_refund_{n}")
         assert (await delivered(ingest, source_id, "stripe", refunded))["events"] == 1
         placed, refund = ingest.publisher.events[0], ingest.publisher.events[-1]
-        assert refund.body == OrderRefunded(order_id="A-77", refund_id="re_1", currency="EUR", amount_minor=1050)
+        assert isinstance(refund.body, OrderRefunded)
+        assert (refund.body.order_id, refund.body.refund_id, refund.body.amount_minor) == ("A-77", "re_1", 1050)
         assert refund.identities == placed.identities == stripe.NELE
 
 
@@ -229,8 +272,8 @@ async def test_a_source_of_webhooks_may_send_the_other_ways_too(ingest: Ingest) 
 
 
 async def test_an_orders_owner_is_the_same_sources_and_the_last_that_was_said(ingest: Ingest) -> None:
-    source_id = await make(ingest, "woocommerce")
-    other_id = await make(ingest, "woocommerce", name="another shop")
+    source_id = await make(ingest, "woocommerce", id_space="shop-a")
+    other_id = await make(ingest, "woocommerce", name="another shop", id_space="shop-b")
 
     async def tell(to: UUID, topic: str, body: Any) -> dict[str, Any]:
         return await delivered(ingest, to, "woocommerce", body, {"x-wc-webhook-topic": topic})
@@ -239,7 +282,8 @@ async def test_an_orders_owner_is_the_same_sources_and_the_last_that_was_said(in
     await tell(source_id, "order.updated", {**woocommerce.ORDER, "customer_id": 88})
     assert await tell(other_id, "order.deleted", {"id": 7300}) == {"events": 0, "quarantined": 1, "ignored": None}
     assert (await tell(source_id, "order.deleted", {"id": 7300}))["events"] == 1
-    assert ingest.publisher.events[-1].identities == woocommerce.TOMAS
+    user, *others = woocommerce.TOMAS
+    assert ingest.publisher.events[-1].identities == (Identity(user_ids_of("shop-a"), user.value), *others)
 
 
 async def test_a_delivery_that_cant_be_understood_is_200_and_kept_without_its_signature(ingest: Ingest) -> None:

@@ -83,7 +83,7 @@ async def changes(database: Database) -> list[tuple[str | None, str]]:
 async def stands(database: Database, customer: UUID = ANN) -> dict[str, Any]:
     """Where a customer stands, without what depends on how often it was looked at."""
     async with database.work() as work:
-        found = msgspec.structs.asdict(await service.standing(work, customer))
+        found = msgspec.structs.asdict((await service.standing(work, customer)).stored)
     return {name: value for name, value in found.items() if name not in ("version", "evaluated_at")}
 
 
@@ -396,5 +396,5 @@ async def test_an_order_of_the_calendars_end_that_was_kept_before_holds_nobody_u
         await repository.save_orders(work, {(ANN, "old"): old})
         await service.fold_orders(work, [placed("new", 200_00)])
         await service.flip_due(work, NOON + days(400))
-        found = await service.standing(work, ANN)
+        found = (await service.standing(work, ANN)).stored
     assert (found.tier, found.orders) == ("bronze", 1 + (first.year == 1))

@@ -1,5 +1,6 @@
 """Values that many customers give, on real PostgreSQL: they link nobody, and operators see them."""
 
+import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from shared.contracts.identity import Identity, Namespace
 from shared.database.database import Database
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
-from tests.integration.test_profile_service import batch, published
+from tests.integration.test_profile_service import batch, empty, published
 from tests.support.events import NOON, days, event, user
 
 TILL: Final = Identity(Namespace.PHONE, "+4930901820")
@@ -108,3 +109,39 @@ async def test_readers_are_told_the_changed_address_first(database: Database) ->
     change = (await published(database, topics.PROFILES))[-1].body
     assert isinstance(change, ProfileChanged)
     assert [one.value for one in change.contact_points or ()] == [new.value, old.value]
+
+
+async def partition(database: Database) -> set[frozenset[str]]:
+    """The identities of each profile."""
+    async with database.work() as work:
+        rows = await work.rows(
+            """
+            SELECT array_agg(i.namespace || ':' || i.value) AS names
+              FROM identities i
+              LEFT JOIN profile_aliases a USING (profile_id)
+             WHERE i.profile_id IS NOT NULL
+             GROUP BY coalesce(a.canonical_id, i.profile_id)
+            """
+        )
+    return {frozenset(row.names) for row in rows}
+
+
+async def test_limits_bite_alike_whether_events_come_in_one_batch_or_in_many(database: Database) -> None:
+    """What a batch has to look up is what it would have kept in memory."""
+    draw = random.Random(48)
+    people = [
+        *(user(one) for one in range(4)),
+        *(mail(f"m{one}") for one in range(5)),
+        *(Identity(Namespace.PHONE, f"+49309018{one:02}") for one in range(2)),
+    ]
+    tight = dict.fromkeys((Namespace.EMAIL, Namespace.PHONE), 1)
+    for _ in range(6):
+        events = [seen(*draw.sample(people, draw.choice((2, 2, 3)))) for _ in range(14)]
+        found = []
+        for size in (len(events), 1, 4):
+            await empty(database)
+            for start in range(0, len(events), size):
+                async with batch(database) as work:
+                    await fold_events(work, events[start : start + size], limits=tight)
+            found.append(await partition(database))
+        assert found[0] == found[1] == found[2]

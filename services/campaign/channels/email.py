@@ -14,8 +14,8 @@ import msgspec
 from aiosmtplib import SMTP, SMTPException
 
 from services.campaign.channels import smtp
-from services.campaign.channels.addresses import Envelope, as_header, as_sent
-from services.campaign.channels.smtp import AWAY, Negative, Unclear
+from services.campaign.channels.smtp import AWAY, BadAddress, Negative, Unclear
+from services.campaign.domain.addresses import Envelope, as_header, as_sent
 from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply, meaning
 from services.campaign.domain.replies import SmtpReply, Stage
 from services.campaign.settings import CampaignSettings
@@ -67,6 +67,8 @@ class EmailChannel:
             return Rejected(NO_UTF8)
         except AWAY as error:
             return Deferred(_reason("provider", error), counted=False)
+        except BadAddress as error:
+            return Rejected(_reason("address", error))
         begun = False
         try:
             async with smtp.patience(self._settings.smtp_data_seconds):

@@ -8,7 +8,7 @@ from typing import Final
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
 
-from services.campaign.channels.addresses import Envelope
+from services.campaign.domain.addresses import Envelope
 from services.campaign.domain.replies import SmtpReply, Stage, read
 from services.campaign.settings import CampaignSettings
 
@@ -24,6 +24,10 @@ class Negative(Exception):
     def __init__(self, reply: SmtpReply) -> None:
         super().__init__(str(reply))
         self.reply = reply
+
+
+class BadAddress(Exception):
+    """The address can't be put into a command."""
 
 
 class Unclear(Exception):
@@ -96,14 +100,19 @@ async def _log_in(client: SMTP, settings: CampaignSettings) -> None:
 
 
 async def address(client: SMTP, envelope: Envelope) -> None:
-    """Names sender and recipient. Raises `Negative` if one is refused, else one of `AWAY`."""
+    """Names sender and recipient. Raises `Negative` if one is refused, `BadAddress` if it can't be named, or one of
+    `AWAY`.
+    """
     options = ("SMTPUTF8",) if envelope.utf8 else ()
     encoding = "utf-8" if envelope.utf8 else "ascii"
     with closed_on_error(client):
         with _at(Stage.MAIL):
             await client.mail(envelope.sender, options=options, encoding=encoding)
         with _at(Stage.RCPT):
-            await client.rcpt(envelope.recipient, encoding=encoding)
+            try:
+                await client.rcpt(envelope.recipient, encoding=encoding)
+            except ValueError as error:
+                raise BadAddress(str(error)) from error
 
 
 async def begin_content(client: SMTP) -> None:

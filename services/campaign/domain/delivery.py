@@ -110,6 +110,25 @@ class Next(msgspec.Struct, frozen=True):
     counted: bool = True
 
 
+def kind(reply: Reply) -> str:
+    """Returns the word for a reply in figures."""
+    match reply:
+        case Accepted():
+            return "accepted"
+        case Undeliverable():
+            return "address"
+        case Withheld():
+            return "account"
+        case Rejected():
+            return "message"
+        case Deferred(_, _, None):
+            return "away"
+        case Deferred():
+            return "later"
+        case Lost():
+            return "unknown"
+
+
 def after(reply: Reply, *, attempt: int, now: datetime, waited: timedelta = timedelta()) -> Next:
     """Returns what follows from the provider's reply to the `attempt`th attempt, counted from 1.
 

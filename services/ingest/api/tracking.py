@@ -101,12 +101,15 @@ async def _triaged(
     intake: Intake, request: Request, type_: str | None, received_at: datetime
 ) -> tuple[Source, TriageResult]:
     """Returns a request's events, understood or refused."""
-    keys = keys_of(request, None)
-    reader = await _reader(intake, keys, type_)
+    keys = named = keys_of(request, None) if type_ is None else []
+    known = await intake.known(named)
+    reader = body.BodyReader()
+    if known is not None:
+        reader = body.BodyReader(limit_bytes=known.max_batch_bytes, large=intake.large_bodies)
     try:
         envelope, whole = body.parse(await reader.read(request.stream()))
         keys = keys_of(request, envelope.write_key)
-        source = await intake.source_of(keys)
+        source = known if known is not None and keys == named else await intake.source_of(keys)
         body.within(whole, source.max_batch_bytes if type_ is None else source.max_event_bytes)
         raws = body.events_of(envelope) if type_ is None else [whole]
         return source, await _triaged_events(intake, request, source, envelope, raws, type_, received_at)
@@ -116,13 +119,6 @@ async def _triaged(
         raise
     finally:
         reader.close()
-
-
-async def _reader(intake: Intake, keys: list[str], type_: str | None) -> body.BodyReader:
-    """Returns what reads a body: as large a batch as the source may send that was named before it."""
-    if type_ is not None or not keys:
-        return body.BodyReader()
-    return body.BodyReader(limit_bytes=await intake.batch_bytes_of(keys), large=intake.large_bodies)
 
 
 async def _triaged_events(

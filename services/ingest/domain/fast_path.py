@@ -163,7 +163,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
     source_kind = request_context.source_kind
     source = wire.source_headers(request_context.source_name, source_kind)
     judge = plan.judge_read if plan else None
-    believed = trusted or request_context.allow_orders
+    allow_orders = request_context.allow_orders
     space, traceparent = request_context.space, request_context.traceparent
     trace = () if traceparent is None else (("traceparent", traceparent.encode()),)
     of_all = (*((("ce_space", space.encode()),) if space else ()), *trace)
@@ -208,7 +208,7 @@ def reader(request_context: RequestContext, *, partition_secret: bytes, enough: 
             headers = wire.event_headers(event_id, occurred_at, received_at, type(body), source)
             if surroundings.historical:
                 headers.append(wire.HISTORICAL)
-            if not (believed or may_say(source_kind, type(body))):
+            if not (trusted or may_say(source_kind, type(body), allow_orders=allow_orders)):
                 headers.append(wire.unverified_header())
             headers += of_all
             value = wire.encode_value(body, identities, stamped, surroundings.written)

@@ -129,5 +129,5 @@ def _is_unverified(understood: Understood, context: RequestContext) -> bool:
     kind, body = context.source_kind, type(understood.body)
     if isinstance(understood.body, ConsentChanged):
         return not (context.trusted or consent.is_believed(understood.body, context.may_say))
-    believed = context.trusted or context.allow_orders or may_say(kind, body)
+    believed = may_say(kind, body, allow_orders=context.allow_orders)
     return not (believed and may_say_of(kind, body, understood.identities))

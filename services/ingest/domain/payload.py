@@ -60,13 +60,15 @@ class Payload(msgspec.Struct, frozen=True, kw_only=True):
 class Meaning(msgspec.Struct, frozen=True, kw_only=True):
     """What a payload means: messages of the tracking API, or an event that is understood already.
 
-    `also_known` has other names of orders, and the orders'; `ignored` says why a payload means nothing here.
+    `also_known` has other names of orders, and the orders'; `ignored` says why a payload means nothing here; `nobodys`
+    are orders of which it says that no customer is known.
     """
 
     messages: list[bytes] = []
     understood: Understood | None = None
     also_known: Mapping[str, str] = {}
     ignored: str = ""
+    nobodys: tuple[str, ...] = ()
 
 
 def meaning(payload: Payload, context: RequestContext, form: str, mapper: Mapper | None) -> Meaning:
@@ -97,7 +99,7 @@ def _webhook(payload: Payload, _: RequestContext, form: str, mapper: Mapper | No
     translate = VENDORS[form].translate
     found = _mapped(delivery, mapper) if translate is None else translate(delivery)
     if not found.messages:
-        return Meaning(ignored=found.ignored or "no rule of the mapping applies")
+        return Meaning(ignored=found.ignored or "no rule of the mapping applies", nobodys=found.nobodys)
     return Meaning(messages=_named(found.messages, found.delivery_id), also_known=found.also_known)
 
 

@@ -27,14 +27,22 @@ Row = Mapping[str, Any]
 async def insert(work: Work, source_id: UUID, rows: Sequence[Row], *, import_id: UUID | None = None) -> None:
     """Keeps refused payloads, each once. One that was refused before is held again, with its new reason."""
     await work.run(
-        "INSERT INTO quarantine AS q (id, source_id, received_at, reason_code, reason, raw, message_id, way, around, "
-        "import_id, import_row) SELECT id, :source_id, :now, reason_code, reason, raw, message_id, way, "
-        "around::jsonb, :import_id, import_row FROM unnest(CAST(:ids AS uuid[]), CAST(:codes AS text[]), "
-        "CAST(:reasons AS text[]), CAST(:raws AS bytea[]), CAST(:message_ids AS text[]), CAST(:ways AS text[]), "
-        "CAST(:arounds AS text[]), CAST(:rows AS bigint[])) "
-        "AS t(id, reason_code, reason, raw, message_id, way, around, import_row) ORDER BY id ON CONFLICT (id) DO "
-        "UPDATE SET state = 'held', reason_code = excluded.reason_code, reason = excluded.reason, decided_at = NULL, "
-        "decided_by = NULL, note = NULL WHERE q.state = 'dropped'",
+        """
+        INSERT INTO quarantine AS q
+               (id, source_id, received_at, reason_code, reason, raw, message_id, way, around, import_id, import_row,
+                waits_for)
+        SELECT id, :source_id, :now, reason_code, reason, raw, message_id, way, CAST(around AS jsonb), :import_id,
+               import_row, waits_for
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:codes AS text[]), CAST(:reasons AS text[]), CAST(:raws AS bytea[]),
+                      CAST(:message_ids AS text[]), CAST(:ways AS text[]), CAST(:arounds AS text[]),
+                      CAST(:rows AS bigint[]), CAST(:waits_for AS text[]))
+               AS t(id, reason_code, reason, raw, message_id, way, around, import_row, waits_for)
+         ORDER BY id
+            ON CONFLICT (id) DO UPDATE
+           SET state = 'held', reason_code = excluded.reason_code, reason = excluded.reason, decided_at = NULL,
+               decided_by = NULL, note = NULL, waits_for = excluded.waits_for
+         WHERE q.state = 'dropped'
+        """,
         source_id=source_id,
         now=work.now,
         import_id=import_id,
@@ -46,6 +54,7 @@ async def insert(work: Work, source_id: UUID, rows: Sequence[Row], *, import_id:
         ways=[row["way"] for row in rows],
         arounds=[keepable.encode(row["around"]) for row in rows],
         rows=[row.get("import_row") for row in rows],
+        waits_for=[row.get("waits_for") for row in rows],
     )
 
 

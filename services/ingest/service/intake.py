@@ -19,13 +19,13 @@ from services.ingest.domain.formats import typed
 from services.ingest.domain.formats.webhooks.delivery import Delivery
 from services.ingest.domain.formats.webhooks.registry import needed_topic
 from services.ingest.domain.payload import Payload
-from services.ingest.domain.request.body import MAX_BODY_BYTES, LargeBodies
+from services.ingest.domain.request.body import LargeBodies
 from services.ingest.domain.request.breaker import Breaker, Route
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.request.owners import NOBODYS, Owners
 from services.ingest.domain.request.rate import AddressLimiter, Limiter, is_of_an_unnamed_proxy
 from services.ingest.domain.values.context import Locate, nowhere
-from services.ingest.service import fact_keys, owners, sources, triage
+from services.ingest.service import fact_keys, owners, quarantine, sources, triage
 from services.ingest.service.refusals import ForeignOrigin, TooMany, UnknownKey, busy, database_refusal
 from services.ingest.service.source_stats import SourceStats
 from services.ingest.service.triage import Publisher, TriageResult
@@ -123,11 +123,11 @@ class Intake:
                 return source
         raise UnknownKey("unauthorized", "write key: send a valid one as Basic user name, or as writeKey in the body")
 
-    async def batch_bytes_of(self, keys: Sequence[str]) -> int:
-        """Returns how large a batch may be whose sender has named these keys before the body."""
+    async def known(self, keys: Sequence[str]) -> Source | None:
+        """Returns the source of the first of the keys before a request's body that has one; None if none has."""
         with contextlib.suppress(UnknownKey):
-            return (await self.source_of(keys)).max_batch_bytes
-        return MAX_BODY_BYTES
+            return await self.source_of(keys)
+        return None
 
     async def limit_met(self, keys: Sequence[str], limit: str, now: datetime) -> None:
         """Notes in a source's figures that a request of it was turned away for a limit of its size."""
@@ -243,9 +243,16 @@ class Intake:
         if topic := needed_topic(source.format, delivery):
             self.stats.topic(source.id, topic)
         done = await self.take(source, [payload], context, known)
-        if stated := owners.stated(done):
+        stated = owners.stated(done)
+        waiting = {one.waits_for for one in done.refused if one.waits_for}
+        if stated or waiting:
+            # After the delivery is kept: of two that come at once, whichever is later finds the other.
             async with self.database.work() as work:
                 await owners.remember(work, source, stated)
+                names = [*stated, *(waiting and await owners.known(work, source, waiting))]
+                await quarantine.release_waiting(
+                    work, self.vault, source, names, partition_secret=self.partition_secret
+                )
         return done
 
     async def take_fact(self, source: Source, payload: Payload, context: RequestContext) -> TriageResult:

@@ -17,7 +17,7 @@ from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.definitions.write_key import text_without_write_keys
 from services.ingest.domain.errors import BadEvent, definition_of
 from services.ingest.domain.payload import IngestMethod, Payload
-from services.ingest.domain.values.context import Locate
+from services.ingest.domain.values.context import Locate, nowhere
 from services.ingest.domain.values.message import Context, context_in
 from services.ingest.domain.values.times import moment
 from services.ingest.repository import quarantine as repository
@@ -30,6 +30,7 @@ from shared.database.database import Work
 from shared.errors import Conflict, NotFound
 
 FORGET_AT_ONCE: Final = 1_000  # rows deleted in one transaction
+ITSELF: Final = Actor("ingest")  # who releases what has waited for its order
 
 Row = Mapping[str, Any]
 
@@ -105,10 +106,23 @@ async def release(
     await triage.spool(work, done.accepted)
     if IngestMethod(row["way"]) is IngestMethod.WEBHOOK and (stated := owners.stated(done)):
         await owners.remember(work, source, stated)
+        await release_waiting(work, vault, source, list(stated), partition_secret=partition_secret)
     await repository.decide(work, row_id, state="released", by=by.subject, note=repair.text if repair else "")
     change = {"events": len(done.accepted), "repair": audit.digest(repair.text if repair else None)}
     await audit.record(work, by, "quarantine.released", "payload", row_id, change)
     return Released(row_id, True, events=len(done.accepted))
+
+
+async def release_waiting(
+    work: Work, vault: Vault, source: Source, names: Sequence[str], *, partition_secret: bytes
+) -> int:
+    """Releases what waits for the customers of these orders, now that they are known. Returns how many were."""
+    released = 0
+    for row_id in await owners.waiting(work, source, names):
+        how: dict[str, Any] = {"partition_secret": partition_secret, "locate": nowhere}
+        found = await release(work, vault, row_id, repair=None, by=ITSELF, **how)
+        released += found.released
+    return released
 
 
 async def try_release(

@@ -17,6 +17,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from services.ingest.domain import judge
+from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH
 from services.ingest.domain.definitions.mapping import Mapper
 from services.ingest.domain.definitions.plan import Violation
 from services.ingest.domain.definitions.source import MOST_EVENT_BYTES, Source
@@ -27,7 +28,7 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.judge import Normal
 from services.ingest.domain.payload import IngestMethod, Payload, meaning
 from services.ingest.domain.request.context import RequestContext
-from services.ingest.domain.request.owners import NOBODYS, Owners, owned
+from services.ingest.domain.request.owners import NOBODYS, Owners, of_nobody, orders_of_nobody, owned
 from services.ingest.domain.values import message
 from services.ingest.domain.values.context import Locate, nowhere
 from services.ingest.repository import quarantine as kept
@@ -73,6 +74,7 @@ class RefusedPayload:
 
     payload: Payload
     error: BadEvent
+    waits_for: str = ""  # the order whose customer is not known yet, if that is why
 
     def __post_init__(self) -> None:
         """Lets go of the frames that the error was raised in."""
@@ -103,6 +105,7 @@ class TriageResult:
     ignored: list[str] = field(default_factory=list)
     event_ids: list[bytes] = field(default_factory=list)  # as texts
     also_known: dict[str, str] = field(default_factory=dict)
+    nobodys: list[str] = field(default_factory=list)  # orders of no customer whom their shop knows
     warnings: list[str] = field(default_factory=list)  # of accepted events
     unread_phones: int = 0  # phone numbers from servers' sources that link nobody
     placeholders: Counter[str] = field(default_factory=Counter)  # by namespace: what was named and means nobody
@@ -213,13 +216,18 @@ def triage_payloads(
             continue
         first_refusal: RefusedPayload | None = None
         done.also_known.update(found.also_known)
+        done.nobodys += found.nobodys
+        if owners and of_nobody(found.messages, owners):
+            done.ignored.append("about an order of nobody known")
+            continue
         for one in (*owned(found.messages, owners), *([found.understood] if found.understood else ())):
             try:
                 normal = _normal(one, context, next(places))
                 done.accepted.append(_record(normal.event, partition_secret))
                 done.events.append(normal.event)
             except BadEvent as error:
-                first_refusal = first_refusal or RefusedPayload(payload, error)
+                waits_for = _order_of_nobody(found.messages) if error.reason is Reason.IDENTITY else ""
+                first_refusal = first_refusal or RefusedPayload(payload, error, waits_for)
                 done.placeholders.update(error.placeholders)
                 continue
             _note(done, payload.raw, normal, watch)
@@ -228,6 +236,10 @@ def triage_payloads(
         elif found.ignored and not found.messages:
             done.ignored.append(found.ignored)
     return done
+
+
+def _order_of_nobody(messages: list[bytes]) -> str:
+    return next(iter(orders_of_nobody(messages)), "")[:MAX_ID_LENGTH]
 
 
 def _normal(event: bytes | Understood, context: RequestContext, place: int) -> Normal:
@@ -278,6 +290,7 @@ async def keep(
             "way": payload.way.value,
             "around": payload.around,
             "import_row": payload.around.get("row"),
+            "waits_for": one.waits_for or None,
         }
     await kept.insert(work, source_id, list(rows.values()), import_id=import_id)
     for row_id, row in rows.items():

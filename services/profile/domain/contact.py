@@ -67,15 +67,17 @@ def named_by(event: Event) -> dict[str, dict[str, Point]]:
     """
     if event.unverified or event.source_kind is SourceKind.PUBLIC or isinstance(event.body, FeedbackSubmitted):
         return {}
+    named = [one for one in event.identities if one.namespace in (Namespace.EMAIL, Namespace.PHONE)]
+    if not named:
+        return {}
     found: dict[str, dict[str, Point]] = {}
-    for one in event.identities:
-        if one.namespace in (Namespace.EMAIL, Namespace.PHONE):
-            verified = one.namespace in verified_contacts(event)
-            at = event.stamp.occurred_at
-            found.setdefault(one.namespace.value, {})[one.value] = Point(at, verified, event.received_at)
-            if isinstance(event.body, CustomerIdentified):
-                declared = Point(at, received_at=event.received_at)
-                found.setdefault(DECLARED + one.namespace.value, {})[one.value] = declared
+    at = event.stamp.occurred_at
+    verified, stated = verified_contacts(event), Point(at, received_at=event.received_at)
+    for one in named:
+        point = Point(at, True, event.received_at) if one.namespace in verified else stated
+        found.setdefault(one.namespace.value, {})[one.value] = point
+        if isinstance(event.body, CustomerIdentified):
+            found.setdefault(DECLARED + one.namespace.value, {})[one.value] = stated
     return found
 
 

@@ -40,6 +40,15 @@ def folded(
     return Folded(fold.with_identities(state, identities), orders_by_key, counts)
 
 
+def refunds_elsewhere(kept: Iterable[Order]) -> dict[str, int]:
+    """Returns by currency what was refunded in another currency than its order's, which counts nowhere."""
+    found: dict[str, int] = {}
+    for order in kept:
+        for currency, amount in order.refunds_elsewhere.items():
+            found[currency] = found.get(currency, 0) + amount
+    return found
+
+
 def stand_ins(survivors: Mapping[UUID, UUID]) -> dict[UUID, UUID]:
     """Returns for each merged profile the one that stands for it in the end, given into which each was merged."""
     return {loser: canonical_id(survivors, loser) for loser in survivors}

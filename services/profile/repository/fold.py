@@ -8,7 +8,10 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain.fold import ProfileState, stored
+from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import Body
+from shared.contracts.identity import Identity
 from shared.contracts.orders import Order
 from shared.contracts.wire import TYPE_NAMES
 from shared.database import order_rows
@@ -17,6 +20,7 @@ from shared.database.order_rows import OrderRowWithMargin
 from shared.database.rows import Json, arrays, unnest, values
 
 _json = msgspec.json.Encoder()
+_decode_identities: Final = msgspec.json.Decoder(tuple[Identity, ...]).decode
 _FIGURES = "profiles.id, version, orders, spend_minor::text AS spend_minor, first_order_at, last_order_at"
 # In an UPDATE … FROM, names that the other relation has, too, must say whose they are.
 _UPDATED = _FIGURES.replace(" orders,", " profiles.orders,")
@@ -41,12 +45,35 @@ def _text(value: Any) -> str:
     return _json.encode(value).decode()
 
 
-async def known_events(work: Work, event_ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these events that were folded before."""
+class Content(msgspec.Struct, frozen=True):
+    """What an event says of whom: by this, and not by times or context, a repeated event is told from another."""
+
+    type: str
+    identities: tuple[Identity, ...]
+    body: Body
+
+
+def content_of(event: Event) -> Content:
+    """Returns what an event says of whom."""
+    return Content(TYPE_NAMES[type(event.body)], event.identities, event.body)
+
+
+async def known_events(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, Content]:
+    """Returns those of these events that were folded before, with their contents."""
     rows = await work.rows(
-        "SELECT event_id FROM timeline WHERE event_id = ANY(CAST(:ids AS uuid[]))", ids=list(event_ids)
+        """
+        SELECT event_id, type, CAST(identities AS text) AS identities, CAST(body AS text) AS body
+          FROM timeline
+         WHERE event_id = ANY(CAST(:ids AS uuid[]))
+        """,
+        ids=list(event_ids),
     )
-    return {row.event_id for row in rows}
+    return {row.event_id: _content(row) for row in rows}
+
+
+def _content(row: Any) -> Content:
+    body = wire.decode_body(row.type, row.body)
+    return Content(TYPE_NAMES[type(body)], _decode_identities(row.identities), body)
 
 
 class TimelineRow(msgspec.Struct, kw_only=True):

@@ -39,6 +39,9 @@ from shared.errors import Refused, TryAgain
 from shared.service import metrics
 
 SOURCE: Final = str(service_source("profile"))
+CONFLICTING: Final = (
+    "conflicting_duplicate: the id {} was taken in before with another content: `dlq retry --as-new` takes this in, too"
+)
 MAX_TRAITS: Final = 100  # published with each change; the rest is in the profile
 MAX_TRAIT_BYTES: Final = 2_000  # of one trait, likewise
 MAX_IDENTITIES: Final = 20  # of one namespace, published with each change
@@ -55,8 +58,7 @@ async def fold_events(work: Work, events: Sequence[Event], *, limits: Mapping[Na
     Raises `Refused` for an event that names nobody, and `TryAgain` when another batch folded one of these
     events at the same time.
     """
-    known = await fold.known_events(work, [event.event_id for event in events])
-    new = list({event.event_id: event for event in reversed(events) if event.event_id not in known}.values())[::-1]
+    new = await _new(work, events)
     if not new:
         return
     decided, stored = await _view(work, new, limits)
@@ -94,6 +96,23 @@ async def fold_events(work: Work, events: Sequence[Event], *, limits: Mapping[Na
     await fold.add_counts(work, _counts(assigned))
     changed = {one: (states[one], figures[one]) for one in touched}
     await _publish(work, assigned, merges, changed, _reassigned(folded.marks, assigned))
+
+
+async def _new(work: Work, events: Sequence[Event]) -> list[Event]:
+    """Those that were not folded before, each once.
+
+    One that has the id of another, and says something else, is set aside: the sender's numbering is at fault, and
+    nothing of it may be lost without a word.
+    """
+    known = await fold.known_events(work, [event.event_id for event in events])
+    new: dict[UUID, Event] = {}
+    for event in events:
+        if event.event_id not in known and event.event_id not in new:
+            new[event.event_id] = event
+        elif (known.get(event.event_id) or fold.content_of(new[event.event_id])) != fold.content_of(event):
+            work.set_aside.append((event, CONFLICTING.format(event.event_id)))
+            work.afterwards.append(metrics.conflicting_duplicates.labels(event.source_id).inc)
+    return list(new.values())
 
 
 def _assign(decided: Identities, event: Event) -> UUID:
@@ -145,13 +164,17 @@ async def _view(
 
 
 def _shared(events: Iterable[Event], owners: Mapping[Identity, UUID]) -> set[Identity]:
-    """Returns the values by which events without a user id could join profiles: few events name any."""
+    """Returns the values by which events without a user id could join profiles.
+
+    Of one whose values all have one owner there is nothing to join, whatever the events before it do.
+    """
     found: set[Identity] = set()
     for event in events:
         if event.source_kind is SourceKind.PUBLIC or len(event.identities) < MEETING:
             continue
         named = linking(event)
-        if named[0].namespace is not Namespace.USER_ID and len({owners.get(one) for one in named}) > 1:
+        of_one = named[0] in owners and len({owners.get(one) for one in named}) == 1
+        if named[0].namespace is not Namespace.USER_ID and not of_one:
             found.update(named)
     return found
 

@@ -10,6 +10,7 @@ import msgspec
 
 from services.profile.domain import fold
 from services.profile.domain.meeting import SHARED, TOO_MANY
+from services.profile.domain.record import refunds_elsewhere
 from services.profile.repository import identity, read
 from shared.contracts import normal_form
 from shared.contracts.identity import Namespace, is_space
@@ -63,13 +64,15 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
     top: dict[str, list[dict[str, Any]]] = {}
     for count in await read.top(work, profile_id):
         top.setdefault(count.kind, []).append({"name": count.name, "times": count.times})
-    if bought := _categories(await read.orders(work, profile_id)):
+    orders = await read.orders(work, profile_id)
+    if bought := _categories(orders):
         top["category_bought"] = [{"name": name, "times": times} for name, times in bought]
     money = await read.money(work, profile_id)
     return {
         **_summary(row),
         "merged_ids": (await aliases.names(work, profile_id))[1:],
         "refunded_minor": {one.currency: one.refunded for one in money},
+        "refunds_not_counted_minor": refunds_elsewhere(orders),
         "margin_minor": {one.currency: one.margin for one in money if one.costed},
         "top": top,
     }

@@ -160,6 +160,22 @@ async def standing(work: Work, profile_id: UUID) -> StoredStanding | None:
     )
 
 
+async def other_currencies(work: Work, profile_id: UUID, *, currency: str) -> dict[str, int]:
+    """Returns what a customer has paid, net, in currencies other than this one, in minor units."""
+    rows = await work.rows(
+        """
+        SELECT currency, sum(net_minor) AS net
+          FROM orders
+         WHERE profile_id = :id AND counts AND currency <> :currency
+         GROUP BY currency
+         ORDER BY currency
+        """,
+        id=profile_id,
+        currency=currency,
+    )
+    return {row.currency: int(row.net) for row in rows}
+
+
 async def customers(
     work: Work, *, tier: str | None, stage: str | None, after: UUID | None, limit: int
 ) -> Sequence[StoredCustomer]:

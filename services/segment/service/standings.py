@@ -10,16 +10,15 @@ from uuid import UUID
 import msgspec
 
 from services.segment import domain
-from services.segment.domain import Policy, Purchase, Stage, Standing
+from services.segment.domain import Policy, Stage, Standing
 from services.segment.repository import policies
 from services.segment.repository import standings as repository
 from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
+from services.segment.service.causes import became_true, causes_of, order_placed_by
 from shared.contracts import orders, topics
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
-from shared.contracts.events import OrderPlaced
 from shared.contracts.orders import Order
-from shared.contracts.true_since import true_since
 from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.errors import Invalid, NotFound, Refused
@@ -69,7 +68,7 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
     await repository.save_orders(
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
     )
-    causes = _causes(folded, known)
+    causes = causes_of(folded, known)
     await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
 
 
@@ -83,30 +82,6 @@ def _orders_in(event: Event) -> Iterator[tuple[str, Order]]:
             yield body.to_order, body.order
     elif (key := orders.order_key(event)) is not None and not event.unverified:
         yield key, orders.order_of(event)
-
-
-def _causes(
-    folded: Iterable[tuple[tuple[UUID, str], Event]], known: Mapping[tuple[UUID, str], Order]
-) -> dict[UUID, Event]:
-    """By customer: the newest live fact, as of when it became true. `known` is what was known before these facts.
-
-    Of an old order that is stated again and a new one, the new one is the cause: the other is no news. An order that
-    is stated several times in one batch was placed at the first of its times.
-    """
-    placed = {key: order.placed_at for key, order in known.items()}
-    for key, event in folded:
-        if isinstance(event.body, OrderPlaced):
-            placed[key] = true_since(event, placed_before=placed.get(key))
-    causes: dict[UUID, Event] = {}
-    for key, event in folded:
-        since = true_since(event, placed_before=placed.get(key))
-        fact = event if since == event.occurred_at else msgspec.structs.replace(event, occurred_at=since)
-        causes[key[0]] = max(causes.get(key[0], fact), fact, key=_newest)
-    return causes
-
-
-def _newest(fact: Event) -> tuple[bool, datetime, datetime, UUID]:
-    return not fact.historical, fact.occurred_at, fact.received_at, fact.event_id
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
@@ -184,13 +159,23 @@ async def flip_due(work: Work, now: datetime) -> int:
     return len(stored)
 
 
-async def standing(work: Work, profile_id: UUID) -> StoredStanding:
+class ShownStanding(msgspec.Struct, frozen=True):
+    """Where a customer stands, by a policy's currency, and what is in others and not counted, in minor units."""
+
+    stored: StoredStanding
+    currency: str
+    not_counted_minor: Mapping[str, int]
+
+
+async def standing(work: Work, profile_id: UUID) -> ShownStanding:
     """Returns where a customer stands; a merged id still works. Raises `UnknownCustomer`."""
     root = (await aliases.canonical(work, [profile_id]))[profile_id]
     found = await repository.standing(work, root)
     if found is None:
         raise UnknownCustomer(f"no customer {profile_id}")
-    return found
+    currency = (await policies.in_force(work)).currency
+    others = await repository.other_currencies(work, root, currency=currency)
+    return ShownStanding(found, currency, others)
 
 
 async def customers(
@@ -236,26 +221,17 @@ async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored],
         event = causes[profile_id]
         cause = Cause(
             event_id=event.event_id,
-            occurred_at=_became_true(event, bought.get(profile_id, [])),
+            occurred_at=became_true(event, bought.get(profile_id, [])),
             received_at=event.received_at,
             historical=event.historical,
             depth=event.depth,
             traceparent=event.traceparent,
-            order_id=orders.order_id(event.body) if isinstance(event.body, OrderPlaced) else None,
+            order_id=order_placed_by(event),
         )
         published += changes(policy, row, standing, cause)
         results[profile_id] = (row.version, standing, work.now)
     await repository.save(work, results)
     await work.outbox.add(topics.SEGMENTS, published)
-
-
-def _became_true(cause: Event, bought: Sequence[Purchase]) -> datetime:
-    """Since when what a cause brought about has been true. A merge makes nothing newer than the newest order it joins:
-    the orders were this customer's before anybody knew.
-    """
-    if not isinstance(cause.body, ProfileMerged) or not bought:
-        return cause.occurred_at
-    return min(cause.occurred_at, max(one.placed_at for one in bought))
 
 
 def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:

@@ -22,10 +22,12 @@ class OrderPlaced(WithExtra, frozen=True, kw_only=True):
     order was placed, if that is not when the event happened.
 
     `state` is what its source says of it: that it stands (`placed`), that it does not (`cancelled`), that it does not
-    yet (`pending`), or nothing. `whole` marks a snapshot: all that its source says of the order, `refunds` included,
-    which replaces what that source's earlier snapshots have. `payment_refs` are ids by which payment providers call the
-    order's payments. With a `payment_id` it is a provider who tells: of that payment, `total_minor` is what was paid,
-    and it is an order only where no shop tells it.
+    yet (`pending`), or nothing (`unsaid`). It is empty in a record of a release that had no states.
+
+    `whole` marks a snapshot: all that its source says of the order, `refunds` included, which replaces what that
+    source's earlier snapshots have. `payment_refs` are ids by which payment providers call the order's payments. With a
+    `payment_id` it is a provider who tells: of that payment, `total_minor` is what was paid, and it is an order only
+    where no shop tells it.
     """
 
     TYPE: ClassVar = "rapport.order_placed.v2"
@@ -36,7 +38,7 @@ class OrderPlaced(WithExtra, frozen=True, kw_only=True):
     total_minor: int
     items: tuple[Item, ...] = ()
     placed_at: datetime | None = None
-    state: Literal["", "placed", "cancelled", "pending"] = ""
+    state: Literal["", "placed", "cancelled", "pending", "unsaid"] = ""
     whole: bool = False
     refunds: tuple[OrderRefund, ...] = ()
     payment_refs: tuple[str, ...] = ()

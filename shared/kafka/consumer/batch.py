@@ -154,6 +154,7 @@ class Batches:
                     await isolation.apply_carefully(work, handler, run, letters)
                 else:
                     await isolation.attempt(handler, work, [event for _, event in run])
+            letters += _set_aside(work, wanted)
             failpoint("batch.after_effects")
             tally = _tally(held, wanted, letters)
             if letters:
@@ -204,11 +205,12 @@ class Batches:
     ) -> Sequence[BlockedSource]:
         """Counts a batch's letters; returns the sources that are blocked for them. Raises `BreakerOpened`.
 
-        Letters of a source that is blocked already count for nothing, nor were their records seen.
+        Letters of a source that is blocked already, and what was set aside, count for nothing, nor were their records
+        seen.
         """
         if swapped is None:
             return ()
-        counted = [letter for letter in letters if letter.source not in blocked]
+        counted = [one for one in letters if one.source not in blocked and one.cause is not Cause.SET_ASIDE]
         uncounted = len(letters) - len(counted)
         seen, dead = swapped.seen - uncounted, swapped.dead + len(counted)
         if tally.most_faults_in_a_row >= breaker.MIN_SAMPLE and dead > 0:
@@ -263,6 +265,17 @@ def _lane_leaps(record: Record, event: Event) -> DeadLetter:
         "had reached in this partition"
     )
     return DeadLetter(record, reason, Cause.UNREADABLE, OURS)  # no sender numbers its events
+
+
+def _set_aside(work: Work, wanted: Run) -> list[DeadLetter]:
+    if not work.set_aside:
+        return []
+    reasons = {id(event): reason for event, reason in work.set_aside}
+    return [
+        DeadLetter(record, reasons[id(event)], Cause.SET_ASIDE, source_of(event))
+        for record, event in wanted
+        if id(event) in reasons
+    ]
 
 
 def _is_blocked(record: Record, event: Event) -> DeadLetter:

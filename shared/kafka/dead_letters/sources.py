@@ -33,6 +33,7 @@ class Cause(StrEnum):
     UNREADABLE = "unreadable"  # it is no event of this topic
     REFUSED = "refused"  # a handler, or PostgreSQL, refuses what it says
     FAULT = "fault"  # an error that nobody foresaw, with this record alone
+    SET_ASIDE = "set_aside"  # a handler could not take it in, and nobody is to blame: it counts for nothing
 
 
 class BlockedSource(msgspec.Struct, frozen=True):

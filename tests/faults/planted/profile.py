@@ -22,9 +22,9 @@ def no_dedupe(_: Service) -> None:
     """An event that comes twice is folded twice."""
     append = fold.append_timeline
 
-    async def known_events(work: Work, event_ids: Sequence[UUID]) -> set[UUID]:
+    async def known_events(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, fold.Content]:
         del work, event_ids
-        return set()
+        return {}
 
     async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) -> int:
         await append(work, assigned)

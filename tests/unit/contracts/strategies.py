@@ -128,7 +128,7 @@ _items: Final = st.lists(
 ).map(tuple)
 
 _refund_ids: Final = st.sampled_from(["R-1", "R-2"])
-_states: Final = st.sampled_from(["", "placed", "cancelled", "pending"])
+_states: Final = st.sampled_from(["", "placed", "cancelled", "pending", "unsaid"])
 _payments: Final = st.sampled_from(["", "", "P-1", "P-2"])
 order_facts: Final[st.SearchStrategy[Body]] = st.one_of(
     st.builds(

@@ -103,8 +103,9 @@ def test_of_two_equally_trusted_words_the_later_stands() -> None:
 
 def test_cancelled_beats_a_statement_that_says_nothing_of_it_in_any_order() -> None:
     cancelled = event(OrderCancelled(order_id="A-1"), at=NOON - days(1))
+    stated = event(OrderPlaced(order_id="A-1", currency="USD", total_minor=1, state="unsaid"))
 
-    for order in (known(placed(), cancelled), known(cancelled, placed())):
+    for order in (known(stated, cancelled), known(cancelled, stated)):
         assert not order.counts
         assert order.net_minor == 0
 
@@ -120,7 +121,7 @@ def test_refunds_with_different_ids_add_up() -> None:
     assert known(placed(), event(refund(10_00, "R-1")), event(refund(15_00, "R-2"))).net_minor == 75_00
 
 
-def test_a_refund_in_another_currency_is_ignored() -> None:
+def test_a_refund_in_another_currency_takes_nothing_off() -> None:
     assert known(placed(), event(refund(10_00, currency="CNY"))).net_minor == 100_00
 
 
@@ -202,7 +203,7 @@ def test_an_order_that_is_pending_does_not_count_until_it_is_placed() -> None:
 
 
 def test_a_snapshot_without_a_word_on_the_state_leaves_it_as_it_is() -> None:
-    other = snapshot(60_00, ("R-1", 40_00), state="", at=NOON + days(2))
+    other = snapshot(60_00, ("R-1", 40_00), state="unsaid", at=NOON + days(2))
     cancelled = event(OrderCancelled(order_id="A-1"), at=NOON + days(1))
 
     assert {order.net_minor for order in every_order(snapshot(100_00), other)} == {20_00}
@@ -309,3 +310,18 @@ def test_an_order_of_a_space_is_another_than_that_of_the_common_one() -> None:
     assert order_key(placed(space="shop-a")) not in ("A-1", order_key(placed(space="shop-b")))
     assert split_key(order_key(placed(space="shop-a")) or "") == ("A-1", "shop-a")
     assert split_key("A-1") == ("A-1", "")
+
+
+def test_a_refund_in_another_currency_counts_nowhere_and_is_shown() -> None:
+    order = known(placed(), event(refund(92_00, currency="EUR")), event(refund(5_00, "R-2")))
+
+    assert (order.net_minor, order.refunds_elsewhere) == (95_00, {"EUR": 92_00})
+    assert known(event(refund(92_00, currency="EUR"))).refunds_elsewhere == {}
+
+
+def test_a_statement_of_a_release_without_states_restores_what_was_cancelled_before_it_in_both_its_times() -> None:
+    cancelled = event(OrderCancelled(order_id="A-1"), at=NOON)
+    paid, of_the_same_delivery = placed(at=NOON + days(1)), placed(at=NOON + days(1), received_at=NOON - days(1))
+
+    assert {order.counts for order in every_order(placed(at=NOON - days(1)), cancelled, paid)} == {True}
+    assert {order.counts for order in every_order(cancelled, of_the_same_delivery)} == {False}

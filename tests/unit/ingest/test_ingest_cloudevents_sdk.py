@@ -68,6 +68,19 @@ def test_an_event_of_the_sdk_is_what_it_says(way: str, historical: bool | str | 
     assert found.historical is (str(historical).lower() == "true")
 
 
+@pytest.mark.parametrize("media", ["application/cloudevents+json", "Application/CloudEvents+JSON; charset=UTF-8"])
+def test_a_structured_record_is_one_however_its_header_is_written_and_whatever_stands_beside(media: str) -> None:
+    structured = kafka.to_structured_event(made())
+    headers = {"Content-Type": media.encode(), "ce_specversion": b"1.0"}
+    found = read(on_kafka(kafka.KafkaMessage(headers, None, structured.value)))
+    assert found.body == OrderPlaced(order_id="A-1", currency="EUR", total_minor=950, state="placed")
+    bare = read(on_kafka(kafka.KafkaMessage({}, None, structured.value)))
+    assert bare.event_id == found.event_id
+    capitals = {name.upper(): value for name, value in kafka.to_binary_event(made()).headers.items()}
+    binary = read(on_kafka(kafka.KafkaMessage(capitals, None, kafka.to_binary_event(made()).value)))
+    assert (binary.event_id, binary.body) == (found.event_id, found.body)
+
+
 @pytest.mark.parametrize("text", ["yes", "1", "", "wahr", "None"])
 def test_any_other_word_for_history_is_refused(text: str) -> None:
     event = {"specversion": "1.0", "id": "1", "source": "/erp", "type": "Order Completed", "subject": "user_id:42"}

@@ -124,6 +124,23 @@ def test_to_pass_over_a_column_makes_no_other_import_and_a_finished_one_keeps_it
     assert orders().fingerprint().hex() == "0938634398a08dd858114b2f35582ff42cfcac30e85865bf04c69c1bd90a1357"
 
 
+def test_a_mapping_of_before_a_decimal_could_be_unstated_keeps_its_imports_ids() -> None:
+    def mapped(**stated: str) -> str:
+        fields = {
+            "userId": "card",
+            "properties.total": {"from": "sum", "as": "number", **stated},
+            "properties.tax": {"from": "tax", "as": "number", "decimal": ","},
+            "properties.it": {"value": {"decimal": "", "as": 1}},
+        }
+        document = parse(json.dumps({"rules": [{"event": "x", "fields": fields}]}).encode())
+        return Options(format=FileFormat.CSV, mapping=document).fingerprint().hex()
+
+    # As the release before made it.
+    assert mapped() == "bc6f9c2df28743587a3e5d71005cfd3ec657c906f062c00f2488fa1c72da4e2f"
+    assert len({mapped(), mapped(decimal="."), mapped(decimal=",")}) == 3
+    assert len({orders(decimal=sign).fingerprint() for sign in ("", ".", ",")}) == 3
+
+
 def test_the_page_on_imports_lists_what_each_preset_reads_and_so_does_the_help() -> None:
     page, help_ = (ROOT / "docs" / "imports.md").read_text(), " ".join(import_file.parser().format_help().split())
     for preset in PRESETS:

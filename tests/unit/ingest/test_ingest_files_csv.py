@@ -50,18 +50,22 @@ def lines(*rows: str, header: str = HEADER) -> str:
         lines(ROW).replace("\n", "\r").encode(),
         lines("", ROW, "", ",,,,", "  ", "").encode(),
         b"\n\n" + lines(ROW).encode(),
+        lines("\ufeff" + ROW).encode("utf-8-sig"),
+        lines('\ufeff"K-1"' + ROW[3:]).encode(),
         lines(ROW, header=HEADER.replace(",", " , ")).encode(),
         lines(ROW, header=",".join(f'"{name}"' for name in HEADER.split(","))).encode(),
     ],
     ids=[
-        "utf-8 mark",
+        "utf-8",
         "utf-16",
         "utf-16 big",
         "utf-32",
         "crlf",
         "cr",
-        "empty lines",
-        "empty first",
+        "empty",
+        "first",
+        "within",
+        "within 2",
         "spaces",
         "quotes",
     ],
@@ -95,7 +99,7 @@ def test_a_file_of_another_kind_is_refused_by_its_first_bytes(folder: Path, begi
         csv(folder, begin)
 
 
-@pytest.mark.parametrize("total", ["9,90", "1.290,00", "1,290", "(9.90)", "€ 9.90", "9.90 EUR", "9.9E+10", "9.90-"])
+@pytest.mark.parametrize("total", ["9,90", "1.290", "1.290,00", "1,290", "(9.90)", "€ 9.90", "9.90 EUR", "9.9E+10"])
 def test_an_amount_that_may_be_another_is_refused_by_its_row(folder: Path, total: str) -> None:
     done = csv(folder, lines(ROW, f'K-2,kim,EUR,"{total}",2026-09-05'))
     assert orders(done) == [("K-1", 1250)]
@@ -113,7 +117,7 @@ def test_a_stated_comma_is_one_and_then_a_point_is_not(folder: Path) -> None:
 def test_another_delimiter_is_read_if_it_is_stated_and_told_if_not(folder: Path, delimiter: str) -> None:
     content = lines(ROW).replace(",", delimiter)
     assert orders(csv(folder, content, delimiter=delimiter)) == [("K-1", 1250)]
-    with pytest.raises(NotReadable):
+    with pytest.raises(NotReadable, match="the file's delimiter"):
         csv(folder, content)
 
 
@@ -202,7 +206,7 @@ def test_a_mapping_needs_its_columns_but_for_alternatives_and_defaults(folder: P
 
 @pytest.mark.parametrize(
     "moment",
-    ["03/04/2026", "45678", "45678.5", "1767225600", "05.09.2026", "2026", "0000-00-00", "10:30", "n/a"],
+    ["03/04/2026", "45678", "45678.5", "1767225600", "05.09.2026", "2026", "0000-00-00", "10:30", "n/a", "2062-09-05"],
 )
 def test_a_time_that_is_no_iso_8601_is_refused_unless_a_mapping_states_its_form(folder: Path, moment: str) -> None:
     done = csv(folder, lines(f"K-1,kim,EUR,1.50,{moment}"))

@@ -64,6 +64,15 @@ def test_what_may_be_another_number_or_none_is_refused(text: str, point: str, re
         number(text, point)
 
 
+@pytest.mark.parametrize("text", ["1.500", "12.500", "-100.000"])
+def test_money_with_three_digits_after_a_point_may_be_thousands(text: str) -> None:
+    with pytest.raises(ValueError, match="after its point"):
+        number(text, "", of_money=True)
+    assert number(text, ".", of_money=True) == number(text, "") == Decimal(text)
+    assert number(text, ",", of_money=True) == Decimal(text) * 1000
+    assert number("0.500", "", of_money=True) == Decimal("0.5")
+
+
 @given(st.decimals(allow_nan=False, allow_infinity=False, places=2, min_value=-(10**12), max_value=10**12))
 def test_whatever_is_read_of_an_amount_is_that_amount(amount: Decimal) -> None:
     """As programs of each of these countries write it; read by another sign it is refused, or the same."""

@@ -258,8 +258,8 @@ def read_at_once(events: list[Event], vouched: set[str]) -> dict[str, bool]:
         if yes or no:
             found[pair] = all(
                 any(
-                    agreeing.occurred_at > refusing.occurred_at
-                    and any(known(trusted, agreeing.occurred_at, name, other) for other in names)
+                    agreeing.stamp.occurred_at > refusing.stamp.occurred_at
+                    and any(known(trusted, agreeing.stamp.occurred_at, name, other) for other in names)
                     for agreeing, names in yes
                 )
                 for refusing, name in no

@@ -30,7 +30,7 @@ def _rule(sale: Sale, _: str) -> OrderPlaced:
 
 def _update_rule(sale: Sale, _: str) -> OrderPlaced:
     """Of an order that is changed nobody says whether it still stands."""
-    return _stated(sale, sale.word or parts.OrderWord(state=""))
+    return _stated(sale, sale.word or parts.OrderWord(state="unsaid"))
 
 
 def _stated(sale: Sale, word: OrderWord) -> OrderPlaced:

@@ -41,7 +41,7 @@ class OrderWord(msgspec.Struct, frozen=True, kw_only=True):
     Adapters of vendors write it, and whoever sends snapshots of orders, or what a payment provider tells, may, too.
     """
 
-    state: Literal["", "placed", "cancelled", "pending"] = "placed"
+    state: Literal["placed", "cancelled", "pending", "unsaid"] = "placed"
     whole: bool = False
     refunds: tuple[SnapshotRefund, ...] = ()
     in_snapshot: bool = False

@@ -34,6 +34,7 @@ _BECOMES: Final[Mapping[type[Body], str]] = {
     events.ProductViewed: "is on the timeline, and counted by product and category",
     events.FeedbackSubmitted: "is an answer to a survey; a bad one opens a case",
 }
+_OF_OURS: Final = "$"  # how a property begins by which one part of this service tells another something
 _MAIL: Final = "is on the timeline, as what became of another system's message"
 
 
@@ -65,7 +66,8 @@ def _becomes(entry: CatalogueEntry) -> str:
 def _known() -> Iterator[Known]:
     for entry in ENTRIES:
         route = None if entry.route is None else f"/v1/{entry.route.path}"
-        properties = () if entry.properties is None else entry.properties.held
+        held = () if entry.properties is None else entry.properties.held
+        properties = tuple(names for names in held if not names[0].startswith(_OF_OURS))
         for name in entry.names:
             yield Known(
                 name=_spelled(name), type=entry.body.TYPE, becomes=_becomes(entry), properties=properties, route=route

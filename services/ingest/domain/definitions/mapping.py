@@ -42,6 +42,7 @@ MAX_FIELDS: Final = 200  # of a rule, nested ones among them
 MAX_TIME_LENGTH: Final = 100  # characters of a time; a parser by format tries many readings
 MAX_MADE: Final = 2_500  # messages of one payload
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+MONEY: Final = frozenset({"total", "subtotal", "revenue", "price", "cost", "amount", "tax", "shipping", "discount"})
 TRUE: Final = frozenset({"true", "yes", "y", "1", "on", "t"})
 FALSE: Final = frozenset({"false", "no", "n", "0", "off", "f", ""})
 
@@ -259,7 +260,7 @@ def _text(value: Any, at: str) -> str:
 def _number(value: Any, at: str, field: Field) -> Decimal:
     try:
         if isinstance(value, str):
-            number = numbers.number(value, field.decimal)
+            number = numbers.number(value, field.decimal, of_money=at.rsplit(".", 1)[-1] in MONEY)
         elif isinstance(value, bool) or not isinstance(value, int | float | Decimal):
             raise ValueError("is not a number")
         else:
@@ -283,7 +284,7 @@ def _sum(value: Any, at: str, field: Field) -> Decimal:
 
 
 def _boolean(value: Any, at: str) -> bool:
-    text = str(value).strip().lower()
+    text = str(int(value) if isinstance(value, float) and value.is_integer() else value).strip().lower()
     if text in TRUE or text in FALSE:
         return text in TRUE
     raise BadEvent(Reason.MAPPING, f"{at}: {value!r} is neither true nor false")

@@ -12,12 +12,12 @@ import msgspec
 
 from services.ingest.domain.definitions.expression import names_in, outer_names
 from services.ingest.domain.definitions.mapping import Document, Field, Rule
-from services.ingest.domain.formats.files import BEYOND, NUMBER, PRESETS, PROBLEM, REQUIRED, TIMES, Options
+from services.ingest.domain.formats.files import BEYOND, NUMBER, PRESETS, PROBLEM, REQUIRED, TIMES, FileFormat, Options
 from services.ingest.domain.values.message import Message
 
 # What exports of the tracking API have beside what is read here: where it was sent on to, and by whom.
 _OF_EXPORTS: Final = frozenset(
-    {"integrations", "originalTimestamp", "receivedAt", "channel", "version", "projectId", "writeKey", "_metadata"}
+    {"integrations", "receivedAt", "channel", "version", "projectId", "writeKey", "_metadata"}
 )
 _ROWS: Final = "rows"  # of a group
 _MADE: Final = frozenset({NUMBER, BEYOND, PROBLEM})  # names that rows have beside their columns
@@ -64,6 +64,9 @@ def unknown(options: Options, found: Iterable[str]) -> str:
     """
     if not options.preset:
         return ""
+    found = list(found)
+    if split := _undivided(options, found):
+        return split
     known = [one.name for one in columns_of(options.preset)]
     passed = {*known, *options.ignore_columns, *(_OF_EXPORTS if PRESETS[options.preset] is None else ())}
     strange = [name for name in dict.fromkeys(found) if name not in passed]
@@ -98,7 +101,7 @@ def problem(options: Options, found: Sequence[str]) -> str:
 
 
 def _undivided(options: Options, found: Sequence[str]) -> str:
-    if len(found) != 1:
+    if len(found) != 1 or options.format is not FileFormat.CSV:
         return ""
     sign = next((one for one in _DELIMITERS if one in found[0] and one != options.delimiter), "")
     return f"there is one column, {found[0]!r}: is {_DELIMITERS[sign]} the file's delimiter?" if sign else ""

@@ -9,7 +9,7 @@ from services.ingest.domain.values.number import is_shortened
 
 _TOP: Final = ("userId", "anonymousId", "previousId", "groupId", "messageId")
 _PARTS: Final = ("properties", "traits")
-_WITH_POINT: Final = re.compile(r"\d+\.0")  # an id that was a double's, in a file of texts
+_WITH_POINT: Final = re.compile(r"\d+\.0+")  # an id that was a double's, in a file of texts
 _ERRORS: Final = re.compile(r"#(?:N/A|REF!|VALUE!|NAME\?|DIV/0!|NUM!|NULL!)|#{2,}")
 
 

@@ -38,8 +38,8 @@ def decode(headers: Iterable[tuple[str, bytes | None]], value: bytes | None) -> 
 
     The event's source is the name that the record gives. The handler also says whether there is such a source.
     """
-    # Kafka allows a header without a value: it says nothing.
-    texts = {name: raw.decode(errors="replace") for name, raw in headers if raw is not None}
+    # Kafka allows a header without a value: it says nothing. Names are written as HTTP's are, in any case.
+    texts = {name.lower(): raw.decode(errors="replace") for name, raw in headers if raw is not None}
     content_type = texts.get("content-type", "")
     raw = value or b""
     if not content_type.lower().startswith(cloudevents.MEDIA_TYPE):

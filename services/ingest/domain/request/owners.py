@@ -10,7 +10,7 @@ from shared.contracts.identity import Identity, Namespace
 
 
 class Owner(msgspec.Struct, frozen=True):
-    """An order, by its own id, and the customer who placed it."""
+    """An order, by its own id, and the customer who placed it: nobody whom its shop knows, without identities."""
 
     order_id: str
     identities: tuple[Identity, ...]
@@ -41,6 +41,14 @@ def orders_of_nobody(messages: list[bytes]) -> list[str]:
     return [one.order_id for one in decoded if one.names_nobody and one.order_id]
 
 
+def of_nobody(messages: list[bytes], owners: Owners) -> bool:
+    """Returns whether all these messages are about orders that nobody known has placed."""
+    decoded = [_decode(one) for one in messages]
+    return bool(decoded) and all(
+        one.names_nobody and (owner := owners.get(one.order_id)) is not None and not owner.identities for one in decoded
+    )
+
+
 def owned(messages: list[bytes], owners: Owners) -> list[bytes]:
     """Returns the same messages. One that is about an order and names nobody now names the order's owner, and the order
     by the owner's name for it.
@@ -51,7 +59,7 @@ def owned(messages: list[bytes], owners: Owners) -> list[bytes]:
 def _owned(raw: bytes, owners: Owners) -> bytes:
     message = _decode(raw)
     owner = owners.get(message.order_id)
-    if owner is None or not message.names_nobody:
+    if owner is None or not owner.identities or not message.names_nobody:
         return raw
     ids = {one.namespace.kind: one.value for one in owner.identities}
     traits = {name.value: ids[name] for name in (Namespace.EMAIL, Namespace.PHONE) if name in ids}

@@ -10,6 +10,7 @@ _SPACES: Final = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2009": " ", "â€
 # A spreadsheet's short form of a number with many digits, most of which it has lost.
 _SHORTENED: Final = re.compile(r"[+-]?\d(?:[.,]\d+)?[eE]\+\d{2,3}")
 _LONE_COMMA: Final = re.compile(r"[+-]?\d{1,3},\d{3}")  # 1,234: a thousand, or one and a bit
+_LONE_POINT: Final = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")  # of money, which rarely has three decimals
 
 
 def is_shortened(text: str) -> bool:
@@ -28,17 +29,20 @@ def _pattern(point: str, thousands: str) -> re.Pattern[str]:
 _PATTERNS: Final = {".": _pattern(".", ","), ",": _pattern(",", ".")}
 
 
-def number(text: str, point: str) -> Decimal:
+def number(text: str, point: str, *, of_money: bool = False) -> Decimal:
     """Returns the number that a text is, given the sign before its decimals, one of POINTS.
 
     Digits may stand in groups of three. Raises ValueError for anything else, and says what to do: a comma where a point
-    is expected is not a separator of thousands (12,50), and without a stated sign 1,234 may be either.
+    is expected is not a separator of thousands (12,50), and without a stated sign 1,234 may be either, and of money
+    1.234 as well.
     """
     plain = text.strip().translate(_SPACES)
     if is_shortened(plain):
         raise ValueError("is a number that a spreadsheet has shortened; export its column as text")
     if not point and _LONE_COMMA.fullmatch(plain):
         raise ValueError('may have decimals or thousands after its comma; state which with "decimal"')
+    if not point and of_money and _LONE_POINT.fullmatch(plain):
+        raise ValueError('may have decimals or thousands after its point; state which with "decimal"')
     if not _PATTERNS[point or "."].fullmatch(plain):
         comma = ' with a point; if its comma is one, state it with "decimal"' if "," in plain and point != "," else ""
         raise ValueError(f"is not a number{comma}")

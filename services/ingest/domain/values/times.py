@@ -78,6 +78,10 @@ def corrected(stamped: datetime, sent_at: datetime | None, received_at: datetime
     Raises `BadEvent` if that, or the stamp itself, is out of the bounds that hold for what comes in. A `sent_at` that
     no wrong clock shows corrects nothing.
     """
+    if sent_at is not None and not historical and EARLIEST <= stamped <= sent_at <= received_at:
+        happened_at = received_at - (sent_at - stamped)  # as with nearly every event
+        if happened_at >= EARLIEST:
+            return happened_at
     if sent_at is None or historical or not is_of_a_clock(sent_at, received_at):
         check(stamped, received_at, at="timestamp")
         return min(stamped, received_at)

@@ -62,8 +62,11 @@ def opened(path: Path, encoding: str) -> Iterator[IO[str]]:
 
 
 def lines(file: IO[str]) -> Iterator[str]:
-    """Yields a file's lines. Raises `NotReadable` for one that is too long, so that memory holds it."""
+    """Yields a file's lines, each without a mark, which files that were put together have within.
+
+    Raises `NotReadable` for a line that is too long, so that memory holds it.
+    """
     while line := file.readline(MAX_LINE + 1):
         if len(line) > MAX_LINE:
             raise NotReadable(f"a line is longer than {MAX_LINE} characters")
-        yield line
+        yield line.removeprefix(_MARK)

@@ -135,7 +135,7 @@ def _order(raw: bytes) -> Messages:
         country=billing.country or country_in(order.shipping),
     )
     at, changed = _utc(order.date_created_gmt), _utc(order.date_modified_gmt)
-    order_id, state = text(order.id), STATES.get(order.status, "")
+    order_id, state = text(order.id), STATES.get(order.status, "unsaid")
     if state == "pending" and order.status != "pending" and not order.line_items:
         return []  # a draft of nothing yet
     refunds = [{"refund_id": text(one.id), "total": _positive(one.total)} for one in _members(order.refunds)]
