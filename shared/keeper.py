@@ -62,7 +62,7 @@ class Keeper:
         return self.cluster_id is not None and self._producer.pinned_to() == self.cluster_id
 
     def doubt(self) -> None:
-        """What was moved last may not be moved, or another relay has kept more: looks at everything again."""
+        """Looks at everything again: what was moved last may not be moved, or another relay has kept more."""
         self.cluster_id = None
 
     async def keep(

@@ -113,7 +113,7 @@ class Relay:
                 await until_set(self._wake, seconds=seconds)
 
     def is_well(self) -> bool:
-        """Whether the last look at the outbox succeeded, and what lay there was published."""
+        """Returns whether the last look at the outbox succeeded, and what lay there was published."""
         return self._well
 
     def wake(self) -> None:

@@ -10,12 +10,14 @@ from fastapi.responses import HTMLResponse
 from services.campaign.domain.delivery import State
 from services.campaign.domain.links import MAX_TOKEN_LENGTH, Link, Links
 from services.campaign.schemas import (
+    DecisionOut,
     DecisionsOut,
     FiguresOut,
     FormerSendCutoffOut,
     JourneyFiguresOut,
     JourneyOut,
     JourneysOut,
+    MessageOut,
     MessagesOut,
     ProviderStopOut,
     ProviderStopsOut,
@@ -82,13 +84,12 @@ async def messages(
     """Returns one page. Pass `next` as `cursor` to get the page after it. The id of a merged profile still works."""
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
-        rows: list[Any] = list(
-            await operations.messages(
-                work, journey_id=journey, state=state, profile_id=profile_id, after=after, limit=limit
-            )
+        rows = await operations.messages(
+            work, journey_id=journey, state=state, profile_id=profile_id, after=after, limit=limit
         )
     last = rows[-1] if len(rows) == limit else None
-    return MessagesOut(messages=rows, next=encode_cursor(last["created_at"], last["id"]) if last else None)
+    found = [MessageOut.model_validate(row) for row in rows]
+    return MessagesOut(messages=found, next=encode_cursor(last.created_at, last.id) if last else None)
 
 
 @router.get(
@@ -110,8 +111,8 @@ async def decisions(
     """
     async with database.work() as work:
         await require_customer_or("campaign:read", caller, work, profile_id)
-        rows: list[Any] = list(await operations.decisions(work, profile_id, limit=limit))
-    return DecisionsOut(decisions=rows)
+        rows = await operations.decisions(work, profile_id, limit=limit)
+    return DecisionsOut(decisions=[DecisionOut.model_validate(row) for row in rows])
 
 
 @router.get("/send-stop", dependencies=[requires("campaign:read")], summary="Read whether all sending is stopped")

@@ -48,6 +48,8 @@ class JourneysOut(BaseModel):
 class MessageOut(BaseModel):
     """One message. In the state `unknown` it may have been sent, and is never sent again."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: UUID
     journey_id: str
     journey_version: int
@@ -72,6 +74,8 @@ class MessagesOut(BaseModel):
 
 class DecisionOut(BaseModel):
     """What was decided on a change or a message, and why."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     profile_id: UUID

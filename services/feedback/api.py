@@ -1,7 +1,7 @@
 """The routes of feedback."""
 
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Annotated
 from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request
@@ -15,7 +15,9 @@ from services.feedback.schemas import (
     FeedbackCreated,
     FeedbackIn,
     FiguresOut,
+    ResponseOut,
     ResponsesOut,
+    UnsolicitedOut,
     UnsolicitedPage,
 )
 from shared.audit import Actor
@@ -113,8 +115,8 @@ async def responses(
     """
     async with database.work() as work:
         await require_customer_or("feedback:read", caller, work, profile_id)
-        rows: list[Any] = list(await service.responses_of(work, profile_id, unsolicited=unsolicited, limit=limit))
-    return ResponsesOut(responses=rows)
+        rows = await service.responses_of(work, profile_id, unsolicited=unsolicited, limit=limit)
+    return ResponsesOut(responses=[ResponseOut.model_validate(row) for row in rows])
 
 
 @router.get(
@@ -130,9 +132,10 @@ async def unsolicited_responses(
     """
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
-        rows: list[Any] = list(await service.unsolicited_page(work, after=after, limit=limit))
+        rows = await service.unsolicited_page(work, after=after, limit=limit)
     last = rows[-1] if len(rows) == limit else None
-    return UnsolicitedPage(responses=rows, next=encode_cursor(last["received_at"], last["id"]) if last else None)
+    found = [UnsolicitedOut.model_validate(row) for row in rows]
+    return UnsolicitedPage(responses=found, next=encode_cursor(last.received_at, last.id) if last else None)
 
 
 @router.get("/cases", dependencies=[requires("feedback:read")], summary="List cases, newest first")
@@ -145,9 +148,10 @@ async def cases(
     """Returns one page. Pass `next` as `cursor` to get the page after it."""
     after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
-        rows: list[Any] = list(await service.cases(work, status, after=after, limit=limit))
+        rows = await service.cases(work, status, after=after, limit=limit)
     last = rows[-1] if len(rows) == limit else None
-    return CasesOut(cases=rows, next=encode_cursor(last["opened_at"], last["id"]) if last else None)
+    found = [CaseOut.model_validate(row) for row in rows]
+    return CasesOut(cases=found, next=encode_cursor(last.opened_at, last.id) if last else None)
 
 
 @router.post("/cases/{case_id}/close", dependencies=[requires("feedback:write")], summary="Close a case")
@@ -156,4 +160,4 @@ async def close(database: Db, caller: Caller, case_id: UUID, body: CloseIn) -> C
     async with database.work() as work:
         row = await service.close_case(work, case_id, by=Actor.of(caller), note=body.note)
     failpoint("feedback.after_close")
-    return CaseOut.model_validate(dict(row))
+    return CaseOut.model_validate(row)

@@ -1,8 +1,8 @@
 """All SQL of feedback."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -10,19 +10,60 @@ import msgspec
 from shared.contracts.envelope import Event
 from shared.contracts.events import FeedbackSubmitted
 from shared.database.database import Work
+from shared.database.rows import columns, row_as, rows_as
+
+
+class StoredResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """A response in a list."""
+
+    id: UUID
+    survey: str
+    rating: int
+    text: str
+    order_id: str | None
+    profile_id: UUID | None
+    occurred_at: datetime
+    unsolicited: str | None
+
+
+class UnsolicitedResponse(StoredResponse, frozen=True, kw_only=True):
+    """A response that counts in nothing, and when it was received."""
+
+    received_at: datetime
+
+
+class StoredCase(msgspec.Struct, frozen=True, kw_only=True):
+    """A case, with the response that opened it."""
+
+    id: UUID
+    status: str
+    reason: str
+    opened_at: datetime
+    closed_at: datetime | None
+    closed_by: str | None
+    note: str
+    profile_id: UUID | None
+    survey: str
+    rating: int
+    text: str
+    order_id: str | None
 
 
 async def insert_response(work: Work, event: Event, *, published_here: bool, unsolicited: str | None) -> bool:
-    """Stores a response under its event's id; False if it was there already."""
+    """Stores a response under its event's id. Returns False if it was there already."""
     body = event.body
     assert isinstance(body, FeedbackSubmitted)
     row = await work.row(
         """
-        INSERT INTO responses (id, survey, rating, text, order_id, identities, profile_id, unsolicited, published_here,
-            occurred_at, received_at)
-        VALUES (:id, :survey, :rating, :text, :order_id, CAST(:identities AS jsonb), :profile_id, :unsolicited,
-            :published_here, :occurred_at, :received_at)
-        ON CONFLICT (id) DO NOTHING
+        INSERT INTO responses (
+               id, survey, rating, text, order_id, identities, profile_id, unsolicited, published_here,
+               occurred_at, received_at
+               )
+        VALUES (
+               :id, :survey, :rating, :text, :order_id, CAST(:identities AS jsonb), :profile_id, :unsolicited,
+               :published_here, :occurred_at, :received_at
+               )
+            ON CONFLICT (id) DO NOTHING
         RETURNING id
         """,
         id=event.event_id,
@@ -98,9 +139,13 @@ async def has_order(work: Work, profile_ids: Sequence[UUID], order_id: str) -> b
 
 
 async def open_case(work: Work, response_id: UUID, *, reason: str) -> bool:
-    """Opens a case on a response, once; whether there was none."""
+    """Opens a case on a response, once. Returns whether there was none."""
     opened = await work.run(
-        "INSERT INTO cases (id, reason, opened_at) VALUES (:id, :reason, :now) ON CONFLICT (id) DO NOTHING",
+        """
+        INSERT INTO cases (id, reason, opened_at)
+        VALUES (:id, :reason, :now)
+            ON CONFLICT (id) DO NOTHING
+        """,
         id=response_id,
         reason=reason,
         now=work.now,
@@ -109,88 +154,89 @@ async def open_case(work: Work, response_id: UUID, *, reason: str) -> bool:
 
 
 async def close_case(work: Work, case_id: UUID, *, closed_by: str, note: str) -> bool:
-    """Closes an open case; False if it was not open."""
-    return (
-        await work.run(
-            "UPDATE cases SET status = 'closed', closed_at = :now, closed_by = :closed_by, note = :note "
-            "WHERE id = :id AND status = 'open'",
-            id=case_id,
-            closed_by=closed_by,
-            note=note,
-            now=work.now,
-        )
-        == 1
+    """Closes an open case. Returns False if it was not open."""
+    closed = await work.run(
+        """
+        UPDATE cases SET status = 'closed', closed_at = :now, closed_by = :closed_by, note = :note
+         WHERE id = :id AND status = 'open'
+        """,
+        id=case_id,
+        closed_by=closed_by,
+        note=note,
+        now=work.now,
     )
+    return closed == 1
 
 
-_CASE = (
-    "SELECT c.id, c.status, c.reason, c.opened_at, c.closed_at, c.closed_by, c.note, r.profile_id, r.survey, "
-    "r.rating, r.text, r.order_id FROM cases c JOIN responses r USING (id) "
-)
+_CASES: Final = f"SELECT {columns(StoredCase)} FROM cases JOIN responses USING (id)"
 
 
-async def case(work: Work, case_id: UUID) -> Mapping[str, Any] | None:
+async def case(work: Work, case_id: UUID) -> StoredCase | None:
     """Returns one case with its response."""
-    row = await work.row(_CASE + "WHERE c.id = :id", id=case_id)
-    return None if row is None else row._mapping
+    return await row_as(work, StoredCase, f"{_CASES} WHERE id = :id", id=case_id)
 
 
-async def cases(
-    work: Work, *, status: str, after: tuple[datetime, UUID] | None, limit: int
-) -> Sequence[Mapping[str, Any]]:
+async def cases(work: Work, *, status: str, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[StoredCase]:
     """Returns the cases of a status after a position, newest first."""
     opened_at, case_id = after or (None, None)
-    rows = await work.rows(
-        _CASE + "WHERE c.status = :status AND (CAST(:opened_at AS timestamptz) IS NULL "
-        "OR (c.opened_at, c.id) < (:opened_at, CAST(:case_id AS uuid))) "
-        "ORDER BY c.opened_at DESC, c.id DESC LIMIT :limit",
+    return await rows_as(
+        work,
+        StoredCase,
+        f"""
+        {_CASES}
+         WHERE status = :status
+           AND (CAST(:opened_at AS timestamptz) IS NULL OR (opened_at, id) < (:opened_at, CAST(:case_id AS uuid)))
+         ORDER BY opened_at DESC, id DESC
+         LIMIT :limit
+        """,
         status=status,
         opened_at=opened_at,
         case_id=case_id,
         limit=limit,
     )
-    return [row._mapping for row in rows]
 
 
 async def responses_of(
     work: Work, profile_ids: Sequence[UUID], *, unsolicited: bool | None, limit: int
-) -> Sequence[Mapping[str, Any]]:
+) -> Sequence[StoredResponse]:
     """Returns the responses under any of a customer's ids, newest first: all, those that count, or the others."""
-    rows = await work.rows(
-        """
-        SELECT id, survey, rating, text, order_id, profile_id, occurred_at, unsolicited
-        FROM responses
-        WHERE profile_id = ANY(CAST(:profile_ids AS uuid[]))
-            AND (CAST(:unsolicited AS boolean) IS NULL OR (unsolicited IS NOT NULL) = :unsolicited)
-        ORDER BY occurred_at DESC, id DESC
-        LIMIT :limit
+    return await rows_as(
+        work,
+        StoredResponse,
+        f"""
+        SELECT {columns(StoredResponse)}
+          FROM responses
+         WHERE profile_id = ANY(CAST(:profile_ids AS uuid[]))
+           AND (CAST(:unsolicited AS boolean) IS NULL OR (unsolicited IS NOT NULL) = :unsolicited)
+         ORDER BY occurred_at DESC, id DESC
+         LIMIT :limit
         """,
         unsolicited=unsolicited,
         profile_ids=profile_ids,
         limit=limit,
     )
-    return [row._mapping for row in rows]
 
 
 async def unsolicited_page(
     work: Work, *, after: tuple[datetime, UUID] | None, limit: int
-) -> Sequence[Mapping[str, Any]]:
+) -> Sequence[UnsolicitedResponse]:
     """Returns the responses after a position that count in nothing, in the order they were received, newest first."""
     received_at, response_id = after or (None, None)
-    rows = await work.rows(
-        """
-        SELECT id, survey, rating, text, order_id, profile_id, occurred_at, received_at, unsolicited
-        FROM responses
-        WHERE unsolicited IS NOT NULL
-            AND (CAST(:received_at AS timestamptz) IS NULL OR (received_at, id) < (:received_at, CAST(:id AS uuid)))
-        ORDER BY received_at DESC, id DESC
-        LIMIT :limit
+    return await rows_as(
+        work,
+        UnsolicitedResponse,
+        f"""
+        SELECT {columns(UnsolicitedResponse)}
+          FROM responses
+         WHERE unsolicited IS NOT NULL
+           AND (CAST(:received_at AS timestamptz) IS NULL OR (received_at, id) < (:received_at, CAST(:id AS uuid)))
+         ORDER BY received_at DESC, id DESC
+         LIMIT :limit
         """,
         received_at=received_at,
         id=response_id,
         limit=limit,
     )
-    return [row._mapping for row in rows]
 
 
 async def ratings(work: Work, survey: str, *, since: datetime, until: datetime) -> dict[int, int]:

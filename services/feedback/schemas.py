@@ -88,6 +88,8 @@ class FeedbackCreated(BaseModel):
 class ResponseOut(BaseModel):
     """One response."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     id: UUID
     survey: str
     rating: int
@@ -135,6 +137,8 @@ class FiguresOut(BaseModel):
 
 class CaseOut(BaseModel):
     """A case and the response that opened it."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     status: str

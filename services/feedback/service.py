@@ -1,9 +1,9 @@
 """The use cases of feedback: submit, on_feedback_submitted, figures, cases. Nothing here commits."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -11,6 +11,7 @@ from uuid_utils.compat import uuid7
 
 from services.feedback import domain, repository
 from services.feedback.domain import CaseStatus, Figures, Survey
+from services.feedback.repository import StoredCase, StoredResponse, UnsolicitedResponse
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import topics
@@ -49,9 +50,9 @@ async def submit(
     by_customer: bool = False,
     partition_secret: bytes,
 ) -> UUID:
-    """Stores a response given here and publishes it as a fact; returns its id.
+    """Stores a response given here and publishes it as a fact. Returns its id.
 
-    A customer's own response (`by_customer`) counts once for an occasion; beyond that it is published as a claim.
+    A customer's own response (`by_customer`) counts once for an occasion; beyond that it is published as unverified.
     """
     if reason := domain.problem_with(feedback):
         raise NotOnTheScale(reason)
@@ -139,27 +140,27 @@ async def _store(
 
 
 async def figures(work: Work, survey: Survey, *, since: datetime, until: datetime) -> Figures:
-    """A survey's figures over `[since, until)`."""
+    """Returns a survey's figures over `[since, until)`."""
     ratings = await repository.ratings(work, survey, since=since, until=until)
     unsolicited = await repository.unsolicited_responses(work, survey, since=since, until=until)
     return domain.figures(survey, ratings, unsolicited=unsolicited)
 
 
 async def unsolicited(work: Work, response_id: UUID) -> str | None:
-    """Why a response counts in nothing, if so."""
+    """Returns why a response counts in nothing; None if it counts."""
     return await repository.unsolicited(work, response_id)
 
 
 async def cases(
     work: Work, status: CaseStatus, *, after: tuple[datetime, UUID] | None, limit: int
-) -> Sequence[Mapping[str, Any]]:
-    """A page of cases, newest first."""
+) -> Sequence[StoredCase]:
+    """Returns a page of cases, newest first."""
     return await repository.cases(work, status=status, after=after, limit=limit)
 
 
 async def responses_of(
     work: Work, profile_id: UUID, *, unsolicited: bool | None = None, limit: int
-) -> Sequence[Mapping[str, Any]]:
+) -> Sequence[StoredResponse]:
     """Returns a customer's responses, newest first: all, or those that count in nothing, or do."""
     names = await aliases.names(work, profile_id)
     return await repository.responses_of(work, names, unsolicited=unsolicited, limit=limit)
@@ -167,19 +168,19 @@ async def responses_of(
 
 async def unsolicited_page(
     work: Work, *, after: tuple[datetime, UUID] | None, limit: int
-) -> Sequence[Mapping[str, Any]]:
-    """A page of responses that count in nothing, newest first."""
+) -> Sequence[UnsolicitedResponse]:
+    """Returns a page of responses that count in nothing, newest first."""
     return await repository.unsolicited_page(work, after=after, limit=limit)
 
 
-async def close_case(work: Work, case_id: UUID, *, by: Actor, note: str) -> Mapping[str, Any]:
-    """Closes a case; raises `UnknownCase` or `CaseNotOpen`."""
+async def close_case(work: Work, case_id: UUID, *, by: Actor, note: str) -> StoredCase:
+    """Closes a case, and returns it. Raises `UnknownCase` or `CaseNotOpen`."""
     closed = await repository.close_case(work, case_id, closed_by=by.subject, note=note)
     case = await repository.case(work, case_id)
     if case is None:
         raise UnknownCase(f"case {case_id}")
     if not closed:
-        raise CaseNotOpen(f"case {case_id} is {case['status']}")
+        raise CaseNotOpen(f"case {case_id} is {case.status}")
     await audit.record(work, by, "case.closed", "case", case_id)
     work.afterwards.append(partial(_tell, "case.closed", case_id))
     return case

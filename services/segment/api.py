@@ -6,7 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from msgspec import structs
 
-from services.segment.domain import Stage
+from services.segment.domain.standing import Stage
 from services.segment.schemas import CountsOut, StandingOut, StandingRow, StandingsOut, TierOut, TiersOut
 from services.segment.service import standings
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires

@@ -137,7 +137,7 @@ class _Writing:
 
 
 def write_version(version: int) -> None:
-    """Has this process write types as this version has them, from now on; it reads all, whatever it writes.
+    """Makes this process write types as this version has them, from now on; it reads all, whatever it writes.
 
     Called once, when a process starts: `WIRE_VERSION`. The first version is for the time in which readers of the
     release before are still running.

@@ -19,7 +19,7 @@ class Merge(NamedTuple):
 
 
 async def canonical(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, UUID]:
-    """For each id, the id that stands for it now; an id that was never merged stands for itself."""
+    """Returns for each id the id that stands for it now; an id that was never merged stands for itself."""
     wanted = sorted(set(profile_ids))
     rows = await work.rows(
         "SELECT profile_id, canonical_id FROM profile_aliases WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=wanted

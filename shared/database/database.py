@@ -54,7 +54,7 @@ class Work:
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:
-        """What is done inside is undone if the block raises, and so is what was to be called afterwards."""
+        """Undoes what is done inside if the block raises, and forgets what was to be called afterwards."""
         before, aside = len(self.afterwards), len(self.set_aside)
         try:
             async with self.connection.begin_nested():
@@ -122,7 +122,7 @@ class Database:
 
     @asynccontextmanager
     async def work(self) -> AsyncIterator[Work]:
-        """One transaction, at this moment of the clock."""
+        """Begins a transaction, at this moment of the clock."""
         async with self.engine.connect() as connection:
             async with connection.begin():
                 work = Work(connection, self._clock.now())
@@ -134,7 +134,7 @@ class Database:
 
     @asynccontextmanager
     async def statement(self) -> AsyncIterator[Work]:
-        """For a single statement, which is a transaction by itself: this saves two of three round trips."""
+        """Opens a transaction of a single statement: this saves two of three round trips."""
         async with self._single.connect() as connection:
             work = Work(connection, self._clock.now())
             yield work

@@ -96,7 +96,7 @@ def _upgrade(connection: Connection, service: str, version: str) -> None:
 
 
 def run_migrations(metadata: MetaData) -> None:
-    """What every `migrations/env.py` calls: runs on the connection that `upgrade` holds."""
+    """Runs migrations on the connection that `upgrade` holds; every `migrations/env.py` calls it."""
     connection: Connection = context.config.attributes["connection"]
     context.configure(connection=connection, target_metadata=metadata, transaction_per_migration=True)
     with context.begin_transaction():
@@ -104,7 +104,7 @@ def run_migrations(metadata: MetaData) -> None:
 
 
 def create_mechanism_tables(op: ModuleType) -> None:
-    """The mechanisms' tables as each service's first migration creates them. Never changed: later ones alter."""
+    """Creates the mechanisms' tables, in each service's first migration. Never changed: later ones alter."""
     op.create_table(
         "consumer_offsets",
         Column("cluster_id", Text, primary_key=True),
@@ -161,7 +161,7 @@ def create_mechanism_tables(op: ModuleType) -> None:
 
 
 def add_verified_aliases(op: ModuleType) -> None:
-    """Which former ids a customer's token may name. Those of before are not known to be any: they open nothing."""
+    """Adds which former ids a customer's token may name. Those of before are not known to be any: they open nothing."""
     op.add_column(
         "profile_aliases",
         Column(
@@ -175,7 +175,7 @@ def add_verified_aliases(op: ModuleType) -> None:
 
 
 def create_dead_letter_decisions(op: ModuleType) -> None:
-    """What became of each dead letter, as each service's second migration creates it. Never changed, likewise."""
+    """Creates what became of each dead letter, in each service's second migration. Never changed, likewise."""
     op.create_table(
         "dead_letter_decisions",
         Column("place", Text, primary_key=True),
@@ -189,7 +189,7 @@ def create_dead_letter_decisions(op: ModuleType) -> None:
 
 
 def create_audit_log(op: ModuleType) -> None:
-    """The audit log and the head of its chain, as a later migration of each service creates them. Never changed."""
+    """Creates the audit log and the head of its chain, in a later migration of each service. Never changed."""
     op.create_table(
         "audit_log",
         Column("sequence", BigInteger, primary_key=True, autoincrement=False),
@@ -214,7 +214,7 @@ def create_audit_log(op: ModuleType) -> None:
 
 
 def create_published(op: ModuleType) -> None:
-    """What a broker that keeps nothing has acknowledged, until its readers have it. Never changed, likewise."""
+    """Creates what a broker that keeps nothing has acknowledged, until its readers have it. Never changed, likewise."""
     op.create_table(
         "published",
         Column("id", BigInteger, primary_key=True, autoincrement=False, comment="that it had in the outbox"),
@@ -234,7 +234,7 @@ def create_published(op: ModuleType) -> None:
 
 
 def create_blocked_sources(op: ModuleType) -> None:
-    """Whose records a reader refuses, and whose it takes in no more; one migration of each service creates both."""
+    """Creates whose records a reader refuses, and whose it takes in no more, in one migration of each service."""
     op.create_table(
         "blocked_sources",
         Column("source", Text, primary_key=True),

@@ -17,7 +17,7 @@ _T = TypeVar("_T")
 
 
 def came_second(error: BaseException) -> bool:
-    """Whether somebody else's transaction was in the way, so that the same will succeed later."""
+    """Returns whether somebody else's transaction was in the way, so that the same will succeed later."""
     if isinstance(error, DBAPIError):
         state = sqlstate(error)
         return state.startswith(TRANSACTION_ROLLBACK) or state == LOCK_NOT_AVAILABLE

@@ -101,10 +101,11 @@ def upsert(table: str, row: type[msgspec.Struct], *, key: tuple[str, ...], only_
 
 
 def _plain(annotation: Any) -> Any:
-    """A column's type without None."""
-    if get_origin(annotation) in (Union, UnionType):
-        (annotation,) = (one for one in get_args(annotation) if one is not type(None))
-    return annotation
+    """A column's type without None. A document that may be of several types stays what it is."""
+    if get_origin(annotation) not in (Union, UnionType):
+        return annotation
+    kinds = [one for one in get_args(annotation) if one is not type(None)]
+    return kinds[0] if len(kinds) == 1 else annotation
 
 
 def _sql_type(annotation: Any) -> str:

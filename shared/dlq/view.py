@@ -19,7 +19,7 @@ MAX_REASONS: Final = 20
 
 
 def console() -> Console:
-    """Standard output."""
+    """Returns standard output."""
     return Console(highlight=False)
 
 

@@ -13,7 +13,7 @@ class Answers:
         self._claims: dict[TopicPartition, tuple[int, int]] = {}
 
     def agree(self, partition: TopicPartition, offset: int | None, answered_ms: int) -> bool:
-        """Whether an earlier answer claimed the same offset, and none between them claimed another, or nothing (None).
+        """Returns whether an earlier answer had the same offset, and none between them had another, or nothing (None).
 
         `answered_ms` tells answers apart: the same one may be looked at many times.
         """

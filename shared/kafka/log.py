@@ -138,7 +138,7 @@ class LogReader:
 async def reading(
     brokers: Brokers, *, batch_records: int = BATCH_RECORDS, fetch_wait_ms: int = FETCH_WAIT_MILLISECONDS
 ) -> AsyncIterator[LogReader]:
-    """A reader of this broker's log. Raises `BrokerAway`."""
+    """Opens a reader of this broker's log. Raises `BrokerAway`."""
     client = AIOKafkaConsumer(
         **client_options(brokers),
         enable_auto_commit=False,

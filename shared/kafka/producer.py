@@ -219,7 +219,7 @@ class Producer:
             del self._gathering[one.node]
 
     async def cluster_id(self) -> str:
-        """The cluster to which everything goes until the next failure; of a producer that prepares clusters only.
+        """Returns the cluster to which everything goes until the next failure, if this producer prepares clusters.
 
         Raises `BrokerAway` if none can be prepared.
         """

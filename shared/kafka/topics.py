@@ -34,13 +34,13 @@ class WrongPartitions(RuntimeError):
 
 
 def group_of(service: str) -> str:
-    """The consumer group of a service, the same for every process of it."""
+    """Returns the consumer group of a service, the same for every process of it."""
     return f"rapport-{service}"
 
 
 @asynccontextmanager
 async def admin(brokers: Brokers) -> AsyncIterator[AIOKafkaAdminClient]:
-    """An admin client, closed at the end."""
+    """Opens an admin client, and closes it at the end."""
     client = _admin(brokers)
     try:
         await _start(client)
@@ -59,7 +59,7 @@ async def _start(client: AIOKafkaAdminClient) -> None:
 
 
 async def cluster_id(client: AIOKafkaAdminClient) -> str:
-    """The id of the cluster that answers. The embedded broker has a new one at each start."""
+    """Returns the id of the cluster that answers. The embedded broker has a new one at each start."""
     async with asyncio.timeout(ADMIN_SECONDS):
         found: str = (await client.describe_cluster())["cluster_id"]
     return found
@@ -136,7 +136,7 @@ def _configs(name: str) -> dict[str, str]:
 
 
 async def ensure_topics(brokers: Brokers, names: Iterable[str], *, replication: int, patience_seconds: float) -> None:
-    """`ensure`, trying again until the broker answers; raises its last error."""
+    """Does what `ensure` does, again and again until the broker answers. Raises its last error."""
     deadline = asyncio.get_running_loop().time() + patience_seconds
     while True:
         try:

@@ -41,7 +41,7 @@ class NotPossible(Exception):
 
 
 async def nothing(work: Work) -> None:
-    """A hook for a service that needs none."""
+    """Does nothing: a hook for a service that needs none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,7 +77,7 @@ class Rebuild:
     _letters: Mapping[str, decisions.Decision] = field(default_factory=dict)
 
     async def run(self) -> Mapping[str, int]:
-        """How many rows of each table were not as they should be. Raises `NotPossible`."""
+        """Returns how many rows of each table were not as they should be. Raises `NotPossible`."""
         await self._begin()
         async with self.database.work() as work:
             await shadow.make(work, self.plan.tables, filled=self.partial)
@@ -215,7 +215,7 @@ def _applied(letters: Mapping[str, decisions.Decision]) -> set[str]:
 
 
 def why_not_whole(beginnings: Mapping[Place, int], elsewhere: Sequence[Place]) -> str | None:
-    """Why this log does not hold everything that the service ever read; None if it does."""
+    """Returns why this log does not hold everything that the service ever read; None if it does."""
     cut = sorted(place for place, offset in beginnings.items() if offset > 0)
     if cut:
         first = cut[0]

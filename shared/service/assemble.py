@@ -72,7 +72,7 @@ def assemble(
     decode: wire.Decode = wire.decode,
     on_rewound: OnRewound | None = None,
 ) -> Service:
-    """The mechanisms of a service, connected to each other but not started."""
+    """Returns the mechanisms of a service, connected to each other but not started."""
     wire.write_version(settings.wire_version)
     database = Database(
         settings.database_url.get_secret_value(),

@@ -22,6 +22,6 @@ class Heartbeat:
         return tick
 
     def silent(self) -> list[str]:
-        """The loops that have not ticked for too long."""
+        """Returns the loops that have not ticked for too long."""
         now = asyncio.get_running_loop().time()
         return sorted(name for name, last in self._last.items() if now - last > SILENT_SECONDS)

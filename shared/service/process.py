@@ -46,7 +46,7 @@ def main(
     *,
     commands: Mapping[str, Command] | None = None,
 ) -> int:
-    """`python -m services.<name> serve|migrate|resume|dlq|audit|…`; returns the exit status.
+    """Runs `python -m services.<name> serve|migrate|resume|dlq|audit|…`. Returns the exit status.
 
     The command line is understood before any setting is read.
     """
@@ -67,7 +67,7 @@ def main(
 
 
 def common_commands(name: str, build: Callable[[S], Service]) -> Mapping[str, Command]:
-    """What every service has beside `serve` and `migrate`."""
+    """Returns the commands that every service has beside `serve` and `migrate`."""
     return {
         "dlq": Command(partial(dlq.parser, name), lambda settings, rest: _dlq(build(settings), rest)),
         "resume": Command(partial(_resume_parser, name), lambda settings, rest: _resume(build(settings), rest)),

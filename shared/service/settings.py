@@ -226,11 +226,11 @@ class Settings(BaseSettings):
         return value
 
     def busy_fetch_wait_milliseconds(self) -> int:
-        """How long the broker may keep a fetch while records come."""
+        """Returns how long the broker may keep a fetch while records come."""
         return self.kafka_busy_fetch_wait_milliseconds or self.kafka_fetch_wait_milliseconds
 
     def kafka(self) -> KafkaConnection:
-        """How each client of Kafka reaches it."""
+        """Returns how each client of Kafka reaches it."""
         return KafkaConnection(
             bootstrap=self.kafka_bootstrap,
             protocol=self.kafka_security_protocol,
@@ -244,11 +244,11 @@ class Settings(BaseSettings):
         )
 
     def owner_database_url(self) -> str:
-        """The URL as the role that may change tables."""
+        """Returns the URL as the role that may change tables."""
         return self.migration_database_url.get_secret_value() or self.database_url.get_secret_value()
 
     def connection_limits(self, larger_bodies: Mapping[str, int]) -> ConnectionLimits:
-        """What one HTTP connection may send and hold."""
+        """Returns what one HTTP connection may send and hold."""
         return ConnectionLimits(
             request_line_bytes=self.http_request_line_bytes,
             header_bytes=self.http_header_bytes,
@@ -278,7 +278,7 @@ SettingsT = TypeVar("SettingsT", bound=Settings)
 
 
 def load(settings: type[SettingsT]) -> SettingsT:
-    """The settings from the environment; on a mistake, one line per variable on stderr and exit status 2."""
+    """Returns the settings from the environment; on a mistake, one line per variable on stderr and exit status 2."""
     try:
         return settings()
     except ValidationError as error:
@@ -286,7 +286,10 @@ def load(settings: type[SettingsT]) -> SettingsT:
 
 
 def require_token_key(settings: Settings) -> None:
-    """What only a process that serves an API needs; without it every token would be refused. Exits as `load` does."""
+    """Requires what only a process that serves an API needs: without it every token would be refused.
+
+    Exits as `load` does.
+    """
     if not settings.auth_public_key and not settings.auth_jwks_url:
         refuse(type(settings), [("auth_public_key", "is not set, and neither is AUTH_JWKS_URL")])
 

@@ -177,7 +177,7 @@ class World:
     async def decisions(self, profile_id: UUID) -> list[tuple[str, str]]:
         async with self.database.work() as work:
             found = await operations.decisions(work, profile_id, limit=100)
-        return sorted((row["outcome"], row["reason"]) for row in found)
+        return sorted((row.outcome, row.reason) for row in found)
 
     async def facts(self) -> list[Event]:
         async with self.database.work() as work:

@@ -92,7 +92,7 @@ async def leaving(service: process.Service, rules: Rules | None = None) -> list[
 async def decisions(service: process.Service) -> list[tuple[str, str]]:
     async with service.database.work() as work:
         found = await operations.decisions(work, UUID(int=1), limit=100)
-    return sorted((one["outcome"], one["reason"]) for one in found)
+    return sorted((one.outcome, one.reason) for one in found)
 
 
 async def facts(service: process.Service) -> list[Event]:

@@ -86,7 +86,7 @@ async def stored(work: Work) -> int:
 
 
 async def open_cases(work: Work) -> list[UUID]:
-    return [case["id"] for case in await service.cases(work, CaseStatus.OPEN, after=None, limit=100)]
+    return [case.id for case in await service.cases(work, CaseStatus.OPEN, after=None, limit=100)]
 
 
 async def test_an_answer_is_stored_and_published_as_one_fact_keyed_by_who_gave_it(work: Work) -> None:
@@ -122,7 +122,7 @@ async def test_an_answer_that_comes_back_is_not_stored_twice_and_gets_its_profil
 
     assert await stored(work) == 1
     [found] = await service.responses_of(work, ANN, limit=10)
-    assert (found["id"], found["text"]) == (answer, "谢谢")
+    assert (found.id, found.text) == (answer, "谢谢")
     assert await open_cases(work) == [answer]
     assert len(await published(work)) == 1
 
@@ -172,7 +172,7 @@ async def test_a_closed_case_stays_closed_when_its_answer_is_heard_again(work: W
     closed = await service.close_case(work, heard.event_id, by=OPERATOR, note="called her")
     await service.on_feedback_submitted(work, [heard])
 
-    assert (closed["status"], closed["closed_by"], closed["note"], closed["closed_at"]) == (
+    assert (closed.status, closed.closed_by, closed.note, closed.closed_at) == (
         "closed",
         "operator",
         "called her",
@@ -193,12 +193,12 @@ async def test_cases_come_newest_first_page_by_page(work: Work) -> None:
 
     paged: list[Any] = []
     while page := await service.cases(
-        work, CaseStatus.OPEN, after=(paged[-1]["opened_at"], paged[-1]["id"]) if paged else None, limit=3
+        work, CaseStatus.OPEN, after=(paged[-1].opened_at, paged[-1].id) if paged else None, limit=3
     ):
         paged += page
     assert paged == whole
     assert len(whole) == 10
-    assert [case["opened_at"] for case in whole] == sorted((case["opened_at"] for case in whole), reverse=True)
+    assert [case.opened_at for case in whole] == sorted((case.opened_at for case in whole), reverse=True)
 
 
 async def test_figures_count_answers_from_the_beginning_up_to_but_not_at_the_end(work: Work) -> None:
@@ -224,7 +224,7 @@ async def test_answers_are_found_under_every_id_that_a_customer_ever_had(work: W
 
     for customer in (ANN, BOB, CAT):
         found = await service.responses_of(work, customer, limit=10)
-        assert [one["rating"] for one in found] == [10, 7, 8, 9]
+        assert [one.rating for one in found] == [10, 7, 8, 9]
 
 
 @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ def by_browser(rating: int, *who: Identity, customer: UUID = ANN, order_id: str 
 
 
 async def reasons(work: Work, customer: UUID = ANN) -> list[str | None]:
-    return [one["unsolicited"] for one in await service.responses_of(work, customer, limit=100)]
+    return [one.unsolicited for one in await service.responses_of(work, customer, limit=100)]
 
 
 async def counted(work: Work) -> tuple[int, int]:

@@ -125,7 +125,7 @@ async def test_sources_are_made_listed_and_disabled_from_the_command_line(
     assert (await source("create", "till", "--country", "Austria"))[0] == 1
     assert (await source("create", "till", "--country", "at"))[0] == 0
     async with database.work() as work:
-        assert {one["name"]: one["country"] for one in await sources.every(work)} == {"web shop": None, "till": "AT"}
+        assert {one.name: one.country for one in await sources.every(work)} == {"web shop": None, "till": "AT"}
         await work.run("DELETE FROM write_keys k USING sources s WHERE k.source_id = s.id AND s.name = 'till'")
         await work.run("DELETE FROM sources WHERE name = 'till'")
     assert (await source("disable", "web shop"))[0] == 0

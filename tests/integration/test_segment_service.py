@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 import pytest
 
-from services.segment import domain
+from services.segment.domain import standing as domain
 from services.segment.repository import standings as repository
 from services.segment.service import standings as service
 from shared.contracts import orders, topics, wire

@@ -12,7 +12,7 @@ import pytest
 from deploy.local.postgres import Postgres
 from services.campaign import content
 from services.campaign.service import operations, publishing
-from services.segment.domain import DEFAULT_POLICY
+from services.segment.domain.standing import DEFAULT_POLICY
 from services.segment.repository import policies as stored_policies
 from services.segment.service import policies
 from shared.database import migrate

@@ -33,15 +33,15 @@ async def made(home: Path) -> Walk:
     finally:
         await broker.kill()
         await postgres.stop()
+        remove_data(home / "postgres")
 
 
 parser = argparse.ArgumentParser(prog="python -m tests.walk", description=__doc__)
 parser.add_argument("--write", action="store_true", help="write the table into docs/architecture.md")
 write = parser.parse_args().write
 logging.configure("walk", "ERROR", {})
-home = Path(tempfile.mkdtemp(prefix="rapport-walk-"))
-found = asyncio.run(made(home))
-remove_data(home)
+with tempfile.TemporaryDirectory(prefix="rapport-walk-") as home:
+    found = asyncio.run(made(Path(home)))
 Console().print(table.for_terminal(found))
 if write:
     table.write(found)

@@ -108,7 +108,10 @@ def sets_off(trigger: TierReached | StageReached | ConfirmationAsked, body: Body
 
 
 def is_by_time(change: Event) -> bool:
-    """Whether time alone made a change, and no event. A record of a writer that did not tell then has no cause."""
+    """Returns whether time alone made a change, and no event.
+
+    In a record of a writer that did not tell, such a change has no cause.
+    """
     told = isinstance(change.body, TierChanged | StageChanged) and change.body.by_time
     return told or change.cause_id is None
 

@@ -113,7 +113,7 @@ async def forget(work: Work, *, before: datetime) -> None:
 
 
 async def lock_due(work: Work, *, limit: int) -> Sequence[Asked]:
-    """Requests whose time has come, the longest waiting first; none while another process looks at them."""
+    """Returns the requests whose time has come, the longest waiting first; none while another process looks at them."""
     rows = await work.rows(
         f"""
         SELECT {_ASKED}

@@ -9,34 +9,49 @@ import msgspec
 from services.campaign.domain.contact import Contact
 from shared.contracts.changes import ProfileChanged
 from shared.database.database import Work
+from shared.database.rows import Json, arrays, unnest, values
+
+
+class _StoredContact(msgspec.Struct, frozen=True, kw_only=True):
+    profile_id: UUID
+    version: int
+    email: str | None
+    first_name: str
+    name: str
+    language: str
+    country: str
+    consent: Json
+    orders: int
+    spend_minor: Json
+
+
+class _StoredStanding(msgspec.Struct, frozen=True, kw_only=True):
+    profile_id: UUID
+    kind: str
+    version: int
+    value: str
 
 
 async def upsert_contacts(work: Work, found: Sequence[tuple[ProfileChanged, Contact]]) -> None:
     """Keeps each state that is newer than what is here, of profiles that were not merged away. One per profile."""
-    ordered = sorted(found, key=lambda pair: pair[0].profile_id)
+    rows = [
+        _StoredContact(
+            profile_id=contact.profile_id,
+            version=state.version,
+            email=contact.email,
+            first_name=contact.first_name,
+            name=contact.name,
+            language=contact.language,
+            country=contact.country,
+            consent=_json(contact.consent),
+            orders=state.orders,
+            spend_minor=_json(state.spend_minor),
+        )
+        for state, contact in sorted(found, key=lambda pair: pair[0].profile_id)
+    ]
     await work.run(
-        "INSERT INTO contacts (profile_id, version, email, first_name, name, language, country, consent, orders, "
-        "spend_minor) SELECT t.profile_id, t.version, t.email, t.first_name, t.name, t.language, t.country, "
-        "CAST(t.consent AS jsonb), t.orders, CAST(t.spend AS jsonb) "
-        "FROM unnest(CAST(:profile_ids AS uuid[]), CAST(:versions AS bigint[]), CAST(:emails AS text[]), "
-        "CAST(:first_names AS text[]), CAST(:names AS text[]), CAST(:languages AS text[]), "
-        "CAST(:countries AS text[]), CAST(:consents AS text[]), CAST(:orders AS int[]), CAST(:spends AS text[])) "
-        "AS t(profile_id, version, email, first_name, name, language, country, consent, orders, spend) "
-        "WHERE NOT EXISTS (SELECT 1 FROM profile_aliases a WHERE a.profile_id = t.profile_id) "
-        "ON CONFLICT (profile_id) DO UPDATE SET version = excluded.version, email = excluded.email, "
-        "first_name = excluded.first_name, name = excluded.name, language = excluded.language, "
-        "country = excluded.country, consent = excluded.consent, orders = excluded.orders, "
-        "spend_minor = excluded.spend_minor WHERE contacts.version < excluded.version",
-        profile_ids=[contact.profile_id for _, contact in ordered],
-        versions=[state.version for state, _ in ordered],
-        emails=[contact.email for _, contact in ordered],
-        first_names=[contact.first_name for _, contact in ordered],
-        names=[contact.name for _, contact in ordered],
-        languages=[contact.language for _, contact in ordered],
-        countries=[contact.country for _, contact in ordered],
-        consents=[_json(contact.consent) for _, contact in ordered],
-        orders=[state.orders for state, _ in ordered],
-        spends=[_json(state.spend_minor) for state, _ in ordered],
+        _newer("contacts", _StoredContact, key=("profile_id",)),
+        **arrays(rows, _StoredContact),
     )
 
 
@@ -61,8 +76,16 @@ async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
     ids = sorted(set(profile_ids))
     for table in ("contacts", "standings"):
         await work.run(
-            f"DELETE FROM {table} WHERE profile_id IN (SELECT profile_id FROM {table} "
-            "WHERE profile_id = ANY(CAST(:ids AS uuid[])) ORDER BY profile_id FOR UPDATE)",
+            f"""
+            DELETE FROM {table}
+             WHERE profile_id IN (
+                   SELECT profile_id
+                     FROM {table}
+                    WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+                    ORDER BY profile_id
+                      FOR UPDATE
+                   )
+            """,
             ids=ids,
         )
 
@@ -70,7 +93,11 @@ async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
 async def standings(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], tuple[int, str]]:
     """Returns by (profile, kind) the newest version that came, and its value."""
     rows = await work.rows(
-        "SELECT profile_id, kind, version, value FROM standings WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+        """
+        SELECT profile_id, kind, version, value
+          FROM standings
+         WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+        """,
         ids=sorted(set(profile_ids)),
     )
     return {(row.profile_id, row.kind): (row.version, row.value) for row in rows}
@@ -78,20 +105,29 @@ async def standings(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID,
 
 async def upsert_standings(work: Work, found: Mapping[tuple[UUID, str], tuple[int, str]]) -> None:
     """Keeps each standing that is newer than what is here, of profiles that were not merged away."""
-    ordered = sorted(found.items())
+    rows = [
+        _StoredStanding(profile_id=profile_id, kind=kind, version=version, value=value)
+        for (profile_id, kind), (version, value) in sorted(found.items())
+    ]
     await work.run(
-        "INSERT INTO standings (profile_id, kind, version, value) SELECT * FROM unnest(CAST(:profile_ids AS uuid[]), "
-        "CAST(:kinds AS text[]), CAST(:versions AS bigint[]), CAST(:values AS text[])) "
-        "AS t(profile_id, kind, version, value) "
-        "WHERE NOT EXISTS (SELECT 1 FROM profile_aliases a WHERE a.profile_id = t.profile_id) "
-        "ON CONFLICT (profile_id, kind) DO UPDATE SET version = excluded.version, value = excluded.value "
-        "WHERE standings.version < excluded.version",
-        profile_ids=[profile_id for (profile_id, _), _ in ordered],
-        kinds=[kind for (_, kind), _ in ordered],
-        versions=[version for _, (version, _) in ordered],
-        values=[value for _, (_, value) in ordered],
+        _newer("standings", _StoredStanding, key=("profile_id", "kind")),
+        **arrays(rows, _StoredStanding),
     )
 
 
-def _json(value: Any) -> str:
-    return msgspec.json.encode(value).decode()
+def _newer(table: str, row: type[msgspec.Struct], *, key: tuple[str, ...]) -> str:
+    """Returns the statement that stores rows of a higher version than is here, of profiles that stand for somebody."""
+    changes = ", ".join(f"{name} = excluded.{name}" for name in row.__struct_fields__ if name not in key)
+    return f"""
+        INSERT INTO {table} ({", ".join(row.__struct_fields__)})
+        SELECT {values(row, "n")}
+          FROM {unnest(row, "n")}
+         WHERE NOT EXISTS (SELECT 1 FROM profile_aliases a WHERE a.profile_id = n.profile_id)
+            ON CONFLICT ({", ".join(key)})
+            DO UPDATE SET {changes}
+         WHERE {table}.version < excluded.version
+        """
+
+
+def _json(value: Any) -> Json:
+    return Json(msgspec.json.encode(value).decode())

@@ -1,44 +1,71 @@
 """SQL on decisions."""
 
-from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Sequence
+from datetime import datetime
 from uuid import UUID
+
+import msgspec
 
 from services.campaign.domain.decision import Decision
 from shared.database.database import Work
+from shared.database.rows import arrays, columns, rows_as, unnest
+
+
+class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
+    """A decision, and when it was made."""
+
+    id: UUID
+    profile_id: UUID
+    journey_id: str
+    journey_version: int
+    trigger_id: str
+    outcome: str
+    reason: str
+    at: datetime
+    cause_occurred_at: datetime
 
 
 async def insert(work: Work, made: Sequence[Decision]) -> Collection[UUID]:
-    """Writes decisions down; the ids of those that were not there yet."""
-    ordered = sorted(made, key=lambda decision: decision.id)
-    rows = await work.rows(
-        "INSERT INTO decisions (id, profile_id, journey_id, journey_version, trigger_id, outcome, reason, at, "
-        "cause_occurred_at) SELECT t.id, t.profile_id, t.journey_id, t.journey_version, t.trigger_id, t.outcome, "
-        "t.reason, CAST(:now AS timestamptz), t.cause_occurred_at FROM unnest(CAST(:ids AS uuid[]), "
-        "CAST(:profile_ids AS uuid[]), "
-        "CAST(:journey_ids AS text[]), CAST(:journey_versions AS int[]), CAST(:trigger_ids AS text[]), "
-        "CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:occurred AS timestamptz[])) "
-        "AS t(id, profile_id, journey_id, journey_version, trigger_id, outcome, reason, cause_occurred_at) "
-        "ON CONFLICT (id) DO NOTHING RETURNING id",
-        now=work.now,
-        ids=[one.id for one in ordered],
-        profile_ids=[one.profile_id for one in ordered],
-        journey_ids=[one.journey_id for one in ordered],
-        journey_versions=[one.journey_version for one in ordered],
-        trigger_ids=[one.trigger_id for one in ordered],
-        outcomes=[one.outcome.value for one in ordered],
-        reasons=[one.reason for one in ordered],
-        occurred=[one.cause_occurred_at for one in ordered],
+    """Writes decisions down. Returns the ids of those that were not there yet."""
+    rows = [
+        StoredDecision(
+            id=one.id,
+            profile_id=one.profile_id,
+            journey_id=one.journey_id,
+            journey_version=one.journey_version,
+            trigger_id=one.trigger_id,
+            outcome=one.outcome.value,
+            reason=one.reason,
+            at=work.now,
+            cause_occurred_at=one.cause_occurred_at,
+        )
+        for one in sorted(made, key=lambda decision: decision.id)
+    ]
+    new = await work.rows(
+        f"""
+        INSERT INTO decisions ({columns(StoredDecision)})
+        SELECT {columns(StoredDecision, "n")}
+          FROM {unnest(StoredDecision, "n")}
+            ON CONFLICT (id) DO NOTHING
+        RETURNING id
+        """,
+        **arrays(rows, StoredDecision),
     )
-    return {row.id for row in rows}
+    return {row.id for row in new}
 
 
-async def of_customer(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Mapping[str, Any]]:
+async def of_customer(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[StoredDecision]:
     """Returns what was decided under any of a customer's ids, newest first."""
-    rows = await work.rows(
-        "SELECT id, profile_id, journey_id, journey_version, trigger_id, outcome, reason, at, cause_occurred_at "
-        "FROM decisions WHERE profile_id = ANY(CAST(:profile_ids AS uuid[])) ORDER BY at DESC, id DESC LIMIT :limit",
+    return await rows_as(
+        work,
+        StoredDecision,
+        f"""
+        SELECT {columns(StoredDecision)}
+          FROM decisions
+         WHERE profile_id = ANY(CAST(:profile_ids AS uuid[]))
+         ORDER BY at DESC, id DESC
+         LIMIT :limit
+        """,
         profile_ids=profile_ids,
         limit=limit,
     )
-    return [row._mapping for row in rows]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from uuid import UUID
 
 from services.campaign.domain.delivery import State
@@ -11,6 +11,8 @@ from services.campaign.domain.journey import Published
 from services.campaign.repository import decisions as decision_rows
 from services.campaign.repository import journeys as journey_rows
 from services.campaign.repository import messages as message_rows
+from services.campaign.repository.decisions import StoredDecision
+from services.campaign.repository.messages import StoredMessage
 from shared import audit
 from shared.audit import Actor
 from shared.database import aliases
@@ -79,7 +81,7 @@ async def messages(
     profile_id: UUID | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
-) -> Sequence[Mapping[str, Any]]:
+) -> Sequence[StoredMessage]:
     """Returns a page of messages, newest first. The id of a merged profile still works."""
     names = None if profile_id is None else await aliases.names(work, profile_id)
     return await message_rows.page(
@@ -87,7 +89,7 @@ async def messages(
     )
 
 
-async def decisions(work: Work, profile_id: UUID, *, limit: int) -> Sequence[Mapping[str, Any]]:
+async def decisions(work: Work, profile_id: UUID, *, limit: int) -> Sequence[StoredDecision]:
     """Returns what was decided about a customer, newest first. The id of a merged profile still works."""
     return await decision_rows.of_customer(work, await aliases.names(work, profile_id), limit=limit)
 
@@ -96,10 +98,10 @@ async def figures(work: Work) -> Sequence[JourneyFigures]:
     """Returns each journey's figures, over all its messages."""
     states: dict[str, dict[str, int]] = {}
     triggers: dict[str, int] = {}
-    for journey_id, state, count, distinct in await message_rows.counts(work):
-        states.setdefault(journey_id, {})[state] = count
-        if state == State.SENT:
-            triggers[journey_id] = distinct
+    for one in await message_rows.counts(work):
+        states.setdefault(one.journey_id, {})[one.state] = one.messages
+        if one.state == State.SENT:
+            triggers[one.journey_id] = one.triggers
     seconds = await message_rows.latencies(work)
     return [
         JourneyFigures(journey_id, found, triggers.get(journey_id, 0), *seconds.get(journey_id, (None, None)))

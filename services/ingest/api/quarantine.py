@@ -46,7 +46,7 @@ async def page(
         rows = await quarantine.page(
             work, source_id=source_id, reason_code=reason, state=state, import_id=import_id, after=after, limit=limit
         )
-    events = [_out(row) for row in rows]
+    events = [QuarantinedOut.model_validate(row) for row in rows]
     last = events[-1] if len(events) == limit else None
     return QuarantinePage(events=events, next=encode_cursor(last.received_at, last.id) if last else None)
 
@@ -62,7 +62,7 @@ async def reasons(database: Db, source_id: UUID | None = None) -> ReasonsOut:
 async def one(database: Db, payload_id: UUID) -> QuarantinedOut:
     """Returns the payload's bytes, its reason, and what was decided on it."""
     async with database.work() as work:
-        return _out(await quarantine.one(work, payload_id))
+        return QuarantinedOut.model_validate(await quarantine.one(work, payload_id))
 
 
 @router.post("/release", dependencies=[requires("ingest:write")], summary="Release many, by source, reason or import")
@@ -105,7 +105,3 @@ async def drop(database: Db, caller: Caller, payload_id: UUID, body: DropIn) -> 
     """The payload can still be looked at until it is forgotten. 409 if it was released."""
     async with database.work() as work:
         await quarantine.drop(work, payload_id, by=Actor.of(caller), note=body.note)
-
-
-def _out(row: Any) -> QuarantinedOut:
-    return QuarantinedOut.model_validate({**row, "raw": bytes(row["raw"]).decode(errors="replace")})

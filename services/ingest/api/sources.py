@@ -1,7 +1,7 @@
 """Sources for operators, who create, change and watch them and rotate their keys; figures, plans and mappings."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from datetime import timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -18,11 +18,13 @@ from services.ingest.schemas.sources import (
     InForce,
     KeyIn,
     KeyMade,
+    KeyOut,
     MappingResult,
     MappingTried,
     PlanIn,
     PlanMade,
     PlanOut,
+    PlanVersionOut,
     PlanVersionsOut,
     SourceCreated,
     SourceIn,
@@ -80,9 +82,9 @@ async def every(database: Db) -> SourcesOut:
     """Returns all sources by name, disabled ones too."""
     async with database.work() as work:
         rows = await sources.every(work)
-        keys = await sources.keys(work, [row["id"] for row in rows])
-        missing = await source_stats.missing_topics(work, {row["id"]: row["format"] for row in rows})
-    return SourcesOut(sources=[_out(row, keys[row["id"]], missing[row["id"]]) for row in rows])
+        keys = await sources.keys(work, [row.id for row in rows])
+        missing = await source_stats.missing_topics(work, {row.id: row.format for row in rows})
+    return SourcesOut(sources=[_out(row, keys[row.id], missing[row.id]) for row in rows])
 
 
 @router.get("/{source_id}", dependencies=[requires("ingest:read")], summary="One source")
@@ -157,15 +159,16 @@ def _set(patch: SourcePatch) -> dict[str, Any]:
 
 async def _shown(work: Work, source_id: UUID, response: Response) -> SourceOut:
     row = await sources.one(work, source_id)
-    response.headers["ETag"] = etag(row["version"])
-    missing = await source_stats.missing_topics(work, {source_id: row["format"]})
+    response.headers["ETag"] = etag(row.version)
+    missing = await source_stats.missing_topics(work, {source_id: row.format})
     return _out(row, (await sources.keys(work, [source_id]))[source_id], missing[source_id])
 
 
-def _out(row: Any, keys: Any, missing_topics: list[str]) -> SourceOut:
-    known = {"has_secret": row["secret"] is not None, "missing_topics": missing_topics}
-    fields = {**row, **known, "keys": [dict(key) for key in keys]}
-    return SourceOut.model_validate(fields)
+def _out(row: msgspec.Struct, keys: Iterable[object], missing_topics: list[str]) -> SourceOut:
+    fields = msgspec.structs.asdict(row)
+    working = [KeyOut.model_validate(key) for key in keys]
+    known = {"has_secret": fields["secret"] is not None, "missing_topics": missing_topics, "keys": working}
+    return SourceOut.model_validate({**fields, **known})
 
 
 # Figures, and looking on
@@ -177,7 +180,7 @@ async def figures(database: Db, source_id: UUID, days: Days = DAYS) -> FiguresOu
     async with database.work() as work:
         await sources.one(work, source_id)
         rows = await source_stats.figures(work, source_id, since=(work.now - timedelta(days=days - 1)).date())
-    return FiguresOut(figures=[FigureOut.model_validate(dict(row)) for row in rows])
+    return FiguresOut(figures=[FigureOut.model_validate(row) for row in rows])
 
 
 @router.get(
@@ -233,7 +236,7 @@ async def preview(database: Db, intake: At, source_id: UUID, body: MappingTried)
     async with database.work() as work:
         row = await sources.one(work, source_id)
         now = work.now
-    tried = {**row, "mapping": body.mapping or row["mapping"]}
+    tried = msgspec.structs.replace(row, mapping=body.mapping or row.mapping)
     messages, done = await previewing.preview(tried, intake.vault, body.payload, now)
     return MappingResult(
         messages=messages,
@@ -266,7 +269,7 @@ async def put_plan(database: Db, caller: Caller, source_id: UUID, body: PlanIn) 
 async def plan(database: Db, source_id: UUID) -> PlanOut:
     """Returns the plan in force. 404 if there is none."""
     async with database.work() as work:
-        return PlanOut.model_validate(dict(await plans.in_force(work, source_id)))
+        return PlanOut.model_validate(await plans.in_force(work, source_id))
 
 
 @router.get("/{source_id}/plan/versions", dependencies=[requires("ingest:read")], summary="Versions of the plan")
@@ -274,15 +277,15 @@ async def plan_versions(database: Db, source_id: UUID) -> PlanVersionsOut:
     """Returns every version, newest first."""
     async with database.work() as work:
         row = await sources.one(work, source_id)
-        rows: list[Any] = [dict(one) for one in await plans.versions(work, source_id)]
-    return PlanVersionsOut(in_force=row["plan_version"], versions=rows)
+        versions = [PlanVersionOut.model_validate(one) for one in await plans.versions(work, source_id)]
+    return PlanVersionsOut(in_force=row.plan_version, versions=versions)
 
 
 @router.get("/{source_id}/plan/versions/{version}", dependencies=[requires("ingest:read")], summary="One version")
 async def plan_version(database: Db, source_id: UUID, version: Annotated[int, Path(ge=1, le=MAX_VERSION)]) -> PlanOut:
     """Returns the version as it was written."""
     async with database.work() as work:
-        return PlanOut.model_validate(dict(await plans.get(work, source_id, version)))
+        return PlanOut.model_validate(await plans.get(work, source_id, version))
 
 
 @router.put(
@@ -313,4 +316,4 @@ async def violations(
     async with database.work() as work:
         since = (work.now - timedelta(days=days - 1)).date()
         rows = await plans.violations(work, source_id, since=since, limit=limit)
-    return ViolationsOut(violations=[ViolationOut.model_validate(dict(row)) for row in rows])
+    return ViolationsOut(violations=[ViolationOut.model_validate(row) for row in rows])

@@ -86,6 +86,6 @@ async def _set_disabled(database: Database, name: str, *, disabled: bool) -> Non
 async def _list(database: Database) -> None:
     async with database.work() as work:
         for one in await sources.every(work):
-            orders = "orders" if one["allow_orders"] else "-"
-            state = "disabled" if one["disabled_at"] else "enabled"
-            print(one["name"], one["kind"], one["id"], orders, state, sep="\t")
+            orders = "orders" if one.allow_orders else "-"
+            state = "disabled" if one.disabled_at else "enabled"
+            print(one.name, one.kind, one.id, orders, state, sep="\t")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
@@ -11,22 +11,46 @@ from services.ingest.domain.definitions.plan import Violation
 from services.ingest.domain.definitions.shape import Shape
 from shared.contracts import keepable
 from shared.database.database import Work
+from shared.database.rows import columns, rows_as
 
-MAX_TAIL = 200  # watched events read at a time
-Row = Mapping[str, Any]
+MAX_TAIL: Final = 200  # watched events read at a time
 
 _decode_shape = msgspec.json.Decoder(Shape).decode
+
+
+class StoredFigure(msgspec.Struct, frozen=True, kw_only=True):
+    """How many events of a source came to something on a day, for a reason."""
+
+    day: date
+    outcome: str
+    reason: str
+    events: int
+
+
+class StoredViolation(msgspec.Struct, frozen=True, kw_only=True):
+    """What was wrong with some events: the rule they broke, and the text on the last of them."""
+
+    event: str
+    rule: str
+    mode: str
+    events: int
+    last_at: datetime
+    said: str
 
 
 async def add_figures(work: Work, figures: Mapping[tuple[UUID, str, str], int]) -> None:
     """Adds to today's figures."""
     rows = sorted(figures.items())
     await work.run(
-        "INSERT INTO source_figures AS f (source_id, day, outcome, reason, events) "
-        "SELECT source_id, :day, outcome, reason, events FROM unnest(CAST(:sources AS uuid[]), "
-        "CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:events AS bigint[])) "
-        "AS t(source_id, outcome, reason, events) ON CONFLICT (source_id, day, outcome, reason) "
-        "DO UPDATE SET events = f.events + excluded.events",
+        """
+        INSERT INTO source_figures AS f (source_id, day, outcome, reason, events)
+        SELECT source_id, :day, outcome, reason, events
+          FROM unnest(
+               CAST(:sources AS uuid[]), CAST(:outcomes AS text[]), CAST(:reasons AS text[]), CAST(:events AS bigint[])
+               ) AS t(source_id, outcome, reason, events)
+            ON CONFLICT (source_id, day, outcome, reason)
+            DO UPDATE SET events = f.events + excluded.events
+        """,
         day=work.now.date(),
         sources=[source_id for (source_id, _, _), _ in rows],
         outcomes=[outcome for (_, outcome, _), _ in rows],
@@ -35,15 +59,20 @@ async def add_figures(work: Work, figures: Mapping[tuple[UUID, str, str], int]) 
     )
 
 
-async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[Row]:
+async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[StoredFigure]:
     """Returns a source's figures by day, outcome and reason, newest day first."""
-    rows = await work.rows(
-        "SELECT day, outcome, reason, events FROM source_figures WHERE source_id = :id AND day >= :since "
-        "ORDER BY day DESC, outcome, reason",
+    return await rows_as(
+        work,
+        StoredFigure,
+        f"""
+        SELECT {columns(StoredFigure)}
+          FROM source_figures
+         WHERE source_id = :id AND day >= :since
+         ORDER BY day DESC, outcome, reason
+        """,
         id=source_id,
         since=since,
     )
-    return [row._mapping for row in rows]
 
 
 async def reasons(work: Work, source_ids: Sequence[UUID], *, outcome: str) -> dict[UUID, set[str]]:
@@ -67,8 +96,11 @@ async def touch(work: Work, seen: Mapping[UUID, datetime]) -> None:
     """Notes when sources last sent anything."""
     rows = sorted(seen.items())
     await work.run(
-        "UPDATE sources s SET last_seen_at = greatest(s.last_seen_at, t.at) FROM unnest(CAST(:ids AS uuid[]), "
-        "CAST(:moments AS timestamptz[])) AS t(id, at) WHERE s.id = t.id",
+        """
+        UPDATE sources s SET last_seen_at = greatest(s.last_seen_at, t.at)
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:moments AS timestamptz[])) AS t(id, at)
+         WHERE s.id = t.id
+        """,
         ids=[source_id for source_id, _ in rows],
         moments=[at for _, at in rows],
     )
@@ -78,12 +110,19 @@ async def add_violations(work: Work, found: Mapping[tuple[UUID, str, str], tuple
     """Adds to today's violations."""
     rows = sorted(found.items(), key=lambda item: item[0])
     await work.run(
-        "INSERT INTO violations AS v (source_id, day, event, rule, mode, events, last_at, said) "
-        "SELECT source_id, :day, event, rule, mode, events, :now, said FROM unnest(CAST(:sources AS uuid[]), "
-        "CAST(:names AS text[]), CAST(:rules AS text[]), CAST(:modes AS text[]), CAST(:events AS bigint[]), "
-        "CAST(:texts AS text[])) AS t(source_id, event, rule, mode, events, said) "
-        "ON CONFLICT (source_id, day, event, rule) DO UPDATE SET events = v.events + excluded.events, "
-        "mode = excluded.mode, last_at = excluded.last_at, said = excluded.said",
+        """
+        INSERT INTO violations AS v (source_id, day, event, rule, mode, events, last_at, said)
+        SELECT source_id, :day, event, rule, mode, events, :now, said
+          FROM unnest(
+               CAST(:sources AS uuid[]), CAST(:names AS text[]), CAST(:rules AS text[]), CAST(:modes AS text[]),
+               CAST(:events AS bigint[]), CAST(:texts AS text[])
+               ) AS t(source_id, event, rule, mode, events, said)
+            ON CONFLICT (source_id, day, event, rule)
+            DO UPDATE SET events = v.events + excluded.events,
+                          mode = excluded.mode,
+                          last_at = excluded.last_at,
+                          said = excluded.said
+        """,
         day=work.now.date(),
         now=work.now,
         sources=[source_id for (source_id, _, _), _ in rows],
@@ -95,23 +134,39 @@ async def add_violations(work: Work, found: Mapping[tuple[UUID, str, str], tuple
     )
 
 
-async def violations(work: Work, source_id: UUID, *, since: date, limit: int) -> Sequence[Row]:
+async def violations(work: Work, source_id: UUID, *, since: date, limit: int) -> Sequence[StoredViolation]:
     """Returns what was wrong with a source's events since then, most frequent first."""
-    rows = await work.rows(
-        "SELECT event, rule, (array_agg(mode ORDER BY day DESC))[1] AS mode, sum(events)::bigint AS events, "
-        "max(last_at) AS last_at, (array_agg(said ORDER BY day DESC))[1] AS said FROM violations "
-        "WHERE source_id = :id AND day >= :since GROUP BY event, rule ORDER BY events DESC, event, rule LIMIT :limit",
+    return await rows_as(
+        work,
+        StoredViolation,
+        """
+        SELECT event,
+               rule,
+               (array_agg(mode ORDER BY day DESC))[1] AS mode,
+               CAST(sum(events) AS bigint) AS events,
+               max(last_at) AS last_at,
+               (array_agg(said ORDER BY day DESC))[1] AS said
+          FROM violations
+         WHERE source_id = :id AND day >= :since
+         GROUP BY event, rule
+         ORDER BY events DESC, event, rule
+         LIMIT :limit
+        """,
         id=source_id,
         since=since,
         limit=limit,
     )
-    return [row._mapping for row in rows]
 
 
 async def lock_shape(work: Work, source_id: UUID, event: str) -> Shape | None:
     """Returns what is kept of an event's shape, held until the transaction ends."""
     row = await work.row(
-        "SELECT shape::text AS shape FROM shapes WHERE source_id = :id AND event = :event FOR UPDATE",
+        """
+        SELECT CAST(shape AS text) AS shape
+          FROM shapes
+         WHERE source_id = :id AND event = :event
+           FOR UPDATE
+        """,
         id=source_id,
         event=event,
     )
@@ -121,8 +176,12 @@ async def lock_shape(work: Work, source_id: UUID, event: str) -> Shape | None:
 async def save_shape(work: Work, source_id: UUID, event: str, shape: Shape) -> None:
     """Keeps a shape. If two are new at once, one is lost: there are many samples."""
     await work.run(
-        "INSERT INTO shapes (source_id, event, shape, first_at, last_at) VALUES (:id, :event, CAST(:shape AS jsonb), "
-        ":now, :now) ON CONFLICT (source_id, event) DO UPDATE SET shape = excluded.shape, last_at = excluded.last_at",
+        """
+        INSERT INTO shapes (source_id, event, shape, first_at, last_at)
+        VALUES (:id, :event, CAST(:shape AS jsonb), :now, :now)
+            ON CONFLICT (source_id, event)
+            DO UPDATE SET shape = excluded.shape, last_at = excluded.last_at
+        """,
         id=source_id,
         event=event,
         shape=msgspec.json.encode(shape).decode(),
@@ -133,7 +192,7 @@ async def save_shape(work: Work, source_id: UUID, event: str, shape: Shape) -> N
 async def shapes(work: Work, source_id: UUID) -> Mapping[str, Shape]:
     """Returns by event what its properties looked like."""
     rows = await work.rows(
-        "SELECT event, shape::text AS shape FROM shapes WHERE source_id = :id ORDER BY event", id=source_id
+        "SELECT event, CAST(shape AS text) AS shape FROM shapes WHERE source_id = :id ORDER BY event", id=source_id
     )
     return {row.event: _decode_shape(row.shape) for row in rows}
 
@@ -144,8 +203,12 @@ async def shapes(work: Work, source_id: UUID) -> Mapping[str, Shape]:
 async def watch(work: Work, source_id: UUID, *, until: datetime) -> None:
     """Notes that a source is watched until then."""
     await work.run(
-        "INSERT INTO tails AS t (source_id, until) VALUES (:id, :until) "
-        "ON CONFLICT (source_id) DO UPDATE SET until = greatest(t.until, excluded.until)",
+        """
+        INSERT INTO tails AS t (source_id, until)
+        VALUES (:id, :until)
+            ON CONFLICT (source_id)
+            DO UPDATE SET until = greatest(t.until, excluded.until)
+        """,
         id=source_id,
         until=until,
     )
@@ -160,9 +223,12 @@ async def watched(work: Work) -> frozenset[UUID]:
 async def add_tail(work: Work, found: Sequence[tuple[UUID, datetime, dict[str, Any]]]) -> None:
     """Keeps watched events."""
     await work.run(
-        "INSERT INTO tail_events (source_id, at, said) SELECT source_id, at, CAST(said AS json) "
-        "FROM unnest(CAST(:sources AS uuid[]), CAST(:moments AS timestamptz[]), CAST(:texts AS text[])) "
-        "AS t(source_id, at, said)",
+        """
+        INSERT INTO tail_events (source_id, at, said)
+        SELECT source_id, at, CAST(said AS json)
+          FROM unnest(CAST(:sources AS uuid[]), CAST(:moments AS timestamptz[]), CAST(:texts AS text[]))
+            AS t(source_id, at, said)
+        """,
         sources=[source_id for source_id, _, _ in found],
         moments=[at for _, at, _ in found],
         texts=[keepable.encode(event) for _, _, event in found],
@@ -175,8 +241,13 @@ async def tail(work: Work, source_id: UUID, *, after: int | None) -> list[tuple[
         row = await work.row("SELECT coalesce(max(id), 0) AS id FROM tail_events")
         return [(row.id if row else 0, {})]
     rows = await work.rows(
-        "SELECT id, at, said::text AS said FROM tail_events WHERE source_id = :source AND id > :after "
-        "ORDER BY id LIMIT :limit",
+        """
+        SELECT id, at, CAST(said AS text) AS said
+          FROM tail_events
+         WHERE source_id = :source AND id > :after
+         ORDER BY id
+         LIMIT :limit
+        """,
         source=source_id,
         after=after,
         limit=MAX_TAIL,

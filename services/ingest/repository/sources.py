@@ -2,36 +2,95 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import msgspec
 
 from shared.database.database import Work
-
-_COLUMNS = (
-    "s.id, s.name, s.kind, s.format, s.allow_orders, s.allowed_origins, s.events_per_second, s.ce_source, s.renaming, "
-    "s.mapping, s.may_say, s.consent_words, s.country, s.id_space, s.max_batch_bytes, s.max_event_bytes, "
-    "s.plan_version, s.version, s.created_at, s.disabled_at, s.last_seen_at, s.secret"
-)
-_PLANNED = (
-    f"{_COLUMNS}, p.document AS plan FROM sources s "
-    "LEFT JOIN plans p ON (p.source_id, p.version) = (s.id, s.plan_version)"
-)
-Row = Mapping[str, Any]
+from shared.database.rows import columns, row_as, rows_as
 
 
-async def insert(work: Work, source_id: UUID, key_hash: bytes, definition: Row) -> bool:
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """What an operator defines of a source, checked. Field names are column names."""
+
+    name: str
+    kind: str = "server"
+    format: str = "tracking"
+    allow_orders: bool = False
+    allowed_origins: Sequence[str] = ()
+    events_per_second: int | None = None
+    ce_source: str | None = None
+    renaming: dict[str, Any] | None = None
+    mapping: dict[str, Any] | None = None
+    secret: bytes | None = None
+    may_say: Sequence[str] = ()
+    consent_words: str | dict[str, Any] | None = None
+    country: str | None = None
+    id_space: str = ""
+    max_batch_bytes: int | None = None
+    max_event_bytes: int | None = None
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether it has a secret, which nobody is shown."""
+        return self.secret is not None
+
+
+class SourceRow(Definition, frozen=True, kw_only=True):
+    """A source's row."""
+
+    id: UUID
+    plan_version: int | None
+    version: int
+    created_at: datetime
+    disabled_at: datetime | None
+    last_seen_at: datetime | None
+
+
+class StoredSource(SourceRow, frozen=True, kw_only=True):
+    """A source, with its plan in force."""
+
+    plan: dict[str, Any] | None
+
+
+class KeyedSource(StoredSource, frozen=True, kw_only=True):
+    """A source, and until when the key works by which it was found."""
+
+    key_expires_at: datetime | None
+
+
+class StoredKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that works: of which source it is, when it was made, and when it ends."""
+
+    source_id: UUID
+    created_at: datetime
+    expires_at: datetime | None
+
+
+_CASTS: Final[Mapping[str, str]] = {
+    **dict.fromkeys(("allowed_origins", "may_say"), "text[]"),
+    **dict.fromkeys(("renaming", "mapping", "consent_words"), "jsonb"),
+}
+_VALUES: Final[Mapping[str, str]] = {
+    name: f"CAST(:{name} AS {_CASTS[name]})" if name in _CASTS else f":{name}" for name in Definition.__struct_fields__
+}
+_PLANNED: Final = f"""
+        SELECT {columns(SourceRow, "s")}, p.document AS plan
+          FROM sources s
+          LEFT JOIN plans p ON (p.source_id, p.version) = (s.id, s.plan_version)
+"""
+
+
+async def insert(work: Work, source_id: UUID, key_hash: bytes, definition: Definition) -> bool:
     """Stores a source with its first key (a trigger keeps it). Returns False if its name is taken."""
     row = await work.row(
-        "INSERT INTO sources (id, name, kind, key_hash, allow_orders, format, secret, allowed_origins, "
-        "events_per_second, ce_source, renaming, mapping, may_say, consent_words, country, id_space, max_batch_bytes, "
-        "max_event_bytes, created_at) "
-        "VALUES (:id, :name, :kind, :key_hash, :allow_orders, :format, :secret, CAST(:allowed_origins AS text[]), "
-        ":events_per_second, :ce_source, "
-        "CAST(:renaming AS jsonb), CAST(:mapping AS jsonb), CAST(:may_say AS text[]), "
-        "CAST(:consent_words AS jsonb), :country, :id_space, :max_batch_bytes, :max_event_bytes, :now) "
-        "ON CONFLICT (name) DO NOTHING RETURNING id",
+        f"""
+        INSERT INTO sources (id, key_hash, created_at, {", ".join(_VALUES)})
+        VALUES (:id, :key_hash, :now, {", ".join(_VALUES.values())})
+            ON CONFLICT (name) DO NOTHING
+        RETURNING id
+        """,
         id=source_id,
         key_hash=key_hash,
         now=work.now,
@@ -40,16 +99,14 @@ async def insert(work: Work, source_id: UUID, key_hash: bytes, definition: Row) 
     return row is not None
 
 
-async def update(work: Work, source_id: UUID, version: int, definition: Row) -> bool:
+async def update(work: Work, source_id: UUID, version: int, definition: Definition) -> bool:
     """Stores an edited source, one version up. Returns False if another edit came first."""
     changed = await work.run(
-        "UPDATE sources SET name = :name, kind = :kind, allow_orders = :allow_orders, format = :format, "
-        "secret = :secret, allowed_origins = CAST(:allowed_origins AS text[]), "
-        "events_per_second = :events_per_second, ce_source = :ce_source, renaming = CAST(:renaming AS jsonb), "
-        "mapping = CAST(:mapping AS jsonb), may_say = CAST(:may_say AS text[]), "
-        "consent_words = CAST(:consent_words AS jsonb), country = :country, id_space = :id_space, "
-        "max_batch_bytes = :max_batch_bytes, max_event_bytes = :max_event_bytes, version = version + 1 "
-        "WHERE id = :id AND version = :version",
+        f"""
+        UPDATE sources
+           SET {", ".join(f"{name} = {value}" for name, value in _VALUES.items())}, version = version + 1
+         WHERE id = :id AND version = :version
+        """,
         id=source_id,
         version=version,
         **_parameters(definition),
@@ -57,15 +114,13 @@ async def update(work: Work, source_id: UUID, version: int, definition: Row) -> 
     return changed == 1
 
 
-def _parameters(definition: Row) -> dict[str, Any]:
-    plain = ("name", "kind", "allow_orders", "format", "secret", "events_per_second", "ce_source", "country")
-    limits = ("id_space", "max_batch_bytes", "max_event_bytes")
-    documents = {name: _json(definition[name]) for name in ("renaming", "mapping", "consent_words")}
+def _parameters(definition: Definition) -> dict[str, Any]:
+    documents = {name: _json(getattr(definition, name)) for name, kind in _CASTS.items() if kind == "jsonb"}
     return {
-        **{name: definition[name] for name in (*plain, *limits)},
+        **{name: getattr(definition, name) for name in Definition.__struct_fields__},
         **documents,
-        "allowed_origins": sorted(definition["allowed_origins"]),
-        "may_say": sorted(set(definition["may_say"])),
+        "allowed_origins": sorted(definition.allowed_origins),
+        "may_say": sorted(set(definition.may_say)),
     }
 
 
@@ -73,35 +128,42 @@ def _json(value: Any) -> str | None:
     return None if value is None else msgspec.json.encode(value).decode()
 
 
-async def by_key(work: Work, key_hash: bytes) -> Row | None:
+async def by_key(work: Work, key_hash: bytes) -> KeyedSource | None:
     """Returns the source that a key belongs to, with its plan, unless it is disabled or the key has expired."""
-    row = await work.row(
-        f"SELECT k.expires_at AS key_expires_at, {_PLANNED} JOIN write_keys k ON k.source_id = s.id "
-        "WHERE k.key_hash = :key_hash AND s.disabled_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > :now)",
+    return await row_as(
+        work,
+        KeyedSource,
+        f"""
+        SELECT k.expires_at AS key_expires_at, s.*
+          FROM ({_PLANNED}) s
+          JOIN write_keys k ON k.source_id = s.id
+         WHERE k.key_hash = :key_hash
+           AND s.disabled_at IS NULL
+           AND (k.expires_at IS NULL OR k.expires_at > :now)
+        """,
         key_hash=key_hash,
         now=work.now,
     )
-    return None if row is None else row._mapping
 
 
-async def by_id(work: Work, source_id: UUID) -> Row | None:
+async def by_id(work: Work, source_id: UUID) -> StoredSource | None:
     """Returns one source, with its plan."""
-    row = await work.row(f"SELECT {_PLANNED} WHERE s.id = :id", id=source_id)
-    return None if row is None else row._mapping
+    return await row_as(work, StoredSource, f"{_PLANNED} WHERE s.id = :id", id=source_id)
 
 
-async def by_ce_sources(work: Work, names: Sequence[str]) -> Sequence[Row]:
+async def by_ce_sources(work: Work, names: Sequence[str]) -> Sequence[StoredSource]:
     """Returns the sources of these CloudEvents sources, with their plans, unless they are disabled."""
-    rows = await work.rows(
-        f"SELECT {_PLANNED} WHERE s.ce_source = ANY(CAST(:names AS text[])) AND s.disabled_at IS NULL",
+    return await rows_as(
+        work,
+        StoredSource,
+        f"{_PLANNED} WHERE s.ce_source = ANY(CAST(:names AS text[])) AND s.disabled_at IS NULL",
         names=list(names),
     )
-    return [row._mapping for row in rows]
 
 
-async def every(work: Work) -> Sequence[Row]:
+async def every(work: Work) -> Sequence[StoredSource]:
     """Returns every source, by name."""
-    return [row._mapping for row in await work.rows(f"SELECT {_PLANNED} ORDER BY s.name")]
+    return await rows_as(work, StoredSource, f"{_PLANNED} ORDER BY s.name")
 
 
 async def by_name(work: Work, name: str) -> UUID | None:
@@ -113,8 +175,12 @@ async def by_name(work: Work, name: str) -> UUID | None:
 async def set_disabled(work: Work, source_id: UUID, *, disabled: bool) -> None:
     """Stops a source's keys from working, or lets them work again; the first time stays noted."""
     await work.run(
-        "UPDATE sources SET disabled_at = CASE WHEN CAST(:disabled AS boolean) THEN coalesce(disabled_at, :now) END, "
-        "version = version + 1 WHERE id = :id AND (disabled_at IS NULL) = CAST(:disabled AS boolean)",
+        """
+        UPDATE sources
+           SET disabled_at = CASE WHEN CAST(:disabled AS boolean) THEN coalesce(disabled_at, :now) END,
+               version = version + 1
+         WHERE id = :id AND (disabled_at IS NULL) = CAST(:disabled AS boolean)
+        """,
         id=source_id,
         disabled=disabled,
         now=work.now,
@@ -124,10 +190,17 @@ async def set_disabled(work: Work, source_id: UUID, *, disabled: bool) -> None:
 async def delete(work: Work, source_id: UUID) -> bool:
     """Deletes a source that never sent anything. Returns False if it did."""
     used = await work.row(
-        "SELECT 1 FROM sources s WHERE id = :id AND (last_seen_at IS NOT NULL "
-        "OR EXISTS (SELECT 1 FROM quarantine WHERE source_id = s.id) "
-        "OR EXISTS (SELECT 1 FROM source_figures WHERE source_id = s.id) "
-        "OR EXISTS (SELECT 1 FROM imports WHERE source_id = s.id))",
+        """
+        SELECT 1
+          FROM sources s
+         WHERE id = :id
+           AND (
+               last_seen_at IS NOT NULL
+               OR EXISTS (SELECT 1 FROM quarantine WHERE source_id = s.id)
+               OR EXISTS (SELECT 1 FROM source_figures WHERE source_id = s.id)
+               OR EXISTS (SELECT 1 FROM imports WHERE source_id = s.id)
+               )
+        """,
         id=source_id,
     )
     if used is not None:
@@ -156,8 +229,10 @@ async def add_key(work: Work, source_id: UUID, key_hash: bytes) -> None:
 async def expire_keys(work: Work, source_id: UUID, *, at: datetime, but: bytes) -> int:
     """Lets a source's other keys end at this moment, unless they end before. Returns how many."""
     return await work.run(
-        "UPDATE write_keys SET expires_at = least(expires_at, :at) WHERE source_id = :id AND key_hash <> :but "
-        "AND (expires_at IS NULL OR expires_at > :now)",
+        """
+        UPDATE write_keys SET expires_at = least(expires_at, :at)
+         WHERE source_id = :id AND key_hash <> :but AND (expires_at IS NULL OR expires_at > :now)
+        """,
         id=source_id,
         at=at,
         but=but,
@@ -165,12 +240,17 @@ async def expire_keys(work: Work, source_id: UUID, *, at: datetime, but: bytes) 
     )
 
 
-async def keys(work: Work, source_ids: Sequence[UUID]) -> Sequence[Row]:
+async def keys(work: Work, source_ids: Sequence[UUID]) -> Sequence[StoredKey]:
     """Returns the keys of these sources that still work: when each was made, and when it ends."""
-    rows = await work.rows(
-        "SELECT source_id, created_at, expires_at FROM write_keys WHERE source_id = ANY(CAST(:ids AS uuid[])) "
-        "AND (expires_at IS NULL OR expires_at > :now) ORDER BY source_id, created_at",
+    return await rows_as(
+        work,
+        StoredKey,
+        f"""
+        SELECT {columns(StoredKey)}
+          FROM write_keys
+         WHERE source_id = ANY(CAST(:ids AS uuid[])) AND (expires_at IS NULL OR expires_at > :now)
+         ORDER BY source_id, created_at
+        """,
         ids=list(source_ids),
         now=work.now,
     )
-    return [row._mapping for row in rows]

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from services.ingest.domain.definitions.repair import RepairDocument
 from services.ingest.domain.errors import Reason
@@ -14,8 +14,14 @@ from shared.http.openapi import schema_of
 State = Literal["held", "released", "dropped"]
 
 
+def _as_text(raw: bytes) -> str:
+    return raw.decode(errors="replace")
+
+
 class QuarantinedOut(BaseModel):
     """One refused payload. `reason` says what is wrong, where, and what to do."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     source_id: UUID
@@ -24,7 +30,9 @@ class QuarantinedOut(BaseModel):
     way: str = Field(description="the method by which it came: tracking, typed, cloudevents, webhook or file")
     reason_code: Reason
     reason: str
-    raw: str = Field(description="the payload as it came, without write keys; bytes that are not UTF-8 become U+FFFD")
+    raw: Annotated[str, BeforeValidator(_as_text)] = Field(
+        description="the payload as it came, without write keys; bytes that are not UTF-8 become U+FFFD"
+    )
     message_id: str | None
     state: State
     decided_at: datetime | None

@@ -152,6 +152,8 @@ class SourceCreated(BaseModel):
 class KeyOut(BaseModel):
     """A key that works."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     created_at: datetime
     expires_at: datetime | None
 
@@ -195,6 +197,8 @@ class SourcesOut(BaseModel):
 
 class FigureOut(BaseModel):
     """What became of a source's events on one day (UTC)."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     day: date
     outcome: Literal[
@@ -248,6 +252,8 @@ class MappingResult(BaseModel):
 class PlanOut(BaseModel):
     """A version of a tracking plan."""
 
+    model_config = ConfigDict(from_attributes=True)
+
     version: int
     document: dict[str, Any]
     created_at: datetime
@@ -256,6 +262,8 @@ class PlanOut(BaseModel):
 
 class PlanVersionOut(BaseModel):
     """When a version was written, and by whom."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     version: int
     created_at: datetime
@@ -310,6 +318,8 @@ class PlanIn(BaseModel):
 
 class ViolationOut(BaseModel):
     """What was wrong with some events. `rule` is the place in the schema, `said` the text on the last of them."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     event: str
     rule: str

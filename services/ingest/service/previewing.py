@@ -9,8 +9,8 @@ import msgspec
 
 from services.ingest.domain.errors import BadDefinition, BadEvent
 from services.ingest.domain.payload import IngestMethod, Payload, meaning
+from services.ingest.repository.sources import StoredSource
 from services.ingest.service import sources, triage
-from services.ingest.service.sources import Row
 from services.ingest.service.triage import TriageResult
 from services.ingest.service.vault import Vault
 from shared.errors import Invalid
@@ -23,7 +23,9 @@ class TookTooLong(Invalid):
     """This mapping takes too long on this payload."""
 
 
-async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], TriageResult]:
+async def preview(
+    row: StoredSource, vault: Vault, payload: Any, now: datetime
+) -> tuple[list[dict[str, Any]], TriageResult]:
     """Returns `try_mapping`, run in a thread beside the process's other work.
 
     Raises `BadDefinition` or `TookTooLong`.
@@ -35,7 +37,9 @@ async def preview(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[
         raise TookTooLong(f"mapping: longer than {PREVIEW_SECONDS} s; simplify its expressions") from None
 
 
-def try_mapping(row: Row, vault: Vault, payload: Any, now: datetime) -> tuple[list[dict[str, Any]], TriageResult]:
+def try_mapping(
+    row: StoredSource, vault: Vault, payload: Any, now: datetime
+) -> tuple[list[dict[str, Any]], TriageResult]:
     """Returns the messages that a source's mapping makes of a payload, and their triage. Raises `BadDefinition`."""
     source = sources.compiled(row, vault)
     if source.mapper is None:

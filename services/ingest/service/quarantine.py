@@ -21,6 +21,7 @@ from services.ingest.domain.values.context import Locate, nowhere
 from services.ingest.domain.values.message import Context, context_in
 from services.ingest.domain.values.times import moment
 from services.ingest.repository import quarantine as repository
+from services.ingest.repository.quarantine import QuarantinedPayload
 from services.ingest.service import imports, owners, sources, triage
 from services.ingest.service.triage import TriageResult
 from services.ingest.service.vault import Vault
@@ -31,8 +32,6 @@ from shared.errors import Conflict, NotFound
 
 FORGET_AT_ONCE: Final = 1_000  # rows deleted in one transaction
 ITSELF: Final = Actor("ingest")  # who releases what has waited for its order
-
-Row = Mapping[str, Any]
 
 
 class UnknownPayload(NotFound):
@@ -52,12 +51,12 @@ class Released(msgspec.Struct, frozen=True):
     reason: str = ""
 
 
-async def page(work: Work, **filters: Any) -> Sequence[Row]:
+async def page(work: Work, **filters: Any) -> Sequence[QuarantinedPayload]:
     """Returns a page of refused payloads, newest first."""
     return await repository.page(work, **filters)
 
 
-async def one(work: Work, row_id: UUID) -> Row:
+async def one(work: Work, row_id: UUID) -> QuarantinedPayload:
     """Returns one refused payload. Raises `UnknownPayload`."""
     found = await repository.one(work, row_id)
     if found is None:
@@ -80,8 +79,8 @@ async def chosen(
 async def drop(work: Work, row_id: UUID, *, by: Actor, note: str) -> None:
     """Gives a payload up. It can still be looked at until it is forgotten. Idempotent."""
     row = await _locked(work, row_id)
-    if row["state"] == "released":
-        raise AlreadyDecided(f"{row_id} was released at {row['decided_at']:%Y-%m-%d %H:%M:%S}")
+    if row.state == "released":
+        raise AlreadyDecided(f"{row_id} was released at {row.decided_at:%Y-%m-%d %H:%M:%S}")
     await repository.decide(work, row_id, state="dropped", by=by.subject, note=note)
     await audit.record(work, by, "quarantine.dropped", "payload", row_id)
 
@@ -94,9 +93,9 @@ async def release(
     Raises `UnknownPayload`. A payload that is still refused stays, with its new reason.
     """
     row = await _locked(work, row_id)
-    if row["state"] == "released":
+    if row.state == "released":
         return Released(row_id, True)
-    source = sources.compiled(await sources.one(work, row["source_id"]), vault)
+    source = sources.compiled(await sources.one(work, row.source_id), vault)
     done = await _judged(work, row, source, repair, partition_secret=partition_secret, locate=locate)
     if done.refused:
         error = done.refused[0].error
@@ -104,7 +103,7 @@ async def release(
         await repository.refuse_again(work, row_id, reason_code=error.reason.value, reason=text)
         return Released(row_id, False, reason=text)
     await triage.spool(work, done.accepted)
-    if IngestMethod(row["way"]) is IngestMethod.WEBHOOK and (stated := owners.stated(done)):
+    if IngestMethod(row.way) is IngestMethod.WEBHOOK and (stated := owners.stated(done)):
         await owners.remember(work, source, stated)
         await release_waiting(work, vault, source, list(stated), partition_secret=partition_secret)
     await repository.decide(work, row_id, state="released", by=by.subject, note=repair.text if repair else "")
@@ -130,20 +129,22 @@ async def try_release(
 ) -> Released:
     """Returns what a release would do, and changes nothing."""
     row = await one(work, row_id)
-    source = sources.compiled(await sources.one(work, row["source_id"]), vault)
+    source = sources.compiled(await sources.one(work, row.source_id), vault)
     done = await _judged(work, row, source, repair, partition_secret=partition_secret)
     if done.refused:
         return Released(row_id, False, reason=done.refused[0].error.text)
     return Released(row_id, True, events=len(done.accepted))
 
 
-async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, **how: Any) -> TriageResult:
-    raw, around = bytes(row["raw"]), row["around"]
-    payload = Payload(way=IngestMethod(row["way"]), raw=raw, around=around)
+async def _judged(
+    work: Work, row: QuarantinedPayload, source: Source, repair: Repair | None, **how: Any
+) -> TriageResult:
+    raw, around = row.raw, row.around
+    payload = Payload(way=IngestMethod(row.way), raw=raw, around=around)
     locate: Locate | None = how.pop("locate", None)
     context = triage.context_for(
         source,
-        row["received_at"],
+        row.received_at,
         sent_at=moment(around.get("sent_at")),
         context=_context(around),
         historical=bool(around.get("historical")),
@@ -158,7 +159,7 @@ async def _judged(work: Work, row: Row, source: Source, repair: Repair | None, *
             payload = msgspec.structs.replace(payload, raw=repair.apply(raw))
         except BadEvent as error:
             return TriageResult(refused=[triage.RefusedPayload(payload, error)])
-    mapper = await imports.mapper_of(work, row["import_id"]) if row["import_id"] else source.mapper
+    mapper = await imports.mapper_of(work, row.import_id) if row.import_id else source.mapper
     known = await owners.needed(work, source, payload, context) if payload.way is IngestMethod.WEBHOOK else {}
     return triage.triage_payloads([payload], source, context, mapper=mapper, owners=known, **how)
 
@@ -167,7 +168,7 @@ def _context(around: Mapping[str, Any]) -> Context:
     return context_in(msgspec.json.encode(around["context"])) if around.get("context") else context_in(b"")
 
 
-async def _locked(work: Work, row_id: UUID) -> Row:
+async def _locked(work: Work, row_id: UUID) -> QuarantinedPayload:
     found = await repository.lock(work, row_id)
     if found is None:
         raise UnknownPayload(str(row_id))

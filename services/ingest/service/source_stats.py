@@ -19,6 +19,7 @@ from services.ingest.domain.definitions.shape import NOTHING, Shape, merge, shap
 from services.ingest.domain.formats.webhooks.registry import needed_topics
 from services.ingest.domain.judge import MAX_NAME_LENGTH, Normal
 from services.ingest.repository import source_stats as repository
+from services.ingest.repository.source_stats import StoredFigure
 from services.ingest.service.triage import Outcomes
 from shared.contracts import keepable, wire
 from shared.database.database import Work
@@ -223,7 +224,7 @@ async def _add_shapes(work: Work, gathered: Mapping[tuple[UUID, str], Shape]) ->
 
 
 async def watch(work: Work, source_id: UUID, *, until: datetime) -> None:
-    """Has every process keep this source's events for those who watch, until `until`."""
+    """Makes every process keep this source's events for those who watch, until `until`."""
     await repository.watch(work, source_id, until=until)
 
 
@@ -245,7 +246,7 @@ async def forget_tail(work: Work, *, before: datetime) -> None:
 # Reading
 
 
-async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[Mapping[str, Any]]:
+async def figures(work: Work, source_id: UUID, *, since: date) -> Sequence[StoredFigure]:
     """Returns a source's figures by day, outcome and reason, newest day first."""
     return await repository.figures(work, source_id, since=since)
 

@@ -3,12 +3,13 @@
 import hashlib
 import secrets
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
 from uuid import UUID
 
 import msgspec
+from msgspec import structs
 from uuid_utils.compat import uuid7
 
 from services.ingest.domain.definitions import consent, mapping, plan, renaming, write_key
@@ -21,6 +22,7 @@ from services.ingest.domain.errors import BadDefinition, definition_of
 from services.ingest.domain.formats.webhooks.registry import VENDORS
 from services.ingest.domain.values import phone
 from services.ingest.repository import sources as repository
+from services.ingest.repository.sources import Definition, StoredKey, StoredSource
 from services.ingest.service.vault import Vault
 from shared import audit
 from shared.audit import Actor, difference, digest
@@ -33,7 +35,11 @@ SECONDS_PER_HOUR: Final = 3600
 SPACE_DIGITS: Final = 8  # of a source's id, at its random end, in the name of its space
 MAX_REMEMBERED_KEY: Final = 128  # characters; no key is as long
 
-Row = Mapping[str, Any]
+# What the audit log shows of a source as it is.
+PLAIN: Final = (
+    *("name", "kind", "format", "allow_orders", "events_per_second", "ce_source", "country", "id_space"),
+    *("max_batch_bytes", "max_event_bytes"),
+)
 
 
 class NameTaken(Conflict):
@@ -71,50 +77,40 @@ def new_key() -> str:
 
 # Making and changing
 
-PLAIN: Final[Row] = {
-    "kind": SourceKind.SERVER.value,
-    "format": "tracking",
-    "allow_orders": False,
-    "allowed_origins": [],
-    "events_per_second": None,
-    "ce_source": None,
-    "renaming": None,
-    "mapping": None,
-    "secret": None,
-    "may_say": [],
-    "consent_words": None,
-    "country": None,
-    "id_space": None,
-    "max_batch_bytes": None,
-    "max_event_bytes": None,
-}
 
+async def create(work: Work, vault: Vault, fields: Mapping[str, Any], *, by: Actor) -> tuple[UUID, str]:
+    """Creates a source of these fields of a `Definition`; its secret is a text.
 
-async def create(work: Work, vault: Vault, definition: Row, *, by: Actor) -> tuple[UUID, str]:
-    """Creates a source. Returns its id and its write key, which is not kept. Raises `NameTaken` or `BadDefinition`."""
+    Returns its id and its write key, which is not kept. Raises `NameTaken` or `BadDefinition`.
+    """
     source_id, key = uuid7(), new_key()
-    checked = _checked(vault, {**PLAIN, **definition}, None)
-    if checked["id_space"] is None:
-        checked = {**checked, "id_space": _space_of(checked["format"], source_id)}
-    if not await repository.insert(work, source_id, hash_of(key), checked):
-        raise NameTaken(f"source {definition['name']!r} exists")
-    change = {"source": difference({}, _auditable(checked))}
+    made = _checked(vault, {**fields, "id_space": fields.get("id_space") or ""}, None)
+    if fields.get("id_space") is None:
+        made = structs.replace(made, id_space=_space_of(made.format, source_id))
+    if not await repository.insert(work, source_id, hash_of(key), made):
+        raise NameTaken(f"source {made.name!r} exists")
+    change = {"source": difference({}, _auditable(made))}
     await audit.record(work, by, "source.created", "source", source_id, change)
     return source_id, key
 
 
-async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, changes: Row, by: Actor) -> Row:
-    """Changes a source's definition. Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `BadDefinition`."""
+async def edit(
+    work: Work, vault: Vault, source_id: UUID, *, version: int, changes: Mapping[str, Any], by: Actor
+) -> StoredSource:
+    """Changes fields of a source's definition. Returns the source.
+
+    Raises `UnknownSource`, `PreconditionFailed`, `NameTaken` or `BadDefinition`.
+    """
     known = await one(work, source_id)
-    if known["version"] != version:
-        raise PreconditionFailed(f"the source is at version {known['version']} by now: read it again")
-    other = await repository.by_name(work, changes.get("name", known["name"]))
+    if known.version != version:
+        raise PreconditionFailed(f"the source is at version {known.version} by now: read it again")
+    other = await repository.by_name(work, changes.get("name", known.name))
     if other not in (None, source_id):
         raise NameTaken(f"source {changes['name']!r} exists")
-    kept = None if "secret" in changes else known["secret"]
-    definition = {**known, **changes}
-    definition["id_space"] = definition["id_space"] or ""
-    if not await repository.update(work, source_id, version, _checked(vault, definition, kept)):
+    kept = None if "secret" in changes else known.secret
+    fields = {**{name: getattr(known, name) for name in Definition.__struct_fields__}, **changes}
+    checked = _checked(vault, {**fields, "id_space": fields["id_space"] or ""}, kept)
+    if not await repository.update(work, source_id, version, checked):
         raise PreconditionFailed("somebody changed the source meanwhile: read it again")
     changed = await one(work, source_id)
     change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in changes}
@@ -122,29 +118,28 @@ async def edit(work: Work, vault: Vault, source_id: UUID, *, version: int, chang
     return changed
 
 
-def _auditable(source: Row) -> Row:
+def _auditable(source: Definition) -> Mapping[str, Any]:
     """Returns what the audit log shows of a source: digests of long documents, and only whether there is a secret."""
-    plain = ("name", "kind", "format", "allow_orders", "events_per_second", "ce_source", "country")
-    limits = ("id_space", "max_batch_bytes", "max_event_bytes")
     return {
-        **{name: source[name] for name in (*plain, *limits)},
-        "allowed_origins": sorted(source["allowed_origins"]),
-        "may_say": sorted(source["may_say"]),
-        "consent_words": digest(source["consent_words"]),
-        "renaming": digest(source["renaming"]),
-        "mapping": digest(source["mapping"]),
-        "has_secret": source["secret"] is not None,
+        **{name: getattr(source, name) for name in PLAIN},
+        "allowed_origins": sorted(source.allowed_origins),
+        "may_say": sorted(source.may_say),
+        "consent_words": digest(source.consent_words),
+        "renaming": digest(source.renaming),
+        "mapping": digest(source.mapping),
+        "has_secret": source.has_secret,
     }
 
 
-def _checked(vault: Vault, definition: Row, kept_secret: bytes | None) -> Row:
-    """Returns the columns of a source. Raises `BadDefinition` if any of its definitions can't be used."""
-    _renaming(definition["renaming"])
-    _mapper(definition["mapping"])
-    _words(definition["consent_words"])
-    secret = definition["secret"]
-    country = _country(definition["country"])
-    return {**definition, "country": country, "secret": vault.close(secret) if isinstance(secret, str) else kept_secret}
+def _checked(vault: Vault, fields: Mapping[str, Any], kept_secret: bytes | None) -> Definition:
+    """Returns what is kept of a definition. Raises `BadDefinition` if any part of it can't be used."""
+    secret = fields.get("secret")
+    closed = vault.close(secret) if isinstance(secret, str) else kept_secret
+    made = Definition(**{**fields, "secret": closed})
+    _renaming(made.renaming)
+    _mapper(made.mapping)
+    _words(made.consent_words)
+    return structs.replace(made, country=_country(made.country))
 
 
 async def rotate(work: Work, source_id: UUID, *, grace: timedelta, by: Actor) -> str:
@@ -159,7 +154,7 @@ async def rotate(work: Work, source_id: UUID, *, grace: timedelta, by: Actor) ->
         raise UnknownSource(f"source {source_id}")
     working = await repository.keys(work, [source_id])
     if grace and len(working) >= MAX_KEYS:
-        ends = min((key["expires_at"] for key in working if key["expires_at"]), default=None)
+        ends = min((key.expires_at for key in working if key.expires_at), default=None)
         until = f"until {ends:%Y-%m-%d %H:%M}Z, when one of them ends" if ends else "until one of them has ended"
         raise KeysInUse(f"wait {until}, or rotate without a grace, which ends both at once")
     key = new_key()
@@ -170,11 +165,11 @@ async def rotate(work: Work, source_id: UUID, *, grace: timedelta, by: Actor) ->
     return key
 
 
-async def set_disabled(work: Work, source_id: UUID, *, disabled: bool, by: Actor) -> Row:
+async def set_disabled(work: Work, source_id: UUID, *, disabled: bool, by: Actor) -> StoredSource:
     """Stops a source's keys from working, or lets them work again. Raises `UnknownSource`."""
     known = await one(work, source_id)
     await repository.set_disabled(work, source_id, disabled=disabled)
-    if (known["disabled_at"] is not None) != disabled:
+    if (known.disabled_at is not None) != disabled:
         await audit.record(work, by, f"source.{'disabled' if disabled else 'enabled'}", "source", source_id)
     return await one(work, source_id)
 
@@ -191,7 +186,7 @@ async def delete(work: Work, source_id: UUID, *, by: Actor) -> None:
 # Finding
 
 
-async def one(work: Work, source_id: UUID) -> Row:
+async def one(work: Work, source_id: UUID) -> StoredSource:
     """Returns one source as it is kept. Raises `UnknownSource`."""
     found = await repository.by_id(work, source_id)
     if found is None:
@@ -207,57 +202,57 @@ async def named(work: Work, name: str) -> UUID:
     return found
 
 
-async def every(work: Work) -> Sequence[Row]:
+async def every(work: Work) -> Sequence[StoredSource]:
     """Returns every source, by name."""
     return await repository.every(work)
 
 
-async def keys(work: Work, source_ids: Sequence[UUID]) -> Mapping[UUID, list[Row]]:
+async def keys(work: Work, source_ids: Sequence[UUID]) -> Mapping[UUID, list[StoredKey]]:
     """Returns by source the keys that work: when each was made, and when it ends."""
-    found: dict[UUID, list[Row]] = {source_id: [] for source_id in source_ids}
+    found: dict[UUID, list[StoredKey]] = {source_id: [] for source_id in source_ids}
     for row in await repository.keys(work, source_ids):
-        found[row["source_id"]].append(row)
+        found[row.source_id].append(row)
     return found
 
 
 async def by_key(work: Work, vault: Vault, key_hash: bytes) -> Source | None:
     """Returns the source that a key belongs to, unless it is disabled or the key has expired."""
     row = await repository.by_key(work, key_hash)
-    return None if row is None else compiled(row, vault)
+    return None if row is None else compiled(row, vault, key_expires_at=row.key_expires_at)
 
 
 async def by_id(work: Work, vault: Vault, source_id: UUID) -> Source | None:
     """Returns a source that is not disabled."""
     row = await repository.by_id(work, source_id)
-    return None if row is None or row["disabled_at"] is not None else compiled(row, vault)
+    return None if row is None or row.disabled_at is not None else compiled(row, vault)
 
 
 async def by_ce_sources(work: Work, vault: Vault, names: Sequence[str]) -> Mapping[str, Source]:
     """Returns sources by their CloudEvents source."""
-    return {row["ce_source"]: compiled(row, vault) for row in await repository.by_ce_sources(work, names)}
+    return {row.ce_source: compiled(row, vault) for row in await repository.by_ce_sources(work, names) if row.ce_source}
 
 
-def compiled(row: Row, vault: Vault) -> Source:
+def compiled(row: StoredSource, vault: Vault, *, key_expires_at: datetime | None = None) -> Source:
     """Returns a source with its words, mapping and plan compiled."""
     return Source(
-        id=row["id"],
-        name=row["name"],
-        kind=SourceKind(row["kind"]),
-        format=row["format"],
-        allow_orders=row["allow_orders"],
-        allowed_origins=frozenset(row["allowed_origins"]),
-        events_per_second=row["events_per_second"],
-        secret=vault.open(row["secret"]),
-        renaming=_renaming(row["renaming"]),
-        mapper=_mapper(row["mapping"]),
-        plan=_plan(row["plan"], row["plan_version"]),
-        key_expires_at=row.get("key_expires_at"),
-        may_say=frozenset(row["may_say"]),
-        consent_words=_words(row["consent_words"]),
-        country=row["country"],
-        id_space=row["id_space"],
-        max_batch_bytes=row["max_batch_bytes"] or MAX_BATCH_BYTES,
-        max_event_bytes=row["max_event_bytes"] or MAX_EVENT_BYTES,
+        id=row.id,
+        name=row.name,
+        kind=SourceKind(row.kind),
+        format=row.format,
+        allow_orders=row.allow_orders,
+        allowed_origins=frozenset(row.allowed_origins),
+        events_per_second=row.events_per_second,
+        secret=vault.open(row.secret),
+        renaming=_renaming(row.renaming),
+        mapper=_mapper(row.mapping),
+        plan=_plan(row.plan, row.plan_version),
+        key_expires_at=key_expires_at,
+        may_say=frozenset(row.may_say),
+        consent_words=_words(row.consent_words),
+        country=row.country,
+        id_space=row.id_space,
+        max_batch_bytes=row.max_batch_bytes or MAX_BATCH_BYTES,
+        max_event_bytes=row.max_event_bytes or MAX_EVENT_BYTES,
     )
 
 

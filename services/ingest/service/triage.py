@@ -33,11 +33,12 @@ from services.ingest.domain.values import message
 from services.ingest.domain.values.context import Locate, nowhere
 from services.ingest.repository import quarantine as kept
 from shared import published
-from shared.contracts import topics, wire
+from shared.contracts import keepable, topics, wire
 from shared.contracts.envelope import Event
 from shared.contracts.identity import best, partition_key
 from shared.contracts.wire import Message
 from shared.database.database import Work
+from shared.database.rows import Json
 from shared.service import metrics
 from shared.service.logging import get_logger
 
@@ -276,25 +277,25 @@ async def keep(
     work: Work, source_id: UUID, refused: Sequence[RefusedPayload], *, import_id: UUID | None = None
 ) -> None:
     """Keeps refused payloads with their reasons. A payload of a source is kept once, however often it is sent."""
-    rows: dict[UUID, dict[str, Any]] = {}
+    rows: dict[UUID, kept.NewPayload] = {}
     for one in refused:
         payload = _without_write_keys(one.payload)
         found = message.message_id_in(payload.raw)
         row_id = uuid5(source_id, payload.fingerprint)
-        rows[row_id] = {
-            "id": row_id,
-            "reason_code": one.error.reason.value,
-            "reason": text_without_write_keys(one.error.text),
-            "raw": payload.raw,
-            "message_id": found and found[:MAX_KEPT_MESSAGE_ID],
-            "way": payload.way.value,
-            "around": payload.around,
-            "import_row": payload.around.get("row"),
-            "waits_for": one.waits_for or None,
-        }
+        rows[row_id] = kept.NewPayload(
+            id=row_id,
+            reason_code=one.error.reason.value,
+            reason=text_without_write_keys(one.error.text),
+            raw=payload.raw,
+            message_id=found and found[:MAX_KEPT_MESSAGE_ID],
+            way=payload.way.value,
+            around=Json(keepable.encode(payload.around)),
+            import_row=payload.around.get("row"),
+            waits_for=one.waits_for or None,
+        )
     await kept.insert(work, source_id, list(rows.values()), import_id=import_id)
     for row_id, row in rows.items():
-        work.afterwards.append(partial(_tell, source_id, row_id, row["reason_code"], import_id))
+        work.afterwards.append(partial(_tell, source_id, row_id, row.reason_code, import_id))
 
 
 def _tell(source_id: UUID, row_id: UUID, reason: str, import_id: UUID | None) -> None:

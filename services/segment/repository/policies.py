@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from services.segment.domain import InvalidPolicy, Policy, validate
+from services.segment.domain.standing import InvalidPolicy, Policy, validate
 from shared.database.database import Work
 from shared.database.rows import Json, columns, row_as, rows_as
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
-from services.segment.domain import Standing
+from services.segment.domain.standing import Standing
 from services.segment.repository.standings import Stored
 from shared.database.database import Work
 from shared.database.rows import columns

@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
-from services.segment.domain import Purchase, Standing
+from services.segment.domain.standing import Purchase, Standing
 from shared.contracts.orders import Order
 from shared.database import order_rows
 from shared.database.database import Work

@@ -3,7 +3,7 @@
 from functools import partial
 from typing import Final
 
-from services.segment.domain import DEFAULT_POLICY, DEFAULT_POLICY_VERSION, Policy
+from services.segment.domain.standing import DEFAULT_POLICY, DEFAULT_POLICY_VERSION, Policy
 from services.segment.repository import policies as repository
 from shared.database.database import Work
 from shared.errors import Conflict

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from services.segment import domain
-from services.segment.domain import Stage
+from services.segment.domain import standing as domain
+from services.segment.domain.standing import Stage
 from services.segment.repository import policies
 from services.segment.repository import rebuild as repository
 from services.segment.repository import standings as stored

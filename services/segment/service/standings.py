@@ -9,12 +9,12 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment import domain
-from services.segment.domain import Policy, Stage, Standing
+from services.segment.domain import standing as domain
+from services.segment.domain.causes import became_true, causes_of, order_placed_by
+from services.segment.domain.standing import Policy, Stage, Standing
 from services.segment.repository import policies
 from services.segment.repository import standings as repository
 from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
-from services.segment.service.causes import became_true, causes_of, order_placed_by
 from shared.contracts import orders, topics
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
@@ -189,7 +189,7 @@ async def customers(
 
 
 async def counts(work: Work) -> tuple[Policy, Mapping[str, int], Mapping[str, int]]:
-    """The policy, and how many customers stand at each tier and each stage."""
+    """Returns the policy, and how many customers stand at each tier and each stage."""
     policy = await policies.in_force(work)
     tiers: Counter[str] = Counter({tier.name: 0 for tier in policy.tiers})
     stages: Counter[str] = Counter({stage.value: 0 for stage in Stage})
@@ -235,7 +235,7 @@ async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored],
 
 
 def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:
-    """What to publish about one customer; moves the row's tier, stage and version along."""
+    """Returns what to publish about one customer, and moves the row's tier, stage and version along."""
     made: list[TierChanged | StageChanged] = []
     if standing.tier != row.tier:
         row.version += 1

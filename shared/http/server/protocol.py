@@ -130,7 +130,7 @@ class BoundedProtocol(HttpToolsProtocol):
     # The request, as the parser finds its parts
 
     def on_message_begin(self) -> None:
-        """A request begins."""
+        """Begins a request."""
         super().on_message_begin()
         self._reading = Reading.HEAD
         self._since = self._register.now
@@ -139,13 +139,13 @@ class BoundedProtocol(HttpToolsProtocol):
         self._announced = self._body_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Its target, or a part of it."""
+        """Reads its target, or a part of it."""
         self.url += url
         if len(self.url) > self._limits.request_line_bytes:
             raise Refused(refusals.LINE_TOO_LONG)
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """A header, or a trailer."""
+        """Reads a header, or a trailer."""
         self._header_count += 1
         self._head_bytes += len(name) + len(value) + HEADER_OVERHEAD_BYTES
         if self._head_bytes > self._limits.header_bytes or self._header_count > self._limits.headers:
@@ -163,7 +163,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.headers.append((name, value))
 
     def on_headers_complete(self) -> None:
-        """The application may begin."""
+        """Lets the application begin."""
         if self._hosts != 1 and (self._hosts or self.parser.get_http_version() == "1.1"):
             raise Refused(refusals.HOST)
         self._body_limit = self._limits.body_limit(self.url)
@@ -179,18 +179,18 @@ class BoundedProtocol(HttpToolsProtocol):
         self._body_bytes_before = 0
 
     def on_body(self, body: bytes) -> None:
-        """A part of its body."""
+        """Reads a part of its body."""
         self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
-        """All of it is here."""
+        """Notes that all of it is here."""
         self._reading = Reading.NOTHING
         self._since = self._register.now
         super().on_message_complete()
 
     def on_response_complete(self) -> None:
-        """As uvicorn does it, but for its timer: `inspect` ends idle connections."""
+        """Does what uvicorn does, but for its timer: `inspect` ends idle connections."""
         self.server_state.total_requests += 1
         if self.transport.is_closing():
             return
@@ -202,7 +202,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self._start_asgi_task(cycle, app)
 
     def resume_writing(self) -> None:
-        """The client has taken what it was sent."""
+        """Notes that the client has taken what it was sent."""
         self._drained = True
         super().resume_writing()
 

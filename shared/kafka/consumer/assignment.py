@@ -35,16 +35,16 @@ class Assignment:
         self._not_before: dict[TopicPartition, float] = {}
 
     def add(self, partition: TopicPartition, held: OwnedPartition) -> None:
-        """It is held from now on."""
+        """Notes that it is held from now on."""
         self.held[partition] = held
         self._given_up.pop(partition, None)
 
     def drop(self, partition: TopicPartition) -> None:
-        """It is to be taken again at once, if it is still assigned."""
+        """Lets go of it; it is to be taken again at once, if it is still assigned."""
         self.held.pop(partition, None)
 
     def give_up(self, partition: TopicPartition, *, now: float) -> float:
-        """It is to be taken again after a pause: of how many seconds. Until then its records wait all the same."""
+        """Lets go of it for a pause. Returns of how many seconds; until then its records wait all the same."""
         failures = self._failures[partition] = self._failures.get(partition, 0) + 1
         pause = pause_seconds(failures)
         self.postpone([partition], until=now + pause)
@@ -53,27 +53,27 @@ class Assignment:
         return pause
 
     def postpone(self, partitions: Iterable[TopicPartition], *, until: float) -> None:
-        """They are not to be taken before this time of the loop's clock."""
+        """Notes that they are not to be taken before this time of the loop's clock."""
         self._not_before |= dict.fromkeys(partitions, until)
 
     def applied(self, partition: TopicPartition) -> None:
-        """Its failures, if there were any, are over."""
+        """Notes that its failures, if there were any, are over."""
         self._failures.pop(partition, None)
 
     def revoke(self, partitions: Iterable[TopicPartition]) -> None:
-        """They belong to another process now."""
+        """Notes that they belong to another process now."""
         for partition in partitions:
             self.held.pop(partition, None)
             self._given_up.pop(partition, None)
             self._failures.pop(partition, None)
 
     def missing(self, assigned: Collection[TopicPartition], *, now: float) -> list[TopicPartition]:
-        """The assigned ones that are to be taken now. What is assigned no more is let go."""
+        """Returns the assigned ones that are to be taken now. What is assigned no more is let go."""
         self.revoke([partition for partition in self.positions() if partition not in assigned])
         return [p for p in assigned if p not in self.held and self._not_before.get(p, 0) <= now]
 
     def clear(self) -> None:
-        """Nothing is held without a client; pauses and failures stay."""
+        """Lets go of all: nothing is held without a client. Pauses and failures stay."""
         self.held.clear()
         self._given_up.clear()
 

@@ -63,9 +63,9 @@ class Subscription:
         return self.group or group_of(self.service)
 
     def batches(self) -> Batches:
-        """What applies its batches."""
+        """Returns what applies its batches."""
         return Batches(self.service, self.database, self.producer, self.handlers, self.swaps, self.decode)
 
     def place(self, cluster_id: str, topic: str, partition: int) -> Place:
-        """A partition of this cluster's log."""
+        """Returns the place of a partition of this cluster's log."""
         return Place(cluster_id, self.generation, topic, partition)

@@ -76,21 +76,21 @@ class Watchdog:
         return None if self._silent() else self._assignment.lag(self.end)
 
     def is_connected(self) -> bool:
-        """Whether every partition that is assigned was acquired and fetched from, also if none is."""
+        """Returns whether every partition that is assigned was acquired and fetched from, also if none is."""
         taken = self._assignment.positions()
         return all(one in taken and self.end(one) is not None for one in self._client.assignment())
 
     def is_behind(self) -> bool:
-        """Whether records are known to wait for this process."""
+        """Returns whether records are known to wait for this process."""
         return self._assignment.is_behind(self.end)
 
     def end(self, partition: TopicPartition) -> int | None:
-        """The end of the log as of the last fetch; None before it, and for a partition that was taken away."""
+        """Returns the end of the log as of the last fetch; None before it, and for a partition that was taken away."""
         high: int | None = self._client.highwater(partition) if partition in self._client.assignment() else None
         return high
 
     def ends_short(self, partition: TopicPartition, expected: int) -> bool:
-        """Whether two answers in a row say that the log ends before this offset, up to which it was read."""
+        """Returns whether two answers in a row say that the log ends before this offset, up to which it was read."""
         end = self.end(partition)
         if end is None:
             return False
@@ -98,7 +98,7 @@ class Watchdog:
         return self._answers.agree(partition, claim, self._client.last_poll_timestamp(partition))
 
     def progressed(self) -> None:
-        """A batch was applied."""
+        """Notes that a batch was applied."""
         self._progress_at = self._subscription.monotonic()
 
     async def run(self) -> None:

@@ -35,7 +35,7 @@ class Recent:
     faults_in_a_row: int = 0
 
     def note(self, applied: Mapping[str, int], faults_in_a_row: int) -> None:
-        """A batch was committed."""
+        """Notes that a batch was committed."""
         self.applied.update(applied)
         self.faults_in_a_row = faults_in_a_row
         if self.applied.total() > WINDOW:

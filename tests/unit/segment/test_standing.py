@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.segment.domain import (
+from services.segment.domain.standing import (
     DEFAULT_POLICY,
     SCORES,
     InvalidPolicy,

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.domain import Purchase
+from services.segment.domain.standing import Purchase
 from shared.contracts import orders
 from shared.contracts.changes import OrderReassigned, ProfileMerged
 from shared.contracts.envelope import Event

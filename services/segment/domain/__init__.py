@@ -1,0 +1,1 @@
+"""Where customers stand, and why: pure functions."""
