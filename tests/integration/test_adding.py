@@ -35,7 +35,8 @@ from shared.service.clock import SystemClock
 BY = UUID(int=7)
 SECRET = b"a shared secret"
 PARTITION = "4f1d9c3a7b2e8d6f0a5c1b9e7d3f2a6c"
-CARD = {"customer": {"user_id": "42"}, "card_id": "G-7", "currency": "EUR", "amount": "50.00"}
+CARD = {"customer": {"user_id": "42"}, "occurred_at": "2026-01-31T12:00:00Z", "card_id": "G-7", "currency": "EUR",
+        "amount": "50.00"}
 SAID = {"type": "track", "event": "Gift card bought", "messageId": "m-1", "userId": "42",
         "properties": {"card_id": "G-8", "currency": "EUR", "amount": 20, "wrapped": True}}
 RECEIPT = {"number": "R-7", "card": "42", "sold_at": "2026-01-31T12:00:00Z", "currency": "EUR", "sum": "9.50"}
@@ -107,7 +108,14 @@ async def test_a_planted_event_and_a_planted_vendor_reach_a_customers_timeline(
         "currency": "EUR",
         "amount_minor": 2000,
     }
-    assert found["bodies"][2] == {"order_id": "R-7", "currency": "EUR", "total_minor": 950}
+    assert found["bodies"][2] == {
+        "order_id": "R-7",
+        "currency": "EUR",
+        "total_minor": 950,
+        "placed_at": "2026-01-31T12:00:00Z",
+        "state": "placed",
+        "whole": True,
+    }
     assert found["route"] == "A customer bought a gift card"
     assert found["formats"] > 0, "OpenAPI says that a source may have this format"
     assert found["asyncapi"]

@@ -181,7 +181,7 @@ async def test_a_sources_own_words_become_typed_events(ingest: Ingest) -> None:
     )
     await ingest.post("track", track("Purchase", tx="A-1", sum="9.50", currency="EUR"))
     assert [event.body for event in ingest.publisher.events] == [
-        OrderPlaced(order_id="A-1", currency="EUR", total_minor=950, extra={"tx": "A-1", "sum": "9.50"})
+        OrderPlaced(order_id="A-1", currency="EUR", total_minor=950, state="placed", extra={"tx": "A-1", "sum": "9.50"})
     ]
 
 
@@ -356,7 +356,9 @@ async def test_a_repaired_payload_is_released_once_as_of_the_time_it_came(ingest
     for _ in range(2):
         assert (await asked(ingest, "POST", f"{path}/release", {"repair": repair}))["released"]
     [event] = await waiting(ingest)
-    assert event.body == OrderPlaced(order_id="A-1", currency="EUR", total_minor=950, extra={"amount": "9.50"})
+    assert event.body == OrderPlaced(
+        order_id="A-1", currency="EUR", total_minor=950, state="placed", extra={"amount": "9.50"}
+    )
     assert (event.received_at, event.context.locale) == (NOW, "de-DE")
     assert (await ask(ingest, "POST", f"{path}/drop", {"note": "no"})).status_code == 409
     shown = await asked(ingest, "GET", path)

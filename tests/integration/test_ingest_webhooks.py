@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
+from services.ingest.service import source_stats
 from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.events import OrderPlaced, OrderRefunded
@@ -310,6 +311,24 @@ async def test_what_is_nothing_to_us_is_200_and_says_why(ingest: Ingest) -> None
     till = await make(ingest, "json")
     assert (await delivered(ingest, till, "json", {"kind": "refund"}))["ignored"] == "no rule of the mapping applies"
     assert await nothing_came_of_it(ingest)
+
+
+async def test_a_shops_page_says_which_of_the_topics_that_it_needs_never_came(ingest: Ingest) -> None:
+    source_id = await make(ingest, "woocommerce")
+    for topic, body in (("order.created", woocommerce.ORDER), ("order.updated", {}), ("product.updated", {"id": 7})):
+        await delivered(ingest, source_id, "woocommerce", body, {"x-wc-webhook-topic": topic})
+    async with ingest.service.database.work() as work:
+        await source_stats.write(work, ingest.intake.stats.take())
+    page = (await ingest.http.get(f"/v1/sources/{source_id}", headers=ADMIN)).json()
+    assert page["missing_topics"] == ["order.deleted", "order.restored", "customer.created", "customer.updated"]
+    every = (await ingest.http.get("/v1/sources", headers=ADMIN)).json()["sources"]
+    assert {one["id"]: one["missing_topics"] for one in every} == {
+        **{str(one): [] for one in ingest.ids.values()},
+        str(source_id): page["missing_topics"],
+    }
+    figures = (await ingest.http.get(f"/v1/sources/{source_id}/figures", headers=ADMIN)).json()["figures"]
+    came = [(one["reason"], one["events"]) for one in figures if one["outcome"] == "topic"]
+    assert came == [("order.created", 1), ("order.updated", 1)]  # a delivery that was refused came, too
 
 
 async def test_woocommerces_trial_of_a_new_webhook_is_answered_200(ingest: Ingest) -> None:

@@ -35,7 +35,13 @@ PIXELS: Final[dict[int | str, dict[str, Any]]] = {
 }
 # All others are properties of the event.
 PARAMETERS: Final = [
-    {"name": name, "in": "query", "description": text, "schema": {"type": "string"}, "example": example}
+    {
+        "name": name,
+        "in": "query",
+        "description": text,
+        "schema": {"type": "string", "pattern": r"^[^\u0000]*$"},
+        "example": example,
+    }
     for name, text, example in (
         ("event", "the event's name; without it, a page view", "Mail Opened"),
         ("userId", "who it is about", "42"),

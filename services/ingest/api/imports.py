@@ -14,7 +14,7 @@ from services.ingest.schemas.imports import ImportCreated, ImportIn, ImportOut, 
 from services.ingest.service import imports, sources
 from shared.audit import Actor
 from shared.database.database import Database
-from shared.errors import AppError
+from shared.errors import AppError, Invalid
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires
 from shared.http.guarded import GuardedRoute
 
@@ -75,6 +75,8 @@ async def upload(request: Request, database: Db, caller: Caller, import_id: UUID
         while len(waiting) >= CHUNK_BYTES:
             digests.append(await _keep(database, import_id, len(digests), bytes(waiting[:CHUNK_BYTES])))
             del waiting[:CHUNK_BYTES]
+    if not size:
+        raise Invalid("body: it is empty; send the bytes of the file")
     if waiting:
         digests.append(await _keep(database, import_id, len(digests), bytes(waiting)))
     async with database.work() as work:

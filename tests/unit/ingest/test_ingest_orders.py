@@ -33,7 +33,7 @@ def refunded(**properties: Any) -> OrderRefunded:
 
 def test_an_order_that_is_completed_stands_and_one_that_is_updated_stays_in_its_state() -> None:
     assert placed().state == "placed"
-    assert placed("Order Updated") == OrderPlaced(order_id="A-1", currency="EUR", total_minor=1400, state="")
+    assert placed("Order Updated") == OrderPlaced(order_id="A-1", currency="EUR", total_minor=1400, state="unsaid")
 
 
 @pytest.mark.parametrize("event", ["Order Completed", "Order Updated"])

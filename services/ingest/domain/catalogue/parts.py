@@ -208,7 +208,7 @@ def _line_total(item: Item) -> int:
 
 def _exact_quantity(value: Decimal) -> Decimal:
     """Returns how many pieces, or how much of goods by weight or measure."""
-    if not value.is_finite() or value > MAX_QUANTITY or round(value, MAX_QUANTITY_DECIMALS) != value:
+    if not value.is_finite() or abs(value) > MAX_QUANTITY or round(value, MAX_QUANTITY_DECIMALS) != value:
         raise BadEvent(
             Reason.AMOUNT,
             f"quantity: not a number up to {MAX_QUANTITY} with at most {MAX_QUANTITY_DECIMALS} decimals; round it",
