@@ -108,6 +108,7 @@ async def test_one_profile_holds_all_that_an_sdk_said(sdk: Sdk, front: Stack, pr
         "order_id": f"{who}-1",
         "currency": "EUR",
         "total_minor": 52_47,
+        "state": "placed",
         "items": [
             {"sku": "sencha", "name": "Sencha", "quantity": 2, "unit_price_minor": 19_99},
             {"sku": "whisk", "name": "Whisk", "category": "Tools", "quantity": 1, "unit_price_minor": 12_49},
