@@ -249,7 +249,7 @@ async def test_whoever_looks_on_sees_what_came_and_what_was_made_of_it(ingest: I
     finally:
         stream.cancel()
     assert [one["outcome"] for one in seen] == ["accepted", "quarantined"]
-    assert seen[0]["made"]["body"] == {"order_id": "A-1", "currency": "EUR", "total_minor": 950}
+    assert seen[0]["made"]["body"] == {"order_id": "A-1", "currency": "EUR", "total_minor": 950, "state": "placed"}
     assert json.loads(seen[0]["came"])["properties"]["order_id"] == "A-1"
     assert seen[1]["reason"].startswith("currency: required")
 
