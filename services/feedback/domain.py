@@ -30,6 +30,7 @@ DISSATISFIED_TO: Final = 2
 # Why a response counts in nothing.
 RESPONDED: Final = "the order, or the day, has been answered before"
 A_CLAIM: Final = "not believed when it was given"
+CORRECTED: Final = "the customer has corrected it since"
 
 
 class CaseStatus(StrEnum):
@@ -84,6 +85,12 @@ def order_occasion(survey: str, order_id: str) -> str:
 def day_occasion(survey: str, who: Identity | UUID, received_at: datetime) -> str:
     """Returns the occasion of a response about no order: the customer, and the day (UTC) on which it was received."""
     return f"day/{survey}/{received_at:%Y-%m-%d}/{who}"
+
+
+def told_occasion(feedback: FeedbackSubmitted, profile_id: UUID, occurred_at: datetime) -> str:
+    """Returns the occasion of a response that a trusted source tells: the order, or else the day (UTC) of it."""
+    about = f"order/{feedback.order_id}" if feedback.order_id else f"day/{occurred_at:%Y-%m-%d}"
+    return f"told/{feedback.survey}/{profile_id}/{about}"
 
 
 def figures(survey: Survey, ratings: Mapping[int, int], *, unsolicited: int = 0) -> Figures:

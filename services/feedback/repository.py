@@ -90,6 +90,11 @@ async def set_profile(work: Work, response_id: UUID, profile_id: UUID) -> None:
 
 async def claim_occasion(work: Work, occasion: str, response_id: UUID) -> bool:
     """Returns whether a response is the one that counts for an occasion: the first one is, for ever."""
+    return await _lock_occasion(work, occasion, response_id) == response_id
+
+
+async def _lock_occasion(work: Work, occasion: str, response_id: UUID) -> UUID:
+    """Returns the response that counts for an occasion, which is this one if there is no other."""
     row = await work.row(
         """
         INSERT INTO occasions AS o (occasion, response_id)
@@ -102,7 +107,38 @@ async def claim_occasion(work: Work, occasion: str, response_id: UUID) -> bool:
     )
     assert row is not None
     found: UUID = row.response_id
-    return found == response_id
+    return found
+
+
+async def correct(work: Work, occasion: str, response_id: UUID, *, reason: str) -> None:
+    """Lets the newer of two stored responses count for an occasion: of this one, and of the one that counted so far.
+
+    The order of responses is total: read again, and in any order, they end the same.
+    """
+    former_id = await _lock_occasion(work, occasion, response_id)
+    if former_id == response_id:
+        return
+    await work.run(
+        """
+        WITH newest AS (
+            SELECT id
+              FROM responses
+             WHERE id IN (:response_id, :former_id)
+             ORDER BY occurred_at DESC, received_at DESC, id DESC
+             LIMIT 1
+        ), counting AS (
+            UPDATE occasions SET response_id = newest.id FROM newest WHERE occasion = :occasion
+        )
+        UPDATE responses
+           SET unsolicited = :reason
+          FROM newest
+         WHERE responses.id IN (:response_id, :former_id) AND responses.id <> newest.id AND unsolicited IS NULL
+        """,
+        occasion=occasion,
+        response_id=response_id,
+        former_id=former_id,
+        reason=reason,
+    )
 
 
 async def unsolicited(work: Work, response_id: UUID) -> str | None:

@@ -202,7 +202,9 @@ async def test_cases_come_newest_first_page_by_page(work: Work) -> None:
 
 
 async def test_figures_count_answers_from_the_beginning_up_to_but_not_at_the_end(work: Work) -> None:
-    await service.on_feedback_submitted(work, [nps(10), nps(9), nps(7), nps(0), nps(10, at=NOON + days(1))])
+    customers = [UUID(int=number) for number in range(1, 5)]
+    answers = [nps(rating, customer) for rating, customer in zip((10, 9, 7, 0), customers, strict=True)]
+    await service.on_feedback_submitted(work, [*answers, nps(10, at=NOON + days(1))])
     csat = FeedbackSubmitted(survey="csat", rating=5)
     await service.on_feedback_submitted(work, [event(csat, profile_id=ANN)])
 
@@ -352,10 +354,47 @@ async def test_a_customers_own_token_counts_once_for_each_of_her_orders(work: Wo
     assert await counted(work) == (3, 2)
 
 
-async def test_what_a_server_or_a_member_of_staff_says_is_believed_however_often(work: Work) -> None:
-    await service.on_feedback_submitted(work, [nps(0, source_kind=SourceKind.SERVER) for _ in range(3)])
+async def test_what_a_server_or_a_member_of_staff_says_of_customers_is_believed(work: Work) -> None:
+    told = [nps(0, customer, source_kind=SourceKind.SERVER) for customer in (ANN, BOB, CAT)]
+    await service.on_feedback_submitted(work, told)
     for _ in range(3):
         await submitted(work, 0, profile_id=ANN)
 
     assert await counted(work) == (6, 0)
     assert len(await open_cases(work)) == 6
+
+
+@pytest.mark.parametrize("turn", [1, -1])
+async def test_who_answers_again_corrects_the_answer_in_whatever_order_they_are_read(work: Work, turn: int) -> None:
+    answers = [nps(rating, at=NOON + days(rating / 1_000)) for rating in (3, 6, 9)]
+    for _ in range(2):  # read again, it is the same
+        for answer in answers[::turn]:
+            await service.on_feedback_submitted(work, [answer])
+
+    found = await service.figures(work, Survey.NPS, since=NOON - days(1), until=NOON + days(1))
+    assert (found.responses, found.score, found.unsolicited) == (1, 100.0, 2)
+    assert [(one.rating, one.unsolicited) for one in await service.responses_of(work, ANN, limit=10)] == [
+        (9, None),
+        (6, "the customer has corrected it since"),
+        (3, "the customer has corrected it since"),
+    ]
+
+
+async def test_another_order_day_or_survey_corrects_nothing(work: Work) -> None:
+    about = [event(FeedbackSubmitted(survey="nps", rating=9, order_id=one), profile_id=ANN) for one in ("A-1", "A-2")]
+    csat = event(FeedbackSubmitted(survey="csat", rating=5), profile_id=ANN)
+    await service.on_feedback_submitted(work, [nps(9), nps(8, at=NOON + days(1)), *about, csat])
+
+    assert await reasons(work) == [None] * 5
+
+
+async def test_an_answer_that_was_given_here_is_corrected_by_a_later_one(work: Work) -> None:
+    given = await submitted(work, 3, profile_id=ANN)
+    [(_, fact)] = await published(work)
+    await service.on_feedback_submitted(
+        work, [msgspec.structs.replace(fact, profile_id=ANN), nps(9, at=NOON + days(0.1))]
+    )
+
+    assert await counted(work) == (1, 1)
+    assert await service.unsolicited(work, given) == "the customer has corrected it since"
+    assert await open_cases(work) == [given]  # somebody was unhappy, and may still be asked

@@ -20,16 +20,16 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain import contact, permission
+from services.profile.domain import contact, permission, survey
 from services.profile.domain import standing as standing_words
 from services.profile.domain.bounds import gone
 from services.profile.domain.contact import Point
 from services.profile.domain.permission import Permission, Refusal, Statement
 from services.profile.domain.standing import Standing
+from services.profile.domain.survey import Answer, Tally
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
 from shared.contracts.events import (
     CustomerIdentified,
-    FeedbackSubmitted,
     PageViewed,
     ProductViewed,
 )
@@ -53,13 +53,6 @@ class Trait(msgspec.Struct, frozen=True, array_like=True):
     value: Any
 
 
-class Tally(msgspec.Struct, frozen=True, array_like=True):
-    """How many answers, and the sum of their ratings."""
-
-    answers: int = 0
-    total: int = 0
-
-
 def claimed_in(space: str) -> str:
     """Returns the namespace of the user ids of a space that only public keys name."""
     return f"{CLAIMED_USER_ID}@{space}" if space else CLAIMED_USER_ID
@@ -78,8 +71,8 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     `traits` are those that servers and services state; those of before there was `public_traits` may stand there, too.
     `vouched` are the anonymous ids that a trusted source linked. `permissions`, `joined`, `refusals` and `verified` are
-    as `permission` has them, `contact_points` as `contact` has them. `consent` is how the release before says it: see
-    `current`, `stored`.
+    as `permission` has them, `contact_points` as `contact` has them, `answers` as `survey` has them. `feedback` sums up
+    the answers of before. `consent` is how the release before says it: see `current`, `stored`.
     """
 
     first_seen: datetime | None = None
@@ -97,6 +90,7 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     contact_points: dict[str, dict[str, Point]] = {}
     refusals: dict[str, dict[str, Refusal]] = {}
     verified: dict[str, datetime] = {}
+    answers: dict[str, Answer] = {}
 
 
 EMPTY: Final = ProfileState()
@@ -108,15 +102,14 @@ def state_of(event: Event) -> ProfileState:
     Consent and addresses come from trusted sources alone, but for what a visitor withdraws.
     """
     traits: dict[str, Trait] = {}
-    feedback: dict[str, Tally] = {}
+    answers: dict[str, Answer] = {}
     page_views = 0
     if not event.unverified:
+        answers = survey.answered_by(event)
         match event.body:
             case CustomerIdentified():
                 stamp = _stamp(event)
                 traits = _newest({name: Trait(stamp, value) for name, value in _kept(event)}, _most(event))
-            case FeedbackSubmitted() as answer:
-                feedback = {answer.survey: Tally(1, answer.rating)}
             case PageViewed():
                 page_views = 1
     public = _is_public(event)
@@ -127,12 +120,12 @@ def state_of(event: Event) -> ProfileState:
         page_views=page_views,
         traits={} if public else traits,
         public_traits=traits if public else {},
-        feedback=feedback,
         permissions=permission.permissions_by(event),
         joined=permission.joined_by(event),
         contact_points=contact.named_by(event),
         refusals=permission.refused_by(event),
         verified=permission.verified_by(event),
+        answers=answers,
     )
 
 
@@ -154,8 +147,8 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         traits=_newest(_last_writer_wins(one.traits, other.traits), MAX_TRAITS),
         public_traits=_newest(_last_writer_wins(one.public_traits, other.public_traits), MAX_PUBLIC_TRAITS),
         feedback={
-            survey: Tally(a.answers + b.answers, a.total + b.total)
-            for survey, a, b in _both(one.feedback, other.feedback, Tally())
+            name: Tally(a.answers + b.answers, a.total + b.total)
+            for name, a, b in _both(one.feedback, other.feedback, Tally())
         },
         identities={
             namespace: _least_values(namespace, a, b) for namespace, a, b in _both(one.identities, other.identities, ())
@@ -166,6 +159,7 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         contact_points=contact.merge(one.contact_points, other.contact_points, most=MAX_IDENTITIES),
         refusals=permission.merge_refusals(one.refusals, other.refusals),
         verified=permission.merge_verified(one.verified, other.verified),
+        answers=survey.merge(one.answers, other.answers),
     )
 
 
@@ -253,14 +247,14 @@ def traits_of(state: ProfileState) -> dict[str, Trait]:
 def left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
     """Returns how much went, or was not kept, because of the bounds, when this event was folded.
 
-    Counted are traits, addresses and whatever consent is decided by. `added` is `state_of` the event, and `after` the
-    merge of `before` with it.
+    Counted are traits, addresses, answers and whatever consent is decided by. `added` is `state_of` the event, and
+    `after` the merge of `before` with it.
     """
     went = sum(gone(getattr(before, part), getattr(added, part), getattr(after, part)) for part in _BOUNDED_PARTS)
     return went + _traits_left_out(event, before, after, added=added)
 
 
-_BOUNDED_PARTS: Final = ("permissions", "joined", "refusals", "verified", "contact_points")
+_BOUNDED_PARTS: Final = ("permissions", "joined", "refusals", "verified", "contact_points", "answers")
 
 
 def _traits_left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain import fold
+from services.profile.domain import fold, survey
 from services.profile.domain.meeting import SHARED, TOO_MANY
 from services.profile.domain.record import refunds_elsewhere
 from services.profile.repository import identity, read
@@ -153,8 +153,8 @@ def _summary(row: Any) -> dict[str, Any]:
         "events": state.events,
         "page_views": state.page_views,
         "feedback": {
-            survey: {"answers": tally.answers, "average": tally.total / tally.answers}
-            for survey, tally in state.feedback.items()
+            name: {"answers": tally.answers, "average": tally.total / tally.answers}
+            for name, tally in survey.tallies(state.answers, state.feedback).items()
         },
         "orders": row.orders,
         "spend_minor": msgspec.json.decode(row.spend_minor) if isinstance(row.spend_minor, str) else row.spend_minor,

@@ -117,4 +117,12 @@ CASES = (
         ),
         profiles={"anonymous_id:visitor-1": {"feedback": {"nps": {"answers": 1, "average": 8.0}}}},
     ),
+    Case(
+        sentence="who answers a survey again corrects the answer",
+        steps=tuple(
+            track("ivo", "Feedback Submitted", f"ivo-{rating}", {"survey": "nps", "rating": rating})
+            for rating in (2, 10)
+        ),
+        profiles={"user_id:ivo": {"feedback": {"nps": {"answers": 1, "average": 10.0}}}},
+    ),
 )

@@ -23,7 +23,6 @@ from services.profile.domain.fold import (
     MAX_TRAITS,
     LinkedIdentity,
     ProfileState,
-    Tally,
     Trait,
     counted,
     fold,
@@ -38,7 +37,6 @@ from services.profile.domain.fold import (
 from shared.contracts.envelope import TRUST, Event, SourceKind
 from shared.contracts.events import (
     CustomerIdentified,
-    FeedbackSubmitted,
     PageViewed,
     ProductViewed,
 )
@@ -178,13 +176,6 @@ def test_null_says_nothing_about_a_trait() -> None:
     ]
 
     assert plain(fold(events).traits, 9) == {"name": "Ann"}
-
-
-def test_feedback_is_tallied_by_survey() -> None:
-    answers = [FeedbackSubmitted(survey="nps", rating=9), FeedbackSubmitted(survey="nps", rating=3)]
-    state = fold([event(one) for one in (*answers, FeedbackSubmitted(survey="csat", rating=5))])
-
-    assert state.feedback == {"nps": Tally(2, 12), "csat": Tally(1, 5)}
 
 
 def test_a_page_counts_by_its_path_and_without_one_by_its_url() -> None:
