@@ -151,7 +151,8 @@ async def ingest(front: Stack) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def _made(ingest: httpx2.AsyncClient, front: Stack, shop: Shop, who: str) -> str:
-    said = {"name": f"{shop.form} of {who}", "format": shop.form, "secret": SECRET}
+    # In the common space, as the marker that the front sends after them is.
+    said = {"name": f"{shop.form} of {who}", "format": shop.form, "secret": SECRET, "id_space": ""}
     answer = await ingest.post(
         "/v1/sources",
         headers={"Authorization": f"Bearer {front.admin_token}"},
