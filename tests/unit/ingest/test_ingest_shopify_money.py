@@ -133,13 +133,14 @@ IN_FRANCS: list[tuple[str, dict[str, Any], int]] = [
     ("taxes beside the price", {"refund_line_items": [LINE], "transactions": paid_back(2930, currency="CHF")}, 3150),
     ("taxes within the price", {"refund_line_items": [LINE], "transactions": paid_back(2790, currency="CHF")}, 3000),
     (
-        "with its shipping",
+        "with its shipping and duties",
         {
             "refund_line_items": [LINE],
             "refund_shipping_lines": [{"subtotal_amount_set": bag(500, 465), "tax_amount_set": bag(0, 0)}],
-            "transactions": paid_back(3395, currency="CHF"),
+            "duties": [{"duty_id": 1, "amount_set": bag(200, 186)}],
+            "transactions": paid_back(3581, currency="CHF"),
         },
-        3650,
+        3850,
     ),
     (
         "shipping as an adjustment, and by two ways",

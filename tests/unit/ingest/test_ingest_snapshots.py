@@ -102,6 +102,13 @@ def test_what_each_delivery_has_again_is_one_event_of_the_timeline(vendor: str) 
     assert first[0].event_id != later[0].event_id
 
 
+def test_an_order_that_is_cancelled_twice_has_both_on_its_timeline() -> None:
+    hours = [f"2026-01-31T0{n}:00:00Z" for n in (5, 5, 6)]
+    found = [deliver("shopify", {**shopify.ORDER, "cancelled_at": at, "note": n}) for n, at in enumerate(hours)]
+    first, again, second = (events_of(one)[1].event_id for one in found)
+    assert first == again != second
+
+
 def test_parcels_that_say_the_same_are_two_events_and_each_stays_its_own() -> None:
     bare = {**shopify.FULFILLMENT, "tracking_company": None, "tracking_number": None}
     parcels = [bare, {**bare, "id": 3002}]
@@ -151,6 +158,7 @@ def test_an_order_of_nobody_is_ignored_with_the_reason(vendor: str, nobody: dict
     done = deliver(vendor, {**body_of(vendor, {"state": 0, "total": 1, "refunds": {1: 1}}, 1), **nobody})
     assert (done.accepted, done.refused) == ([], [])
     assert done.ignored == [f"{TOPICS[vendor][1]}: an order of nobody known"]
+    assert done.nobodys == [ORDERS[vendor]]
 
 
 # Deleted, and restored

@@ -163,7 +163,8 @@ def _order(raw: bytes) -> Messages:
     made = [track("Order Completed", properties, at=at, who=who)]
     if gone:
         reason = {"order_id": order_id, "reason": order.cancel_reason or order.financial_status, **_IN_SNAPSHOT}
-        made.append(repeated(track("Order Cancelled", reason, at=order.cancelled_at or at, who=who)))
+        cancelled = track("Order Cancelled", reason, at=order.cancelled_at or at, who=who)
+        made.append(repeated(cancelled, of=order.cancelled_at))  # an order that is back may be cancelled again
     for refund, name, amount in refunds:
         back = _refunded(order_id, name, amount, order.currency)
         made.append(repeated(track("Order Refunded", {**back, **_IN_SNAPSHOT}, at=refund.created_at or at, who=who)))

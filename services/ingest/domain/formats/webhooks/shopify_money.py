@@ -42,6 +42,10 @@ class _Shipping(msgspec.Struct, frozen=True, kw_only=True):
     tax_amount_set: _MoneyBag | None = None
 
 
+class _Duty(msgspec.Struct, frozen=True, kw_only=True):
+    amount_set: _MoneyBag | None = None
+
+
 class _Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     amount_set: _MoneyBag | None = None
     tax_amount_set: _MoneyBag | None = None
@@ -56,6 +60,7 @@ class ShopRefund(msgspec.Struct, frozen=True, kw_only=True):
     transactions: list[_Transaction] = []
     refund_line_items: list[_RefundLine] = []
     refund_shipping_lines: list[_Shipping] = []
+    duties: list[_Duty] = []
     order_adjustments: list[_Adjustment] = []
 
 
@@ -143,6 +148,8 @@ def _amounts(refund: ShopRefund) -> Iterator[tuple[_MoneyBag, bool]]:
         yield from _parts(line.subtotal_set, line.total_tax_set)
     for shipping in refund.refund_shipping_lines:
         yield from _parts(shipping.subtotal_amount_set, shipping.tax_amount_set)
+    for duty in refund.duties:
+        yield from _parts(duty.amount_set, None)
     for adjustment in refund.order_adjustments:
         for bag, is_tax in _parts(adjustment.amount_set, adjustment.tax_amount_set):
             yield _negative(bag), is_tax
