@@ -151,10 +151,7 @@ async def ingest(front: Stack) -> AsyncIterator[httpx2.AsyncClient]:
 
 
 async def _made(ingest: httpx2.AsyncClient, front: Stack, shop: Shop, who: str) -> str:
-<<<<<<< HEAD
-=======
     # In the common space, as the marker that the front sends after them is.
->>>>>>> vendors
     said = {"name": f"{shop.form} of {who}", "format": shop.form, "secret": SECRET, "id_space": ""}
     answer = await ingest.post(
         "/v1/sources",
