@@ -102,18 +102,19 @@ def understand(raw: bytes, context: RequestContext) -> Understood:
     data = _data(event)
     call = _call(event, data, context)
     name, body, properties = _body(event, data, call)
+    identities = identity.identities(call.message, call.traits, trusted=context.trusted)
     return Understood(
         name=name,
         body=body,
         message_id=call.message_id,
-        identities=identity.identities(call.message, call.traits, trusted=context.trusted),
+        identities=identities,
         properties=properties,
         timestamp=event.time,
         context=context.event_context(b"").known,
         historical=_historical(event.historical),
         address=identity.email_in(call.traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(call.traits),
-        placeholders=identity.placeholders(call.message, call.traits, trusted=context.trusted),
+        placeholders=identity.placeholders(call.message, call.traits, identities, trusted=context.trusted),
     )
 
 

@@ -71,11 +71,12 @@ def understand(raw: bytes, request_context: RequestContext) -> Understood:
     traits = identity.of_customer(message, context, of_group=kind == "group", source_country=request_context.country)
     call = Call(message, context, traits, _message_id(message, request_context), request_context)
     name, body, properties, *warnings = rule(call)
+    identities = _identities(call, kind)
     return Understood(
         name=name,
         body=body,
         message_id=call.message_id,
-        identities=_identities(call, kind),
+        identities=identities,
         properties=properties,
         timestamp=message.original_timestamp if message.timestamp is None else message.timestamp,
         sent_at=message.sent_at,
@@ -84,7 +85,7 @@ def understand(raw: bytes, request_context: RequestContext) -> Understood:
         merges=kind == "alias",
         address=identity.email_in(traits) or "" if request_context.may_say else "",
         unread_phone=request_context.trusted and phone.is_unread(traits),
-        placeholders=identity.placeholders(message, traits, trusted=request_context.trusted),
+        placeholders=identity.placeholders(message, traits, identities, trusted=request_context.trusted),
         warnings=tuple(warnings),
     )
 
@@ -188,6 +189,6 @@ def _identities(call: Call, kind: str) -> tuple[Identity, ...]:
         raise BadEvent(
             Reason.IDENTITY,
             "identity: alias needs a userId and a previousId, and neither may mean nobody",
-            identity.placeholders(call.message, {}, trusted=False),
+            identity.placeholders(call.message, {}, (), trusted=False),
         )
     return new, old

@@ -48,11 +48,12 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
 
     call = FactCall(traits, message_id, believed_words(context), track)
     meaning = TYPED_ROUTES[path].understand(fact, call)
+    identities = identity.identities(message, traits, trusted=context.trusted)
     return Understood(
         name=meaning.name,
         body=meaning.body,
         message_id=message_id,
-        identities=identity.identities(message, traits, trusted=context.trusted),
+        identities=identities,
         properties=_encode(meaning.properties),
         timestamp=fact.occurred_at,
         context=context.event_context(b"").known,
@@ -60,7 +61,7 @@ def understand(path: str, raw: bytes, idempotency_key: str, context: RequestCont
         source_version=fact.source_version,
         address=identity.email_in(traits) or "" if context.may_say else "",
         unread_phone=context.trusted and phone.is_unread(traits),
-        placeholders=identity.placeholders(message, traits, trusted=context.trusted),
+        placeholders=identity.placeholders(message, traits, identities, trusted=context.trusted),
     )
 
 

@@ -37,20 +37,28 @@ def identities(message: Message, traits: Mapping[str, Any], *, trusted: bool) ->
         raise BadEvent(
             Reason.IDENTITY,
             _nobody(message, traits, trusted=trusted),
-            placeholders(message, traits, trusted=trusted),
+            placeholders(message, traits, (), trusted=trusted),
         )
     return found
 
 
-def placeholders(message: Message, traits: Mapping[str, Any], *, trusted: bool) -> tuple[str, ...]:
-    """Returns the namespaces of those values in an event that mean nobody; traits count as far as they identify."""
+def placeholders(
+    message: Message, traits: Mapping[str, Any], found: tuple[Identity, ...], *, trusted: bool
+) -> tuple[str, ...]:
+    """Returns the namespaces of those values in an event that mean nobody; traits count as far as they identify.
+
+    `found` are the identities that the event has: what is one of them is somebody's, and needs no look.
+    """
     stated: list[tuple[Namespace, Any]] = [
         (Namespace.USER_ID, message.user_id),
         (Namespace.ANONYMOUS_ID, message.anonymous_id),
     ]
     if trusted and traits:
         stated += [(Namespace.EMAIL, traits.get("email")), (Namespace.PHONE, traits.get("phone"))]
-    return tuple([one.value for one, value in stated if value is not None and is_placeholder(one, value)])
+    somebody = [one.namespace for one in found]
+    return tuple(
+        [one.value for one, value in stated if value is not None and one not in somebody and is_placeholder(one, value)]
+    )
 
 
 def is_placeholder(namespace: Namespace, value: Any) -> bool:
