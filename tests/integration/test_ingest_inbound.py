@@ -128,6 +128,7 @@ async def test_an_event_of_no_known_source_is_a_dead_letter_until_the_source_is_
         service,
         binary(known, 1, {}, **attributes),
         binary(name, 2, {"grams": 7}, **attributes),
+        Message(topics.INBOUND, b"k", b"[{}]", [("content-type", b"application/cloudevents-batch+json")]),
         binary(known, 3, {}, **attributes),
     )
     async with running(service):
@@ -135,6 +136,8 @@ async def test_an_event_of_no_known_source_is_a_dead_letter_until_the_source_is_
     source_id, _ = await made_source(service.database, name, ce_source=name)
     again = build(service.settings)  # type: ignore[arg-type]
     assert again.consumer is not None
+    assert await dlq.run(again.consumer.subscription, ["list"]) == 0
+    assert "the record names no CloudEvents source" in capsys.readouterr().out
     assert await dlq.run(again.consumer.subscription, ["retry", "--reason", name]) == 0
     assert "applied: Inbound" in capsys.readouterr().out
     async with running(again, ("relay",)):

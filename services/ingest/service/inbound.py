@@ -18,6 +18,10 @@ from shared.database.database import Work
 from shared.errors import Refused
 
 MAX_NAMED: Final = 300  # characters of a CloudEvents source, as a dead letter names it
+NO_CLOUDEVENT: Final = (
+    "the record names no CloudEvents source: it is no CloudEvent in binary or structured mode, one to a record "
+    "(on Kafka there are no batches)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class InboundHandler:
     async def handle(self, work: Work, events: Sequence[Event]) -> None:
         """Puts what is understood into the outbox, and what is refused into the quarantine.
 
-        Raises `Refused` for a record of an unknown source: a dead letter, to be retried once the source is created.
+        Raises `Refused` for a record of an unknown source: a dead letter, to be retried once the source is created; and
+        for one that names no source.
         """
         by_source: dict[str, list[Payload]] = defaultdict(list)
         for event in events:
@@ -41,6 +46,8 @@ class InboundHandler:
         known = await sources.by_ce_sources(work, self.vault, list(by_source))
         for name, payloads in by_source.items():
             source = known.get(name)
+            if not name:
+                raise Refused(NO_CLOUDEVENT, unattributed=True)
             if source is None:
                 known_as = keepable.text(name, limit=MAX_NAMED)
                 raise Refused(

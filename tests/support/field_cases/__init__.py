@@ -3,7 +3,7 @@
 `case` says what a case is, `player` plays all of them on one stack; the others have them by what they are about.
 """
 
-from tests.support.field_cases import events, files, people, shops
+from tests.support.field_cases import events, files, payments, people, shops
 from tests.support.field_cases.case import Case
 
-CASES: tuple[Case, ...] = (*shops.CASES, *events.CASES, *people.CASES, *files.CASES)
+CASES: tuple[Case, ...] = (*shops.CASES, *payments.CASES, *events.CASES, *people.CASES, *files.CASES)

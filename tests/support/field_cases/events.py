@@ -48,10 +48,10 @@ def structured(subject: str, order_id: str, data: Any, **more: Any) -> Post:
     )
 
 
-def binary(subject: str, order_id: str, data: Any) -> Post:
+def binary(subject: str, order_id: str, data: Any, **extensions: str) -> Post:
     """A CloudEvent of an order, binary, its headers in UTF-8 as they are."""
     attributes = {"specversion": "1.0", "id": order_id, "source": "/warehouse", "type": "Order Completed"}
-    headers = {f"ce-{name}": text for name, text in {**attributes, "subject": subject}.items()}
+    headers = {f"ce-{name}": text for name, text in {**attributes, "subject": subject, **extensions}.items()}
     return Post(path="/v1/cloudevents", headers=headers, body=data, answer=ACCEPTED)
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from tests.support.field_cases.case import Case, Post, iso
-from tests.support.field_cases.events import bought, track
+from tests.support.field_cases.events import binary, bought, track
 from tests.support.field_cases.vendors import shopify, shopify_order
 
 
@@ -66,6 +66,31 @@ CASES = (
         later=(bought("flo", "F-1", 130),),
         decisions={"user_id:flo": SENT},
         mails={"a-first@hill.example": [], "m-second@hill.example": ["Flo, welcome to Silver"]},
+    ),
+    Case(
+        sentence="an order that still carries the earlier address does not bring it back",
+        steps=(
+            identify("hew", "hew-1", consent=True, email="a-hew@hill.example", first_name="Hew"),
+            identify("hew", "hew-2", email="m-hew@hill.example"),
+            track(
+                "hew",
+                "Order Completed",
+                "hew-3",
+                {"order_id": "H-0", "currency": "USD", "total": 6},
+                context={"traits": {"email": "a-hew@hill.example"}},
+                timestamp=iso(days=30),
+            ),
+        ),
+        later=(bought("hew", "H-1", 124),),
+        decisions={"user_id:hew": SENT},
+        mails={"a-hew@hill.example": [], "m-hew@hill.example": ["Hew, welcome to Silver"]},
+    ),
+    Case(
+        sentence="an event that Python marks as history, with a capital, sends nothing",
+        steps=(identify("ike", "ike-1", consent=True, email="ike@hill.example"),),
+        later=(binary("user_id:ike", "I-1", {"order_id": "I-1", "currency": "USD", "total": 400}, historical="True"),),
+        standings={"user_id:ike": {"tier": "gold"}},
+        mails={"ike@hill.example": []},
     ),
     Case(
         sentence="a domain outside ASCII is reached by its A-label",

@@ -1,20 +1,18 @@
-"""Cases of shops: states that are left, snapshots that replace, one fact of two systems, and what is money."""
+"""Cases of shops: states that are left, snapshots that replace, customers and orders of their own."""
 
 from tests.support.field_cases.case import Case, figures, iso
 from tests.support.field_cases.vendors import (
-    charge,
     refunds,
     shopify,
     shopify_order,
     shopify_refund,
-    stripe,
-    stripe_refund,
     woo,
     woo_order,
 )
 
 HOUR_AGO = iso(hours=1)
 REFUND = shopify_refund(91_001, 7_001, "35.00", at=iso(hours=5))
+MOVED = shopify_refund(91_002, 7_007, "15.00", at=iso(hours=5))
 SHOPIFY = (
     Case(
         sentence="an order that is cancelled after a refund of part of it leaves nothing, and no debt",
@@ -88,8 +86,46 @@ SHOPIFY = (
         ),
         profiles={"email:ed@lumen.example": figures(orders=0, refunded={"USD": 0})},
     ),
+    Case(
+        sentence="an order that the shop gives to another customer moves there, refunds and tier included",
+        steps=(
+            shopify("orders/create", shopify_order(7_007, "fox@lumen.example", "160.00")),
+            shopify("refunds/create", MOVED),
+        ),
+        later=(
+            shopify(
+                "orders/updated",
+                shopify_order(
+                    7_007,
+                    "gem@lumen.example",
+                    "160.00",
+                    at=HOUR_AGO,
+                    current_total_price="145.00",
+                    refunds=[MOVED],
+                    customer={"id": 12_999, "email": "gem@lumen.example", "updated_at": HOUR_AGO},
+                ),
+            ),
+        ),
+        profiles={
+            "email:fox@lumen.example": figures(orders=0),
+            "email:gem@lumen.example": figures(orders=1, USD=145_00, refunded={"USD": 15_00}),
+        },
+        standings={
+            "email:fox@lumen.example": {"tier": "bronze", "orders": 0, "window_spend_minor": 0},
+            "email:gem@lumen.example": {"tier": "silver", "orders": 1, "window_spend_minor": 145_00},
+        },
+    ),
 )
 WOOCOMMERCE = (
+    Case(
+        sentence="an order that is deleted and restored counts",
+        steps=(
+            woo("order.created", woo_order(505, "liv@kiln.example", "39.00")),
+            woo("order.deleted", {"id": 505}),
+            woo("order.restored", woo_order(505, "liv@kiln.example", "39.00", at=iso())),
+        ),
+        profiles={"email:liv@kiln.example": figures(orders=1, USD=39_00)},
+    ),
     Case(
         sentence="an order that was cancelled and is paid in the end counts",
         steps=(
@@ -173,78 +209,4 @@ WOOCOMMERCE = (
         },
     ),
 )
-STRIPE = (
-    Case(
-        sentence="one refund that a shop and its payment provider tell counts once",
-        steps=(
-            woo("order.created", woo_order(601, "lea@till.example", "90.00")),
-            stripe("charge.succeeded", charge("lea", "lea@till.example", 90_00, metadata={"order_id": "601"})),
-            woo(
-                "order.updated",
-                woo_order(601, "lea@till.example", "90.00", at=HOUR_AGO, refunds=refunds((63, "25.00"))),
-            ),
-            stripe("refund.created", stripe_refund("lea", "lea", 25_00)),
-        ),
-        profiles={"email:lea@till.example": figures(orders=1, USD=65_00, refunded={"USD": 25_00})},
-    ),
-    Case(
-        sentence="money that is held and never captured is no payment",
-        steps=(
-            stripe(
-                "charge.succeeded",
-                charge("mo", "mo@till.example", 80_00, captured=False, amount_captured=0),
-                events=0,
-            ),
-            stripe(
-                "charge.expired",
-                charge("mo", "mo@till.example", 80_00, captured=False, amount_captured=0, amount_refunded=80_00),
-                events=0,
-            ),
-        ),
-        profiles={"email:mo@till.example": None},
-    ),
-    Case(
-        sentence="a dispute that is lost takes the money back",
-        steps=(
-            stripe("charge.succeeded", charge("ned", "ned@till.example", 66_00)),
-            stripe(
-                "charge.dispute.funds_withdrawn",
-                stripe_refund("ned", "ned", 66_00) | {"id": "dp_ned", "object": "dispute", "status": "lost"},
-            ),
-        ),
-        profiles={"email:ned@till.example": figures(orders=1, USD=0, refunded={"USD": 66_00})},
-    ),
-    Case(
-        sentence="a refund that comes before its charge waits for it",
-        steps=(
-            stripe("refund.created", stripe_refund("nia", "nia", 12_00), events=0, quarantined=1),
-            stripe("charge.succeeded", charge("nia", "nia@till.example", 52_00)),
-        ),
-        profiles={"email:nia@till.example": figures(orders=1, USD=40_00, refunded={"USD": 12_00})},
-    ),
-    Case(
-        sentence="a payment in test mode is ignored",
-        steps=(stripe("charge.succeeded", charge("oz", "oz@till.example", 500_00), live=False, events=0),),
-        profiles={"email:oz@till.example": None},
-    ),
-    Case(
-        sentence="a deposit and a balance of one order add up",
-        steps=tuple(
-            stripe(
-                "charge.succeeded",
-                charge(f"pia-{part}", "pia@till.example", amount, days=days, metadata={"order_id": "B-19"}),
-            )
-            for part, amount, days in (("deposit", 20_00, 3), ("balance", 95_00, 1))
-        ),
-        profiles={"email:pia@till.example": figures(orders=1, USD=115_00)},
-    ),
-    Case(
-        sentence="yen have no decimals, whatever the shop writes",
-        steps=(
-            stripe("charge.succeeded", charge("rin", "rin@till.example", 3_400, currency="jpy", customer=None)),
-            woo("order.created", woo_order(602, "rin@till.example", "3400.00", currency="JPY")),
-        ),
-        profiles={"email:rin@till.example": figures(orders=2, JPY=6_800)},
-    ),
-)
-CASES = (*SHOPIFY, *WOOCOMMERCE, *STRIPE)
+CASES = (*SHOPIFY, *WOOCOMMERCE)
