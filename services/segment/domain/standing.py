@@ -4,7 +4,8 @@
 names, and without events, a standing does not change (a property test holds it to that).
 """
 
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from http import HTTPStatus
@@ -87,10 +88,15 @@ DEFAULT_POLICY: Final = Policy(
 
 
 class Purchase(msgspec.Struct, frozen=True, order=True):
-    """One order that counts: when, and what was paid and not refunded, in the policy's currency."""
+    """One order that counts: when, and what was paid and not refunded, in the policy's currency.
+
+    Of an order in another currency that is 0; `elsewhere_minor` of `currency` is what was paid.
+    """
 
     placed_at: datetime
     net_minor: int
+    currency: str = ""
+    elsewhere_minor: int = 0
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,9 +134,18 @@ def standing(policy: Policy, purchases: Sequence[Purchase], now: datetime) -> St
         window_spend_minor=spend,
         last_order_at=last,
         due_at=min((at for at in _instants(policy, sorted(purchases), made) if at > now), default=None),
-        tier_reason=f"{spend} minor units of {policy.currency} in {policy.tier_window_days} days",
+        tier_reason=f"{spend} minor units of {policy.currency} in {policy.tier_window_days} days{_not_counted(recent)}",
         stage_reason=stage_reason,
     )
+
+
+def _not_counted(recent: Iterable[Purchase]) -> str:
+    elsewhere: Counter[str] = Counter()
+    for one in recent:
+        if one.currency:
+            elsewhere[one.currency] += one.elsewhere_minor
+    found = ", ".join(f"{amount} of {currency}" for currency, amount in sorted(elsewhere.items()) if amount)
+    return f"; not counted: {found}" if found else ""
 
 
 def _stage(policy: Policy, made: Sequence[Purchase], now: datetime) -> tuple[Stage, str]:

@@ -123,7 +123,7 @@ async def purchases(work: Work, profile_ids: Iterable[UUID], *, currency: str) -
     """Returns the orders that count of these customers. One in another currency counts with an amount of zero."""
     rows = await work.rows(
         """
-        SELECT profile_id, placed_at, CASE WHEN currency = :currency THEN net_minor ELSE 0 END AS net
+        SELECT profile_id, placed_at, currency, net_minor
           FROM orders
          WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[]))
          ORDER BY profile_id, placed_at
@@ -133,7 +133,13 @@ async def purchases(work: Work, profile_ids: Iterable[UUID], *, currency: str) -
     )
     found: dict[UUID, list[Purchase]] = {}
     for row in rows:
-        found.setdefault(row.profile_id, []).append(Purchase(row.placed_at, row.net))
+        counted = row.currency == currency
+        one = (
+            Purchase(row.placed_at, row.net_minor)
+            if counted
+            else Purchase(row.placed_at, 0, row.currency, row.net_minor)
+        )
+        found.setdefault(row.profile_id, []).append(one)
     return found
 
 

@@ -342,7 +342,7 @@ EDITED: dict[str, Any] = {
 
 def test_a_test_order_and_an_unsupported_topic_are_ignored_and_say_why() -> None:
     for topic, body, why in (
-        ("orders/create", {**ORDER, "test": True}, "orders/create: no fact in it"),
+        ("orders/create", {**ORDER, "test": True}, "orders/create: an order of a test"),
         ("products/update", {"id": 70}, "topic products/update"),
         ("orders/edited", EDITED, "topic orders/edited"),  # the order as it is then comes by orders/updated
         ("draft_orders/create", ORDER, "topic draft_orders/create"),

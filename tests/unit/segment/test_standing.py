@@ -236,3 +236,11 @@ def test_the_default_policy_is_valid() -> None:
 def test_a_policy_that_can_not_be_meant_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(InvalidPolicy, match=next(iter(changes))):
         validate(msgspec.structs.replace(DEFAULT_POLICY, **changes))
+
+
+def test_what_is_in_another_currency_is_said_to_be_not_counted() -> None:
+    bought = [Purchase(NOON, 30_00), Purchase(NOON, 0, "EUR", 2_000_00), Purchase(NOON, 0, "EUR", 5_00)]
+
+    found = standing(DEFAULT_POLICY, bought, NOON)
+    assert (found.window_spend_minor, found.orders) == (30_00, 3)
+    assert found.tier_reason == "3000 minor units of USD in 365 days; not counted: 200500 of EUR"
