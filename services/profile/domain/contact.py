@@ -47,12 +47,12 @@ class Point(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def rank(self) -> tuple[bool, datetime, datetime]:
-        """The order of statements: the greater one counts."""
+        """Returns the place of a statement: the greater one counts."""
         return self.verified, self.stated_at, self.received_at or NEVER
 
 
 def verified_contacts(event: Event) -> frozenset[Namespace]:
-    """The namespaces of those addresses in an event of which a trusted source says that they are verified."""
+    """Returns the namespaces of those addresses in an event of which a trusted source says that they are verified."""
     body = event.body
     if event.source_kind is SourceKind.PUBLIC or not isinstance(body, CustomerIdentified):
         return frozenset()

@@ -97,7 +97,7 @@ EMPTY: Final = ProfileState()
 
 
 def state_of(event: Event) -> ProfileState:
-    """What one event adds. A claim is seen, and believed in nothing.
+    """Returns what one event adds. A claim is seen, and believed in nothing.
 
     Consent and addresses come from trusted sources alone, but for what a visitor withdraws.
     """
@@ -269,7 +269,7 @@ def _traits_left_out(event: Event, before: ProfileState, after: ProfileState, *,
 
 
 def counted(event: Event) -> list[tuple[str, str, int]]:
-    """What an event adds to the full counts that top lists are ranked from: (kind, name, times).
+    """Returns what an event adds to the full counts that top lists are ranked from: (kind, name, times).
 
     What was bought is not among them: it derives from the order rows, where an order counts once.
     """
@@ -286,7 +286,7 @@ def counted(event: Event) -> list[tuple[str, str, int]]:
 
 
 def plain(traits: Mapping[str, Trait], limit: int) -> dict[str, Any]:
-    """Values without their stamps, at most `limit`, by name."""
+    """Returns values without their stamps, at most `limit`, by name."""
     return {name: traits[name].value for name in sorted(traits)[:limit]}
 
 

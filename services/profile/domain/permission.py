@@ -72,7 +72,7 @@ def statements(body: Body) -> dict[str, bool]:
 
 
 def permissions_by(event: Event) -> Permissions:
-    """What an event says of consent: nothing, if a public key says it, or if it is a claim."""
+    """Returns what an event says of consent: nothing, if a public key says it, or if it is a claim."""
     if event.source_kind is SourceKind.PUBLIC or event.unverified or not (stated := statements(event.body)):
         return {}
     at = event.stamp.occurred_at  # NEVER of what is undated, which loses to whatever is dated
@@ -97,7 +97,7 @@ def permissions_of(names: Sequence[str], statements_by_pair: Mapping[str, Statem
 
 
 def refused_by(event: Event) -> Refusals:
-    """What a public key, that may speak of consent, says a visitor withdrew. What it grants is asked for elsewhere."""
+    """Returns what a public key that may speak of consent says a visitor withdrew; grants are asked for elsewhere."""
     if event.source_kind is not SourceKind.PUBLIC or event.unverified:
         return {}
     refused = [
@@ -122,7 +122,7 @@ def to_confirm(event: Event) -> list[Pair]:
 
 
 def verified_by(event: Event) -> dict[str, datetime]:
-    """Since when the addresses of an event are known to be verified: since a trusted source's word was received."""
+    """Returns since when an event's addresses are known to be verified: since a trusted source's word was received."""
     if event.unverified or not (verified := verified_contacts(event)):
         return {}
     return least(
@@ -131,7 +131,7 @@ def verified_by(event: Event) -> dict[str, datetime]:
 
 
 def joined_by(event: Event) -> Joined:
-    """Since when a trusted source says that the identities of this event are one customer: since it was received."""
+    """Returns since when a trusted source says that an event's identities are one customer: since it was received."""
     if len(event.identities) < 2 or event.unverified or event.source_kind is SourceKind.PUBLIC:
         return {}
     first, *others = _names(event)

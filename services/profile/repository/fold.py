@@ -200,7 +200,7 @@ async def update_figures(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, 
 
 
 async def reserve_sequences(work: Work, origin: int, count: int) -> int:
-    """The first of `count` sequences of an origin partition; later ones are greater, for ever."""
+    """Returns the first of `count` sequences of an origin partition; later ones are greater, for ever."""
     row = await work.row(
         "INSERT INTO lanes AS l (origin, next_sequence) VALUES (:origin, :count) ON CONFLICT (origin) DO UPDATE "
         "SET next_sequence = l.next_sequence + :count RETURNING next_sequence - :count AS first",

@@ -16,7 +16,7 @@ _decode_order: Final = msgspec.json.Decoder(Order).decode
 
 
 async def owner(work: Work, namespace: str, value: str) -> UUID | None:
-    """The profile that owns an identity now."""
+    """Returns the profile that owns an identity now."""
     row = await work.row(
         "SELECT coalesce(a.canonical_id, i.profile_id) AS owner FROM identities i "
         "LEFT JOIN profile_aliases a USING (profile_id) WHERE i.namespace = :namespace AND i.value = :value",
@@ -27,12 +27,12 @@ async def owner(work: Work, namespace: str, value: str) -> UUID | None:
 
 
 async def exists(work: Work, profile_id: UUID) -> bool:
-    """Whether there is such a profile; a merged one is none."""
+    """Returns whether there is such a profile; a merged one is none."""
     return await work.row("SELECT 1 FROM profiles WHERE id = :id", id=profile_id) is not None
 
 
 async def profile(work: Work, profile_id: UUID) -> Any | None:
-    """One profile's row."""
+    """Returns one profile's row."""
     return await work.row(
         "SELECT id, version, first_seen, last_seen, state::text AS state, orders, spend_minor, first_order_at, "
         "last_order_at FROM profiles WHERE id = :id",
@@ -41,7 +41,7 @@ async def profile(work: Work, profile_id: UUID) -> Any | None:
 
 
 async def money(work: Work, profile_id: UUID) -> list[Any]:
-    """Refunds and margin by currency; the margin only over orders whose costs are known."""
+    """Returns refunds and margin by currency; the margin only over orders whose costs are known."""
     return await work.rows(
         "SELECT currency, sum(refunded_minor) AS refunded, sum(margin_minor) AS margin, count(margin_minor) AS costed "
         "FROM orders WHERE profile_id = :id AND currency IS NOT NULL GROUP BY currency ORDER BY currency",
@@ -50,7 +50,7 @@ async def money(work: Work, profile_id: UUID) -> list[Any]:
 
 
 async def top(work: Work, profile_id: UUID) -> list[Any]:
-    """The most frequent names of each kind, ranked from the full counts; ties by name."""
+    """Returns the most frequent names of each kind, ranked from the full counts; ties by name."""
     return await work.rows(
         """
         SELECT kind, name, times
@@ -76,7 +76,7 @@ async def orders(work: Work, profile_id: UUID) -> list[Order]:
 
 
 async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID] | None, limit: int) -> Sequence[Any]:
-    """A customer's events, newest first, behind a position."""
+    """Returns a customer's events, newest first, after a position."""
     occurred_at, event_id = before or (None, None)
     return await work.rows(
         "SELECT event_id, type, occurred_at, received_at, source_id, source_kind, historical, claim AS unverified, "
@@ -91,7 +91,7 @@ async def timeline(work: Work, profile_id: UUID, *, before: tuple[datetime, UUID
 
 
 async def sources_of(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, Any]:
-    """By id, the source of each of these events, and the evidence that it gives."""
+    """Returns by id the source of each of these events, and the evidence that it gives."""
     rows = await work.rows(
         """
         SELECT event_id, source_id, source_kind, body->>'evidence' AS evidence
@@ -106,7 +106,7 @@ async def sources_of(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, Any]:
 async def search(
     work: Work, *, prefix: str | None, min_orders: int, before: tuple[datetime, UUID] | None, limit: int
 ) -> Sequence[Any]:
-    """Profiles seen last first, behind a position; `prefix` is the beginning of any of their identities."""
+    """Returns profiles seen last first, after a position; `prefix` is the beginning of any of their identities."""
     last_seen, profile_id = before or (None, None)
     found = (
         "AND p.id IN (SELECT coalesce(a.canonical_id, i.profile_id) FROM identities i LEFT JOIN profile_aliases a "
@@ -130,7 +130,7 @@ async def search(
 
 
 async def totals(work: Work) -> Sequence[Any]:
-    """All customers together: profiles and orders, and spend by currency."""
+    """Returns of all customers together orders and spend by currency."""
     return await work.rows(
         "SELECT currency, count(*) AS orders, sum(net_minor) AS spend_minor FROM orders WHERE counts "
         "GROUP BY currency ORDER BY currency"
@@ -138,7 +138,7 @@ async def totals(work: Work) -> Sequence[Any]:
 
 
 async def identity_log(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Any]:
-    """The decisions about a customer's identity, newest first."""
+    """Returns the decisions about a customer's identity, newest first."""
     return await work.rows(
         "SELECT id, at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason, "
         "provenance, verified FROM identity_log "

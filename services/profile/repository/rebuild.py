@@ -34,7 +34,7 @@ _OWNERS: Final = (
 
 
 async def merges(work: Work) -> list[Merge]:
-    """Into which profile each merged one was merged, by the identity log."""
+    """Returns into which profile each merged one was merged, by the identity log."""
     rows = await work.rows("SELECT other_id, profile_id, verified FROM identity_log WHERE kind = 'merge' ORDER BY id")
     return [Merge(row.other_id, row.profile_id, row.verified is True) for row in rows]
 
@@ -77,7 +77,7 @@ async def fill_identities(work: Work) -> int:
 
 
 async def doubtful_identities(work: Work, *, limit: int) -> list[tuple[str, str]]:
-    """Identities (namespace and value) that have another owner than the log says, or one though it knows none."""
+    """Returns identities (namespace and value) that have another owner than the log's, or one though it has none."""
     rows = await work.rows(
         f"SELECT namespace, value {_OWNERS}WHERE i.profile_id IS NOT NULL AND coalesce(a.canonical_id, i.profile_id) "
         "IS DISTINCT FROM coalesce(b.canonical_id, s.profile_id) ORDER BY namespace, value LIMIT :limit",
@@ -108,13 +108,13 @@ async def correct_identities(work: Work, doubtful: Sequence[tuple[str, str]]) ->
 
 
 async def count(work: Work) -> int:
-    """How many profiles have events."""
+    """Returns how many profiles have events."""
     row = await work.row("SELECT count(DISTINCT profile_id) AS profiles FROM timeline")
     return int(row.profiles) if row is not None else 0
 
 
 async def ids_after(work: Work, after: UUID, *, limit: int) -> list[UUID]:
-    """The next ids under which anything is kept."""
+    """Returns the next ids under which anything is kept."""
     parts = " UNION ".join(
         f"(SELECT DISTINCT {column} AS id FROM {table} WHERE {column} > :after ORDER BY id LIMIT :limit)"
         for table, column in (
@@ -134,7 +134,7 @@ async def lock(work: Work, profile_ids: Sequence[UUID]) -> None:
 
 
 async def created(work: Work, profile_ids: Iterable[UUID]) -> set[UUID]:
-    """Those that the identity log created."""
+    """Returns those that the identity log created."""
     rows = await work.rows(
         "SELECT DISTINCT profile_id FROM identity_log WHERE kind = 'create' AND profile_id = ANY(CAST(:ids AS uuid[]))",
         ids=list(profile_ids),
@@ -143,7 +143,7 @@ async def created(work: Work, profile_ids: Iterable[UUID]) -> set[UUID]:
 
 
 async def events(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[Event]]:
-    """What these profiles' timelines hold, in any order; only what folding asks for."""
+    """Returns what these profiles' timelines hold, in any order; only what folding asks for."""
     rows = await work.rows(
         """
         SELECT profile_id, event_id, type, occurred_at, received_at, source_id, source_kind, claim, merges,
@@ -177,7 +177,7 @@ def _event(row: Any) -> Event:
 
 
 async def links(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[LinkedIdentity]]:
-    """The identities that the log linked to these canonical profiles, and to those that they stand for."""
+    """Returns the identities that the log linked to these canonical profiles, and to those that they stand for."""
     rows = await work.rows(
         "SELECT DISTINCT n.root, g.namespace, g.value, g.provenance FROM (SELECT id, id AS root FROM "
         "unnest(CAST(:ids AS uuid[])) AS w(id) UNION ALL SELECT profile_id, canonical_id FROM profile_aliases "

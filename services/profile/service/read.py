@@ -130,7 +130,7 @@ async def shared_values(work: Work, *, after: tuple[int, str, str] | None, limit
 async def search(
     work: Work, *, prefix: str | None, min_orders: int, before: tuple[datetime, UUID] | None, limit: int
 ) -> list[dict[str, Any]]:
-    """Customers, seen last first."""
+    """Returns customers, seen last first."""
     rows = await read.search(work, prefix=prefix, min_orders=min_orders, before=before, limit=limit)
     return [_summary(row) for row in rows]
 

@@ -36,12 +36,12 @@ async def mend_aliases(work: Work) -> int:
 
 
 async def fill_identities(work: Work) -> int:
-    """Owners that are missing; how many there were."""
+    """Gives identities without an owner the log's. Returns how many there were."""
     return await repository.fill_identities(work)
 
 
 async def correct_identities(work: Work) -> int:
-    """Owners other than the log's, some at a time; how many there were."""
+    """Corrects owners other than the log's, some at a time. Returns how many there were."""
     doubtful = await repository.doubtful_identities(work, limit=IDENTITIES)
     return await repository.correct_identities(work, doubtful) if doubtful else 0
 
