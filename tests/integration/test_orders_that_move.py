@@ -2,6 +2,7 @@
 real PostgreSQL, with what segment makes of the same events.
 """
 
+import asyncio
 import itertools
 import random
 from collections.abc import AsyncIterator
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 
 import msgspec
 import pytest
+from sqlalchemy.exc import DBAPIError
 
 from services.profile.service import read
 from services.profile.service.fold import fold_events
@@ -22,10 +24,12 @@ from shared.contracts.envelope import Event
 from shared.contracts.events import OrderPlaced, OrderRefund, OrderRefunded, PageViewed
 from shared.contracts.identity import Identity, Namespace, user_ids_of
 from shared.database.database import Database
+from shared.errors import TryAgain
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import NOON, days, event
 
+ATTEMPTS = 20
 SHOP, STRIPE = str(UUID(int=0x50)), str(UUID(int=0x51))
 
 
@@ -153,6 +157,27 @@ async def test_what_a_provider_tells_counts_once_whatever_comes_first(profile: D
         assert (order, await spend(profile, f"ann{name}")) == (order, (1, 60_00))
         if by_ref:
             assert (order, await spend(profile, payer)) == (order, (0, 0))
+
+
+async def test_words_that_come_at_once_end_where_one_after_the_other_would(profile: Database) -> None:
+    async def told(*events: Event) -> None:
+        for _ in range(ATTEMPTS):
+            try:
+                return await fold(profile, *events)
+            except (TryAgain, DBAPIError):  # another came first: the consumer runs its batch again
+                continue
+        raise AssertionError(f"not folded after {ATTEMPTS} attempts")
+
+    for _ in range(5):
+        name = uuid4().hex[:8]
+        await asyncio.gather(
+            told(snapshot(name, f"ann{name}", 60_00, day=0)),
+            told(snapshot(name, f"bob{name}", 60_00, day=1)),
+            told(payment(f"pi_{name}", f"pi_{name}", f"cat{name}", 20_00)),
+            told(snapshot(f"p{name}", f"dan{name}", 20_00, day=1, payment_refs=(f"pi_{name}",))),
+        )
+        found = {who: await spend(profile, f"{who}{name}") for who in ("ann", "bob", "cat", "dan")}
+        assert found == {"ann": (0, 0), "bob": (1, 60_00), "cat": (0, 0), "dan": (1, 20_00)}
 
 
 async def test_payments_count_where_no_shop_tells_the_order(profile: Database) -> None:

@@ -54,8 +54,26 @@ class RefRow(msgspec.Struct, kw_only=True):
     paid: bool
 
 
+async def lock(work: Work, names: Iterable[str]) -> None:
+    """Makes batches that are about one of these names follow one another until the transaction ends.
+
+    A row lock would not do: of two that come at once, neither has written the row that the other is to find.
+    """
+    await work.run(
+        """
+        SELECT pg_advisory_xact_lock(n.key)
+          FROM (
+               SELECT DISTINCT hashtextextended(name, 0) AS key
+                 FROM unnest(CAST(:names AS text[])) AS w(name)
+                ORDER BY key
+               ) n
+        """,
+        names=list(names),
+    )
+
+
 async def owners(work: Work, wanted: Collection[SourceOrder]) -> dict[SourceOrder, Owner]:
-    """Returns whose these orders are; the profiles may have been merged since. Locks what there is."""
+    """Returns whose these orders are, by the ids that stand for them now."""
     keys = sorted(wanted)
     rows = await work.rows(
         """
@@ -65,8 +83,6 @@ async def owners(work: Work, wanted: Collection[SourceOrder]) -> dict[SourceOrde
           JOIN unnest(CAST(:sources AS text[]), CAST(:orders AS text[])) AS w(source_id, order_id)
          USING (source_id, order_id)
           LEFT JOIN profile_aliases a ON a.profile_id = o.profile_id
-         ORDER BY o.source_id, o.order_id
-           FOR UPDATE OF o
         """,
         sources=[source for source, _ in keys],
         orders=[order for _, order in keys],

@@ -67,6 +67,7 @@ async def _moves(work: Work, about: Sequence[tuple[UUID, Event]]) -> list[Mark]:
     words = ordering.words(about)
     if not words:
         return []
+    await repository.lock(work, (f"{source}/{order}" for source, order in words))
     known = await repository.owners(work, words)
     found: list[Mark] = []
     changed: dict[tuple[str, str], Owner] = {}
@@ -92,6 +93,7 @@ async def _told(work: Work, about: Sequence[tuple[UUID, Event]], now: Mapping[Ke
     pairs: list[tuple[Key, Key]] = []
     if refs:
         known = {(one.ref, one.profile_id, one.order_id): one for one in refs}
+        await repository.lock(work, (f"payment {one.ref}" for one in refs))
         await repository.add_refs(work, known.values())
         rows = await repository.rows_by_refs(work, {one.ref for one in refs})
         pairs = [
