@@ -183,10 +183,31 @@ async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_facto
         known: Links = made.app.state.rules.links
         confirm = known.url(links.confirm(row.id, "en", work.now))
         unsubscribe = known.url(links.unsubscribe(uuid4(), CUSTOMER, "email", "en", work.now))
+        await work.run(
+            """
+            INSERT INTO provider_stops (channel, stopped_at, stage, code, status, reply, replied_at, probe_at)
+            VALUES ('email', :now, 'MAIL FROM', 550, '', 'no', :now, :now)
+            """,
+            now=work.now,
+        )
+        await work.run(
+            """
+            INSERT INTO suppressions (id, channel, address, reason, suppressed_at)
+            VALUES (:id, 'email', 'ann@example.com', 'no such user', :now)
+            """,
+            id=CUSTOMER,
+            now=work.now,
+        )
 
     async def make(path: str) -> Ids:
         url = confirm if "/confirm/" in path else unsubscribe
-        return {"journey_id": "win-back", "profile_id": str(CUSTOMER), "token": url.rpartition("/")[2]}
+        return {
+            "journey_id": "win-back",
+            "profile_id": str(CUSTOMER),
+            "token": url.rpartition("/")[2],
+            "channel": "email",
+            "suppression_id": str(CUSTOMER),
+        }
 
     assert await failures(made, "", lambda _: make) == {}
 

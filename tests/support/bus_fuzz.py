@@ -5,6 +5,7 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from random import Random
 from typing import Any, Final
 from uuid import UUID
@@ -170,9 +171,10 @@ def _right(random: Random, annotation: Any) -> Any:
     if origin is dict:
         return {"email": _right(random, arguments[1])}
     if isinstance(annotation, type) and issubclass(annotation, msgspec.Struct):
-        return {one.name: _right(random, one.type) for one in msgspec.structs.fields(annotation)}
+        made = {one.name: _right(random, one.type) for one in msgspec.structs.fields(annotation)}
+        return list(made.values()) if annotation.__struct_config__.array_like else made
     simple: dict[Any, Any] = {str: f"s{random.randrange(1_000)}", int: random.randrange(1, 5), bool: True, Any: "x"}
-    simple |= {datetime: MOMENT, UUID: str(UUID(int=random.randrange(1, 200)))}
+    simple |= {datetime: MOMENT, UUID: str(UUID(int=random.randrange(1, 200))), float: 0.5, Decimal: "0.35"}
     return simple[annotation]
 
 

@@ -19,7 +19,8 @@ from tests.support.applications import build
 
 # Everything whose difference means that a test changed more than rows: such a database is dropped.
 SHAPE: Final = """
-    SELECT array_agg(format('%s.%s.%s', n.nspname, c.relname, a.attname) ORDER BY 1) AS columns
+    SELECT array_agg(format('%s.%s.%s', n.nspname, c.relname, a.attname)
+                     ORDER BY n.nspname, c.relname, a.attnum) AS columns
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN pg_attribute a ON a.attrelid = c.oid
     WHERE n.nspname NOT LIKE 'pg\\_%' AND n.nspname <> 'information_schema' AND a.attnum > 0 AND NOT a.attisdropped
 """
