@@ -11,6 +11,7 @@ import pytest
 from services.profile import commands
 from services.profile.settings import ProfileSettings
 from shared.contracts.envelope import Event
+from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import Identity, Namespace
 from shared.database.database import Database
 from shared.service.clock import SystemClock
@@ -25,7 +26,7 @@ from tests.integration.test_identity_trust import (
     profile_of,
 )
 from tests.integration.test_profile_service import merged, take
-from tests.support.events import SECRET, user
+from tests.support.events import SECRET, event, user
 
 
 @pytest.fixture
@@ -154,3 +155,17 @@ async def test_what_today_s_rules_make_is_no_suspect(
     await take(database, [browsed(VICTIM, BROWSER), browsed(VICTIM, other), by_server(user("new"), other)])
 
     assert await listed(url, capsys) == []
+
+
+async def test_two_shops_that_number_their_customers_alike_are_listed_and_one_shop_of_two_sources_is_not(
+    url: str, database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def told(number: str, address: str, source: str) -> Event:
+        body = CustomerIdentified()
+        return event(body, user(number), Identity(Namespace.EMAIL, address), source_id=source)
+
+    await take(database, [told("7", "ann@example.com", "shop-1"), told("7", "bob@example.com", "shop-2")])
+    await take(database, [told("8", "cat@example.com", "shop-1"), told("8", "cat@example.com", "its app")])
+    await take(database, [told("8", "cat.new@example.com", "its app"), told("9", "dan@example.com", "shop-1")])
+
+    assert [(one["kind"], one["value"]) for one in await listed(url, capsys)] == [("shops", "7")]

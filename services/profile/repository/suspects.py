@@ -85,10 +85,31 @@ _USERS: Final = """
 """
 
 
+# Two shops that count from 1 named two people by one user id of the common space: each knows other addresses of it.
+_SHOPS: Final = """
+    SELECT 'shops' AS kind, profile_id, CAST(NULL AS uuid) AS other_id, 'user_id' AS namespace, user_id AS value,
+           CAST(NULL AS uuid) AS event_id, CAST(min(at) AS text) AS at
+      FROM (
+           SELECT t.profile_id, u.identity->>1 AS user_id, t.source_id, e.identity->>1 AS email,
+                  min(t.received_at) AS at
+             FROM timeline t
+            CROSS JOIN jsonb_array_elements(t.identities) AS u(identity)
+            CROSS JOIN jsonb_array_elements(t.identities) AS e(identity)
+            WHERE t.source_kind <> 'public' AND u.identity->>0 = 'user_id' AND e.identity->>0 = 'email'
+            GROUP BY 1, 2, 3, 4
+           ) named
+     GROUP BY profile_id, user_id
+    HAVING count(DISTINCT source_id) > 1 AND count(DISTINCT email) > 1
+       AND count(DISTINCT email) = count(DISTINCT (source_id, email))
+     ORDER BY profile_id, user_id
+     LIMIT :limit
+"""
+
+
 async def suspects(work: Work, *, limit: int) -> list[Suspect]:
     """Returns at most `limit` of each kind, the oldest first."""
     found: list[Suspect] = []
-    for query in (_MERGES, _CLAIMS, _CONTACTS, _USERS):
+    for query in (_MERGES, _CLAIMS, _CONTACTS, _USERS, _SHOPS):
         found += [_suspect(row) for row in await work.rows(query, limit=limit)]
     return found
 

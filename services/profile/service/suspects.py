@@ -12,6 +12,7 @@ MEANINGS: Final[Mapping[str, str]] = {
     "user_id": "a public key gave a user id to somebody of whom a trusted source knows more",
     "contact": "an address came to a user through an anonymous id that a public key had linked",
     "users": "several user ids, joined by no explicit merge",
+    "shops": "one user id, with other addresses at each of several sources: shops that number their customers alike",
 }
 
 

@@ -1,7 +1,7 @@
 """The typed routes' bodies: each becomes its event, a misspelt field is named, the same request is the same event."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -341,3 +341,32 @@ def test_any_json_becomes_an_event_or_is_refused(kind: str, data: st.DataObject)
         assert len(done.accepted) + len(done.refused) == 1
         if key or kind not in BY_STATE:
             assert send(kind, body, key).event_ids == done.event_ids
+
+
+@given(st.lists(st.integers(0, 500).map(str), min_size=1, max_size=6))
+def test_of_statements_of_one_order_the_last_counts_however_often_an_earlier_one_comes_again(totals: list[str]) -> None:
+    events = []
+    for n, total in enumerate(totals):
+        body = json.dumps({**without(TYPED["orders"], "items"), "total": total}).encode()
+        payload = Payload(way=IngestMethod.TYPED, raw=body, around={"kind": "orders", "idempotency_key": ""})
+        events += events_of(taken(payload, SERVER, at=NOW + timedelta(milliseconds=n)))
+
+    assert len({event.event_id for event in events}) == len(totals)
+    assert folded(events, "A-1001").net_minor == int(totals[-1]) * 100
+
+
+@given(st.integers(0, 500), st.integers(0, 500))
+def test_under_one_idempotency_key_a_fact_is_one_event_whatever_its_body(first: int, second: int) -> None:
+    ids = {sent("orders", {**without(TYPED["orders"], "items"), "total": total}).event_id for total in (first, second)}
+    assert len(ids) == 1
+
+
+@given(st.permutations([(0, 100), (1, 90), (2, 70)]))
+def test_of_statements_of_one_moment_the_source_version_decides_in_any_order(words: list[tuple[int, int]]) -> None:
+    moment = {"occurred_at": "2026-01-30T09:00:00Z"}
+    order = without(TYPED["orders"], "items")
+    events = [
+        sent("orders", {**order, **moment, "total": total, "source_version": version}, key=str(version))
+        for version, total in words
+    ]
+    assert folded(events, "A-1001").net_minor == 70_00
