@@ -304,7 +304,7 @@ async def test_what_is_nothing_to_us_is_200_and_says_why(ingest: Ingest) -> None
     source_id = await make(ingest, "shopify")
     for topic, body, why in (
         ("products/update", {"id": 7}, "topic products/update"),
-        ("orders/create", {**shopify.ORDER, "test": True}, "orders/create: no fact in it"),
+        ("orders/create", {**shopify.ORDER, "test": True}, "orders/create: an order of a test"),
     ):
         taken = await delivered(ingest, source_id, "shopify", body, {"x-shopify-topic": topic})
         assert taken == {"events": 0, "quarantined": 0, "ignored": why}

@@ -249,7 +249,7 @@ async def keys(work: Work, source_ids: Sequence[UUID]) -> Sequence[StoredKey]:
         SELECT {columns(StoredKey)}
           FROM write_keys
          WHERE source_id = ANY(CAST(:ids AS uuid[])) AND (expires_at IS NULL OR expires_at > :now)
-         ORDER BY source_id, created_at
+         ORDER BY source_id, created_at, expires_at
         """,
         ids=list(source_ids),
         now=work.now,
