@@ -71,10 +71,10 @@ class ProfileOut(ProfileSummary):
     """The 360° view of one customer."""
 
     merged_ids: list[UUID] = Field(description="the ids of profiles that were merged into this one; they still work")
-    refunded_minor: dict[str, int]
+    refunded_minor: dict[str, int] = Field(description="all refunds, by their own currency")
     refunds_not_counted_minor: dict[str, int] = Field(
-        description="refunds in another currency than their order's, by currency: they are taken off nothing. Send "
-        "them again, with the same refund_id, in the order's currency"
+        description="those of the refunds that are in another currency than their order's: they are taken off no "
+        "spend. Send them again, with the same refund_id, in the order's currency"
     )
     margin_minor: dict[str, int] = Field(description="margin over the orders whose costs are known")
     top: dict[str, list[TopName]] = Field(

@@ -1,7 +1,7 @@
 """Answering questions about customers."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -68,14 +68,20 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
     if bought := _categories(orders):
         top["category_bought"] = [{"name": name, "times": times} for name, times in bought]
     money = await read.money(work, profile_id)
+    elsewhere = refunds_elsewhere(orders)
     return {
         **_summary(row),
         "merged_ids": (await aliases.names(work, profile_id))[1:],
-        "refunded_minor": {one.currency: one.refunded for one in money},
-        "refunds_not_counted_minor": refunds_elsewhere(orders),
+        "refunded_minor": _added({one.currency: one.refunded for one in money}, elsewhere),
+        "refunds_not_counted_minor": elsewhere,
         "margin_minor": {one.currency: one.margin for one in money if one.costed},
         "top": top,
     }
+
+
+def _added(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """The sums by currency of both."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in sorted(one.keys() | other.keys())}
 
 
 def _categories(orders: Iterable[Order]) -> list[tuple[str, int]]:

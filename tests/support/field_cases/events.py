@@ -142,7 +142,7 @@ TYPED = (
         steps=(ordered("uwe", "U-7", "USD", "70"), refunded("uwe", "U-7", "U-7-back", "EUR", "64")),
         profiles={
             "user_id:uwe": {
-                **figures(orders=1, USD=70_00),
+                **figures(orders=1, refunded={"USD": 0, "EUR": 64_00}, USD=70_00),
                 "refunds_not_counted_minor": {"EUR": 64_00},
             }
         },
