@@ -27,7 +27,7 @@ router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["profiles"])
 
 _NAMESPACES = "|".join(Namespace)
 _UUID = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-REF = rf"^({_UUID}|({_NAMESPACES}|user_id@[a-z0-9-]{{1,40}}):.+)$"  # told, and not enforced
+REF = rf"^({_UUID}|({_NAMESPACES}|user_id@[a-z0-9]([a-z0-9-]{{0,38}}[a-z0-9])?):.+)$"  # told, and not enforced
 Ref = Annotated[
     str,
     Path(

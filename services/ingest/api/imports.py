@@ -55,7 +55,10 @@ async def announce(database: Db, caller: Caller, body: ImportIn) -> ImportCreate
         "requestBody": {
             "required": True,
             "content": {
-                "application/octet-stream": {"schema": {"type": "string", "format": "binary"}, "example": ORDERS}
+                "application/octet-stream": {
+                    "schema": {"type": "string", "format": "binary", "minLength": 1},
+                    "example": ORDERS,
+                }
             },
         }
     },
