@@ -20,7 +20,7 @@ LOCAL = {"run", "stop", "reset", "logs", "do"}  # targets that hand ARGS to depl
 PLACEHOLDERS = {"N": "1", "N:HASH": f"1:{'0' * 64}", "SERVICE": "ingest", "T": "rapport.events.v1"}
 MAKEFILE = (CHECKOUT / "Makefile").read_text()
 TARGETS = set(re.findall(r"^([a-z-]+):", MAKEFILE, re.MULTILINE))
-VARIABLES = set(re.findall(r"^([A-Z]+) \?=", MAKEFILE, re.MULTILINE))
+VARIABLES = set(re.findall(r"^([A-Z_]+) \?=", MAKEFILE, re.MULTILINE))
 
 TOLD = [one for page in PAGES for one in command_lines(page)]
 

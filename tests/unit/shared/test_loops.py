@@ -63,8 +63,9 @@ async def test_a_stop_ends_the_pause_of_a_loop_that_can_be_woken() -> None:
         asyncio.get_running_loop().call_soon(stop.set)
         return LONG_SECONDS
 
+    before = asyncio.all_tasks()  # the session's loop may hold a client's tasks
     assert len(await run(step, stop, wake=asyncio.Event())) == 1
-    assert len(asyncio.all_tasks()) == 1, "nothing waits on after the loop"
+    assert asyncio.all_tasks() <= before, "nothing waits on after the loop"
 
 
 async def test_a_wake_ends_a_pause_and_one_of_before_the_step_counts_for_nothing() -> None:
