@@ -43,8 +43,8 @@ class New(NamedTuple):
     cause: Event
 
 
-class Move(NamedTuple):
-    """What the gate made of a message."""
+class Move(msgspec.Struct, frozen=True):
+    """What the gate made of a message. Field names are column names."""
 
     id: UUID
     state: State
@@ -97,14 +97,6 @@ class _Inserted(msgspec.Struct, frozen=True, kw_only=True):
     by_time: bool
     depth: int
     traceparent: str | None
-
-
-class _Moved(msgspec.Struct, frozen=True, kw_only=True):
-    id: UUID
-    state: State
-    due_at: datetime
-    subject: str | None
-    claim_id: UUID | None
 
 
 async def insert(work: Work, made: Sequence[New]) -> None:
@@ -181,10 +173,6 @@ async def handed(work: Work, customers: Iterable[UUID], *, since: datetime) -> S
 
 async def move(work: Work, moves: Sequence[Move]) -> None:
     """Carries out what the gate decided on messages that the caller holds; `sending` counts an attempt."""
-    rows = [
-        _Moved(id=one.id, state=one.state, due_at=one.due_at, subject=one.subject, claim_id=one.claim_id)
-        for one in moves
-    ]
     await work.run(
         f"""
         UPDATE messages m
@@ -194,11 +182,11 @@ async def move(work: Work, moves: Sequence[Move]) -> None:
                attempts = m.attempts + CAST(n.state = 'sending' AS int),
                sending_since = CASE WHEN n.state = 'sending' THEN :now ELSE m.sending_since END,
                claim_id = n.claim_id
-          FROM {unnest(_Moved, "n")}
+          FROM {unnest(Move, "n")}
          WHERE m.id = n.id
         """,
         now=work.now,
-        **arrays(rows, _Moved),
+        **arrays(moves, Move),
     )
 
 

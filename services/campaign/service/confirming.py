@@ -20,13 +20,13 @@ from services.campaign.domain.confirmation import (
 )
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Mail, Reply, State, Undeliverable, Withheld, after
+from services.campaign.domain.delivery import Mail, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
 from services.campaign.domain.journey import Journey
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, confirmations, journeys, suppressions
 from services.campaign.repository.confirmations import Asked, Verdict
-from services.campaign.service import providers, send_cutoff, suppressing
+from services.campaign.service import providers, send_cutoff, settling
 from services.campaign.service.recording import Subject, about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -175,25 +175,18 @@ def _pass(
 
 async def settle(work: Work, asking: Asking, reply: Reply, *, replied_at: datetime) -> None:
     """Notes what the provider answered."""
-    channel = asking.journey.channel
-    follows = after(reply, attempt=asking.attempt, now=replied_at, waited=replied_at - asking.asked.created_at)
-    due_at = follows.due_at
-    if isinstance(reply, Withheld):
-        due_at = await providers.withheld(work, channel, reply, probe=asking.probe, replied_at=replied_at)
-    settled = await attempts.settle(
+    follows = await settling.settle(
         work,
         "confirmations",
-        asking.asked.id,
+        asking.mail,
+        reply,
+        channel=asking.journey.channel,
         attempt=asking.attempt,
-        state=follows.state,
-        due_at=due_at,
-        handed_at=replied_at if follows.state is State.SENT else None,
-        counted=follows.counted,
+        probe=asking.probe,
+        created_at=asking.asked.created_at,
+        replied_at=replied_at,
     )
-    await providers.note_reply(work, channel, reply, probe=asking.probe)
-    if settled and isinstance(reply, Undeliverable):
-        await suppressing.suppress(work, asking.asked.id, channel, asking.asked.address, reply)
-    if settled:
+    if follows is not None:
         await record(work, [_decision(asking.asked, follows.outcome, follows.reason, attempt=asking.attempt)])
 
 

@@ -92,11 +92,16 @@ async def note_reply(work: Work, channel: str, reply: Reply, *, probe: bool) -> 
     if stop is None or not takes_mail_again(stop, reply):
         return
     await repository.end(work, channel)
+    await _bring_forward(work)
+    work.afterwards.append(partial(metrics.sending_paused.labels("provider_stop").set, 0))
+    work.afterwards.append(partial(log.info, "provider.takes_mail_again", channel=channel, probes=stop.probes))
+
+
+async def _bring_forward(work: Work) -> None:
+    """Makes due now what waits for a provider."""
     for table in _WAITING:
         await attempts.bring_forward(work, table)
     work.wakes = True
-    work.afterwards.append(partial(metrics.sending_paused.labels("provider_stop").set, 0))
-    work.afterwards.append(partial(log.info, "provider.takes_mail_again", channel=channel, probes=stop.probes))
 
 
 async def stops(work: Work) -> Sequence[ProviderStop]:
@@ -112,9 +117,7 @@ async def try_again(work: Work, channel: str, *, by: Actor) -> None:
     if stop is None:
         return
     await repository.set_probe(work, channel, probes=0, probe_at=work.now)
-    for table in _WAITING:
-        await attempts.bring_forward(work, table)
-    work.wakes = True
+    await _bring_forward(work)
     await audit.record(work, by, "provider.tried", "channel", channel, {"stopped_at": [stop.stopped_at, None]})
 
 

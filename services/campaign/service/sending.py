@@ -10,13 +10,13 @@ from services.campaign.content import InvalidContent
 from services.campaign.domain import links
 from services.campaign.domain.contact import Contact, as_name
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Mail, Reply, State, Undeliverable, Withheld, after
+from services.campaign.domain.delivery import Mail, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
 from services.campaign.domain.journey import Cap, Journey, Published, TierReached
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, contacts, journeys, messages
 from services.campaign.repository.messages import Due, Move
-from services.campaign.service import providers, send_cutoff, suppressing
+from services.campaign.service import providers, send_cutoff, settling
 from services.campaign.service.providers import Provider
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
@@ -194,29 +194,21 @@ def _candidate(message: Due, journey: Journey) -> Candidate:
 async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, replied_at: datetime) -> None:
     """Notes what the provider answered; a message that it has becomes a fact about the customer."""
     message = outgoing.message
-    channel, probe = outgoing.journey.channel, outgoing.probe
-    follows = after(reply, attempt=outgoing.attempt, now=replied_at, waited=replied_at - message.created_at)
-    sent = follows.state is State.SENT
-    due_at = follows.due_at
-    if isinstance(reply, Withheld):
-        due_at = await providers.withheld(work, channel, reply, probe=probe, replied_at=replied_at)
-    settled = await attempts.settle(
+    follows = await settling.settle(
         work,
         "messages",
-        message.id,
+        outgoing.mail,
+        reply,
+        channel=outgoing.journey.channel,
         attempt=outgoing.attempt,
-        state=follows.state,
-        due_at=due_at,
-        handed_at=replied_at if sent else None,
-        counted=follows.counted,
+        probe=outgoing.probe,
+        created_at=message.created_at,
+        replied_at=replied_at,
     )
-    await providers.note_reply(work, channel, reply, probe=probe)
-    if not settled:
+    if follows is None:
         return
-    if isinstance(reply, Undeliverable):
-        await suppressing.suppress(work, message.id, channel, outgoing.mail.to, reply)
     await record(work, [about(message, follows.outcome, follows.reason, attempt=outgoing.attempt)])
-    if sent:
+    if follows.state is State.SENT:
         key = partition_key(str(outgoing.customer), secret=rules.partition_secret)
         await work.outbox.add(topics.EVENTS, [(key, _fact(work, outgoing, replied_at))])
         if not message.by_time:
