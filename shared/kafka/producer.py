@@ -72,11 +72,6 @@ def key_place(key: bytes, partitions: int) -> KeyPlace:
     return KeyPlace(partition, key if is_text else key.hex().encode())
 
 
-def partition_of(key: bytes, partitions: int) -> int:
-    """Returns the partition of a key."""
-    return key_place(key, partitions).partition
-
-
 class _Round:
     """Records that will travel to one broker together, and the outcome for all who wait for them."""
 

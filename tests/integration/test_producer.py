@@ -22,7 +22,7 @@ from shared.contracts.wire import Message
 from shared.kafka import log
 from shared.kafka.consumer.offsets import Place
 from shared.kafka.dead_letters.dead_letter import Record
-from shared.kafka.producer import BrokerAway, Producer, key_place, partition_of
+from shared.kafka.producer import BrokerAway, Producer, key_place
 from shared.kafka.topics import admin, ensure
 from tests.support.events import event, user
 
@@ -70,7 +70,7 @@ def expected(*callers: int) -> list[str]:
 @given(key=st.binary(max_size=40), partitions=st.integers(1, 50))
 def test_a_key_has_the_partition_that_kafkas_own_clients_give_it(key: bytes, partitions: int) -> None:
     every = list(range(partitions))
-    assert partition_of(key, partitions) == DefaultPartitioner()(key, every, every)
+    assert key_place(key, partitions).partition == DefaultPartitioner()(key, every, every)
 
 
 @given(key=st.binary(max_size=40))

@@ -8,18 +8,17 @@ also decides which addresses are kept. So the address to use is never among thos
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from heapq import nlargest
 from typing import Final, Literal
 
 import msgspec
 
 from shared.contracts.changes import ContactPoint
-from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.envelope import NEVER, Event, SourceKind
 from shared.contracts.events import CustomerIdentified, FeedbackSubmitted
 from shared.contracts.identity import Namespace
 
-NEVER: Final = datetime.min.replace(tzinfo=UTC)
 _UNKNOWN: Final = (False, NEVER, NEVER)
 
 # Traits by which a shop says that the customer has shown an address to be theirs. Source: OpenID Connect Core 1.0,

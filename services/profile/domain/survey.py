@@ -41,8 +41,10 @@ def answered_by(event: Event) -> dict[str, Answer]:
     return {f"{body.survey}/{occasion}": Answer(event.stamp, body.survey, body.rating)}
 
 
-def merge(one: Mapping[str, Answer], other: Mapping[str, Answer]) -> dict[str, Answer]:
+def merge(one: dict[str, Answer], other: dict[str, Answer]) -> dict[str, Answer]:
     """Returns the newest answer of each occasion, of the newest occasions."""
+    if not one or not other:
+        return one or other
     found = {**one}
     for occasion, answer in other.items():
         if occasion not in found or found[occasion].stamp < answer.stamp:

@@ -51,12 +51,15 @@ async def owners(
         "ORDER BY i.namespace, i.value FOR UPDATE OF i",
         **names,
     )
-    owned = [row for row in rows if row.owner is not None]
-    claimed = [row for row in owned if row.namespace.startswith(CLAIMED_USER_ID)]
-    return (
-        {Identity(Namespace(one.namespace), one.value): one.owner for one in owned if one not in claimed},
-        {Identity(user_ids_of(one.namespace.partition("@")[2]), one.value): one.owner for one in claimed},
-    )
+    owned: dict[Identity, UUID] = {}
+    claimed: dict[Identity, UUID] = {}
+    for row in rows:
+        kind, _, space = row.namespace.partition("@")
+        if row.owner is not None and kind == CLAIMED_USER_ID:
+            claimed[Identity(user_ids_of(space), row.value)] = row.owner
+        elif row.owner is not None:
+            owned[Identity(Namespace(row.namespace), row.value)] = row.owner
+    return owned, claimed
 
 
 async def fan_out(work: Work, identities: Iterable[Identity], *, most: int) -> dict[Identity, set[UUID]]:

@@ -3,11 +3,12 @@ which names payments and orders are known to be one.
 """
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Final, NamedTuple
+from typing import Final
 from uuid import UUID
 
 import msgspec
 
+from services.profile.domain.ordering import Word
 from shared.contracts.envelope import Stamp
 from shared.contracts.orders import Order, merge
 from shared.database.database import Work
@@ -21,15 +22,8 @@ _decode: Final = msgspec.json.Decoder(Order).decode
 _decode_stamp: Final = msgspec.json.Decoder(Stamp).decode
 
 
-class Owner(NamedTuple):
-    """Whose an order is by a source's newest snapshot of it."""
-
-    stamp: Stamp
-    profile_id: UUID
-
-
 class OwnerRow(msgspec.Struct, kw_only=True):
-    """The same as it is stored."""
+    """A `Word` as it is stored: whose an order is by a source's newest snapshot of it."""
 
     source_id: str
     order_id: str
@@ -72,7 +66,7 @@ async def lock(work: Work, names: Iterable[str]) -> None:
     )
 
 
-async def owners(work: Work, wanted: Collection[SourceOrder]) -> dict[SourceOrder, Owner]:
+async def owners(work: Work, wanted: Collection[SourceOrder]) -> dict[SourceOrder, Word]:
     """Returns whose these orders are, by the ids that stand for them now."""
     keys = sorted(wanted)
     rows = await work.rows(
@@ -87,10 +81,10 @@ async def owners(work: Work, wanted: Collection[SourceOrder]) -> dict[SourceOrde
         sources=[source for source, _ in keys],
         orders=[order for _, order in keys],
     )
-    return {(row.source_id, row.order_id): Owner(_decode_stamp(row.stamp), row.profile_id) for row in rows}
+    return {(row.source_id, row.order_id): Word(_decode_stamp(row.stamp), row.profile_id) for row in rows}
 
 
-async def save_owners(work: Work, changed: Mapping[SourceOrder, Owner]) -> None:
+async def save_owners(work: Work, changed: Mapping[SourceOrder, Word]) -> None:
     """Keeps whose these orders are now."""
     rows = [
         OwnerRow(source_id=source, order_id=order, profile_id=one.profile_id, stamp=Json(_encode(one.stamp).decode()))
@@ -129,13 +123,16 @@ async def marks_of(work: Work, keys: Iterable[Key]) -> dict[Key, Order]:
 
 
 async def marks_by_profile(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, dict[str, Order]]:
-    """Returns all that is kept of the rows of these profiles, and of those that were merged into them."""
+    """Returns all that is kept of the rows of these canonical profiles, and of those that were merged into them."""
     rows = await work.rows(
         """
-        SELECT coalesce(a.canonical_id, m.profile_id) AS profile_id, m.order_id, CAST(m.mark AS text) AS mark
-          FROM order_marks m
-          LEFT JOIN profile_aliases a ON a.profile_id = m.profile_id
-         WHERE coalesce(a.canonical_id, m.profile_id) = ANY(CAST(:ids AS uuid[]))
+        SELECT n.root AS profile_id, m.order_id, CAST(m.mark AS text) AS mark
+          FROM (
+               SELECT id, id AS root FROM unnest(CAST(:ids AS uuid[])) AS w(id)
+                UNION ALL
+               SELECT profile_id, canonical_id FROM profile_aliases WHERE canonical_id = ANY(CAST(:ids AS uuid[]))
+               ) n
+          JOIN order_marks m ON m.profile_id = n.id
         """,
         ids=list(profile_ids),
     )

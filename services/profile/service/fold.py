@@ -136,9 +136,10 @@ async def _view(
     hinted = {
         event.profile_id for event in events if event.profile_id is not None and event.source_kind is SourceKind.SERVICE
     }
+    named = [(event, linking(event)) for event in events]
     owners, claims = await identity.owners(
         work,
-        (one for event in events for one in linking(event)),
+        (one for _, identities in named for one in identities),
         (one for event in events for one in claiming(event)),
     )
     wanted, stored = hinted | set(owners.values()) | set(claims.values()), dict[UUID, Stored]()
@@ -157,22 +158,21 @@ async def _view(
         {profile_id: _known(one.state, work.now) for profile_id, one in stored.items()},
         {one: moved.get(owner, owner) for one, owner in claims.items()},
         limits,
-        fan_out=await identity.fan_out(work, _shared(events, owners), most=max(limits.values(), default=0) + 1),
+        fan_out=await identity.fan_out(work, _shared(named, owners), most=max(limits.values(), default=0) + 1),
     )
     decided.rename(moved)
     return decided, stored
 
 
-def _shared(events: Iterable[Event], owners: Mapping[Identity, UUID]) -> set[Identity]:
+def _shared(linked: Iterable[tuple[Event, tuple[Identity, ...]]], owners: Mapping[Identity, UUID]) -> set[Identity]:
     """Returns the values by which events without a user id could join profiles.
 
     Of one whose values all have one owner there is nothing to join, whatever the events before it do.
     """
     found: set[Identity] = set()
-    for event in events:
+    for event, named in linked:
         if event.source_kind is SourceKind.PUBLIC or len(event.identities) < MEETING:
             continue
-        named = linking(event)
         of_one = named[0] in owners and len({owners.get(one) for one in named}) == 1
         if named[0].namespace is not Namespace.USER_ID and not of_one:
             found.update(named)

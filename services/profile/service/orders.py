@@ -8,7 +8,7 @@ from services.profile.domain import ordering
 from services.profile.domain.ordering import Key, Mark, Word
 from services.profile.repository import fold
 from services.profile.repository import orders as repository
-from services.profile.repository.orders import Owner, RefRow
+from services.profile.repository.orders import RefRow
 from shared.contracts import orders
 from shared.contracts.envelope import Event
 from shared.contracts.orders import Order
@@ -50,8 +50,7 @@ async def fold_orders(work: Work, assigned: Sequence[tuple[UUID, Event]], moved:
             by_row[mark.row] = orders.merge(by_row.get(mark.row, Order()), mark.order)
         await repository.add_marks(work, by_row)
     await fold.save_orders(work, now)
-    elsewhere = {mark.counting for mark in marks} - now.keys()
-    counting = now | (await order_rows.orders(work, elsewhere) if elsewhere else {})
+    counting = now | await _missing(work, now, {mark.counting for mark in marks})
     return FoldedOrders(
         {profile_id for profile_id, _ in now}, [(mark, counting.get(mark.counting, Order())) for mark in marks]
     )
@@ -70,13 +69,12 @@ async def _moves(work: Work, about: Sequence[tuple[UUID, Event]]) -> list[Mark]:
     await repository.lock(work, (f"{source}/{order}" for source, order in words))
     known = await repository.owners(work, words)
     found: list[Mark] = []
-    changed: dict[tuple[str, str], Owner] = {}
+    changed: dict[tuple[str, str], Word] = {}
     for (source, order), by_customer in words.items():
-        before = known.get((source, order))
-        word = Word(*before) if before else None
+        word = known.get((source, order))
         now = ordering.owner(by_customer, word)
         if word is None or now.stamp != word.stamp:
-            changed[source, order] = Owner(*now)
+            changed[source, order] = now
         found += ordering.moved(source, order, by_customer, word)
     if changed:
         await repository.save_owners(work, changed)
