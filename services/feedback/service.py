@@ -87,8 +87,8 @@ async def on_feedback_submitted(work: Work, events: Sequence[Event]) -> None:
         if not await _store(work, event, body, published_here=False, unsolicited=reason):
             await repository.set_profile(work, event.event_id, event.profile_id)
         if reason is None and event.source_kind is not SourceKind.PUBLIC:
-            canonical, *_ = await aliases.names(work, event.profile_id)
-            occasion = domain.told_occasion(body, canonical, event.occurred_at)
+            canonical = await aliases.canonical(work, [event.profile_id])
+            occasion = domain.told_occasion(body, canonical[event.profile_id], event.occurred_at)
             await repository.correct(work, occasion, event.event_id, reason=domain.CORRECTED)
 
 

@@ -129,7 +129,6 @@ async def purchases(work: Work, profile_ids: Iterable[UUID], *, currency: str) -
          ORDER BY profile_id, placed_at
         """,
         ids=sorted(set(profile_ids)),
-        currency=currency,
     )
     found: dict[UUID, list[Purchase]] = {}
     for row in rows:
