@@ -118,8 +118,9 @@ async def release_waiting(
     """Releases what waits for the customers of these orders, now that they are known. Returns how many were."""
     released = 0
     for row_id in await owners.waiting(work, source, names):
-        how: dict[str, Any] = {"partition_secret": partition_secret, "locate": nowhere}
-        found = await release(work, vault, row_id, repair=None, by=ITSELF, **how)
+        found = await release(
+            work, vault, row_id, repair=None, by=ITSELF, partition_secret=partition_secret, locate=nowhere
+        )
         released += found.released
     return released
 

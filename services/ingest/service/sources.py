@@ -84,7 +84,7 @@ async def create(work: Work, vault: Vault, fields: Mapping[str, Any], *, by: Act
     Returns its id and its write key, which is not kept. Raises `NameTaken` or `BadDefinition`.
     """
     source_id, key = uuid7(), new_key()
-    made = _checked(vault, {**fields, "id_space": fields.get("id_space") or ""}, None)
+    made = _checked(vault, fields, None)
     if fields.get("id_space") is None:
         made = structs.replace(made, id_space=_space_of(made.format, source_id))
     if not await repository.insert(work, source_id, hash_of(key), made):
@@ -109,8 +109,7 @@ async def edit(
         raise NameTaken(f"source {changes['name']!r} exists")
     kept = None if "secret" in changes else known.secret
     fields = {**{name: getattr(known, name) for name in Definition.__struct_fields__}, **changes}
-    checked = _checked(vault, {**fields, "id_space": fields["id_space"] or ""}, kept)
-    if not await repository.update(work, source_id, version, checked):
+    if not await repository.update(work, source_id, version, _checked(vault, fields, kept)):
         raise PreconditionFailed("somebody changed the source meanwhile: read it again")
     changed = await one(work, source_id)
     change = {"source": difference(_auditable(known), _auditable(changed)), "new_secret": "secret" in changes}
@@ -135,7 +134,7 @@ def _checked(vault: Vault, fields: Mapping[str, Any], kept_secret: bytes | None)
     """Returns what is kept of a definition. Raises `BadDefinition` if any part of it can't be used."""
     secret = fields.get("secret")
     closed = vault.close(secret) if isinstance(secret, str) else kept_secret
-    made = Definition(**{**fields, "secret": closed})
+    made = Definition(**{**fields, "secret": closed, "id_space": fields.get("id_space") or ""})
     _renaming(made.renaming)
     _mapper(made.mapping)
     _words(made.consent_words)

@@ -11,7 +11,7 @@ from services.ingest.domain.catalogue.entry import Product
 from services.ingest.domain.catalogue.properties import Held, Properties
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values import money
-from services.ingest.domain.values.message import Scalar, text
+from services.ingest.domain.values.message import Scalar, members, text
 from shared.contracts import orders
 from shared.contracts.events import Item
 
@@ -132,11 +132,6 @@ def refs(word: OrderWord) -> tuple[str, ...]:
     return tuple(short(one, "$order.payment_refs") for one in word.payment_refs)
 
 
-def lines_of(products: Collection[Product] | Mapping[str, Product] | None) -> tuple[Product, ...]:
-    """Returns the lines of a sale. PHP writes a list whose keys are not 0, 1, 2 … as an object of its members."""
-    return tuple(products.values() if isinstance(products, Mapping) else products or ())
-
-
 def has_total(sale: Sale) -> bool:
     """Returns whether a sale's total is given."""
     return sale.total is not None or sale.revenue is not None or sale.value is not None
@@ -157,7 +152,7 @@ def items_of(
     Where the total of the sale is known, a line may be without a price.
     """
     items: list[Item] = []
-    for product in lines_of(products):
+    for product in members(products):
         try:
             items.append(_item(product, code, total_known=total_known))
         except BadEvent as error:

@@ -176,13 +176,12 @@ def simple(
     numbers: tuple[str, ...] = (),
     priced: bool = False,
     counted: bool = False,
-    whole: CatalogueEntry | None = None,
     **constants: Any,
 ) -> CatalogueEntry:
     """Returns the entry of an event by a table of its properties.
 
     `texts` has the properties that say each field of the typed event, `flags` and `numbers` those that go by the
-    field's name. `constants` are fields that the event's name alone says. `whole` is the entry's.
+    field's name. `constants` are fields that the event's name alone says.
     """
     table = _Table(
         body=body,
@@ -202,5 +201,4 @@ def simple(
         fast_rule=_fast_rule(table),
         not_held=table.not_held,
         lenient=True,
-        whole=whole,
     )

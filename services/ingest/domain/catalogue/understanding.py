@@ -6,11 +6,12 @@ from typing import Any, Final
 import msgspec
 
 from services.ingest.domain.catalogue.entry import CatalogueEntry
-from services.ingest.domain.catalogue.parts import LINE, lines_of
+from services.ingest.domain.catalogue.parts import LINE
 from services.ingest.domain.catalogue.properties import beside
 from services.ingest.domain.catalogue.registry import BY_NAME
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values import message
+from services.ingest.domain.values.message import members
 from shared.contracts.events import Body, WithExtra
 
 
@@ -65,7 +66,7 @@ def _holds(entry: CatalogueEntry, body: WithExtra, read: Any) -> bool:
     if any(getattr(read, name) is not None for name in entry.not_held(body)):
         return False
     if entry.has_items:
-        for one in lines_of(read.products):
+        for one in members(read.products):
             if one.currency is not None or (one.sku is not None and one.product_id is not None):
                 return False
     return True
@@ -79,8 +80,7 @@ def _with_the_rest(entry: CatalogueEntry, body: Any, fields: Mapping[str, Any]) 
     if extra := beside(fields, held):
         changes["extra"] = extra
     if entry.has_items:
-        products = fields.get("products") or ()
-        lines = [beside(one, LINE) for one in (products.values() if isinstance(products, Mapping) else products)]
+        lines = [beside(one, LINE) for one in members(fields.get("products"))]
         if any(lines):
             changes["items"] = tuple(
                 msgspec.structs.replace(item, extra=extra) if extra else item

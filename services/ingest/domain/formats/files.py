@@ -137,7 +137,11 @@ def _problems(options: Options) -> Iterator[tuple[str, str]]:
 
 def _twice(names: Iterator[str]) -> str:
     seen: set[str] = set()
-    return next((name for name in names if name in seen or seen.add(name)), "")  # type: ignore[func-returns-value]
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return ""
 
 
 def _is_text_encoding(name: str) -> bool:

@@ -1,6 +1,7 @@
 """An event as SDKs send it: names in camel case, ids that may be null or numbers, empty objects that may be `[]`."""
 
-from typing import Any, Final
+from collections.abc import Collection, Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -9,6 +10,7 @@ from shared.contracts.keepable import NotKeepable, check
 from shared.contracts.keepable import text as keepable_text
 
 Scalar = str | int | float | None  # a text, which senders often send as a number
+_Member = TypeVar("_Member")
 
 _EMPTY: Final = (b"", b"null", b"[]")  # PHP writes an empty object as []
 
@@ -93,6 +95,11 @@ def properties(message: Message) -> bytes:
 def traits(message: Message) -> bytes:
     """Returns the traits' bytes, always of an object: a tracking plan judges these, of a call that has traits."""
     return msgspec.json.encode(as_dict(message.traits))
+
+
+def members(found: Collection[_Member] | Mapping[str, _Member] | None) -> Collection[_Member]:
+    """Returns the members of a list: PHP writes one whose keys are not 0, 1, 2 … as an object."""
+    return found.values() if isinstance(found, Mapping) else found or ()
 
 
 def decode_object(raw: bytes) -> dict[str, Any]:

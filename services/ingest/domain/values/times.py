@@ -9,9 +9,8 @@ from services.ingest.domain.errors import BadEvent, Reason
 # What is said to have happened before is the default of a language or of a clock without a battery (1, 1601, 1970), or
 # a year of another calendar. The bounds of the bus, `shared.contracts.moments`, are wider: old events stay readable.
 EARLIEST: Final = datetime(1990, 1, 1, tzinfo=UTC)
-MAX_AHEAD: Final = timedelta(
-    days=1
-)  # of a sender's clock without a `sentAt` to correct it by; zones that were mixed up
+# Of a sender's clock without a `sentAt` to correct it by; zones that were mixed up.
+MAX_AHEAD: Final = timedelta(days=1)
 MAX_CLOCK_AHEAD: Final = timedelta(days=366)  # a clock that shows a later time is not wrong, but of another calendar
 
 # RFC 3339, section 5.6: small letters, and a 60th second, which `datetime` does not read.

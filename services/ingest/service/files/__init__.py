@@ -47,7 +47,8 @@ def examine(path: Path, options: Options, *, interrupted: Callable[[], bool] = l
             _judge_columns(options, _ndjson_names(path, interrupted))
             return
         _judge_columns(options, _column_names(path, options))
-        for number, _ in enumerate(parquet.decoded(path) if _is_parquet(options) else _rows(path, options)):
+        is_parquet = options.format is FileFormat.PARQUET
+        for number, _ in enumerate(parquet.decoded(path) if is_parquet else _rows(path, options)):
             if number % LOOKED_ROWS == 0 and interrupted():
                 raise Interrupted
 
@@ -86,10 +87,6 @@ def _ndjson_names(path: Path, interrupted: Callable[[], bool]) -> Sequence[str]:
         if number % LOOKED_ROWS == 0 and interrupted():
             raise Interrupted
     return list(names)
-
-
-def _is_parquet(options: Options) -> bool:
-    return options.format is FileFormat.PARQUET
 
 
 def require_reader(wanted: FileFormat) -> None:

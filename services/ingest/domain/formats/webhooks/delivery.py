@@ -1,7 +1,7 @@
 """One delivery of a webhook, and what an adapter makes of it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -55,7 +55,19 @@ def repeated(message: dict[str, Any], *, of: Any = None) -> dict[str, Any]:
     return {**message, "messageId": digest}
 
 
-def names_somebody(who: Mapping[str, Any]) -> bool:
+def of_nobody(
+    delivery_id: str, what: str, messages: Sequence[Mapping[str, Any]], also_known: Iterable[str] = ()
+) -> Translated | None:
+    """Returns what becomes of an order, the first of these messages, if it says of no customer: nothing, and what comes
+    about it later is nothing, too. None if it names somebody. `what` is as operators are told of it.
+    """
+    if not messages or _names_somebody(messages[0]):
+        return None
+    order_id = str(messages[0]["properties"]["order_id"])
+    return Translated(delivery_id=delivery_id, ignored=f"{what} of nobody known", nobodys=(order_id, *also_known))
+
+
+def _names_somebody(who: Mapping[str, Any]) -> bool:
     """Returns whether this says who a call is about, and not only from which country."""
     traits = who.get("context", {}).get("traits", {})
     return bool(who.get("userId") or traits.get("email") or traits.get("phone"))

@@ -15,7 +15,7 @@ from services.ingest.domain.formats.webhooks.delivery import (
     Delivery,
     Translated,
     country_in,
-    names_somebody,
+    of_nobody,
     person,
     repeated,
     track,
@@ -109,9 +109,8 @@ def translate(delivery: Delivery) -> Translated:
         return Translated(delivery_id=delivery_id, ignored=f"topic {topic or '(none)'}")
     check("X-Shopify-Topic", topic, of=resource, found=_resource(parts(delivery.raw)))
     messages = _ADAPTERS[resource](delivery.raw)
-    if messages and resource == "Order" and not names_somebody(messages[0]):
-        order_id = str(messages[0]["properties"]["order_id"])
-        return Translated(delivery_id=delivery_id, ignored=f"{topic}: an order of nobody known", nobodys=(order_id,))
+    if resource == "Order" and (nothing := of_nobody(delivery_id, f"{topic}: an order", messages)):
+        return nothing
     if not messages and resource == "Order":  # and what comes about it later is nothing, too
         tried = text(_decode_order(delivery.raw).id)
         return Translated(delivery_id=delivery_id, ignored=f"{topic}: an order of a test", nobodys=(tried,))

@@ -21,7 +21,7 @@ from services.ingest.domain.formats.webhooks.delivery import (
     Translated,
     country_in,
     identify,
-    names_somebody,
+    of_nobody,
     person,
     track,
 )
@@ -140,12 +140,8 @@ def translate(delivery: Delivery) -> Translated:
     raw = bytes(event.data.object)
     messages = adapter(raw, event)
     also_known = _payments(raw) if adapter in (_charged, _charge_refunded) else {}
-    if messages and adapter is _charged and not names_somebody(messages[0]):
-        return Translated(
-            delivery_id=event.id,
-            ignored=f"{event.type}: a payment of nobody known",
-            nobodys=(str(messages[0]["properties"]["order_id"]), *also_known),
-        )
+    if adapter is _charged and (nothing := of_nobody(event.id, f"{event.type}: a payment", messages, also_known)):
+        return nothing
     return Translated(
         delivery_id=event.id,
         messages=messages,

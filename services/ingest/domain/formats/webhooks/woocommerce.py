@@ -4,10 +4,10 @@ Source: WooCommerce REST API v3, resources Order and Customer, and "Webhooks".
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import msgspec
 
@@ -18,14 +18,14 @@ from services.ingest.domain.formats.webhooks.delivery import (
     Translated,
     country_in,
     identify,
-    names_somebody,
+    of_nobody,
     person,
     repeated,
     track,
 )
 from services.ingest.domain.formats.webhooks.topic import Parts, check, has_any, parts
 from services.ingest.domain.formats.webhooks.vendor import Vendor
-from services.ingest.domain.values.message import Scalar, text
+from services.ingest.domain.values.message import Scalar, members, text
 
 # What WooCommerce's own states say of an order. Of the states that plugins add nobody knows: the order stays as it is.
 STATES: Final[Mapping[str, str]] = {
@@ -91,7 +91,6 @@ class _Gone(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Messages = list[dict[str, Any]]
-_Member = TypeVar("_Member", _Line, _Refund)
 
 
 def translate(delivery: Delivery) -> Translated:
@@ -107,9 +106,8 @@ def translate(delivery: Delivery) -> Translated:
         return Translated(delivery_id=delivery_id, ignored=f"topic {topic or '(none)'}")
     check("X-WC-Webhook-Topic", topic, of=resource, found=_resource(parts(delivery.raw)))
     messages = _ADAPTERS[resource](delivery.raw)
-    if messages and resource == "Order" and not names_somebody(messages[0]):
-        order_id = str(messages[0]["properties"]["order_id"])
-        return Translated(delivery_id=delivery_id, ignored=f"{topic}: an order of nobody known", nobodys=(order_id,))
+    if resource == "Order" and (nothing := of_nobody(delivery_id, f"{topic}: an order", messages)):
+        return nothing
     if topic == RESTORED:  # it was deleted at a time that nobody says, and is back since it is said
         messages = [{**one, "timestamp": None} for one in messages]
     return Translated(delivery_id=delivery_id, messages=messages, ignored="" if messages else f"{topic}: no fact in it")
@@ -138,13 +136,13 @@ def _order(raw: bytes) -> Messages:
     order_id, state = text(order.id), STATES.get(order.status, "unsaid")
     if state == "pending" and order.status != "pending" and not order.line_items:
         return []  # a draft of nothing yet
-    refunds = [{"refund_id": text(one.id), "total": _positive(one.total)} for one in _members(order.refunds)]
+    refunds = [{"refund_id": text(one.id), "total": _positive(one.total)} for one in members(order.refunds)]
     properties = {
         "order_id": order_id,
         "currency": order.currency,
         "total": order.total,
         "placed_at": at,
-        "products": [_product(line) for line in _members(order.line_items)],
+        "products": [_product(line) for line in members(order.line_items)],
         "$order": {
             "state": state,
             "whole": True,
@@ -168,11 +166,6 @@ def _product(line: _Line) -> dict[str, Any]:
     variation = text(line.variation_id)
     sku = text(line.sku) or (variation if variation not in ("", "0") else text(line.product_id)) or line.name
     return {"product_id": sku, "name": line.name, "quantity": str(line.quantity), "total": line.total}
-
-
-def _members(found: list[_Member] | dict[str, _Member]) -> Collection[_Member]:
-    """Returns the members of a list: PHP writes one whose keys are not 0, 1, 2 … as an object."""
-    return found.values() if isinstance(found, dict) else found
 
 
 def _positive(amount: Scalar) -> str:
