@@ -9,7 +9,8 @@ from services.campaign.domain.contact import Contact
 from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import Candidate
 from services.campaign.domain.gate import gate as right
-from services.campaign.repository import messages
+from services.campaign.repository import attempts, messages
+from services.campaign.repository.attempts import Table
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import sending
 from shared.database.database import Work
@@ -35,6 +36,7 @@ class _LateMark:
     busy: set[UUID] = field(default_factory=set)
     lock: Any = messages.lock_due
     write: Any = messages.move
+    note: Any = attempts.settle
 
     async def lock_due(self, work: Work, *, limit: int) -> Sequence[Due]:
         """Due messages that this process does not send just now."""
@@ -45,14 +47,16 @@ class _LateMark:
         self.busy |= {one.id for one in moves if one.state is State.SENDING}
         await self.write(work, [one for one in moves if one.state is not State.SENDING])
 
-    async def settle(self, work: Work, message_id: UUID, *, state: State, **columns: Any) -> bool:
-        """Notes the answer of a message that is still `pending`."""
-        self.busy.discard(message_id)
+    async def settle(self, work: Work, table: Table, row_id: UUID, *, state: State, **columns: Any) -> bool:
+        """Notes the answer of a message that is still `pending`; requests for a confirmation are marked in time."""
+        if table != "messages":
+            return bool(await self.note(work, table, row_id, state=state, **columns))
+        self.busy.discard(row_id)
         return (
             await work.run(
                 "UPDATE messages SET state = :state, attempts = attempts + 1, handed_at = :handed_at, "
                 "due_at = coalesce(:due_at, due_at) WHERE id = :id AND state = 'pending'",
-                id=message_id,
+                id=row_id,
                 state=state.value,
                 handed_at=columns["handed_at"],
                 due_at=columns["due_at"],
@@ -64,7 +68,8 @@ class _LateMark:
 def late_mark(_: Service) -> None:
     """A sender that dies after the provider took a message leaves it as if it had never been asked."""
     wrong = _LateMark()
-    patch(messages, lock_due=wrong.lock_due, move=wrong.move, settle=wrong.settle)
+    patch(messages, lock_due=wrong.lock_due, move=wrong.move)
+    patch(attempts, settle=wrong.settle)
 
 
 def unknown_again(_: Service) -> None:

@@ -16,6 +16,7 @@ from shared.kafka.producer import Producer
 from shared.relay import Relay
 from shared.service.failpoints import failpoint
 from shared.service.process import Service
+from tests.faults.planted.patching import patch
 
 
 def no_dedupe(_: Service) -> None:
@@ -30,8 +31,7 @@ def no_dedupe(_: Service) -> None:
         await append(work, assigned)
         return len(assigned)
 
-    fold.known_events = known_events
-    fold.append_timeline = append_timeline
+    patch(fold, known_events=known_events, append_timeline=append_timeline)
 
 
 def last_arrival(_: Service) -> None:
@@ -40,7 +40,7 @@ def last_arrival(_: Service) -> None:
     def last(one: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
         return one | other
 
-    folding._last_writer_wins = last
+    patch(folding, _last_writer_wins=last)
 
 
 class _Wrong(Relay):
