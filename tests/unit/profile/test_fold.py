@@ -62,15 +62,19 @@ def all_counts(events: Iterable[Event]) -> Counter[tuple[str, str]]:
 
 
 def winners(events: Sequence[Event], part: str) -> dict[str, Any]:
-    """Last writer wins, told in another way: for each name, what the greatest (trust, time, id) said."""
-    candidates: dict[str, list[tuple[tuple[int, object, object], Any]]] = {}
+    """Last writer wins, told in another way: for each name, what the greatest (trust, time, version, receipt, id) said.
+
+    What is undated comes before all that is not (decision 0051).
+    """
+    candidates: dict[str, list[tuple[tuple[object, ...], Any]]] = {}
     for one in events:
         if isinstance(one.body, CustomerIdentified) and not one.unverified:
             for name, value in getattr(one.body, part).items():
                 if value is not None:
                     anonymous = {who.namespace for who in one.identities} == {Namespace.ANONYMOUS_ID}
                     trust = TRUST[SourceKind.PUBLIC if anonymous else one.source_kind]
-                    key = (trust, one.occurred_at, one.event_id)
+                    when = (False, NOON) if one.undated else (True, one.occurred_at)
+                    key = (trust, *when, one.source_version, one.received_at, one.event_id)
                     candidates.setdefault(name, []).append((key, value))
     return {name: max(values, key=lambda pair: pair[0])[1] for name, values in candidates.items()}
 
@@ -123,7 +127,7 @@ def test_the_empty_state_is_neutral(events: list[Event], mine: list[LinkedIdenti
 
 
 @given(events_of_one)
-def test_of_what_was_said_of_a_trait_the_greatest_trust_then_time_then_id_wins(events: list[Event]) -> None:
+def test_of_what_was_said_of_a_trait_the_greatest_trust_time_version_receipt_and_id_wins(events: list[Event]) -> None:
     state = fold(events)
 
     traits = traits_of(state)
