@@ -347,11 +347,7 @@ async def test_an_uploaded_file_is_imported_by_the_service(
         stop = asyncio.Event()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(worker.run(stop))
-
-            async def state() -> str:
-                return str((await ingest.http.get(path, headers=admin)).json()["state"])
-
-            await eventually(state, lambda found: found == "done")
+            assert (await ended(ingest, made))["state"] == "done"
             await breaking(ingest)
             await no_place_for_a_file(ingest, monkeypatch)
             await ending_its_process(ingest, made)
@@ -449,11 +445,8 @@ async def ending_its_process(ingest: Ingest, made: str) -> None:
             other=uuid4(),
             until=work.now - timedelta(seconds=1),
         )
-
-    async def found() -> Any:
-        return (await ingest.http.get(f"/v1/imports/{made}", headers=bearer("ingest:admin"))).json()
-
-    failed = await eventually(found, lambda one: one["state"] == "failed")
+    failed = await ended(ingest, made)
+    assert failed["state"] == "failed"
     assert "ended 5 times" in failed["error"]
 
 
@@ -491,11 +484,7 @@ async def breaking(ingest: Ingest) -> None:
             id=before,
             model=UUID(broken["id"]),
         )
-
-    async def state() -> Any:
-        return (await ingest.http.get(f"/v1/imports/{before}", headers=bearer("ingest:admin"))).json()["state"]
-
-    await eventually(state, lambda found: found == "failed")
+    assert (await ended(ingest, str(before)))["state"] == "failed"
 
 
 UNKNOWN = b"user_id,order_id,currency,total,sku,ordered_at\n1,A-1,EUR,1.50,tea,2025-03-01\n"
@@ -508,9 +497,14 @@ async def uploaded(ingest: Ingest, content: bytes, options: dict[str, Any]) -> A
     body["options"] = {"format": "csv", "preset": "orders", **options}
     made = (await ingest.http.post("/v1/imports", json=body, headers=admin)).json()["id"]
     await ingest.http.put(f"/v1/imports/{made}/content", content=content, headers=admin)
+    return await ended(ingest, made)
+
+
+async def ended(ingest: Ingest, made: str) -> Any:
+    """What became of an import."""
 
     async def found() -> Any:
-        return (await ingest.http.get(f"/v1/imports/{made}", headers=admin)).json()
+        return (await ingest.http.get(f"/v1/imports/{made}", headers=bearer("ingest:admin"))).json()
 
     return await eventually(found, lambda one: one["state"] in ("done", "failed"))
 

@@ -31,10 +31,10 @@ from shared.database import migrate
 from shared.database.database import Database
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
+from tests.support.webhooks import TOPIC_HEADERS
 
 FOLDER: Final = Path(__file__).parent / "upgrade"
 FIRST_REVISION: Final = "0003"
-HEADERS: Final = {"shopify": "x-shopify-topic", "woocommerce": "x-wc-webhook-topic"}
 CUSTOMERS: Final = ("ann", "ben", "cleo", "dora", "emil", "finn", "ann.other")
 
 
@@ -74,7 +74,7 @@ def taken(step: dict[str, Any], known: dict[str, Any]) -> TriageResult:
     if way == "track":
         return triage.triage_messages([raw], context, partition_secret=b"test")
     payload = Payload(
-        way=IngestMethod.WEBHOOK, raw=raw, around={"headers": {HEADERS.get(way, "x"): step.get("topic", "")}}
+        way=IngestMethod.WEBHOOK, raw=raw, around={"headers": {TOPIC_HEADERS.get(way, "x"): step.get("topic", "")}}
     )
     owned: Owners = known
     done = triage.triage_payloads([payload], source, context, partition_secret=b"test", owners=owned)

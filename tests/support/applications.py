@@ -176,7 +176,7 @@ def build(service: str, url: str, *, publisher: Publisher | None = None, **setti
         "ingest": lambda: build_ingest(IngestSettings(**common), SystemClock(), producer=publisher),
         "profile": lambda: build_profile(ProfileSettings(**common), SystemClock()),
         "segment": lambda: build_segment(SegmentSettings(**common), SystemClock()),
-        "campaign": lambda: build_campaign(CampaignSettings(**common, **mail), SystemClock()),
+        "campaign": lambda: build_campaign(CampaignSettings(**(mail | common)), SystemClock()),
         "feedback": lambda: build_feedback(FeedbackSettings(**common), SystemClock()),
     }
     return made[service]()

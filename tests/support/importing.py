@@ -9,6 +9,7 @@ from uuid import UUID
 from services.ingest.domain.definitions.source import Source
 from services.ingest.service import files, imports
 from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import OrderPlaced
 from tests.support.events import SECRET
 
 RECEIVED = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -21,6 +22,11 @@ class Imported:
 
     events: list[Event]
     refused: dict[int, str]
+
+    @property
+    def orders(self) -> list[tuple[str, int]]:
+        """The id and the total of each order, in minor units."""
+        return [(one.body.order_id, one.body.total_minor) for one in self.events if isinstance(one.body, OrderPlaced)]
 
 
 def imported(path: Path, **options: Any) -> Imported:

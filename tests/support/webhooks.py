@@ -27,6 +27,8 @@ SOURCE: Final = UUID("5c1d9d1e-8f0a-4a55-9e0a-3a8f1e3f7d11")
 NOW: Final = datetime(2026, 1, 31, 12, tzinfo=UTC)
 REMOVED: Final = object()
 
+TOPIC_HEADERS: Final[Mapping[str, str]] = {"shopify": "x-shopify-topic", "woocommerce": "x-wc-webhook-topic"}
+
 # A till's receipts, for generic webhooks.
 TILL: Final[Mapping[str, Any]] = {
     "rules": [

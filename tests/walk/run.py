@@ -10,21 +10,11 @@ import httpx2
 from deploy.local.broker import Broker
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK, free_port
-from services.campaign.main import build as build_campaign
-from services.campaign.settings import CampaignSettings
-from services.ingest.main import build as build_ingest
 from services.ingest.service.source_stats import SAMPLES
-from services.ingest.settings import IngestSettings
-from services.profile.main import build as build_profile
-from services.profile.settings import ProfileSettings
-from services.segment.main import build as build_segment
-from services.segment.settings import SegmentSettings
 from shared.contracts import topics
 from shared.kafka.topics import ensure_topics
 from shared.service import process
-from shared.service.clock import SystemClock
-from tests.support.applications import PUBLIC_KEY
-from tests.support.events import SECRET
+from tests.support.applications import build
 from tests.support.running import eventually, running, session_milliseconds
 from tests.support.sources import made_source
 from tests.walk.stops import Walk, walk_of
@@ -32,6 +22,7 @@ from tests.walk.tracing import Tracer
 
 SERVICES: Final = ("ingest", "profile", "segment", "campaign")
 ORDER: Final = "walked-order"
+POOL_SIZE: Final = 12  # connections, as a service has by default
 
 
 async def walk(broker: Broker, database: Callable[[str], Awaitable[str]], home: Path) -> Walk:
@@ -90,21 +81,14 @@ def _order(customer: str, order_id: str, total: str, at: str) -> Mapping[str, An
 
 
 def _built(broker: Broker, urls: Mapping[str, str], *, http: int, smtp: int) -> dict[str, process.Service]:
-    clock = SystemClock()
     common: dict[str, Any] = {
+        "database_pool_size": POOL_SIZE,
         "kafka_bootstrap": broker.bootstrap,
-        "partition_secret": SECRET.decode(),
         "kafka_session_timeout_milliseconds": session_milliseconds(broker),
-        "auth_public_key": PUBLIC_KEY,
         "http_port": http,
     }
-    mail: dict[str, Any] = {"smtp_host": LOOPBACK, "smtp_port": smtp, "mail_from": "hello@shop.example"}
-    return {
-        "ingest": build_ingest(IngestSettings(database_url=urls["ingest"], **common), clock),
-        "profile": build_profile(ProfileSettings(database_url=urls["profile"], **common), clock),
-        "segment": build_segment(SegmentSettings(database_url=urls["segment"], **common), clock),
-        "campaign": build_campaign(CampaignSettings(database_url=urls["campaign"], **mail, **common), clock),
-    }
+    own: dict[str, dict[str, Any]] = {"campaign": {"smtp_port": smtp}}
+    return {name: build(name, url, **common, **own.get(name, {})) for name, url in urls.items()}
 
 
 async def _send(http: httpx2.AsyncClient, event: Mapping[str, Any]) -> None:

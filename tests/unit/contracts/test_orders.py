@@ -4,6 +4,7 @@ import itertools
 from datetime import timedelta
 from decimal import Decimal
 from functools import reduce
+from typing import Any, Literal
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -33,10 +34,10 @@ def known(*events: Event) -> Order:
     return reduce(merge, map(order_of, events), Order())
 
 
-def placed(total_minor: int = 100_00, **changes: object) -> Event:
+def placed(total_minor: int = 100_00, **changes: Any) -> Event:
     """An order in USD."""
     body = OrderPlaced(order_id="A-1", currency="USD", total_minor=total_minor)
-    return event(body, **changes)  # type: ignore[arg-type] # the helper checks its own names
+    return event(body, **changes)
 
 
 def refund(amount_minor: int, refund_id: str = "R-1", currency: str = "USD") -> OrderRefunded:
@@ -156,17 +157,22 @@ def test_only_facts_about_orders_name_an_order() -> None:
     assert order_of(event(CustomEvent(name="Waved"))) == Order()
 
 
-def snapshot(total_minor: int, *refunds: tuple[str, int], state: str = "placed", **changes: object) -> Event:
+def snapshot(
+    total_minor: int,
+    *refunds: tuple[str, int],
+    state: Literal["placed", "cancelled", "pending", "unsaid"] = "placed",
+    **changes: Any,
+) -> Event:
     """A source's whole word on the order."""
     body = OrderPlaced(
         order_id="A-1",
         currency="USD",
         total_minor=total_minor,
-        state=state,  # type: ignore[arg-type] # the tests write it out
+        state=state,
         whole=True,
         refunds=tuple(OrderRefund(refund_id=one, amount_minor=amount) for one, amount in refunds),
     )
-    return event(body, **changes)  # type: ignore[arg-type] # the helper checks its own names
+    return event(body, **changes)
 
 
 def every_order(*facts: Event) -> list[Order]:
@@ -174,10 +180,10 @@ def every_order(*facts: Event) -> list[Order]:
     return [known(*some) for some in itertools.permutations(facts)]
 
 
-def kept(total_minor: int = 100_00, **changes: object) -> Event:
+def kept(total_minor: int = 100_00, **changes: Any) -> Event:
     """An order of which its source says that it stands."""
     body = OrderPlaced(order_id="A-1", currency="USD", total_minor=total_minor, state="placed")
-    return event(body, **changes)  # type: ignore[arg-type] # the helper checks its own names
+    return event(body, **changes)
 
 
 def test_an_order_that_was_cancelled_and_paid_in_the_end_counts_again() -> None:
@@ -251,15 +257,15 @@ def test_what_a_snapshot_says_of_an_order_that_has_moved_to_another_customer_is_
     assert merge(known(mine, returned), moved).net_minor == 50_00
 
 
-def payment(amount_minor: int, name: str = "P-1", order: str = "A-1", **changes: object) -> Event:
+def payment(amount_minor: int, name: str = "P-1", order: str = "A-1", **changes: Any) -> Event:
     """What a payment provider says was paid."""
     body = OrderPlaced(
         order_id=order, currency="USD", total_minor=amount_minor, state="placed", payment_id=name, payment_refs=(name,)
     )
-    return event(body, **changes)  # type: ignore[arg-type] # the helper checks its own names
+    return event(body, **changes)
 
 
-def paid_back(amount_minor: int, name: str = "P-1", **fields: object) -> Event:
+def paid_back(amount_minor: int, name: str = "P-1", **fields: Any) -> Event:
     """What a payment provider says went back."""
     body = OrderRefunded(
         order_id="A-1",
@@ -267,7 +273,7 @@ def paid_back(amount_minor: int, name: str = "P-1", **fields: object) -> Event:
         currency="USD",
         amount_minor=amount_minor,
         payment_id=name,
-        **fields,  # type: ignore[arg-type] # the tests write them out
+        **fields,
     )
     return event(body, at=NOON + days(1))
 

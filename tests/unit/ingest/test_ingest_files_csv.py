@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.errors import BadDefinition
 from services.ingest.service.files import NotReadable
-from shared.contracts.events import ConsentChanged, CustomerIdentified, OrderPlaced
+from shared.contracts.events import ConsentChanged, CustomerIdentified
 from tests.support.importing import Imported, imported
 
 HEADER = "order_id,user_id,currency,total,ordered_at"
@@ -29,10 +29,6 @@ def csv(folder: Path, content: str | bytes, preset: str = "orders", **options: A
     path.write_bytes(content.encode() if isinstance(content, str) else content)
     chosen = {} if "mapping" in options else {"preset": preset}
     return imported(path, format="csv", **chosen, **options)
-
-
-def orders(done: Imported) -> list[tuple[str, int]]:
-    return [(one.body.order_id, one.body.total_minor) for one in done.events if isinstance(one.body, OrderPlaced)]
 
 
 def lines(*rows: str, header: str = HEADER) -> str:
@@ -72,14 +68,14 @@ def lines(*rows: str, header: str = HEADER) -> str:
 )
 def test_marks_ends_of_lines_and_empty_lines_are_read(folder: Path, content: bytes) -> None:
     done = csv(folder, content)
-    assert (orders(done), done.refused) == ([("K-1", 1250)], {})
+    assert (done.orders, done.refused) == ([("K-1", 1250)], {})
     assert done.events[0].occurred_at == datetime.fromisoformat("2026-09-05T08:00:00Z")
 
 
 def test_a_mark_that_contradicts_the_stated_encoding_is_refused(folder: Path) -> None:
     with pytest.raises(NotReadable, match="the mark of utf-8, and is said to be cp1252"):
         csv(folder, lines(ROW).encode("utf-8-sig"), encoding="cp1252")
-    assert orders(csv(folder, "\ufeff".encode("gb18030") + lines(ROW).encode(), encoding="gb18030"))
+    assert csv(folder, "\ufeff".encode("gb18030") + lines(ROW).encode(), encoding="gb18030").orders
     with pytest.raises(NotReadable, match="in UTF-16"):
         csv(folder, lines(ROW).encode("utf-16-le"))
 
@@ -102,28 +98,28 @@ def test_a_file_of_another_kind_is_refused_by_its_first_bytes(folder: Path, begi
 @pytest.mark.parametrize("total", ["9,90", "1.290", "1.290,00", "1,290", "(9.90)", "€ 9.90", "9.90 EUR", "9.9E+10"])
 def test_an_amount_that_may_be_another_is_refused_by_its_row(folder: Path, total: str) -> None:
     done = csv(folder, lines(ROW, f'K-2,kim,EUR,"{total}",2026-09-05'))
-    assert orders(done) == [("K-1", 1250)]
+    assert done.orders == [("K-1", 1250)]
     assert done.refused[1].startswith("column total: ")
 
 
 def test_a_stated_comma_is_one_and_then_a_point_is_not(folder: Path) -> None:
     rows = ("K-1;kim;EUR;9,90;2026-09-05", "K-2;kim;EUR;1.290,00;2026-09-05", "K-3;kim;EUR;9.90;2026-09-05")
     done = csv(folder, lines(*rows, header=HEADER.replace(",", ";")), delimiter=";", decimal=",")
-    assert orders(done) == [("K-1", 990), ("K-2", 129000)]
+    assert done.orders == [("K-1", 990), ("K-2", 129000)]
     assert list(done.refused) == [2]
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_another_delimiter_is_read_if_it_is_stated_and_told_if_not(folder: Path, delimiter: str) -> None:
     content = lines(ROW).replace(",", delimiter)
-    assert orders(csv(folder, content, delimiter=delimiter)) == [("K-1", 1250)]
+    assert csv(folder, content, delimiter=delimiter).orders == [("K-1", 1250)]
     with pytest.raises(NotReadable, match="the file's delimiter"):
         csv(folder, content)
 
 
 def test_a_row_that_is_too_short_or_too_long_is_refused(folder: Path) -> None:
     done = csv(folder, lines("K-0,kim,EUR,1.50", ROW, f"{ROW},more", f"{ROW},"))
-    assert orders(done) == [("K-1", 1250)]
+    assert done.orders == [("K-1", 1250)]
     assert done.refused[0] == "row: 4 fields, and the file has 5 columns"
     assert list(done.refused) == [0, 2, 3]
 
@@ -145,7 +141,7 @@ def test_a_file_in_which_a_quote_is_not_closed_is_refused_as_a_whole(folder: Pat
 def test_a_quote_that_swallows_rows_and_ends_by_chance_costs_its_row_and_says_so(folder: Path) -> None:
     rows = (f'{ROW},"for 15', f"K-2{ROW[3:]},-", f'K-3{ROW[3:]},a 17"', f"K-4{ROW[3:]},-")
     done = csv(folder, lines(*rows, header=f"{HEADER},note"), ignore_columns=["note"])
-    assert [one for one, _ in orders(done)] == ["K-4"]
+    assert [one for one, _ in done.orders] == ["K-4"]
     assert "looks like a row" in done.refused[0]
 
 
@@ -196,7 +192,7 @@ def test_a_mapping_needs_its_columns_but_for_alternatives_and_defaults(folder: P
     columns = ["kind", "member", "sold", "slip", "price", "article"]
     row = "sale,m-7,03/04/2026,S-1,4.50,tea"
     done = csv(folder, lines(row, row, header=",".join(columns)), mapping=TILL, group=["slip"])
-    assert (orders(done), done.refused) == ([("S-1", 900)], {})
+    assert (done.orders, done.refused) == ([("S-1", 900)], {})
     assert done.events[0].occurred_at == datetime.fromisoformat("2026-04-03T00:00:00Z")
     for lost in columns:
         kept = [name for name in columns if name != lost]
@@ -238,7 +234,7 @@ def test_a_consent_or_a_trait_without_a_time_is_undated(folder: Path) -> None:
 @pytest.mark.parametrize("field", ["5.2E+12", '"=""007"""', "#REF!", "1001.0"])
 def test_an_id_that_a_spreadsheet_has_changed_is_refused_by_its_row(folder: Path, field: str) -> None:
     done = csv(folder, lines(ROW, f"{field},kim,EUR,1.50,2026-09-05", f"K-3,{field},EUR,1.50,2026-09-05"))
-    assert orders(done) == [("K-1", 1250)]
+    assert done.orders == [("K-1", 1250)]
     assert done.refused[1].startswith("column order_id: ")
     assert done.refused[2].startswith("column user_id: ")
 

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from services.ingest.domain.formats.files import FileFormat, Options
 from services.ingest.service import files
 from services.ingest.service.files import NotReadable
-from shared.contracts.events import OrderPlaced
 from tests.support.importing import Imported, imported
 
 SOLD = datetime(2026, 9, 5, 8, tzinfo=UTC)
@@ -77,10 +76,6 @@ def test_a_value_of_each_type_is_read(tmp_path: Path, values: Any, expected: Any
     assert read(parquet(tmp_path, it=values)) == [expected]
 
 
-def orders_of(done: Imported) -> list[tuple[str, int]]:
-    return [(one.body.order_id, one.body.total_minor) for one in done.events if isinstance(one.body, OrderPlaced)]
-
-
 def fields(rows: int, **changes: Any) -> dict[str, Any]:
     return {
         "order_id": [f"P-{n}" for n in range(rows)],
@@ -96,7 +91,7 @@ def test_ids_of_doubles_are_whole_numbers_again_and_one_that_lost_digits_is_refu
     numbers = pa.array([7001.0, 7002.0, None, float("nan"), 7003.5, 2.0**53], pa.float64())
     people = pa.array([41.0, None, 42.0, 43.0, 44.0, 45.0], pa.float64())
     done = imported(parquet(tmp_path, **fields(6, order_id=numbers, user_id=people)), format="parquet", preset="orders")
-    assert [(order, str(one.identities[0])) for (order, _), one in zip(orders_of(done), done.events, strict=True)] == [
+    assert [(order, str(one.identities[0])) for (order, _), one in zip(done.orders, done.events, strict=True)] == [
         ("7001", "user_id:41")
     ]
     assert list(done.refused) == [1, 2, 3, 4, 5]
@@ -114,7 +109,7 @@ def test_an_id_is_the_same_from_a_column_of_integers_doubles_decimals_and_texts(
         ids = pa.array(list(map(str, numbers)) if kind == pa.string() else numbers, kind)
         done = imported(parquet(folder, **fields(rows, order_id=ids, user_id=ids)), format="parquet", preset="orders")
         assert done.refused == {}
-        found.append([(order, one.identities) for (order, _), one in zip(orders_of(done), done.events, strict=True)])
+        found.append([(order, one.identities) for (order, _), one in zip(done.orders, done.events, strict=True)])
     assert [order for order, _ in found[0]] == list(map(str, numbers))
     assert all(one == found[0] for one in found)
 
@@ -124,7 +119,7 @@ def test_decimals_and_nanoseconds_are_read_whatever_a_text_would_be_read_by(tmp_
     path = parquet(tmp_path, **fields(1, total=pa.array([Decimal("12.500")], pa.decimal128(9, 3))))
     for decimal in ("", ",", "."):
         done = imported(path, format="parquet", preset="orders", decimal=decimal)
-        assert (orders_of(done), done.refused) == ([("P-0", 1250)], {})
+        assert (done.orders, done.refused) == ([("P-0", 1250)], {})
         assert done.events[0].occurred_at == SOLD + timedelta(microseconds=1)
 
 
@@ -154,13 +149,13 @@ def line(number: object, **more: Any) -> bytes:
 def test_a_broken_line_of_json_costs_itself_alone(tmp_path: Path, encoding: str) -> None:
     content = b"\n" + line("N-1") + b'{"order_id": \n' + b"[]\n" + line("N-2") + line("N-3")[:-5]
     done = json_lines(tmp_path, content.decode().encode(encoding))
-    assert [order for order, _ in orders_of(done)] == ["N-1", "N-2"]
+    assert [order for order, _ in done.orders] == ["N-1", "N-2"]
     assert list(done.refused) == [1, 2, 4]
 
 
 def test_a_line_of_json_that_is_too_long_costs_itself_alone(tmp_path: Path) -> None:
     done = json_lines(tmp_path, line("N-1") + line("N-2", user_id="x" * 5_000_000) + line("N-3"))
-    assert [order for order, _ in orders_of(done)] == ["N-1", "N-3"]
+    assert [order for order, _ in done.orders] == ["N-1", "N-3"]
     assert "longer than" in done.refused[1]
 
 
@@ -173,7 +168,7 @@ def test_an_array_of_json_and_a_compressed_file_are_refused_and_no_line_at_all_i
 
 def test_a_column_that_no_line_of_json_has_is_missing_and_one_that_some_have_is_not(tmp_path: Path) -> None:
     sparse = json_lines(tmp_path, line("N-1") + line("N-2", ordered_at=None, country="DE"))
-    assert ([order for order, _ in orders_of(sparse)], list(sparse.refused)) == (["N-1"], [1])
+    assert ([order for order, _ in sparse.orders], list(sparse.refused)) == (["N-1"], [1])
     with pytest.raises(NotReadable, match="reads `ordered_at`"):
         json_lines(tmp_path, b'{"order_id": 1, "user_id": 5, "currency": "EUR", "total": 1}\n')
 
@@ -198,5 +193,5 @@ def test_a_group_with_an_unreadable_line_in_it_is_refused_and_no_sum_is_false(tm
     broken, receipts = b"{\n", [line("N-1"), line("N-1"), line("N-2"), line("N-3")]
     content = receipts[0] + broken + receipts[1] + receipts[2] + broken + receipts[3] + broken
     done = json_lines(tmp_path, content, preset="", mapping=RECEIPT, group=["order_id"])
-    assert orders_of(done) == [("N-2", 150), ("N-3", 150)]
+    assert done.orders == [("N-2", 150), ("N-3", 150)]
     assert list(done.refused) == [0, 4, 6]

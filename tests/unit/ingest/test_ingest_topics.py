@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.formats.webhooks import registry, shopify, stripe, woocommerce
 from services.ingest.domain.formats.webhooks.delivery import Delivery
+from tests.support.webhooks import TOPIC_HEADERS
 from tests.unit.ingest.test_ingest_normalise import JSON
 
 UNDERSTOOD: Final = {
@@ -18,13 +19,12 @@ UNDERSTOOD: Final = {
     "woocommerce": {*woocommerce._TOPICS},
     "stripe": {*stripe._TYPES},
 }
-HEADERS: Final = {"shopify": "x-shopify-topic", "woocommerce": "x-wc-webhook-topic"}
 
 
 def delivery(vendor: str, topic: str) -> Delivery:
     """Returns a delivery of this topic, of whatever content."""
-    if vendor in HEADERS:
-        return Delivery(raw=b"no JSON", headers={HEADERS[vendor]: topic})
+    if vendor in TOPIC_HEADERS:
+        return Delivery(raw=b"no JSON", headers={TOPIC_HEADERS[vendor]: topic})
     return Delivery(raw=json.dumps({"type": topic, "data": []}).encode(), headers={})
 
 
