@@ -85,7 +85,12 @@ ARROWS: Final = (
     Plant("service imports schemas", SCHEMAS, "services/feedback/service.py", "import services.feedback.schemas\n"),
     Plant("settings import service", SERVICE, "services/feedback/settings.py", "import services.feedback.service\n"),
     Plant("api imports content", CONTENT, "services/campaign/api.py", "from services.campaign import content\n"),
-    Plant("api imports repository", REPOSITORY, "services/segment/api.py", "from services.segment import repository\n"),
+    Plant(
+        "api imports repository",
+        REPOSITORY,
+        "services/segment/api/standings.py",
+        "from services.segment import repository\n",
+    ),
     Plant(
         "the consumer imports repository",
         REPOSITORY,
@@ -178,9 +183,9 @@ SHAPES: Final = (
         CATCH_ALL.format(caught="BaseException", then="pass"),
     ),
     Plant("an unmarked table", "table-mark", "services/feedback/models.py", UNMARKED),
-    Plant("a route without an audit entry", "audit", "services/segment/api.py", UNAUDITED),
+    Plant("a route without an audit entry", "audit", "services/segment/api/standings.py", UNAUDITED),
     Plant(
-        *("a route added by a call without an audit entry", "audit", "services/segment/api.py"),
+        *("a route added by a call without an audit entry", "audit", "services/segment/api/standings.py"),
         'def add() -> None:\n    router.add_api_route("/tiers", tiers, methods=["GET", "PUT"])\n',
     ),
     Plant("a listed route that is gone", "audit", "services/feedback/api.py", ""),
@@ -200,9 +205,9 @@ ALLOWED: Final = (
     Plant("the worker names exceptions", "", "services/segment/worker.py", "from sqlalchemy.exc import DBAPIError\n"),
     Plant("domain uses msgspec", "", "services/profile/domain/planted.py", "import math\n\nimport msgspec\n"),
     Plant("cleaning up", "", "shared/planted.py", CATCH_ALL.format(caught="BaseException", then="raise")),
-    Plant("a route that only reads", "", "services/segment/api.py", UNAUDITED.replace("put", "get")),
+    Plant("a route that only reads", "", "services/segment/api/standings.py", UNAUDITED.replace("put", "get")),
     Plant(
-        *("a route whose use case writes an audit entry", "", "services/segment/api.py"),
+        *("a route whose use case writes an audit entry", "", "services/segment/api/standings.py"),
         UNAUDITED.replace("await standings.counts(work)", 'await audit.record(work, by, "tiers.set", "tiers", 1)')
         + "\nfrom shared import audit\n",
     ),

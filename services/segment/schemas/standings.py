@@ -1,4 +1,4 @@
-"""Responses of the segment API."""
+"""Responses about where customers stand."""
 
 from datetime import datetime
 from uuid import UUID

@@ -1,4 +1,4 @@
-"""The routes of segment."""
+"""Where customers stand: tiers, lifecycle stages and scores."""
 
 from typing import Annotated
 from uuid import UUID
@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query
 from msgspec import structs
 
 from services.segment.domain.standing import Stage
-from services.segment.schemas import CountsOut, StandingOut, StandingRow, StandingsOut, TierOut, TiersOut
+from services.segment.schemas.standings import CountsOut, StandingOut, StandingRow, StandingsOut, TierOut, TiersOut
 from services.segment.service import standings
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
 from shared.http.guarded import GuardedRoute

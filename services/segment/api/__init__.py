@@ -1,0 +1,1 @@
+"""The routes of segment, a file each use case."""

@@ -1,0 +1,1 @@
+"""Requests and responses of the segment API, a file each use case."""
