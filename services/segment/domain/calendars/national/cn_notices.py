@@ -20,7 +20,7 @@ NATIONAL_DAY: Final = Occasion("National Day", "国庆节")
 NATIONAL_DAY_AND_MID_AUTUMN: Final = Occasion("National Day and Mid-Autumn Festival", "国庆节、中秋节")
 
 
-class Period(msgspec.Struct, frozen=True):
+class DaysOff(msgspec.Struct, frozen=True):
     """Days off in a row, both ends included, and the weekend days that are worked for them."""
 
     occasion: Occasion
@@ -29,25 +29,25 @@ class Period(msgspec.Struct, frozen=True):
     worked: tuple[date, ...] = ()
 
 
-class Notice(msgspec.Struct, frozen=True):
+class HolidayNotice(msgspec.Struct, frozen=True):
     """A year's notice: its number, its date and what it arranges."""
 
     number: str
     published: date
-    periods: tuple[Period, ...]
+    periods: tuple[DaysOff, ...]
 
 
 NOTICES: Final = {
-    2025: Notice(
+    2025: HolidayNotice(
         "国办发明电〔2024〕12号",
         date(2024, 11, 12),
         (
-            Period(NEW_YEAR, date(2025, 1, 1), date(2025, 1, 1)),
-            Period(SPRING_FESTIVAL, date(2025, 1, 28), date(2025, 2, 4), (date(2025, 1, 26), date(2025, 2, 8))),
-            Period(QINGMING, date(2025, 4, 4), date(2025, 4, 6)),
-            Period(LABOUR_DAY, date(2025, 5, 1), date(2025, 5, 5), (date(2025, 4, 27),)),
-            Period(DRAGON_BOATS, date(2025, 5, 31), date(2025, 6, 2)),
-            Period(
+            DaysOff(NEW_YEAR, date(2025, 1, 1), date(2025, 1, 1)),
+            DaysOff(SPRING_FESTIVAL, date(2025, 1, 28), date(2025, 2, 4), (date(2025, 1, 26), date(2025, 2, 8))),
+            DaysOff(QINGMING, date(2025, 4, 4), date(2025, 4, 6)),
+            DaysOff(LABOUR_DAY, date(2025, 5, 1), date(2025, 5, 5), (date(2025, 4, 27),)),
+            DaysOff(DRAGON_BOATS, date(2025, 5, 31), date(2025, 6, 2)),
+            DaysOff(
                 NATIONAL_DAY_AND_MID_AUTUMN,
                 date(2025, 10, 1),
                 date(2025, 10, 8),
@@ -55,17 +55,17 @@ NOTICES: Final = {
             ),
         ),
     ),
-    2026: Notice(
+    2026: HolidayNotice(
         "国办发明电〔2025〕7号",
         date(2025, 11, 4),
         (
-            Period(NEW_YEAR, date(2026, 1, 1), date(2026, 1, 3), (date(2026, 1, 4),)),
-            Period(SPRING_FESTIVAL, date(2026, 2, 15), date(2026, 2, 23), (date(2026, 2, 14), date(2026, 2, 28))),
-            Period(QINGMING, date(2026, 4, 4), date(2026, 4, 6)),
-            Period(LABOUR_DAY, date(2026, 5, 1), date(2026, 5, 5), (date(2026, 5, 9),)),
-            Period(DRAGON_BOATS, date(2026, 6, 19), date(2026, 6, 21)),
-            Period(MID_AUTUMN, date(2026, 9, 25), date(2026, 9, 27)),
-            Period(NATIONAL_DAY, date(2026, 10, 1), date(2026, 10, 7), (date(2026, 9, 20), date(2026, 10, 10))),
+            DaysOff(NEW_YEAR, date(2026, 1, 1), date(2026, 1, 3), (date(2026, 1, 4),)),
+            DaysOff(SPRING_FESTIVAL, date(2026, 2, 15), date(2026, 2, 23), (date(2026, 2, 14), date(2026, 2, 28))),
+            DaysOff(QINGMING, date(2026, 4, 4), date(2026, 4, 6)),
+            DaysOff(LABOUR_DAY, date(2026, 5, 1), date(2026, 5, 5), (date(2026, 5, 9),)),
+            DaysOff(DRAGON_BOATS, date(2026, 6, 19), date(2026, 6, 21)),
+            DaysOff(MID_AUTUMN, date(2026, 9, 25), date(2026, 9, 27)),
+            DaysOff(NATIONAL_DAY, date(2026, 10, 1), date(2026, 10, 7), (date(2026, 9, 20), date(2026, 10, 10))),
         ),
     ),
 }
