@@ -88,9 +88,10 @@ async def presentation(  # async: anything else would go through a thread
     request: Request,
     response: Response,
     format_: Annotated[
-        Format | None, Query(alias="format", description="instead of the header `Accept`; a picture is 720 wide")
+        Format | None,
+        Query(alias="format", description="instead of the header `Accept`; a picture is 720 wide", examples=["svg"]),
     ] = None,
-    language: Annotated[Language, Query(description="of a picture")] = "en",
+    language: Annotated[Language, Query(description="of a picture", examples=["zh"])] = "en",
 ) -> Presentation:
     """Reads how a report is to be shown."""
     response.headers["Vary"] = "Accept"

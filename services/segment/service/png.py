@@ -24,7 +24,7 @@ class PngUnavailable(AppError):
 class PngRenderer:
     """Draws PNG for one event loop.
 
-    A picture takes some 0.1 s, for which the library keeps Python's lock: in this process, events would wait.
+    A picture takes a tenth of a second or so, for which the library keeps Python's lock: in this process, events would wait.
     """
 
     def __init__(self) -> None:

@@ -1,6 +1,6 @@
 """A program: reads SVG from its input, and writes PNG. `python -I png_program.py FONT SCALE`.
 
-It stands alone, so that it starts in 30 ms; `services/segment/service/png.py` runs it.
+It stands alone, so that it starts quickly; `services/segment/service/png.py` runs it.
 """
 
 import sys
