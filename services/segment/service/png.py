@@ -24,7 +24,8 @@ class PngUnavailable(AppError):
 class PngRenderer:
     """Draws PNG for one event loop.
 
-    A picture takes a tenth of a second or so, for which the library keeps Python's lock: in this process, events would wait.
+    A picture takes a tenth of a second or so, for which the library keeps Python's lock: in this process, events would
+    wait.
     """
 
     def __init__(self) -> None:
