@@ -5,8 +5,9 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import standings
+from services.segment.api import reports, standings
 from services.segment.service import policies
+from services.segment.service.png import PngRenderer
 from services.segment.settings import SegmentSettings
 from services.segment.worker import Timers
 from shared.rebuild import command
@@ -30,7 +31,9 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))
     service.at_start.append(policies.publish)
     service.loops["timers"] = timers.run
-    process.add_api(service, description=DESCRIPTION, routers=[standings.router])
+    process.add_api(service, description=DESCRIPTION, routers=[standings.router, reports.router])
+    assert service.app is not None
+    service.app.state.png = PngRenderer()
     return service
 
 
