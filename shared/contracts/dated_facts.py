@@ -56,7 +56,7 @@ _NO_YEAR: Final = 0  # as OpenID Connect writes it
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What is said of one kind and label: a fact, or None for that there is none any more.
+    """What is stated of one kind and label: a fact, or None for that there is none any more.
 
     `explicit`: it stands in the list, and not in a plain trait.
     """
