@@ -16,7 +16,7 @@ PLAN: Final = Plan(
     service="segment",
     tables=(
         *("standings", "orders", "profile_aliases"),
-        *("customers", "history", "occurrences", "customer_tags", "list_members", "memberships"),
+        *("customers", "history", "occurrences", "customer_tags", "list_members", "memberships", "customer_segments"),
     ),
     topics=(PROFILE_EVENTS, PROFILES),
     own_topics=(SEGMENTS,),

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, DateTime, Index, Integer, LargeBinary, SmallInteger, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -168,6 +168,15 @@ class Membership(Base):
     member: Mapped[bool] = mapped_column(Boolean)
     since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class CustomerSegments(Base):
+    """PROJECTION: a customer's rows of `memberships`, packed into one: each batch reads them, and few change."""
+
+    __tablename__ = "customer_segments"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    known: Mapped[bytes] = mapped_column(LargeBinary, comment="the customer's memberships, packed")
 
 
 class Tag(Base):

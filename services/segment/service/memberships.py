@@ -7,11 +7,12 @@ from typing import Final
 from uuid import UUID
 
 from services.segment.domain.definitions import Definitions
-from services.segment.domain.membership import Looked, MembershipState, Turn, look, pass_time
+from services.segment.domain.membership import Looked, Turn, look, pass_time
 from services.segment.repository import customers
 from services.segment.repository import memberships as repository
 from services.segment.repository import segments as stored
-from services.segment.repository.memberships import MembershipRow
+from services.segment.repository.customers import Need
+from services.segment.repository.memberships import Known
 from services.segment.service import definitions
 from services.segment.service.standings import SOURCE, Cause
 from shared.contracts import topics
@@ -34,14 +35,15 @@ async def look_again(work: Work, touched: Mapping[UUID, Iterable[str]], causes: 
     asked = {one: found for one, found in places.items() if found}
     if not asked:
         return
-    events = {name for found in asked.values() for place in found for name in made.ordered[place].program.events}
-    loaded = await customers.load(work, asked, events=events)
+    loaded = await customers.load_needed(work, {one: _need(made, found) for one, found in asked.items()})
     known = await repository.of(work, asked)
+    for one in asked:
+        loaded[one].segments = frozenset(name for name, state in known.get(one, {}).items() if state.member)
     looked = {
-        one: look(made, found, loaded[one], _known(known.get(one, {})), work.now, "event")
+        one: look(made, found, loaded[one], known.get(one, {}), work.now, "event")
         for one, found in sorted(asked.items())
     }
-    await _keep(work, looked, known, causes)
+    await _keep(work, made, looked, known, causes)
 
 
 async def flip_due(work: Work, now: datetime) -> int:
@@ -52,14 +54,13 @@ async def flip_due(work: Work, now: datetime) -> int:
     made = await definitions.in_force(work)
     known = await repository.of(work, ids)
     in_force = {one.id for one in made.ordered}
-    stale = [row for rows in known.values() for row in rows.values() if row.segment_id not in in_force and row.due_at]
-    for row in stale:  # of a segment that is archived: nothing is due of it any more
-        row.due_at = None
-    await repository.save(work, stale)
+    for one in ids:  # of a segment that is archived nothing is due any more
+        known[one] = {name: state for name, state in known.get(one, {}).items() if name in in_force}
+    await repository.drop_due(work, ids, in_force)
     events = {name for one in made.ordered for name in one.program.events}
     loaded = await customers.load(work, ids, events=events)
-    looked = {one: pass_time(made, loaded[one], _known(known.get(one, {})), now) for one in ids}
-    await _keep(work, looked, known, {}, now=now)
+    looked = {one: pass_time(made, loaded[one], known.get(one, {}), now) for one in ids}
+    await _keep(work, made, looked, known, {}, now=now)
     work.afterwards.append(partial(metrics.due.inc, len(ids)))
     return len(ids)
 
@@ -78,8 +79,8 @@ async def backfill(work: Work) -> bool:
         loaded = await customers.load(work, ids, events=made.ordered[place].program.events | _dependent(made, place))
         known = await repository.of(work, ids)
         places = [place, *made.touched([f"segment:{first.segment_id}"])]
-        looked = {one: look(made, places, loaded[one], _known(known.get(one, {})), work.now, "defined") for one in ids}
-        await _keep(work, looked, known, {})
+        looked = {one: look(made, places, loaded[one], known.get(one, {}), work.now, "defined") for one in ids}
+        await _keep(work, made, looked, known, {})
     done = len(ids) < BACKFILL_BATCH
     await stored.advance_backfill(
         work, first.segment_id, first.version, upto=ids[-1] if ids else None, looked_at=len(ids), done=done
@@ -95,26 +96,30 @@ def _dependent(made: Definitions, place: int) -> set[str]:
     return {name for one in found for name in made.ordered[one].program.events}
 
 
+def _need(made: Definitions, places: Iterable[int]) -> Need:
+    """Returns what these definitions ask of a customer."""
+    programs = [made.ordered[place].program for place in places]
+    parts = frozenset[str]().union(*(one.parts for one in programs)) - {"segments"}  # which come with what is known
+    return Need(parts, frozenset[str]().union(*(one.events for one in programs)))
+
+
 def _places(made: Definitions, keys: Iterable[str]) -> Sequence[int]:
     several = set(keys)
     return range(len(made.ordered)) if ALL in several else made.touched(several)
 
 
-def _known(rows: Mapping[str, MembershipRow]) -> dict[str, MembershipState]:
-    return {name: MembershipState(row.version, row.member, row.due_at) for name, row in rows.items()}
-
-
 async def _keep(
     work: Work,
+    made: Definitions,
     looked: Mapping[UUID, Looked],
-    known: Mapping[UUID, Mapping[str, MembershipRow]],
+    known: Mapping[UUID, Known],
     causes: Mapping[UUID, Cause],
     *,
     now: datetime | None = None,
 ) -> None:
     """Stores what looks found, and publishes what turned. `now` is given where passing time is the cause."""
-    rows = [row for one, found in looked.items() for row in _rows(one, found, known.get(one, {}), work.now)]
-    await repository.save(work, rows)
+    changed = {one: dict(found.known) for one, found in looked.items() if found.known}
+    await repository.save(work, changed, known, {one.id for one in made.ordered})
     turned = [one for one, found in looked.items() if found.turns]
     if not turned:
         return
@@ -127,23 +132,6 @@ async def _keep(
             published.append((one.bytes, _event(one, turn, versions[one], cause)))
     await repository.raise_versions(work, versions)
     await work.outbox.add(topics.SEGMENTS, published)
-
-
-def _rows(
-    profile_id: UUID, looked: Looked, before: Mapping[str, MembershipRow], now: datetime
-) -> Iterable[MembershipRow]:
-    turned = {turn.definition.id: turn.at for turn in looked.turns}
-    for name, one in looked.known.items():
-        was = before.get(name)
-        since = turned.get(name) or (was.since if was is not None else now)
-        yield MembershipRow(
-            profile_id=profile_id,
-            segment_id=name,
-            version=one.version,
-            member=one.member,
-            since=since,
-            due_at=one.due_at,
-        )
 
 
 def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now: datetime | None) -> Cause:
