@@ -45,13 +45,13 @@ def look(
     now: datetime,
     cause: Cause,
 ) -> Looked:
-    """Looks at a customer by the definitions at these places, ascending, and by those that depend on what turns.
+    """Looks at a customer by the definitions at these places, which ascend.
 
     Moves `customer.segments` along, so that a definition sees those before it as they now are.
     """
     turns: list[Turn] = []
     changed: dict[str, MembershipState] = {}
-    for place in sorted(set(places)):
+    for place in places:
         definition = made.ordered[place]
         before = changed.get(definition.id) or known.get(definition.id)
         program = definition.program
@@ -86,7 +86,8 @@ def pass_time(made: Definitions, customer: Customer, known: Mapping[str, Members
         moment = min(due)
         keys = [name for name, one in current.items() if name in places and one.due_at == moment]
         at_once = made.touched(f"segment:{name}" for name in keys)
-        looked = look(made, {*(places[name] for name in keys), *at_once}, customer, current, moment, "time")
+        due_places = sorted({*(places[name] for name in keys), *at_once})
+        looked = look(made, due_places, customer, current, moment, "time")
         for name in keys:  # whatever came of it, it is not due at this moment any more
             was = current[name]
             current[name] = changed[name] = MembershipState(was.version, was.member, was.since)

@@ -1,6 +1,6 @@
 """Customers enter segments and leave them: by events, by passing time, and because a definition changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -24,23 +24,28 @@ from shared.service import metrics
 
 DUE_BATCH: Final = 500  # customers a transaction
 BACKFILL_BATCH: Final = 1_000
+_COMES_WITH_KNOWN: Final = frozenset({"segments"})
 ALL: Final = "*"
 """Touches every definition: of a customer who was merged, or is looked at anew."""
 
 
-async def look_again(work: Work, touched: Mapping[UUID, Iterable[str]], causes: Mapping[UUID, Cause]) -> None:
+async def look_again(work: Work, touched: Mapping[UUID, Collection[str]], causes: Mapping[UUID, Cause]) -> None:
     """Looks at customers by the definitions that these facts touch. The caller has locked the customers' standings."""
     made = await definitions.in_force(work)
-    places = {one: _places(made, keys) for one, keys in touched.items()}
-    asked = {one: found for one, found in places.items() if found}
+    if not made.ordered:
+        return
+    everything = made.asking(range(len(made.ordered)))
+    asked = {one: everything if ALL in keys else made.asked(frozenset(keys)) for one, keys in touched.items()}
+    asked = {one: found for one, found in asked.items() if found.places}
     if not asked:
         return
-    loaded = await customers.load_needed(work, {one: _need(made, found) for one, found in asked.items()})
+    needs = {one: Need(found.parts - _COMES_WITH_KNOWN, found.events) for one, found in asked.items()}
+    loaded = await customers.load_needed(work, needs)
     known = await repository.of(work, asked)
     for one in asked:
         loaded[one].segments = frozenset(name for name, state in known.get(one, {}).items() if state.member)
     looked = {
-        one: look(made, found, loaded[one], known.get(one, {}), work.now, "event")
+        one: look(made, found.places, loaded[one], known.get(one, {}), work.now, "event")
         for one, found in sorted(asked.items())
     }
     await _keep(work, made, looked, known, causes)
@@ -94,18 +99,6 @@ def _dependent(made: Definitions, place: int) -> set[str]:
     """Returns the events that those read which depend on a definition."""
     found = made.touched([f"segment:{made.ordered[place].id}"])
     return {name for one in found for name in made.ordered[one].program.events}
-
-
-def _need(made: Definitions, places: Iterable[int]) -> Need:
-    """Returns what these definitions ask of a customer."""
-    programs = [made.ordered[place].program for place in places]
-    parts = frozenset[str]().union(*(one.parts for one in programs)) - {"segments"}  # which come with what is known
-    return Need(parts, frozenset[str]().union(*(one.events for one in programs)))
-
-
-def _places(made: Definitions, keys: Iterable[str]) -> Sequence[int]:
-    several = set(keys)
-    return range(len(made.ordered)) if ALL in several else made.touched(several)
 
 
 async def _keep(
