@@ -7,12 +7,15 @@ names, and without events, a standing does not change (a property test holds it 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
+from services.segment.domain import lifecycle, rfm, scores
+from services.segment.domain.lifecycle import Life, Thresholds
+from services.segment.domain.lifecycle import Stage as Stage
+from services.segment.domain.scores import ScoreCuts, Values
 from shared.errors import AppError
 
 SCORES: Final = (1, 2, 3, 4, 5)
@@ -25,18 +28,6 @@ class InvalidPolicy(AppError):
     status = HTTPStatus.INTERNAL_SERVER_ERROR  # no request can be blamed for it
 
 
-class Stage(StrEnum):
-    """The lifecycle stages."""
-
-    PROSPECT = "prospect"
-    NEW = "new"
-    ACTIVE = "active"
-    LOYAL = "loyal"
-    RETURNING = "returning"
-    AT_RISK = "at_risk"
-    CHURNED = "churned"
-
-
 class Tier(msgspec.Struct, frozen=True, kw_only=True):
     """A tier and the spend it takes, in minor units of the policy's currency."""
 
@@ -47,8 +38,10 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What the tiers and stages mean; data, kept in the table `policies`, whose versions never change.
 
-    `tiers` rise by `from_minor` and begin at 0. Cut points split into five scores: recency in days, fewer is
-    better; frequency in orders and monetary in minor units, more is better, both over the tier window.
+    `tiers` rise by `from_minor` and begin at 0. Cut points split into five scores, until there are some of the base:
+    recency in days, fewer is better; frequency in orders and monetary in minor units, more is better, both over the
+    tier window. The days of silence are for a shop without a rhythm of its own; None of `silent_days`: it knows no
+    such stage.
     """
 
     currency: str
@@ -61,6 +54,18 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True):
     recency_cuts: tuple[int, int, int, int]
     frequency_cuts: tuple[int, int, int, int]
     monetary_cuts: tuple[int, int, int, int]
+    silent_days: int | None = None
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Returns what silence means where the shop has no rhythm."""
+        return Thresholds(
+            new_days=self.new_days,
+            loyal_orders=self.loyal_orders,
+            at_risk_days=self.at_risk_days,
+            silent_days=self.silent_days,
+            churned_days=self.churned_days,
+        )
 
     def rank(self, tier: str) -> int:
         """Returns a tier's place, from 0; -1 for one that the policy does not have (any more)."""
@@ -100,13 +105,25 @@ class Purchase(msgspec.Struct, frozen=True, order=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a customer stands at a moment, and when that must be looked at again."""
+    """Where a customer stands at a moment, and when that must be looked at again.
+
+    `recency`, `frequency` and `monetary` are scores; the last two are of `score_orders` and `score_spend_minor`, what
+    was ordered within the window. `shop_rhythm_days` is what the stage was evaluated with.
+    """
 
     tier: str
     stage: Stage
     recency: int | None
     frequency: int | None
     monetary: int | None
+    rfm_group: str | None
+    abc: str | None
+    key_customer: bool
+    score_orders: int
+    score_spend_minor: int
+    rhythm_days: int
+    rhythm_pauses: int
+    shop_rhythm_days: int | None
     orders: int
     window_spend_minor: int
     last_order_at: datetime | None
@@ -115,28 +132,71 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     stage_reason: str
 
 
-def standing(policy: Policy, purchases: Sequence[Purchase], now: datetime) -> Standing:
-    """Returns the standing of a customer with these purchases, at `now`. Purchases after `now` do not count yet."""
+def standing(
+    policy: Policy,
+    purchases: Sequence[Purchase],
+    now: datetime,
+    *,
+    cuts: ScoreCuts | None = None,
+    shop_rhythm: int | None = None,
+) -> Standing:
+    """Returns the standing of a customer with these purchases, at `now`. Purchases after `now` do not count yet.
+
+    `cuts` are the base's, and `shop_rhythm` is what the stage is measured by, in days; without them the policy's own
+    cut points and days are.
+    """
     made = sorted(one for one in purchases if one.placed_at <= now)
     window = timedelta(days=policy.tier_window_days)
     recent = [one for one in made if one.placed_at > now - window]
     spend = sum(one.net_minor for one in recent)
     tier = next(one for one in reversed(policy.tiers) if spend >= one.from_minor or one is policy.tiers[0])
-    stage, stage_reason = _stage(policy, made, now)
+    life = lifecycle.life(policy.thresholds, [one.placed_at for one in made], now, shop=shop_rhythm)
     last = made[-1].placed_at if made else None
+    found = _Scores() if last is None else _scores(policy, cuts, Values(last, len(recent), spend), now)
     return Standing(
         tier=tier.name,
-        stage=stage,
-        recency=None if last is None else 5 - _cuts_passed(policy.recency_cuts, (now - last) // timedelta(days=1)),
-        frequency=None if last is None else 1 + _cuts_passed(policy.frequency_cuts, len(recent)),
-        monetary=None if last is None else 1 + _cuts_passed(policy.monetary_cuts, spend),
+        stage=life.stage,
+        recency=found.recency,
+        frequency=found.frequency,
+        monetary=found.monetary,
+        rfm_group=found.rfm_group,
+        abc=found.abc,
+        key_customer=found.key_customer,
+        score_orders=len(recent),
+        score_spend_minor=spend,
+        rhythm_days=life.rhythm.days,
+        rhythm_pauses=life.rhythm.pauses,
+        shop_rhythm_days=shop_rhythm,
         orders=len(made),
         window_spend_minor=spend,
         last_order_at=last,
-        due_at=min((at for at in _instants(policy, sorted(purchases), made) if at > now), default=None),
+        due_at=min((at for at in _instants(policy, sorted(purchases), last, life, cuts) if at > now), default=None),
         tier_reason=f"{spend} minor units of {policy.currency} in {policy.tier_window_days} days{_not_counted(recent)}",
-        stage_reason=stage_reason,
+        stage_reason=life.reason,
     )
+
+
+class _Scores(msgspec.Struct, frozen=True):
+    recency: int | None = None
+    frequency: int | None = None
+    monetary: int | None = None
+    rfm_group: str | None = None
+    abc: str | None = None
+    key_customer: bool = False
+
+
+def _scores(policy: Policy, cuts: ScoreCuts | None, values: Values, now: datetime) -> _Scores:
+    """By the base's cut points; by the policy's until there are some, when recency counts to `now`."""
+    if cuts is not None:
+        by = scores.scored(cuts, values)
+        return _Scores(by.scores.recency, by.scores.frequency, by.scores.monetary, by.group, by.abc, by.key)
+    own = rfm.scored(
+        rfm.Cuts(policy.recency_cuts, policy.frequency_cuts, policy.monetary_cuts),
+        silence=(now - values.last_order_at) // timedelta(days=1),
+        orders=values.orders,
+        spend=values.spend_minor,
+    )
+    return _Scores(own.recency, own.frequency, own.monetary, rfm.group(own))
 
 
 def _not_counted(recent: Iterable[Purchase]) -> str:
@@ -148,32 +208,15 @@ def _not_counted(recent: Iterable[Purchase]) -> str:
     return f"; not counted: {found}" if found else ""
 
 
-def _stage(policy: Policy, made: Sequence[Purchase], now: datetime) -> tuple[Stage, str]:
-    if not made:
-        return Stage.PROSPECT, "no order yet"
-    last = made[-1].placed_at
-    silence = (now - last) // timedelta(days=1)
-    if silence >= policy.churned_days:
-        return Stage.CHURNED, f"{policy.churned_days} days without an order"
-    if silence >= policy.at_risk_days:
-        return Stage.AT_RISK, f"{policy.at_risk_days} days without an order"
-    if len(made) > 1 and last - made[-2].placed_at >= timedelta(days=policy.at_risk_days):
-        return Stage.RETURNING, f"ordered again after {(last - made[-2].placed_at).days} days"
-    if len(made) >= policy.loyal_orders:
-        return Stage.LOYAL, f"{len(made)} orders"
-    if len(made) == 1 and now - last < timedelta(days=policy.new_days):
-        return Stage.NEW, "the first order"
-    return Stage.ACTIVE, f"{len(made)} orders, the last less than {policy.at_risk_days} days ago"
-
-
-def _instants(policy: Policy, purchases: Sequence[Purchase], made: Sequence[Purchase]) -> Iterator[datetime]:
+def _instants(
+    policy: Policy, purchases: Sequence[Purchase], last: datetime | None, life: Life, cuts: ScoreCuts | None
+) -> Iterator[datetime]:
     """Every moment at which passing time alone may change something."""
     for one in purchases:
         yield one.placed_at
         yield _later(one.placed_at, policy.tier_window_days)
-    if made:
-        last = made[-1].placed_at
-        for days in (policy.new_days, policy.at_risk_days, policy.churned_days, *policy.recency_cuts):
+    if last is not None:
+        for days in (*life.turns_days, *(policy.recency_cuts if cuts is None else ())):
             yield _later(last, days)
 
 
@@ -183,10 +226,6 @@ def _later(moment: datetime, days: int) -> datetime:
         return moment + timedelta(days=days)
     except OverflowError:
         return END_OF_TIME
-
-
-def _cuts_passed(cuts: Sequence[int], value: int) -> int:
-    return sum(value >= cut for cut in cuts)
 
 
 def validate(policy: Policy) -> None:
@@ -204,6 +243,8 @@ def validate(policy: Policy) -> None:
             raise InvalidPolicy(f"{name}: must be at least 1")
     if not 0 < policy.at_risk_days < policy.churned_days:
         raise InvalidPolicy("at_risk_days: must be positive and less than churned_days")
+    if policy.silent_days is not None and not policy.at_risk_days < policy.silent_days < policy.churned_days:
+        raise InvalidPolicy("silent_days: must lie between at_risk_days and churned_days")
     for name in ("recency_cuts", "frequency_cuts", "monetary_cuts"):
         cuts = getattr(policy, name)
         if list(cuts) != sorted(set(cuts)):
