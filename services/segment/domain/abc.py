@@ -17,15 +17,18 @@ from services.segment.domain.rfm import Counts
 Class = Literal["A", "B", "C"]
 CLASSES: Final[tuple[Class, ...]] = ("A", "B", "C")
 ALL: Final = 100  # percent
+WHOLE: Final = 10_000  # hundredths of a percent
 
 
 class AbcRule(msgspec.Struct, frozen=True, kw_only=True):
     """What the classes and the mark mean.
 
-    `a_percent` of revenue are A's, what is left up to `b_percent` B's. Key customers are the first `key_percent` of
-    the customers with revenue who have ordered at least `key_orders` times in the window.
+    Revenue is what was paid in the last `window_days`, less refunds. `a_percent` of it are A's, what is left up to
+    `b_percent` B's. Key customers are the first `key_percent` of the customers with revenue, if they have ordered at
+    least `key_orders` times, ever.
     """
 
+    window_days: int = 365
     a_percent: int = 80
     b_percent: int = 95
     key_percent: int = 1
@@ -44,13 +47,13 @@ class Bounds(msgspec.Struct, frozen=True, kw_only=True):
     key_orders: int
 
 
-def bounds(spend: Counts, rule: AbcRule = DEFAULT_RULE) -> Bounds:
+def bounds(revenue: Counts, rule: AbcRule = DEFAULT_RULE) -> Bounds:
     """Returns the bounds of a base, from its customers by revenue. Exact: all is counted in whole minor units."""
-    values = sorted((value for value, customers in spend.items() if value > 0 and customers > 0), reverse=True)
+    values = sorted((value for value, customers in revenue.items() if value > 0 and customers > 0), reverse=True)
     if not values:
         return Bounds(a_from=None, b_from=None, key_from=None, key_orders=rule.key_orders)
-    customers = [0, *accumulate(spend[value] for value in values)]
-    revenue = [0, *accumulate(value * spend[value] for value in values)]
+    customers = [0, *accumulate(revenue[value] for value in values)]
+    brought = [0, *accumulate(value * revenue[value] for value in values)]
 
     def least(before: list[int], percent: int) -> int:
         """Of those before whom less than so many percent of all lie, the least."""
@@ -58,20 +61,38 @@ def bounds(spend: Counts, rule: AbcRule = DEFAULT_RULE) -> Bounds:
         return values[max(beyond, 1) - 1]
 
     return Bounds(
-        a_from=least(revenue, rule.a_percent),
-        b_from=least(revenue, rule.b_percent),
+        a_from=least(brought, rule.a_percent),
+        b_from=least(brought, rule.b_percent),
         key_from=least(customers, rule.key_percent),
         key_orders=rule.key_orders,
     )
 
 
-def class_of(found: Bounds, spend: int) -> Class:
+def class_of(found: Bounds, revenue: int) -> Class:
     """Returns the class of a customer's revenue."""
-    if found.a_from is not None and spend >= found.a_from:
+    if found.a_from is not None and revenue >= found.a_from:
         return "A"
-    return "B" if found.b_from is not None and spend >= found.b_from else "C"
+    return "B" if found.b_from is not None and revenue >= found.b_from else "C"
 
 
-def is_key(found: Bounds, *, spend: int, orders: int) -> bool:
-    """Returns whether a customer with this revenue and these orders in the window is a key customer."""
-    return found.key_from is not None and spend >= found.key_from and orders >= found.key_orders
+def is_key(found: Bounds, *, revenue: int, orders: int) -> bool:
+    """Returns whether a customer with this revenue and so many orders is a key customer."""
+    return found.key_from is not None and revenue >= found.key_from and orders >= found.key_orders
+
+
+def curve(revenue: Counts) -> tuple[int, ...]:
+    """Returns what the first 0 %, 1 %, … 100 % of the customers with revenue bring of it, in hundredths of a percent.
+
+    A part of a percent of customers is rounded up, and the share of revenue down. Empty where nobody has revenue.
+    """
+    values = sorted((value for value, customers in revenue.items() if value > 0 and customers > 0), reverse=True)
+    if not values:
+        return ()
+    customers = [0, *accumulate(revenue[value] for value in values)]
+    brought = [0, *accumulate(value * revenue[value] for value in values)]
+    points = []
+    for percent in range(ALL + 1):
+        first = -(-percent * customers[-1] // ALL)
+        group = max(bisect_left(customers, first) - 1, 0)
+        points.append(WHOLE * (brought[group] + (first - customers[group]) * values[group]) // brought[-1])
+    return tuple(points)

@@ -10,7 +10,7 @@ from typing import Final
 import msgspec
 
 from services.segment.domain import abc, lifecycle, rfm
-from services.segment.domain.abc import Bounds, Class
+from services.segment.domain.abc import DEFAULT_RULE, AbcRule, Bounds, Class
 from services.segment.domain.rfm import QUINTILES, TERTILES, Counts, Cuts, Scores
 
 DAY: Final = timedelta(days=1)
@@ -21,11 +21,12 @@ RHYTHM_AFTER: Final = timedelta(days=1)  # a base must have stood so long before
 
 
 class Base(msgspec.Struct, frozen=True, kw_only=True):
-    """Customers with an order, by what they score on; `rhythm` are those who have one, by its days."""
+    """Customers with an order, by what they score on (see `Values`); `rhythm` are those who have one, by its days."""
 
     silence: Counts
     orders: Counts
     spend: Counts
+    revenue: Counts
     rhythm: Counts
 
     @property
@@ -35,7 +36,7 @@ class Base(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ScoreCuts(msgspec.Struct, frozen=True, kw_only=True):
-    """A version of the base's statistics, taken at a moment over orders in a window in a currency.
+    """A version of the base's statistics, taken at a moment over what was paid in a currency. `curve`: see `abc`.
 
     `rhythm_days` is the shop's, None while it has none: the same since `rhythm_since`, looked at last at
     `rhythm_looked_at`.
@@ -44,23 +45,28 @@ class ScoreCuts(msgspec.Struct, frozen=True, kw_only=True):
     version: int
     taken_at: datetime
     currency: str
-    window_days: int
     customers: int
     quintiles: Cuts
     tertiles: Cuts
-    abc: Bounds
+    bounds: Bounds
+    abc_rule: AbcRule = DEFAULT_RULE
+    curve: tuple[int, ...] = ()
     groups_version: int = rfm.GROUPS_VERSION
     rhythm_days: int | None = None
     rhythm_since: datetime | None = None
     rhythm_looked_at: datetime | None = None
 
 
-class Values(msgspec.Struct, frozen=True):
-    """What a customer scores on: the last order, and the orders and their net amount in the window."""
+class Values(msgspec.Struct, frozen=True, kw_only=True):
+    """What a customer scores on: of all orders that count the last, their number and net amount.
+
+    ABC is by `revenue_minor`, the net amount in the window of its rule.
+    """
 
     last_order_at: datetime
     orders: int
     spend_minor: int
+    revenue_minor: int
 
 
 class Scored(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,8 +89,8 @@ def scored(cuts: ScoreCuts, values: Values) -> Scored:
     return Scored(
         scores=scores,
         group=rfm.group(scores),
-        abc=abc.class_of(cuts.abc, values.spend_minor),
-        key=abc.is_key(cuts.abc, spend=values.spend_minor, orders=values.orders),
+        abc=abc.class_of(cuts.bounds, values.revenue_minor),
+        key=abc.is_key(cuts.bounds, revenue=values.revenue_minor, orders=values.orders),
     )
 
 
@@ -102,20 +108,21 @@ def _scores(cuts: ScoreCuts, points: Cuts, values: Values) -> Scores:
     )
 
 
-def due(first: datetime | None, newest: ScoreCuts | None, now: datetime, *, currency: str, window_days: int) -> bool:
+def due(first: datetime | None, newest: ScoreCuts | None, now: datetime, *, currency: str) -> bool:
     """Returns whether a new version is due. `first` is when the first was taken.
 
-    Hourly; while the base is young, after a minute, two, four, …; at once where currency, window or groups are others.
+    Hourly; while the base is young, after a minute, two, four, …; at once where the currency, ABC's rule or the groups
+    are others.
     """
     if first is None or newest is None:
         return True
-    if (newest.currency, newest.window_days, newest.groups_version) != (currency, window_days, rfm.GROUPS_VERSION):
+    if (newest.currency, newest.abc_rule, newest.groups_version) != (currency, DEFAULT_RULE, rfm.GROUPS_VERSION):
         return True
     return now - newest.taken_at >= min(max(newest.taken_at - first, LEAST_PAUSE), MOST_PAUSE)
 
 
 def take(
-    base: Base, newest: ScoreCuts | None, now: datetime, *, first: datetime | None, currency: str, window_days: int
+    base: Base, newest: ScoreCuts | None, now: datetime, *, first: datetime | None, currency: str
 ) -> ScoreCuts | None:
     """Returns the next version, from the base as it is `now`; None where the base is too small for one.
 
@@ -133,11 +140,11 @@ def take(
         version=newest.version + 1 if newest else 1,
         taken_at=now,
         currency=currency,
-        window_days=window_days,
         customers=base.customers,
         quintiles=rfm.cuts_of(base.silence, base.orders, base.spend, QUINTILES),
         tertiles=rfm.cuts_of(base.silence, base.orders, base.spend, TERTILES),
-        abc=abc.bounds(base.spend),
+        bounds=abc.bounds(base.revenue),
+        curve=abc.curve(base.revenue),
         rhythm_days=rhythm_days,
         rhythm_since=since if rhythm_days == known else now,
         rhythm_looked_at=looked_at,

@@ -12,13 +12,14 @@ from typing import Final
 
 import msgspec
 
-from services.segment.domain import lifecycle, rfm, scores
+from services.segment.domain import abc, lifecycle, rfm, scores
 from services.segment.domain.lifecycle import Life, Thresholds
 from services.segment.domain.lifecycle import Stage as Stage
 from services.segment.domain.scores import ScoreCuts, Values
 from shared.errors import AppError
 
 SCORES: Final = (1, 2, 3, 4, 5)
+REVENUE_WINDOW: Final = timedelta(days=abc.DEFAULT_RULE.window_days)
 END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
@@ -107,8 +108,8 @@ class Purchase(msgspec.Struct, frozen=True, order=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a customer stands at a moment, and when that must be looked at again.
 
-    `recency`, `frequency` and `monetary` are scores; the last two are of `score_orders` and `score_spend_minor`, what
-    was ordered within the window. `shop_rhythm_days` is what the stage was evaluated with.
+    `recency`, `frequency` and `monetary` are scores. `spend_minor` is what was paid, less refunds, ever, and
+    `revenue_minor` in ABC's window. `shop_rhythm_days` is what the stage was evaluated with.
     """
 
     tier: str
@@ -119,8 +120,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     rfm_group: str | None
     abc: str | None
     key_customer: bool
-    score_orders: int
-    score_spend_minor: int
+    spend_minor: int
+    revenue_minor: int
     rhythm_days: int
     rhythm_pauses: int
     shop_rhythm_days: int | None
@@ -152,7 +153,9 @@ def standing(
     tier = next(one for one in reversed(policy.tiers) if spend >= one.from_minor or one is policy.tiers[0])
     life = lifecycle.life(policy.thresholds, [one.placed_at for one in made], now, shop=shop_rhythm)
     last = made[-1].placed_at if made else None
-    found = _Scores() if last is None else _scores(policy, cuts, Values(last, len(recent), spend), now)
+    values = _values(made, now)
+    own = rfm.Cuts(policy.recency_cuts, policy.frequency_cuts, policy.monetary_cuts)
+    found = _scores(values, cuts) or _policy_scores(own, last, len(recent), spend, now)
     return Standing(
         tier=tier.name,
         stage=life.stage,
@@ -162,8 +165,8 @@ def standing(
         rfm_group=found.rfm_group,
         abc=found.abc,
         key_customer=found.key_customer,
-        score_orders=len(recent),
-        score_spend_minor=spend,
+        spend_minor=values.spend_minor if values else 0,
+        revenue_minor=values.revenue_minor if values else 0,
         rhythm_days=life.rhythm.days,
         rhythm_pauses=life.rhythm.pauses,
         shop_rhythm_days=shop_rhythm,
@@ -185,18 +188,32 @@ class _Scores(msgspec.Struct, frozen=True):
     key_customer: bool = False
 
 
-def _scores(policy: Policy, cuts: ScoreCuts | None, values: Values, now: datetime) -> _Scores:
-    """By the base's cut points; by the policy's until there are some, when recency counts to `now`."""
-    if cuts is not None:
-        by = scores.scored(cuts, values)
-        return _Scores(by.scores.recency, by.scores.frequency, by.scores.monetary, by.group, by.abc, by.key)
-    own = rfm.scored(
-        rfm.Cuts(policy.recency_cuts, policy.frequency_cuts, policy.monetary_cuts),
-        silence=(now - values.last_order_at) // timedelta(days=1),
-        orders=values.orders,
-        spend=values.spend_minor,
+def _values(made: Sequence[Purchase], now: datetime) -> Values | None:
+    if not made:
+        return None
+    revenue_from = now - REVENUE_WINDOW
+    return Values(
+        last_order_at=made[-1].placed_at,
+        orders=len(made),
+        spend_minor=sum(one.net_minor for one in made),
+        revenue_minor=sum(one.net_minor for one in made if one.placed_at > revenue_from),
     )
-    return _Scores(own.recency, own.frequency, own.monetary, rfm.group(own))
+
+
+def _scores(values: Values | None, cuts: ScoreCuts | None) -> _Scores | None:
+    """By the base's cut points, if there are some."""
+    if values is None or cuts is None:
+        return None
+    by = scores.scored(cuts, values)
+    return _Scores(by.scores.recency, by.scores.frequency, by.scores.monetary, by.group, by.abc, by.key)
+
+
+def _policy_scores(own: rfm.Cuts, last: datetime | None, orders: int, spend: int, now: datetime) -> _Scores:
+    """By the policy's cut points, over the tier window, when recency counts to `now`."""
+    if last is None:
+        return _Scores()
+    by = rfm.scored(own, silence=(now - last) // timedelta(days=1), orders=orders, spend=spend)
+    return _Scores(by.recency, by.frequency, by.monetary, rfm.group(by))
 
 
 def _not_counted(recent: Iterable[Purchase]) -> str:
@@ -215,6 +232,7 @@ def _instants(
     for one in purchases:
         yield one.placed_at
         yield _later(one.placed_at, policy.tier_window_days)
+        yield _later(one.placed_at, REVENUE_WINDOW.days)
     if last is not None:
         for days in (*life.turns_days, *(policy.recency_cuts if cuts is None else ())):
             yield _later(last, days)

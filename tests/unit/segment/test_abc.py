@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.segment.domain.abc import AbcRule, bounds, class_of, is_key
+from services.segment.domain.abc import AbcRule, bounds, class_of, curve, is_key
 from tests.support.examples import at_least
 
 revenues = st.lists(st.integers(-50, 200), min_size=1, max_size=60)
@@ -47,14 +47,14 @@ def test_key_customers_are_the_first_percent_of_those_with_revenue(base: list[in
 
     for revenue in base:
         ahead = sum(one > revenue for one in paying)
-        assert is_key(found, spend=revenue, orders=1) is (revenue > 0 and 100 * ahead < percent * len(paying))
+        assert is_key(found, revenue=revenue, orders=1) is (revenue > 0 and 100 * ahead < percent * len(paying))
 
 
 def test_where_nobody_has_revenue_all_are_c_and_none_is_key() -> None:
     found = bounds(Counter([0, 0, -5]))
 
     assert {class_of(found, revenue) for revenue in (-5, 0, 10)} == {"C"}
-    assert not is_key(found, spend=10, orders=9)
+    assert not is_key(found, revenue=10, orders=9)
 
 
 def test_equal_revenues_have_one_class() -> None:
@@ -82,6 +82,19 @@ def test_the_example_of_the_documentation() -> None:
 def test_a_key_customer_has_ordered_more_than_once() -> None:
     found = bounds(Counter([100, 20, 10]))
 
-    assert is_key(found, spend=100, orders=2)
-    assert not is_key(found, spend=100, orders=1)
-    assert not is_key(found, spend=20, orders=2)
+    assert is_key(found, revenue=100, orders=2)
+    assert not is_key(found, revenue=100, orders=1)
+    assert not is_key(found, revenue=20, orders=2)
+
+
+@given(revenues)
+@settings(max_examples=at_least(300))
+def test_the_curve_is_what_the_first_customers_bring(base: list[int]) -> None:
+    paying = sorted((one for one in base if one > 0), reverse=True)
+    found = curve(Counter(base))
+
+    if not paying:
+        assert found == ()
+        return
+    firsts = [-(-percent * len(paying) // 100) for percent in range(101)]
+    assert list(found) == [10_000 * sum(paying[:first]) // sum(paying) for first in firsts]
