@@ -5,10 +5,10 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import standings
+from services.segment.api import scores, standings
 from services.segment.service import policies
 from services.segment.settings import SegmentSettings
-from services.segment.worker import Timers
+from services.segment.worker import Scoring, Timers
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -30,7 +30,9 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))
     service.at_start.append(policies.publish)
     service.loops["timers"] = timers.run
-    process.add_api(service, description=DESCRIPTION, routers=[standings.router])
+    scoring = Scoring(service.database, service.consumer, tick=service.heartbeat.loop("scoring"))
+    service.loops["scoring"] = scoring.run
+    process.add_api(service, description=DESCRIPTION, routers=[standings.router, scores.router])
     return service
 
 

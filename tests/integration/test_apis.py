@@ -58,6 +58,7 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "journey": (f"win{NUL}back",),
     "tier": ("nonsense", NUL, LONG),
     "stage": ("nonsense", NUL),
+    "scale": ("nonsense", NUL),
     "state": ("nonsense", NUL),
     "status": ("nonsense", NUL),
     "survey": ("nonsense", NUL),

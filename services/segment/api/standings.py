@@ -7,8 +7,17 @@ from fastapi import APIRouter, Query
 from msgspec import structs
 
 from services.segment.domain.standing import Stage
-from services.segment.schemas.standings import CountsOut, StandingOut, StandingRow, StandingsOut, TierOut, TiersOut
-from services.segment.service import standings
+from services.segment.schemas.standings import (
+    CountsOut,
+    RhythmOut,
+    StandingOut,
+    StandingRow,
+    StandingsOut,
+    TertilesOut,
+    TierOut,
+    TiersOut,
+)
+from services.segment.service import scores, standings
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires
 from shared.http.guarded import GuardedRoute
 
@@ -17,12 +26,27 @@ router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["segments"])
 
 @router.get("/profiles/{profile_id}/standing", summary="Read a customer's tier and stage")
 async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOut:
-    """Returns tier, lifecycle stage and RFM scores, with reasons. The id of a merged profile still works."""
+    """Returns tier, lifecycle stage, RFM scores and ABC class, with reasons. The id of a merged profile still works."""
     async with database.work() as work:
         await require_customer_or("segment:read", caller, work, profile_id)
         found = await standings.standing(work, profile_id)
-    stored = structs.asdict(found.stored)
-    return StandingOut(**stored, currency=found.currency, not_counted_minor=dict(found.not_counted_minor))
+        tertiles = await scores.tertiles(work, found.stored)
+    stored, limits = found.stored, found.thresholds
+    rhythm = RhythmOut(
+        days=stored.rhythm_days,
+        pauses=stored.rhythm_pauses,
+        shop_days=stored.shop_rhythm_days,
+        at_risk_days=limits.at_risk_days,
+        silent_days=limits.silent_days,
+        churned_days=limits.churned_days,
+    )
+    return StandingOut(
+        **structs.asdict(stored),
+        rhythm=rhythm,
+        tertiles=TertilesOut.model_validate(tertiles) if tertiles else None,
+        currency=found.currency,
+        not_counted_minor=dict(found.not_counted_minor),
+    )
 
 
 @router.get("/standings", dependencies=[requires("segment:read")], summary="List customers by tier and stage")

@@ -23,6 +23,8 @@ class Stored(msgspec.Struct, kw_only=True):
     tier: str
     stage: str
     due_at: datetime | None
+    evaluated_at: datetime | None = None
+    shop_rhythm_days: int | None = None
 
 
 class StoredCustomer(msgspec.Struct, kw_only=True):
@@ -34,6 +36,9 @@ class StoredCustomer(msgspec.Struct, kw_only=True):
     recency: int | None
     frequency: int | None
     monetary: int | None
+    rfm_group: str | None
+    abc: str | None
+    key_customer: bool
     orders: int
     window_spend_minor: int
     last_order_at: datetime | None
@@ -43,6 +48,11 @@ class StoredStanding(StoredCustomer, kw_only=True):
     """A customer's whole row. Besides its key, version and moment it has the fields of `domain.Standing`."""
 
     version: int
+    spend_minor: int
+    revenue_minor: int
+    rhythm_days: int
+    rhythm_pauses: int
+    shop_rhythm_days: int | None
     tier_reason: str
     stage_reason: str
     due_at: datetime | None
@@ -150,7 +160,12 @@ async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing, datetim
     ]
     changes = ", ".join(f"{name} = n.{name}" for name in StoredStanding.__struct_fields__ if name != "profile_id")
     await work.run(
-        f"UPDATE standings s SET {changes} FROM {unnest(StoredStanding, 'n')} WHERE s.profile_id = n.profile_id",
+        f"""
+        UPDATE standings s
+           SET {changes}, values_at = n.evaluated_at
+          FROM {unnest(StoredStanding, "n")}
+         WHERE s.profile_id = n.profile_id
+        """,
         **arrays(rows, StoredStanding),
     )
 

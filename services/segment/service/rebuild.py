@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
-from services.segment.domain import standing as domain
 from services.segment.domain.standing import Stage
 from services.segment.repository import policies
 from services.segment.repository import rebuild as repository
 from services.segment.repository import standings as stored
+from services.segment.service.measures import measures_in_force
 from services.segment.service.standings import DUE_BATCH, Cause, changes
 from shared.contracts import topics
 from shared.contracts.changes import StageChanged, TierChanged
@@ -39,13 +39,16 @@ async def settle(work: Work) -> None:
     Not at the present moment: what has become due since is for the timers, which publish it as it is, new. A rebuild
     that came first would publish it as history, and no journey would start from it.
     """
-    policy = await policies.in_force(work)
+    measures = await measures_in_force(work)
     after = NOBODY
     while found := await repository.moments(work, after, limit=DUE_BATCH):
-        bought = await stored.purchases(work, found, currency=policy.currency)
+        bought = await stored.purchases(work, found, currency=measures.policy.currency)
         await stored.save(
             work,
-            {one: (0, domain.standing(policy, bought.get(one, []), at), at) for one, at in found.items()},
+            {
+                one: (0, measures.standing(bought.get(one, []), at, measures.rhythm_days), at)
+                for one, at in found.items()
+            },
         )
         after = max(found)
     await repository.adopt_known_versions(work)
