@@ -36,7 +36,7 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
     from_minor: int
 
 
-class Policy(msgspec.Struct, frozen=True, kw_only=True):
+class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What the tiers and stages mean; data, kept in the table `policies`, whose versions never change.
 
     `tiers` rise by `from_minor` and begin at 0. Cut points split into five scores, until there are some of the base:
