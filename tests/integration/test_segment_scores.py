@@ -115,8 +115,8 @@ def by_rule(cuts: ScoreCuts, row: Any) -> tuple[Any, ...]:
     return (*msgspec.structs.astuple(found.scores), found.group, found.abc, found.key)
 
 
-def values_of(row: Any) -> domain.Values:
-    return domain.Values(
+def values_of(row: Any) -> domain.ScoredValues:
+    return domain.ScoredValues(
         last_order_at=row.last_order_at,
         orders=row.orders,
         spend_minor=row.spend_minor,

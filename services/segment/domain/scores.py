@@ -20,8 +20,8 @@ LEAST_PAUSE: Final = timedelta(minutes=1)  # while the base is young: it may be 
 RHYTHM_AFTER: Final = timedelta(days=1)  # a base must have stood so long before it has a rhythm, which then may change
 
 
-class Base(msgspec.Struct, frozen=True, kw_only=True):
-    """Customers with an order, by what they score on (see `Values`); `rhythm` are those who have one, by its days."""
+class ScoredBase(msgspec.Struct, frozen=True, kw_only=True):
+    """Customers with an order, by what they score on (see `ScoredValues`); of those with a rhythm, by its days."""
 
     silence: Counts
     orders: Counts
@@ -57,7 +57,7 @@ class ScoreCuts(msgspec.Struct, frozen=True, kw_only=True):
     rhythm_looked_at: datetime | None = None
 
 
-class Values(msgspec.Struct, frozen=True, kw_only=True):
+class ScoredValues(msgspec.Struct, frozen=True, kw_only=True):
     """What a customer scores on: of all orders that count the last, their number and net amount.
 
     ABC is by `revenue_minor`, the net amount in the window of its rule.
@@ -69,7 +69,7 @@ class Values(msgspec.Struct, frozen=True, kw_only=True):
     revenue_minor: int
 
 
-class Scored(msgspec.Struct, frozen=True, kw_only=True):
+class CustomerScores(msgspec.Struct, frozen=True, kw_only=True):
     """What a customer scores: quintiles with their group, ABC class, and whether they are a key customer."""
 
     scores: Scores
@@ -83,10 +83,10 @@ def silence_days(last_order_at: datetime, at: datetime) -> int:
     return max(0, (at - last_order_at) // DAY)
 
 
-def scored(cuts: ScoreCuts, values: Values) -> Scored:
+def scored(cuts: ScoreCuts, values: ScoredValues) -> CustomerScores:
     """Returns what a customer scores by a version."""
     scores = _scores(cuts, cuts.quintiles, values)
-    return Scored(
+    return CustomerScores(
         scores=scores,
         group=rfm.group(scores),
         abc=abc.class_of(cuts.bounds, values.revenue_minor),
@@ -94,12 +94,12 @@ def scored(cuts: ScoreCuts, values: Values) -> Scored:
     )
 
 
-def tertiles(cuts: ScoreCuts, values: Values) -> Scores:
+def tertiles(cuts: ScoreCuts, values: ScoredValues) -> Scores:
     """Returns a customer's scores from 1 to 3."""
     return _scores(cuts, cuts.tertiles, values)
 
 
-def _scores(cuts: ScoreCuts, points: Cuts, values: Values) -> Scores:
+def _scores(cuts: ScoreCuts, points: Cuts, values: ScoredValues) -> Scores:
     return rfm.scored(
         points,
         silence=silence_days(values.last_order_at, cuts.taken_at),
@@ -122,7 +122,7 @@ def due(first: datetime | None, newest: ScoreCuts | None, now: datetime, *, curr
 
 
 def take(
-    base: Base, newest: ScoreCuts | None, now: datetime, *, first: datetime | None, currency: str
+    base: ScoredBase, newest: ScoreCuts | None, now: datetime, *, first: datetime | None, currency: str
 ) -> ScoreCuts | None:
     """Returns the next version, from the base as it is `now`; None where the base is too small for one.
 

@@ -15,7 +15,7 @@ import msgspec
 from services.segment.domain import abc, lifecycle, rfm, scores
 from services.segment.domain.lifecycle import Life, Thresholds
 from services.segment.domain.lifecycle import Stage as Stage
-from services.segment.domain.scores import ScoreCuts, Values
+from services.segment.domain.scores import ScoreCuts, ScoredValues
 from shared.errors import AppError
 
 SCORES: Final = (1, 2, 3, 4, 5)
@@ -188,11 +188,11 @@ class _Scores(msgspec.Struct, frozen=True):
     key_customer: bool = False
 
 
-def _values(made: Sequence[Purchase], now: datetime) -> Values | None:
+def _values(made: Sequence[Purchase], now: datetime) -> ScoredValues | None:
     if not made:
         return None
     revenue_from = now - REVENUE_WINDOW
-    return Values(
+    return ScoredValues(
         last_order_at=made[-1].placed_at,
         orders=len(made),
         spend_minor=sum(one.net_minor for one in made),
@@ -200,7 +200,7 @@ def _values(made: Sequence[Purchase], now: datetime) -> Values | None:
     )
 
 
-def _scores(values: Values | None, cuts: ScoreCuts | None) -> _Scores | None:
+def _scores(values: ScoredValues | None, cuts: ScoreCuts | None) -> _Scores | None:
     """By the base's cut points, if there are some."""
     if values is None or cuts is None:
         return None

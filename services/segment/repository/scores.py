@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.domain.scores import Base, ScoreCuts
+from services.segment.domain.scores import ScoreCuts, ScoredBase
 from services.segment.repository import score_sql
 from shared.database.database import Work
 from shared.database.rows import Json, columns, row_as, rows_as
@@ -81,7 +81,7 @@ async def add(work: Work, cuts: ScoreCuts) -> None:
     )
 
 
-async def base(work: Work, at: datetime) -> Base:
+async def base(work: Work, at: datetime) -> ScoredBase:
     """Returns the customers with an order by what they score on, counted in one pass."""
     rows = await work.rows(
         """
@@ -111,7 +111,7 @@ async def base(work: Work, at: datetime) -> Base:
     )
     found = {row.kind: dict(zip(row.values, row.customers, strict=True)) for row in rows}
     kinds = ("silence", "orders", "spend", "revenue", "rhythm")
-    return Base(**{kind: found.get(kind, {}) for kind in kinds})
+    return ScoredBase(**{kind: found.get(kind, {}) for kind in kinds})
 
 
 async def outdated(work: Work, after: UUID, *, limit: int) -> list[UUID]:

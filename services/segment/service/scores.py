@@ -11,7 +11,7 @@ import msgspec
 from services.segment.domain import scores as domain
 from services.segment.domain.abc import CLASSES, Class
 from services.segment.domain.rfm import GROUPS, Scores
-from services.segment.domain.scores import ScoreCuts, Values
+from services.segment.domain.scores import ScoreCuts, ScoredValues
 from services.segment.repository import policies, score_counts
 from services.segment.repository import scores as repository
 from services.segment.repository import standings as stored_standings
@@ -161,7 +161,7 @@ async def tertiles(work: Work, stored: StoredStanding) -> Scores | None:
     newest = await repository.newest(work)
     if newest is None or stored.last_order_at is None:
         return None
-    values = Values(
+    values = ScoredValues(
         last_order_at=stored.last_order_at,
         orders=stored.orders,
         spend_minor=stored.spend_minor,
