@@ -5,13 +5,13 @@ of the log.
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
 from services.segment.service import scores, standings
-from shared.database.database import DATABASE_AWAY, Database
+from shared.database.database import DATABASE_AWAY, Database, Work
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
 from shared.service.loops import AT_ONCE, Idleness, repeat
@@ -55,10 +55,17 @@ class Timers:
         return AT_ONCE
 
 
+class Reader(Protocol):
+    """Whoever knows how far the log has been read; None if nobody does yet."""
+
+    async def read_until(self, work: Work) -> datetime | None:
+        """Returns the moment up to which everything has been read."""
+
+
 class Scoring:
     """Takes the base's cut points when they are due, and scores customers by them, a chunk a transaction."""
 
-    def __init__(self, database: Database, consumer: Consumer, *, tick: Callable[[], None]) -> None:
+    def __init__(self, database: Database, consumer: Reader, *, tick: Callable[[], None]) -> None:
         self._database = database
         self._consumer = consumer
         self._tick = tick

@@ -122,7 +122,7 @@ async def measure(database: Database, customers: int, now: datetime) -> Sequence
                     break
                 seconds = await cpu(work, lambda w=work, t=at: scores.apply(w, t))  # type: ignore[misc]
                 spent = [one + more for one, more in zip(spent, seconds, strict=True)]
-        found.append((label, *spent, customers))
+        found.append((label, spent[0], spent[1], customers))
         if turn == 0:
             found.append(await _keep(database, batches, now))
     return found

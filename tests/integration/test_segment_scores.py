@@ -21,16 +21,18 @@ from services.segment.repository import scores as stored_scores
 from services.segment.repository import standings as repository
 from services.segment.service import scores
 from services.segment.service import standings as service
+from services.segment.worker import Scoring
 from shared.contracts.changes import StageChanged
 from shared.contracts.envelope import Event
 from shared.contracts.events import OrderPlaced
 from shared.database import aliases
-from shared.database.database import Database
+from shared.database.database import Database, Work
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.integration.test_segment_service import at, published
 from tests.support.applications import asking, build, token
 from tests.support.events import NOON, days, event
+from tests.support.running import eventually
 
 HOUR: Final = timedelta(hours=1)
 ANN: Final = UUID(int=1)
@@ -303,6 +305,53 @@ async def test_while_one_process_takes_cut_points_another_takes_none(database: D
         assert await take(database) is None
 
 
+class UpTo:
+    """A log that has been read up to a moment."""
+
+    def __init__(self, moment: datetime | None) -> None:
+        self._moment = moment
+
+    async def read_until(self, work: Work) -> datetime | None:  # noqa: ARG002 - read nowhere
+        return self._moment
+
+
+async def test_the_loop_computes_what_is_missing_takes_cut_points_and_scores_everybody(database: Database) -> None:
+    await many(database, 13)
+    async with database.work() as work:
+        await work.run("UPDATE standings SET spend_minor = 0, values_at = NULL WHERE orders > 1")
+    stop, signs = asyncio.Event(), list[bool]()
+    loop = Scoring(database, UpTo(NOON), tick=lambda: signs.append(True))
+
+    async def applied() -> bool:
+        async with database.work() as work:
+            newest = await stored_scores.newest(work)
+        return newest is not None and newest.applied_at is not None
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(loop.run(stop))
+        await eventually(applied, bool, working=running)
+        stop.set()
+
+    async with database.work() as work:
+        newest = await stored_scores.newest(work)
+    assert newest is not None
+    assert newest.taken_at == NOON
+    found = (await rows(database)).values()
+    assert [of_row(row) for row in found] == [by_rule(newest.cuts, row) for row in found]
+    assert {row.values_at == row.evaluated_at for row in found} == {True}
+    assert len(signs) > 3
+
+
+async def test_nothing_is_scored_before_it_is_known_how_far_the_log_has_been_read(database: Database) -> None:
+    await many(database, 14)
+    stop = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(Scoring(database, UpTo(None), tick=stop.set).run(stop))  # its first turn is its last
+
+    async with database.work() as work:
+        assert await stored_scores.newest(work) is None
+
+
 # The full base of CDNOW, computed again with another library
 
 
@@ -408,6 +457,8 @@ async def test_the_api_shows_cut_points_groups_classes_and_where_a_customer_stan
         page = (await client.get("/v1/rfm/versions", params={"limit": 1})).json()
         older = (await client.get("/v1/rfm/versions", params={"cursor": page["next"]})).json()
         abc = (await client.get("/v1/abc")).json()
+        best = (await client.get("/v1/standings", params={"abc": "A", "rfm_group": "champions"})).json()
+        nobody = await client.get("/v1/standings", params={"rfm_group": "champion"})
         somebody = (await client.get(f"/v1/profiles/{UUID(int=1000)}/standing")).json()
 
     assert rfm_now["version"] == page["versions"][0]
@@ -419,6 +470,8 @@ async def test_the_api_shows_cut_points_groups_classes_and_where_a_customer_stan
     assert [one["name"] for one in abc["classes"]] == ["A", "B", "C"]
     assert abc["classes"][0]["from_minor"] > abc["classes"][1]["from_minor"] > 0
     assert (abc["curve"][0], abc["curve"][-1], len(abc["curve"])) == (0, 10_000, 101)
+    assert {(one["rfm_group"], one["abc"]) for one in best["standings"]} == {("champions", "A")}
+    assert (nobody.status_code, "there is no champion;" in nobody.json()["detail"]) == (422, True)
     assert somebody["rfm_group"] in {one["name"] for one in rfm_now["groups"]}
     assert set(somebody["tertiles"]) == {"recency", "frequency", "monetary"}
     assert somebody["abc"] in {"A", "B", "C"}

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from msgspec import structs
 
+from services.segment.domain.abc import Class
 from services.segment.domain.standing import Stage
 from services.segment.schemas.standings import (
     CountsOut,
@@ -49,18 +50,25 @@ async def standing(database: Db, caller: Caller, profile_id: UUID) -> StandingOu
     )
 
 
-@router.get("/standings", dependencies=[requires("segment:read")], summary="List customers by tier and stage")
+@router.get("/standings", dependencies=[requires("segment:read")], summary="List customers by tier, stage and scores")
 async def page(
     database: Db,
     tier: Annotated[str | None, Query(description="the name of a tier, from `GET /v1/tiers`")] = None,
     stage: Stage | None = None,
+    rfm_group: Annotated[str | None, Query(description="the name of a group, from `GET /v1/rfm`")] = None,
+    abc: Class | None = None,
+    key_customer: bool | None = None,
     cursor: str | None = None,
     limit: Annotated[PageSize, Query()] = 50,
 ) -> StandingsOut:
-    """Returns one page of the customers in this tier and stage. Pass `next` as `cursor` to get the page after it."""
+    """Returns one page of the customers in this tier and stage, of this group and class.
+
+    Pass `next` as `cursor` to get the page after it.
+    """
     after = decode_cursor(cursor, tuple[UUID])[0] if cursor else None
     async with database.work() as work:
-        rows = await standings.customers(work, tier=tier, stage=stage, after=after, limit=limit)
+        chosen = standings.Filter(tier=tier, stage=stage, rfm_group=rfm_group, abc=abc, key_customer=key_customer)
+        rows = await standings.customers(work, chosen, after=after, limit=limit)
     last = rows[-1] if len(rows) == limit else None
     page_of = [StandingRow.model_validate(row) for row in rows]
     return StandingsOut(standings=page_of, next=encode_cursor(last.profile_id) if last else None)

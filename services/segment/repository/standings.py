@@ -59,6 +59,16 @@ class StoredStanding(StoredCustomer, kw_only=True):
     evaluated_at: datetime | None
 
 
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which customers of a list are wanted: those with all of what is given."""
+
+    tier: str | None = None
+    stage: str | None = None
+    rfm_group: str | None = None
+    abc: str | None = None
+    key_customer: bool | None = None
+
+
 class Counted(msgspec.Struct, kw_only=True):
     """How many customers stand at a tier and a stage."""
 
@@ -196,10 +206,8 @@ async def other_currencies(work: Work, profile_id: UUID, *, currency: str) -> di
     return {row.currency: int(row.net) for row in rows}
 
 
-async def customers(
-    work: Work, *, tier: str | None, stage: str | None, after: UUID | None, limit: int
-) -> Sequence[StoredCustomer]:
-    """Returns a page of customers by id: those of a tier, of a stage, of both, or all."""
+async def customers(work: Work, chosen: Filter, *, after: UUID | None, limit: int) -> Sequence[StoredCustomer]:
+    """Returns a page of customers by id: those whom a filter leaves."""
     return await rows_as(
         work,
         StoredCustomer,
@@ -208,12 +216,14 @@ async def customers(
           FROM standings
          WHERE (CAST(:tier AS text) IS NULL OR tier = :tier)
            AND (CAST(:stage AS text) IS NULL OR stage = :stage)
+           AND (CAST(:rfm_group AS text) IS NULL OR rfm_group = :rfm_group)
+           AND (CAST(:abc AS text) IS NULL OR abc = :abc)
+           AND (CAST(:key_customer AS boolean) IS NULL OR key_customer = :key_customer)
            AND (CAST(:after AS uuid) IS NULL OR profile_id > :after)
          ORDER BY profile_id
          LIMIT :limit
         """,
-        tier=tier,
-        stage=stage,
+        **structs.asdict(chosen),
         after=after,
         limit=limit,
     )

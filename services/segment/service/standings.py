@@ -12,9 +12,11 @@ import msgspec
 from services.segment.domain import lifecycle
 from services.segment.domain.causes import became_true, causes_of, order_placed_by
 from services.segment.domain.lifecycle import Rhythm, Thresholds
+from services.segment.domain.rfm import GROUPS
 from services.segment.domain.standing import Policy, Stage, Standing
 from services.segment.repository import policies
 from services.segment.repository import standings as repository
+from services.segment.repository.standings import Filter as Filter
 from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
 from services.segment.service.measures import Measures, measures_in_force
 from shared.contracts import orders, topics
@@ -242,14 +244,14 @@ async def standing(work: Work, profile_id: UUID) -> ShownStanding:
     )
 
 
-async def customers(
-    work: Work, *, tier: str | None, stage: Stage | None, after: UUID | None, limit: int
-) -> Sequence[StoredCustomer]:
-    """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier that the policy does not have."""
-    names = [one.name for one in (await policies.in_force(work)).tiers]
-    if tier is not None and tier not in names:
-        raise Invalid(f"tier: there is no tier {tier}; the tiers are {', '.join(names)}")
-    return await repository.customers(work, tier=tier, stage=stage, after=after, limit=limit)
+async def customers(work: Work, chosen: Filter, *, after: UUID | None, limit: int) -> Sequence[StoredCustomer]:
+    """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier or a group that there is not."""
+    tiers = [one.name for one in (await policies.in_force(work)).tiers]
+    groups = [one.name for one in GROUPS]
+    for kind, name, names in (("tier", chosen.tier, tiers), ("rfm_group", chosen.rfm_group, groups)):
+        if name is not None and name not in names:
+            raise Invalid(f"{kind}: there is no {name}; there are {', '.join(names)}")
+    return await repository.customers(work, chosen, after=after, limit=limit)
 
 
 async def counts(work: Work) -> tuple[Policy, Mapping[str, int], Mapping[str, int]]:
