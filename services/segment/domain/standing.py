@@ -4,19 +4,21 @@
 names, and without events, a standing does not change (a property test holds it to that).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
 import msgspec
 
+from services.segment.domain.programmes.definition import Programme, ProgrammeTier, Rolling
+from services.segment.domain.programmes.tier_standing import QualifyingOrder, TierStanding, tier
+from services.segment.domain.programmes.windows import later
 from shared.errors import AppError
 
 SCORES: Final = (1, 2, 3, 4, 5)
-END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class InvalidPolicy(AppError):
@@ -45,9 +47,9 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
-    """What the tiers and stages mean; data, kept in the table `policies`, whose versions never change.
+    """What the stages and scores mean; data, kept in the table `policies`, whose versions never change.
 
-    `tiers` rise by `from_minor` and begin at 0. Cut points split into five scores: recency in days, fewer is
+    Its tiers are those of the release before programmes; they became version 1 of the programme `default`. `tiers` rise by `from_minor` and begin at 0. Cut points split into five scores: recency in days, fewer is
     better; frequency in orders and monetary in minor units, more is better, both over the tier window.
     """
 
@@ -100,7 +102,11 @@ class Purchase(msgspec.Struct, frozen=True, order=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """Where a customer stands at a moment, and when that must be looked at again."""
+    """Where a customer stands at a moment, and when that must be looked at again.
+
+    The tier is that of the programme `default`, by its version `tier_version`; what else is of it is as in
+    `TierStanding`.
+    """
 
     tier: str
     stage: Stage
@@ -113,19 +119,37 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     tier_reason: str
     stage_reason: str
+    tier_version: int | None = 1
+    tier_figure: int | None = None
+    tier_since: datetime | None = None
+    tier_by_hand: bool = False
+    downgrade_at: datetime | None = None
+    downgrade_to: str | None = None
+    downgrade_warned: bool = False
 
 
-def standing(policy: Policy, purchases: Sequence[Purchase], now: datetime) -> Standing:
-    """Returns the standing of a customer with these purchases, at `now`. Purchases after `now` do not count yet."""
+def standing(
+    policy: Policy,
+    purchases: Sequence[Purchase],
+    now: datetime,
+    in_tier: TierStanding | None = None,
+    *,
+    tier_version: int = 1,
+) -> Standing:
+    """Returns the standing of a customer with these purchases, at `now`. Purchases after `now` do not count yet.
+
+    `in_tier` is where they are in the programme `default`; without it, the policy's own tiers count.
+    """
+    if in_tier is None:
+        in_tier = tier(programme_of(policy), [_qualifying(policy, one) for one in purchases], now)
     made = sorted(one for one in purchases if one.placed_at <= now)
     window = timedelta(days=policy.tier_window_days)
     recent = [one for one in made if one.placed_at > now - window]
     spend = sum(one.net_minor for one in recent)
-    tier = next(one for one in reversed(policy.tiers) if spend >= one.from_minor or one is policy.tiers[0])
     stage, stage_reason = _stage(policy, made, now)
     last = made[-1].placed_at if made else None
     return Standing(
-        tier=tier.name,
+        tier=in_tier.tier,
         stage=stage,
         recency=None if last is None else 5 - _cuts_passed(policy.recency_cuts, (now - last) // timedelta(days=1)),
         frequency=None if last is None else 1 + _cuts_passed(policy.frequency_cuts, len(recent)),
@@ -133,19 +157,40 @@ def standing(policy: Policy, purchases: Sequence[Purchase], now: datetime) -> St
         orders=len(made),
         window_spend_minor=spend,
         last_order_at=last,
-        due_at=min((at for at in _instants(policy, sorted(purchases), made) if at > now), default=None),
-        tier_reason=f"{spend} minor units of {policy.currency} in {policy.tier_window_days} days{_not_counted(recent)}",
+        due_at=min((at for at in _instants(policy, purchases, made, in_tier) if at > now), default=None),
+        tier_reason=in_tier.reason,
         stage_reason=stage_reason,
+        tier_version=tier_version,
+        tier_figure=in_tier.figure,
+        tier_since=in_tier.since,
+        tier_by_hand=in_tier.by_hand,
+        downgrade_at=in_tier.downgrade_at,
+        downgrade_to=in_tier.downgrade_to,
+        downgrade_warned=in_tier.warned,
     )
 
 
-def _not_counted(recent: Iterable[Purchase]) -> str:
-    elsewhere: Counter[str] = Counter()
-    for one in recent:
-        if one.currency:
-            elsewhere[one.currency] += one.elsewhere_minor
-    found = ", ".join(f"{amount} of {currency}" for currency, amount in sorted(elsewhere.items()) if amount)
-    return f"; not counted: {found}" if found else ""
+@lru_cache(maxsize=16)
+def programme_of(policy: Policy) -> Programme:
+    """Returns the programme that a policy's tiers are."""
+    return Programme(
+        currency=policy.currency,
+        window=Rolling(days=policy.tier_window_days),
+        tiers=tuple(ProgrammeTier(name=one.name, at_least=one.from_minor) for one in policy.tiers),
+    )
+
+
+def purchase(policy: Policy, order: QualifyingOrder) -> Purchase:
+    """Returns an order as the policy counts it."""
+    if order.currency == policy.currency:
+        return Purchase(order.placed_at, order.net_minor)
+    return Purchase(order.placed_at, 0, order.currency, order.net_minor)
+
+
+def _qualifying(policy: Policy, one: Purchase) -> QualifyingOrder:
+    if one.currency:
+        return QualifyingOrder(one.placed_at, one.elsewhere_minor, one.currency)
+    return QualifyingOrder(one.placed_at, one.net_minor, policy.currency)
 
 
 def _stage(policy: Policy, made: Sequence[Purchase], now: datetime) -> tuple[Stage, str]:
@@ -166,23 +211,19 @@ def _stage(policy: Policy, made: Sequence[Purchase], now: datetime) -> tuple[Sta
     return Stage.ACTIVE, f"{len(made)} orders, the last less than {policy.at_risk_days} days ago"
 
 
-def _instants(policy: Policy, purchases: Sequence[Purchase], made: Sequence[Purchase]) -> Iterator[datetime]:
+def _instants(
+    policy: Policy, purchases: Sequence[Purchase], made: Sequence[Purchase], in_tier: TierStanding
+) -> Iterator[datetime]:
     """Every moment at which passing time alone may change something."""
+    if in_tier.due_at is not None:
+        yield in_tier.due_at
     for one in purchases:
         yield one.placed_at
-        yield _later(one.placed_at, policy.tier_window_days)
+        yield later(one.placed_at, policy.tier_window_days)
     if made:
         last = made[-1].placed_at
         for days in (policy.new_days, policy.at_risk_days, policy.churned_days, *policy.recency_cuts):
-            yield _later(last, days)
-
-
-def _later(moment: datetime, days: int) -> datetime:
-    """Returns the moment so many days on; the calendar's end where that lies beyond it."""
-    try:
-        return moment + timedelta(days=days)
-    except OverflowError:
-        return END_OF_TIME
+            yield later(last, days)
 
 
 def _cuts_passed(cuts: Sequence[int], value: int) -> int:

@@ -91,22 +91,24 @@ def tier(
 ) -> TierStanding:
     """Returns where a customer with these orders stands in a programme, at `now`. The order of orders is of no matter.
 
-    Orders after `now` do not count yet, but are known: what is said to come goes by them, too.
+    Orders after `now` do not count yet, and what is said to come does not go by them.
     """
-    joined = _joined(programme, orders)
-    counted = list(_counted(programme, orders, joined, rates))
+    made = [one for one in orders if one.placed_at <= now]
+    joined = _joined(programme, made)
+    counted = list(_counted(programme, made, joined, rates))
     earned = _earned(programme, counted, joined)
     path = earned if override is None else _overlaid(programme, earned, override)
     here = max(place for place, one in enumerate(path) if one.at <= now)
     rank = path[here].rank
     fall = next((one for one in path[here + 1 :] if one.rank < rank), None)
     warned_at = later(fall.at, -programme.warn_days) if fall and programme.warn_days else None
-    instants = [one.at for one in path] + ([warned_at] if warned_at else [])
+    instants = [one.at for one in (*earned, *path)] + ([warned_at] if warned_at else [])
+    if len(made) < len(orders):
+        instants += [one.placed_at for one in orders]
     if override is not None:
         instants += override.set_at, override.expires_at or END_OF_TIME
-    for one in counted:
-        instants += one.since, one.until
-    recent = [one for one in counted if one.since <= now < one.until]
+    instants += [one.until for one in counted]
+    recent = [one for one in counted if now < one.until]
     figure = sum(one.value for one in recent if one.value is not None)
     by_hand = override is not None and _is_active(programme, override, now)
     return TierStanding(
