@@ -5,10 +5,11 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import standings
+from services.segment.api import programmes, standings
 from services.segment.service import policies
+from services.segment.service.programmes import definitions
 from services.segment.settings import SegmentSettings
-from services.segment.worker import Timers
+from services.segment.worker import Rollouts, Timers
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -28,9 +29,11 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     )
     assert service.consumer is not None
     timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))
-    service.at_start.append(policies.publish)
+    rollouts = Rollouts(service.database, service.consumer, tick=service.heartbeat.loop("rollouts"))
+    service.at_start += [policies.publish, definitions.publish]
     service.loops["timers"] = timers.run
-    process.add_api(service, description=DESCRIPTION, routers=[standings.router])
+    service.loops["rollouts"] = rollouts.run
+    process.add_api(service, description=DESCRIPTION, routers=[standings.router, programmes.router])
     return service
 
 

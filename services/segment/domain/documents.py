@@ -53,9 +53,12 @@ def pointer(at: str, part: str | int) -> str:
     return f"{at}/{str(part).replace('~', '~0').replace('/', '~1')}"
 
 
-def problems_of(document: object, kind: type) -> list[DefinitionProblem]:
-    """Returns everything about a document that its type does not allow, in the document's order."""
-    return list(_wrong(document, _type_of(kind), ""))
+def problems_of(document: object, kind: type, *, at: str = "") -> list[DefinitionProblem]:
+    """Returns everything about a document that its type does not allow, in the document's order.
+
+    `at` is the pointer of the document itself.
+    """
+    return list(_wrong(document, _type_of(kind), at))
 
 
 @lru_cache

@@ -49,8 +49,9 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What the stages and scores mean; data, kept in the table `policies`, whose versions never change.
 
-    Its tiers are those of the release before programmes; they became version 1 of the programme `default`. `tiers` rise by `from_minor` and begin at 0. Cut points split into five scores: recency in days, fewer is
-    better; frequency in orders and monetary in minor units, more is better, both over the tier window.
+    Its tiers are those of the release before programmes; they became version 1 of the programme `default`. `tiers`
+    rise by `from_minor` and begin at 0. Cut points split into five scores: recency in days, fewer is better;
+    frequency in orders and monetary in minor units, more is better, both over the tier window.
     """
 
     currency: str

@@ -141,15 +141,18 @@ DEFAULT_PROGRAMME: Final = Programme(
 )
 
 
-def parse(document: object) -> Programme:
-    """Returns the programme that a decoded JSON document defines. Raises `InvalidDefinition` with all that is wrong."""
-    problems = [*problems_of(document, Programme), *_not_meant(document)]
+def parse(document: object, *, at: str = "") -> Programme:
+    """Returns the programme that a decoded JSON document defines, which stands at a JSON pointer.
+
+    Raises `InvalidDefinition` with all that is wrong.
+    """
+    problems = [*problems_of(document, Programme, at=at), *_not_meant(document, at)]
     if problems:
         raise InvalidDefinition(problems)
     try:
         return msgspec.convert(document, Programme)
     except msgspec.ValidationError as error:  # whatever the two don't judge alike
-        raise InvalidDefinition([DefinitionProblem("", str(error))]) from error
+        raise InvalidDefinition([DefinitionProblem(at, str(error))]) from error
 
 
 def schema() -> dict[str, Any]:
@@ -157,33 +160,33 @@ def schema() -> dict[str, Any]:
     return msgspec.json.schema(Programme)
 
 
-def _not_meant(document: Any) -> Iterator[DefinitionProblem]:
+def _not_meant(document: Any, at: str) -> Iterator[DefinitionProblem]:
     """What no type says: zones that exist, tiers that rise. Members of the wrong type are passed over here."""
     if not isinstance(document, dict):
         return
     zone = document.get("zone")
     if isinstance(zone, str) and not _is_zone(zone):
-        yield not_among("/zone", "there is no such time zone", zone, sorted(available_timezones()))
+        yield not_among(f"{at}/zone", "there is no such time zone", zone, sorted(available_timezones()))
     if document.get("basis") == "points":
-        yield DefinitionProblem("/basis", "there are no points yet")
+        yield DefinitionProblem(f"{at}/basis", "there are no points yet")
     tiers = document.get("tiers")
     if isinstance(tiers, list):
-        yield from _not_rising([one for one in tiers if isinstance(one, dict)])
+        yield from _not_rising([one for one in tiers if isinstance(one, dict)], f"{at}/tiers")
 
 
-def _not_rising(tiers: list[dict[str, Any]]) -> Iterator[DefinitionProblem]:
+def _not_rising(tiers: list[dict[str, Any]], at: str) -> Iterator[DefinitionProblem]:
     seen: dict[str, int] = {}
     before: int | None = None
     for place, one in enumerate(tiers):
         name, amount = one.get("name"), one.get("at_least")
         if isinstance(name, str) and seen.setdefault(name, place) != place:
-            yield DefinitionProblem(f"/tiers/{place}/name", f"is the name of tier {seen[name]}, too")
+            yield DefinitionProblem(f"{at}/{place}/name", f"is the name of tier {seen[name]}, too")
         if type(amount) is not int:
             continue
         if place == 0 and amount != 0:
-            yield DefinitionProblem("/tiers/0/at_least", "must be 0: the lowest tier is everybody's")
+            yield DefinitionProblem(f"{at}/0/at_least", "must be 0: the lowest tier is everybody's")
         if before is not None and amount <= before:
-            yield DefinitionProblem(f"/tiers/{place}/at_least", f"must be more than {before}, of the tier before it")
+            yield DefinitionProblem(f"{at}/{place}/at_least", f"must be more than {before}, of the tier before it")
         before = amount
 
 

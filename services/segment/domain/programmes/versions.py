@@ -47,6 +47,10 @@ class ProgrammesInForce:
             self._at = {moment: known}  # callers ask for many customers at one moment
         return known
 
+    def every(self) -> Iterable[ProgrammeVersion]:
+        """Returns all versions that are known here."""
+        return (one for versions in self._by_id.values() for one in versions)
+
     def default(self, moment: datetime) -> Programme:
         """Returns the programme whose tier is a customer's tier."""
         return self.at(moment)[DEFAULT].programme

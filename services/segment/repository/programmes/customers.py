@@ -69,9 +69,7 @@ async def orders(work: Work, profile_ids: Iterable[UUID], *, margins: bool) -> d
     found: dict[UUID, list[QualifyingOrder]] = {}
     for row in rows:
         margin = _decode_order(row.facts).margin_minor if margins else None
-        found.setdefault(row.profile_id, []).append(
-            QualifyingOrder(row.placed_at, row.net_minor, row.currency, margin)
-        )
+        found.setdefault(row.profile_id, []).append(QualifyingOrder(row.placed_at, row.net_minor, row.currency, margin))
     return found
 
 
@@ -167,6 +165,21 @@ async def save_tiers(work: Work, found: Mapping[tuple[UUID, str], StoredTier]) -
         await work.run(
             upsert("programme_standings", StoredTier, key=("profile_id", "programme"), only_changed=True),
             **arrays(rows, StoredTier),
+        )
+
+
+async def drop_tiers(work: Work, keys: Iterable[tuple[UUID, str]]) -> None:
+    """Takes away rows that say no more than that there is none."""
+    rows = sorted(keys)
+    if rows:
+        await work.run(
+            """
+            DELETE FROM programme_standings s
+             USING unnest(CAST(:ids AS uuid[]), CAST(:programmes AS text[])) AS n(profile_id, programme)
+             WHERE s.profile_id = n.profile_id AND s.programme = n.programme
+            """,
+            ids=[profile_id for profile_id, _ in rows],
+            programmes=[programme for _, programme in rows],
         )
 
 

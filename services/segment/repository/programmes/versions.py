@@ -1,7 +1,7 @@
 """SQL on versions of programmes, and on how far each has been rolled out."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import lru_cache, partial
 from typing import Final
 from uuid import UUID
@@ -15,7 +15,7 @@ from shared.database.database import Work
 from shared.database.rows import Json, columns, row_as, rows_as
 from shared.service.logging import get_logger
 
-EPOCH: Final = "epoch"  # from when what comes with the service is in force
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # from when what comes with the service is in force
 
 log: Final = get_logger(__name__)
 
@@ -133,7 +133,8 @@ async def publish(work: Work) -> bool:
     added = await work.run(
         """
         INSERT INTO programmes (id, version, definition, effective_at, author, made_at)
-        SELECT :id, 1, CAST(:definition AS jsonb), CAST(:since AS timestamptz), 'release', :now
+        SELECT CAST(:id AS text), 1, CAST(:definition AS jsonb), CAST(:since AS timestamptz), 'release',
+               CAST(:now AS timestamptz)
          WHERE NOT EXISTS (SELECT 1 FROM programmes WHERE id = :id)
             ON CONFLICT (id, version) DO NOTHING
         """,
