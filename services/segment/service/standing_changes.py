@@ -86,6 +86,7 @@ class Looks:
         """Reads what these customers bought, and what they have."""
         for one in profile_ids:
             self.orders.pop(one, None)
+            self._overrides.pop(one, None)
         every = self.programmes.every()
         margins = any(one.programme.basis == "margin" for one in every)
         self.orders |= await stored_tiers.orders(work, profile_ids, margins=margins)
@@ -164,12 +165,24 @@ class Looks:
     def catch_up(self, row: Stored, until: datetime, *, now: datetime) -> bool:
         """Looks at a customer at each moment until one at which a definition took effect, as redefined.
 
-        Returns whether anything is published of it.
+        What time had changed before that moment is told first, as such. Returns whether anything is published.
         """
         published = False
         while (at := self.redefined_at(row, until)) is not None:
+            while row.due_at is not None and row.due_at < at:
+                published |= self._look_when_due(row, row.due_at, now)
             published |= self.look(row, at, Cause.of_instant(row.profile_id, "redefined", at, now))
         return published
+
+    def pass_time(self, row: Stored, until: datetime, *, now: datetime) -> None:
+        """Looks at a customer at each due instant until a moment, and at definitions that took effect before them."""
+        while (instant := row.due_at) is not None and instant <= until:
+            self.catch_up(row, instant, now=now)
+            if row.due_at == instant:
+                self._look_when_due(row, instant, now)
+
+    def _look_when_due(self, row: Stored, instant: datetime, now: datetime) -> bool:
+        return self.look(row, instant, Cause.of_instant(row.profile_id, "time", instant, now))
 
     async def save(self, work: Work) -> None:
         """Stores where the customers stand, and publishes what changed."""

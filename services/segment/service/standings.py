@@ -131,11 +131,8 @@ async def flip_due(work: Work, now: datetime) -> int:
         return 0
     looks = await Looks.begin(work, since=min(row.due_at or now for row in stored.values()))
     await looks.load(work, list(stored))
-    for profile_id, row in stored.items():
-        while (instant := row.due_at) is not None and instant <= now:
-            looks.catch_up(row, instant, now=now)
-            if row.due_at == instant:
-                looks.look(row, instant, Cause.of_instant(profile_id, "time", instant, now))
+    for row in stored.values():
+        looks.pass_time(row, now, now=now)
     await looks.save(work)
     work.afterwards.append(partial(metrics.due.inc, len(stored)))
     return len(stored)

@@ -1,6 +1,6 @@
 """Which version of each programme is in force at a moment."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 import msgspec
@@ -47,9 +47,9 @@ class ProgrammesInForce:
             self._at = {moment: known}  # callers ask for many customers at one moment
         return known
 
-    def every(self) -> Iterable[ProgrammeVersion]:
+    def every(self) -> Sequence[ProgrammeVersion]:
         """Returns all versions that are known here."""
-        return (one for versions in self._by_id.values() for one in versions)
+        return [one for versions in self._by_id.values() for one in versions]
 
     def default(self, moment: datetime) -> Programme:
         """Returns the programme whose tier is a customer's tier."""

@@ -124,7 +124,8 @@ async def overrides(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, dict[
     found: dict[UUID, dict[str, StoredOverride]] = {}
     for row in rows:
         fields = dict(row._mapping)
-        found.setdefault(fields.pop("customer"), {})[row.programme] = StoredOverride(**fields)
+        customer = fields.pop("customer")
+        found.setdefault(customer, {})[row.programme] = StoredOverride(**fields)
     return found
 
 

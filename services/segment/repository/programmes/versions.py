@@ -54,7 +54,7 @@ def _parsed(definition: str) -> Programme:
 
 
 async def in_force(work: Work, *, since: datetime) -> ProgrammesInForce:
-    """Returns every programme's versions from the one in force at `since` on, or at the begin of a roll-out under way.
+    """Returns every programme's versions from the one in force at `since` on, or before a roll-out that is under way.
 
     A version that makes no sense is logged and passed over: the one before it stays in force.
     """
@@ -67,7 +67,8 @@ async def in_force(work: Work, *, since: datetime) -> ProgrammesInForce:
           LEFT JOIN under_way u ON u.programme = p.id
          WHERE NOT EXISTS (
                SELECT 1 FROM programmes n
-                WHERE n.id = p.id AND n.version > p.version AND n.effective_at <= least(:since, u.at)
+                WHERE n.id = p.id AND n.version > p.version AND n.effective_at <= :since
+                  AND (u.at IS NULL OR n.effective_at < u.at)
                )
         """,
         since=since,
