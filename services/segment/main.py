@@ -5,8 +5,9 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import programmes, standings
+from services.segment.api import programmes, reports, standings
 from services.segment.service import policies
+from services.segment.service.png import PngRenderer
 from services.segment.service.programmes import definitions
 from services.segment.settings import SegmentSettings
 from services.segment.worker import Rollouts, Timers
@@ -33,7 +34,9 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.at_start += [policies.publish, definitions.publish]
     service.loops["timers"] = timers.run
     service.loops["rollouts"] = rollouts.run
-    process.add_api(service, description=DESCRIPTION, routers=[standings.router, programmes.router])
+    process.add_api(service, description=DESCRIPTION, routers=[standings.router, programmes.router, reports.router])
+    assert service.app is not None
+    service.app.state.png = PngRenderer()
     return service
 
 

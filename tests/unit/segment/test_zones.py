@@ -124,6 +124,25 @@ def test_no_zone_changes_its_offset_twice_within_six_days() -> None:
     assert min(gaps) >= 6 * 86_400
 
 
+def test_no_zone_has_gone_back_to_a_day_before_since_2020() -> None:
+    # holidays.py takes days for ordered.
+    recent = [change for changes in CHANGES.values() for change in changes if change[0] >= 50 * 31_557_600]
+    assert len(recent) > 500
+    assert all((at - 1 + old) // 86_400 <= (at + new) // 86_400 for at, old, new in recent)
+
+
+def test_in_a_year_of_the_rules_in_force_days_come_in_order_in_every_zone() -> None:
+    # Of the years to come a zone's file has rules, not instants.
+    for name in sorted(zone_names()):
+        at = start_of_local_day(date(2040, 1, 1), name)
+        days = []
+        while at.year <= 2040:
+            days.append(local_date(at, name))
+            at = next_local_midnight(at, name)
+        assert days == [date(2040, 1, 1) + n * DAY for n in range(len(days))]
+        assert len(days) in {366, 367}
+
+
 def test_no_offset_is_wider_than_the_scan_allows() -> None:
     assert max(abs(offset) for changes in CHANGES.values() for _, *both in changes for offset in both) < 16 * 3_600
 

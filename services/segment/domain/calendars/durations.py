@@ -117,7 +117,7 @@ def read_words(text: str, language: Language, at: int = 0) -> tuple[timedelta, i
 
 def check(length: timedelta, text: str = "") -> timedelta:
     """Returns the length. Raises `InvalidDuration` where it is out of bounds, or has a fraction of a second."""
-    shown = text or str(length)
+    shown = _shown(text) if text else str(length)
     if length.microseconds:
         raise InvalidDuration(f"{shown}: must be whole seconds")
     if length < LEAST:
@@ -131,7 +131,7 @@ def _sum(found: re.Match[str], text: str) -> timedelta:
     amounts = zip(_READ, found.groups(default="0"), strict=True)
     seconds = sum(unit.seconds * int(amount) for unit, amount in amounts)
     if seconds > MOST.total_seconds():  # before timedelta overflows
-        raise InvalidDuration(f"{text}: must be at most 10 years (P{MOST.days}D)")
+        raise InvalidDuration(f"{_shown(text)}: must be at most 10 years (P{MOST.days}D)")
     return check(timedelta(seconds=seconds), text)
 
 

@@ -24,8 +24,6 @@ _DAY: Final = timedelta(days=1)
 _FIRST: Final = datetime.min.replace(tzinfo=UTC) + 2 * _DAY
 _LAST: Final = datetime.max.replace(tzinfo=UTC, microsecond=0) - 2 * _DAY
 _WIDEST_OFFSET: Final = timedelta(hours=16)  # that of Manila until 1844 was 15:56 behind
-# No zone changes its offset twice within six days (a test reads all of them), so one of two ends of a day shows a change.
-_STEP: Final = _DAY
 
 
 @lru_cache(maxsize=1)
@@ -84,7 +82,8 @@ def next_local_midnight(instant: datetime, zone_name: str) -> datetime:
 def _first_change(start: datetime, end: datetime, offset: timedelta | None, zone_name: str) -> datetime | None:
     """Returns the first instant after `start`, `end` included, at which the zone's offset differs from this one.
 
-    Offsets change at whole seconds. The two instants are at most a day apart, so there is one change at most.
+    Offsets change at whole seconds. The two instants are at most a day apart, and no zone changes its offset twice
+    within six days (a test reads all of them): there is one change at most.
     """
 
     def differs(at: datetime) -> bool:
