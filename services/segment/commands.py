@@ -15,7 +15,7 @@ from shared.service.clock import Clock
 
 PLAN: Final = Plan(
     service="segment",
-    tables=("standings", "orders", "profile_aliases"),
+    tables=("standings", "programme_standings", "orders", "profile_aliases"),
     topics=(PROFILE_EVENTS, PROFILES),
     own_topics=(SEGMENTS,),
     handlers={

@@ -1,6 +1,4 @@
-"""The loops beside the consumer: one lets time pass and claims due customers, one scores the base; both never ahead
-of the log.
-"""
+"""The loops that let time pass, changed programmes take effect, and customers be scored: never ahead of the log."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError
 
 from services.segment.service import scores, standings
+from services.segment.service.programmes.rollout import roll_out
 from shared.database.database import DATABASE_AWAY, Database, Work
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
@@ -18,6 +17,7 @@ from shared.service.loops import AT_ONCE, Idleness, repeat
 
 PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late…
 IDLE_PAUSE_SECONDS: Final = 2.0  # …or this, once nothing has passed for a while
+ROLLOUT_PAUSE_SECONDS: Final = 5.0  # a changed programme may begin to take effect this late
 SCORES_PAUSE_SECONDS: Final = 20.0  # between two looks at whether cut points are due
 TOO_FEW_PAUSE: Final = timedelta(minutes=1)  # to the next count of a base that was too small
 
@@ -53,6 +53,32 @@ class Timers:
             return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS
         failpoint("timers.after_flip")
         return AT_ONCE
+
+
+class Rollouts:
+    """Looks at everybody by a changed programme, once all that happened before it took effect has been read."""
+
+    def __init__(self, database: Database, consumer: Consumer, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._consumer = consumer
+        self._tick = tick
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._roll_out,
+            stop,
+            waits_for=(DBAPIError, *DATABASE_AWAY),
+            waiting="rollouts.wait",
+            back_off_seconds=PAUSE_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _roll_out(self) -> float:
+        async with self._database.work() as work:
+            read_until = await self._consumer.read_until(work)
+            looked_at = 0 if read_until is None else await roll_out(work, min(work.now, read_until))
+        return AT_ONCE if looked_at else ROLLOUT_PAUSE_SECONDS
 
 
 class Reader(Protocol):

@@ -426,7 +426,7 @@ async def test_on_the_whole_base_of_cdnow_rfm_and_abc_are_what_polars_computes(d
         one: (0, standing(DEFAULT_POLICY, bought, now), now) for one, bought in orders.items()
     }
     async with at(database, now) as work:
-        await repository.add_customers(work, standings, tier="bronze", stage=Stage.PROSPECT)
+        await repository.add_customers(work, standings, tier="bronze", tier_version=1, stage=Stage.PROSPECT)
         await repository.save(work, standings)
     assert await take(database, now) is not None
     await apply(database, now)

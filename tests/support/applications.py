@@ -60,11 +60,15 @@ class Route(NamedTuple):
         """The path with values that are in order, unless changed."""
         ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id")
         good = {name: str(SOMEBODY) for name in ids}
-        return self.path.format(**({**good, "journey_id": "win-back", "version": "1", "channel": "email"} | changes))
+        good |= {"journey_id": "win-back", "version": "1", "channel": "email", "name": "nonsense"}
+        return self.path.format(**(good | changes))
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
+PROGRAMME: Final = {"window": {"kind": "lifetime"}, "tiers": [{"name": "all", "at_least": 0}]}
+GIVEN: Final = {"tier": "gold", "reason": "a partner"}
+REPORTS: Final = ("tiers", "stages", "rfm", "abc", "sizes")
 ROUTES: Final = (
     Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),
     Route("ingest", "GET", "/v1/sources", "ingest:read"),
@@ -110,6 +114,16 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/rfm", "segment:read"),
     Route("segment", "GET", "/v1/rfm/versions", "segment:read"),
     Route("segment", "GET", "/v1/abc", "segment:read"),
+    Route("segment", "GET", "/v1/programmes", "segment:read"),
+    Route("segment", "GET", "/v1/programmes/schema", "segment:read"),
+    Route("segment", "GET", "/v1/programmes/{programme}", "segment:read"),
+    Route("segment", "GET", "/v1/programmes/{programme}/versions", "segment:read"),
+    Route("segment", "PUT", "/v1/programmes/{programme}", "segment:admin", body={"definition": {}}),
+    Route("segment", "POST", "/v1/programmes/{programme}/simulate", "segment:read", body={"definition": PROGRAMME}),
+    Route("segment", "GET", "/v1/profiles/{profile_id}/tiers", "segment:read", customer=True),
+    Route("segment", "PUT", "/v1/profiles/{profile_id}/tier-override", "segment:write", body=GIVEN),
+    Route("segment", "DELETE", "/v1/profiles/{profile_id}/tier-override", "segment:write"),
+    *(Route("segment", "GET", f"/v1/reports/{name}", "segment:read") for name in REPORTS),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/resume", "campaign:write"),
@@ -134,8 +148,9 @@ ROUTES: Final = (
     *(Route(service, "GET", "/v1/audit", f"{service}:admin") for service in SERVICES),
 )
 
-# Former names, which go on working and are described nowhere.
+# Former names, which go on working, and what tells the names that there are: these are described nowhere.
 FORMER_ROUTES: Final[tuple[Route, ...]] = (
+    Route("segment", "GET", "/v1/reports/{name}", "segment:read"),
     Route("campaign", "GET", "/v1/floor", "campaign:read"),
     Route("campaign", "POST", "/v1/floor", "campaign:admin", body={"at": "2026-03-01T12:00:00Z"}),
 )

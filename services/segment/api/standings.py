@@ -7,6 +7,7 @@ from fastapi import APIRouter, Query
 from msgspec import structs
 
 from services.segment.domain.abc import Class
+from services.segment.domain.programmes.definition import Rolling
 from services.segment.domain.standing import Stage
 from services.segment.schemas.standings import (
     CountsOut,
@@ -76,13 +77,17 @@ async def page(
 
 @router.get("/tiers", dependencies=[requires("segment:read")], summary="List the tiers")
 async def tiers(database: Db) -> TiersOut:
-    """Returns each tier with the spend it requires and how many customers have it, lowest first."""
+    """Returns each tier of the programme `default` with what it requires and how many customers have it, lowest first.
+
+    `GET /v1/programmes` has the other programmes, and all of this one.
+    """
     async with database.work() as work:
-        policy, by_tier, _ = await standings.counts(work)
+        programme, by_tier, _ = await standings.counts(work)
     return TiersOut(
-        currency=policy.currency,
-        window_days=policy.tier_window_days,
-        tiers=[TierOut(name=t.name, from_minor=t.from_minor, customers=by_tier[t.name]) for t in policy.tiers],
+        basis=programme.basis,
+        currency=programme.currency,
+        window_days=programme.window.days if isinstance(programme.window, Rolling) else None,
+        tiers=[TierOut(name=t.name, from_minor=t.at_least, customers=by_tier[t.name]) for t in programme.tiers],
     )
 
 

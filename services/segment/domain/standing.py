@@ -4,9 +4,9 @@
 names, and without events, a standing does not change (a property test holds it to that).
 """
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator, Sequence
+from datetime import datetime, timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -15,12 +15,14 @@ import msgspec
 from services.segment.domain import abc, lifecycle, rfm, scores
 from services.segment.domain.lifecycle import Life, Thresholds
 from services.segment.domain.lifecycle import Stage as Stage
+from services.segment.domain.programmes.definition import Programme, ProgrammeTier, Rolling
+from services.segment.domain.programmes.tier_standing import QualifyingOrder, TierStanding, tier
+from services.segment.domain.programmes.windows import later
 from services.segment.domain.scores import ScoreCuts, ScoredValues
 from shared.errors import AppError
 
 SCORES: Final = (1, 2, 3, 4, 5)
 REVENUE_WINDOW: Final = timedelta(days=abc.DEFAULT_RULE.window_days)
-END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC)
 
 
 class InvalidPolicy(AppError):
@@ -37,12 +39,13 @@ class Tier(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What the tiers and stages mean; data, kept in the table `policies`, whose versions never change.
+    """What the stages and scores mean; data, kept in the table `policies`, whose versions never change.
 
-    `tiers` rise by `from_minor` and begin at 0. Cut points split into five scores, until there are some of the base:
+    Its tiers are those of the release before programmes; they became version 1 of the programme `default`. `tiers`
+    rise by `from_minor` and begin at 0. Cut points split into five scores, until there are some of the base:
     recency in days, fewer is better; frequency in orders and monetary in minor units, more is better, both over the
-    tier window. The days of silence are for a shop without a rhythm of its own; None of `silent_days`: it knows no
-    such stage.
+    window. The days of silence are for a shop without a rhythm of its own; None of `silent_days`: it knows no such
+    stage.
     """
 
     currency: str
@@ -110,6 +113,9 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
 
     `recency`, `frequency` and `monetary` are scores. `spend_minor` is what was paid, less refunds, ever, and
     `revenue_minor` in ABC's window. `shop_rhythm_days` is what the stage was evaluated with.
+
+    The tier is that of the programme `default`, by its version `tier_version`; what else is of it is as in
+    `TierStanding`.
     """
 
     tier: str
@@ -131,33 +137,44 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None
     tier_reason: str
     stage_reason: str
+    tier_version: int | None = 1
+    tier_figure: int | None = None
+    tier_since: datetime | None = None
+    tier_by_hand: bool = False
+    downgrade_at: datetime | None = None
+    downgrade_to: str | None = None
+    downgrade_warned: bool = False
 
 
 def standing(
     policy: Policy,
     purchases: Sequence[Purchase],
     now: datetime,
+    in_tier: TierStanding | None = None,
     *,
+    tier_version: int = 1,
     cuts: ScoreCuts | None = None,
     shop_rhythm: int | None = None,
 ) -> Standing:
     """Returns the standing of a customer with these purchases, at `now`. Purchases after `now` do not count yet.
 
-    `cuts` are the base's, and `shop_rhythm` is what the stage is measured by, in days; without them the policy's own
-    cut points and days are.
+    `in_tier` is where they are in the programme `default`; without it, the policy's own tiers count. `cuts` are the
+    base's, and `shop_rhythm` is what the stage is measured by, in days; without them the policy's own cut points and
+    days are.
     """
+    if in_tier is None:
+        in_tier = tier(programme_of(policy), [_qualifying(policy, one) for one in purchases], now)
     made = sorted(one for one in purchases if one.placed_at <= now)
     window = timedelta(days=policy.tier_window_days)
     recent = [one for one in made if one.placed_at > now - window]
     spend = sum(one.net_minor for one in recent)
-    tier = next(one for one in reversed(policy.tiers) if spend >= one.from_minor or one is policy.tiers[0])
     life = lifecycle.life(policy.thresholds, [one.placed_at for one in made], now, shop=shop_rhythm)
     last = made[-1].placed_at if made else None
     values = _values(made, now)
     own = rfm.Cuts(policy.recency_cuts, policy.frequency_cuts, policy.monetary_cuts)
     found = _scores(values, cuts) or _policy_scores(own, last, len(recent), spend, now)
     return Standing(
-        tier=tier.name,
+        tier=in_tier.tier,
         stage=life.stage,
         recency=found.recency,
         frequency=found.frequency,
@@ -173,10 +190,40 @@ def standing(
         orders=len(made),
         window_spend_minor=spend,
         last_order_at=last,
-        due_at=min((at for at in _instants(policy, sorted(purchases), last, life, cuts) if at > now), default=None),
-        tier_reason=f"{spend} minor units of {policy.currency} in {policy.tier_window_days} days{_not_counted(recent)}",
+        due_at=min((at for at in _instants(policy, purchases, last, life, cuts, in_tier) if at > now), default=None),
+        tier_reason=in_tier.reason,
         stage_reason=life.reason,
+        tier_version=tier_version,
+        tier_figure=in_tier.figure,
+        tier_since=in_tier.since,
+        tier_by_hand=in_tier.by_hand,
+        downgrade_at=in_tier.downgrade_at,
+        downgrade_to=in_tier.downgrade_to,
+        downgrade_warned=in_tier.warned,
     )
+
+
+@lru_cache(maxsize=16)
+def programme_of(policy: Policy) -> Programme:
+    """Returns the programme that a policy's tiers are."""
+    return Programme(
+        currency=policy.currency,
+        window=Rolling(days=policy.tier_window_days),
+        tiers=tuple(ProgrammeTier(name=one.name, at_least=one.from_minor) for one in policy.tiers),
+    )
+
+
+def purchase(policy: Policy, order: QualifyingOrder) -> Purchase:
+    """Returns an order as the policy counts it."""
+    if order.currency == policy.currency:
+        return Purchase(order.placed_at, order.net_minor)
+    return Purchase(order.placed_at, 0, order.currency, order.net_minor)
+
+
+def _qualifying(policy: Policy, one: Purchase) -> QualifyingOrder:
+    if one.currency:
+        return QualifyingOrder(one.placed_at, one.elsewhere_minor, one.currency)
+    return QualifyingOrder(one.placed_at, one.net_minor, policy.currency)
 
 
 class _Scores(msgspec.Struct, frozen=True):
@@ -216,34 +263,24 @@ def _policy_scores(own: rfm.Cuts, last: datetime | None, orders: int, spend: int
     return _Scores(by.recency, by.frequency, by.monetary, rfm.group(by))
 
 
-def _not_counted(recent: Iterable[Purchase]) -> str:
-    elsewhere: Counter[str] = Counter()
-    for one in recent:
-        if one.currency:
-            elsewhere[one.currency] += one.elsewhere_minor
-    found = ", ".join(f"{amount} of {currency}" for currency, amount in sorted(elsewhere.items()) if amount)
-    return f"; not counted: {found}" if found else ""
-
-
 def _instants(
-    policy: Policy, purchases: Sequence[Purchase], last: datetime | None, life: Life, cuts: ScoreCuts | None
+    policy: Policy,
+    purchases: Sequence[Purchase],
+    last: datetime | None,
+    life: Life,
+    cuts: ScoreCuts | None,
+    in_tier: TierStanding,
 ) -> Iterator[datetime]:
     """Every moment at which passing time alone may change something."""
+    if in_tier.due_at is not None:
+        yield in_tier.due_at
     for one in purchases:
         yield one.placed_at
-        yield _later(one.placed_at, policy.tier_window_days)
-        yield _later(one.placed_at, REVENUE_WINDOW.days)
+        yield later(one.placed_at, policy.tier_window_days)
+        yield later(one.placed_at, REVENUE_WINDOW.days)
     if last is not None:
         for days in (*life.turns_days, *(policy.recency_cuts if cuts is None else ())):
-            yield _later(last, days)
-
-
-def _later(moment: datetime, days: int) -> datetime:
-    """Returns the moment so many days on; the calendar's end where that lies beyond it."""
-    try:
-        return moment + timedelta(days=days)
-    except OverflowError:
-        return END_OF_TIME
+            yield later(last, days)
 
 
 def validate(policy: Policy) -> None:

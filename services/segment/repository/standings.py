@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
-from services.segment.domain.standing import Purchase, Standing
+from services.segment.domain.standing import Standing
 from shared.contracts.orders import Order
 from shared.database import order_rows
 from shared.database.database import Work
@@ -25,6 +25,7 @@ class Stored(msgspec.Struct, kw_only=True):
     due_at: datetime | None
     evaluated_at: datetime | None = None
     shop_rhythm_days: int | None = None
+    tier_version: int | None = None
 
 
 class StoredCustomer(msgspec.Struct, kw_only=True):
@@ -57,6 +58,13 @@ class StoredStanding(StoredCustomer, kw_only=True):
     stage_reason: str
     due_at: datetime | None
     evaluated_at: datetime | None
+    tier_version: int | None
+    tier_figure: int | None
+    tier_since: datetime | None
+    tier_by_hand: bool
+    downgrade_at: datetime | None
+    downgrade_to: str | None
+    downgrade_warned: bool
 
 
 class Filter(msgspec.Struct, frozen=True, kw_only=True):
@@ -77,20 +85,40 @@ class Counted(msgspec.Struct, kw_only=True):
     customers: int
 
 
-async def add_customers(work: Work, profile_ids: Iterable[UUID], *, tier: str, stage: str) -> None:
+async def add_customers(work: Work, profile_ids: Iterable[UUID], *, tier: str, tier_version: int, stage: str) -> None:
     """Gives customers who have none their first standing."""
     await work.run(
         """
-        INSERT INTO standings (profile_id, tier, stage)
-        SELECT id, :tier, :stage
+        INSERT INTO standings (profile_id, tier, tier_version, stage)
+        SELECT id, :tier, CAST(:tier_version AS int), :stage
           FROM unnest(CAST(:ids AS uuid[])) AS n(id)
          ORDER BY id
             ON CONFLICT (profile_id) DO NOTHING
         """,
         ids=sorted(set(profile_ids)),
         tier=tier,
+        tier_version=tier_version,
         stage=stage,
     )
+
+
+async def after(work: Work, profile_id: UUID, *, limit: int) -> dict[UUID, Stored]:
+    """Locks the next customers after an id, in the order of their ids."""
+    found = await rows_as(
+        work,
+        Stored,
+        f"""
+        SELECT {columns(Stored)}
+          FROM standings
+         WHERE profile_id > :after
+         ORDER BY profile_id
+         LIMIT :limit
+           FOR UPDATE
+        """,
+        after=profile_id,
+        limit=limit,
+    )
+    return {one.profile_id: one for one in found}
 
 
 async def lock(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Stored]:
@@ -137,29 +165,6 @@ async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
 async def save_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> None:
     """Stores orders whole."""
     await order_rows.save(work, changed, OrderRow)
-
-
-async def purchases(work: Work, profile_ids: Iterable[UUID], *, currency: str) -> dict[UUID, list[Purchase]]:
-    """Returns the orders that count of these customers. One in another currency counts with an amount of zero."""
-    rows = await work.rows(
-        """
-        SELECT profile_id, placed_at, currency, net_minor
-          FROM orders
-         WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[]))
-         ORDER BY profile_id, placed_at
-        """,
-        ids=sorted(set(profile_ids)),
-    )
-    found: dict[UUID, list[Purchase]] = {}
-    for row in rows:
-        counted = row.currency == currency
-        one = (
-            Purchase(row.placed_at, row.net_minor)
-            if counted
-            else Purchase(row.placed_at, 0, row.currency, row.net_minor)
-        )
-        found.setdefault(row.profile_id, []).append(one)
-    return found
 
 
 async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing, datetime]]) -> None:

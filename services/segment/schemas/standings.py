@@ -57,6 +57,11 @@ class StandingOut(BaseModel):
         description="when the passing of time alone may change the tier, the stage or a score"
     )
     evaluated_at: datetime | None
+    tier_since: datetime | None = Field(description="null: always, or not known since an upgrade")
+    tier_by_hand: bool
+    downgrade_at: datetime | None = Field(description="when the tier ends if nothing is bought")
+    downgrade_to: str | None
+    downgrade_warned: bool = Field(description="whether that is as near as the programme warns of")
     currency: str = Field(description="of the policy: only orders in it count towards tier and monetary score")
     not_counted_minor: dict[str, int] = Field(
         description="by currency, what the customer paid, less refunds, in currencies other than the policy's: it is "
@@ -91,18 +96,19 @@ class StandingsOut(BaseModel):
 
 
 class TierOut(BaseModel):
-    """A tier, the spend it requires, and how many customers have it."""
+    """A tier, what it requires, and how many customers have it."""
 
     name: str
-    from_minor: int
+    from_minor: int = Field(description="in minor units of the currency; of the basis `orders`, a number of orders")
     customers: int
 
 
 class TiersOut(BaseModel):
-    """The tiers, lowest first."""
+    """The tiers, lowest first. `window_days` is null where the programme's window is no number of days."""
 
+    basis: str = Field(description="what is measured: spend, orders or margin")
     currency: str
-    window_days: int
+    window_days: int | None
     tiers: list[TierOut]
 
 

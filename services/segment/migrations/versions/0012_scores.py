@@ -5,7 +5,7 @@ from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Text, Uui
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0012"
-down_revision = "0008"
+down_revision = "0011"
 
 
 def upgrade() -> None:

@@ -1,0 +1,50 @@
+"""A changed programme takes effect: everybody is looked at by it, in chunks, each a transaction of its own."""
+
+from datetime import datetime
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from services.segment.repository import standings as repository
+from services.segment.repository.programmes import versions
+from services.segment.service.standing_changes import Looks
+from shared.database.database import Work
+from shared.service.logging import get_logger
+
+CHUNK: Final = 500  # customers a transaction
+NOBODY: Final = UUID(int=0)
+
+log: Final = get_logger(__name__)
+
+
+async def roll_out(work: Work, until: datetime) -> int:
+    """Looks at the next customers by a version that is in force since before `until`. Returns how many there were.
+
+    What changes carries the instant at which the version took effect, and is marked as redefined. A process that ends
+    in the middle has done whole chunks; the next goes on after them. Customers whom a batch looked at meanwhile were
+    looked at by that version, too, and are passed over.
+    """
+    rollout = await versions.claim(work, until)
+    if rollout is None:
+        return 0
+    rows = await repository.after(work, rollout.reached or NOBODY, limit=CHUNK)
+    looks = await Looks.begin(work, since=min(rollout.effective_at, until))
+    await looks.load(work, list(rows))
+    rollout.changed += sum(looks.catch_up(row, until, now=work.now) for row in rows.values())
+    await looks.save(work)
+    rollout.customers += len(rows)
+    rollout.reached = max(rows, default=rollout.reached)
+    if len(rows) < CHUNK:
+        rollout.done_at = work.now
+        work.afterwards.append(
+            partial(
+                log.info,
+                "programme.rolled_out",
+                programme=rollout.programme,
+                version=rollout.version,
+                customers=rollout.customers,
+                changed=rollout.changed,
+            )
+        )
+    await versions.advance(work, rollout)
+    return max(1, len(rows))
