@@ -49,7 +49,7 @@ def problems(wrong: object) -> dict[str, str | None]:
         ({"window": {"kind": "rolling", "days": 1.5}}, {"/window/days": None}),
         ({"window": {"kind": "rolling"}}, {"/window/days": None}),
         ({"window": {"days": 3}}, {"/window": None}),
-        ({"window": {"kind": ["rolling"]}}, {"/window/kind": None}),
+        ({"window": {"kind": ["rolling"]}}, {"/window/kind": "rolling"}),
         ({"window": None}, {"/window": None}),
         ({"window": {"kind": "calendar", "unit": "years"}}, {"/window/unit": "year"}),
         ({"basis": "spent"}, {"/basis": "spend"}),
@@ -57,7 +57,7 @@ def problems(wrong: object) -> dict[str, str | None]:
         ({"currency": "usd"}, {"/currency": None}),
         ({"currency": 5}, {"/currency": None}),
         ({"zone": "Europe/Berlim"}, {"/zone": "Europe/Berlin"}),
-        ({"zone": "../UTC"}, {"/zone": None}),
+        ({"zone": "../UTC"}, {"/zone": "UTC"}),
         ({"zone": ""}, {"/zone": None}),
         ({"downgrade": {"kind": "grace", "days": 3, "one_steps": True}}, {"/downgrade/one_steps": "one_step"}),
         ({"downgrade": {"kind": "anniversary", "of": "member"}}, {"/downgrade/of": "membership"}),
@@ -83,9 +83,7 @@ def problems(wrong: object) -> dict[str, str | None]:
 def test_what_is_wrong_is_told_with_its_place_and_the_nearest_name(
     wrong: dict[str, Any], where: dict[str, str | None]
 ) -> None:
-    found = problems(document(**wrong))
-    assert {at: near for at, near in found.items() if at in where and (near or where[at] is None)} == where
-    assert found.keys() == where.keys()
+    assert problems(document(**wrong)) == where
 
 
 def test_all_that_is_wrong_is_told_at_once_and_below_the_place_of_the_document() -> None:
