@@ -15,8 +15,8 @@ from services.segment.schemas.scores import (
     CellOut,
     ClassOut,
     CutsOut,
-    GroupOut,
     KeyCustomersOut,
+    RfmGroupOut,
     RfmOut,
     Scale,
     VersionOut,
@@ -56,7 +56,7 @@ async def rfm(
             for one in found.cells
         ],
         groups_version=GROUPS_VERSION,
-        groups=[GroupOut(**msgspec.structs.asdict(one), customers=found.groups[one.name]) for one in GROUPS],
+        groups=[RfmGroupOut(**msgspec.structs.asdict(one), customers=found.groups[one.name]) for one in GROUPS],
         grid=[list(row) for row in GRID],
     )
 

@@ -113,7 +113,7 @@ GRID: Final = (
 )
 
 
-class Group(msgspec.Struct, frozen=True):
+class RfmGroup(msgspec.Struct, frozen=True):
     """A named group of scores, in the languages that the product speaks, and what to do about it."""
 
     name: str
@@ -123,22 +123,24 @@ class Group(msgspec.Struct, frozen=True):
 
 
 GROUPS: Final = (
-    Group("champions", "Champions", "冠军客户", "Bought lately, often, for much: reward them, show what is new."),
-    Group("loyal", "Loyal", "忠诚客户", "Buy often: sell them more, ask them for reviews."),
-    Group("potential_loyalists", "Potential loyalists", "潜力客户", "Bought lately, more than once: offer membership."),
-    Group("new", "New", "新客户", "Bought for the first time, just now: welcome them."),
-    Group("promising", "Promising", "有望客户", "Bought lately, and little: make the brand known to them."),
-    Group("needs_attention", "Need attention", "需关注客户", "Middling, and cooling: limited offers."),
-    Group("about_to_sleep", "About to sleep", "即将沉睡客户", "Bought little, some time ago: remind them."),
-    Group("at_risk", "At risk", "流失风险客户", "Were good, are long silent: write in person, ease the return."),
-    Group(
+    RfmGroup("champions", "Champions", "冠军客户", "Bought lately, often, for much: reward them, show what is new."),
+    RfmGroup("loyal", "Loyal", "忠诚客户", "Buy often: sell them more, ask them for reviews."),
+    RfmGroup(
+        "potential_loyalists", "Potential loyalists", "潜力客户", "Bought lately, more than once: offer membership."
+    ),
+    RfmGroup("new", "New", "新客户", "Bought for the first time, just now: welcome them."),
+    RfmGroup("promising", "Promising", "有望客户", "Bought lately, and little: make the brand known to them."),
+    RfmGroup("needs_attention", "Need attention", "需关注客户", "Middling, and cooling: limited offers."),
+    RfmGroup("about_to_sleep", "About to sleep", "即将沉睡客户", "Bought little, some time ago: remind them."),
+    RfmGroup("at_risk", "At risk", "流失风险客户", "Were good, are long silent: write in person, ease the return."),
+    RfmGroup(
         "cant_lose",
         "Can't lose them",
         "不可失去客户",
         "Were the best, are silent: talk to them, lose none to others.",
     ),
-    Group("hibernating", "Hibernating", "沉睡客户", "Bought little, long ago: other products, rare mails."),
-    Group("lost", "Lost", "已流失客户", "Bought least, longest ago: a last try, or none."),
+    RfmGroup("hibernating", "Hibernating", "沉睡客户", "Bought little, long ago: other products, rare mails."),
+    RfmGroup("lost", "Lost", "已流失客户", "Bought least, longest ago: a last try, or none."),
 )
 
 

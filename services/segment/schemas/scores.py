@@ -53,7 +53,7 @@ class CellOut(BaseModel):
     customers: int
 
 
-class GroupOut(BaseModel):
+class RfmGroupOut(BaseModel):
     """A named group of scores, with its customers."""
 
     name: str
@@ -75,7 +75,7 @@ class RfmOut(BaseModel):
     scale: Scale
     cells: list[CellOut] = Field(description="scores that somebody has, the best first")
     groups_version: int
-    groups: list[GroupOut]
+    groups: list[RfmGroupOut]
     grid: list[list[str]]
 
 
