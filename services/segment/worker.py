@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from services.segment.service import scores, standings
+from services.segment.service import memberships, scores, timers
 from services.segment.service.programmes.rollout import roll_out
 from shared.database.database import DATABASE_AWAY, Database, Work
 from shared.kafka.consumer.consumer import Consumer
@@ -20,6 +20,35 @@ IDLE_PAUSE_SECONDS: Final = 2.0  # …or this, once nothing has passed for a whi
 ROLLOUT_PAUSE_SECONDS: Final = 5.0  # a changed programme may begin to take effect this late
 SCORES_PAUSE_SECONDS: Final = 20.0  # between two looks at whether cut points are due
 TOO_FEW_PAUSE: Final = timedelta(minutes=1)  # to the next count of a base that was too small
+
+
+class Backfills:
+    """Looks at the whole base by definitions that went live, a part at a time."""
+
+    def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._tick = tick
+        self._idleness = Idleness()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._look,
+            stop,
+            waits_for=(DBAPIError, *DATABASE_AWAY),
+            waiting="backfills.wait",
+            back_off_seconds=PAUSE_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _look(self) -> float:
+        async with self._database.work() as work:
+            found = await memberships.backfill(work)
+        self._idleness.looked(found=found)
+        if not found:
+            return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS
+        failpoint("backfills.after_part")
+        return AT_ONCE
 
 
 class Timers:
@@ -47,7 +76,8 @@ class Timers:
         async with self._database.work() as work:
             read_until = await self._consumer.read_until(work)
             if read_until is not None:
-                flipped = await standings.flip_due(work, min(work.now, read_until))
+                now = min(work.now, read_until)
+                flipped = await timers.flip_due(work, now) or await memberships.flip_due(work, now)
         self._idleness.looked(found=flipped > 0)
         if not flipped:
             return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS

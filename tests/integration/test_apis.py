@@ -502,6 +502,24 @@ async def test_a_user_id_with_a_slash_in_it_is_found(database_factory: DatabaseF
     assert answer.status_code == 200
 
 
+async def test_a_profile_shows_days_language_and_the_zone_with_what_it_is_known_by(
+    database_factory: DatabaseFactory,
+) -> None:
+    made = build("profile", await database_factory("profile"), company_time_zone="asia/shanghai")
+    children = [{"kind": "child_birthday", "label": "Mia", "date": "--08-15", "calendar": "lunar"}]
+    await know(made, person("ann", country="DE", locale="de_DE", dob="1990-05-17", dated_facts=children), person("ben"))
+    async with asking(made, token(scope="profile:read")) as client:
+        ann, ben = [(await client.get(f"/v1/profiles/user_id:{name}")).json() for name in ("ann", "ben")]
+    assert ann["time_zone"] == {"name": "Europe/Berlin", "by": "country"}
+    assert ann["language"] == {"tag": "de-DE", "by": "customer"}
+    assert ann["dated_facts"] == [
+        {"kind": "birthday", "label": "", "date": "1990-05-17", "calendar": "gregorian", "leap_month": False},
+        {"kind": "child_birthday", "label": "Mia", "date": "--08-15", "calendar": "lunar", "leap_month": False},
+    ]
+    assert (ben["time_zone"], ben["language"]) == ({"name": "Asia/Shanghai", "by": "company"}, None)
+    assert ben["dated_facts"] == []
+
+
 async def test_a_merged_customer_still_reads_with_the_token_issued_before(database_factory: DatabaseFactory) -> None:
     made = build("profile", await database_factory("profile"))
     loser, survivor = await merged(made)

@@ -75,7 +75,7 @@ async def apply(database: Database, now: datetime = NOON, limit: int = scores.CH
 async def flip(database: Database, now: datetime) -> None:
     """Lets time pass for everybody."""
     async with at(database, now) as work:
-        while await service.flip_due(work, now):
+        while await service.flip(work, now):
             pass
 
 

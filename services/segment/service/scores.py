@@ -17,6 +17,7 @@ from services.segment.repository import scores as repository
 from services.segment.repository import standings as stored_standings
 from services.segment.repository.score_counts import Cell
 from services.segment.repository.standings import Stored, StoredStanding
+from services.segment.service import memberships
 from services.segment.service.standing_changes import Cause, Looks
 from shared.database import aliases
 from shared.database.database import Work
@@ -64,8 +65,8 @@ async def take(work: Work, now: datetime) -> ScoreCuts | None:
 async def apply(work: Work, now: datetime, *, limit: int = CHUNK) -> Sequence[UUID] | None:
     """Scores the next customers by the version in force, and puts them into the stage of the rhythm in force.
 
-    Returns those whose row that changed, and only theirs are written; None if all customers are scored by it, or
-    another process is at it. It goes on where the last transaction ended.
+    Returns those whose row that changed, and only theirs are written, and their memberships looked at; None if all
+    customers are scored by it, or another process is at it. It goes on where the last transaction ended.
     """
     await aliases.lock_merges(work, shared=True)
     claimed = await repository.claim_application(work)
@@ -82,8 +83,11 @@ async def apply(work: Work, now: datetime, *, limit: int = CHUNK) -> Sequence[UU
         for row in anew.values():
             looks.catch_up(row, now, now=work.now)
         await looks.save(work)
+    changed = [one.profile_id for one in differing]
+    causes = {one: Cause.of_instant(one, "time", cuts.taken_at, work.now) for one in changed}
+    await memberships.look_again(work, dict.fromkeys(changed, ("stage", "score")), causes)
     await repository.note_application(work, claimed.version, upto=upto, at=now)
-    return [one.profile_id for one in differing]
+    return changed
 
 
 async def bring_up_to_date(work: Work, after: UUID) -> UUID | None:
