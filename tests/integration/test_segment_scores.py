@@ -19,7 +19,7 @@ from services.segment.domain.scores import ScoreCuts
 from services.segment.domain.standing import DEFAULT_POLICY, Purchase, Stage, Standing, standing
 from services.segment.repository import scores as stored_scores
 from services.segment.repository import standings as repository
-from services.segment.service import scores
+from services.segment.service import scores, segments
 from services.segment.service import standings as service
 from services.segment.worker import Scoring
 from shared.contracts.changes import StageChanged
@@ -30,6 +30,7 @@ from shared.database.database import Database, Work
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.integration.test_segment_service import at, published
+from tests.integration.test_segments import defined, meet
 from tests.support.applications import asking, build, token
 from tests.support.events import NOON, days, event
 from tests.support.running import eventually
@@ -311,6 +312,24 @@ async def test_while_one_process_takes_cut_points_another_takes_none(database: D
     async with at(database) as work:
         assert await stored_scores.try_to_take(work)
         assert await take(database) is None
+
+
+async def test_customers_enter_and_leave_a_segment_of_scores_when_they_are_scored_otherwise(database: Database) -> None:
+    await many(database, 15)
+    await meet(database, *await rows(database))
+    await defined(database, "best", {"kind": "score", "of": "monetary", "op": "ge", "value": 5})
+    before = set(await whole(database, "best"))
+    await take(database)
+    await apply(database)
+
+    found = await rows(database)
+    assert await whole(database, "best") == {one for one, row in found.items() if row.monetary == 5} != before
+
+
+async def whole(database: Database, segment_id: str) -> set[UUID]:
+    """All members of a segment."""
+    async with database.work() as work:
+        return {row.profile_id for row in await segments.members(work, segment_id, after=None, limit=1000)}
 
 
 class UpTo:
