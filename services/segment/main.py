@@ -10,7 +10,7 @@ from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.service.programmes import definitions
 from services.segment.settings import SegmentSettings
-from services.segment.worker import Backfills, Rollouts, Scoring, Timers
+from services.segment.worker import Backfills, Housekeeping, Rollouts, Scoring, Timers
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -37,6 +37,7 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     scoring = Scoring(service.database, service.consumer, tick=service.heartbeat.loop("scoring"))
     service.loops["scoring"] = scoring.run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
+    service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
     routers = [segments.router, standings.router, programmes.router, reports.router, scores.router]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
