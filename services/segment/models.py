@@ -33,6 +33,17 @@ class CustomerStanding(Base):
     recency: Mapped[int | None] = mapped_column(SmallInteger)
     frequency: Mapped[int | None] = mapped_column(SmallInteger)
     monetary: Mapped[int | None] = mapped_column(SmallInteger)
+    rfm_group: Mapped[str | None] = mapped_column(Text)
+    abc: Mapped[str | None] = mapped_column(Text)
+    key_customer: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    spend_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    revenue_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    rhythm_days: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    rhythm_pauses: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    shop_rhythm_days: Mapped[int | None] = mapped_column(Integer, comment="by which the stage was evaluated")
+    values_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="is evaluated_at, unless a process of a release before scores wrote the row"
+    )
     orders: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     window_spend_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     last_order_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
@@ -134,6 +145,18 @@ class StandingPolicy(Base):
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True, server_default=text("1"))
     definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class ScoreCutsVersion(Base):
+    """RECORD: the base's cut points and rhythm as they were taken, and how far customers are scored by them."""
+
+    __tablename__ = "score_cuts"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    applied_to: Mapped[UUID | None] = mapped_column(Uuid)
+    applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Customer(Base):

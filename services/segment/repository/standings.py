@@ -23,8 +23,9 @@ class Stored(msgspec.Struct, kw_only=True):
     tier: str
     stage: str
     due_at: datetime | None
-    tier_version: int | None = None
     evaluated_at: datetime | None = None
+    shop_rhythm_days: int | None = None
+    tier_version: int | None = None
 
 
 class StoredCustomer(msgspec.Struct, kw_only=True):
@@ -36,6 +37,9 @@ class StoredCustomer(msgspec.Struct, kw_only=True):
     recency: int | None
     frequency: int | None
     monetary: int | None
+    rfm_group: str | None
+    abc: str | None
+    key_customer: bool
     orders: int
     window_spend_minor: int
     last_order_at: datetime | None
@@ -45,6 +49,11 @@ class StoredStanding(StoredCustomer, kw_only=True):
     """A customer's whole row. Besides its key, version and moment it has the fields of `domain.Standing`."""
 
     version: int
+    spend_minor: int
+    revenue_minor: int
+    rhythm_days: int
+    rhythm_pauses: int
+    shop_rhythm_days: int | None
     tier_reason: str
     stage_reason: str
     due_at: datetime | None
@@ -58,6 +67,16 @@ class StoredStanding(StoredCustomer, kw_only=True):
     downgrade_warned: bool
 
 
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which customers of a list are wanted: those with all of what is given."""
+
+    tier: str | None = None
+    stage: str | None = None
+    rfm_group: str | None = None
+    abc: str | None = None
+    key_customer: bool | None = None
+
+
 class Counted(msgspec.Struct, kw_only=True):
     """How many customers stand at a tier and a stage."""
 
@@ -66,7 +85,9 @@ class Counted(msgspec.Struct, kw_only=True):
     customers: int
 
 
-async def add_customers(work: Work, profile_ids: Iterable[UUID], *, tier: str, tier_version: int, stage: str) -> None:
+async def add_customers(
+    work: Work, profile_ids: Iterable[UUID], *, tier: str, stage: str, tier_version: int | None = None
+) -> None:
     """Gives customers who have none their first standing."""
     await work.run(
         """
@@ -156,7 +177,12 @@ async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing, datetim
     ]
     changes = ", ".join(f"{name} = n.{name}" for name in StoredStanding.__struct_fields__ if name != "profile_id")
     await work.run(
-        f"UPDATE standings s SET {changes} FROM {unnest(StoredStanding, 'n')} WHERE s.profile_id = n.profile_id",
+        f"""
+        UPDATE standings s
+           SET {changes}, values_at = n.evaluated_at
+          FROM {unnest(StoredStanding, "n")}
+         WHERE s.profile_id = n.profile_id
+        """,
         **arrays(rows, StoredStanding),
     )
 
@@ -187,10 +213,8 @@ async def other_currencies(work: Work, profile_id: UUID, *, currency: str) -> di
     return {row.currency: int(row.net) for row in rows}
 
 
-async def customers(
-    work: Work, *, tier: str | None, stage: str | None, after: UUID | None, limit: int
-) -> Sequence[StoredCustomer]:
-    """Returns a page of customers by id: those of a tier, of a stage, of both, or all."""
+async def customers(work: Work, chosen: Filter, *, after: UUID | None, limit: int) -> Sequence[StoredCustomer]:
+    """Returns a page of customers by id: those whom a filter leaves."""
     return await rows_as(
         work,
         StoredCustomer,
@@ -199,12 +223,14 @@ async def customers(
           FROM standings
          WHERE (CAST(:tier AS text) IS NULL OR tier = :tier)
            AND (CAST(:stage AS text) IS NULL OR stage = :stage)
+           AND (CAST(:rfm_group AS text) IS NULL OR rfm_group = :rfm_group)
+           AND (CAST(:abc AS text) IS NULL OR abc = :abc)
+           AND (CAST(:key_customer AS boolean) IS NULL OR key_customer = :key_customer)
            AND (CAST(:after AS uuid) IS NULL OR profile_id > :after)
          ORDER BY profile_id
          LIMIT :limit
         """,
-        tier=tier,
-        stage=stage,
+        **structs.asdict(chosen),
         after=after,
         limit=limit,
     )

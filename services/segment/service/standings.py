@@ -9,18 +9,22 @@ from uuid import UUID
 
 import msgspec
 
+from services.segment.domain import lifecycle
 from services.segment.domain.causes import became_true, causes_of, order_placed_by
+from services.segment.domain.lifecycle import Rhythm, Thresholds
 from services.segment.domain.programmes.definition import DEFAULT, Programme
+from services.segment.domain.rfm import GROUPS
 from services.segment.domain.standing import Stage
 from services.segment.repository import policies
 from services.segment.repository import standings as repository
 from services.segment.repository.programmes import customers as stored_tiers
 from services.segment.repository.programmes import versions as programme_versions
+from services.segment.repository.standings import Filter as Filter
 from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
 from services.segment.service.standing_changes import Cause, Looks
 from shared.contracts import orders
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
-from shared.contracts.envelope import Event, dominant_cause
+from shared.contracts.envelope import Event, derived_id, dominant_cause
 from shared.contracts.orders import Order
 from shared.database import aliases, order_rows
 from shared.database.database import Work
@@ -42,7 +46,6 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
     await aliases.lock_merges(work, shared=True)
     looks = await Looks.begin(work, since=work.now)
     canonical, stored = await _lock(work, looks, {event.profile_id for event in events if event.profile_id})
-    await _catch_up(work, looks, stored)
     changed: dict[tuple[UUID, str], Order] = {}
     folded: list[tuple[tuple[UUID, str], Event]] = []
     for event in events:
@@ -54,6 +57,7 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
             folded.append((key, event))
     if not changed:
         return
+    await _catch_up(work, looks, [stored[profile_id] for profile_id in dict.fromkeys(key[0] for key in changed)])
     known = await order_rows.orders(work, changed)
     await repository.save_orders(
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
@@ -99,13 +103,16 @@ async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met:
     canonical, stored = await _lock(
         work, looks, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))}
     )
-    await _catch_up(work, looks, stored)
     gone = await aliases.note_merges(
         work, (aliases.Merge(body.loser, body.survivor, body.verified) for _, body in bodies)
     )
     await repository.remove(work, gone)
     await stored_tiers.remove(work, gone)
-    looks.forget(gone)
+    causes: dict[UUID, Event] = {}
+    for event, body in bodies:
+        root = gone.get(canonical[body.survivor], canonical[body.survivor])
+        causes[root] = dominant_cause(causes.get(root), event)
+    await _catch_up(work, looks, [stored[root] for root in causes])
     moved: dict[tuple[UUID, str], Order] = {}
     for (profile_id, order_id), order in (await order_rows.delete_returning(work, gone)).items():
         key = (gone[profile_id], order_id)
@@ -114,10 +121,6 @@ async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met:
         known = await order_rows.orders(work, moved)
         merged = {key: orders.merge(known.get(key, Order()), one) for key, one in moved.items()}
         await repository.save_orders(work, merged)
-    causes: dict[UUID, Event] = {}
-    for event, body in bodies:
-        root = gone.get(canonical[body.survivor], canonical[body.survivor])
-        causes[root] = dominant_cause(causes.get(root), event)
     await _look_again(work, looks, {root: stored[root] for root in causes}, causes)
 
 
@@ -126,24 +129,48 @@ async def flip_due(work: Work, now: datetime) -> int:
 
     A change carries the instant at which it became true, not the moment at which it was noticed.
     """
+    await aliases.lock_merges(work, shared=True)
     stored = await repository.claim_due(work, now, limit=DUE_BATCH)
-    if not stored:
-        return 0
-    looks = await Looks.begin(work, since=min(row.due_at or now for row in stored.values()))
-    await looks.load(work, list(stored))
-    for row in stored.values():
-        looks.pass_time(row, now, now=now)
-    await looks.save(work)
-    work.afterwards.append(partial(metrics.due.inc, len(stored)))
+    if stored:
+        await advance(work, stored, now)
+        work.afterwards.append(partial(metrics.due.inc, len(stored)))
     return len(stored)
 
 
+async def advance(work: Work, stored: Mapping[UUID, Stored], now: datetime) -> int:
+    """Brings locked customers up to `now`, and to the definitions and the shop's rhythm in force.
+
+    Publishes what changes. Returns for how many that is so because of another definition or rhythm.
+    """
+    looks = await Looks.begin(work, since=min((row.due_at or now for row in stored.values()), default=now))
+    await looks.load(work, list(stored))
+    redefined = sum([looks.advance(row, now) for row in stored.values()])
+    await looks.save(work)
+    return redefined
+
+
+async def evaluate_again(work: Work, stored: Mapping[UUID, Stored]) -> None:
+    """Evaluates locked customers as of when they were evaluated last, and publishes what is another now."""
+    moments = {one: row.evaluated_at or work.now for one, row in stored.items()}
+    looks = await Looks.begin(work, since=min(moments.values(), default=work.now))
+    await looks.load(work, list(stored))
+    for profile_id, row in stored.items():
+        at = moments[profile_id]
+        again = derived_id(profile_id, "again", at.isoformat(), 1)
+        looks.look(row, at, Cause(event_id=again, kind="redefined", occurred_at=at, received_at=work.now))
+    await looks.save(work)
+
+
 class ShownStanding(msgspec.Struct, frozen=True):
-    """Where a customer stands, by a policy's currency, and what is in others and not counted, in minor units."""
+    """Where a customer stands, by a policy's currency, and what is in others and not counted, in minor units.
+
+    `thresholds` are the days of silence that count for this customer.
+    """
 
     stored: StoredStanding
     currency: str
     not_counted_minor: Mapping[str, int]
+    thresholds: Thresholds
 
 
 async def standing(work: Work, profile_id: UUID) -> ShownStanding:
@@ -152,19 +179,22 @@ async def standing(work: Work, profile_id: UUID) -> ShownStanding:
     found = await repository.standing(work, root)
     if found is None:
         raise UnknownCustomer(f"no customer {profile_id}")
-    currency = (await policies.in_force(work)).currency
-    others = await repository.other_currencies(work, root, currency=currency)
-    return ShownStanding(found, currency, others)
+    policy = await policies.in_force(work)
+    others = await repository.other_currencies(work, root, currency=policy.currency)
+    own = Rhythm(found.rhythm_days, found.rhythm_pauses)
+    return ShownStanding(
+        found, policy.currency, others, lifecycle.thresholds(policy.thresholds, own, found.shop_rhythm_days)
+    )
 
 
-async def customers(
-    work: Work, *, tier: str | None, stage: Stage | None, after: UUID | None, limit: int
-) -> Sequence[StoredCustomer]:
-    """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier that the policy does not have."""
-    names = [one.name for one in (await _default(work)).tiers]
-    if tier is not None and tier not in names:
-        raise Invalid(f"tier: there is no tier {tier}; the tiers are {', '.join(names)}")
-    return await repository.customers(work, tier=tier, stage=stage, after=after, limit=limit)
+async def customers(work: Work, chosen: Filter, *, after: UUID | None, limit: int) -> Sequence[StoredCustomer]:
+    """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier or a group that there is not."""
+    tiers = [one.name for one in (await _default(work)).tiers]
+    groups = [one.name for one in GROUPS]
+    for kind, name, names in (("tier", chosen.tier, tiers), ("rfm_group", chosen.rfm_group, groups)):
+        if name is not None and name not in names:
+            raise Invalid(f"{kind}: there is no {name}; there are {', '.join(names)}")
+    return await repository.customers(work, chosen, after=after, limit=limit)
 
 
 async def counts(work: Work) -> tuple[Programme, Mapping[str, int], Mapping[str, int]]:
@@ -216,16 +246,16 @@ async def _look_again(work: Work, looks: Looks, stored: Mapping[UUID, Stored], c
             traceparent=event.traceparent,
             order_id=order_placed_by(event),
         )
-        looks.look(row, looks.moment(row, work.now), cause)
+        looks.look_for_event(row, work.now, cause)
     await looks.save(work)
 
 
-async def _catch_up(work: Work, looks: Looks, stored: Mapping[UUID, Stored]) -> None:
+async def _catch_up(work: Work, looks: Looks, rows: Sequence[Stored]) -> None:
     """Looks at locked customers by definitions that took effect since, before anything new is known of them.
 
     So what an event changes is told apart from what was redefined, whoever comes first: a batch or the roll-out.
     """
     if looks.programmes.rolling_out:
-        await looks.load(work, list(stored))
-        for row in stored.values():
-            looks.catch_up(row, work.now, now=work.now)
+        await looks.load(work, [row.profile_id for row in rows])
+        for row in rows:
+            looks.catch_up(row, work.now)
