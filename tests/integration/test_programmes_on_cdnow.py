@@ -92,7 +92,7 @@ async def test_on_the_whole_base_tiers_are_what_polars_computes(base: tuple[Data
         ({"kind": "lifetime"}, made, True),
     ]
     for window, counting, orders in cases:
-        tried, _ = await simulation.simulate(database, "default", definition(window, orders=orders))
+        tried, _ = await simulation.simulate(database, "trial", definition(window, orders=orders))
         then = dict.fromkeys(TIERS, 0)
         for (_, after), customers in tried.customers.items():
             then[after] += customers
