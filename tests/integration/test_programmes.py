@@ -217,7 +217,7 @@ async def test_a_merge_a_changed_programme_and_a_tier_by_hand_end_alike_in_any_o
                     work,
                     BOB,
                     "default",
-                    tier="silver",
+                    name="silver",
                     mode="exactly",
                     reason="",
                     expires_at=NOON + days(9),
@@ -234,7 +234,7 @@ async def test_a_merge_a_changed_programme_and_a_tier_by_hand_end_alike_in_any_o
 async def test_a_tier_by_hand_is_told_as_redefined_and_can_be_taken_back(database: Database) -> None:
     await fold(database, placed("A-1", 1_00))
     async with at(database, NOON + HOUR) as work:
-        await overrides.give(work, ANN, "default", tier="gold", mode="at_least", reason="x", expires_at=None, by=ADMIN)
+        await overrides.give(work, ANN, "default", name="gold", mode="at_least", reason="x", expires_at=None, by=ADMIN)
     given = (await has(database)).given
     assert given is not None
     assert (given.author, given.expires_at) == ("ada", None)

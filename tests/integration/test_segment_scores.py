@@ -277,18 +277,16 @@ async def test_what_passes_before_the_rhythm_is_in_force_passes_by_the_policys_d
     ]
 
 
-async def test_an_event_before_its_customer_is_compared_tells_what_it_does_apart_from_what_the_rhythm_does(
-    database: Database,
-) -> None:
-    await bought(database, order(ANN, NOON - days(39)))
+async def test_an_event_before_the_walk_tells_what_it_does_apart_from_what_the_rhythm_does(database: Database) -> None:
+    await bought(database, order(ANN, NOON - days(200)))
     await with_rhythm(database, 10)
     before = len(await stage_changes(database))
     now = NOON + days(1)
-    await bought(database, order(ANN, now), now=now)
+    await bought(database, order(ANN, now - days(80)), now=now)
 
     assert (await stage_changes(database))[before:] == [
-        ("redefined", Stage.CHURNED, now),
-        ("event", Stage.RETURNING, now),
+        ("event", Stage.RETURNING, now - days(80)),
+        ("redefined", Stage.SILENT, now),
     ]
 
 

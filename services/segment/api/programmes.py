@@ -165,7 +165,7 @@ async def give(
             work,
             profile_id,
             programme,
-            tier=body.tier,
+            name=body.tier,
             mode=body.mode,
             reason=body.reason,
             expires_at=body.expires_at,

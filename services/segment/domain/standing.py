@@ -44,8 +44,8 @@ class Policy(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     Its tiers are those of the release before programmes; they became version 1 of the programme `default`. `tiers`
     rise by `from_minor` and begin at 0. Cut points split into five scores, until there are some of the base:
     recency in days, fewer is better; frequency in orders and monetary in minor units, more is better, both over the
-    window. The days of silence are for a shop without a rhythm of its own; None of `silent_days`: it knows no such
-    stage.
+    tier window. The days of silence are for a shop without a rhythm of its own; None of `silent_days`: it knows no
+    such stage.
     """
 
     currency: str
@@ -111,11 +111,9 @@ class Purchase(msgspec.Struct, frozen=True, order=True):
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a customer stands at a moment, and when that must be looked at again.
 
-    `recency`, `frequency` and `monetary` are scores. `spend_minor` is what was paid, less refunds, ever, and
-    `revenue_minor` in ABC's window. `shop_rhythm_days` is what the stage was evaluated with.
-
     The tier is that of the programme `default`, by its version `tier_version`; what else is of it is as in
-    `TierStanding`.
+    `TierStanding`. `recency`, `frequency` and `monetary` are scores. `spend_minor` is what was paid, less refunds,
+    ever, and `revenue_minor` in ABC's window. `shop_rhythm_days` is what the stage was evaluated with.
     """
 
     tier: str
@@ -150,8 +148,8 @@ def standing(
     policy: Policy,
     purchases: Sequence[Purchase],
     now: datetime,
-    in_tier: TierStanding | None = None,
     *,
+    in_tier: TierStanding | None = None,
     tier_version: int = 1,
     cuts: ScoreCuts | None = None,
     shop_rhythm: int | None = None,
@@ -159,8 +157,8 @@ def standing(
     """Returns the standing of a customer with these purchases, at `now`. Purchases after `now` do not count yet.
 
     `in_tier` is where they are in the programme `default`; without it, the policy's own tiers count. `cuts` are the
-    base's, and `shop_rhythm` is what the stage is measured by, in days; without them the policy's own cut points and
-    days are.
+    base's, and `shop_rhythm` is what the stage is measured by, in days; without them the policy's own
+    cut points and days are.
     """
     if in_tier is None:
         in_tier = tier(programme_of(policy), [_qualifying(policy, one) for one in purchases], now)

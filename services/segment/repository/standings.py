@@ -85,7 +85,9 @@ class Counted(msgspec.Struct, kw_only=True):
     customers: int
 
 
-async def add_customers(work: Work, profile_ids: Iterable[UUID], *, tier: str, tier_version: int, stage: str) -> None:
+async def add_customers(
+    work: Work, profile_ids: Iterable[UUID], *, tier: str, stage: str, tier_version: int | None = None
+) -> None:
     """Gives customers who have none their first standing."""
     await work.run(
         """

@@ -52,7 +52,7 @@ async def settle(work: Work) -> None:
     while found := await repository.moments(work, after, limit=DUE_BATCH):
         looks = await Looks.begin(work, since=min(found.values()))
         await looks.load(work, list(found))
-        seen = {one: looks.at(one, at) for one, at in found.items()}
+        seen = {one: looks.at(one, at, looks.measures.rhythm_days) for one, at in found.items()}
         await stored.save(work, {one: (0, look.standing, found[one]) for one, look in seen.items()})
         tiers = [(one, name, row, name in look.kept) for one, look in seen.items() for name, row in look.tiers.items()]
         await stored_tiers.save_tiers(work, {(one, name): row for one, name, row, kept in tiers if kept})

@@ -16,9 +16,9 @@ from services.segment.repository import policies, score_counts
 from services.segment.repository import scores as repository
 from services.segment.repository import standings as stored_standings
 from services.segment.repository.score_counts import Cell
-from services.segment.repository.standings import Stored, StoredStanding
-from services.segment.service import memberships
-from services.segment.service.standing_changes import Cause, Looks
+from services.segment.repository.standings import StoredStanding
+from services.segment.service import memberships, standings
+from services.segment.service.standing_changes import Cause
 from shared.database import aliases
 from shared.database.database import Work
 from shared.service.logging import get_logger
@@ -78,11 +78,7 @@ async def apply(work: Work, now: datetime, *, limit: int = CHUNK) -> Sequence[UU
     await repository.score(work, cuts, [one.profile_id for one in differing])
     anew = await stored_standings.lock(work, [one.profile_id for one in differing if one.anew])
     if anew:
-        looks = await Looks.begin(work, since=_earliest(anew, now))
-        await looks.load(work, list(anew))
-        for row in anew.values():
-            looks.catch_up(row, now, now=work.now)
-        await looks.save(work)
+        await standings.advance(work, anew, now)
     changed = [one.profile_id for one in differing]
     causes = {one: Cause.of_instant(one, "time", cuts.taken_at, work.now) for one in changed}
     await memberships.look_again(work, dict.fromkeys(changed, ("stage", "score")), causes)
@@ -99,19 +95,8 @@ async def bring_up_to_date(work: Work, after: UUID) -> UUID | None:
     found = await repository.outdated(work, after, limit=OUTDATED_CHUNK)
     if not found:
         return None
-    rows = await stored_standings.lock(work, found)
-    looks = await Looks.begin(work, since=_earliest(rows, work.now))
-    await looks.load(work, list(rows))
-    for row in rows.values():
-        at = row.evaluated_at or work.now
-        looks.look(row, at, Cause.of_instant(row.profile_id, "redefined", at, work.now))
-    await looks.save(work)
+    await standings.evaluate_again(work, await stored_standings.lock(work, found))
     return found[-1]
-
-
-def _earliest(rows: Mapping[UUID, Stored], now: datetime) -> datetime:
-    """The earliest moment at which these customers may be looked at."""
-    return min(at for row in rows.values() for at in (row.due_at or now, row.evaluated_at or now, now))
 
 
 class ShownVersion(msgspec.Struct, frozen=True):

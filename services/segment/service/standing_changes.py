@@ -1,25 +1,23 @@
 """Looking at customers again: where they stand by then, and what is published of what changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, Literal
 from uuid import UUID
 
 import msgspec
 
-from services.segment.domain import standing as domain
 from services.segment.domain.programmes.definition import DEFAULT
 from services.segment.domain.programmes.rates import NO_RATES, Rates
 from services.segment.domain.programmes.tier_standing import QualifyingOrder, TierStanding, tier
 from services.segment.domain.programmes.versions import ProgrammesInForce, ProgrammeVersion
-from services.segment.domain.scores import ScoreCuts
-from services.segment.domain.standing import Policy, Stage, Standing
-from services.segment.repository import policies, scores
+from services.segment.domain.standing import Standing
 from services.segment.repository import standings as repository
 from services.segment.repository.programmes import customers as stored_tiers
 from services.segment.repository.programmes import versions as programme_versions
 from services.segment.repository.programmes.customers import StoredOverride, StoredTier
 from services.segment.repository.standings import Stored
+from services.segment.service.measures import Measures, measures_in_force
 from shared.contracts import topics
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event, SourceKind, derived_id, service_source
@@ -68,10 +66,8 @@ class Looks:
     `load` reads what all of them have; it comes after the locks and before anything else is decided.
     """
 
-    def __init__(
-        self, policy: Policy, programmes: ProgrammesInForce, rates: Rates = NO_RATES, cuts: ScoreCuts | None = None
-    ) -> None:
-        self.policy, self.programmes, self._rates, self.cuts = policy, programmes, rates, cuts
+    def __init__(self, measures: Measures, programmes: ProgrammesInForce, rates: Rates = NO_RATES) -> None:
+        self.measures, self.programmes, self._rates = measures, programmes, rates
         self.orders: dict[UUID, list[QualifyingOrder]] = {}
         self._overrides: dict[UUID, dict[str, StoredOverride]] = {}
         self._tiers: dict[UUID, dict[str, StoredTier]] = {}
@@ -82,13 +78,8 @@ class Looks:
 
     @classmethod
     async def begin(cls, work: Work, *, since: datetime) -> "Looks":
-        """Returns looks by what is in force since a moment, at nobody yet.
-
-        The caller holds `aliases.lock_merges`: until it commits, no other cut points come in force.
-        """
-        newest = await scores.newest(work)
-        programmes = await programme_versions.in_force(work, since=since)
-        return cls(await policies.in_force(work), programmes, cuts=newest.cuts if newest else None)
+        """Returns looks by what is in force since a moment, at nobody yet. The caller holds `aliases.lock_merges`."""
+        return cls(await measures_in_force(work), await programme_versions.in_force(work, since=since))
 
     async def load(self, work: Work, profile_ids: Sequence[UUID]) -> None:
         """Reads what these customers bought, and what they have."""
@@ -103,10 +94,17 @@ class Looks:
             unknown = [one for one in profile_ids if one not in self._tiers]
             self._tiers |= await stored_tiers.tiers(work, unknown)
 
-    def look(self, row: Stored, at: datetime, cause: Cause) -> bool:
-        """Looks at a customer at a moment, and moves the row along. Returns whether anything is published of it."""
-        seen = self._at(row.profile_id, at, self._rhythm_at(row, at))
-        in_force = self.programmes.at(at)
+    def look(
+        self, row: Stored, at: datetime, cause: Cause, *, new_rhythm: bool = False, by: datetime | None = None
+    ) -> bool:
+        """Looks at a customer at a moment, and moves the row along. Returns whether anything is published of it.
+
+        The stage goes by the rhythm by which it was evaluated last, or by that in force with `new_rhythm`; the tiers
+        by the definitions in force then, or at another moment, `by`.
+        """
+        rhythm_days = self.measures.rhythm_days if new_rhythm else self.measures.rhythm_of(row)
+        in_force = self.programmes.at(by or at)
+        seen = self._seen(row.profile_id, at, rhythm_days, in_force)
         made = changes(in_force[DEFAULT], row, seen.standing, cause)
         known = self._tiers.setdefault(row.profile_id, {}) if seen.tiers else {}
         for name, here in seen.tiers.items():
@@ -121,53 +119,23 @@ class Looks:
                 self._dropped.add(key)
                 known[name] = here
         row.tier_version, row.due_at, row.evaluated_at = seen.standing.tier_version, seen.standing.due_at, at
-        row.shop_rhythm_days = seen.standing.shop_rhythm_days
+        row.shop_rhythm_days = rhythm_days
         self._results[row.profile_id] = (row.version, seen.standing, at)
         self._published += [(row.profile_id.bytes, one) for one in made]
         return bool(made)
 
-    def forget(self, profile_ids: Iterable[UUID]) -> None:
-        """Stores nothing of customers who stand for nobody any more."""
-        gone = set(profile_ids)
-        self._results = {one: result for one, result in self._results.items() if one not in gone}
-        self._kept = {key: one for key, one in self._kept.items() if key[0] not in gone}
+    def at(self, profile_id: UUID, moment: datetime, rhythm_days: int | None) -> Look:
+        """Returns where a customer stands at a moment, the stage by a shop's rhythm."""
+        return self._seen(profile_id, moment, rhythm_days, self.programmes.at(moment))
 
-    def at(self, profile_id: UUID, moment: datetime) -> Look:
-        """Returns where a customer stands at a moment, by the shop's rhythm in force."""
-        return self._at(profile_id, moment, self._rhythm_days)
-
-    @property
-    def _rhythm_days(self) -> int | None:
-        return self.cuts.rhythm_days if self.cuts else None
-
-    @property
-    def _rhythm_since(self) -> datetime | None:
-        return self.cuts.rhythm_since if self.cuts else None
-
-    def _rhythm_at(self, row: Stored, moment: datetime) -> int | None:
-        """The shop's rhythm that counts for a customer at a moment. A prospect's stage is by none."""
-        since = self._rhythm_since
-        if row.stage == Stage.PROSPECT or since is None or moment >= since:
-            return self._rhythm_days
-        return row.shop_rhythm_days
-
-    def _has_other_rhythm(self, row: Stored) -> bool:
-        """Whether a customer's stage was evaluated by another rhythm than the one in force."""
-        return row.stage != Stage.PROSPECT and row.shop_rhythm_days != self._rhythm_days
-
-    def _at(self, profile_id: UUID, moment: datetime, shop_rhythm: int | None) -> Look:
-        in_force = self.programmes.at(moment)
+    def _seen(
+        self, profile_id: UUID, moment: datetime, rhythm_days: int | None, in_force: Mapping[str, ProgrammeVersion]
+    ) -> Look:
         orders = self.orders.get(profile_id, [])
         found = {name: self._tier(profile_id, one, moment) for name, one in in_force.items()}
         default = in_force[DEFAULT]
-        standing = domain.standing(
-            self.policy,
-            [domain.purchase(self.policy, one) for one in orders],
-            moment,
-            found.pop(DEFAULT),
-            tier_version=default.version,
-            cuts=self.cuts,
-            shop_rhythm=shop_rhythm,
+        standing = self.measures.standing(
+            orders, moment, rhythm_days, in_tier=found.pop(DEFAULT), tier_version=default.version
         )
         if not found:
             return Look(standing, {})
@@ -176,56 +144,87 @@ class Looks:
         due = [at for at in (standing.due_at, *(one.due_at for one in found.values())) if at is not None]
         return Look(msgspec.structs.replace(standing, due_at=min(due, default=None)), tiers, kept)
 
-    def redefined_at(self, row: Stored, now: datetime) -> datetime | None:
-        """Returns when a definition took effect by which this customer was not looked at yet, if there is one."""
-        found: list[datetime] = []
-        if self.programmes.rolling_out:
-            looked_at = {name: one.programme_version for name, one in self._tiers.get(row.profile_id, {}).items()}
-            changed_at = self.programmes.redefined_at({**looked_at, DEFAULT: row.tier_version or 0}, now)
-            found += [] if changed_at is None else [changed_at]
-        since = self._rhythm_since
-        if since is not None and since <= now and self._has_other_rhythm(row):
-            found.append(since)
-        if not found:
+    def look_for_event(self, row: Stored, now: datetime, cause: Cause) -> None:
+        """Looks at a customer of whom an event tells, after `catch_up`.
+
+        What the event does is told by the rhythm of before, so that the rest is what the new one does. A transaction
+        that began before a definition took effect may get to a customer after the roll-out did: it goes by the moment
+        of that look, then.
+        """
+        at = row.evaluated_at if row.evaluated_at is not None and self._is_ahead(row, now) else now
+        rhythm_days = self.measures.rhythm_of(row)
+        self.look(row, at, cause)
+        if rhythm_days != self.measures.rhythm_days:
+            self.look(row, at, self._new_rhythm(row, now), new_rhythm=True)
+
+    def catch_up(self, row: Stored, now: datetime) -> None:
+        """Looks at a customer by each definition that took effect until now, as redefined, and lets no time pass.
+
+        The log may not have been read until then: what is due by then waits.
+        """
+        while (since := self._redefined_at(row, now)) is not None:
+            cause = Cause.of_instant(row.profile_id, "redefined", since, now)
+            waits = row.due_at is not None and row.due_at <= since and row.evaluated_at is not None
+            self.look(row, row.evaluated_at if waits and row.evaluated_at else since, cause, by=since)
+
+    def advance(self, row: Stored, until: datetime) -> bool:
+        """Looks at a customer at each moment until one at which time, a definition or the rhythm changes something.
+
+        The log has been read until then. Returns whether anything is published that was redefined.
+        """
+        redefined = False
+        while (step := self._next(row, until)) is not None:
+            at, why = step
+            if why == "rhythm":
+                redefined |= self.look(row, at, self._new_rhythm(row, until), new_rhythm=True)
+            else:
+                published = self.look(row, at, Cause.of_instant(row.profile_id, why, at, until))
+                redefined |= published and why == "redefined"
+            version, standing, _ = self._results[row.profile_id]
+            self._results[row.profile_id] = (version, standing, until)
+        return redefined
+
+    def _next(self, row: Stored, until: datetime) -> tuple[datetime, Literal["redefined", "rhythm", "time"]] | None:
+        """What comes first; of one moment a definition does, then the rhythm."""
+        found: list[tuple[datetime, Literal["redefined", "rhythm", "time"]]] = []
+        if (since := self._redefined_at(row, until)) is not None:
+            found.append((since, "redefined"))
+        if self.measures.rhythm_of(row) != self.measures.rhythm_days:
+            found.append((self._rhythm_since(row, until), "rhythm"))
+        if row.due_at is not None and row.due_at <= until:
+            found.append((row.due_at, "time"))
+        return min(found, key=lambda one: one[0], default=None)
+
+    def _redefined_at(self, row: Stored, until: datetime) -> datetime | None:
+        """When a definition took effect by which this customer was not looked at yet, if there is one."""
+        if not self.programmes.rolling_out:
             return None
-        return min(found) if row.evaluated_at is None else max(min(found), row.evaluated_at)
+        found = self.programmes.redefined_at(self._looked_at(row), until)
+        return found if found is None or row.evaluated_at is None else max(found, row.evaluated_at)
 
-    def are_behind(self, rows: Iterable[Stored]) -> bool:
-        """Returns whether some of these may not have been looked at by what is in force."""
-        return bool(self.programmes.rolling_out) or any(self._has_other_rhythm(row) for row in rows)
-
-    def moment(self, row: Stored, now: datetime) -> datetime:
-        """Returns when to look at a customer: now, or when it was last, if that was by a version of after now.
-
-        A transaction that began before a definition took effect may get to a customer after the roll-out did.
-        """
+    def _is_ahead(self, row: Stored, now: datetime) -> bool:
+        """Whether a customer was looked at by a version that is not in force yet."""
         in_force = self.programmes.at(now)
-        looked_at = {name: one.programme_version for name, one in self._tiers.get(row.profile_id, {}).items()}
-        looked_at[DEFAULT] = row.tier_version or 0
-        newer = any(name in in_force and version > in_force[name].version for name, version in looked_at.items())
-        return row.evaluated_at if newer and row.evaluated_at is not None else now
+        looked_at = self._looked_at(row)
+        return any(name in in_force and version > in_force[name].version for name, version in looked_at.items())
 
-    def catch_up(self, row: Stored, until: datetime, *, now: datetime) -> bool:
-        """Looks at a customer at each moment until one at which a definition took effect, as redefined.
+    def _looked_at(self, row: Stored) -> dict[str, int]:
+        others = {name: one.programme_version for name, one in self._tiers.get(row.profile_id, {}).items()}
+        return {**others, DEFAULT: row.tier_version or 0}
 
-        What time had changed before that moment is told first, as such. Returns whether anything is published.
-        """
-        published = False
-        while (at := self.redefined_at(row, until)) is not None:
-            while row.due_at is not None and row.due_at < at:
-                published |= self._look_when_due(row, row.due_at, now)
-            published |= self.look(row, at, Cause.of_instant(row.profile_id, "redefined", at, now))
-        return published
+    def _rhythm_since(self, row: Stored, until: datetime) -> datetime:
+        """Since when the shop's rhythm is in force, but not before the customer was looked at last."""
+        since = (self.measures.cuts.rhythm_since if self.measures.cuts else None) or until
+        return min(max(since, row.evaluated_at or since), until)
 
-    def pass_time(self, row: Stored, until: datetime, *, now: datetime) -> None:
-        """Looks at a customer at each due instant until a moment, and at definitions that took effect before them."""
-        while (instant := row.due_at) is not None and instant <= until:
-            self.catch_up(row, instant, now=now)
-            if row.due_at == instant:
-                self._look_when_due(row, instant, now)
-
-    def _look_when_due(self, row: Stored, instant: datetime, now: datetime) -> bool:
-        return self.look(row, instant, Cause.of_instant(row.profile_id, "time", instant, now))
+    def _new_rhythm(self, row: Stored, until: datetime) -> Cause:
+        since = (self.measures.cuts.rhythm_since if self.measures.cuts else None) or until
+        return Cause(
+            event_id=derived_id(row.profile_id, "rhythm", since.isoformat(), 1),
+            kind="redefined",
+            occurred_at=self._rhythm_since(row, until),
+            received_at=until,
+        )
 
     async def save(self, work: Work) -> None:
         """Stores where the customers stand, and publishes what changed."""

@@ -24,7 +24,7 @@ from services.segment.repository.standings import Stored, StoredCustomer, Stored
 from services.segment.service.standing_changes import Cause, Looks
 from shared.contracts import orders
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
-from shared.contracts.envelope import Event, dominant_cause
+from shared.contracts.envelope import Event, derived_id, dominant_cause
 from shared.contracts.orders import Order
 from shared.database import aliases, order_rows
 from shared.database.database import Work
@@ -46,7 +46,6 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[U
     await aliases.lock_merges(work, shared=True)
     looks = await Looks.begin(work, since=work.now)
     canonical, stored = await _lock(work, looks, {event.profile_id for event in events if event.profile_id})
-    await _catch_up(work, looks, stored)
     changed: dict[tuple[UUID, str], Order] = {}
     folded: list[tuple[tuple[UUID, str], Event]] = []
     for event in events:
@@ -58,6 +57,7 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[U
             folded.append((key, event))
     if not changed:
         return ()
+    await _catch_up(work, looks, [stored[profile_id] for profile_id in dict.fromkeys(key[0] for key in changed)])
     known = await order_rows.orders(work, changed)
     await repository.save_orders(
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
@@ -117,13 +117,16 @@ async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met:
     canonical, stored = await _lock(
         work, looks, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))}
     )
-    await _catch_up(work, looks, stored)
     gone = await aliases.note_merges(
         work, (aliases.Merge(body.loser, body.survivor, body.verified) for _, body in bodies)
     )
     await repository.remove(work, gone)
     await stored_tiers.remove(work, gone)
-    looks.forget(gone)
+    causes: dict[UUID, Event] = {}
+    for event, body in bodies:
+        root = gone.get(canonical[body.survivor], canonical[body.survivor])
+        causes[root] = dominant_cause(causes.get(root), event)
+    await _catch_up(work, looks, [stored[root] for root in causes])
     moved: dict[tuple[UUID, str], Order] = {}
     for (profile_id, order_id), order in (await order_rows.delete_returning(work, gone)).items():
         key = (gone[profile_id], order_id)
@@ -132,10 +135,6 @@ async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met:
         known = await order_rows.orders(work, moved)
         merged = {key: orders.merge(known.get(key, Order()), one) for key, one in moved.items()}
         await repository.save_orders(work, merged)
-    causes: dict[UUID, Event] = {}
-    for event, body in bodies:
-        root = gone.get(canonical[body.survivor], canonical[body.survivor])
-        causes[root] = dominant_cause(causes.get(root), event)
     await _look_again(work, looks, {root: stored[root] for root in causes}, causes)
     return gone
 
@@ -152,15 +151,34 @@ async def flip(work: Work, now: datetime) -> Collection[UUID]:
     """
     await aliases.lock_merges(work, shared=True)
     stored = await repository.claim_due(work, now, limit=DUE_BATCH)
-    if not stored:
-        return ()
-    looks = await Looks.begin(work, since=min(row.due_at or now for row in stored.values()))
-    await looks.load(work, list(stored))
-    for row in stored.values():
-        looks.pass_time(row, now, now=now)
-    await looks.save(work)
-    work.afterwards.append(partial(metrics.due.inc, len(stored)))
+    if stored:
+        await advance(work, stored, now)
+        work.afterwards.append(partial(metrics.due.inc, len(stored)))
     return stored.keys()
+
+
+async def advance(work: Work, stored: Mapping[UUID, Stored], now: datetime) -> int:
+    """Brings locked customers up to `now`, and to the definitions and the shop's rhythm in force.
+
+    Publishes what changes. Returns for how many that is so because of another definition or rhythm.
+    """
+    looks = await Looks.begin(work, since=min((row.due_at or now for row in stored.values()), default=now))
+    await looks.load(work, list(stored))
+    redefined = sum([looks.advance(row, now) for row in stored.values()])
+    await looks.save(work)
+    return redefined
+
+
+async def evaluate_again(work: Work, stored: Mapping[UUID, Stored]) -> None:
+    """Evaluates locked customers as of when they were evaluated last, and publishes what is another now."""
+    moments = {one: row.evaluated_at or work.now for one, row in stored.items()}
+    looks = await Looks.begin(work, since=min(moments.values(), default=work.now))
+    await looks.load(work, list(stored))
+    for profile_id, row in stored.items():
+        at = moments[profile_id]
+        again = derived_id(profile_id, "again", at.isoformat(), 1)
+        looks.look(row, at, Cause(event_id=again, kind="redefined", occurred_at=at, received_at=work.now))
+    await looks.save(work)
 
 
 class ShownStanding(msgspec.Struct, frozen=True):
@@ -248,16 +266,16 @@ async def _look_again(work: Work, looks: Looks, stored: Mapping[UUID, Stored], c
             traceparent=event.traceparent,
             order_id=order_placed_by(event),
         )
-        looks.look(row, looks.moment(row, work.now), cause)
+        looks.look_for_event(row, work.now, cause)
     await looks.save(work)
 
 
-async def _catch_up(work: Work, looks: Looks, stored: Mapping[UUID, Stored]) -> None:
+async def _catch_up(work: Work, looks: Looks, rows: Sequence[Stored]) -> None:
     """Looks at locked customers by definitions that took effect since, before anything new is known of them.
 
     So what an event changes is told apart from what was redefined, whoever comes first: a batch or the roll-out.
     """
-    if looks.are_behind(stored.values()):
-        await looks.load(work, list(stored))
-        for row in stored.values():
-            looks.catch_up(row, work.now, now=work.now)
+    if looks.programmes.rolling_out:
+        await looks.load(work, [row.profile_id for row in rows])
+        for row in rows:
+            looks.catch_up(row, work.now)

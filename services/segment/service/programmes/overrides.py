@@ -9,12 +9,14 @@ import msgspec
 
 from services.segment.domain.documents import InvalidDefinition, not_among
 from services.segment.domain.programmes.definition import DEFAULT, Programme
+from services.segment.domain.programmes.tier_standing import tier
 from services.segment.repository import standings as repository
 from services.segment.repository.programmes import customers as stored_tiers
+from services.segment.repository.programmes import versions
 from services.segment.repository.programmes.customers import StoredOverride, StoredTier
 from services.segment.repository.standings import Stored, StoredStanding
 from services.segment.service.programmes.definitions import UnknownProgramme
-from services.segment.service.standing_changes import Cause, Looks
+from services.segment.service.standing_changes import Cause, Looks, stored_tier
 from services.segment.service.standings import UnknownCustomer
 from shared import audit
 from shared.audit import Actor
@@ -43,7 +45,7 @@ async def give(
     profile_id: UUID,
     programme: str,
     *,
-    tier: str,
+    name: str,
     mode: Literal["at_least", "exactly"],
     reason: str,
     expires_at: datetime | None,
@@ -55,15 +57,15 @@ async def give(
     """
     looks, row = await _locked(work, profile_id, programme)
     names = [one.name for one in looks.programmes.at(work.now)[programme].programme.tiers]
-    if tier not in names:
-        raise InvalidDefinition([not_among("/tier", f"there is no such tier in {programme}", tier, names)])
+    if name not in names:
+        raise InvalidDefinition([not_among("/tier", f"there is no such tier in {programme}", name, names)])
     if expires_at is not None and expires_at <= work.now:
         raise Invalid("body/expires_at: has passed")
     await stored_tiers.remove_overrides(work, await aliases.names(work, profile_id), programme)
     given = StoredOverride(
         profile_id=row.profile_id,
         programme=programme,
-        tier=tier,
+        tier=name,
         mode=mode,
         reason=reason,
         author=by.subject,
@@ -72,7 +74,7 @@ async def give(
     )
     await stored_tiers.save_override(work, given)
     await _look(work, looks, row)
-    change = {"programme": programme, "tier": tier, "mode": mode, "expires_at": expires_at and expires_at.isoformat()}
+    change = {"programme": programme, "tier": name, "mode": mode, "expires_at": expires_at and expires_at.isoformat()}
     await audit.record(work, by, "tier.given", KIND, row.profile_id, change)
 
 
@@ -91,17 +93,18 @@ async def tiers(work: Work, profile_id: UUID) -> Mapping[str, CustomerTier]:
     standing = await repository.standing(work, root)
     if standing is None:
         raise UnknownCustomer(f"no customer {profile_id}")
-    looks = await Looks.begin(work, since=work.now)
+    in_force = (await versions.in_force(work, since=work.now)).at(work.now)
     given = (await stored_tiers.overrides(work, [root])).get(root, {})
     known = (await stored_tiers.tiers(work, [root])).get(root, {})
     known[DEFAULT] = _of_default(standing)
-    found = {}
-    for name, one in looks.programmes.at(work.now).items():
-        nothing = looks.at(root, work.now).tiers.get(name)
-        tier = known.get(name, nothing)
-        if tier is not None:
-            found[name] = CustomerTier(one.programme, tier, given.get(name))
-    return found
+    return {
+        name: CustomerTier(
+            one.programme,
+            known.get(name) or stored_tier(root, one, tier(one.programme, [], work.now)),
+            given.get(name),
+        )
+        for name, one in in_force.items()
+    }
 
 
 def _of_default(one: StoredStanding) -> StoredTier:
@@ -131,7 +134,7 @@ async def _locked(work: Work, profile_id: UUID, programme: str) -> tuple[Looks, 
     if row is None:
         raise UnknownCustomer(f"no customer {profile_id}")
     await looks.load(work, [root])
-    looks.catch_up(row, work.now, now=work.now)
+    looks.catch_up(row, work.now)
     return looks, row
 
 
@@ -143,5 +146,5 @@ async def _look(work: Work, looks: Looks, row: Stored) -> None:
         occurred_at=work.now,
         received_at=work.now,
     )
-    looks.look(row, looks.moment(row, work.now), cause)
+    looks.look_for_event(row, work.now, cause)
     await looks.save(work)

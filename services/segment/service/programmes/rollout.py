@@ -7,7 +7,8 @@ from uuid import UUID
 
 from services.segment.repository import standings as repository
 from services.segment.repository.programmes import versions
-from services.segment.service.standing_changes import Looks
+from services.segment.service.standings import advance
+from shared.database import aliases
 from shared.database.database import Work
 from shared.service.logging import get_logger
 
@@ -21,17 +22,15 @@ async def roll_out(work: Work, until: datetime) -> int:
     """Looks at the next customers by a version that is in force since before `until`. Returns how many there were.
 
     What changes carries the instant at which the version took effect, and is marked as redefined. A process that ends
-    in the middle has done whole chunks; the next goes on after them. Customers whom a batch looked at meanwhile were
-    looked at by that version, too, and are passed over.
+    in the middle has done whole chunks; the next goes on after them. Customers whom a batch or the timers looked at
+    meanwhile were looked at by that version, too, and do not count among those that the roll-out changed.
     """
+    await aliases.lock_merges(work, shared=True)
     rollout = await versions.claim(work, until)
     if rollout is None:
         return 0
     rows = await repository.after(work, rollout.reached or NOBODY, limit=CHUNK)
-    looks = await Looks.begin(work, since=min(rollout.effective_at, until))
-    await looks.load(work, list(rows))
-    rollout.changed += sum(looks.catch_up(row, until, now=work.now) for row in rows.values())
-    await looks.save(work)
+    rollout.changed += await advance(work, rows, until)
     rollout.customers += len(rows)
     rollout.reached = max(rows, default=rollout.reached)
     if len(rows) < CHUNK:
