@@ -17,7 +17,8 @@ from services.segment.repository import scores as repository
 from services.segment.repository import standings as stored_standings
 from services.segment.repository.score_counts import Cell
 from services.segment.repository.standings import StoredStanding
-from services.segment.service import standings
+from services.segment.service import memberships, standings
+from services.segment.service.standing_changes import Cause
 from shared.database import aliases
 from shared.database.database import Work
 from shared.service.logging import get_logger
@@ -78,8 +79,11 @@ async def apply(work: Work, now: datetime, *, limit: int = CHUNK) -> Sequence[UU
     anew = await stored_standings.lock(work, [one.profile_id for one in differing if one.anew])
     if anew:
         await standings.advance(work, anew, now)
+    changed = [one.profile_id for one in differing]
+    causes = {one: Cause.of_instant(one, "redefined", cuts.taken_at, now) for one in changed}
+    await memberships.look_again(work, dict.fromkeys(changed, memberships.STANDING), causes)
     await repository.note_application(work, claimed.version, upto=upto, at=now)
-    return [one.profile_id for one in differing]
+    return changed
 
 
 async def bring_up_to_date(work: Work, after: UUID) -> UUID | None:

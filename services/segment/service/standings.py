@@ -1,7 +1,7 @@
 """Orders come in, time passes, profiles merge; standings follow."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -38,8 +38,8 @@ class UnknownCustomer(NotFound):
     """There is no such customer."""
 
 
-async def fold_orders(work: Work, events: Sequence[Event]) -> None:
-    """Folds facts about orders into them and looks at their customers again."""
+async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[UUID, str]]:
+    """Folds facts about orders into them and looks at their customers again. Returns the orders that they are about."""
     for event in events:
         if event.profile_id is None:
             raise Refused("profile_id: missing on an event that a profile owns")
@@ -56,7 +56,7 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
             changed[key] = orders.merge(changed.get(key, Order()), order)
             folded.append((key, event))
     if not changed:
-        return
+        return ()
     await _catch_up(work, looks, [stored[profile_id] for profile_id in dict.fromkeys(key[0] for key in changed)])
     known = await order_rows.orders(work, changed)
     await repository.save_orders(
@@ -64,6 +64,7 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
     )
     causes = causes_of(folded, known)
     await _look_again(work, looks, {profile_id: stored[profile_id] for profile_id in causes}, causes)
+    return changed.keys()
 
 
 def _orders_in(event: Event) -> Iterator[tuple[str, Order]]:
@@ -78,8 +79,10 @@ def _orders_in(event: Event) -> Iterator[tuple[str, Order]]:
         yield key, orders.order_of(event)
 
 
-async def follow(work: Work, events: Sequence[Event]) -> None:
+async def follow(work: Work, events: Sequence[Event]) -> Mapping[UUID, UUID]:
     """Gives new customers the standing of a prospect, and the survivor of a merge the loser's orders.
+
+    Returns the customers who are gone, and who stands for each.
 
     Both by one function, so that a batch takes its locks in one go: the merges' own, then rows in sorted order.
     """
@@ -88,13 +91,24 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
     await aliases.lock_merges(work, shared=not merges)
     looks = await Looks.begin(work, since=work.now)
     if merges:
-        await _follow_merges(work, looks, merges, met)
-        return
+        return await _follow_merges(work, looks, merges, met)
     canonical = await aliases.canonical(work, met)
     await _add(work, looks, canonical.values())
+    await repository.lock(work, canonical.values())
+    return {}
 
 
-async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met: Iterable[UUID]) -> None:
+async def lock(work: Work, profile_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
+    """Locks the customers that these ids mean, made if need be. Returns the canonical id of each.
+
+    The first thing that a batch's transaction does with rows: see `_lock`.
+    """
+    await aliases.lock_merges(work, shared=True)
+    canonical, _ = await _lock(work, await Looks.begin(work, since=work.now), profile_ids)
+    return canonical
+
+
+async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met: Iterable[UUID]) -> Mapping[UUID, UUID]:
     """A batch's merges at once: what stood under a name that is gone goes to the customer who stands for it.
 
     Whom else the batch met is made and locked with them.
@@ -122,10 +136,16 @@ async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met:
         merged = {key: orders.merge(known.get(key, Order()), one) for key, one in moved.items()}
         await repository.save_orders(work, merged)
     await _look_again(work, looks, {root: stored[root] for root in causes}, causes)
+    return gone
 
 
 async def flip_due(work: Work, now: datetime) -> int:
-    """Looks at customers whose due time has come, at each of their due instants up to `now`; how many there were.
+    """As `flip`. Returns how many customers there were."""
+    return len(await flip(work, now))
+
+
+async def flip(work: Work, now: datetime) -> Collection[UUID]:
+    """Looks at customers whose due time has come, at each of their due instants up to `now`. Returns them.
 
     A change carries the instant at which it became true, not the moment at which it was noticed.
     """
@@ -134,7 +154,7 @@ async def flip_due(work: Work, now: datetime) -> int:
     if stored:
         await advance(work, stored, now)
         work.afterwards.append(partial(metrics.due.inc, len(stored)))
-    return len(stored)
+    return stored.keys()
 
 
 async def advance(work: Work, stored: Mapping[UUID, Stored], now: datetime) -> int:
