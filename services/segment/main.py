@@ -34,11 +34,10 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.at_start += [policies.publish, definitions.publish]
     service.loops["timers"] = timers.run
     service.loops["rollouts"] = rollouts.run
-    scoring = Scoring(service.database, service.consumer, tick=service.heartbeat.loop("scoring"))
-    service.loops["scoring"] = scoring.run
+    service.loops["scoring"] = Scoring(service.database, service.consumer, tick=service.heartbeat.loop("scoring")).run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
     service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
-    routers = [segments.router, standings.router, programmes.router, reports.router, scores.router]
+    routers = [segments.router, standings.router, programmes.router, scores.router, reports.router]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
     service.app.state.png = PngRenderer()

@@ -1,4 +1,6 @@
-"""The loops that let time pass, changed programmes take effect, and customers be scored: never ahead of the log."""
+"""The loops beside the consumer: time passes, changed programmes take effect, the base is scored; never ahead of the
+log.
+"""
 
 import asyncio
 from collections.abc import Callable
@@ -117,32 +119,6 @@ class Timers:
         return AT_ONCE
 
 
-class Rollouts:
-    """Looks at everybody by a changed programme, once all that happened before it took effect has been read."""
-
-    def __init__(self, database: Database, consumer: Consumer, *, tick: Callable[[], None]) -> None:
-        self._database = database
-        self._consumer = consumer
-        self._tick = tick
-
-    async def run(self, stop: asyncio.Event) -> None:
-        """Runs until `stop` is set."""
-        await repeat(
-            self._roll_out,
-            stop,
-            waits_for=(DBAPIError, *DATABASE_AWAY),
-            waiting="rollouts.wait",
-            back_off_seconds=PAUSE_SECONDS,
-            tick=self._tick,
-        )
-
-    async def _roll_out(self) -> float:
-        async with self._database.work() as work:
-            read_until = await self._consumer.read_until(work)
-            looked_at = 0 if read_until is None else await roll_out(work, min(work.now, read_until))
-        return AT_ONCE if looked_at else ROLLOUT_PAUSE_SECONDS
-
-
 class Reader(Protocol):
     """Whoever knows how far the log has been read; None if nobody does yet."""
 
@@ -191,3 +167,29 @@ class Scoring:
             taken = await scores.take(work, now) is not None
             self._too_few_at = None if taken else now
             return AT_ONCE if taken else SCORES_PAUSE_SECONDS
+
+
+class Rollouts:
+    """Looks at everybody by a changed programme, once all that happened before it took effect has been read."""
+
+    def __init__(self, database: Database, consumer: Consumer, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._consumer = consumer
+        self._tick = tick
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._roll_out,
+            stop,
+            waits_for=(DBAPIError, *DATABASE_AWAY),
+            waiting="rollouts.wait",
+            back_off_seconds=PAUSE_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _roll_out(self) -> float:
+        async with self._database.work() as work:
+            read_until = await self._consumer.read_until(work)
+            looked_at = 0 if read_until is None else await roll_out(work, min(work.now, read_until))
+        return AT_ONCE if looked_at else ROLLOUT_PAUSE_SECONDS

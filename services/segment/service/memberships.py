@@ -23,6 +23,8 @@ from shared.service import metrics
 
 DUE_BATCH: Final = 500  # customers a transaction
 BACKFILL_BATCH: Final = 1_000
+STANDING: Final = ("tier", "stage", "score")
+"""What of a customer's standing definitions may ask about."""
 ALL: Final = "*"
 """Touches every definition: of a customer who was merged, or is looked at anew."""
 
@@ -164,6 +166,8 @@ def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now:
 
 def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
     kind = SegmentEntered if turn.member else SegmentExited
+    # What time or another definition did to a standing turns memberships for the same cause.
+    why = cause.kind if turn.cause == "event" else turn.cause
     body = kind(
         profile_id=profile_id,
         version=version,
@@ -171,9 +175,9 @@ def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
         segment_version=turn.definition.version,
         name=turn.definition.name,
         reason=_REASONS[turn.cause],
-        cause=turn.cause,
-        by_time=turn.cause == "time",
-        order_id=cause.order_id if turn.cause == "event" else None,
+        cause=why,
+        by_time=why == "time",
+        order_id=cause.order_id if why == "event" else None,
     )
     return Event(
         event_id=derived_id(cause.event_id, kind.__name__, f"{profile_id}/{turn.definition.id}", version),

@@ -65,8 +65,8 @@ async def take(work: Work, now: datetime) -> ScoreCuts | None:
 async def apply(work: Work, now: datetime, *, limit: int = CHUNK) -> Sequence[UUID] | None:
     """Scores the next customers by the version in force, and puts them into the stage of the rhythm in force.
 
-    Returns those whose row that changed, and only theirs are written, and their memberships looked at; None if all
-    customers are scored by it, or another process is at it. It goes on where the last transaction ended.
+    Returns those whose row that changed, and only theirs are written; None if all customers are scored by it, or
+    another process is at it. It goes on where the last transaction ended.
     """
     await aliases.lock_merges(work, shared=True)
     claimed = await repository.claim_application(work)
@@ -80,8 +80,8 @@ async def apply(work: Work, now: datetime, *, limit: int = CHUNK) -> Sequence[UU
     if anew:
         await standings.advance(work, anew, now)
     changed = [one.profile_id for one in differing]
-    causes = {one: Cause.of_instant(one, "time", cuts.taken_at, work.now) for one in changed}
-    await memberships.look_again(work, dict.fromkeys(changed, ("stage", "score")), causes)
+    causes = {one: Cause.of_instant(one, "redefined", cuts.taken_at, now) for one in changed}
+    await memberships.look_again(work, dict.fromkeys(changed, memberships.STANDING), causes)
     await repository.note_application(work, claimed.version, upto=upto, at=now)
     return changed
 

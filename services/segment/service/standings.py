@@ -145,7 +145,7 @@ async def flip_due(work: Work, now: datetime) -> int:
 
 
 async def flip(work: Work, now: datetime) -> Collection[UUID]:
-    """Looks at customers whose due time has come, at each of their due instants up to `now`. Returns who they were.
+    """Looks at customers whose due time has come, at each of their due instants up to `now`. Returns them.
 
     A change carries the instant at which it became true, not the moment at which it was noticed.
     """

@@ -11,5 +11,5 @@ async def flip_due(work: Work, now: datetime) -> int:
     """Looks at customers whose standing is due, and at their memberships; how many there were."""
     flipped = await standings.flip(work, now)
     causes = {one: Cause.of_instant(one, "time", now, work.now) for one in flipped}
-    await memberships.look_again(work, dict.fromkeys(flipped, ("tier", "stage", "score")), causes)
+    await memberships.look_again(work, dict.fromkeys(flipped, memberships.STANDING), causes)
     return len(flipped)

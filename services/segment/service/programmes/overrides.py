@@ -15,6 +15,7 @@ from services.segment.repository.programmes import customers as stored_tiers
 from services.segment.repository.programmes import versions
 from services.segment.repository.programmes.customers import StoredOverride, StoredTier
 from services.segment.repository.standings import Stored, StoredStanding
+from services.segment.service import memberships
 from services.segment.service.programmes.definitions import UnknownProgramme
 from services.segment.service.standing_changes import Cause, Looks, stored_tier
 from services.segment.service.standings import UnknownCustomer
@@ -148,3 +149,5 @@ async def _look(work: Work, looks: Looks, row: Stored) -> None:
     )
     looks.look_for_event(row, work.now, cause)
     await looks.save(work)
+    touched = {row.profile_id: memberships.STANDING}
+    await memberships.look_again(work, touched, {row.profile_id: cause})

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from services.segment.repository import standings as repository
 from services.segment.repository.programmes import versions
+from services.segment.service import memberships
+from services.segment.service.standing_changes import Cause
 from services.segment.service.standings import advance
 from shared.database import aliases
 from shared.database.database import Work
@@ -31,6 +33,8 @@ async def roll_out(work: Work, until: datetime) -> int:
         return 0
     rows = await repository.after(work, rollout.reached or NOBODY, limit=CHUNK)
     rollout.changed += await advance(work, rows, until)
+    causes = {one: Cause.of_instant(one, "redefined", rollout.effective_at, until) for one in rows}
+    await memberships.look_again(work, dict.fromkeys(rows, memberships.STANDING), causes)
     rollout.customers += len(rows)
     rollout.reached = max(rows, default=rollout.reached)
     if len(rows) < CHUNK:
