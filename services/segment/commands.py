@@ -15,7 +15,7 @@ from shared.service.clock import Clock
 PLAN: Final = Plan(
     service="segment",
     tables=(
-        *("standings", "orders", "profile_aliases"),
+        *("standings", "programme_standings", "orders", "profile_aliases"),
         *("customers", "history", "occurrences", "customer_tags", "list_members", "memberships", "customer_segments"),
     ),
     topics=(PROFILE_EVENTS, PROFILES),

@@ -14,7 +14,7 @@ from services.segment.repository import segments as stored
 from services.segment.repository.customers import Need
 from services.segment.repository.memberships import Known
 from services.segment.service import definitions
-from services.segment.service.standings import SOURCE, Cause
+from services.segment.service.standing_changes import SOURCE, Cause
 from shared.contracts import topics
 from shared.contracts.changes import SegmentEntered, SegmentExited
 from shared.contracts.envelope import Event, SourceKind, derived_id
@@ -25,6 +25,8 @@ from shared.service import metrics
 DUE_BATCH: Final = 500  # customers a transaction
 BACKFILL_BATCH: Final = 1_000
 _COMES_WITH_KNOWN: Final = frozenset({"segments"})
+STANDING: Final = ("tier", "stage", "score")
+"""What of a customer's standing definitions may ask about."""
 ALL: Final = "*"
 """Touches every definition: of a customer who was merged, or is looked at anew."""
 
@@ -136,7 +138,7 @@ def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now:
         event_id=derived_id(
             profile_id, f"{turn.cause}/{turn.definition.id}", moment.isoformat(), turn.definition.version
         ),
-        by_time=True,
+        kind="time" if turn.cause == "time" else "redefined",
         occurred_at=moment,
         received_at=now or at,
         historical=turn.cause == "defined",
@@ -145,6 +147,8 @@ def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now:
 
 def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
     kind = SegmentEntered if turn.member else SegmentExited
+    # What time or another definition did to a standing turns memberships for the same cause.
+    why = cause.kind if turn.cause == "event" else turn.cause
     body = kind(
         profile_id=profile_id,
         version=version,
@@ -152,9 +156,9 @@ def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
         segment_version=turn.definition.version,
         name=turn.definition.name,
         reason=_REASONS[turn.cause],
-        cause=turn.cause,
-        by_time=turn.cause == "time",
-        order_id=cause.order_id if turn.cause == "event" else None,
+        cause=why,
+        by_time=why == "time",
+        order_id=cause.order_id if why == "event" else None,
     )
     return Event(
         event_id=derived_id(cause.event_id, kind.__name__, f"{profile_id}/{turn.definition.id}", version),
@@ -165,7 +169,7 @@ def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
         historical=cause.historical,
         profile_id=profile_id,
         body=body,
-        cause_id=None if cause.by_time else cause.event_id,
+        cause_id=cause.event_id if cause.kind == "event" else None,
         depth=cause.depth,
         traceparent=cause.traceparent,
     )
