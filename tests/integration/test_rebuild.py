@@ -386,8 +386,10 @@ async def test_tiers_of_a_second_programme_are_built_again_and_readers_hear_what
     assert await copy.rebuild("segment") == 0
 
     assert await copy.dump(without=("version",)) == before
-    told = [one for one in (await waiting(copy, "segment"))[heard:] if isinstance(one.body, TierChanged)]
-    assert {(one.historical, one.body.programme, one.body.current) for one in told} == {(True, "club", "regular")}
+    told = (await waiting(copy, "segment"))[heard:]
+    tiers_told = [one.body for one in told if isinstance(one.body, TierChanged)]
+    assert {one.historical for one in told} == {True}
+    assert {(one.programme, one.current) for one in tiers_told} == {("club", "regular")}
     assert len(told) == wrong - right > 0
 
 

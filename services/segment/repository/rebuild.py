@@ -88,7 +88,7 @@ async def moments(work: Work, after: UUID, *, limit: int) -> dict[UUID, datetime
         SELECT s.profile_id, l.evaluated_at
           FROM rebuild.standings s
           JOIN public.standings l USING (profile_id)
-         WHERE s.profile_id > :after AND s.evaluated_at <> l.evaluated_at
+         WHERE s.profile_id > :after AND l.evaluated_at IS NOT NULL AND s.evaluated_at IS DISTINCT FROM l.evaluated_at
          ORDER BY s.profile_id
          LIMIT :limit
         """,
