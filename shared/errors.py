@@ -1,7 +1,8 @@
 """Errors that carry their meaning. The docstring is the title a caller reads; the message says what was wrong."""
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AppError(Exception):
@@ -11,10 +12,18 @@ class AppError(Exception):
     known_as: ClassVar[str] = ""
     """The last part of the problem type where that is not the class's name: clients know it, so it never changes."""
 
-    def __init__(self, detail: str = "", *, headers: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        detail: str = "",
+        *,
+        headers: dict[str, str] | None = None,
+        errors: Sequence[Mapping[str, Any]] | None = None,
+    ) -> None:
         super().__init__(detail or self.title())
         self.detail = detail
         self.headers = headers or {}
+        self.errors = errors
+        """What was wrong, one by one, for programs: each says where (`at`) and what (`message`)."""
 
     @classmethod
     def title(cls) -> str:

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import standings
+from services.segment.api import conditions, standings
 from services.segment.service import policies
 from services.segment.settings import SegmentSettings
 from services.segment.worker import Timers
@@ -30,7 +30,7 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))
     service.at_start.append(policies.publish)
     service.loops["timers"] = timers.run
-    process.add_api(service, description=DESCRIPTION, routers=[standings.router])
+    process.add_api(service, description=DESCRIPTION, routers=[standings.router, conditions.router])
     return service
 
 

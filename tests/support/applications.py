@@ -65,6 +65,7 @@ class Route(NamedTuple):
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
+CONDITION: Final = {"kind": "trait", "name": "city", "op": "exists"}
 ROUTES: Final = (
     Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),
     Route("ingest", "GET", "/v1/sources", "ingest:read"),
@@ -107,6 +108,10 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),
     Route("segment", "GET", "/v1/counts", "segment:read"),
+    Route("segment", "POST", "/v1/conditions/parse", "segment:read", body={"text": "tier is gold"}),
+    Route(
+        "segment", "POST", "/v1/conditions/describe", "segment:read", body={"condition": {"kind": "tag", "name": "a"}}
+    ),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/resume", "campaign:write"),

@@ -1,0 +1,38 @@
+"""The words of every kind. A kind of `conditions.registry` without a line here fails a test."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Final
+
+from services.segment.domain.calendars.durations import Language
+from services.segment.domain.conditions.base import Condition
+from services.segment.domain.conditions.words.forms import Forms
+from services.segment.domain.conditions.words.kinds.did import DID_FORMS
+from services.segment.domain.conditions.words.kinds.figure import FIGURE
+from services.segment.domain.conditions.words.kinds.standing import SCORE, STAGE, TIER
+from services.segment.domain.conditions.words.kinds.trait import TRAIT
+from services.segment.domain.conditions.words.tree import Conditions
+
+_FORMS: Final[tuple[Forms, ...]] = (
+    TRAIT,
+    FIGURE,
+    TIER,
+    STAGE,
+    SCORE,
+    DID_FORMS,
+)
+
+WORDS: Final[Mapping[type[Condition], Forms]] = {forms.of: forms for forms in _FORMS if issubclass(forms.of, Condition)}
+"""The sentences of each kind that is not made of other conditions."""
+
+CONDITIONS: Final = Conditions(WORDS)
+
+
+@lru_cache
+def reserved(language: Language) -> frozenset[str]:
+    """Returns the words of a language that are no names unless they are quoted, in lower case: those that begin phrases.
+
+    A name can't be taken for what may stand in its place or after it.
+    """
+    first = (phrase.split()[0] for phrase in CONDITIONS.phrases(language) if phrase.strip())
+    return frozenset(word.strip("(),").lower() for word in first if word.isascii())
