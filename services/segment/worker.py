@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
-from services.segment.service import standings
+from services.segment.service import memberships, timers
 from shared.database.database import DATABASE_AWAY, Database
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
@@ -14,6 +14,35 @@ from shared.service.loops import AT_ONCE, Idleness, repeat
 
 PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late…
 IDLE_PAUSE_SECONDS: Final = 2.0  # …or this, once nothing has passed for a while
+
+
+class Backfills:
+    """Looks at the whole base by definitions that went live, a part at a time."""
+
+    def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._tick = tick
+        self._idleness = Idleness()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._look,
+            stop,
+            waits_for=(DBAPIError, *DATABASE_AWAY),
+            waiting="backfills.wait",
+            back_off_seconds=PAUSE_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _look(self) -> float:
+        async with self._database.work() as work:
+            found = await memberships.backfill(work)
+        self._idleness.looked(found=found)
+        if not found:
+            return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS
+        failpoint("backfills.after_part")
+        return AT_ONCE
 
 
 class Timers:
@@ -41,7 +70,8 @@ class Timers:
         async with self._database.work() as work:
             read_until = await self._consumer.read_until(work)
             if read_until is not None:
-                flipped = await standings.flip_due(work, min(work.now, read_until))
+                now = min(work.now, read_until)
+                flipped = await timers.flip_due(work, now) or await memberships.flip_due(work, now)
         self._idleness.looked(found=flipped > 0)
         if not flipped:
             return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS

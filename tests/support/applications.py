@@ -60,12 +60,14 @@ class Route(NamedTuple):
         """The path with values that are in order, unless changed."""
         ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id")
         good = {name: str(SOMEBODY) for name in ids}
-        return self.path.format(**({**good, "journey_id": "win-back", "version": "1", "channel": "email"} | changes))
+        good |= {"journey_id": "win-back", "version": "1", "channel": "email", "name": "nonsense"}
+        return self.path.format(**(good | changes))
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
 CONDITION: Final = {"kind": "trait", "name": "city", "op": "exists"}
+REPORTS: Final = ("tiers", "stages", "rfm", "abc", "sizes")
 ROUTES: Final = (
     Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),
     Route("ingest", "GET", "/v1/sources", "ingest:read"),
@@ -109,9 +111,8 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/tiers", "segment:read"),
     Route("segment", "GET", "/v1/counts", "segment:read"),
     Route("segment", "POST", "/v1/conditions/parse", "segment:read", body={"text": "tier is gold"}),
-    Route(
-        "segment", "POST", "/v1/conditions/describe", "segment:read", body={"condition": {"kind": "tag", "name": "a"}}
-    ),
+    Route("segment", "POST", "/v1/conditions/describe", "segment:read", body={"condition": CONDITION}),
+    *(Route("segment", "GET", f"/v1/reports/{name}", "segment:read") for name in REPORTS),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/resume", "campaign:write"),
@@ -136,8 +137,9 @@ ROUTES: Final = (
     *(Route(service, "GET", "/v1/audit", f"{service}:admin") for service in SERVICES),
 )
 
-# Former names, which go on working and are described nowhere.
+# Former names, which go on working, and what tells the names that there are: these are described nowhere.
 FORMER_ROUTES: Final[tuple[Route, ...]] = (
+    Route("segment", "GET", "/v1/reports/{name}", "segment:read"),
     Route("campaign", "GET", "/v1/floor", "campaign:read"),
     Route("campaign", "POST", "/v1/floor", "campaign:admin", body={"at": "2026-03-01T12:00:00Z"}),
 )

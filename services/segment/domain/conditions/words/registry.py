@@ -30,9 +30,9 @@ CONDITIONS: Final = Conditions(WORDS)
 
 @lru_cache
 def reserved(language: Language) -> frozenset[str]:
-    """Returns the words of a language that are no names unless they are quoted, in lower case: those that begin phrases.
+    """Returns the words of a language that are no names unless they are quoted, in lower case.
 
-    A name can't be taken for what may stand in its place or after it.
+    They are those that begin phrases: a name can't be taken for what may stand in its place or after it.
     """
     first = (phrase.split()[0] for phrase in CONDITIONS.phrases(language) if phrase.strip())
     return frozenset(word.strip("(),").lower() for word in first if word.isascii())
