@@ -3,7 +3,8 @@
 from typing import Final
 
 from services.segment.domain.conditions.words.forms import Form
-from services.segment.domain.conditions.words.slots import NUMBER, SCALAR, TEXT, Choice, ListOf, Pair, Slot
+from services.segment.domain.conditions.words.slots import Choice, ListOf, Pair, Slot
+from services.segment.domain.conditions.words.values import NUMBER, SCALAR, TEXT
 
 COMPARISON: Final = Choice(
     {
@@ -34,7 +35,10 @@ _RANGE: Final[dict[str, Slot]] = {"value": Pair(NUMBER, {"en": "and", "zh": "和
 
 
 def value_forms(*, en: str, zh: str, ops: tuple[str, ...]) -> tuple[Form, ...]:
-    """Returns a form for each of these operators, of a subject whose templates these are: `trait {name}`."""
+    """Returns a form for each of these operators, of a subject whose templates these are: `trait {name}`.
+
+    What is read by two forms is what the first says: give `exists` before `eq`, so that `is known` is no text.
+    """
     forms = []
     for op in ops:
         english, chinese, slots = _OPERATORS[op]

@@ -3,7 +3,8 @@
 from typing import Final, NamedTuple
 
 from services.segment.domain.conditions.words.forms import Phrase
-from services.segment.domain.conditions.words.slots import NAME, Choice, OneOf
+from services.segment.domain.conditions.words.slots import Choice, OneOf
+from services.segment.domain.conditions.words.values import NAME
 
 
 class _Event(NamedTuple):

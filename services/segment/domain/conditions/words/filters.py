@@ -7,11 +7,12 @@ from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.words.comparisons import value_forms
 from services.segment.domain.conditions.words.forms import Form, Forms
 from services.segment.domain.conditions.words.reader import Found, Reader
-from services.segment.domain.conditions.words.slots import NAME, Slot, Writer, pattern_of
+from services.segment.domain.conditions.words.slots import Slot, Writer, pattern_of
+from services.segment.domain.conditions.words.values import NAME
 from shared.contracts.property_filter import MAX_FILTERS, PropertyFilter
 
 _OPS: Final = (
-    *("eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "contains", "starts_with", "ends_with", "exists", "missing"),
+    *("exists", "missing", "eq", "ne", "lt", "le", "gt", "ge", "in", "not_in", "contains", "starts_with", "ends_with"),
 )
 _AND: Final[dict[Language, str]] = {"en": "and", "zh": "且"}
 _ANDS: Final = {"en": pattern_of(["and", "&&"]), "zh": pattern_of(["且", "并且", "而且", "和", "与", "&&"])}

@@ -108,9 +108,13 @@ class Forms(Slot):
                 if form.fold is not None and fields is not None:
                     fields = form.fold(fields)
                 if fields is not None:
-                    made = self.of(**form.sets, **fields)
+                    made = self._made({**form.sets, **fields})
                     best = (Not(of=made) if form.negated and isinstance(made, Condition) else made, found[1])
         return best
+
+    def _made(self, fields: Fields) -> msgspec.Struct:
+        """Returns the structure. What is a default is left out: msgspec tells a default text by its identity."""
+        return self.of(**{name: one for name, one in fields.items() if one != self._defaults.get(name)})
 
     def phrases(self, language: Language) -> Iterable[str]:
         """Returns the phrases of all templates and of what is in their slots."""

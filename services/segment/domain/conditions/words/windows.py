@@ -5,7 +5,8 @@ from typing import Final
 from services.segment.domain.conditions.window import Window
 from services.segment.domain.conditions.words.events import THING
 from services.segment.domain.conditions.words.forms import Form, Forms
-from services.segment.domain.conditions.words.slots import DAY, SPAN, Maybe
+from services.segment.domain.conditions.words.slots import Maybe
+from services.segment.domain.conditions.words.values import DAY, SPAN
 
 WINDOW: Final = Forms(
     Window,

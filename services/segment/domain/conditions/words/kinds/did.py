@@ -7,7 +7,8 @@ from services.segment.domain.conditions.words.comparisons import COUNTED
 from services.segment.domain.conditions.words.events import DID, DID_COUNTED, DO
 from services.segment.domain.conditions.words.filters import WHERE
 from services.segment.domain.conditions.words.forms import Form, Forms
-from services.segment.domain.conditions.words.slots import WHOLE, Choice
+from services.segment.domain.conditions.words.slots import Choice
+from services.segment.domain.conditions.words.values import TIMES
 from services.segment.domain.conditions.words.windows import MAYBE_WINDOW
 
 _OFTEN: Final = Choice({1: ("once", "一次"), 2: ("twice", ("两次", "二次"))})
@@ -44,20 +45,14 @@ DID_FORMS: Final = Forms(
         slots={"event": DID},
     ),
     Form(
-        en="{event} {where} {op} 1 time {window}",
-        zh="{window}{event}{where}{op}1次",
-        sets={"times": 1},
-        slots={"event": DID_COUNTED, "op": COUNTED},
-    ),
-    Form(
         en=(
-            "{event} {where} {op} {times} times {window}",
-            "{event} {where} {window} {op} {times} times",
-            "{event} {op} {times} times {where} {window}",
-            "{event} {op} {times} times {window} {where}",
+            "{event} {where} {op} {times} {window}",
+            "{event} {where} {window} {op} {times}",
+            "{event} {op} {times} {where} {window}",
+            "{event} {op} {times} {window} {where}",
         ),
-        zh=("{window}{event}{where}{op}{times}次", "{event}{where}{op}{times}次{window}"),
-        slots={"event": DID_COUNTED, "op": COUNTED, "times": WHOLE},
+        zh=("{window}{event}{where}{op}{times}", "{event}{where}{op}{times}{window}"),
+        slots={"event": DID_COUNTED, "op": COUNTED, "times": TIMES},
     ),
     Form(
         en=("{event} {where} {op} {times} {window}", "{event} {op} {times} {where} {window}"),

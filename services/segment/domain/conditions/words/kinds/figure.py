@@ -1,4 +1,4 @@
-"""The words of figures: `has at least 3 orders`, `spent at least 100.00 USD`; 订单数至少3, 累计消费至少 100.00 USD."""
+"""The words of figures: `has at least 3 orders`, `spent at least 100.00 USD`; 有至少3个订单, 累计消费至少 100.00 USD."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 from services.segment.domain.conditions.kinds.figure import Figure
 from services.segment.domain.conditions.words.comparisons import COMPARISON, COUNTED
 from services.segment.domain.conditions.words.forms import Form, Forms
-from services.segment.domain.conditions.words.slots import AMOUNT, NUMBER
+from services.segment.domain.conditions.words.values import AMOUNT, NUMBER, ORDERS
 
 
 def _as_amount(fields: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -21,8 +21,14 @@ def _of_amount(fields: Mapping[str, Any]) -> Mapping[str, Any]:
 FIGURE: Final = Forms(
     Figure,
     Form(
-        en=("has {op} {value} orders", "has {op} {value} order", "orders are {op} {value}"),
-        zh=("订单数{op}{value}", "有{op}{value}个订单"),
+        en="has {op} {value}",
+        zh="有{op}{value}",
+        sets={"name": "orders"},
+        slots={"op": COUNTED, "value": ORDERS},
+    ),
+    Form(
+        en="orders are {op} {value}",
+        zh="订单数{op}{value}",
         sets={"name": "orders"},
         slots={"op": COUNTED, "value": NUMBER},
     ),

@@ -6,7 +6,8 @@ from typing import Any, Final
 from services.segment.domain.conditions.kinds.standing import InStage, InTier, Scored
 from services.segment.domain.conditions.words.comparisons import COMPARISON
 from services.segment.domain.conditions.words.forms import Form, Forms
-from services.segment.domain.conditions.words.slots import NAME, WHOLE, Choice, ListOf
+from services.segment.domain.conditions.words.slots import Choice, ListOf
+from services.segment.domain.conditions.words.values import NAME, WHOLE
 
 
 def _alone(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
