@@ -116,7 +116,9 @@ class Reader:
         for word in self._words:
             for length in (len(word), len(word) - 1, len(word) + 1):
                 given = self.text[at : at + length].lower().strip()
-                ratio = difflib.SequenceMatcher(None, word.lower(), given).ratio() if given else 0.0
-                if ratio > alike:
-                    best, alike = word, ratio
+                # People mistake the first letter last.
+                if given and len(word) > 1 and (given[0] == word[0].lower() or word[0] == '"'):
+                    ratio = difflib.SequenceMatcher(None, word.lower(), given).ratio()
+                    if ratio > alike:
+                        best, alike = word, ratio
         return best

@@ -100,7 +100,7 @@ class _Day(Slot):
     """A day as 2026-11-30; a text of another form is quoted."""
 
     def write(self, value: Any, writer: Writer) -> str | None:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not value:
             return None
         return value if _DAY.fullmatch(value) else quoted(value)
 
@@ -172,6 +172,8 @@ class _Amount(Slot):
 def _currency(reader: Reader, at: int) -> tuple[str, int] | None:
     if at in reader.quoted:
         return reader.quoted[at]
+    if reader.language == "zh" and reader.text.startswith("元", at):
+        return "CNY", at + 1
     match = _CURRENCY.match(reader.text, at)
     if match is None or match.group().lower() in reader.reserved:
         return None
@@ -272,4 +274,4 @@ SCALAR: Final = OneOf(_Flag(), NUMBER, TEXT)
 
 DAYS: Final = Counted(WHOLE, "day", "days", "天")
 TIMES: Final = Counted(WHOLE, "time", "times", "次")
-ORDERS: Final = Counted(NUMBER, "order", "orders", "个订单")
+ORDERS: Final = Counted(NUMBER, "order", "orders", "个")
