@@ -5,11 +5,11 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import conditions, reports, standings
+from services.segment.api import conditions, reports, segments, standings
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.settings import SegmentSettings
-from services.segment.worker import Backfills, Timers
+from services.segment.worker import Backfills, Housekeeping, Timers
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -32,7 +32,9 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.at_start.append(policies.publish)
     service.loops["timers"] = timers.run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
-    process.add_api(service, description=DESCRIPTION, routers=[standings.router, conditions.router, reports.router])
+    service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
+    routers = [segments.router, conditions.router, standings.router, reports.router]
+    process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
     service.app.state.png = PngRenderer()
     return service

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any, Final, Literal, get_args
+from unicodedata import normalize
 
 import msgspec
 
@@ -33,6 +34,7 @@ LUNAR_MONTHS: Final = range(1, 13)
 LUNAR_DAYS: Final = range(1, 31)
 _LEAP_YEAR: Final = 2000  # has every day that a date without a year may name
 
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,39}", re.ASCII)
 _MEMBERS: Final = frozenset({"kind", "label", "date", "calendar", "leap_month"})
 _Calendar = Literal["gregorian", "lunar"]
@@ -56,7 +58,7 @@ _NO_YEAR: Final = 0  # as OpenID Connect writes it
 
 
 class Statement(msgspec.Struct, frozen=True):
-    """What is said of one kind and label: a fact, or None for that there is none any more.
+    """What is stated of one kind and label: a fact, or None for that there is none any more.
 
     `explicit`: it stands in the list, and not in a plain trait.
     """
@@ -156,10 +158,10 @@ def _label(one: Mapping[str, Any]) -> str:
     value = one.get("label")
     if value is None:
         return ""
-    label = value.strip() if isinstance(value, str) else None
-    if label is None or len(label) > MAX_LABEL_LENGTH or not label.isprintable():
+    if not isinstance(value, str) or len(value) > MAX_LABEL_LENGTH or _CONTROL.search(value):
         raise _Refused(f".label: not a text of at most {MAX_LABEL_LENGTH} characters")
-    return label
+    # However a keyboard writes a name, it is one label.
+    return " ".join(normalize("NFC", value).split())
 
 
 def _calendar(one: Mapping[str, Any]) -> _Calendar:

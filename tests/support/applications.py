@@ -60,11 +60,20 @@ class Route(NamedTuple):
         """The path with values that are in order, unless changed."""
         ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id")
         good = {name: str(SOMEBODY) for name in ids}
-        good |= {"journey_id": "win-back", "version": "1", "channel": "email", "name": "nonsense"}
+        good |= {
+            "journey_id": "win-back",
+            "segment_id": "silent",
+            "other": "gold",
+            "version": "1",
+            "channel": "email",
+            "name": "nonsense",
+        }
         return self.path.format(**(good | changes))
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
+CONDITION: Final = {"kind": "tier", "among": ["gold"]}
+ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
 CONDITION: Final = {"kind": "trait", "name": "city", "op": "exists"}
 REPORTS: Final = ("tiers", "stages", "rfm", "abc", "sizes")
@@ -106,6 +115,20 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}/consents", "profile:read", customer=True),
+    Route("segment", "POST", "/v1/segments", "segment:write", body={"id": "a", "name": "A", "condition": CONDITION}),
+    Route("segment", "GET", "/v1/segments", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}", "segment:read"),
+    Route("segment", "PUT", "/v1/segments/{segment_id}", "segment:write", body={"name": "A", "condition": CONDITION}),
+    Route("segment", "POST", "/v1/segments/{segment_id}/publish", "segment:write"),
+    Route("segment", "POST", "/v1/segments/{segment_id}/archive", "segment:write"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/versions", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/members", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/members/export", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/overlap/{other}", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/explain/{profile_id}", "segment:read"),
+    Route("segment", "GET", "/v1/profiles/{profile_id}/segments", "segment:read", customer=True),
+    Route("segment", "POST", "/v1/conditions/preview", "segment:read", body={"condition": CONDITION}),
+    Route("segment", "POST", "/v1/conditions/evaluate", "segment:read", body=ASKED),
     Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
     Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),

@@ -39,10 +39,10 @@ def stated_by(traits: Mapping[str, Any], stamp: Stamp) -> dict[str, Dated]:
     found: dict[str, Dated] = {}
     for one in dated_facts.stated(traits).statements:
         if one.fact is None:
-            said = Dated(stamp, one.explicit)
+            statement = Dated(stamp, one.explicit)
         else:
-            said = Dated(stamp, one.explicit, one.fact.date, one.fact.calendar, one.fact.leap_month)
-        found[f"{one.kind}:{one.label}"] = said
+            statement = Dated(stamp, one.explicit, one.fact.date, one.fact.calendar, one.fact.leap_month)
+        found[f"{one.kind}:{one.label}"] = statement
     return _greatest(found)
 
 
@@ -51,21 +51,23 @@ def merge(one: dict[str, Dated], other: dict[str, Dated]) -> dict[str, Dated]:
     if not one or not other:
         return one or other
     joined = dict(one)
-    for name, said in other.items():
+    for name, statement in other.items():
         mine = joined.get(name)
-        if mine is None or mine.rank < said.rank:
-            joined[name] = said
+        if mine is None or mine.rank < statement.rank:
+            joined[name] = statement
     return _greatest(joined)
 
 
 def facts(dated: Mapping[str, Dated]) -> tuple[DatedFact, ...]:
     """Returns the facts that stand, by kind and label."""
-    return tuple(_fact(name, said) for name, said in sorted(dated.items()) if said.date)
+    return tuple(_fact(name, statement) for name, statement in sorted(dated.items()) if statement.date)
 
 
-def _fact(name: str, said: Dated) -> DatedFact:
+def _fact(name: str, statement: Dated) -> DatedFact:
     kind, _, label = name.partition(":")
-    return DatedFact(kind=kind, label=label, date=said.date, calendar=said.calendar, leap_month=said.leap_month)
+    return DatedFact(
+        kind=kind, label=label, date=statement.date, calendar=statement.calendar, leap_month=statement.leap_month
+    )
 
 
 def _greatest(dated: dict[str, Dated]) -> dict[str, Dated]:

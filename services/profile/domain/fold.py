@@ -25,7 +25,7 @@ from services.profile.domain import standing as standing_words
 from services.profile.domain.bounds import gone
 from services.profile.domain.contact import Point
 from services.profile.domain.dates import Dated
-from services.profile.domain.localization import Word
+from services.profile.domain.localization import StampedValue
 from services.profile.domain.permission import Permission, Refusal, Statement
 from services.profile.domain.standing import Standing
 from services.profile.domain.survey import Answer, Tally
@@ -92,7 +92,7 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     verified: dict[str, datetime] = {}
     answers: dict[str, Answer] = {}
     dated_facts: dict[str, Dated] = {}
-    locale: dict[str, Word] = {}
+    locale: dict[str, StampedValue] = {}
 
 
 EMPTY: Final = ProfileState()
@@ -106,7 +106,7 @@ def state_of(event: Event) -> ProfileState:
     traits: dict[str, Trait] = {}
     answers: dict[str, Answer] = {}
     dated: dict[str, Dated] = {}
-    locale: dict[str, Word] = {}
+    locale: dict[str, StampedValue] = {}
     page_views = 0
     if not event.unverified:
         answers = survey.answered_by(event)

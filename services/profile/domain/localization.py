@@ -24,8 +24,8 @@ COMPANY_TIME_ZONE: Final = "UTC"  # unless the setting says another
 _ZONE, _LANGUAGE, _COUNTRY = "zone", "language", "country"
 
 
-class Word(msgspec.Struct, frozen=True, array_like=True):
-    """A zone, a language or a country in its normal form, and the stamp of the event that said it."""
+class StampedValue(msgspec.Struct, frozen=True, array_like=True):
+    """A zone, a language or a country in its normal form, and the stamp of the event that states it."""
 
     stamp: Stamp
     value: str
@@ -38,10 +38,10 @@ class Language(msgspec.Struct, frozen=True):
     by: Origin
 
 
-def in_traits(body: CustomerIdentified | TraitSet, stamp: Stamp) -> dict[str, Word]:
+def in_traits(body: CustomerIdentified | TraitSet, stamp: Stamp) -> dict[str, StampedValue]:
     """Returns what an event's traits say, by what and origin. `stamp` is that of its traits."""
     origin: Origin = "customer" if isinstance(body, CustomerIdentified) else "trait"
-    return {f"{what}:{origin}": Word(stamp, value) for what, value in _words(body.traits)}
+    return {f"{what}:{origin}": StampedValue(stamp, value) for what, value in _words(body.traits)}
 
 
 def _words(traits: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -57,7 +57,7 @@ def _first(traits: Mapping[str, Any], names: tuple[str, ...], read: Callable[[An
     return next((found for name in names if (found := read(traits.get(name))) is not None), None)
 
 
-def in_context(event: Event) -> dict[str, Word]:
+def in_context(event: Event) -> dict[str, StampedValue]:
     """Returns what the context of an event says, by what and origin. A program's own zone and place are nobody's."""
     context = event.context
     if context is None or isinstance(event.body, MessageFact):  # mail programs fetch from anywhere
@@ -74,10 +74,10 @@ def in_context(event: Event) -> dict[str, Word]:
     if not any(words.values()):
         return {}
     stamp = msgspec.structs.replace(event.stamp, trust=TRUST[SourceKind.PUBLIC])
-    return {f"{what}:context": Word(stamp, value) for what, value in words.items() if value}
+    return {f"{what}:context": StampedValue(stamp, value) for what, value in words.items() if value}
 
 
-def merge(one: dict[str, Word], other: dict[str, Word]) -> dict[str, Word]:
+def merge(one: dict[str, StampedValue], other: dict[str, StampedValue]) -> dict[str, StampedValue]:
     """Returns the newest words of both."""
     if not one or not other:
         return one or other
@@ -89,7 +89,7 @@ def merge(one: dict[str, Word], other: dict[str, Word]) -> dict[str, Word]:
     return joined
 
 
-def time_zone(words: Mapping[str, Word], *, company: str) -> TimeZone:
+def time_zone(words: Mapping[str, StampedValue], *, company: str) -> TimeZone:
     """Returns a customer's time zone. `company` is the zone of the company's setting, where nothing else says one."""
     for origin in ORIGINS:
         if (zone := words.get(f"{_ZONE}:{origin}")) is not None:
@@ -100,11 +100,11 @@ def time_zone(words: Mapping[str, Word], *, company: str) -> TimeZone:
     return TimeZone(name=company, by="company")
 
 
-def language(words: Mapping[str, Word]) -> Language | None:
+def language(words: Mapping[str, StampedValue]) -> Language | None:
     """Returns a customer's language; None if nothing says one."""
     found = _by_origin(words, _LANGUAGE)
     return None if found is None else Language(found[1], found[0])
 
 
-def _by_origin(words: Mapping[str, Word], what: str) -> tuple[Origin, str] | None:
+def _by_origin(words: Mapping[str, StampedValue], what: str) -> tuple[Origin, str] | None:
     return next(((one, words[name].value) for one in ORIGINS if (name := f"{what}:{one}") in words), None)

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from services.segment.domain.definitions import Definitions
-from services.segment.domain.membership import MembershipState, Looked, Turn, look, pass_time
+from services.segment.domain.membership import Looked, MembershipState, Turn, look, pass_time
 from services.segment.repository import customers
 from services.segment.repository import memberships as repository
 from services.segment.repository import segments as stored

@@ -45,7 +45,7 @@ class UnknownReport(NotFound):
     """There is no such report."""
 
 
-class UnknownSegment(NotFound):
+class NoSizeNoted(NotFound):
     """No size of this segment was ever noted."""
 
 
@@ -106,13 +106,13 @@ async def abc(work: Work) -> AbcReport:
 async def sizes(work: Work, segment_ids: Sequence[str], *, days: int) -> SizesReport:
     """Returns the sizes of segments over the last days: of these, in this order, or else of the largest ones.
 
-    Raises `UnknownSegment`.
+    Raises `NoSizeNoted`.
     """
     known = [one.segment_id for one in await repository.latest_sizes(work)]
     wanted = list(dict.fromkeys(segment_ids)) or known[:MAX_SEGMENTS]
     for segment_id in wanted:
         if segment_id not in known:
-            raise UnknownSegment(f"segment: no size of {segment_id} was noted{_nearest(segment_id, known)}")
+            raise NoSizeNoted(f"segment: no size of {segment_id} was noted{_nearest(segment_id, known)}")
     since, step = work.now - timedelta(days=days), domain.size_step_seconds(days * 86_400)
     found: dict[str, list[SizePoint]] = {segment_id: [] for segment_id in wanted}
     for row in await repository.sizes(work, wanted, since=since, until=work.now, step_seconds=step):

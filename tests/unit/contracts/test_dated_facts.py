@@ -88,6 +88,13 @@ def test_a_list_has_several_facts_of_a_kind_by_label_in_either_calendar() -> Non
     assert refused == ()
 
 
+def test_a_label_is_one_however_a_keyboard_writes_it() -> None:
+    written = ("Zoe\u0301  Li", " Zo\u00e9\u3000Li ")
+    facts, refused = listed(*({"kind": "child_birthday", "label": one, "date": "2019-06-05"} for one in written))
+    assert facts == [DatedFact(kind="child_birthday", label="Zo\u00e9 Li", date="2019-06-05")]
+    assert refused == ()
+
+
 def test_the_list_counts_before_a_plain_trait_and_the_later_of_two_in_it() -> None:
     lunar = {"kind": "birthday", "date": "1990-04-23", "calendar": "lunar"}
     found = stated({"birthday": "1990-05-17", TRAIT: [{**lunar, "date": "1990-04-22"}, lunar]})

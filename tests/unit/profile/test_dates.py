@@ -27,11 +27,11 @@ DAYS = ("1990-05-17", "--05-17", "", "2001-01-01")
 def statements(draw: st.DrawFn) -> dict[str, Dated]:
     """What one event says: names, trusts and times from small pools, so that they meet."""
     stamp = Stamp(draw(st.integers(0, 2)), NOON + timedelta(hours=draw(st.integers(0, 3))), draw(ids), 0, NOON)
-    # An event says one thing: whatever else is drawn follows from its id.
-    chance, names = stamp.event_id.int, draw(st.sets(st.sampled_from("abcdef"), max_size=BOUND))
+    names = draw(st.sets(st.sampled_from("abcdef"), max_size=BOUND))
+    # An event says one thing of a name: it follows from the event's id.
+    chances = {name: stamp.event_id.int + ord(name) for name in names}
     return {
-        f"{name}:": Dated(stamp, bool((chance + n) % 2), DAYS[(chance + n) % len(DAYS)])
-        for n, name in enumerate(sorted(names))
+        f"{name}:": Dated(stamp, bool(chance % 2), DAYS[chance // 2 % len(DAYS)]) for name, chance in chances.items()
     }
 
 
