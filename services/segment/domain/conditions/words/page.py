@@ -105,8 +105,7 @@ def _lines() -> Iterator[str]:
         for example in EXAMPLES[name]:
             document = {"kind": name, **example}
             condition = read(document, Limits())
-            words = (describe(condition, language) for language in LANGUAGES)
-            yield _row(_code(document), *words)
+            yield _row(_code(document), *(describe(condition, language) for language in LANGUAGES))
         if kind in WORDS and (more := list(_synonyms(WORDS[kind]))):
             yield from ("", "Also read:", "", *more)
     yield from ("", "## Events that have verbs", "", "| event | English | Chinese |", "|---|---|---|")

@@ -110,7 +110,9 @@ class _Joined:
             parts.append(found[0])
             end = found[1]
             if len(parts) > MAX_PARTS:
-                raise reader.invalid(place, f"more than {MAX_PARTS} conditions are joined here; group some")
+                raise reader.invalid(
+                    reader.skip(place), f"more than {MAX_PARTS} conditions are joined here; group some"
+                )
         return (parts[0] if len(parts) == 1 else self._kind(of=tuple(parts))), end
 
 
