@@ -122,7 +122,7 @@ def _synonyms(forms: Forms) -> Iterator[str]:
     for language in LANGUAGES:
         several = list(dict.fromkeys(one for form in forms.forms for one in form.templates(language)[1:]))
         if several:
-            yield f"- {_name(language)}: {', '.join(f'`{one}`' for one in several)}"
+            yield f"- {_name(language)}: {'; '.join(several)}"
 
 
 def _row(*cells: str) -> str:

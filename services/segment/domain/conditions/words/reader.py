@@ -29,7 +29,8 @@ class Readable(Protocol):
 class Reader:
     """A text that is read, by rules that remember what they found: none is tried twice at one place.
 
-    So the work is bounded by the number of rules times that of places, however the rules are nested.
+    So the work is bounded by the number of rules times that of places, however the rules are nested. Source: Ford,
+    Packrat Parsing, 2002.
     """
 
     def __init__(self, text: str, language: Language, reserved: frozenset[str], limits: Limits) -> None:

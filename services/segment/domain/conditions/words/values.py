@@ -230,7 +230,7 @@ class _Flag(Slot):
         return ("true", "false", "真", "假")
 
 
-class Counted(Slot):
+class Quantity(Slot):
     """A number of things: `1 time`, `3 times`, 3次."""
 
     def __init__(self, number: Slot, one: str, several: str, chinese: str, *, more: tuple[str, ...] = ()) -> None:
@@ -272,6 +272,6 @@ AMOUNT: Final = _Amount()
 SCALAR: Final = OneOf(_Flag(), NUMBER, TEXT)
 """A flag, a number or a text. Texts are written quoted; a plain name is read as a text without, too."""
 
-DAYS: Final = Counted(WHOLE, "day", "days", "天")
-TIMES: Final = Counted(WHOLE, "time", "times", "次")
-ORDERS: Final = Counted(NUMBER, "order", "orders", "个")
+DAYS: Final = Quantity(WHOLE, "day", "days", "天")
+TIMES: Final = Quantity(WHOLE, "time", "times", "次")
+ORDERS: Final = Quantity(NUMBER, "order", "orders", "个")
