@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.profile import commands, consumer
-from services.profile.api import router
+from services.profile.api import history, profiles
 from services.profile.settings import ProfileSettings
 from shared.rebuild import command
 from shared.service import process
@@ -28,7 +28,7 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
         handlers=consumer.handlers(settings.identity_limits),
         swaps=swaps,
     )
-    process.add_api(service, description=DESCRIPTION, routers=[router])
+    process.add_api(service, description=DESCRIPTION, routers=[history.router, profiles.router])
     return service
 
 

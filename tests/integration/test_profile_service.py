@@ -41,7 +41,10 @@ from tests.support.events import NOON, days, event, order, user
 from tests.support.running import eventually
 from tests.support.vocabulary import BEHAVIOUR, MESSAGES
 
-TABLES = "profiles, identities, identity_log, timeline, orders, counts, lanes, profile_aliases, outbox"
+TABLES = (
+    "profiles, identities, identity_log, timeline, reassignments, order_owners, order_marks, payment_refs, orders, "
+    "counts, lanes, profile_aliases, outbox"
+)
 ATTEMPTS = 20
 
 

@@ -99,6 +99,8 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles", "profile:read"),
     Route("profile", "GET", "/v1/shared-values", "profile:read"),
     Route("profile", "GET", "/v1/totals", "profile:read"),
+    Route("profile", "GET", "/v1/profiles/export", "profile:read"),
+    Route("profile", "GET", "/v1/timeline/export", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
