@@ -64,4 +64,162 @@ class StandingPolicy(Base):
     definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
+class Customer(Base):
+    """PROJECTION: what profile says of a customer, as the conditions of segments ask for it."""
+
+    __tablename__ = "customers"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    zone: Mapped[str] = mapped_column(Text, server_default=text("'UTC'"))
+    language: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    traits: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    dates: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    identities: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    consents: Mapped[dict[str, bool]] = mapped_column(JSONB, server_default=text("'{}'"))
+    orders: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    spend_minor: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'"))
+    first_seen: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_seen: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    first_order_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_order_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class HistoryEvent(Base):
+    """PROJECTION: what customers did, in short. An order that counts is one row, as it now stands."""
+
+    __tablename__ = "history"
+    __table_args__ = (Index("history_name_at", "name", "at"),)
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    properties: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+
+
+class EventOccurrence(Base):
+    """PROJECTION: how often each event ever happened to a customer, first and last; `kept` of them are in `history`."""
+
+    __tablename__ = "occurrences"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    times: Mapped[int] = mapped_column(BigInteger)
+    kept: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    first_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    last_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class Segment(Base):
+    """RECORD: a segment: its name, what it is being changed into, and which version is in force."""
+
+    __tablename__ = "segments"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    state: Mapped[str] = mapped_column(Text, comment="draft, live or archived")
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    draft: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    live_version: Mapped[int | None] = mapped_column(Integer, comment="the version in force")
+    author: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class SegmentVersion(Base):
+    """RECORD: a published version of a segment, which never changes, and how far the base was looked at by it."""
+
+    __tablename__ = "segment_versions"
+
+    segment_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    condition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    author: Mapped[str] = mapped_column(Text)
+    effective_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    backfilled_to: Mapped[UUID | None] = mapped_column(Uuid, comment="the last customer who was looked at")
+    backfilled_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="when all had been")
+    looked_at: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class DefinitionsRevision(Base):
+    """RECORD: changes with every change of what is in force, so that processes know when to read it again."""
+
+    __tablename__ = "definitions_revision"
+
+    one: Mapped[bool] = mapped_column(Boolean, primary_key=True, server_default=text("true"))
+    revision: Mapped[UUID] = mapped_column(Uuid)
+
+
+class Membership(Base):
+    """PROJECTION: whether a customer is in a segment, since when, and when passing time alone may change that."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (
+        Index("memberships_members", "segment_id", "profile_id", postgresql_where=text("member")),
+        Index("memberships_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+    )
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    segment_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer)
+    member: Mapped[bool] = mapped_column(Boolean)
+    since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class Tag(Base):
+    """RECORD: a tag, and what it is for."""
+
+    __tablename__ = "tags"
+
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, comment="manual, imported, rule or journey")
+    owner: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    description: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    segment_id: Mapped[str | None] = mapped_column(Text, comment="of a rule: the segment whose members have it")
+    revision: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class CustomerTag(Base):
+    """PROJECTION: the newest statement on whether a customer has a tag."""
+
+    __tablename__ = "customer_tags"
+    __table_args__ = (Index("customer_tags_tag", "tag", "profile_id", postgresql_where=text("set")),)
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    tag: Mapped[str] = mapped_column(Text, primary_key=True)
+    set: Mapped[bool] = mapped_column(Boolean)
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    stamp: Mapped[list[Any]] = mapped_column(JSONB, comment="of the statement that counts")
+
+
+class CustomerList(Base):
+    """RECORD: a list of customers, and what it is for."""
+
+    __tablename__ = "lists"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    revision: Mapped[int] = mapped_column(Integer, server_default=text("1"))
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ListMember(Base):
+    """PROJECTION: the newest statement on whether a customer is on a list."""
+
+    __tablename__ = "list_members"
+    __table_args__ = (Index("list_members_list", "list_id", "profile_id", postgresql_where=text("member")),)
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    list_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    member: Mapped[bool] = mapped_column(Boolean)
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    stamp: Mapped[list[Any]] = mapped_column(JSONB, comment="of the statement that counts")
+
+
 mechanism_tables(Base.metadata)

@@ -9,8 +9,13 @@ from shared.contracts import topics
 from shared.contracts.changes import (
     CHANGES,
     ConfirmationRequested,
+    OrderReassigned,
     ProfileChanged,
+    ProfileErased,
     ProfileMerged,
+    ProfileSplit,
+    SegmentEntered,
+    SegmentExited,
     StageChanged,
     TierChanged,
 )
@@ -20,9 +25,9 @@ from shared.contracts.wire import TYPE_NAMES
 
 CARRIED: Final[dict[str, tuple[type[Body], ...]]] = {
     topics.EVENTS: tuple(FACTS),
-    topics.PROFILE_EVENTS: tuple(FACTS),
-    topics.PROFILES: (ProfileChanged, ProfileMerged, ConfirmationRequested),
-    topics.SEGMENTS: (TierChanged, StageChanged),
+    topics.PROFILE_EVENTS: (*FACTS, OrderReassigned),
+    topics.PROFILES: (ProfileChanged, ProfileMerged, ProfileSplit, ProfileErased, ConfirmationRequested),
+    topics.SEGMENTS: (TierChanged, StageChanged, SegmentEntered, SegmentExited),
 }
 
 # CloudEvents attributes, as headers. Those after ce_sourcekind are left out if they are empty or false.

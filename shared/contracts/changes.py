@@ -37,13 +37,39 @@ class Consent(Body, frozen=True):
     changed_at: datetime
 
 
+class TimeZone(Body, frozen=True):
+    """A customer's time zone by its IANA name, and what it is known by.
+
+    `by`: the customer's own choice, a trait, the newest context, a country that has one zone, or the company's setting.
+    """
+
+    name: str
+    by: Literal["customer", "trait", "context", "country", "company"]
+
+
+class DatedFact(Body, frozen=True, kw_only=True):
+    """A day of a customer's life that comes again each year: a birthday, a wedding, the day of a child's birth.
+
+    A customer has at most one of a `kind` and a `label`; the label tells several of one kind apart, such as children.
+    `date` is YYYY-MM-DD, or --MM-DD where nobody knows the year, in `calendar`; `leap_month`: the month is the leap
+    month of that number, which only the lunar calendar has.
+    """
+
+    kind: str
+    label: str = ""
+    date: str
+    calendar: Literal["gregorian", "lunar"] = "gregorian"
+    leap_month: bool = False
+
+
 class ProfileChanged(Body, frozen=True):
     """A profile's state after a batch of events. A reader keeps the highest `version` it has seen.
 
-    Bounded: at most 20 values a namespace, 20 contact points, 100 traits and 100 consents; money by currency, in minor
-    units. `contact_points` come from trusted sources alone, in the order in which to use them; `public_traits` names
-    the traits whose value comes from a public key alone; `consents` is all consent, and `consent` the part of it
-    that is to marketing, by channel. These three are None in a record of a writer that did not have them.
+    Bounded: at most 20 values a namespace, 20 contact points, 20 dated facts, 100 traits and 100 consents; money by
+    currency, in minor units. `contact_points` come from trusted sources alone, in the order in which to use them;
+    `public_traits` names the traits whose value comes from a public key alone; `consents` is all consent, and `consent`
+    the part of it that is to marketing, by channel. `language` is a tag of BCP 47, empty if it is not known. What
+    stands after `last_order_at` is None, and `language` empty, in a record of a writer that did not have it.
     """
 
     profile_id: UUID
@@ -60,6 +86,9 @@ class ProfileChanged(Body, frozen=True):
     contact_points: tuple[ContactPoint, ...] | None = None
     public_traits: tuple[str, ...] | None = None
     consents: tuple[Consent, ...] | None = None
+    time_zone: TimeZone | None = None
+    language: str = ""
+    dated_facts: tuple[DatedFact, ...] | None = None
 
 
 class ProfileMerged(Body, frozen=True):
@@ -73,6 +102,24 @@ class ProfileMerged(Body, frozen=True):
     loser: UUID
     survivor: UUID
     verified: bool = False
+
+
+class ProfileSplit(Body, frozen=True):
+    """What was one customer is two from now on: `profile_id`, who keeps the name, and `separated`.
+
+    Whoever keeps rows that derive from events of either deletes them, and reads both customers anew. `separated` is no
+    name for `profile_id` any more, if it was one.
+    """
+
+    profile_id: UUID
+    separated: UUID
+    at: datetime
+
+
+class ProfileErased(Body, frozen=True):
+    """A customer was erased, for ever: readers delete what they keep of them, and remember that the id is erased."""
+
+    profile_id: UUID
 
 
 class ConfirmationRequested(Body, frozen=True):
@@ -94,7 +141,9 @@ class TierChanged(Body, frozen=True):
 
     `by_time`: no event caused it, but that time passed; it has no cause then. False in a record of a writer that did
     not tell. `order_id` is the order whose placing caused it, if that is what did, by the key of segment's orders: the
-    cause is one statement of it, and there may be several.
+    cause is one statement of it, and there may be several. `programme` is the programme whose tiers these are. `cause`
+    is `redefined` where neither did, but that the programme was changed; of a writer that did not tell it is `event`,
+    whatever `by_time` says.
     """
 
     profile_id: UUID
@@ -105,16 +154,52 @@ class TierChanged(Body, frozen=True):
     reason: str
     by_time: bool = False
     order_id: str | None = None
+    programme: str = "default"
+    cause: Literal["event", "time", "redefined"] = "event"
 
 
 class StageChanged(Body, frozen=True):
-    """A customer's lifecycle stage changed. `version`, `by_time` and `order_id` as in `TierChanged`."""
+    """A customer's lifecycle stage changed. `version`, `by_time`, `order_id` and `cause` as in `TierChanged`."""
 
     profile_id: UUID
     version: Version
     previous: str | None
     current: str
     reason: str
+    by_time: bool = False
+    order_id: str | None = None
+    cause: Literal["event", "time", "redefined"] = "event"
+
+
+class SegmentEntered(Body, frozen=True):
+    """A customer became a member of a segment. `version` counts this customer's standing, as in `TierChanged`.
+
+    `segment_id` and `segment_version` are the definition by which it was decided, `name` what it is called. `cause`:
+    an event, that time passed (`by_time`, too), or no change of the customer's at all: the definition went live
+    (`defined`) or became another one (`redefined`). `order_id` as in `TierChanged`.
+    """
+
+    profile_id: UUID
+    version: Version
+    segment_id: str
+    segment_version: int
+    name: str
+    reason: str
+    cause: Literal["event", "time", "defined", "redefined"]
+    by_time: bool = False
+    order_id: str | None = None
+
+
+class SegmentExited(Body, frozen=True):
+    """A customer is no member of a segment any more. All fields as in `SegmentEntered`."""
+
+    profile_id: UUID
+    version: Version
+    segment_id: str
+    segment_version: int
+    name: str
+    reason: str
+    cause: Literal["event", "time", "defined", "redefined"]
     by_time: bool = False
     order_id: str | None = None
 
@@ -142,4 +227,8 @@ CHANGES: Final[dict[type[Body], str]] = {
     OrderReassigned: "rapport.order_reassigned.v1",
     TierChanged: "rapport.tier_changed.v1",
     StageChanged: "rapport.stage_changed.v1",
+    SegmentEntered: "rapport.segment_entered.v1",
+    SegmentExited: "rapport.segment_exited.v1",
+    ProfileSplit: "rapport.profile_split.v1",
+    ProfileErased: "rapport.profile_erased.v1",
 }

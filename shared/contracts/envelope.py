@@ -41,11 +41,12 @@ OPINIONS: Final[frozenset[type[Body]]] = frozenset({events.FeedbackSubmitted, ev
 def may_say(kind: SourceKind, body: type[Body], *, allow_orders: bool = False) -> bool:
     """Returns whether a source of this kind is believed when it says this; otherwise its event is unverified.
 
-    A public source may be allowed to say orders; what became of a message only its provider knows.
+    A public source may be allowed to say orders; what became of a message only its provider knows, and tags, lists and
+    traits that identify nobody are the company's own.
     """
     if kind is not SourceKind.PUBLIC or body in PUBLIC_MAY_SAY:
         return True
-    return allow_orders and not issubclass(body, events.MessageFact)
+    return allow_orders and not body.SERVERS_ONLY
 
 
 def may_say_of(kind: SourceKind, body: type[Body], identities: Iterable[Identity]) -> bool:

@@ -27,8 +27,21 @@ from shared.contracts.events import (
 )
 
 MAX_CATEGORY_LENGTH: Final = 200  # characters
+FACTS: Final = ""  # whose lines those are that are stated as facts
+MAX_LINES: Final = 50  # of an order, kept
+MAX_LINE_TEXT: Final = 100  # characters of a line's name
 
 _SPACE_AFTER: Final = "\x1f"  # between an order's id and its space; ids have no control characters
+
+
+class Line(msgspec.Struct, frozen=True, array_like=True):
+    """One line of what was ordered, in short: what figures and conditions ask for."""
+
+    sku: str
+    name: str
+    category: str
+    quantity: int
+    unit_price_minor: int
 
 
 class Placed(msgspec.Struct, frozen=True, array_like=True):
@@ -43,6 +56,13 @@ class Placed(msgspec.Struct, frozen=True, array_like=True):
     cost_minor: int | None
     categories: dict[str, int] = {}
     at: datetime | None = None
+
+
+class Ordered(msgspec.Struct, frozen=True, array_like=True):
+    """The first `MAX_LINES` lines of one statement, the one that has this stamp."""
+
+    stamp: Stamp
+    lines: tuple[Line, ...] = ()
 
 
 class Refund(msgspec.Struct, frozen=True, array_like=True):
@@ -90,6 +110,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     that was cancelled before it by both its times, its own and that of its receipt (a shop of then sent statement and
     cancellation together). `left` has, by source, since when its snapshots are of another customer's order. `payments`
     are by a payment provider; `told` names the order of a shop that tells what they paid, if there is one.
+    `ordered` has the lines of the newest statement of each source, and under `FACTS` of all who state facts.
     """
 
     placed: Placed | None = None
@@ -103,6 +124,7 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left: dict[str, Stamp] = {}
     payments: dict[str, Payment] = {}
     told: str = ""
+    ordered: dict[str, Ordered] = {}
 
     @property
     def statement(self) -> Placed | None:
@@ -139,6 +161,13 @@ class Order(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def categories(self) -> Mapping[str, int]:
         """How many pieces of each category were ordered."""
         return {} if (found := self.statement) is None else found.categories
+
+    @property
+    def lines(self) -> tuple[Line, ...]:
+        """What was ordered, line by line, by the statement that counts; a release before this kept none."""
+        if (found := self.statement) is None:
+            return ()
+        return next((one.lines for one in self.ordered.values() if one.stamp == found.stamp), ())
 
     @property
     def refunded_minor(self) -> int:
@@ -252,9 +281,11 @@ def _placed(body: OrderPlaced, stamp: Stamp, source: str) -> Order:
     cancelled = stamp if body.state in ("cancelled", "pending") else None
     if not body.whole:
         restated = stamp if body.state == "" else None
-        return Order(placed=placed, kept=kept, cancelled=cancelled, restated=restated)
+        ordered = _ordered(FACTS, stamp, body.items)
+        return Order(placed=placed, kept=kept, cancelled=cancelled, restated=restated, ordered=ordered)
     refunds = {one.refund_id: Refund(stamp, body.currency, one.amount_minor) for one in body.refunds}
-    return Order(snapshots={source: Snapshot(placed, refunds)}, kept=kept, cancelled=cancelled)
+    ordered = _ordered(source, stamp, body.items)
+    return Order(snapshots={source: Snapshot(placed, refunds)}, kept=kept, cancelled=cancelled, ordered=ordered)
 
 
 def _refunded(body: OrderRefunded, stamp: Stamp) -> Order:
@@ -285,6 +316,20 @@ def line_minor(unit_minor: int, item: Item) -> int:
     return int((unit_minor * item.exact_quantity).to_integral_value(ROUND_HALF_UP))
 
 
+def _ordered(source: str, stamp: Stamp, items: tuple[Item, ...]) -> dict[str, Ordered]:
+    lines = tuple(
+        Line(
+            one.sku,
+            one.name[:MAX_LINE_TEXT],
+            one.category[:MAX_CATEGORY_LENGTH],
+            one.quantity,
+            one.unit_price_minor,
+        )
+        for one in items[:MAX_LINES]
+    )
+    return {source: Ordered(stamp, lines)} if lines else {}
+
+
 def _categories(items: tuple[Item, ...]) -> dict[str, int]:
     found: dict[str, int] = {}
     for item in items:
@@ -308,6 +353,7 @@ def merge(one: Order, other: Order) -> Order:
         left=_newest_of_each(one.left, other.left),
         payments=_merged_payments(one.payments, other.payments),
         told=max(one.told, other.told),
+        ordered=_newest_of_each(one.ordered, other.ordered),
     )
 
 
@@ -331,7 +377,7 @@ def _merged_payment(one: Payment, other: Payment) -> Payment:
     )
 
 
-_Stamped = TypeVar("_Stamped", Placed, Refund, Snapshot, Stamp)
+_Stamped = TypeVar("_Stamped", Placed, Refund, Snapshot, Stamp, Ordered)
 
 
 def _newest_of_each(one: dict[str, _Stamped], other: dict[str, _Stamped]) -> dict[str, _Stamped]:
@@ -361,6 +407,6 @@ def _last_received(one: Stamp | None, other: Stamp | None) -> Stamp | None:
     return max(one, other, key=lambda stamp: (_received(stamp), stamp.place))
 
 
-def _place(statement: Placed | Refund | Snapshot | Stamp) -> Place:
+def _place(statement: Placed | Refund | Snapshot | Stamp | Ordered) -> Place:
     # Stamps are distinct for distinct events, so nothing after them needs an order, or has one.
     return (statement if isinstance(statement, Stamp) else statement.stamp).place

@@ -28,17 +28,23 @@ from shared.contracts.changes import (
     ConfirmationRequested,
     Consent,
     ContactPoint,
+    DatedFact,
     OrderReassigned,
     ProfileChanged,
+    ProfileErased,
     ProfileMerged,
+    ProfileSplit,
+    SegmentEntered,
+    SegmentExited,
     StageChanged,
     TierChanged,
+    TimeZone,
 )
 from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from shared.contracts.envelope import Event, SourceKind, Stamp
 from shared.contracts.events import Body, Item
 from shared.contracts.identity import Identity, Namespace, user_ids_of
-from tests.support.vocabulary import BEHAVIOUR, MESSAGES
+from tests.support.vocabulary import BEHAVIOUR, MESSAGES, TOLD_BY_SERVERS
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 
@@ -158,6 +164,29 @@ SAMPLES: Final[tuple[Body, ...]] = (
             payments={"P-1": orders.Payment(paid=orders.Placed(_STAMP, "EUR", 30_00, None))},
         ),
     ),
+    *TOLD_BY_SERVERS,
+    SegmentEntered(
+        profile_id=ANN,
+        version=5,
+        segment_id="tea-lovers",
+        segment_version=2,
+        name="茶 lovers",
+        reason="2 orders of tea in 30 days",
+        cause="event",
+        order_id="A-1",
+    ),
+    SegmentExited(
+        profile_id=ANN,
+        version=6,
+        segment_id="tea-lovers",
+        segment_version=2,
+        name="茶 lovers",
+        reason="1 order of tea in 30 days",
+        cause="time",
+        by_time=True,
+    ),
+    ProfileSplit(profile_id=ANN, separated=ANN_ONCE, at=AT),
+    ProfileErased(profile_id=ANN),
 )
 
 
@@ -283,6 +312,49 @@ RECORDS: Final[Mapping[str, Event]] = {
             channel="email",
             purpose="transactional",
         ),
+    ),
+    "rapport.message_sent.v1+definition": msgspec.structs.replace(
+        sample(12, SAMPLES[12]),
+        body=events.MessageSent(
+            message_id=UUID("0190b6c0-0000-7000-8000-00000000e001"),
+            journey_id="welcome",
+            journey_version=3,
+            trigger_id="0190b6c0-0000-7000-8000-00000000e002",
+            channel="sms",
+            definition_id="welcome",
+            definition_version=3,
+            step="first",
+            cost_minor=4,
+            currency="EUR",
+        ),
+    ),
+    "rapport.profile_changed.v1+dates": msgspec.structs.replace(
+        sample(14, SAMPLES[14]),
+        body=msgspec.structs.replace(
+            _CHANGED,
+            time_zone=TimeZone(name="Asia/Shanghai", by="context"),
+            language="zh-CN",
+            dated_facts=(
+                DatedFact(kind="birthday", date="1990-05-17"),
+                DatedFact(kind="child_birthday", label="Mia", date="--06-05", calendar="lunar", leap_month=True),
+            ),
+        ),
+    ),
+    "rapport.tier_changed.v1+programme": msgspec.structs.replace(
+        sample(16, SAMPLES[16]), body=msgspec.structs.replace(_RISE, programme="club", cause="redefined")
+    ),
+    "rapport.stage_changed.v1+cause": msgspec.structs.replace(
+        sample(17, SAMPLES[17]),
+        body=StageChanged(
+            profile_id=ANN,
+            version=5,
+            previous="new",
+            current="silent",
+            reason="no order in 90 days",
+            by_time=True,
+            cause="time",
+        ),
+        cause_id=None,
     ),
     "rapport.profile_merged.v1+verified": msgspec.structs.replace(
         sample(15, SAMPLES[15]), body=ProfileMerged(loser=ANN_ONCE, survivor=ANN, verified=True)

@@ -39,7 +39,7 @@ from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import NOON, days, event, order, user
 from tests.support.running import eventually
-from tests.support.vocabulary import BEHAVIOUR, MESSAGES
+from tests.support.vocabulary import BEHAVIOUR, MESSAGES, TOLD_BY_SERVERS
 
 TABLES = (
     "profiles, identities, identity_log, timeline, reassignments, order_owners, order_marks, payment_refs, orders, "
@@ -208,7 +208,7 @@ def some_events(chance: random.Random, count: int = 60) -> list[Event]:
 async def test_behaviour_and_messages_of_other_systems_are_on_the_timeline_and_change_no_figure(
     database: Database,
 ) -> None:
-    bodies = [*BEHAVIOUR, *MESSAGES]
+    bodies = [*BEHAVIOUR, *MESSAGES, *TOLD_BY_SERVERS]
     facts = [event(body, user(42), at=NOON + timedelta(minutes=n)) for n, body in enumerate(bodies)]
     await take(database, facts)
     async with database.work() as work:

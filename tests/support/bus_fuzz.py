@@ -13,7 +13,16 @@ from uuid import UUID
 import msgspec
 
 from shared.contracts import topics
-from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import (
+    ProfileChanged,
+    ProfileErased,
+    ProfileMerged,
+    ProfileSplit,
+    SegmentEntered,
+    SegmentExited,
+    StageChanged,
+    TierChanged,
+)
 from shared.contracts.context import Context
 from shared.contracts.envelope import SourceKind
 from shared.contracts.events import FACTS, Body
@@ -22,8 +31,8 @@ from shared.contracts.wire import TYPE_NAMES
 CARRIES: Final[Mapping[str, Sequence[type[Body]]]] = {
     topics.EVENTS: tuple(FACTS),
     topics.PROFILE_EVENTS: tuple(FACTS),
-    topics.PROFILES: (ProfileChanged, ProfileMerged),
-    topics.SEGMENTS: (TierChanged, StageChanged),
+    topics.PROFILES: (ProfileChanged, ProfileMerged, ProfileSplit, ProfileErased),
+    topics.SEGMENTS: (TierChanged, StageChanged, SegmentEntered, SegmentExited),
 }
 MOMENT: Final = "2026-03-01T12:00:00Z"
 LONG: Final = "x" * 70_000

@@ -1,5 +1,6 @@
-"""A sample of each fact of behaviour, and of each about a message of another system."""
+"""A sample of each fact of behaviour, of each about a message of another system, and of what servers alone say."""
 
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from shared.contracts import events
@@ -37,4 +38,12 @@ MESSAGES: Final[tuple[Body, ...]] = (
     events.MessageClicked(**_MAIL, link_id="l-1", url="https://shop.example/tea"),
     events.MessageBounced(**_MAIL, permanent=True, reason="550 5.1.1 unknown"),
     events.MessageMarkedSpam(**_MAIL),
+)
+TOLD_BY_SERVERS: Final[tuple[Body, ...]] = (
+    events.MessageFailed(**_MAIL, reason="no address"),
+    events.TraitSet(traits={"favourite_tea": "龙井", "churn_risk": 0.2}),
+    events.TagSet(tag="tea lover", reason="bought tea", expires_at=datetime(2027, 3, 1, tzinfo=UTC)),
+    events.TagCleared(tag="tea lover"),
+    events.ListMemberAdded(list_id="spring-tasting", expires_at=datetime(2027, 3, 1, tzinfo=UTC)),
+    events.ListMemberRemoved(list_id="spring-tasting"),
 )

@@ -232,6 +232,8 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
             channel=outgoing.journey.channel,
             subject=outgoing.mail.subject,
             purpose=outgoing.journey.purpose,
+            definition_id=message.journey_id,
+            definition_version=message.journey_version,
         ),
         profile_id=outgoing.customer,
         cause_id=UUID(message.trigger_id),

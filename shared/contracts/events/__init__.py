@@ -14,10 +14,13 @@ from shared.contracts.events.coupon_changed import CouponChanged
 from shared.contracts.events.custom import CustomEvent
 from shared.contracts.events.customer_identified import CustomerIdentified
 from shared.contracts.events.feedback_submitted import SURVEY_SCALES, FeedbackSubmitted
+from shared.contracts.events.list_member_added import ListMemberAdded
+from shared.contracts.events.list_member_removed import ListMemberRemoved
 from shared.contracts.events.message_bounced import MessageBounced
 from shared.contracts.events.message_clicked import MessageClicked
 from shared.contracts.events.message_delivered import MessageDelivered
 from shared.contracts.events.message_fact import MessageFact
+from shared.contracts.events.message_failed import MessageFailed
 from shared.contracts.events.message_marked_spam import MessageMarkedSpam
 from shared.contracts.events.message_opened import MessageOpened
 from shared.contracts.events.message_sent import MessageSent
@@ -38,6 +41,9 @@ from shared.contracts.events.products_searched import ProductsSearched
 from shared.contracts.events.promotion_clicked import PromotionClicked
 from shared.contracts.events.promotion_viewed import PromotionViewed
 from shared.contracts.events.review_submitted import ReviewSubmitted
+from shared.contracts.events.tag_cleared import TagCleared
+from shared.contracts.events.tag_set import TagSet
+from shared.contracts.events.trait_set import TraitSet
 from shared.contracts.events.wishlist_item_added import WishlistItemAdded
 from shared.contracts.events.wishlist_item_removed import WishlistItemRemoved
 
@@ -66,6 +72,7 @@ FACTS: Final[dict[type[Body], str]] = {
         MessageBounced,
         MessageClicked,
         MessageDelivered,
+        MessageFailed,
         MessageMarkedSpam,
         MessageOpened,
         PaymentInfoEntered,
@@ -78,6 +85,11 @@ FACTS: Final[dict[type[Body], str]] = {
         ReviewSubmitted,
         WishlistItemAdded,
         WishlistItemRemoved,
+        TraitSet,
+        TagSet,
+        TagCleared,
+        ListMemberAdded,
+        ListMemberRemoved,
         CustomEvent,
     )
 }
@@ -99,10 +111,13 @@ __all__ = [
     "CustomerIdentified",
     "FeedbackSubmitted",
     "Item",
+    "ListMemberAdded",
+    "ListMemberRemoved",
     "MessageBounced",
     "MessageClicked",
     "MessageDelivered",
     "MessageFact",
+    "MessageFailed",
     "MessageMarkedSpam",
     "MessageOpened",
     "MessageSent",
@@ -124,6 +139,9 @@ __all__ = [
     "PromotionClicked",
     "PromotionViewed",
     "ReviewSubmitted",
+    "TagCleared",
+    "TagSet",
+    "TraitSet",
     "WishlistItemAdded",
     "WishlistItemRemoved",
     "WithExtra",

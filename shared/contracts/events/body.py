@@ -17,6 +17,8 @@ class Body(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=Fal
     """Its first version, if this is not that one: see `versions`."""
     PUBLIC: ClassVar[bool] = False
     """Whether a browser's public key is believed when it sends this: behaviour, never what was bought or agreed to."""
+    SERVERS_ONLY: ClassVar[bool] = False
+    """Whether no public key is believed when it sends this, not even one that may say orders."""
 
 
 class WithExtra(Body, frozen=True):

@@ -8,7 +8,20 @@ from hypothesis import strategies as st
 
 from shared.contracts.changes import CHANGES
 from shared.contracts.envelope import SourceKind, derived_id, event_id, may_say, may_say_of, service_source
-from shared.contracts.events import FACTS, Body, FeedbackSubmitted, MessageFact, PageViewed, ReviewSubmitted
+from shared.contracts.events import (
+    FACTS,
+    Body,
+    FeedbackSubmitted,
+    ListMemberAdded,
+    ListMemberRemoved,
+    MessageFact,
+    MessageSent,
+    PageViewed,
+    ReviewSubmitted,
+    TagCleared,
+    TagSet,
+    TraitSet,
+)
 from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON, days, event
 
@@ -49,6 +62,13 @@ def test_a_server_may_say_everything_and_a_browser_only_what_was_done(body: type
     assert may_say(SourceKind.SERVICE, body)
     if body.__name__ in ORDERS or body.__name__ == "MessageSent" or issubclass(body, MessageFact) or body in CHANGES:
         assert not may_say(SourceKind.PUBLIC, body)
+
+
+@pytest.mark.parametrize("body", FACTS, ids=lambda body: body.__name__)
+def test_a_browser_that_may_say_orders_says_nothing_of_messages_tags_and_lists(body: type[Body]) -> None:
+    of_the_companys_own = issubclass(body, MessageFact | MessageSent | TraitSet | TagSet | TagCleared)
+    of_the_companys_own |= issubclass(body, ListMemberAdded | ListMemberRemoved)
+    assert may_say(SourceKind.PUBLIC, body, allow_orders=True) is not of_the_companys_own
 
 
 def test_a_browser_may_say_what_was_done() -> None:

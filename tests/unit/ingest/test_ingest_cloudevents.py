@@ -38,7 +38,7 @@ from shared.contracts.events import (
     ProductViewed,
 )
 from shared.contracts.identity import Identity, Namespace
-from tests.support.vocabulary import BEHAVIOUR, MESSAGES
+from tests.support.vocabulary import BEHAVIOUR, MESSAGES, TOLD_BY_SERVERS
 from tests.support.webhooks import NOW, events_of, refusal_of, source, taken
 
 SERVER = source("tracking")
@@ -62,6 +62,7 @@ OURS: list[Body] = [
     ConsentChanged(channel="email", granted=False, purpose="newsletter", evidence={"form": "footer"}),
     *BEHAVIOUR,
     *MESSAGES,
+    *TOLD_BY_SERVERS,
 ]
 USER = Identity(Namespace.USER_ID, "42")
 MAIL = Identity(Namespace.EMAIL, "ann@example.com")

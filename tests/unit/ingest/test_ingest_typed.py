@@ -24,6 +24,8 @@ from shared.contracts.events import (
     CustomerIdentified,
     CustomEvent,
     Item,
+    ListMemberAdded,
+    ListMemberRemoved,
     OrderCancelled,
     OrderDelayed,
     OrderDelivered,
@@ -32,6 +34,9 @@ from shared.contracts.events import (
     OrderShipped,
     PageViewed,
     ProductViewed,
+    TagCleared,
+    TagSet,
+    TraitSet,
 )
 from shared.contracts.identity import Identity, Namespace
 from tests.support.typed import TYPED
@@ -41,6 +46,7 @@ from tests.unit.ingest.test_ingest_normalise import JSON
 SERVER = source("tracking")
 PUBLIC = source("tracking", kind=SourceKind.PUBLIC)
 TEA = Item(sku="TEA-1", name="茉莉花茶", category="tea", quantity=2, unit_price_minor=2995)
+IN_A_YEAR = datetime(2027, 1, 31, tzinfo=UTC)
 MEANT: dict[str, Body] = {
     "orders": OrderPlaced(order_id="A-1001", currency="EUR", total_minor=5990, items=(TEA,), state="placed"),
     "refunds": OrderRefunded(order_id="A-1001", refund_id="R-1", currency="EUR", amount_minor=2995),
@@ -58,6 +64,11 @@ MEANT: dict[str, Body] = {
     ),
     "page-views": PageViewed(url="https://shop.example/tea", path="/tea"),
     "product-views": ProductViewed(sku="TEA-1", currency="EUR", price_minor=2995),
+    "traits": TraitSet(traits={"favourite_tea": "龙井", "churn_risk": 0.2}),
+    "tags": TagSet(tag="tea lover", reason="asked for the spring list", expires_at=IN_A_YEAR),
+    "cleared-tags": TagCleared(tag="tea lover"),
+    "list-members": ListMemberAdded(list_id="spring-tasting", expires_at=IN_A_YEAR),
+    "removed-list-members": ListMemberRemoved(list_id="spring-tasting"),
     "events": CustomEvent(name="Wishlist Shared", properties={"items": 3}),
 }
 ANN = (Identity(Namespace.USER_ID, "42"), Identity(Namespace.EMAIL, "ann@example.com"))
@@ -81,6 +92,10 @@ TEXTS = [
     ("carts", "currency"),
     ("consents", "channel"),
     ("product-views", "sku"),
+    ("tags", "tag"),
+    ("cleared-tags", "tag"),
+    ("list-members", "list_id"),
+    ("removed-list-members", "list_id"),
     ("events", "name"),
 ]
 OTHERS = [("orders", "total"), ("refunds", "total"), ("carts", "items"), *((kind, "customer") for kind in ALL)]
@@ -190,13 +205,27 @@ def test_a_public_key_claims_orders_verifies_no_address_and_gives_no_consent(kin
         "anonymous_id:a-1",
     ]
     assert [str(one) for one in public.identities] == ["user_id:42", "anonymous_id:a-1"]
-    claimed = ("orders", "refunds", "cancellations", "shipments", "delays", "deliveries", "consents")
+    of_orders = ("orders", "refunds", "cancellations", "shipments", "delays", "deliveries")
+    claimed = (*of_orders, "consents", "traits", "tags", "cleared-tags", "list-members", "removed-list-members")
     assert public.unverified is (kind in claimed)
     if isinstance(public.body, CustomerIdentified):
         assert public.body.consent == {}
 
 
 # What is refused, in the words of the body
+
+
+@pytest.mark.parametrize("name", ["email", "phone"])
+def test_traits_that_say_who_a_customer_is_are_no_traits_to_be_set(name: str) -> None:
+    body = {**TYPED["traits"], "traits": {"plan": "gold", name: "ann@example.com"}}
+    assert refusal("traits", body) == f"traits: {name!r} says who the customer is; send it in an identify call"
+    assert refusal("traits", {**body, "traits": {}}).startswith("traits: required")
+
+
+@pytest.mark.parametrize("kind", ["tags", "list-members"])
+def test_a_tag_and_a_place_on_a_list_end_at_a_time_that_has_a_zone(kind: str) -> None:
+    assert refusal(kind, {**TYPED[kind], "expires_at": "2027-01-31"}).startswith("expires_at: not a time with a zone")
+    assert refusal(kind, {**TYPED[kind], "expires_at": "2500-01-31T00:00:00Z"}).startswith("expires_at: ")
 
 
 @pytest.mark.parametrize("kind", ALL)

@@ -149,6 +149,7 @@ SPECIFIED: Final[list[tuple[str, dict[str, Any], Body]]] = [
         events.MessageClicked(**MADE, link_id="l", url="https://shop.example/"),
     ),
     ("Email Bounced", {**MAIL, "reason": "full"}, events.MessageBounced(**MADE, reason="full")),
+    ("Email Failed", {**MAIL, "reason": "no address"}, events.MessageFailed(**MADE, reason="no address")),
     ("Email Marked as Spam", MAIL, events.MessageMarkedSpam(**MADE)),
     (
         "Unsubscribed",

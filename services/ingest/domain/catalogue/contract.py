@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from services.ingest.domain.catalogue import trait_set
 from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, MAX_PAYMENT_REFS, MAX_QUANTITY
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values.money import MAX_MINOR
@@ -19,6 +20,7 @@ from shared.contracts.events import (
     OrderPlaced,
     OrderRefunded,
     ProductViewed,
+    TraitSet,
 )
 from shared.contracts.moments import BOUNDS, is_plausible
 
@@ -44,6 +46,8 @@ def checked(body: _Struct, *, at: str) -> _Struct:
     if isinstance(body, FeedbackSubmitted) and body.rating not in (scale := SURVEY_SCALES[body.survey]):
         text = f"{at}.rating: not on the {body.survey} scale of {scale[0]} to {scale[-1]}"
         raise BadEvent(Reason.RATING, text)
+    if isinstance(body, TraitSet):
+        trait_set.checked(body.traits, f"{at}.traits")
     fields = {name: getattr(body, name) for name in body.__struct_fields__}
     moments = {name: value.astimezone(UTC) for name, value in fields.items() if isinstance(value, datetime)}
     return msgspec.structs.replace(body, **moments) if moments else body
@@ -78,5 +82,5 @@ def _check(name: str, value: Any, at: str) -> None:
     elif name == "currency":
         if not _CURRENCY.fullmatch(value):
             raise BadEvent(Reason.CURRENCY, f'{at}: not an ISO 4217 code; send three letters such as "EUR"')
-    elif (name.endswith("_id") or name == "sku") and not 0 < len(value) <= MAX_ID_LENGTH:
+    elif (name.endswith("_id") or name in ("sku", "tag")) and not 0 < len(value) <= MAX_ID_LENGTH:
         raise BadEvent(Reason.REQUIRED, f"{at}: {len(value)} characters; send from 1 to {MAX_ID_LENGTH}")

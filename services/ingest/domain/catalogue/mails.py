@@ -10,6 +10,7 @@ from shared.contracts.events import (
     MessageBounced,
     MessageClicked,
     MessageDelivered,
+    MessageFailed,
     MessageMarkedSpam,
     MessageOpened,
 )
@@ -31,5 +32,6 @@ ENTRIES: Final = (
     simple(
         MessageBounced, "email bounced", texts={**_TEXTS, "reason": "reason"}, required=_NEEDED, flags=("permanent",)
     ),
+    simple(MessageFailed, "email failed", texts={**_TEXTS, "reason": "reason"}, required=_NEEDED),
     simple(MessageMarkedSpam, "email marked as spam", texts=_TEXTS, required=_NEEDED),
 )

@@ -1,6 +1,5 @@
 """An order was placed: `Order Completed`, `POST /v1/orders`; or it was changed: `Order Updated`."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
@@ -17,11 +16,8 @@ from services.ingest.domain.catalogue.entry import (
     tracked,
 )
 from services.ingest.domain.catalogue.parts import MAX_ID_LENGTH, ORDER_WORD, OrderWord, Sale
-from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.values import money, times
-from services.ingest.domain.values.message import Scalar, text
+from services.ingest.domain.values import money
 from shared.contracts.events import Body, OrderPlaced, OrderRefund
-from shared.contracts.moments import BOUNDS, is_plausible
 
 
 def _rule(sale: Sale, _: str) -> OrderPlaced:
@@ -41,7 +37,7 @@ def _stated(sale: Sale, word: OrderWord) -> OrderPlaced:
         currency=code,
         total_minor=parts.first_amount(code, total=sale.total, revenue=sale.revenue),
         items=parts.items_of(sale.products, code, total_known=True),
-        placed_at=_placed_at(sale.placed_at),
+        placed_at=parts.moment(sale.placed_at, "placed_at"),
         state=word.state,
         whole=word.whole,
         refunds=tuple(_refund(one, code) for one in word.refunds),
@@ -53,18 +49,6 @@ def _stated(sale: Sale, word: OrderWord) -> OrderPlaced:
 def _refund(one: parts.SnapshotRefund, code: str) -> OrderRefund:
     refund_id = parts.required(one.refund_id, "$order.refunds.refund_id")
     return OrderRefund(refund_id=refund_id, amount_minor=money.minor(one.total, code, at="$order.refunds.total"))
-
-
-def _placed_at(value: Scalar) -> datetime | None:
-    found = text(value)
-    if not found:
-        return None
-    moment = times.moment(found)
-    if moment is None:
-        raise BadEvent(Reason.TIME, "properties.placed_at: not a time with a zone; send ISO 8601")
-    if not is_plausible(moment):
-        raise BadEvent(Reason.TIME, f"properties.placed_at: {found[:40]!r} is not possible; send a time {BOUNDS}")
-    return moment
 
 
 _HELD: Final = frozenset({"order_id", "currency", "total", "products"})

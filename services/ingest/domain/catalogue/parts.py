@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Final, Literal
 
@@ -10,10 +11,11 @@ import msgspec
 from services.ingest.domain.catalogue.entry import Product
 from services.ingest.domain.catalogue.properties import Held, Properties
 from services.ingest.domain.errors import BadEvent, Reason
-from services.ingest.domain.values import money
+from services.ingest.domain.values import money, times
 from services.ingest.domain.values.message import Scalar, members, text
 from shared.contracts import orders
 from shared.contracts.events import Item
+from shared.contracts.moments import BOUNDS, is_plausible
 
 MAX_ID_LENGTH: Final = 256  # characters: ids are keys of tables, and an index takes only so much
 MAX_QUANTITY: Final = 1_000_000
@@ -112,6 +114,19 @@ def short(found: str, name: str) -> str:
     if not found.isprintable() and _CONTROL.search(found):
         raise BadEvent(Reason.MALFORMED, f"properties.{name}: it has a control character; send a plain id")
     return found
+
+
+def moment(value: Scalar, name: str) -> datetime | None:
+    """Returns a time in UTC, None where there is none; raises `BadEvent` for what is no time, or no possible one."""
+    found = text(value)
+    if not found:
+        return None
+    read = times.moment(found)
+    if read is None:
+        raise BadEvent(Reason.TIME, f"properties.{name}: not a time with a zone; send ISO 8601")
+    if not is_plausible(read):
+        raise BadEvent(Reason.TIME, f"properties.{name}: {found[:40]!r} is not possible; send a time {BOUNDS}")
+    return read
 
 
 def first_amount(code: str, **amounts: Decimal | None) -> int:

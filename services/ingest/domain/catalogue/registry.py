@@ -19,6 +19,7 @@ from services.ingest.domain.catalogue import (
     custom,
     customer_identified,
     feedback_submitted,
+    list_members,
     mails,
     order_cancelled,
     order_delayed,
@@ -33,6 +34,8 @@ from services.ingest.domain.catalogue import (
     promotions,
     review_submitted,
     sharing,
+    tags,
+    trait_set,
     unsubscribed,
     wishlists,
 )
@@ -65,6 +68,9 @@ ENTRIES: Final[tuple[CatalogueEntry, ...]] = (
     review_submitted.ENTRY,
     *mails.ENTRIES,
     unsubscribed.ENTRY,
+    trait_set.ENTRY,
+    *tags.ENTRIES,
+    *list_members.ENTRIES,
     custom.ENTRY,
 )
 

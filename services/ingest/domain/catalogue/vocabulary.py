@@ -32,6 +32,11 @@ _BECOMES: Final[Mapping[type[Body], str]] = {
     events.ConsentChanged: "grants or withdraws consent to a channel and a purpose",
     events.PageViewed: "is on the timeline, and counted by page",
     events.ProductViewed: "is on the timeline, and counted by product and category",
+    events.TraitSet: "gives the customer traits, and identifies nobody",
+    events.TagSet: "gives the customer a tag, for segments",
+    events.TagCleared: "takes a tag from the customer",
+    events.ListMemberAdded: "puts the customer on a list, for segments",
+    events.ListMemberRemoved: "takes the customer off a list",
     events.FeedbackSubmitted: "is an answer to a survey; a bad one opens a case",
 }
 _OF_OURS: Final = "$"  # how a property begins by which one part of this service tells another something
@@ -164,7 +169,8 @@ about money or consent. A source's `renaming` gives its own names a meaning.
 
 What is about an order or about consent is taken whole, or refused with the reason. Behaviour is kept as a custom event
 if a property that its type needs is missing or is of another type. From a public key all of it is believed, but for
-what is about orders, consent, and messages of other systems ([who says it](ingest.md#who-an-event-is-about)).
+what is about orders, consent, messages of other systems, tags and lists, and for `Trait Set`
+([who says it](ingest.md#who-an-event-is-about)).
 
 `identify` is `rapport.customer_identified.v1`, `page` and `screen` are `rapport.page_viewed.v2`.
 

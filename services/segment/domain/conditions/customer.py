@@ -1,0 +1,93 @@
+"""What a condition is asked of: one customer as segment knows them, loaded once for all conditions of a batch."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Final
+from uuid import UUID
+
+import msgspec
+
+Truth = bool | None
+"""True, false, or None: unknown, as what it is asked of is missing. Kleene's three-valued logic, which is SQL's."""
+
+ORDERS: Final = "order_placed"
+"""The name under which a customer's history has the orders that count, each once, as they now stand."""
+
+
+class Happening(msgspec.Struct, frozen=True, array_like=True):
+    """One event in a customer's history: when it happened, and what it says."""
+
+    at: datetime
+    properties: Mapping[str, Any] = {}
+    event_id: UUID = UUID(int=0)
+
+
+class Occurrence(msgspec.Struct, frozen=True, array_like=True):
+    """How often an event has ever happened to a customer, first and last."""
+
+    times: int
+    first_at: datetime
+    last_at: datetime
+
+
+class Date(msgspec.Struct, frozen=True, array_like=True):
+    """A dated fact of a customer, as `calendars.anniversaries` reads it; `label` tells several of one kind apart."""
+
+    label: str
+    year: int | None
+    month: int
+    day: int
+    calendar: str = "gregorian"
+    leap_month: bool = False
+
+
+class Customer(msgspec.Struct, kw_only=True):
+    """One customer. Times are aware and in UTC, money is minor units, histories ascend by time.
+
+    `history` has the events that the conditions at hand ask about, by name; `occurrences` counts each name for ever.
+    `tags` and `lists` have, by name, when that ends, or None. `numbers` and `moments` are the figures of the profile.
+    """
+
+    profile_id: UUID
+    zone: str = "UTC"
+    language: str = ""
+    traits: Mapping[str, Any] = {}
+    dates: Mapping[str, Sequence[Date]] = {}
+    identities: Mapping[str, Sequence[str]] = {}
+    consents: Mapping[str, bool] = {}
+    orders: int = 0
+    spend_minor: Mapping[str, int] = {}
+    first_seen: datetime | None = None
+    last_seen: datetime | None = None
+    first_order_at: datetime | None = None
+    last_order_at: datetime | None = None
+    tiers: Mapping[str, str] = {}
+    stage: str = "prospect"
+    scores: Mapping[str, int] = {}
+    classes: Mapping[str, str] = {}
+    tags: Mapping[str, datetime | None] = {}
+    lists: Mapping[str, datetime | None] = {}
+    segments: frozenset[str] = frozenset()
+    history: Mapping[str, Sequence[Happening]] = {}
+    occurrences: Mapping[str, Occurrence] = {}
+
+
+def exact(value: float | Decimal) -> int | Decimal:
+    """Returns a number of a definition or of a customer as an exact one: 0.1 is a tenth, in Python as in PostgreSQL."""
+    return Decimal(repr(value)) if isinstance(value, float) else value
+
+
+def is_number(value: object) -> bool:
+    """Returns whether a value is a number; a flag is not."""
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
+
+
+def same(one: Any, other: Any) -> Truth:
+    """Returns whether two plain values are equal; None if they are of different types, so that nobody can say."""
+    if is_number(one) and is_number(other):
+        return exact(one) == exact(other)
+    for kind in (bool, str):
+        if isinstance(one, kind) and isinstance(other, kind):
+            return bool(one == other)
+    return None
