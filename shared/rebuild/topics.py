@@ -172,13 +172,18 @@ class Rebuild:
             work.connection, self.plan.topics, cluster_id=self.log.cluster_id, generation=self.generation
         )
 
+    async def _known_targets(self, work: Work) -> dict[Place, int]:
+        """How far the service has read, by now also of partitions that it has taken for the first time since."""
+        targets = await self._targets(work)
+        if new := targets.keys() - self._reached.keys():
+            self._reached |= await self.log.beginnings(new)
+        return targets
+
     async def _catch_up(self, *, at_most: int) -> None:
         """Reads until no more than so many records are left to where the service is."""
         while True:
             async with self.database.work() as work:
-                targets = await self._targets(work)
-            for place in targets.keys() - self._reached.keys():  # taken for the first time since
-                self._reached |= await self.log.beginnings([place])
+                targets = await self._known_targets(work)
             left = sum(max(0, end - self._reached[place]) for place, end in targets.items())
             if left <= at_most:
                 return
@@ -216,7 +221,7 @@ class Rebuild:
             await shadow.hold(work, self.plan.tables)
             await self._no_letter_was_applied_meanwhile(work)
             # What is read here counts only if this transaction commits: `_reached` stays.
-            async for part in self.log.upto(self._reached, await self._targets(work)):
+            async for part in self.log.upto(self._reached, await self._known_targets(work)):
                 await self._apply_part(work, part)
             for topic in self.plan.own_topics:
                 await self._apply(work, await work.outbox.waiting(topic))
