@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.profile import commands, consumer
-from services.profile.api import history, profiles
+from services.profile.api import history, profiles, rates
 from services.profile.settings import ProfileSettings
 from shared.rebuild import command
 from shared.service import process
@@ -28,13 +28,14 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
         handlers=consumer.handlers(settings.identity_limits),
         swaps=swaps,
     )
-    process.add_api(service, description=DESCRIPTION, routers=[history.router, profiles.router])
+    process.add_api(service, description=DESCRIPTION, routers=[history.router, rates.router, profiles.router])
     return service
 
 
 COMMANDS: Final = {
     "rebuild": Command(partial(command.parser, "profile", topics=False), commands.rebuild),
     "identity": Command(commands.identity_parser, commands.identity),
+    "rates": Command(commands.rates_parser, commands.rates),
 }
 
 

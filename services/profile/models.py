@@ -1,10 +1,24 @@
 """The tables that profile owns."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Identity, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -190,6 +204,21 @@ class Count(Base):
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     times: Mapped[int] = mapped_column(BigInteger)
+
+
+class ExchangeRate(Base):
+    """RECORD: what was stated of a pair of currencies on a day. Append only; the latest of a pair and day counts."""
+
+    __tablename__ = "rates"
+    __table_args__ = (Index("rates_base_quote_day", "base", "quote", "day", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    base: Mapped[str] = mapped_column(Text, comment="ISO 4217")
+    quote: Mapped[str] = mapped_column(Text, comment="ISO 4217")
+    day: Mapped[date] = mapped_column(Date)
+    rate: Mapped[Decimal] = mapped_column(Numeric, comment="units of the quoted currency for one unit of the base")
+    stated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    stated_by: Mapped[str] = mapped_column(Text)
 
 
 class Lane(Base):

@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Final
 
+from services.segment.service import rates, standings
 from services.segment.service import rebuild as rebuilding
-from services.segment.service import standings
 from services.segment.settings import SegmentSettings
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
 from shared.contracts.events import OrderCancelled, OrderPlaced, OrderRefunded
+from shared.contracts.reference import RatesPublished
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES, SEGMENTS
 from shared.rebuild import command
 from shared.rebuild.topics import Plan
@@ -25,6 +26,7 @@ PLAN: Final = Plan(
         OrderReassigned: standings.fold_orders,
         ProfileChanged: standings.follow,
         ProfileMerged: standings.follow,
+        RatesPublished: rates.on_rates_published,  # its topic is not read: the copy stays as it is
         TierChanged: rebuilding.note_published,
         StageChanged: rebuilding.note_published,
     },

@@ -1,12 +1,13 @@
 """Which events segment listens to."""
 
-from services.segment.service import standings
+from services.segment.service import rates, standings
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
 from shared.contracts.events import OrderCancelled, OrderPlaced, OrderRefunded
-from shared.contracts.topics import PROFILE_EVENTS, PROFILES
+from shared.contracts.reference import RatesPublished
+from shared.contracts.topics import PROFILE_EVENTS, PROFILES, REFERENCE
 from shared.kafka.consumer.batch import Handlers
 
-TOPICS = (PROFILE_EVENTS, PROFILES)
+TOPICS = (PROFILE_EVENTS, PROFILES, REFERENCE)
 
 HANDLERS: Handlers = {
     OrderPlaced: standings.fold_orders,
@@ -15,4 +16,5 @@ HANDLERS: Handlers = {
     OrderReassigned: standings.fold_orders,
     ProfileChanged: standings.follow,
     ProfileMerged: standings.follow,
+    RatesPublished: rates.on_rates_published,
 }

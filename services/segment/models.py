@@ -222,4 +222,16 @@ class ListMember(Base):
     stamp: Mapped[list[Any]] = mapped_column(JSONB, comment="of the statement that counts")
 
 
+class CopiedRates(Base):
+    """PROJECTION of profile's reference data: the rates of a pair of currencies in a year. A rebuild leaves it."""
+
+    __tablename__ = "rates"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True, comment="rates/<base>/<quote>/<year>")
+    version: Mapped[int] = mapped_column(BigInteger)
+    base: Mapped[str] = mapped_column(Text)
+    quote: Mapped[str] = mapped_column(Text)
+    rates: Mapped[dict[str, str]] = mapped_column(JSONB, comment="by day: decimal numbers, as texts")
+
+
 mechanism_tables(Base.metadata)
