@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from deploy.local.postgres import Postgres
+from services.profile.repository import history as repository
 from services.profile.service import history
 from services.profile.service.fold import fold_events
 from shared.contracts import orders, topics
@@ -167,6 +168,7 @@ async def test_a_stream_that_is_cut_off_anywhere_goes_on_from_where_its_reader_h
 ) -> None:
     monkeypatch.setattr(history, "EVENTS", 3)
     monkeypatch.setattr(history, "LOOKED_AT", 4)
+    monkeypatch.setattr(repository, "PAGE_BYTES", 600)  # two bodies, and less than some
     chance = random.Random(7)
     await fold(service.database, some_events(chance, 30), chance)
     await forget_lanes(service.database)

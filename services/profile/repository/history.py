@@ -3,9 +3,9 @@
 Every look is bounded: so many rows, found by an index, whatever is filtered out of them afterwards.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -17,6 +17,8 @@ from shared.contracts.identity import Identity
 from shared.database.database import Work
 from shared.database.rows import Json, columns, rows_as
 from shared.kafka.producer import key_place
+
+PAGE_BYTES: Final = 4_000_000  # of bodies as they are stored
 
 _decode_identities: Final = msgspec.json.Decoder(tuple[Identity, ...]).decode
 _decode_context: Final = msgspec.json.Decoder(Context).decode
@@ -73,22 +75,26 @@ class StoredMerge(msgspec.Struct, kw_only=True):
     verified: bool
 
 
-class _Numbered(msgspec.Struct, kw_only=True):
+class _Found(msgspec.Struct, kw_only=True):
     source: str
     event_id: UUID
-    sequence: int
+    size: int
     wanted: bool
 
 
-class _Unnumbered(msgspec.Struct, kw_only=True):
-    source: str
-    event_id: UUID
+class _Numbered(_Found, kw_only=True):
+    sequence: int
+
+
+class _Unnumbered(_Found, kw_only=True):
     profile_id: UUID
     partition: int | None
-    wanted: bool
 
+
+_FoundRow = TypeVar("_FoundRow", bound=_Found)
 
 _TABLES: Final = ("timeline", "reassignments")
+_SIZE: Final = "pg_column_size(body) + coalesce(pg_column_size(context), 0)"
 _WANTED: Final = "CAST(:types AS text[]) IS NULL OR type = ANY(CAST(:types AS text[]))"
 
 # Of each partition apart, so that each is a walk along the index.
@@ -96,7 +102,7 @@ _NEXT_NUMBERED: Final = f"""
     (SELECT n.*
        FROM unnest(CAST(:partitions AS smallint[])) AS p(partition)
       CROSS JOIN LATERAL (
-            SELECT '{{table}}' AS source, event_id, sequence, {_WANTED} AS wanted
+            SELECT '{{table}}' AS source, event_id, sequence, {_SIZE} AS size, {_WANTED} AS wanted
               FROM {{table}} t
              WHERE t.partition = p.partition AND origin = :origin AND sequence > :after AND sequence <= :upto
              ORDER BY sequence
@@ -105,7 +111,7 @@ _NEXT_NUMBERED: Final = f"""
     """
 
 _NEXT_UNNUMBERED: Final = f"""
-    (SELECT '{{table}}' AS source, event_id, profile_id, partition, {_WANTED} AS wanted
+    (SELECT '{{table}}' AS source, event_id, profile_id, partition, {_SIZE} AS size, {_WANTED} AS wanted
        FROM {{table}}
       WHERE sequence IS NULL AND event_id > :after
       ORDER BY event_id
@@ -131,7 +137,8 @@ async def numbered(
 ) -> tuple[list[StoredEvent], int | None]:
     """Returns the next events of an origin in these partitions, in order; of these types, if any are given.
 
-    Looks at `limit` events. Returns, too, the sequence of the last that it has looked at; None if there was none.
+    Looks at `limit` events, or fewer that are `PAGE_BYTES`. Returns, too, the sequence of the last that it has looked
+    at; None if there was none.
     """
     rows = await rows_as(
         work,
@@ -146,6 +153,7 @@ async def numbered(
     )
     if not rows:
         return [], None
+    rows = _fitting(rows)
     found = await _events(work, ((one.source, one.event_id) for one in rows if one.wanted))
     return sorted(found, key=lambda one: one.sequence or 0), rows[-1].sequence
 
@@ -155,8 +163,8 @@ async def unnumbered(
 ) -> tuple[list[StoredEvent], UUID | None]:
     """Returns the next events of these partitions from before sequences were kept, by id; of these types, if given.
 
-    Looks at `limit` events of all partitions. Returns, too, the id of the last that it has looked at; None if there
-    was none.
+    Looks at `limit` events of all partitions, or fewer that are `PAGE_BYTES`. Returns, too, the id of the last that it
+    has looked at; None if there was none.
     """
     rows = await rows_as(
         work,
@@ -169,9 +177,24 @@ async def unnumbered(
     )
     if not rows:
         return [], None
-    here = (one for one in rows if one.wanted and _partition(one) in partitions)
+    for one in rows:
+        one.wanted = one.wanted and _partition(one) in partitions
+    rows = _fitting(rows)
+    here = (one for one in rows if one.wanted)
     found = await _events(work, ((one.source, one.event_id) for one in here))
     return sorted(found, key=lambda one: one.event_id), rows[-1].event_id
+
+
+def _fitting(rows: Sequence[_FoundRow]) -> list[_FoundRow]:
+    """Returns the first of these rows, as many as a page may hold; one at least."""
+    kept: list[_FoundRow] = []
+    size = 0
+    for row in rows:
+        size += row.size if row.wanted else 0
+        if kept and size > PAGE_BYTES:
+            break
+        kept.append(row)
+    return kept
 
 
 def _partition(row: _Unnumbered) -> int:
