@@ -18,7 +18,7 @@ report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle walk faults faults-full soak soak-local ready ready-dev ready-parquet ready-receipts python
+.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle walk faults faults-full soak soak-local ready ready-dev ready-parquet ready-charts ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,6 +121,9 @@ ready-dev: python
 
 ready-parquet: python ## add what imports of Parquet files need
 	@$(PYTHON) deploy/local/bootstrap.py parquet
+
+ready-charts: python ## add what draws reports as PNG
+	@$(PYTHON) deploy/local/bootstrap.py charts
 
 ready-receipts: python
 	@$(PYTHON) deploy/local/bootstrap.py dev receipts

@@ -1,7 +1,8 @@
 """Errors that carry their meaning. The docstring is the title a caller reads; the message says what was wrong."""
 
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 
 class AppError(Exception):
@@ -10,6 +11,8 @@ class AppError(Exception):
     status: ClassVar[int] = HTTPStatus.BAD_REQUEST
     known_as: ClassVar[str] = ""
     """The last part of the problem type where that is not the class's name: clients know it, so it never changes."""
+    errors: Sequence[Mapping[str, Any]] = ()
+    """What is wrong, one by one, for a program to read: each with its place, as `at`, and a `message`."""
 
     def __init__(self, detail: str = "", *, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail or self.title())

@@ -12,6 +12,6 @@ from shared.kafka.consumer.batch import Handlers
 TOPICS = (EVENTS,)
 
 
-def handlers(identity_limits: Mapping[Namespace, int]) -> Handlers:
+def handlers(identity_limits: Mapping[Namespace, int], company_zone: str) -> Handlers:
     """All facts are folded by one function, so that a batch is one fold."""
-    return dict.fromkeys(FACTS, partial(fold_events, limits=identity_limits))
+    return dict.fromkeys(FACTS, partial(fold_events, limits=identity_limits, company_zone=company_zone))

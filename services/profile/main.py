@@ -25,10 +25,11 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
         settings,
         clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
         reads=consumer.TOPICS,
-        handlers=consumer.handlers(settings.identity_limits),
+        handlers=consumer.handlers(settings.identity_limits, settings.company_time_zone),
         swaps=swaps,
     )
-    process.add_api(service, description=DESCRIPTION, routers=[history.router, rates.router, profiles.router])
+    app = process.add_api(service, description=DESCRIPTION, routers=[history.router, rates.router, profiles.router])
+    app.state.company_time_zone = settings.company_time_zone
     return service
 
 

@@ -71,6 +71,33 @@ class ProfileSummary(BaseModel):
     last_order_at: datetime | None
 
 
+class TimeZoneOut(BaseModel):
+    """A customer's time zone."""
+
+    name: str = Field(description="its IANA name", examples=["Asia/Shanghai"])
+    by: Literal["customer", "trait", "context", "country", "company"] = Field(
+        description="what it is known by: the customer's own word (a trait of an identify call), a trait that a system "
+        "set, the newest context, a country that has one zone, or the company's setting"
+    )
+
+
+class LanguageOut(BaseModel):
+    """A customer's language."""
+
+    tag: str = Field(description="a tag of BCP 47", examples=["zh-CN"])
+    by: Literal["customer", "trait", "context"] = Field(description="what it is known by, as of a time zone")
+
+
+class DatedFactOut(BaseModel):
+    """A day of a customer's life that comes again each year: a birthday, the day of a child's birth, …"""
+
+    kind: str = Field(examples=["birthday"])
+    label: str = Field(description="tells several of one kind apart, such as children; else empty")
+    date: str = Field(description="YYYY-MM-DD, or --MM-DD where nobody knows the year", examples=["1990-05-17"])
+    calendar: Literal["gregorian", "lunar"]
+    leap_month: bool = Field(description="whether its month is the leap month of that number; in the lunar calendar")
+
+
 class ProfileOut(ProfileSummary):
     """The 360° view of one customer."""
 
@@ -84,6 +111,9 @@ class ProfileOut(ProfileSummary):
     top: dict[str, list[TopName]] = Field(
         description="the most frequent names by kind: page, product_viewed, category_viewed, category_bought"
     )
+    time_zone: TimeZoneOut
+    language: LanguageOut | None = Field(description="null where nothing says one")
+    dated_facts: list[DatedFactOut]
 
 
 class ProfilesOut(BaseModel):

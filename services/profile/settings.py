@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 from pydantic import Field
 
+from services.profile.domain.localization import COMPANY_TIME_ZONE
 from services.profile.domain.meeting import DEFAULT_LIMITS
 from shared.contracts.identity import Namespace
+from shared.service.setting_kinds import ZoneName
 from shared.service.settings import Settings
 
 
@@ -21,6 +23,10 @@ class ProfileSettings(Settings):
     identity_limit_phone: int = Field(DEFAULT_LIMITS[Namespace.PHONE], ge=1, description="…behind one phone number…")
     identity_limit_anonymous_id: int = Field(
         DEFAULT_LIMITS[Namespace.ANONYMOUS_ID], ge=1, description="…and behind one anonymous id"
+    )
+
+    company_time_zone: ZoneName = Field(
+        COMPANY_TIME_ZONE, description="the company's time zone: of customers of whom nothing says another"
     )
 
     @property

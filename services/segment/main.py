@@ -5,10 +5,11 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import standings
+from services.segment.api import reports, segments, standings
 from services.segment.service import policies
+from services.segment.service.png import PngRenderer
 from services.segment.settings import SegmentSettings
-from services.segment.worker import Timers
+from services.segment.worker import Backfills, Housekeeping, Timers
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -30,7 +31,11 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))
     service.at_start.append(policies.publish)
     service.loops["timers"] = timers.run
-    process.add_api(service, description=DESCRIPTION, routers=[standings.router])
+    service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
+    service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
+    process.add_api(service, description=DESCRIPTION, routers=[segments.router, standings.router, reports.router])
+    assert service.app is not None
+    service.app.state.png = PngRenderer()
     return service
 
 

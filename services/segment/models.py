@@ -234,4 +234,19 @@ class CopiedRates(Base):
     rates: Mapped[dict[str, str]] = mapped_column(JSONB, comment="by day: decimal numbers, as texts")
 
 
+class SegmentSize(Base):
+    """RECORD: how many members a segment has from a moment on. A size that stays the same has no further row.
+
+    `entered` and `exited` count since the row before, where that was noted.
+    """
+
+    __tablename__ = "segment_sizes"
+
+    segment_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    members: Mapped[int] = mapped_column(BigInteger)
+    entered: Mapped[int | None] = mapped_column(BigInteger)
+    exited: Mapped[int | None] = mapped_column(BigInteger)
+
+
 mechanism_tables(Base.metadata)

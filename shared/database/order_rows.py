@@ -74,6 +74,20 @@ async def orders(work: Work, keys: Iterable[Key]) -> dict[Key, Order]:
     return {(row.profile_id, row.order_id): _decode(row.facts) for row in rows}
 
 
+async def keys_of(work: Work, profile_ids: Iterable[UUID]) -> list[Key]:
+    """Returns the keys of all orders of these profiles."""
+    rows = await work.rows(
+        """
+        SELECT profile_id, order_id
+          FROM orders
+         WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+         ORDER BY profile_id, order_id
+        """,
+        ids=sorted(set(profile_ids)),
+    )
+    return [(row.profile_id, row.order_id) for row in rows]
+
+
 async def delete_returning(work: Work, profile_ids: Iterable[UUID]) -> dict[Key, Order]:
     """Deletes the orders of merged profiles. Returns them."""
     rows = await work.rows(

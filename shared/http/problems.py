@@ -70,7 +70,8 @@ async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("http.internal_error", path=request.url.path, error=repr(error))
-    return problem(error.status, error.slug(), error.title(), error.detail, headers=error.headers or None)
+    told = {"errors": list(error.errors)} if error.errors else {}
+    return problem(error.status, error.slug(), error.title(), error.detail, headers=error.headers or None, **told)
 
 
 async def _on_invalid(_: Request, error: Exception) -> Response:

@@ -15,6 +15,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from shared.contracts.localities import zone_named
 from shared.database.url import problem_of
 
 
@@ -179,6 +180,13 @@ def _levels(value: str) -> str:
     return value
 
 
+def _zone(value: str) -> str:
+    zone = zone_named(value)
+    if zone is None:
+        raise ValueError("must be the name of a time zone of the IANA database, such as Europe/Berlin")
+    return zone
+
+
 Milliseconds = Annotated[int, Field(ge=0), Kind("milliseconds, whole")]
 Seconds = Annotated[float, Field(allow_inf_nan=False), Kind("seconds")]
 Port = Annotated[int, Field(ge=1, le=65_535)]
@@ -192,6 +200,7 @@ FilePath = Annotated[str, AfterValidator(_file), Kind("file")]
 DatabaseUrl = Annotated[SecretStr, AfterValidator(_database), Kind("URL, secret")]
 PublicKey = Annotated[str, AfterValidator(_public_key), Kind("PEM")]
 LogLevels = Annotated[str, AfterValidator(_levels), Kind("module=level, …")]
+ZoneName = Annotated[str, AfterValidator(_zone), Kind("time zone")]
 LogLevel = Annotated[Level, BeforeValidator(_upper)]
 SmtpTls = Annotated[Literal["false", "true", "starttls", "implicit"], BeforeValidator(_tls_word)]
 # Of asymmetric keys alone: with HS256 whoever verifies could sign.

@@ -22,6 +22,7 @@ from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.support.applications import (
     ANSWER,
+    CONDITION,
     IMPORT,
     LINKS,
     ROUTES,
@@ -49,10 +50,15 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "payload_id": NOT_UUIDS,
     "import_id": NOT_UUIDS,
     "suppression_id": NOT_UUIDS,
+    "segment_id": ("nonsense", LONG, f"sil{NUL}ent", "Silent"),
+    "other": ("nonsense", LONG, f"go{NUL}ld", "Gold"),
     "channel": ("nonsense", LONG, f"em{NUL}ail"),
     "address": (NUL, LONG, f"ann{NUL}@example.com"),
     "version": ("nonsense", NUL, "1.5"),
     "days": ("0", "367", "many", NUL),
+    "segment": ("nonsense", "", NUL, LONG),
+    "format": ("nonsense", "PNG", "", NUL),
+    "language": ("nonsense", "fr", "", NUL),
     "ref": (*NOT_UUIDS, "planet:42", "user_id:" + LONG, f"user_id:4{NUL}2", f"email:{NUL}"),
     "journey_id": ("nonsense", LONG, f"win{NUL}back"),
     "journey": (f"win{NUL}back",),
@@ -96,6 +102,19 @@ EXTREME: Final[Mapping[str, tuple[str, ...]]] = {
         encode_cursor("2026-03-01T12:00:00", SOMEBODY),  # in no time zone
     ),
 }
+BAD_CONDITIONS: Final[tuple[Any, ...]] = (
+    None,
+    [],
+    {},
+    {"kind": "nonsense"},
+    {"kind": "trait", "name": "city", "op": "eq", "value": "a\0b"},
+    {"kind": "trait", "name": "city", "op": "eq", "value": "a\ud800"},
+    {"kind": "trait", "name": "size", "op": "ge", "value": 10**400},
+    {"kind": "did", "event": "a", "times": 10**30},
+    {"kind": "did", "event": "a", "window": {"within": "P1M"}},
+    {"kind": "all", "of": []},
+    {"kind": "tier", "among": ["gold"], "colour": "red"},
+)
 A_RATE: Final = {"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}
 BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
     "/v1/rates": (
@@ -129,6 +148,34 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
                 {"colour": "red"},
             )
         ),
+    ),
+    "/v1/segments": (
+        None,
+        [],
+        {},
+        {"id": "a", "name": "A"},
+        {"id": "A B", "name": "A", "condition": CONDITION},
+        {"id": "a", "name": "", "condition": CONDITION},
+        {"id": "a", "name": "a\0b", "condition": CONDITION},
+        {"id": "a", "name": "A", "condition": CONDITION, "colour": "red"},
+        *({"id": "a", "name": "A", "condition": one} for one in BAD_CONDITIONS),
+    ),
+    "/v1/segments/{segment_id}": (
+        None,
+        [],
+        {},
+        {"name": "A", "condition": CONDITION, "colour": "red"},
+        *({"name": "A", "condition": one} for one in BAD_CONDITIONS),
+    ),
+    "/v1/conditions/preview": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
+    "/v1/conditions/evaluate": (
+        None,
+        [],
+        {},
+        {"condition": CONDITION, "profile_ids": []},
+        {"condition": CONDITION, "profile_ids": ["x"]},
+        {"condition": CONDITION, "profile_ids": [str(SOMEBODY)] * 501},
+        *({"condition": one, "profile_ids": [str(SOMEBODY)]} for one in BAD_CONDITIONS),
     ),
     "/v1/sources/{source_id}": (
         None,
@@ -531,6 +578,24 @@ async def test_a_user_id_with_a_slash_in_it_is_found(database_factory: DatabaseF
     async with asking(made, token(scope="profile:read")) as client:
         answer = await client.get("/v1/profiles/user_id:shop%2F42")
     assert answer.status_code == 200
+
+
+async def test_a_profile_shows_days_language_and_the_zone_with_what_it_is_known_by(
+    database_factory: DatabaseFactory,
+) -> None:
+    made = build("profile", await database_factory("profile"), company_time_zone="asia/shanghai")
+    children = [{"kind": "child_birthday", "label": "Mia", "date": "--08-15", "calendar": "lunar"}]
+    await know(made, person("ann", country="DE", locale="de_DE", dob="1990-05-17", dated_facts=children), person("ben"))
+    async with asking(made, token(scope="profile:read")) as client:
+        ann, ben = [(await client.get(f"/v1/profiles/user_id:{name}")).json() for name in ("ann", "ben")]
+    assert ann["time_zone"] == {"name": "Europe/Berlin", "by": "country"}
+    assert ann["language"] == {"tag": "de-DE", "by": "customer"}
+    assert ann["dated_facts"] == [
+        {"kind": "birthday", "label": "", "date": "1990-05-17", "calendar": "gregorian", "leap_month": False},
+        {"kind": "child_birthday", "label": "Mia", "date": "--08-15", "calendar": "lunar", "leap_month": False},
+    ]
+    assert (ben["time_zone"], ben["language"]) == ({"name": "Asia/Shanghai", "by": "company"}, None)
+    assert ben["dated_facts"] == []
 
 
 async def test_a_merged_customer_still_reads_with_the_token_issued_before(database_factory: DatabaseFactory) -> None:

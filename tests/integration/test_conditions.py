@@ -68,7 +68,9 @@ async def store(work: Work, population: Sequence[Customer]) -> None:
                 repository.CustomerRow(
                     profile_id=one.profile_id,
                     version=1,
+                    zone=one.zone,
                     traits=Json(plain(one.traits)),
+                    dates=Json(plain(one.dates)),
                     identities=Json(plain(one.identities)),
                     consents=Json(plain(one.consents)),
                     orders=one.orders,

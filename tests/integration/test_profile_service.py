@@ -16,7 +16,7 @@ from services.profile.domain.fold import MAX_ANONYMOUS_IDS, MAX_PUBLIC_TRAITS
 from services.profile.service import read
 from services.profile.service.fold import fold_events
 from shared.contracts import topics, wire
-from shared.contracts.changes import ProfileChanged, ProfileMerged
+from shared.contracts.changes import DatedFact, ProfileChanged, ProfileMerged, TimeZone
 from shared.contracts.context import Agent, Context
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import (
@@ -30,6 +30,7 @@ from shared.contracts.events import (
     OrderRefunded,
     PageViewed,
     ProductViewed,
+    TraitSet,
 )
 from shared.contracts.identity import Identity, Namespace
 from shared.database.database import Database, Work, refuses_data
@@ -46,6 +47,7 @@ TABLES = (
     "counts, lanes, profile_aliases, outbox"
 )
 ATTEMPTS = 20
+ZONES = ("Asia/Shanghai", "Europe/Berlin", "nowhere")
 
 
 @pytest.fixture
@@ -142,6 +144,16 @@ def view(path: str, *named: Identity, **changes: Any) -> Event:
     return event(PageViewed(path=path), *named, **changes)
 
 
+def said_of_days_and_places(chance: random.Random) -> Body:
+    listed = [{"kind": "child", "label": chance.choice("ab"), "date": chance.choice(["2020-01-01", None])}]
+    traits: dict[str, Any] = {
+        chance.choice(["birthday", "dob"]): chance.choice(["1990-05-17", "--02-29", "soon"]),
+        "dated_facts": listed,
+        "timezone": chance.choice(["Asia/Tokyo", "Mars", None]),
+    }
+    return chance.choice([CustomerIdentified(traits=traits), TraitSet(traits=traits)])
+
+
 def some_events(chance: random.Random, count: int = 60) -> list[Event]:
     """The doings of six people under eighteen names, some of whom turn out to be one."""
 
@@ -180,6 +192,8 @@ def some_events(chance: random.Random, count: int = 60) -> list[Event]:
         )
 
     events = []
+    others = random.Random()  # beside, so that who is named stays as it is for a seed
+    others.setstate(chance.getstate())
     for number in range(count):
         person = chance.randrange(6)
         names = [user(person), mail(person), anonymous(person)]
@@ -189,6 +203,8 @@ def some_events(chance: random.Random, count: int = 60) -> list[Event]:
             named = [user(person), user(chance.randrange(6))]
         kind = chance.choice([SourceKind.SERVER, SourceKind.SERVICE])
         body = random_body()
+        if isinstance(body, CustomerIdentified) and others.random() < 0.7:
+            body = said_of_days_and_places(others)
         claim = chance.random() < 0.1
         events.append(
             event(
@@ -200,6 +216,7 @@ def some_events(chance: random.Random, count: int = 60) -> list[Event]:
                 unverified=claim,
                 historical=number % 7 == 0,
                 merges=merges,
+                context=others.choice([None, Context(timezone=others.choice(ZONES), locale="zh_CN")]),
             )
         )
     return events
@@ -255,6 +272,38 @@ async def test_the_first_copy_of_an_event_in_a_batch_wins(database: Database) ->
 
     [found] = (await dump(database)).values()
     assert found["counts"] == [("page", "/first", 1)]
+
+
+async def test_a_customers_days_zone_and_language_are_told_with_what_they_are_known_by(database: Database) -> None:
+    listed = [
+        {"kind": "birthday", "date": "1990-04-23", "calendar": "lunar", "leap_month": True},
+        {"kind": "child", "label": "Mia", "date": "05/06/2019"},
+    ]
+    await take(database, [view("/", user(1), context=Context(timezone="Asia/Tokyo", locale="ja_JP"))])
+    await take(database, [event(CustomerIdentified(traits={"birthday": "1990-05-17", "dated_facts": listed}), user(1))])
+    await take(database, [event(TraitSet(traits={"time_zone": "europe/berlin", "plan": "gold"}), user(1))])
+    await take(database, [event(CustomEvent(name="Waved"), user(2))])
+
+    first, _, ann, other = [one.body for one in await published(database, topics.PROFILES)]
+    assert isinstance(first, ProfileChanged)
+    assert isinstance(ann, ProfileChanged)
+    assert isinstance(other, ProfileChanged)
+    assert first.time_zone == TimeZone(name="Asia/Tokyo", by="context")
+    assert (ann.time_zone, ann.language) == (TimeZone(name="Europe/Berlin", by="trait"), "ja-JP")
+    assert ann.dated_facts == (DatedFact(kind="birthday", date="1990-04-23", calendar="lunar", leap_month=True),)
+    assert ann.traits == {"birthday": "1990-05-17", "plan": "gold", "time_zone": "europe/berlin"}
+    assert (other.time_zone, other.language) == (TimeZone(name="UTC", by="company"), "")
+    assert other.dated_facts == ()
+
+    async with database.work() as work:
+        shown = await read.profile(work, ann.profile_id, company_zone="Asia/Shanghai")
+        of_other = await read.profile(work, other.profile_id, company_zone="Asia/Shanghai")
+    assert shown["time_zone"] == {"name": "Europe/Berlin", "by": "trait"}
+    assert shown["language"] == {"tag": "ja-JP", "by": "context"}
+    assert shown["dated_facts"] == [
+        {"kind": "birthday", "label": "", "date": "1990-04-23", "calendar": "lunar", "leap_month": True}
+    ]
+    assert (of_other["time_zone"], of_other["language"]) == ({"name": "Asia/Shanghai", "by": "company"}, None)
 
 
 async def test_a_late_link_gives_what_knowing_it_from_the_start_would_have_given(database: Database) -> None:

@@ -60,12 +60,23 @@ class Route(NamedTuple):
         """The path with values that are in order, unless changed."""
         ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id")
         good = {name: str(SOMEBODY) for name in ids}
-        return self.path.format(**({**good, "journey_id": "win-back", "version": "1", "channel": "email"} | changes))
+        good |= {
+            "journey_id": "win-back",
+            "segment_id": "silent",
+            "other": "gold",
+            "version": "1",
+            "channel": "email",
+            "name": "nonsense",
+        }
+        return self.path.format(**(good | changes))
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
 RATES: Final = {"rates": [{"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}]}
+CONDITION: Final = {"kind": "tier", "among": ["gold"]}
+ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
+REPORTS: Final = ("tiers", "stages", "rfm", "abc", "sizes")
 ROUTES: Final = (
     Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),
     Route("ingest", "GET", "/v1/sources", "ingest:read"),
@@ -108,10 +119,25 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}/consents", "profile:read", customer=True),
+    Route("segment", "POST", "/v1/segments", "segment:write", body={"id": "a", "name": "A", "condition": CONDITION}),
+    Route("segment", "GET", "/v1/segments", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}", "segment:read"),
+    Route("segment", "PUT", "/v1/segments/{segment_id}", "segment:write", body={"name": "A", "condition": CONDITION}),
+    Route("segment", "POST", "/v1/segments/{segment_id}/publish", "segment:write"),
+    Route("segment", "POST", "/v1/segments/{segment_id}/archive", "segment:write"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/versions", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/members", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/members/export", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/overlap/{other}", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/explain/{profile_id}", "segment:read"),
+    Route("segment", "GET", "/v1/profiles/{profile_id}/segments", "segment:read", customer=True),
+    Route("segment", "POST", "/v1/conditions/preview", "segment:read", body={"condition": CONDITION}),
+    Route("segment", "POST", "/v1/conditions/evaluate", "segment:read", body=ASKED),
     Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
     Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),
     Route("segment", "GET", "/v1/counts", "segment:read"),
+    *(Route("segment", "GET", f"/v1/reports/{name}", "segment:read") for name in REPORTS),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/resume", "campaign:write"),
@@ -136,8 +162,9 @@ ROUTES: Final = (
     *(Route(service, "GET", "/v1/audit", f"{service}:admin") for service in SERVICES),
 )
 
-# Former names, which go on working and are described nowhere.
+# Former names, which go on working, and what tells the names that there are: these are described nowhere.
 FORMER_ROUTES: Final[tuple[Route, ...]] = (
+    Route("segment", "GET", "/v1/reports/{name}", "segment:read"),
     Route("campaign", "GET", "/v1/floor", "campaign:read"),
     Route("campaign", "POST", "/v1/floor", "campaign:admin", body={"at": "2026-03-01T12:00:00Z"}),
 )

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 from hypothesis import strategies as st
 
-from services.segment.domain.conditions.customer import Customer, Happening, Occurrence
+from services.segment.domain.calendars.anniversaries import FactDate
+from services.segment.domain.conditions.customer import Customer, Happening, Occurrence, dated
 from shared.contracts.events import MARKETING
 from tests.support.events import NOON
 
@@ -17,6 +18,7 @@ NUMBERS: Final = (0, 1, 2, 10, 0.1, 2.5, -1, 1.0)
 TRAITS: Final = ("city", "size", "vip", "likes")
 PATHS: Final = ("category", "price", "items.category", "items.quantity", "none")
 SPANS: Final = ("PT1M", "PT1H", "P1D", "P7D", "P30D")
+_LUNAR: Final = ((None, 1, 13, False), (1990, 1, 14, False), (2020, 4, 30, True), (1990, 12, 30, False))
 DAYS: Final = ("2026-01-30", "2026-01-31", "2026-02-01")
 
 # Histories are dense around `NOON`, so that windows begin, end and meet there.
@@ -151,6 +153,34 @@ def _known(draw: st.DrawFn) -> dict[str, Any]:
     return document if op in ("exists", "missing") else {**document, "value": draw(st.sampled_from(("a@b.c", "b.c")))}
 
 
+_KINDS_OF_DATES: Final = ("birthday", "child")
+_FACTS: Final = (
+    *(FactDate(year, 3, day) for year in (None, 1990, 2020) for day in (1, 2, 8, 31)),
+    *(FactDate(year, 2, day) for year in (None, 1990, 2024) for day in (28, 29)),
+    *(FactDate(year, month, day, "lunar", leap) for year, month, day, leap in _LUNAR),
+    FactDate(2026, 3, 1),
+    FactDate(2026, 3, 9),
+)
+
+
+@st.composite
+def _dates(draw: st.DrawFn) -> dict[str, Any]:
+    of = draw(st.sampled_from(_KINDS_OF_DATES))
+    kind = draw(st.sampled_from(("anniversary", "age", "date", "holiday")))
+    if kind == "anniversary":
+        first, last = sorted(draw(st.tuples(*[st.sampled_from((0, 1, 7, 30, 365))] * 2)))
+        return {"kind": kind, "of": of, "first": first, "last": last}
+    if kind == "age":
+        return {"kind": kind, "of": of, "op": draw(comparisons), "years": draw(st.sampled_from((0, 6, 18, 36)))}
+    if kind == "holiday":
+        calendar = draw(st.sampled_from(("cn", "us", "de", "gb")))
+        return {"kind": kind, "calendar": calendar, "day": draw(st.sampled_from(("holiday", "working_day")))}
+    op = draw(st.sampled_from(("in_next", "in_last", "before", "from")))
+    if op in ("before", "from"):
+        return {"kind": kind, "of": of, "op": op, "day": draw(st.sampled_from(DAYS))}
+    return {"kind": kind, "of": of, "op": op, "days": draw(st.sampled_from((0, 1, 8, 30)))}
+
+
 _simple: Final = st.one_of(
     _figures(),
     _known(),
@@ -194,7 +224,11 @@ def _nested(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     )
 
 
-documents: Final = st.recursive(leaves, _nested, max_leaves=5)
+undated_documents: Final = st.recursive(leaves, _nested, max_leaves=5)
+"""Valid conditions that do not ask what day it is, as JSON documents."""
+dated_documents: Final = st.recursive(_dates(), _nested, max_leaves=3)
+"""Valid conditions about dates."""
+documents: Final = st.recursive(st.one_of(leaves, leaves, leaves, _dates()), _nested, max_leaves=5)
 """Valid conditions, as JSON documents."""
 
 _lines = st.fixed_dictionaries({}, optional={"category": scalars, "quantity": scalars})
@@ -230,6 +264,13 @@ def customers(draw: st.DrawFn) -> Customer:
         traits=draw(
             st.dictionaries(
                 st.sampled_from(TRAITS), st.one_of(scalars, st.lists(scalars, max_size=3), st.none(), st.just({"a": 1}))
+            )
+        ),
+        zone=draw(st.sampled_from(("UTC", "Asia/Shanghai", "Pacific/Kiritimati", "Pacific/Pago_Pago", "No/Where"))),
+        dates=draw(
+            st.dictionaries(
+                st.sampled_from(_KINDS_OF_DATES),
+                st.lists(st.sampled_from(_FACTS).map(lambda fact: dated("", fact)), min_size=1, max_size=2),
             )
         ),
         identities=draw(

@@ -280,7 +280,7 @@ def instructions() -> list[tuple[str, str]]:
 def test_the_image_is_built_from_the_lock_file_by_the_same_uv() -> None:
     run = [rest for word, rest in instructions() if word == "RUN"]
     assert run[0].endswith(f" uv=={bootstrap.UV_VERSION}")
-    assert run[1] == "uv sync --locked --no-default-groups --group parquet"
+    assert run[1] == "uv sync --locked --no-default-groups --group parquet --group charts"
 
 
 def test_the_image_holds_the_services_and_runs_as_nobody_in_particular() -> None:

@@ -13,9 +13,10 @@ def test_a_first_make_run_downloads_no_more_than_its_limit() -> None:
 
 
 def test_what_few_imports_need_is_downloaded_by_its_group_alone() -> None:
-    few = {"pyarrow", "matplotlib", "numpy", "pygments"}
+    few = {"pyarrow", "matplotlib", "numpy", "pygments", "resvg-py", "noto-cjk-sans-otc"}
     assert not few & downloads(locked()).keys()
     assert "pyarrow" in downloads(locked(), ["local", "parquet"])
+    assert {"resvg-py", "noto-cjk-sans-otc"} <= downloads(locked(), ["local", "charts"]).keys()
 
 
 def test_extras_and_markers_are_followed_and_the_wheel_that_fits_linux_is_weighed() -> None:

@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from services.ingest.domain.catalogue import vocabulary
+from services.ingest.domain.catalogue import customer_identified, vocabulary
 from services.ingest.domain.definitions import consent
 from services.ingest.domain.definitions.plan import Mode, Violation
 from services.ingest.domain.errors import BadEvent, Reason
@@ -14,7 +14,7 @@ from services.ingest.domain.formats.tracking import Understood
 from services.ingest.domain.request.context import RequestContext
 from services.ingest.domain.values import times
 from shared.contracts.envelope import Event, as_uuid, may_say, may_say_of
-from shared.contracts.events import ConsentChanged, CustomerIdentified, OrderPlaced
+from shared.contracts.events import Body, ConsentChanged, CustomerIdentified, OrderPlaced, TraitSet
 from shared.contracts.identity import Identity, Namespace
 
 MAX_NAME_LENGTH: Final = 256  # characters of an event's name: names are keys of tables, and an index takes only so much
@@ -114,8 +114,14 @@ def _judged(understood: Understood, context: RequestContext, place: int) -> Norm
         understood.properties,
         understood.unread_phone,
         understood.placeholders,
-        (*understood.warnings, *vocabulary.warnings(body)),
+        (*understood.warnings, *_warnings(body)),
     )
+
+
+def _warnings(body: Body) -> tuple[str, ...]:
+    if isinstance(body, CustomerIdentified | TraitSet):
+        return customer_identified.warnings(body.traits)
+    return vocabulary.warnings(body)
 
 
 def _in_space(identities: tuple[Identity, ...], context: RequestContext) -> tuple[Identity, ...]:

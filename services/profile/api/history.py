@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
 from services.profile.service import history
@@ -32,6 +32,7 @@ _LINES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {_NDJSON: {"s
     responses=_LINES,
 )
 async def profiles_export(
+    request: Request,
     database: Db,
     after: Annotated[
         str,
@@ -47,9 +48,10 @@ async def profiles_export(
     A line is an event of `rapport.profiles.v1` in CloudEvents' JSON format; the last line is `{"end": …}`, without
     which the stream was cut off. What changes meanwhile is published on the topic.
     """
+    company_zone: str = request.app.state.company_time_zone
     async with database.work() as work:
-        first = await history.next_profiles(work, history.profiles_position_of(after))
-    return StreamingResponse(_profiles(database, first), media_type=_NDJSON)
+        first = await history.next_profiles(work, history.profiles_position_of(after), company_zone=company_zone)
+    return StreamingResponse(_profiles(database, first, company_zone), media_type=_NDJSON)
 
 
 @router.get(
@@ -107,13 +109,13 @@ async def _timeline(database: Database, reading: Reading, position: Position) ->
         yield _lines(page.events, str(position), ended=ended)
 
 
-async def _profiles(database: Database, page: ProfilesPage) -> AsyncIterator[bytes]:
+async def _profiles(database: Database, page: ProfilesPage, company_zone: str) -> AsyncIterator[bytes]:
     while True:
         yield _lines(page.events, str(page.position), ended=page.ended)
         if page.ended:
             return
         async with database.work() as work:
-            page = await history.next_profiles(work, page.position)
+            page = await history.next_profiles(work, page.position, company_zone=company_zone)
 
 
 def _lines(events: Iterable[Event], position: str, *, ended: bool) -> bytes:

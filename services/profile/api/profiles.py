@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 
 from services.profile.schemas import (
     ConsentsOut,
@@ -123,10 +123,13 @@ async def consents(database: Db, caller: Caller, ref: Ref) -> ConsentsOut:
 
 # Last, because an identity may hold slashes: this route matches whatever the three above do not.
 @router.get("/profiles/{ref:path}", summary="Read the profile of one customer")
-async def profile(database: Db, caller: Caller, ref: Ref) -> ProfileOut:
-    """Returns identities, traits, consent, orders, spend, refunds, margin, top pages and categories, and feedback."""
+async def profile(request: Request, database: Db, caller: Caller, ref: Ref) -> ProfileOut:
+    """Returns identities, traits, consent, orders, spend, refunds, margin, top pages and categories, feedback, dated
+    facts, and the customer's time zone and language with what they are known by.
+    """
+    company_zone: str = request.app.state.company_time_zone
     async with database.work() as work:
-        found = await read.profile(work, await _readable(work, caller, ref))
+        found = await read.profile(work, await _readable(work, caller, ref), company_zone=company_zone)
     return ProfileOut.model_validate(found)
 
 

@@ -20,19 +20,18 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain import contact, permission, survey
+from services.profile.domain import contact, dates, localization, permission, survey
 from services.profile.domain import standing as standing_words
 from services.profile.domain.bounds import gone
 from services.profile.domain.contact import Point
+from services.profile.domain.dates import Dated
+from services.profile.domain.localization import StampedValue
 from services.profile.domain.permission import Permission, Refusal, Statement
 from services.profile.domain.standing import Standing
 from services.profile.domain.survey import Answer, Tally
+from shared.contracts import dated_facts
 from shared.contracts.envelope import TRUST, Event, SourceKind, Stamp
-from shared.contracts.events import (
-    CustomerIdentified,
-    PageViewed,
-    ProductViewed,
-)
+from shared.contracts.events import CustomerIdentified, PageViewed, ProductViewed, TraitSet
 from shared.contracts.identity import Namespace
 
 CLAIMED_USER_ID: Final = "unverified_user_id"  # the namespace of user ids that only public keys name
@@ -71,8 +70,9 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     `traits` are those that servers and services state; those of before there was `public_traits` may stand there, too.
     `vouched` are the anonymous ids that a trusted source linked. `permissions`, `joined`, `refusals` and `verified` are
-    as `permission` has them, `contact_points` as `contact` has them, `answers` as `survey` has them. `feedback` sums up
-    the answers of before. `consent` is how the release before says it: see `current`, `stored`.
+    as `permission` has them, `contact_points` as `contact` has them, `answers` as `survey` has them, `dated_facts` as
+    `dates` has them, `locale` as `localization` has it. `feedback` sums up the answers of before. `consent` is how the
+    release before says it: see `current`, `stored`.
     """
 
     first_seen: datetime | None = None
@@ -91,6 +91,8 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     refusals: dict[str, dict[str, Refusal]] = {}
     verified: dict[str, datetime] = {}
     answers: dict[str, Answer] = {}
+    dated_facts: dict[str, Dated] = {}
+    locale: dict[str, StampedValue] = {}
 
 
 EMPTY: Final = ProfileState()
@@ -103,13 +105,18 @@ def state_of(event: Event) -> ProfileState:
     """
     traits: dict[str, Trait] = {}
     answers: dict[str, Answer] = {}
+    dated: dict[str, Dated] = {}
+    locale: dict[str, StampedValue] = {}
     page_views = 0
     if not event.unverified:
         answers = survey.answered_by(event)
+        locale = localization.in_context(event)
         match event.body:
-            case CustomerIdentified():
+            case CustomerIdentified(traits=stated) | TraitSet(traits=stated):
                 stamp = _stamp(event)
-                traits = _newest({name: Trait(stamp, value) for name, value in _kept(event)}, _most(event))
+                locale |= localization.in_traits(event.body, stamp)
+                traits = _newest({name: Trait(stamp, value) for name, value in _kept(event, stated)}, _most(event))
+                dated = dates.stated_by(stated, stamp)
             case PageViewed():
                 page_views = 1
     public = _is_public(event)
@@ -126,6 +133,8 @@ def state_of(event: Event) -> ProfileState:
         refusals=permission.refused_by(event),
         verified=permission.verified_by(event),
         answers=answers,
+        dated_facts=dated,
+        locale=locale,
     )
 
 
@@ -160,6 +169,8 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         refusals=permission.merge_refusals(one.refusals, other.refusals),
         verified=permission.merge_verified(one.verified, other.verified),
         answers=survey.merge(one.answers, other.answers),
+        dated_facts=dates.merge(one.dated_facts, other.dated_facts),
+        locale=localization.merge(one.locale, other.locale),
     )
 
 
@@ -247,20 +258,22 @@ def traits_of(state: ProfileState) -> dict[str, Trait]:
 def left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
     """Returns how much went, or was not kept, because of the bounds, when this event was folded.
 
-    Counted are traits, addresses, answers and whatever consent is decided by. `added` is `state_of` the event, and
-    `after` the merge of `before` with it.
+    Counted are traits, addresses, answers, dated facts and whatever consent is decided by. `added` is `state_of` the
+    event, and `after` the merge of `before` with it.
     """
     went = sum(gone(getattr(before, part), getattr(added, part), getattr(after, part)) for part in _BOUNDED_PARTS)
     return went + _traits_left_out(event, before, after, added=added)
 
 
-_BOUNDED_PARTS: Final = ("permissions", "joined", "refusals", "verified", "contact_points", "answers")
+_BOUNDED_PARTS: Final = (
+    *("permissions", "joined", "refusals", "verified", "contact_points", "answers", "dated_facts"),
+)
 
 
 def _traits_left_out(event: Event, before: ProfileState, after: ProfileState, *, added: ProfileState) -> int:
-    if not isinstance(event.body, CustomerIdentified) or event.unverified:
+    if not isinstance(event.body, CustomerIdentified | TraitSet) or event.unverified:
         return 0
-    stated = sum(value is not None for value in event.body.traits.values())
+    stated = sum(value is not None and name != dated_facts.TRAIT for name, value in event.body.traits.items())
     if _is_public(event):
         known, new, now = before.public_traits, added.public_traits, after.public_traits
     else:
@@ -290,12 +303,14 @@ def plain(traits: Mapping[str, Trait], limit: int) -> dict[str, Any]:
     return {name: traits[name].value for name in sorted(traits)[:limit]}
 
 
-def _kept(event: Event) -> list[tuple[str, Any]]:
-    """The traits that an event says, but those too large to be kept."""
+def _kept(event: Event, stated: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """The traits that an event says, but those too large to be kept, and the list of dated facts, which are kept."""
     most = MAX_PUBLIC_TRAIT_BYTES if _is_public(event) else MAX_TRAIT_BYTES
-    body = event.body
-    assert isinstance(body, CustomerIdentified)
-    return [item for item in body.traits.items() if item[1] is not None and len(msgspec.json.encode(item)) <= most]
+    return [
+        item
+        for item in stated.items()
+        if item[1] is not None and item[0] != dated_facts.TRAIT and len(msgspec.json.encode(item)) <= most
+    ]
 
 
 def _most(event: Event) -> int:

@@ -11,6 +11,7 @@ from services.profile.domain.fold import LinkedIdentity, stored
 from services.profile.domain.record import Folded
 from services.profile.repository.fold import UPDATE_FIGURES
 from shared.contracts import wire
+from shared.contracts.context import Context
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.identity import Identity
 from shared.database import order_rows
@@ -20,6 +21,7 @@ from shared.database.order_rows import OrderRowWithMargin
 from shared.database.rows import arrays, upsert
 
 _decode_identities: Final = msgspec.json.Decoder(tuple[Identity, ...]).decode
+_decode_context: Final = msgspec.json.Decoder(Context).decode
 
 # Of an identity that the log knows twice, as one that was vouched for later, the later line is what counts.
 _LINKED: Final = (
@@ -147,7 +149,8 @@ async def events(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[Eve
     rows = await work.rows(
         """
         SELECT profile_id, event_id, type, occurred_at, received_at, source_id, source_kind, claim, merges,
-               source_version, undated, space, CAST(identities AS text) AS identities, CAST(body AS text) AS body
+               source_version, undated, space, CAST(identities AS text) AS identities, CAST(body AS text) AS body,
+               CAST(context AS text) AS context
           FROM timeline
          WHERE profile_id = ANY(CAST(:ids AS uuid[]))
         """,
@@ -173,6 +176,7 @@ def _event(row: Any) -> Event:
         space=row.space,
         identities=_decode_identities(row.identities),
         body=wire.decode_body(row.type, row.body),
+        context=None if row.context is None else _decode_context(row.context),
     )
 
 

@@ -9,12 +9,13 @@ from uuid import UUID
 
 import msgspec
 
+from services.profile.domain import dates, localization, permission
 from services.profile.domain import fold as folding
-from services.profile.domain import permission
 from services.profile.domain.contact import contact_points
 from services.profile.domain.decision import Decision, linked
 from services.profile.domain.fold import CLAIMED_USER_ID, EMPTY, ProfileState
 from services.profile.domain.identity import Identities, claiming, linking
+from services.profile.domain.localization import COMPANY_TIME_ZONE
 from services.profile.domain.meeting import CONTACTS, DEFAULT_LIMITS, Known
 from services.profile.domain.ordering import Mark
 from services.profile.repository import fold, identity
@@ -51,10 +52,17 @@ MEETING: Final = 2  # identities, of which one can bring the other's profile alo
 MAX_CONSENTS: Final = 100  # likewise; what is not told is not agreed to
 
 
-async def fold_events(work: Work, events: Sequence[Event], *, limits: Mapping[Namespace, int] = DEFAULT_LIMITS) -> None:
+async def fold_events(
+    work: Work,
+    events: Sequence[Event],
+    *,
+    limits: Mapping[Namespace, int] = DEFAULT_LIMITS,
+    company_zone: str = COMPANY_TIME_ZONE,
+) -> None:
     """Folds events into their profiles, each once for ever, and publishes what changed.
 
-    `limits` says, by namespace, how many other addresses may stand behind a value before it stops linking.
+    `limits` says, by namespace, how many other addresses may stand behind a value before it stops linking;
+    `company_zone` is the time zone of those of whom nothing says one.
 
     Raises `Refused` for an event that names nobody, and `TryAgain` when another batch folded one of these
     events at the same time.
@@ -95,7 +103,7 @@ async def fold_events(work: Work, events: Sequence[Event], *, limits: Mapping[Na
     await fold.add_counts(work, _counts(assigned))
     changed = {one: (states[one], figures[one]) for one in touched}
     owned = await _number(work, assigned, _reassigned(folded.marks, assigned))
-    await _publish(work, owned, assigned, merges, changed)
+    await _publish(work, owned, assigned, merges, changed, company_zone)
 
 
 async def _new(work: Work, events: Sequence[Event]) -> list[Event]:
@@ -280,6 +288,7 @@ async def _publish(
     assigned: Sequence[tuple[UUID, Event]],
     merges: Sequence[Decision],
     profiles: Mapping[UUID, tuple[ProfileState, Figures]],
+    company_zone: str,
 ) -> None:
     """Publishes the events, now owned, and at most one change a profile."""
     published: list[tuple[str, bytes, Event]] = []
@@ -300,7 +309,7 @@ async def _publish(
         for request in _confirmations(profile_id, event)
     ]
     for profile_id, (state, figures) in sorted(profiles.items(), key=lambda item: item[0]):
-        changed = profile_changed(profile_id, state, figures)
+        changed = profile_changed(profile_id, state, figures, company_zone)
         change = _change(causes[profile_id], profile_id, changed, str(figures.version))
         published.append((topics.PROFILES, profile_id.bytes, change))
     await work.outbox.add_all(published)
@@ -321,13 +330,14 @@ def _confirmations(profile_id: UUID, event: Event) -> Iterable[Event]:
         yield _change(event, profile_id, body, str(pair))
 
 
-def profile_changed(profile_id: UUID, state: ProfileState, figures: Figures) -> ProfileChanged:
-    """Returns what is told of a profile as it stands."""
+def profile_changed(profile_id: UUID, state: ProfileState, figures: Figures, company_zone: str) -> ProfileChanged:
+    """Returns what is told of a profile as it stands; `company_zone` is as in `fold_events`."""
     assert state.first_seen is not None
     assert state.last_seen is not None
     of_all = folding.traits_of(state)
     traits = _bounded(folding.plain(of_all, MAX_TRAITS))
     consents = folding.to_tell(state, limit=MAX_CONSENTS)
+    language = localization.language(state.locale)
     return ProfileChanged(
         profile_id=profile_id,
         version=figures.version,
@@ -346,6 +356,9 @@ def profile_changed(profile_id: UUID, state: ProfileState, figures: Figures) -> 
             Consent(channel=one.pair.channel, purpose=one.pair.purpose, granted=one.granted, changed_at=one.changed_at)
             for one in consents
         ),
+        time_zone=localization.time_zone(state.locale, company=company_zone),
+        language="" if language is None else language.tag,
+        dated_facts=dates.facts(state.dated_facts),
     )
 
 

@@ -167,8 +167,11 @@ def profiles_position_of(text: str) -> ProfilesPosition:
     raise InvalidPosition(f"after: {text[:60]!r} is neither merge:<profile id> nor profile:<profile id>")
 
 
-async def next_profiles(work: Work, position: ProfilesPosition) -> ProfilesPage:
-    """Returns what follows a position: first who was merged into whom, by the id that is gone, then every profile."""
+async def next_profiles(work: Work, position: ProfilesPosition, *, company_zone: str) -> ProfilesPage:
+    """Returns what follows a position: first who was merged into whom, by the id that is gone, then every profile.
+
+    `company_zone` is the time zone of those of whom nothing says one.
+    """
     if position.kind == "merge":
         merges = await repository.merges(work, after=position.after, limit=PROFILES)
         if not merges:
@@ -177,7 +180,7 @@ async def next_profiles(work: Work, position: ProfilesPosition) -> ProfilesPage:
     rows = await repository.profiles(work, after=position.after, limit=PROFILES)
     if not rows:
         return ProfilesPage((), position, ended=True)
-    return ProfilesPage([_standing(work, one) for one in rows], ProfilesPosition("profile", rows[-1].id))
+    return ProfilesPage([_standing(work, one, company_zone) for one in rows], ProfilesPosition("profile", rows[-1].id))
 
 
 def _merged(work: Work, merge: StoredMerge) -> Event:
@@ -185,7 +188,7 @@ def _merged(work: Work, merge: StoredMerge) -> Event:
     return _told(work, merge.canonical_id, body, str(merge.profile_id), 1)
 
 
-def _standing(work: Work, row: StoredChange) -> Event:
+def _standing(work: Work, row: StoredChange, company_zone: str) -> Event:
     figures = Figures(
         row.version,
         row.orders,
@@ -193,7 +196,8 @@ def _standing(work: Work, row: StoredChange) -> Event:
         row.first_order_at,
         row.last_order_at,
     )
-    return _told(work, row.id, profile_changed(row.id, decode_state(row.state), figures), "", row.version)
+    body = profile_changed(row.id, decode_state(row.state), figures, company_zone)
+    return _told(work, row.id, body, "", row.version)
 
 
 def _told(work: Work, profile_id: UUID, body: Body, name: str, version: int) -> Event:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain import fold, survey
+from services.profile.domain import dates, fold, localization, survey
 from services.profile.domain.meeting import SHARED, TOO_MANY
 from services.profile.domain.record import refunds_elsewhere
 from services.profile.repository import identity, read
@@ -56,8 +56,13 @@ async def resolve(work: Work, ref: str) -> UUID:
     return canonical
 
 
-async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
-    """Returns the 360° view of one customer. Raises `UnknownProfile`."""
+async def profile(
+    work: Work, profile_id: UUID, *, company_zone: str = localization.COMPANY_TIME_ZONE
+) -> dict[str, Any]:
+    """Returns the 360° view of one customer. `company_zone` is the time zone of those of whom nothing says one.
+
+    Raises `UnknownProfile`.
+    """
     row = await read.profile(work, profile_id)
     if row is None:
         raise UnknownProfile(f"no profile {profile_id}")
@@ -68,6 +73,8 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
     if bought := _categories(orders):
         top["category_bought"] = [{"name": name, "times": times} for name, times in bought]
     money = await read.money(work, profile_id)
+    state = identity.decode_state(row.state)
+    language = localization.language(state.locale)
     elsewhere = refunds_elsewhere(orders)
     return {
         **_summary(row),
@@ -76,6 +83,11 @@ async def profile(work: Work, profile_id: UUID) -> dict[str, Any]:
         "refunds_not_counted_minor": elsewhere,
         "margin_minor": {one.currency: one.margin for one in money if one.costed},
         "top": top,
+        "time_zone": msgspec.to_builtins(localization.time_zone(state.locale, company=company_zone)),
+        "language": None if language is None else msgspec.to_builtins(language),
+        "dated_facts": [
+            {name: getattr(one, name) for name in one.__struct_fields__} for one in dates.facts(state.dated_facts)
+        ],
     }
 
 

@@ -1,7 +1,7 @@
 """Orders come in, time passes, profiles merge; standings follow."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -45,8 +45,8 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     order_id: str | None = None
 
 
-async def fold_orders(work: Work, events: Sequence[Event]) -> None:
-    """Folds facts about orders into them and looks at their customers again."""
+async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[UUID, str]]:
+    """Folds facts about orders into them and looks at their customers again. Returns the orders that they are about."""
     for event in events:
         if event.profile_id is None:
             raise Refused("profile_id: missing on an event that a profile owns")
@@ -63,13 +63,14 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> None:
             changed[key] = orders.merge(changed.get(key, Order()), order)
             folded.append((key, event))
     if not changed:
-        return
+        return ()
     known = await order_rows.orders(work, changed)
     await repository.save_orders(
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
     )
     causes = causes_of(folded, known)
     await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
+    return changed.keys()
 
 
 def _orders_in(event: Event) -> Iterator[tuple[str, Order]]:
@@ -84,8 +85,10 @@ def _orders_in(event: Event) -> Iterator[tuple[str, Order]]:
         yield key, orders.order_of(event)
 
 
-async def follow(work: Work, events: Sequence[Event]) -> None:
+async def follow(work: Work, events: Sequence[Event]) -> Mapping[UUID, UUID]:
     """Gives new customers the standing of a prospect, and the survivor of a merge the loser's orders.
+
+    Returns the customers who are gone, and who stands for each.
 
     Both by one function, so that a batch takes its locks in one go: the merges' own, then rows in sorted order.
     """
@@ -94,13 +97,26 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
     await aliases.lock_merges(work, shared=not merges)
     policy = await policies.in_force(work)
     if merges:
-        await _follow_merges(work, policy, merges, met)
-        return
+        return await _follow_merges(work, policy, merges, met)
     canonical = await aliases.canonical(work, met)
     await repository.add_customers(work, canonical.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
+    await repository.lock(work, canonical.values())
+    return {}
 
 
-async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], met: Iterable[UUID]) -> None:
+async def lock(work: Work, profile_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
+    """Locks the customers that these ids mean, made if need be. Returns the canonical id of each.
+
+    The first thing that a batch's transaction does with rows: see `_lock`.
+    """
+    await aliases.lock_merges(work, shared=True)
+    canonical, _ = await _lock(work, await policies.in_force(work), profile_ids)
+    return canonical
+
+
+async def _follow_merges(
+    work: Work, policy: Policy, merges: Sequence[Event], met: Iterable[UUID]
+) -> Mapping[UUID, UUID]:
     """A batch's merges at once: what stood under a name that is gone goes to the customer who stands for it.
 
     Whom else the batch met is made and locked with them.
@@ -126,16 +142,22 @@ async def _follow_merges(work: Work, policy: Policy, merges: Sequence[Event], me
         root = gone.get(canonical[body.survivor], canonical[body.survivor])
         causes[root] = dominant_cause(causes.get(root), event)
     await _look_again(work, policy, {root: stored[root] for root in causes}, causes)
+    return gone
 
 
 async def flip_due(work: Work, now: datetime) -> int:
-    """Looks at customers whose due time has come, at each of their due instants up to `now`; how many there were.
+    """As `flip`. Returns how many customers there were."""
+    return len(await flip(work, now))
+
+
+async def flip(work: Work, now: datetime) -> Collection[UUID]:
+    """Looks at customers whose due time has come, at each of their due instants up to `now`. Returns who they were.
 
     A change carries the instant at which it became true, not the moment at which it was noticed.
     """
     stored = await repository.claim_due(work, now, limit=DUE_BATCH)
     if not stored:
-        return 0
+        return ()
     policy = await policies.in_force(work)
     bought = await repository.purchases(work, stored, currency=policy.currency)
     results: dict[UUID, tuple[int, Standing, datetime]] = {}
@@ -156,7 +178,7 @@ async def flip_due(work: Work, now: datetime) -> int:
     await repository.save(work, results)
     await work.outbox.add(topics.SEGMENTS, published)
     work.afterwards.append(partial(metrics.due.inc, len(stored)))
-    return len(stored)
+    return stored.keys()
 
 
 class ShownStanding(msgspec.Struct, frozen=True):

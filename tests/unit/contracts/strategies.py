@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from shared.contracts import wire
 from shared.contracts.changes import MAX_VERSION, Version
-from shared.contracts.context import Context
+from shared.contracts.context import Agent, Context, Geo
 from shared.contracts.envelope import MAX_SOURCE_VERSION, Event, SourceKind, may_say
 from shared.contracts.events import (
     Body,
@@ -29,6 +29,7 @@ from shared.contracts.events import (
     OrderShipped,
     PageViewed,
     ProductViewed,
+    TraitSet,
 )
 from shared.contracts.identity import Identity, Namespace, user_ids_of
 
@@ -165,7 +166,40 @@ order_facts: Final[st.SearchStrategy[Body]] = st.one_of(
     st.builds(OrderShipped, order_id=_order_ids),
     st.builds(OrderDelivered, order_id=_order_ids),
 )
+_dated_facts: Final = st.lists(
+    st.fixed_dictionaries(
+        {
+            "kind": st.sampled_from(["birthday", "child_birthday"]),
+            "date": st.sampled_from(["1990-05-17", "--02-29", None, "1990-02-30"]),
+        },
+        optional={"label": st.sampled_from(["Mia", "Ben"]), "calendar": st.just("lunar")},
+    ),
+    max_size=3,
+)
+local_traits: Final = st.fixed_dictionaries(
+    {},
+    optional={
+        "birthday": st.sampled_from(["1990-05-18", "05/18/1990"]),
+        "dated_facts": _dated_facts,
+        "timezone": st.sampled_from(["Asia/Tokyo", "europe/berlin", "Mars"]),
+        "language": st.sampled_from(["ja", "de_DE", "?"]),
+        "country": st.sampled_from(["JP", "US", "Japan"]),
+    },
+)
+"""Traits that say days, a time zone, a language or a country, or fail to."""
+
+contexts: Final = st.sampled_from(
+    [
+        None,
+        None,
+        Context(timezone="Asia/Shanghai", locale="zh-CN"),
+        Context(timezone="Mars", locale="en", geo=Geo(country="DE")),
+        Context(timezone="America/New_York", agent=Agent(bot=True), geo=Geo(country="JP")),
+    ]
+)
 facts: Final[st.SearchStrategy[Body]] = st.one_of(
+    st.builds(CustomerIdentified, traits=local_traits),
+    st.builds(TraitSet, traits=local_traits),
     st.builds(
         CustomerIdentified,
         traits=st.dictionaries(st.sampled_from(["name", "city"]), st.none() | st.integers(0, 3), max_size=2),
@@ -203,6 +237,7 @@ def believed_or_claimed(draw: st.DrawFn, bodies: st.SearchStrategy[Body] = facts
         unverified=not (may_withdraw or may_say(kind, type(body))),
         source_version=draw(st.sampled_from([0, 0, 1, 2])),
         undated=draw(st.sampled_from([False, False, True])),
+        context=draw(contexts),
     )
 
 

@@ -338,11 +338,13 @@ def test_rudderstacks_time_is_the_original_one_where_there_is_no_other() -> None
 def test_a_public_key_claims_orders_and_says_everything_else(name: str) -> None:
     properties = {"order_id": "A", "total": 1, "currency": "EUR", "rating": 5, "sku": "S"}
     properties |= {"channel": "email", "granted": True, "email_id": "m-1"}
+    properties |= {"traits": {"plan": "gold"}, "tag": "T", "list_id": "L"}
     for allowed in (False, True):
         raw = json.dumps({"type": "track", "event": name, "userId": "1", "properties": properties}).encode()
         event = normalise(raw, request_context(SourceKind.PUBLIC, allow_orders=allowed))
         in_a_users_name = name in ("feedback submitted", "consent changed", "product reviewed", "unsubscribed")
-        never = in_a_users_name or name.startswith("email ")  # what became of a mail its provider says
+        # What became of a mail its provider says, and tags, lists and computed traits are the company's own.
+        never = in_a_users_name or name.startswith(("email ", "tag ", "list member ", "trait "))
         assert event.unverified is (never or (name.startswith("order ") and not allowed))
 
 

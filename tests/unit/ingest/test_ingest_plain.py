@@ -55,6 +55,7 @@ def outcome(raw: bytes, by: RequestContext, watch: triage.Watch | None) -> Any:
         "violations": done.violations,
         "ids": done.event_ids,
         "placeholders": done.placeholders,
+        "warnings of traits": [one for one in done.warnings if one.startswith("traits.")],
     }
 
 
@@ -131,6 +132,8 @@ TRAITS: Final = with_more(
         "email": mostly(st.sampled_from(["ann@example.com", " Ann@Example.COM", "ann", "noemail@example.com"]), ODD),
         "name": ANY,
         "plan": ANY,
+        "birthday": mostly(st.sampled_from(["1990-05-17", "17.05.1990"]), ODD),
+        "timezone": mostly(st.sampled_from(["Asia/Shanghai", "Beijing"]), ODD),
     },
 ) | mostly(st.just({}), st.sampled_from([{"phone": "+4930901820", "country": "DE"}, {"phone": "030 901820"}]))
 CONTEXTS: Final = with_more(

@@ -44,6 +44,24 @@ def test_a_consent_that_cant_be_read_counts() -> None:
     }
 
 
+def test_a_birthday_that_is_no_day_and_a_zone_that_is_none_count_and_are_kept_as_traits() -> None:
+    traits = {
+        "birthday": "17.05.1990",
+        "timezone": "Beijing",
+        "dated_facts": [{"kind": "wedding", "date": "2010-10-10"}, {"kind": "child"}],
+    }
+    found = warned({"type": "identify", "traits": traits}, stats=SourceStats())
+    assert {text.partition(": ")[0]: times for text, times in found.items()} == {
+        "traits.birthday": 1,
+        "traits.timezone": 1,
+        "traits.dated_facts[1].date": 1,
+    }
+    right = {"birthday": "1990-05-17", "timezone": "Asia/Shanghai", "dated_facts": [{"kind": "x", "date": "--01-01"}]}
+    assert warned({"type": "identify", "traits": right}, stats=SourceStats()) == {}
+    tracked = {"event": "Trait Set", "properties": {"traits": traits}}
+    assert warned(tracked, stats=SourceStats()) == found
+
+
 def test_whoever_makes_up_names_fills_no_table() -> None:
     names = [f"Order Complete{letter}{other}" for letter in "abcefghijkl" for other in "-_./:;,!"]
     found = warned(*({"event": name} for name in names), stats=SourceStats())

@@ -34,12 +34,9 @@ from services.profile.domain.fold import (
     traits_of,
     with_identities,
 )
+from shared.contracts import dated_facts
 from shared.contracts.envelope import TRUST, Event, SourceKind
-from shared.contracts.events import (
-    CustomerIdentified,
-    PageViewed,
-    ProductViewed,
-)
+from shared.contracts.events import CustomerIdentified, PageViewed, ProductViewed, TraitSet
 from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON, days, event, user
 from tests.support.growth import LINEAR, exponent
@@ -68,9 +65,9 @@ def winners(events: Sequence[Event], part: str) -> dict[str, Any]:
     """
     candidates: dict[str, list[tuple[tuple[object, ...], Any]]] = {}
     for one in events:
-        if isinstance(one.body, CustomerIdentified) and not one.unverified:
+        if isinstance(one.body, CustomerIdentified | TraitSet) and not one.unverified:
             for name, value in getattr(one.body, part).items():
-                if value is not None:
+                if value is not None and name != dated_facts.TRAIT:
                     anonymous = {who.namespace for who in one.identities} == {Namespace.ANONYMOUS_ID}
                     trust = TRUST[SourceKind.PUBLIC if anonymous else one.source_kind]
                     when = (False, NOON) if one.undated else (True, one.occurred_at)

@@ -1,5 +1,6 @@
 """The laws of conditions: documents are read back, and what changes by time alone is foretold."""
 
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -8,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 
 from services.segment.domain.calendars.durations import parse
+from services.segment.domain.calendars.zones import local_date, start_of_local_day
 from services.segment.domain.conditions.base import Limits
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.document import InvalidCondition, read, written
 from services.segment.domain.conditions.program import compiled
-from tests.support.conditions import SPANS, customers, documents
+from tests.support.conditions import SPANS, customers, dated_documents, documents, undated_documents
 from tests.support.events import NOON
 
 LIMITS = Limits()
@@ -39,7 +41,7 @@ def instants(customer: Customer) -> list[datetime]:
 
 
 @settings(max_examples=2_000)
-@given(documents, customers())
+@given(undated_documents, customers())
 def test_the_next_change_by_time_alone_is_the_one_that_a_scan_by_the_second_finds(
     document: dict[str, Any], customer: Customer
 ) -> None:
@@ -48,6 +50,28 @@ def test_the_next_change_by_time_alone_is_the_one_that_a_scan_by_the_second_find
     scanned = next((at for at in instants(customer) if program.holds(customer, at) is not verdict), None)
 
     assert program.next_flip(customer, NOON) == scanned
+
+
+def midnights(customer: Customer) -> Iterator[datetime]:
+    """The beginnings of the customer's days, for a season."""
+    today = local_date(NOON, customer.zone)
+    return (start_of_local_day(today + timedelta(days=n), customer.zone) for n in range(1, 100))
+
+
+@settings(max_examples=150)
+@given(dated_documents, customers())
+def test_what_day_it_is_turns_a_condition_at_a_local_midnight(document: dict[str, Any], customer: Customer) -> None:
+    program = compiled(read(document, LIMITS))
+    verdict = program.holds(customer, NOON)
+    scanned = next((at for at in midnights(customer) if program.holds(customer, at) is not verdict), None)
+    foretold = program.next_flip(customer, NOON)
+
+    if scanned is None:
+        assert foretold is None or foretold > NOON
+    else:  # it may say to look again before that, of a condition that turns and turns back
+        assert foretold is not None
+        assert foretold <= scanned
+        assert foretold == scanned or program.holds(customer, foretold) is verdict
 
 
 @settings(max_examples=500)

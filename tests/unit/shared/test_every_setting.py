@@ -134,6 +134,7 @@ WRONG: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
     "IDENTITY_LIMIT_EMAIL": NOT_POSITIVE,
     "IDENTITY_LIMIT_PHONE": NOT_POSITIVE,
     "IDENTITY_LIMIT_ANONYMOUS_ID": NOT_POSITIVE,
+    "COMPANY_TIME_ZONE": ({"": "Beijing"}, {"": "+08:00"}, {"": "GMT+8"}, {"": "../UTC"}),
     "MAIL_FROM": (
         {"": "Shop"},
         {"": "Shop <shop>"},

@@ -14,8 +14,9 @@ from services.ingest.domain.catalogue.entry import (
     Fields,
     TypedRoute,
 )
+from services.ingest.domain.catalogue.properties import NOTHING
 from services.ingest.domain.definitions.consent import Words
-from shared.contracts import normal_form
+from shared.contracts import dated_facts, localities, normal_form
 from shared.contracts.consent import pair_of
 from shared.contracts.events import CustomerIdentified
 from shared.contracts.identity import MAX_VALUE_LENGTH
@@ -35,12 +36,30 @@ def identified(traits: Fields, consent: Mapping[str, bool], words: Words) -> Cus
     return CustomerIdentified(traits=traits, consent=agreed)
 
 
+def warnings(traits: Fields) -> tuple[str, ...]:
+    """Returns what is to be said of a customer's traits, for the figures of their source: what stays a plain trait,
+    though it should be a day or a time zone. None of it repeats a value.
+    """
+    found = dated_facts.stated(traits).refused
+    if _ZONES.isdisjoint(traits):
+        return found
+    values = {name: traits[name] for name in localities.ZONE_TRAITS if traits.get(name) not in NOTHING}
+    zones = [f"traits.{name}: {_NO_ZONE}" for name, value in values.items() if localities.zone_named(value) is None]
+    return (*found, *zones)
+
+
+_ZONES: Final = frozenset(localities.ZONE_TRAITS)
+_NO_ZONE: Final = "no time zone of the IANA database; send a name such as Asia/Shanghai"
+
+
 def fast_traits(fields: Fields) -> tuple[Fields, str | None] | None:
     """Returns a customer's traits in their normal form and the mail address among them; None if they are not plain.
 
-    An address that has no normal form is not: it may mean nobody, and those are counted.
+    An address that has no normal form is not: it may mean nobody, and those are counted. Nor is what is warned of.
     """
     if "phone" in fields:  # is read by the country that the rest speaks of
+        return None
+    if warnings(fields):
         return None
     address = fields.get("email")
     if address is None:

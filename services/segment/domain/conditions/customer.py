@@ -1,12 +1,15 @@
 """What a condition is asked of: one customer as segment knows them, loaded once for all conditions of a batch."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, Literal
 from uuid import UUID
 
 import msgspec
+
+from services.segment.domain.calendars.anniversaries import FactDate
+from services.segment.domain.calendars.lunar import is_known
 
 Truth = bool | None
 """True, false, or None: unknown, as what it is asked of is missing. Kleene's three-valued logic, which is SQL's."""
@@ -32,14 +35,35 @@ class Occurrence(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Date(msgspec.Struct, frozen=True, array_like=True):
-    """A dated fact of a customer, as `calendars.anniversaries` reads it; `label` tells several of one kind apart."""
+    """A dated fact of a customer; `label` tells several of one kind apart.
+
+    `key` is its anniversary's, as `calendars.anniversaries` has it, `year` that of its own calendar, and `on` the
+    gregorian day on which it first was; of a date without a year nobody knows either.
+    """
 
     label: str
+    key: str
     year: int | None
+    on: date | None
     month: int
     day: int
-    calendar: str = "gregorian"
+    calendar: Literal["gregorian", "lunar"] = "gregorian"
     leap_month: bool = False
+
+    @property
+    def fact(self) -> FactDate:
+        """The date, as calendars reckon with it."""
+        return FactDate(self.year, self.month, self.day, self.calendar, self.leap_month)
+
+
+def dated(label: str, fact: FactDate) -> Date:
+    """Returns a fact's date as it is kept."""
+    on = None if fact.year is None or not _is_known(fact) else fact.occurrence_in(fact.year)
+    return Date(label, fact.key, fact.year, on, fact.month, fact.day, fact.calendar, fact.leap_month)
+
+
+def _is_known(fact: FactDate) -> bool:
+    return fact.year is not None and (fact.calendar == "gregorian" or is_known(fact.year))
 
 
 class Customer(msgspec.Struct, kw_only=True):

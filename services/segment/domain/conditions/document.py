@@ -26,6 +26,7 @@ class InvalidCondition(Invalid):
     def __init__(self, problems: Sequence[Problem]) -> None:
         super().__init__("; ".join(f"{one.pointer or '/'}: {one.detail}" for one in problems[:10]))
         self.problems = tuple(problems)
+        self.errors = [{"at": one.pointer or "/", "message": one.detail} for one in problems]
 
 
 def read(document: Any, limits: Limits, *, pointer: str = "") -> Condition:

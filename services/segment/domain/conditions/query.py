@@ -5,13 +5,13 @@ counted what the events' conditions ask for: ten conditions cost one scan, not t
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from services.segment.domain.conditions.customer import exact
 
-Value = str | int | float | bool | Decimal | datetime | timedelta | None | Sequence[Any]
+Value = str | int | float | bool | Decimal | date | timedelta | None | Sequence[Any]
 
 
 class Query:

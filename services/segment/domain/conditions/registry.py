@@ -8,6 +8,7 @@ from services.segment.domain.conditions.kinds.absence import Absence
 from services.segment.domain.conditions.kinds.belonging import InSegment, Listed, Tagged
 from services.segment.domain.conditions.kinds.bucket import Bucket
 from services.segment.domain.conditions.kinds.consent import Consented
+from services.segment.domain.conditions.kinds.dates import Age, Anniversary, Holiday, OnDay
 from services.segment.domain.conditions.kinds.did import Did
 from services.segment.domain.conditions.kinds.figure import Figure
 from services.segment.domain.conditions.kinds.known import Known
@@ -38,6 +39,10 @@ KINDS: Final[Mapping[str, type[Condition]]] = {
         Happened,
         Sequence,
         Absence,
+        Anniversary,
+        Age,
+        OnDay,
+        Holiday,
         Bucket,
         Tagged,
         Listed,

@@ -121,7 +121,7 @@ def window_sql(window: Window | None, query: Query, row: str = "h") -> tuple[str
 
 
 def known_sql(window: Window | None, query: Query) -> str:
-    """Returns the expression that is true where it can be said what counts: after another event, once it happened."""
+    """Returns the expression that is true where it is known what counts: after another event, once it happened."""
     if window is None or not window.after:
         return "TRUE"
     return f"""EXISTS (SELECT FROM history s

@@ -9,7 +9,7 @@ from shared.contracts.events import MARKETING
 
 
 class Consented(Condition, frozen=True, kw_only=True, tag="consent", tag_field="kind"):
-    """Consent to a channel for a purpose: that it stands, that it was withdrawn, or that nobody ever said."""
+    """Consent to a channel for a purpose: that it stands, that it was withdrawn, or that nobody ever stated it."""
 
     channel: str
     purpose: str = MARKETING

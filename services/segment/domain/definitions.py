@@ -1,0 +1,95 @@
+"""The definitions in force: compiled once, found by the facts that touch them, each after those that it depends on."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from graphlib import CycleError, TopologicalSorter
+from typing import Final
+
+import msgspec
+
+from services.segment.domain.conditions.base import Condition
+from services.segment.domain.conditions.program import Program, compiled
+
+SEGMENT: Final = "segment:"
+
+
+class Definition(msgspec.Struct, frozen=True, kw_only=True):
+    """A version of a segment in force. `backfilling`: the base has not all been looked at by it yet."""
+
+    id: str
+    version: int
+    name: str
+    program: Program
+    effective_at: datetime
+    backfilling: bool = False
+
+
+class Definitions(msgspec.Struct, frozen=True, kw_only=True):
+    """All definitions in force, in an order in which each comes after those that it depends on."""
+
+    ordered: tuple[Definition, ...] = ()
+    by_touch: Mapping[str, tuple[int, ...]] = {}
+
+    def touched(self, keys: Iterable[str]) -> list[int]:
+        """Returns the places of the definitions that these facts can change, directly or through others, ascending."""
+        found: set[int] = set()
+        waiting = [place for key in keys for place in self.by_touch.get(key, ())]
+        while waiting:
+            place = waiting.pop()
+            if place not in found:
+                found.add(place)
+                waiting += self.by_touch.get(SEGMENT + self.ordered[place].id, ())
+        return sorted(found)
+
+
+def definitions(made: Sequence[Definition]) -> Definitions:
+    """Returns definitions made ready. Those that depend on each other in a circle come last, as they are."""
+    by_id = {one.id: one for one in made}
+    graph = {one.id: _others(one.program, by_id) for one in made}
+    try:
+        order = list(TopologicalSorter(graph).static_order())
+    except CycleError:  # none can be stored; a stored one must not end the service
+        order = sorted(graph)
+    ordered = tuple(by_id[name] for name in order)
+    by_touch: dict[str, list[int]] = {}
+    for place, one in enumerate(ordered):
+        for key in one.program.touches:
+            by_touch.setdefault(key, []).append(place)
+    return Definitions(ordered=ordered, by_touch={key: tuple(places) for key, places in by_touch.items()})
+
+
+def circle(segment_id: str, condition: Condition, others: Mapping[str, Iterable[str]]) -> list[str]:
+    """Returns a circle of segments, by id, that this definition would close; nothing if it closes none.
+
+    `others` are the segments that each other definition depends on.
+    """
+    graph = {**{name: list(needs) for name, needs in others.items()}, segment_id: segments_in(condition)}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def segments_in(condition: Condition) -> list[str]:
+    """Returns the ids of the segments that a condition asks about."""
+    return sorted(key.removeprefix(SEGMENT) for key in condition.touches() if key.startswith(SEGMENT))
+
+
+def ready(
+    segment_id: str, version: int, name: str, condition: Condition, effective_at: datetime, *, backfilling: bool
+) -> Definition:
+    """Returns a definition with its condition compiled."""
+    return Definition(
+        id=segment_id,
+        version=version,
+        name=name,
+        program=compiled(condition),
+        effective_at=effective_at,
+        backfilling=backfilling,
+    )
+
+
+def _others(program: Program, known: Mapping[str, Definition]) -> list[str]:
+    needs = (key.removeprefix(SEGMENT) for key in program.touches if key.startswith(SEGMENT))
+    return [name for name in needs if name in known]

@@ -1,0 +1,94 @@
+"""Who is in which segment: what a look at a customer changes, and why."""
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+from services.segment.domain.conditions.customer import Customer
+from services.segment.domain.definitions import Definition, Definitions
+
+Cause = Literal["event", "time", "defined", "redefined"]
+
+
+class MembershipState(msgspec.Struct, frozen=True):
+    """What is stored of a customer and a segment."""
+
+    version: int
+    member: bool
+    due_at: datetime | None = None
+
+
+class Turn(msgspec.Struct, frozen=True, kw_only=True):
+    """A membership that begins or ends, by a definition, for a cause, at a moment."""
+
+    definition: Definition
+    member: bool
+    cause: Cause
+    at: datetime
+
+
+class Looked(msgspec.Struct, frozen=True, kw_only=True):
+    """What a look found: turns in the order of their moments, and what is to be stored, by segment."""
+
+    turns: tuple[Turn, ...] = ()
+    known: Mapping[str, MembershipState] = {}
+
+
+def look(
+    made: Definitions,
+    places: Iterable[int],
+    customer: Customer,
+    known: Mapping[str, MembershipState],
+    now: datetime,
+    cause: Cause,
+) -> Looked:
+    """Looks at a customer by the definitions at these places, ascending, and by those that depend on what turns.
+
+    Moves `customer.segments` along, so that a definition sees those before it as they now are.
+    """
+    turns: list[Turn] = []
+    changed: dict[str, MembershipState] = {}
+    for place in sorted(set(places)):
+        definition = made.ordered[place]
+        before = changed.get(definition.id) or known.get(definition.id)
+        member = definition.program.holds(customer, now)
+        was = before is not None and before.member
+        due_at = definition.program.next_flip(customer, now)
+        if member != was:
+            turns.append(Turn(definition=definition, member=member, cause=_cause(definition, before, cause), at=now))
+            segments = customer.segments | {definition.id} if member else customer.segments - {definition.id}
+            customer.segments = segments
+        after = MembershipState(definition.version, member, due_at)
+        if after != (before or MembershipState(definition.version, False)):
+            changed[definition.id] = after
+    return Looked(turns=tuple(turns), known=changed)
+
+
+def pass_time(made: Definitions, customer: Customer, known: Mapping[str, MembershipState], now: datetime) -> Looked:
+    """Looks at a customer at each due moment up to `now`, in order: a turn has the moment at which it became true."""
+    places = {one.id: place for place, one in enumerate(made.ordered)}
+    current = dict(known)
+    turns: list[Turn] = []
+    changed: dict[str, MembershipState] = {}
+    while due := {one.due_at for name, one in current.items() if name in places and one.due_at and one.due_at <= now}:
+        moment = min(due)
+        keys = [name for name, one in current.items() if name in places and one.due_at == moment]
+        at_once = made.touched(f"segment:{name}" for name in keys)
+        looked = look(made, {*(places[name] for name in keys), *at_once}, customer, current, moment, "time")
+        for name in keys:  # whatever came of it, it is not due at this moment any more
+            current[name] = changed[name] = MembershipState(current[name].version, current[name].member)
+        current.update(looked.known)
+        changed.update(looked.known)
+        turns += looked.turns
+    return Looked(turns=tuple(turns), known=changed)
+
+
+def _cause(definition: Definition, before: MembershipState | None, cause: Cause) -> Cause:
+    """Returns why a membership turns: a definition that the customer was never looked at by is the cause itself."""
+    if before is not None:
+        return "redefined" if before.version != definition.version else cause
+    if not definition.backfilling:
+        return cause
+    return "defined" if definition.version == 1 else "redefined"

@@ -1,0 +1,193 @@
+"""SQL on memberships: who is in which segment, since when, and when that has to be looked at again."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+import msgspec
+
+from shared.database.database import Work
+from shared.database.rows import arrays, columns, rows_as, upsert
+
+_KEY: Final = ("profile_id", "segment_id")
+
+
+class MembershipRow(msgspec.Struct, kw_only=True):
+    """What is known of a customer and a segment: of most there is no row, and they are not in it."""
+
+    profile_id: UUID
+    segment_id: str
+    version: int
+    member: bool
+    since: datetime
+    due_at: datetime | None = None
+
+
+class SizeRow(msgspec.Struct, kw_only=True):
+    """How many customers are in a segment."""
+
+    segment_id: str
+    members: int
+
+
+async def of(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, dict[str, MembershipRow]]:
+    """Returns the rows of these customers, by customer and segment."""
+    found: dict[UUID, dict[str, MembershipRow]] = {}
+    for row in await rows_as(
+        work,
+        MembershipRow,
+        f"SELECT {columns(MembershipRow)} FROM memberships WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+        ids=sorted(set(profile_ids)),
+    ):
+        found.setdefault(row.profile_id, {})[row.segment_id] = row
+    return found
+
+
+async def save(work: Work, rows: Sequence[MembershipRow]) -> None:
+    """Stores rows of locked customers, by their keys; what neither is a membership nor has a due time is deleted."""
+    kept = sorted((one for one in rows if one.member or one.due_at), key=_key)
+    gone = sorted((one for one in rows if not one.member and one.due_at is None), key=_key)
+    if kept:
+        await work.run(upsert("memberships", MembershipRow, key=_KEY), **arrays(kept, MembershipRow))
+    if gone:
+        await work.run(
+            """
+            DELETE FROM memberships m
+             USING unnest(CAST(:ids AS uuid[]), CAST(:segments AS text[])) AS g(profile_id, segment_id)
+             WHERE m.profile_id = g.profile_id AND m.segment_id = g.segment_id
+            """,
+            ids=[one.profile_id for one in gone],
+            segments=[one.segment_id for one in gone],
+        )
+
+
+async def claim_due(work: Work, now: datetime, *, limit: int) -> list[UUID]:
+    """Locks customers of whom a membership is due and whom nobody else works on, the longest due first."""
+    rows = await work.rows(
+        """
+          WITH due AS MATERIALIZED (
+               SELECT DISTINCT profile_id
+                 FROM (SELECT profile_id FROM memberships WHERE due_at <= :now ORDER BY due_at LIMIT :limit) d
+               )
+        SELECT s.profile_id
+          FROM standings s
+          JOIN due USING (profile_id)
+         ORDER BY s.profile_id
+           FOR UPDATE OF s SKIP LOCKED
+        """,
+        now=now,
+        limit=limit,
+    )
+    return [row.profile_id for row in rows]
+
+
+async def next_customers(work: Work, after: UUID | None, *, limit: int) -> list[UUID]:
+    """Locks the next customers after an id."""
+    rows = await work.rows(
+        """
+        SELECT profile_id
+          FROM standings
+         WHERE CAST(:after AS uuid) IS NULL OR profile_id > :after
+         ORDER BY profile_id
+         LIMIT :limit
+           FOR UPDATE
+        """,
+        after=after,
+        limit=limit,
+    )
+    return [row.profile_id for row in rows]
+
+
+async def members(work: Work, segment_id: str, *, after: UUID | None, limit: int) -> Sequence[MembershipRow]:
+    """Returns a page of the customers in a segment, by id."""
+    return await rows_as(
+        work,
+        MembershipRow,
+        f"""
+        SELECT {columns(MembershipRow)}
+          FROM memberships
+         WHERE segment_id = :segment AND member AND (CAST(:after AS uuid) IS NULL OR profile_id > :after)
+         ORDER BY profile_id
+         LIMIT :limit
+        """,
+        segment=segment_id,
+        after=after,
+        limit=limit,
+    )
+
+
+async def sizes(work: Work) -> Sequence[SizeRow]:
+    """Returns how many customers are in each segment that has any."""
+    return await rows_as(
+        work,
+        SizeRow,
+        "SELECT segment_id, count(*) AS members FROM memberships WHERE member GROUP BY segment_id ORDER BY segment_id",
+    )
+
+
+async def segments(work: Work) -> list[str]:
+    """Returns the ids of all segments that have rows."""
+    rows = await work.rows("SELECT DISTINCT segment_id FROM memberships ORDER BY segment_id")
+    return [row.segment_id for row in rows]
+
+
+async def overlap(work: Work, one: str, other: str) -> int:
+    """Returns how many customers are in both segments."""
+    row = await work.row(
+        """
+        SELECT count(*) AS members
+          FROM memberships a
+          JOIN memberships b USING (profile_id)
+         WHERE a.segment_id = :one AND a.member AND b.segment_id = :other AND b.member
+        """,
+        one=one,
+        other=other,
+    )
+    assert row is not None
+    return int(row.members)
+
+
+async def remove_segment(work: Work, segment_id: str, *, limit: int) -> int:
+    """Deletes rows of a segment that is not live any more. Returns how many."""
+    return await work.run(
+        """
+        DELETE FROM memberships
+         WHERE (profile_id, segment_id) IN (
+               SELECT profile_id, segment_id FROM memberships WHERE segment_id = :segment LIMIT :limit)
+        """,
+        segment=segment_id,
+        limit=limit,
+    )
+
+
+async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
+    """Deletes the rows of these customers."""
+    await work.run("DELETE FROM memberships WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(set(profile_ids)))
+
+
+async def versions(work: Work, profile_ids: Iterable[UUID]) -> Mapping[UUID, int]:
+    """Returns the versions of locked customers' standings, under which changes are published."""
+    rows = await work.rows(
+        "SELECT profile_id, version FROM standings WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+        ids=sorted(set(profile_ids)),
+    )
+    return {row.profile_id: row.version for row in rows}
+
+
+async def raise_versions(work: Work, versions_: Mapping[UUID, int]) -> None:
+    """Stores the versions under which changes were published."""
+    ids = sorted(versions_)
+    await work.run(
+        """
+        UPDATE standings s SET version = n.version
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[])) AS n(profile_id, version)
+         WHERE s.profile_id = n.profile_id
+        """,
+        ids=ids,
+        versions=[versions_[one] for one in ids],
+    )
+
+
+def _key(row: MembershipRow) -> tuple[UUID, str]:
+    return row.profile_id, row.segment_id
