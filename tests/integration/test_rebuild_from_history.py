@@ -30,7 +30,7 @@ from tests.support.databases import Databases
 from tests.support.events import NOON, days, event, order, user
 from tests.support.running import eventually, running
 
-SEGMENT: Final = TABLES["segment"]
+SEGMENT: Final = segment.PLAN.tables
 
 
 @asynccontextmanager
@@ -91,7 +91,7 @@ async def test_on_a_new_broker_what_was_damaged_or_lost_is_what_it_was(
 ) -> None:
     before = await rows_of_segment(afterwards, "version")
     await afterwards.run("segment", "UPDATE standings SET tier = 'diamond', version = version + 3 WHERE tier <> 'gold'")
-    await afterwards.run("segment", "TRUNCATE orders, profile_aliases")
+    await afterwards.run("segment", "TRUNCATE orders, profile_aliases, customers, history, occurrences")
     assert await afterwards.rebuild("segment") == 1  # the topics alone have nothing
 
     async with served(afterwards) as profile:
@@ -108,7 +108,7 @@ async def test_on_a_new_broker_what_was_damaged_or_lost_is_what_it_was(
         assert await rows_of_segment(afterwards) == exact
 
         before = await rows_of_segment(afterwards, "version", "evaluated_at")
-        await afterwards.run("segment", "TRUNCATE standings, orders, profile_aliases")
+        await afterwards.run("segment", f"TRUNCATE {', '.join(SEGMENT)}")
         assert await rebuild(afterwards, profile) == 0
         assert await rows_of_segment(afterwards, "version", "evaluated_at") == before
 
