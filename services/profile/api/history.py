@@ -18,7 +18,7 @@ from shared.http.guarded import GuardedRoute
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["history"])
 
 MAX_POSITION: Final = 20_000  # characters
-MAX_TYPES: Final = 2_000  # characters
+MAX_TYPES: Final = 4_000  # characters: all types are some 700
 _NDJSON: Final = "application/x-ndjson"
 _LINES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {_NDJSON: {"schema": {"type": "string"}}}}}
 

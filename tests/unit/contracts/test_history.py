@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.profile.api.history import MAX_TYPES
 from shared.contracts import wire
 from shared.contracts.envelope import Event
 from shared.contracts.events import OrderPlaced
@@ -90,6 +91,10 @@ def test_a_type_is_asked_for_by_its_name_and_comes_in_all_its_versions() -> None
     assert "order_reassigned" in SHORT_NAMES
     assert "profile_changed" not in SHORT_NAMES
     assert type_names([OrderPlaced]) == ["rapport.order_placed.v1", "rapport.order_placed.v2"]
+
+
+def test_all_types_can_be_asked_for_at_once() -> None:
+    assert len(",".join(SHORT_NAMES)) < MAX_TYPES / 2
 
 
 def test_the_beginning_is_an_empty_text() -> None:
