@@ -7,6 +7,7 @@ says so as `{"end": …}`. A stream without it was cut off, and is asked for aga
 Source: CloudEvents specification 1.0.2, JSON event format, section 3.1.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,7 +23,9 @@ from shared.contracts.wire import BODIES, MAX_ORIGIN, MAX_SEQUENCE, NO_ORIGIN, T
 OLD: Final = "old"
 NO_ID: Final = UUID(int=0)
 LAST_ID: Final = UUID(int=(1 << 128) - 1)
-MAX_LANES: Final = 1_000  # of one position: there are as many as partitions of `events`, and one
+_NUMBER: Final = re.compile("-?[0-9]{1,13}")
+_ID: Final = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+MAX_LANES: Final = 200  # of one position: there are as many as partitions of `events`, and one
 
 _CE: Final = "ce_"
 _TRACE: Final = "traceparent"
@@ -74,12 +77,12 @@ def position_of(text: str) -> Position:
     parts = text.split(",") if text else []
     if len(parts) > MAX_LANES:
         raise ValueError(f"has more than {MAX_LANES} parts")
-    for part in parts:
+    for place, part in enumerate(parts):
         name, colon, value = part.partition(":")
         if not colon:
             raise ValueError(f"{part[:40]!r} is not origin:sequence, such as 0:1250")
-        if name == OLD and old is None:
-            old = _uuid(value)
+        if name == OLD and place == 0:
+            old = id_of(value)
         else:
             origin = _number(name, "an origin", NO_ORIGIN, MAX_ORIGIN)
             if origin in lanes:
@@ -89,8 +92,7 @@ def position_of(text: str) -> Position:
 
 
 def _number(text: str, what: str, least: int, most: int) -> int:
-    digits = text.removeprefix("-")
-    if not (digits.isascii() and digits.isdigit() and len(text) <= len(str(most)) + 1):
+    if not _NUMBER.fullmatch(text):
         raise ValueError(f"{text[:40]!r} is not {what}, a whole number")
     number = int(text)
     if not least <= number <= most:
@@ -98,11 +100,11 @@ def _number(text: str, what: str, least: int, most: int) -> int:
     return number
 
 
-def _uuid(text: str) -> UUID:
-    try:
-        return UUID(text)
-    except ValueError:
-        raise ValueError(f"{text[:40]!r} is not the id of an event") from None
+def id_of(text: str) -> UUID:
+    """Returns the id in a position, written with its dashes. Raises ValueError, which says what is wrong."""
+    if not _ID.fullmatch(text):
+        raise ValueError(f"{text[:40]!r} is not an id, such as {LAST_ID}")
+    return UUID(text)
 
 
 class Progress(msgspec.Struct, frozen=True):

@@ -17,8 +17,13 @@ from shared.http.guarded import GuardedRoute
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["history"])
 
-MAX_POSITION: Final = 20_000  # characters
-MAX_TYPES: Final = 4_000  # characters: all types are some 700
+MAX_POSITION: Final = 2_000  # characters: of a hundred origins
+MAX_TYPES: Final = 2_000  # characters: all types are some 700
+_UUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+_LANE: Final = "-?[0-9]{1,13}:-?[0-9]{1,13}"
+# Told, and not enforced: what is wrong is told in more words.
+POSITION: Final = rf"^((old:{_UUID}|{_LANE})(,{_LANE})*)?$"
+PROFILES_POSITION: Final = rf"^((merge|profile):{_UUID})?$"
 _NDJSON: Final = "application/x-ndjson"
 _LINES: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {_NDJSON: {"schema": {"type": "string"}}}}}
 
@@ -40,6 +45,7 @@ async def profiles_export(
             description="where to go on: the `position` of the last line that has one, or `merge:` and the merged id, "
             "or `profile:` and the profile's id, of the last event. Without it: from the beginning",
             max_length=60,
+            json_schema_extra={"pattern": PROFILES_POSITION},
         ),
     ] = "",
 ) -> StreamingResponse:
@@ -78,6 +84,7 @@ async def timeline_export(
             "the `position` or `end` of a line is one. Without it: from the beginning",
             examples=["old:ffffffff-ffff-ffff-ffff-ffffffffffff,0:1250,3:77"],
             max_length=MAX_POSITION,
+            json_schema_extra={"pattern": POSITION},
         ),
     ] = "",
     types: Annotated[
@@ -86,6 +93,7 @@ async def timeline_export(
             description="types of events by comma, without version; without it all of them",
             examples=["order_placed,order_cancelled,order_refunded,order_reassigned"],
             max_length=MAX_TYPES,
+            json_schema_extra={"pattern": "^[a-z_]+(,[a-z_]+)*$"},
         ),
     ] = None,
 ) -> StreamingResponse:

@@ -71,7 +71,7 @@ def types_of(text: str | None) -> frozenset[str] | None:
         return None
     bodies: set[type[Body]] = set()
     for name in text.split(","):
-        body = SHORT_NAMES.get(name.strip())
+        body = SHORT_NAMES.get(name)
         if body is None:
             near = get_close_matches(name, SHORT_NAMES, 1)
             hint = f"did you mean {near[0]}?" if near else f"the types are {', '.join(sorted(SHORT_NAMES))}"
@@ -161,7 +161,7 @@ def profiles_position_of(text: str) -> ProfilesPosition:
         if not text:
             return ProfilesPosition()
         if kind in ("merge", "profile"):
-            return ProfilesPosition("merge" if kind == "merge" else "profile", UUID(after))
+            return ProfilesPosition("merge" if kind == "merge" else "profile", history.id_of(after))
     except ValueError:
         pass
     raise InvalidPosition(f"after: {text[:60]!r} is neither merge:<profile id> nor profile:<profile id>")
