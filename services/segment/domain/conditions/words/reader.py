@@ -9,7 +9,9 @@ from services.segment.domain.conditions.base import Limits
 from services.segment.domain.conditions.words.errors import InvalidWords
 from services.segment.domain.conditions.words.text import scan
 
-MAX_NESTED: Final = 40  # parentheses within parentheses; a condition may be less deep
+MAX_NESTED: Final = (
+    60  # parentheses within parentheses: more than a request's JSON may nest, and far from the stack's end
+)
 MAX_EXPECTED: Final = 8  # of what could stand at a place, that are told
 LEAST_ALIKE: Final = 0.6  # of 1: how alike a word has to be to what is suggested
 
