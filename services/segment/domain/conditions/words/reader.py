@@ -24,11 +24,11 @@ _SPACES: Final = re.compile(r" *")
 class Readable(Protocol):
     """A rule: reads a value at a place."""
 
-    def read(self, reader: "Reader", at: int) -> Found | None:
+    def read(self, reader: "TextReader", at: int) -> Found | None:
         """Returns the value at this place, and the place after it; None if there is none, and tells `reader` why."""
 
 
-class Reader:
+class TextReader:
     """A text that is read, by rules that remember what they found: none is tried twice at one place.
 
     So the work is bounded by the number of rules times that of places, however the rules are nested. Source: Ford,
