@@ -5,7 +5,7 @@ from sqlalchemy import BigInteger, Column, Text
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0010"
-down_revision = "0008"
+down_revision = "0009"
 
 
 def upgrade() -> None:
