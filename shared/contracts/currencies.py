@@ -1,4 +1,4 @@
-"""Currencies: how many decimals each has."""
+"""Currencies' decimals: how many digits of an amount are minor units."""
 
 from collections.abc import Mapping
 from typing import Final

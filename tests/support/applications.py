@@ -148,6 +148,8 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/profiles/{profile_id}/tiers", "segment:read", customer=True),
     Route("segment", "PUT", "/v1/profiles/{profile_id}/tier-override", "segment:write", body=GIVEN),
     Route("segment", "DELETE", "/v1/profiles/{profile_id}/tier-override", "segment:write"),
+    Route("segment", "POST", "/v1/conditions/parse", "segment:read", body={"text": "tier is gold"}),
+    Route("segment", "POST", "/v1/conditions/describe", "segment:read", body={"condition": CONDITION}),
     *(Route("segment", "GET", f"/v1/reports/{name}", "segment:read") for name in REPORTS),
     Route("segment", "GET", "/v1/rfm", "segment:read"),
     Route("segment", "GET", "/v1/rfm/versions", "segment:read"),
