@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import programmes, reports, scores, segments, standings
+from services.segment.api import conditions, programmes, reports, scores, segments, standings
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.service.programmes import definitions
@@ -37,7 +37,10 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.loops["scoring"] = Scoring(service.database, service.consumer, tick=service.heartbeat.loop("scoring")).run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
     service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
-    routers = [segments.router, standings.router, programmes.router, scores.router, reports.router]
+    routers = [
+        *(segments.router, conditions.router, standings.router, programmes.router, scores.router),
+        reports.router,
+    ]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
     service.app.state.png = PngRenderer()
