@@ -1,5 +1,6 @@
 """Programmes on real PostgreSQL: changed by API, rolled out as redefined, given by hand, merged, tried out."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
@@ -9,6 +10,7 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from services.segment import worker
 from services.segment.repository.programmes import versions
 from services.segment.service import rates
 from services.segment.service import standings as service
@@ -19,13 +21,14 @@ from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event
 from shared.contracts.events import OrderPlaced
 from shared.contracts.reference import DatedRate, RatesPublished, rates_key
-from shared.database.database import Database
+from shared.database.database import Database, Work
 from shared.errors import PreconditionFailed
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.integration.test_segment_service import ANN, BOB, at, fact, merge, placed, published
 from tests.support.applications import asking, build, token
 from tests.support.events import NOON, days, event
+from tests.support.running import eventually
 
 ADMIN: Final = Actor("ada")
 HOUR: Final = timedelta(hours=1)
@@ -299,6 +302,39 @@ async def test_a_rate_that_becomes_known_counts_at_once_and_sets_nothing_off_una
     assert (await has(database)).tier.figure == 250_00
     await fold(database, fact(OrderPlaced(order_id="A-2", currency="GBP", total_minor=1)))
     assert (await has(database)).tier.reason == "25000 minor units of USD in 365 days; not counted: 1 of GBP"
+
+
+class ReadUntil:
+    """A log that has been read up to a moment, and further with each question."""
+
+    def __init__(self) -> None:
+        self.moments = [None, NOON, NOON + HOUR]
+        self.asked = 0
+
+    async def read_until(self, work: Work) -> datetime | None:  # noqa: ARG002 - read nowhere
+        self.asked += 1
+        return self.moments[min(self.asked, len(self.moments)) - 1]
+
+
+async def test_a_roll_out_waits_until_all_of_before_its_moment_has_been_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "ROLLOUT_PAUSE_SECONDS", 0.001)
+    await fold(database, placed("A-1", 200_00))
+    await save(database, programme(gold=150_00), now=NOON + HOUR)
+    log, stop = ReadUntil(), asyncio.Event()
+    seen: list[str] = []
+
+    async def tier() -> str:
+        seen.append((await has(database)).tier.tier)
+        return seen[-1]
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(worker.Rollouts(database, log, tick=lambda: None).run(stop))
+        await eventually(tier, lambda name: name == "gold", working=running)
+        stop.set()
+    assert log.asked >= 3
+    assert [one[3] for one in await tier_changes(database)] == ["event", "redefined"]
 
 
 # By HTTP
