@@ -172,7 +172,7 @@ class Scoring:
 class Rollouts:
     """Looks at everybody by a changed programme, once all that happened before it took effect has been read."""
 
-    def __init__(self, database: Database, consumer: Consumer, *, tick: Callable[[], None]) -> None:
+    def __init__(self, database: Database, consumer: Reader, *, tick: Callable[[], None]) -> None:
         self._database = database
         self._consumer = consumer
         self._tick = tick

@@ -13,6 +13,9 @@ from services.segment.domain.conditions.document import InvalidCondition
 from services.segment.repository.erasures import TABLES
 from services.segment.service import housekeeping, intake, memberships, segments
 from services.segment.service.erasing import erase
+from services.segment.service.programmes import definitions as programmes
+from services.segment.service.programmes import overrides
+from services.segment.service.programmes.rollout import roll_out
 from services.segment.service.segments import SegmentInUse
 from services.segment.service.timers import flip_due
 from shared.audit import Actor
@@ -343,3 +346,28 @@ async def test_of_one_event_the_newest_thousand_stay_and_all_are_counted(databas
     assert counted is not None
     assert (row.kept, row.oldest) == (1_000, NOON + timedelta(seconds=2))
     assert (counted.times, counted.first_at) == (1_003, NOON - days(1))
+
+
+async def test_members_of_a_tier_follow_a_changed_programme_and_a_tier_by_hand_as_redefined(database: Database) -> None:
+    await meet(database, ANN, BOB)
+    await fold(database, placed("A-1", NOON, total_minor=200_00), placed("B-1", NOON, BOB))
+    await defined(database, "golden", {"kind": "tier", "among": ["gold"]})
+    later, last = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+    tiers = [{"name": "bronze", "at_least": 0}, {"name": "gold", "at_least": 150_00}]
+    async with at(database, later) as work:
+        programme = {"window": {"kind": "lifetime"}, "tiers": tiers}
+        await programmes.save(work, "default", programme, version=1, effective_at=None, by=MARKETER)
+    async with at(database, last) as work:
+        assert await roll_out(work, last) == 2
+    async with at(database, last) as work:
+        await overrides.give(
+            work, BOB, "default", name="gold", mode="at_least", reason="x", expires_at=last + days(1), by=MARKETER
+        )
+    assert await members(database, "golden") == {ANN, BOB}
+    await pass_time(database, last + days(1))
+
+    assert await turns(database) == [
+        ("entered", ANN, "golden", "redefined", later),
+        ("entered", BOB, "golden", "redefined", last),
+        ("left", BOB, "golden", "time", last + days(1)),
+    ]

@@ -67,6 +67,7 @@ class Route(NamedTuple):
             "version": "1",
             "channel": "email",
             "name": "nonsense",
+            "programme": "default",
         }
         return self.path.format(**(good | changes))
 
@@ -140,10 +141,10 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/tiers", "segment:read"),
     Route("segment", "GET", "/v1/counts", "segment:read"),
     Route("segment", "GET", "/v1/programmes", "segment:read"),
-    Route("segment", "GET", "/v1/programmes/schema", "segment:read"),
+    Route("segment", "GET", "/v1/schemas/programme", "segment:read"),
     Route("segment", "GET", "/v1/programmes/{programme}", "segment:read"),
     Route("segment", "GET", "/v1/programmes/{programme}/versions", "segment:read"),
-    Route("segment", "PUT", "/v1/programmes/{programme}", "segment:admin", body={"definition": {}}),
+    Route("segment", "PUT", "/v1/programmes/{programme}", "segment:admin", body={"definition": PROGRAMME}),
     Route("segment", "POST", "/v1/programmes/{programme}/simulate", "segment:read", body={"definition": PROGRAMME}),
     Route("segment", "GET", "/v1/profiles/{profile_id}/tiers", "segment:read", customer=True),
     Route("segment", "PUT", "/v1/profiles/{profile_id}/tier-override", "segment:write", body=GIVEN),

@@ -91,11 +91,10 @@ class Looks:
         every = self.programmes.every()
         margins = any(one.programme.basis == "margin" for one in every)
         self.orders |= await stored_tiers.orders(work, profile_ids, margins=margins)
-        wanted = {one.programme.currency for one in every}
-        paid = {order.currency for of_one in self.orders.values() for order in of_one}
-        if paid - wanted or len(wanted) > 1:  # else nothing is to be converted, and no rate to be read
-            self._rates = await rates.table(work, paid | wanted)
         self._overrides |= await stored_tiers.overrides(work, profile_ids)
+        wanted = {one.programme.currency for one in every if one.programme.basis != "orders"}
+        if any(order.currency != one for bought in self.orders.values() for order in bought for one in wanted):
+            self._rates = await rates.converter(work)
         if any(one.id != DEFAULT for one in every):
             unknown = [one for one in profile_ids if one not in self._tiers]
             self._tiers |= await stored_tiers.tiers(work, unknown)
