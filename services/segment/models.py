@@ -338,6 +338,15 @@ class CopiedRates(Base):
     rates: Mapped[dict[str, str]] = mapped_column(JSONB, comment="by day: decimal numbers, as texts")
 
 
+class Erasure(Base):
+    """RECORD: who was erased, for ever, under every id that they had."""
+
+    __tablename__ = "erasures"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class SegmentSize(Base):
     """RECORD: how many members a segment has from a moment on. A size that stays the same has no further row.
 

@@ -49,6 +49,10 @@ class RateTable:
             return None
         return Rate(Fraction(dated.values[place]), dated.days[place])
 
+    def convert(self, amount_minor: int, from_currency: str, to_currency: str, day: date) -> int | None:
+        """Returns what `convert` does, by this table."""
+        return convert(amount_minor, from_currency, to_currency, day, self)
+
 
 EMPTY: Final = RateTable({}, {})
 

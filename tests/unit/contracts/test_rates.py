@@ -73,7 +73,8 @@ def test_a_conversion_is_what_decimal_arithmetic_of_enough_digits_gives(
     with localcontext(prec=80):
         major = Decimal(amount).scaleb(-exponent(base)) * value
         expected = int(major.scaleb(exponent(quote)).to_integral_value(ROUND_HALF_EVEN))
-    assert convert(amount, base, quote, day, table_of({(pair, day): value})) == expected
+    table = table_of({(pair, day): value})
+    assert convert(amount, base, quote, day, table) == table.convert(amount, base, quote, day) == expected
 
 
 @given(amounts, amounts, currencies, currencies, days, stated)
