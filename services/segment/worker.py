@@ -7,7 +7,7 @@ from typing import Final
 
 from sqlalchemy.exc import DBAPIError
 
-from services.segment.service import housekeeping, memberships, timers
+from services.segment.service import housekeeping, memberships, tag_rules, timers
 from shared.database.database import DATABASE_AWAY, Database
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
@@ -20,7 +20,7 @@ IDLE_PAUSE_SECONDS: Final = 2.0  # …or this, once nothing has passed for a whi
 
 
 class Backfills:
-    """Looks at the whole base by definitions that went live, a part at a time."""
+    """Looks at the whole base by definitions that went live, then follows new rules of tags; a part at a time."""
 
     def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
         self._database = database
@@ -40,7 +40,7 @@ class Backfills:
 
     async def _look(self) -> float:
         async with self._database.work() as work:
-            found = await memberships.backfill(work)
+            found = await memberships.backfill(work) or await tag_rules.backfill(work)
         self._idleness.looked(found=found)
         if not found:
             return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS

@@ -15,7 +15,7 @@ from services.segment.repository import memberships as membership_rows
 from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
-from services.segment.service import memberships, standings
+from services.segment.service import memberships, standings, tag_rules
 from services.segment.service.standings import Cause
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, dominant_cause
@@ -58,7 +58,9 @@ async def fold(work: Work, events: Sequence[Event]) -> None:
             touched.setdefault(profile_id, set()).update((f"event:{ORDERS}", *_STANDING))
     await _fold_histories(work, events, canonical, touched)
     await _fold_belongings(work, events, canonical, touched)
-    await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
+    known = {one: _cause(event) for one, event in causes.items()}
+    await memberships.look_again(work, touched, known)
+    await tag_rules.follow_all(work, {one: known[one] for one in tag_rules.owners_of_tags(events, canonical)})
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
@@ -92,7 +94,9 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
         else:
             touched.setdefault(profile_id, set()).update(differences(structs.asdict(was), structs.asdict(row)))
         causes[profile_id] = dominant_cause(causes.get(profile_id), event)
-    await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
+    known = {one: _cause(event) for one, event in causes.items()}
+    await memberships.look_again(work, touched, known)
+    await tag_rules.follow_all(work, {one: known[one] for one in set(gone.values()) if one in known})
 
 
 def _owners(events: Iterable[Event]) -> set[UUID]:
