@@ -95,14 +95,14 @@ async def set_by_hand(
     request: Request, database: Db, caller: Caller, profile_id: UUID, tag: Name, body: TagStatementIn | None = None
 ) -> StatedOut:
     """Publishes that the customer has the tag. 409 for a tag by rule."""
-    said = body or TagStatementIn()
+    statement = body or TagStatementIn()
     async with database.work() as work:
         fact = await tags.set_by_hand(
             work,
             profile_id,
             tag,
-            reason=said.reason,
-            expires_at=utc(said.expires_at) if said.expires_at else None,
+            reason=statement.reason,
+            expires_at=utc(statement.expires_at) if statement.expires_at else None,
             by=Actor.of(caller),
             partition_secret=request.app.state.partition_secret,
         )

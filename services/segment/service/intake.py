@@ -58,9 +58,8 @@ async def fold(work: Work, events: Sequence[Event]) -> None:
             touched.setdefault(profile_id, set()).update((f"event:{ORDERS}", *_STANDING))
     await _fold_histories(work, events, canonical, touched)
     await _fold_belongings(work, events, canonical, touched)
-    known = {one: _cause(event) for one, event in causes.items()}
-    await memberships.look_again(work, touched, known)
-    await tag_rules.follow_all(work, {one: known[one] for one in tag_rules.owners_of_tags(events, canonical)})
+    await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
+    await tag_rules.follow_events(work, events)
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
@@ -94,9 +93,8 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
         else:
             touched.setdefault(profile_id, set()).update(differences(structs.asdict(was), structs.asdict(row)))
         causes[profile_id] = dominant_cause(causes.get(profile_id), event)
-    known = {one: _cause(event) for one, event in causes.items()}
-    await memberships.look_again(work, touched, known)
-    await tag_rules.follow_all(work, {one: known[one] for one in set(gone.values()) if one in known})
+    await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
+    await tag_rules.follow_events(work, events)
 
 
 def _owners(events: Iterable[Event]) -> set[UUID]:

@@ -10,9 +10,9 @@ from services.segment.domain.tags import RuleCause
 from services.segment.repository import belongings
 from services.segment.repository import tags as repository
 from services.segment.repository.belongings import TAGS, Statement
-from services.segment.service.standings import SOURCE, Cause
 from shared.contracts import topics
-from shared.contracts.envelope import Event, derived_id
+from shared.contracts.changes import ProfileMerged
+from shared.contracts.envelope import Event, derived_id, dominant_cause, service_source
 from shared.contracts.events import TagCleared, TagSet
 from shared.database import aliases
 from shared.database.database import Work
@@ -21,6 +21,7 @@ from shared.service.logging import get_logger
 
 log: Final = get_logger(__name__)
 
+SOURCE: Final = service_source("segment")
 BACKFILL_BATCH: Final = 1_000  # customers a transaction
 TAG_EVENTS: Final = (TagSet, TagCleared)
 
@@ -51,26 +52,30 @@ async def follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> in
     return len(stated)
 
 
-async def follow_all(work: Work, causes: Mapping[UUID, Cause]) -> int:
-    """Sets right all tags by rule of these customers, who were merged, or of whom somebody stated a tag."""
-    if not causes:
+async def follow_events(work: Work, events: Iterable[Event]) -> int:
+    """Sets right all tags by rule of those who were merged, or of whom somebody stated a tag. As `follow`."""
+    concerned = [(one, event) for event in events if (one := _concerned(event)) is not None]
+    if not concerned:
         return 0
+    canonical = await aliases.canonical(work, [one for one, _ in concerned])
+    causes: dict[UUID, Event] = {}
+    for one, event in concerned:
+        causes[canonical[one]] = dominant_cause(causes.get(canonical[one]), event)
     await repository.lock_rules(work, shared=True)
     segments = {rule.segment_id for rule in await repository.rules(work)}
     return await follow(
-        work, {(one, segment_id): caused_by(cause) for one, cause in causes.items() for segment_id in segments}
+        work, {(one, segment_id): caused_by(event) for one, event in causes.items() for segment_id in segments}
     )
 
 
-def caused_by(cause: Event | Cause) -> RuleCause:
-    """Returns an event, or what a standing or a membership is looked at for, as the cause of what a rule says."""
+def caused_by(event: Event) -> RuleCause:
+    """Returns an event as the cause of what a rule says."""
     return RuleCause(
-        event_id=cause.event_id,
-        occurred_at=cause.occurred_at,
-        historical=cause.historical,
-        depth=cause.depth,
-        traceparent=cause.traceparent,
-        by_rule=isinstance(cause, Cause) and cause.by_time,
+        event_id=event.event_id,
+        occurred_at=event.occurred_at,
+        historical=event.historical,
+        depth=event.depth,
+        traceparent=event.traceparent,
     )
 
 
@@ -94,13 +99,11 @@ def _by_rule(profile_id: UUID, rule: repository.TagRow) -> RuleCause:
     return RuleCause(event_id=cause, occurred_at=rule.changed_at, historical=True, by_rule=True)
 
 
-def owners_of_tags(events: Iterable[Event], canonical: Mapping[UUID, UUID]) -> set[UUID]:
-    """Returns the customers of whom a tag is stated in these events."""
-    return {
-        canonical[event.profile_id]
-        for event in events
-        if event.profile_id is not None and isinstance(event.body, TAG_EVENTS) and not event.unverified
-    }
+def _concerned(event: Event) -> UUID | None:
+    """Returns the customer whose tags an event may make other than their rules say."""
+    if isinstance(event.body, ProfileMerged):
+        return event.body.survivor
+    return event.profile_id if isinstance(event.body, TAG_EVENTS) and not event.unverified else None
 
 
 def _owner(event: Event) -> UUID:
