@@ -206,7 +206,7 @@ async def test_who_says_otherwise_than_the_rule_is_answered_by_the_rule(database
     await fold(database, fact(TagCleared(tag="buyer"), BOB, NOON + days(1)))
 
     assert await have(database, "buyer") == {BOB}
-    assert told((await stated(database))[1:]) == [("cleared", ANN, "buyer")]
+    assert told((await stated(database))[1:]) == [("cleared", ANN, "buyer"), ("set", BOB, "buyer")]
 
 
 async def test_a_cause_that_is_deep_enough_sets_no_tag_and_one_of_history_sets_it_as_history(

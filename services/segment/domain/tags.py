@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.contracts.envelope import MAX_CAUSATION_DEPTH, TRUST, Event, SourceKind, Stamp, derived_id
+from shared.contracts.envelope import MAX_CAUSATION_DEPTH, Event, SourceKind, Stamp, derived_id
 from shared.contracts.events import TagCleared, TagSet
 
 LEAST_LATER: Final = timedelta(microseconds=1)  # what a stamp's time is kept to
@@ -45,15 +45,14 @@ def agrees(state: RuleState, now: datetime) -> bool:
 def answer(found: RuleState, cause: RuleCause, *, source_id: UUID, now: datetime) -> Event | None:
     """Returns the fact by which a rule sets a customer's tag right; None where causes have followed too long.
 
-    Guarantee: its stamp is above `found.stamp` whatever happened when, so that the rule's last word counts in any order
+    Guarantee: it ranks above `found.stamp` whatever happened when, so that the rule's last word counts in any order
     of arrival. It has the time of its cause where that is late enough.
     """
     if cause.depth >= MAX_CAUSATION_DEPTH:
         return None
     at = cause.occurred_at
-    known = found.stamp
-    if known is not None and known.trust >= TRUST[SourceKind.SERVICE]:
-        at = max(at, known.occurred_at + LEAST_LATER)
+    if found.stamp is not None:
+        at = max(at, found.stamp.occurred_at + LEAST_LATER)
     body = TagSet(tag=found.tag, reason=f"member of {found.segment_id}") if found.member else TagCleared(tag=found.tag)
     return Event(
         event_id=derived_id(cause.event_id, type(body).__name__, f"{found.profile_id}/{found.tag}", 1),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import structs
 
+from services.segment.domain.belongings import rank
 from services.segment.domain.causes import order_placed_by
 from services.segment.domain.conditions.customer import ORDERS
 from services.segment.domain.history import compact, event_name, order_event_id, order_properties
@@ -155,11 +156,11 @@ async def _fold_belongings(
         root = canonical[event.profile_id]
         if isinstance(body, TagSet | TagCleared):
             ends = body.expires_at if isinstance(body, TagSet) else None
-            tags.append(Statement(root, body.tag, isinstance(body, TagSet), ends, event.stamp))
+            tags.append(Statement(root, body.tag, isinstance(body, TagSet), ends, rank(event)))
             touched.setdefault(root, set()).add(f"tag:{body.tag}")
         else:
             ends = body.expires_at if isinstance(body, ListMemberAdded) else None
-            lists.append(Statement(root, body.list_id, isinstance(body, ListMemberAdded), ends, event.stamp))
+            lists.append(Statement(root, body.list_id, isinstance(body, ListMemberAdded), ends, rank(event)))
             touched.setdefault(root, set()).add(f"list:{body.list_id}")
     if tags:
         await belongings.state(work, TAGS, tags)

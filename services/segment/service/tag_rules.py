@@ -6,6 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from services.segment.domain import tags as domain
+from services.segment.domain.belongings import rank
 from services.segment.domain.tags import RuleCause
 from services.segment.repository import belongings
 from services.segment.repository import tags as repository
@@ -114,7 +115,7 @@ def _owner(event: Event) -> UUID:
 def _statement(event: Event) -> Statement:
     body = event.body
     assert isinstance(body, TAG_EVENTS)
-    return Statement(_owner(event), body.tag, isinstance(body, TagSet), None, event.stamp)
+    return Statement(_owner(event), body.tag, isinstance(body, TagSet), None, rank(event))
 
 
 def _tell_too_deep(tag: str, cause_id: UUID) -> None:
