@@ -15,8 +15,8 @@ from shared.service.clock import Clock
 PLAN: Final = Plan(
     service="segment",
     tables=(
-        *("standings", "orders", "profile_aliases"),
-        *("customers", "history", "occurrences", "customer_tags", "list_members", "memberships"),
+        *("standings", "programme_standings", "orders", "profile_aliases"),
+        *("customers", "history", "occurrences", "customer_tags", "list_members", "memberships", "customer_segments"),
     ),
     topics=(PROFILE_EVENTS, PROFILES),
     own_topics=(SEGMENTS,),

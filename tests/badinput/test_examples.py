@@ -193,7 +193,7 @@ async def test_every_example_of_segment_can_be_sent_as_it_stands(database_factor
                 made_list = {"id": name, "name": name}
                 (await client.post("/v1/lists", json=made_list, headers=bearer)).raise_for_status()
             ids = dict.fromkeys(("segment_id", "other", "tag", "list_id"), name)
-            return {**ids, "profile_id": str(CUSTOMER)}
+            return {**ids, "profile_id": str(CUSTOMER), "programme": "default", "version": "1"}
 
         return make
 

@@ -67,6 +67,10 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "journey": (f"win{NUL}back",),
     "tier": ("nonsense", NUL, LONG),
     "stage": ("nonsense", NUL),
+    "scale": ("nonsense", NUL),
+    "rfm_group": ("nonsense", NUL, LONG),
+    "abc": ("nonsense", "D", NUL),
+    "key_customer": ("nonsense", "2", NUL),
     "state": ("nonsense", NUL),
     "status": ("nonsense", NUL),
     "survey": ("nonsense", NUL),
@@ -167,6 +171,14 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         {"id": "press", "name": "Press", "colour": "red"},
     ),
     "/v1/lists/{list_id}": (None, [], {}, {"name": ""}, {"name": "Press", "colour": "red"}),
+    "/v1/conditions/describe": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
+    "/v1/conditions/parse": (
+        *(None, [], {}, {"text": None}, {"text": ""}, {"text": LONG}, {"text": "tier is gold", "language": "fr"}),
+        *(
+            {"text": text}
+            for text in ("tier", "等级", "tier is a\0b", 'tier is "\ud800"', '"', "(" * 5_000, "1" * 5_000)
+        ),
+    ),
     "/v1/conditions/preview": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
     "/v1/conditions/evaluate": (
         None,

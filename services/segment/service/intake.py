@@ -17,7 +17,7 @@ from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
 from services.segment.service import memberships, standings, tag_rules
-from services.segment.service.standings import Cause
+from services.segment.service.standing_changes import Cause
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, dominant_cause
 from shared.contracts.events import (

@@ -10,7 +10,7 @@ from services.segment.repository import lists as repository
 from services.segment.repository.lists import ListMemberRow as ListMemberRow
 from services.segment.repository.lists import ListRow as ListRow
 from services.segment.service.segments import live_conditions
-from services.segment.service.standings import SOURCE
+from services.segment.service.tag_rules import SOURCE
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import topics

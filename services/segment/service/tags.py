@@ -15,7 +15,8 @@ from services.segment.repository import tags as repository
 from services.segment.repository.tags import TagRow as TagRow
 from services.segment.service.segments import SegmentNotLive, live_needs
 from services.segment.service.segments import one as segment
-from services.segment.service.standings import SOURCE, UnknownCustomer
+from services.segment.service.standings import UnknownCustomer
+from services.segment.service.tag_rules import SOURCE
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import topics
