@@ -197,6 +197,22 @@ async def test_a_merged_customer_has_the_tags_of_the_segments_that_they_are_in(d
     assert told((await stated(database))[2:]) == [("cleared", ANN, "buyer")]
 
 
+async def test_who_is_in_no_segment_before_and_after_a_merge_does_not_keep_the_losers_tag(database: Database) -> None:
+    once = {"kind": "did", "event": "order_placed", "op": "eq", "times": 1}
+    await defined(database, "buyers", once)
+    await tag(database, "buyer", RULE)
+    await meet(database, ANN, BOB)
+    await fold(database, placed("A-1", NOON), placed("A-2", NOON), placed("B-1", NOON, BOB))
+    assert await have(database, "buyer") == {BOB}
+    merged = event(ProfileMerged(loser=BOB, survivor=ANN), profile_id=ANN, source_kind=SourceKind.SERVICE)
+    async with at(database) as work:
+        await intake.follow(work, [merged])
+
+    assert await have(database, "buyer") == set()
+    [cleared] = (await stated(database))[1:]
+    assert (cleared.profile_id, cleared.cause_id) == (ANN, merged.event_id)
+
+
 async def test_who_says_otherwise_than_the_rule_is_answered_by_the_rule(database: Database) -> None:
     await defined(database, "buyers", ORDERED)
     await tag(database, "buyer", RULE)
