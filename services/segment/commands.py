@@ -1,4 +1,4 @@
-"""`python -m services.segment rebuild`: standings, orders and aliases from the topics."""
+"""`python -m services.segment rebuild`: standings, orders and aliases from profile's history and the topics."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -33,4 +33,4 @@ PLAN: Final = Plan(
 
 async def rebuild(settings: SegmentSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
     """Refills the projections. Returns the exit status."""
-    return await command.from_topics(PLAN, settings, arguments, clock)
+    return await command.from_topics(PLAN, settings, arguments, clock, profile=settings.profile)

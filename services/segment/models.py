@@ -333,6 +333,27 @@ class ListMember(Base):
     stamp: Mapped[list[Any]] = mapped_column(JSONB, comment="of the statement that counts")
 
 
+class CopiedRates(Base):
+    """PROJECTION of profile's reference data: the rates of a pair of currencies in a year. A rebuild leaves it."""
+
+    __tablename__ = "rates"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True, comment="rates/<base>/<quote>/<year>")
+    version: Mapped[int] = mapped_column(BigInteger)
+    base: Mapped[str] = mapped_column(Text)
+    quote: Mapped[str] = mapped_column(Text)
+    rates: Mapped[dict[str, str]] = mapped_column(JSONB, comment="by day: decimal numbers, as texts")
+
+
+class Erasure(Base):
+    """RECORD: who was erased, for ever, under every id that they had."""
+
+    __tablename__ = "erasures"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class SegmentSize(Base):
     """RECORD: how many members a segment has from a moment on. A size that stays the same has no further row.
 

@@ -78,6 +78,11 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "reason": ("nonsense", NUL),
     "limit": ("0", "10000", "-1", "many", "1e999", NUL),
     "min_orders": ("-1", "many", "9" * 5_000),
+    "base": ("eur", "EURO", "nonsense", NUL, LONG),
+    "quote": ("eur", "E", "nonsense", NUL, LONG),
+    "partition": ("-1", "6", "many", "1.5", NUL),
+    "after": ("nonsense", NUL, LONG, "0", "0:x", "0:1,0:2", "-2:1", "0:-2", "old:42", "profile:42", "%D9%A3:1"),
+    "types": ("nonsense", "order_placed,", NUL, LONG, "rapport.order_placed.v1"),
     "q": ("x", "x" * 257, f"an{NUL}n"),
     "since": ("nonsense", "2026-02-30", NUL, LONG),
     "until": ("nonsense", "2026-02-30", NUL, LONG),
@@ -118,7 +123,40 @@ BAD_CONDITIONS: Final[tuple[Any, ...]] = (
     {"kind": "all", "of": []},
     {"kind": "tier", "among": ["gold"], "colour": "red"},
 )
+A_RATE: Final = {"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}
 BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "/v1/rates": (
+        None,
+        [],
+        {},
+        {"rates": []},
+        {"rates": [A_RATE] * 1_001},
+        {"rates": [A_RATE, A_RATE]},
+        {"rates": [A_RATE], "colour": "red"},
+        *(
+            {"rates": [A_RATE | changes]}
+            for changes in (
+                {"base": "eur"},
+                {"base": "USD"},
+                {"quote": None},
+                {"day": "2026-02-30"},
+                {"day": "1.3.2026"},
+                {"day": 20260301},
+                {"day": "9999-12-31"},
+                {"day": "1969-12-31"},
+                {"rate": 0},
+                {"rate": "0.0"},
+                {"rate": -1},
+                {"rate": "1,08"},
+                {"rate": "1e3"},
+                {"rate": 1e300},
+                {"rate": True},
+                {"rate": "1.0000000000001"},
+                {"rate": "1234567.123456789012"},
+                {"colour": "red"},
+            )
+        ),
+    ),
     "/v1/segments": (
         None,
         [],

@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from services.segment.domain.conditions.document import InvalidCondition
+from services.segment.repository.erasures import TABLES
 from services.segment.service import housekeeping, intake, memberships, segments
+from services.segment.service.erasing import erase
 from services.segment.service.segments import SegmentInUse
 from services.segment.service.timers import flip_due
 from shared.audit import Actor
 from shared.contracts import topics, wire
-from shared.contracts.changes import ProfileChanged, ProfileMerged, SegmentEntered, SegmentExited
+from shared.contracts.changes import ProfileChanged, ProfileErased, ProfileMerged, SegmentEntered, SegmentExited
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, OrderCancelled, OrderPlaced, ProductViewed, TagCleared, TagSet
 from shared.database.database import Database, Work
@@ -241,6 +243,29 @@ async def test_a_merged_customer_is_where_both_histories_put_them(database: Data
         counted = await work.rows("SELECT profile_id, name, times FROM occurrences")
     assert [tuple(row) for row in rows] == [(ANN, "order_placed", 2), (ANN, "product_viewed", 1)]
     assert [tuple(row) for row in counted] == [(ANN, "product_viewed", 1)]
+
+
+async def test_of_a_customer_who_was_erased_nothing_stays_and_nothing_comes_again(database: Database) -> None:
+    await defined(database, "buyers", ORDERED)
+    await defined(database, "silent", SILENT)
+    await meet(database, ANN, BOB)
+    await fold(database, placed("A-1", NOON), placed("B-1", NOON, BOB), fact(TagSet(tag="vip"), BOB))
+    merged = event(ProfileMerged(loser=BOB, survivor=ANN), profile_id=ANN, source_kind=SourceKind.SERVICE)
+    async with at(database) as work:
+        await intake.follow(work, [merged])
+        tables = await work.rows(
+            "SELECT table_name FROM information_schema.columns WHERE column_name = 'profile_id' "
+            "AND table_schema = 'public' AND table_name NOT IN ('erasures', 'profile_aliases')"
+        )
+        await erase(work, [event(ProfileErased(profile_id=ANN), profile_id=ANN, source_kind=SourceKind.SERVICE)])
+    late = [placed("A-2", NOON), placed("B-2", NOON, BOB)]
+    await fold(database, *late)
+    async with at(database) as work:
+        await intake.follow(work, [changed(ANN, version=9), changed(BOB, version=9)])
+        left = {one.table_name: await work.rows(f"SELECT * FROM {one.table_name}") for one in tables}
+
+    assert left == {one.table_name: [] for one in tables}
+    assert len(left) >= len(TABLES)
 
 
 async def test_a_definition_that_depends_on_itself_is_refused_and_one_in_use_is_not_archived(

@@ -74,6 +74,7 @@ class Route(NamedTuple):
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
+RATES: Final = {"rates": [{"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}]}
 CONDITION: Final = {"kind": "tier", "among": ["gold"]}
 ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
@@ -114,6 +115,10 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles", "profile:read"),
     Route("profile", "GET", "/v1/shared-values", "profile:read"),
     Route("profile", "GET", "/v1/totals", "profile:read"),
+    Route("profile", "PUT", "/v1/rates", "profile:admin", body=RATES),
+    Route("profile", "GET", "/v1/rates", "profile:read"),
+    Route("profile", "GET", "/v1/profiles/export", "profile:read"),
+    Route("profile", "GET", "/v1/timeline/export", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),

@@ -16,9 +16,10 @@ from services.segment.repository import memberships as membership_rows
 from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
-from services.segment.service import memberships, standings, tag_rules
+from services.segment.service import memberships, rates, standings, tag_rules
+from services.segment.service.erasing import erase, without_erased
 from services.segment.service.standing_changes import Cause
-from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
+from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileErased, ProfileMerged
 from shared.contracts.envelope import Event, dominant_cause
 from shared.contracts.events import (
     FACTS,
@@ -30,6 +31,7 @@ from shared.contracts.events import (
     TagCleared,
     TagSet,
 )
+from shared.contracts.reference import RatesPublished
 from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.database.rows import Json
@@ -44,6 +46,9 @@ _STANDING: Final = ("tier", "stage", "score")
 
 async def fold(work: Work, events: Sequence[Event]) -> None:
     """Takes in facts about customers: orders, histories, tags and lists; then standings and memberships follow."""
+    events = await without_erased(work, events)
+    if not events:
+        return
     canonical = await standings.lock(work, _owners(events))
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
@@ -65,6 +70,9 @@ async def fold(work: Work, events: Sequence[Event]) -> None:
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
     """Takes in how customers now are, and merges; the survivor gets all that was the loser's."""
+    events = await without_erased(work, events)
+    if not events:
+        return
     gone = await standings.follow(work, events)
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
@@ -200,4 +208,6 @@ HANDLERS: Final[Handlers] = {
     OrderReassigned: fold,
     ProfileChanged: follow,
     ProfileMerged: follow,
+    ProfileErased: erase,
+    RatesPublished: rates.on_rates_published,
 }
