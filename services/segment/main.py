@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import conditions, programmes, reports, scores, segments, standings
+from services.segment.api import conditions, lists, programmes, reports, scores, segments, standings, tags
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.service.programmes import definitions
@@ -38,11 +38,21 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
     service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
     routers = [
-        *(segments.router, conditions.router, standings.router, programmes.router, scores.router),
+        *(
+            segments.router,
+            conditions.router,
+            tags.router,
+            lists.router,
+            standings.router,
+            programmes.router,
+            scores.router,
+        ),
         reports.router,
     ]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
+    service.larger_bodies["/v1/lists/"] = lists.MAX_UPLOAD_BYTES
+    service.app.state.partition_secret = settings.partition_secret.get_secret_value().encode()
     service.app.state.png = PngRenderer()
     return service
 

@@ -29,6 +29,8 @@ NO_DEFINITIONS: Final[Mapping[str, str]] = {
     "services/segment/api/programmes.py::simulate": "tries a programme, and changes nothing",
     "services/segment/api/conditions.py::parse": "reads words, and changes nothing",
     "services/segment/api/conditions.py::describe": "writes words, and changes nothing",
+    "services/segment/api/tags.py::set_by_hand": "a tag is stated: a fact, whose record is the timeline",
+    "services/segment/api/tags.py::clear_by_hand": "a tag is stated: a fact, whose record is the timeline",
     "services/feedback/api.py::submit": "a customer's answer comes in: a fact, whose record is the timeline",
     "services/campaign/api.py::confirm": "a customer agrees: a fact, whose record is the timeline",
     "services/campaign/api.py::unsubscribe": "a customer withdraws consent: a fact, whose record is the timeline",

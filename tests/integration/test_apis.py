@@ -55,6 +55,9 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "segment_id": ("nonsense", LONG, f"sil{NUL}ent", "Silent"),
     "other": ("nonsense", LONG, f"go{NUL}ld", "Gold"),
     "programme": ("Nonsense", LONG, f"de{NUL}fault", "no such"),
+    "tag": ("nonsense", LONG, f"tea{NUL}lover", "tea%0Alover"),
+    "list_id": ("nonsense", LONG, f"pr{NUL}ess", "Press"),
+    "expires_at": ("nonsense", "2026-02-30", NUL, LONG),
     "channel": ("nonsense", LONG, f"em{NUL}ail"),
     "address": (NUL, LONG, f"ann{NUL}@example.com"),
     "version": ("nonsense", NUL, "1.5"),
@@ -103,6 +106,7 @@ EXTREME: Final[Mapping[str, tuple[str, ...]]] = {
     "min_orders": (str(2**31), str(2**63)),
     "since": ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2026-03-01T12:00"),
     "until": ("0001-01-01T00:00:00Z", "0001-01-01T00:00:00%2B14:00", "9999-12-31T23:59:59-14:00", "2026-03-01T12:00"),
+    "expires_at": ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59-14:00", "2026-03-01T12:00"),
     "cursor": (
         encode_cursor("0001-01-01T00:00:00+14:00", SOMEBODY),
         encode_cursor("9999-12-31T23:59:59-14:00", SOMEBODY),
@@ -211,6 +215,40 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         {"name": "A", "condition": CONDITION, "colour": "red"},
         *({"name": "A", "condition": one} for one in BAD_CONDITIONS),
     ),
+    "/v1/tags": (
+        None,
+        [],
+        {},
+        {"name": "vip"},
+        {"name": "", "kind": "manual"},
+        {"name": "a\0b", "kind": "manual"},
+        {"name": "x" * 257, "kind": "manual"},
+        {"name": "vip", "kind": "royal"},
+        {"name": "vip", "kind": "rule"},
+        {"name": "vip", "kind": "manual", "segment_id": "gold"},
+        {"name": "vip", "kind": "rule", "segment_id": "Gold"},
+        {"name": "vip", "kind": "manual", "colour": "red"},
+    ),
+    "/v1/tags/{tag}": (None, [], {}, {"kind": "royal"}, {"kind": "rule"}, {"kind": "manual", "colour": "red"}),
+    "/v1/profiles/{profile_id}/tags/{tag}": (
+        [],
+        {"reason": "a\0b"},
+        {"reason": "x" * 501},
+        {"expires_at": "soon"},
+        {"expires_at": "2026-03-01T12:00:00"},
+        {"colour": "red"},
+    ),
+    "/v1/lists": (
+        None,
+        [],
+        {},
+        {"id": "press"},
+        {"id": "The Press", "name": "Press"},
+        {"id": "press", "name": ""},
+        {"id": "press", "name": "a\0b"},
+        {"id": "press", "name": "Press", "colour": "red"},
+    ),
+    "/v1/lists/{list_id}": (None, [], {}, {"name": ""}, {"name": "Press", "colour": "red"}),
     "/v1/conditions/describe": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
     "/v1/conditions/parse": (
         *(None, [], {}, {"text": None}, {"text": ""}, {"text": LONG}, {"text": "tier is gold", "language": "fr"}),
@@ -365,7 +403,8 @@ async def test_the_description_builds_and_every_route_has_a_summary_and_is_teste
     described = {
         (method.upper(), path): operation
         for path, operations in made.app.openapi()["paths"].items()
-        if path.startswith("/v1/") and path.removeprefix("/v1/") not in WRITERS and path not in LINKS
+        if path.startswith("/v1/") and path not in LINKS
+        if service != "ingest" or path.removeprefix("/v1/") not in WRITERS
         for method, operation in operations.items()
     }
     await made.database.close()

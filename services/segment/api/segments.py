@@ -38,9 +38,7 @@ from shared.http.guarded import GuardedRoute
 EXPORT_PAGE: Final = 5_000  # members a transaction
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["segments"])
-Id = Annotated[
-    str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="a segment's id", examples=["no-order-30-days"])
-]
+Id = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="a segment's id, such as no-order-30-days")]
 State = Literal["draft", "live", "archived"]
 
 

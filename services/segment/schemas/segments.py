@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from shared.http import Text
 
@@ -16,7 +17,7 @@ SegmentId = Annotated[
         examples=["no-order-30-days"],
     ),
 ]
-_CONDITION = {
+_CONDITION: JsonDict = {
     "kind": "all",
     "of": [
         {"kind": "tier", "among": ["gold"]},
@@ -31,7 +32,12 @@ Condition = Annotated[
 class SegmentIn(BaseModel):
     """A segment to create: a draft until it is published."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"id": "no-order-30-days", "name": "Gold, silent for 30 days", "condition": _CONDITION}]
+        },
+    )
 
     id: SegmentId
     name: Text = Field(min_length=1, max_length=200, examples=["Gold, silent for 30 days"])
@@ -42,7 +48,10 @@ class SegmentIn(BaseModel):
 class SegmentChange(BaseModel):
     """A segment's name and draft, whole."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "Gold, silent for 30 days", "condition": _CONDITION}]},
+    )
 
     name: Text = Field(min_length=1, max_length=200, examples=["Gold, silent for 30 days"])
     description: Text = Field(default="", max_length=2_000)
@@ -124,7 +133,7 @@ class MembershipsOut(BaseModel):
 class ConditionIn(BaseModel):
     """A condition to try."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"condition": _CONDITION}]})
 
     condition: Condition
 
@@ -140,7 +149,12 @@ class PreviewOut(BaseModel):
 class EvaluateIn(BaseModel):
     """A condition, and up to 500 customers."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"condition": _CONDITION, "profile_ids": ["00000000-0000-4000-8000-00000000002a"]}]
+        },
+    )
 
     condition: Condition
     profile_ids: list[UUID] = Field(min_length=1, max_length=500, examples=[["00000000-0000-4000-8000-00000000002a"]])

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import structs
 
+from services.segment.domain.belongings import rank
 from services.segment.domain.causes import order_placed_by
 from services.segment.domain.conditions.customer import ORDERS
 from services.segment.domain.history import compact, event_name, order_event_id, order_properties
@@ -15,7 +16,7 @@ from services.segment.repository import memberships as membership_rows
 from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
-from services.segment.service import memberships, rates, standings
+from services.segment.service import memberships, rates, standings, tag_rules
 from services.segment.service.erasing import erase, without_erased
 from services.segment.service.standing_changes import Cause
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileErased, ProfileMerged
@@ -64,6 +65,7 @@ async def fold(work: Work, events: Sequence[Event]) -> None:
     await _fold_histories(work, events, canonical, touched)
     await _fold_belongings(work, events, canonical, touched)
     await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
+    await tag_rules.follow_events(work, events)
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
@@ -101,6 +103,7 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
             touched.setdefault(profile_id, set()).update(differences(structs.asdict(was), structs.asdict(row)))
         causes[profile_id] = dominant_cause(causes.get(profile_id), event)
     await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
+    await tag_rules.follow_events(work, events)
 
 
 def _owners(events: Iterable[Event]) -> set[UUID]:
@@ -161,11 +164,11 @@ async def _fold_belongings(
         root = canonical[event.profile_id]
         if isinstance(body, TagSet | TagCleared):
             ends = body.expires_at if isinstance(body, TagSet) else None
-            tags.append(Statement(root, body.tag, isinstance(body, TagSet), ends, event.stamp))
+            tags.append(Statement(root, body.tag, isinstance(body, TagSet), ends, rank(event)))
             touched.setdefault(root, set()).add(f"tag:{body.tag}")
         else:
             ends = body.expires_at if isinstance(body, ListMemberAdded) else None
-            lists.append(Statement(root, body.list_id, isinstance(body, ListMemberAdded), ends, event.stamp))
+            lists.append(Statement(root, body.list_id, isinstance(body, ListMemberAdded), ends, rank(event)))
             touched.setdefault(root, set()).add(f"list:{body.list_id}")
     if tags:
         await belongings.state(work, TAGS, tags)
