@@ -31,6 +31,7 @@ Operator = Literal[
 MAX_FILTERS: Final = 20
 MAX_VALUES: Final = 100
 MAX_PATH: Final = 200  # characters
+MAX_NUMBER: Final = 10**18
 
 _ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "lt": lambda value, bound: bool(value < bound),
@@ -91,15 +92,15 @@ def problems(filters: tuple[PropertyFilter, ...]) -> Iterator[tuple[str, str]]:
 def _problems_of_value(one: PropertyFilter) -> Iterator[tuple[str, str]]:
     if one.op in _VALUELESS and one.value is not None:
         yield "/value", f"must be left out: {one.op} takes no value"
-    elif one.op in _ORDER and not is_number(one.value):
+    elif one.op in _ORDER and not is_bound(one.value):
         yield "/value", f"must be a number: {one.op} compares numbers"
     elif one.op in _TEXT and not (isinstance(one.value, str) and one.value):
         yield "/value", f"must be a text that is not empty: {one.op} looks into texts"
-    elif one.op in ("eq", "ne") and not is_scalar(one.value):
+    elif one.op in ("eq", "ne") and not is_operand(one.value):
         yield "/value", "must be a text, a number, or true or false"
     elif one.op in ("in", "not_in"):
         several = one.value if isinstance(one.value, list | tuple) else ()
-        if not 0 < len(several) <= MAX_VALUES or not all(is_scalar(value) for value in several):
+        if not 0 < len(several) <= MAX_VALUES or not all(is_operand(value) for value in several):
             yield "/value", f"must be a list of 1 to {MAX_VALUES} texts, numbers or flags"
     if one.op == "any" and not one.where:
         yield "/where", "must have the filters that one element of the list has to match"
@@ -129,6 +130,16 @@ def is_number(value: object) -> bool:
 def is_scalar(value: object) -> bool:
     """Returns whether a value is a text, a number or a flag."""
     return isinstance(value, str | bool) or is_number(value)
+
+
+def is_operand(value: object) -> bool:
+    """Returns whether a definition may compare with a value: a text, a flag, or a number up to 10^18."""
+    return isinstance(value, str | bool) or is_bound(value)
+
+
+def is_bound(value: object) -> bool:
+    """Returns whether a definition may compare numbers with a value: a number from -10^18 to 10^18."""
+    return isinstance(value, int | float) and is_number(value) and abs(value) <= MAX_NUMBER
 
 
 def exact(value: Any) -> Any:

@@ -22,6 +22,7 @@ from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.support.applications import (
     ANSWER,
+    CONDITION,
     IMPORT,
     LINKS,
     ROUTES,
@@ -49,6 +50,8 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "payload_id": NOT_UUIDS,
     "import_id": NOT_UUIDS,
     "suppression_id": NOT_UUIDS,
+    "segment_id": ("nonsense", LONG, f"sil{NUL}ent", "Silent"),
+    "other": ("nonsense", LONG, f"go{NUL}ld", "Gold"),
     "channel": ("nonsense", LONG, f"em{NUL}ail"),
     "address": (NUL, LONG, f"ann{NUL}@example.com"),
     "version": ("nonsense", NUL, "1.5"),
@@ -94,7 +97,48 @@ EXTREME: Final[Mapping[str, tuple[str, ...]]] = {
         encode_cursor("2026-03-01T12:00:00", SOMEBODY),  # in no time zone
     ),
 }
+BAD_CONDITIONS: Final[tuple[Any, ...]] = (
+    None,
+    [],
+    {},
+    {"kind": "nonsense"},
+    {"kind": "trait", "name": "city", "op": "eq", "value": "a\0b"},
+    {"kind": "trait", "name": "city", "op": "eq", "value": "a\ud800"},
+    {"kind": "trait", "name": "size", "op": "ge", "value": 10**400},
+    {"kind": "did", "event": "a", "times": 10**30},
+    {"kind": "did", "event": "a", "window": {"within": "P1M"}},
+    {"kind": "all", "of": []},
+    {"kind": "tier", "among": ["gold"], "colour": "red"},
+)
 BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "/v1/segments": (
+        None,
+        [],
+        {},
+        {"id": "a", "name": "A"},
+        {"id": "A B", "name": "A", "condition": CONDITION},
+        {"id": "a", "name": "", "condition": CONDITION},
+        {"id": "a", "name": "a\0b", "condition": CONDITION},
+        {"id": "a", "name": "A", "condition": CONDITION, "colour": "red"},
+        *({"id": "a", "name": "A", "condition": one} for one in BAD_CONDITIONS),
+    ),
+    "/v1/segments/{segment_id}": (
+        None,
+        [],
+        {},
+        {"name": "A", "condition": CONDITION, "colour": "red"},
+        *({"name": "A", "condition": one} for one in BAD_CONDITIONS),
+    ),
+    "/v1/conditions/preview": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
+    "/v1/conditions/evaluate": (
+        None,
+        [],
+        {},
+        {"condition": CONDITION, "profile_ids": []},
+        {"condition": CONDITION, "profile_ids": ["x"]},
+        {"condition": CONDITION, "profile_ids": [str(SOMEBODY)] * 501},
+        *({"condition": one, "profile_ids": [str(SOMEBODY)]} for one in BAD_CONDITIONS),
+    ),
     "/v1/sources/{source_id}": (
         None,
         [],

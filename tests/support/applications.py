@@ -63,6 +63,7 @@ class Route(NamedTuple):
         good |= {
             "journey_id": "win-back",
             "segment_id": "silent",
+            "other": "gold",
             "version": "1",
             "channel": "email",
             "name": "nonsense",
@@ -122,7 +123,7 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/segments/{segment_id}/versions", "segment:read"),
     Route("segment", "GET", "/v1/segments/{segment_id}/members", "segment:read"),
     Route("segment", "GET", "/v1/segments/{segment_id}/members/export", "segment:read"),
-    Route("segment", "GET", "/v1/segments/{segment_id}/overlap", "segment:read"),
+    Route("segment", "GET", "/v1/segments/{segment_id}/overlap/{other}", "segment:read"),
     Route("segment", "GET", "/v1/segments/{segment_id}/explain/{profile_id}", "segment:read"),
     Route("segment", "GET", "/v1/profiles/{profile_id}/segments", "segment:read", customer=True),
     Route("segment", "POST", "/v1/conditions/preview", "segment:read", body={"condition": CONDITION}),

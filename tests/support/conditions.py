@@ -212,9 +212,7 @@ _simple: Final = st.one_of(
 
 
 # What has windows and edges is met more often than what is only looked up.
-leaves: Final = st.one_of(
-    _traits(), _did(), _did(), _measures(), _patterns(), _patterns(), _moments(), _simple
-)
+leaves: Final = st.one_of(_traits(), _did(), _did(), _measures(), _patterns(), _patterns(), _moments(), _simple)
 
 
 def _nested(parts: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

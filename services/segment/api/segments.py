@@ -183,9 +183,13 @@ async def _lines(database: Database, segment_id: str, after: UUID | None) -> Asy
         )
 
 
-@router.get("/segments/{segment_id}/overlap", dependencies=[requires("segment:read")], summary="Compare two segments")
+@router.get(
+    "/segments/{segment_id}/overlap/{other}", dependencies=[requires("segment:read")], summary="Compare two segments"
+)
 async def overlap(
-    database: Db, segment_id: Id, other: Annotated[str, Query(description="another segment's id")]
+    database: Db,
+    segment_id: Id,
+    other: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="another segment's id")],
 ) -> OverlapOut:
     """Returns how many customers are in each, and in both."""
     async with database.work() as work:

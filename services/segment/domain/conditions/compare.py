@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 from services.segment.domain.conditions.base import Problem
-from services.segment.domain.conditions.customer import exact, is_number
+from services.segment.domain.conditions.customer import exact
 from services.segment.domain.conditions.query import Query
+from shared.contracts.property_filter import is_bound
 
 Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
 
@@ -34,7 +35,5 @@ def test_sql(value: str, op: Comparison, bound: Any, query: Query) -> str:
 
 def problems_of_number(value: object, pointer: str = "/value") -> Iterator[Problem]:
     """Yields what is wrong with a bound."""
-    if not isinstance(value, int | float) or not is_number(value):
-        yield Problem(pointer, "must be a number")
-    elif not abs(value) <= 10**18:
-        yield Problem(pointer, "must lie between -10^18 and 10^18")
+    if not is_bound(value):
+        yield Problem(pointer, "must be a number from -10^18 to 10^18")

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 from services.segment.domain.conditions.base import Check, Condition, Limits, Problem
 from services.segment.domain.conditions.customer import Customer, Truth, exact, is_number, same
 from services.segment.domain.conditions.query import Query
-from shared.contracts.property_filter import MAX_VALUES, is_scalar
+from shared.contracts.property_filter import MAX_VALUES, is_bound, is_operand
 
 _NUMBERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "lt": lambda value, bound: bool(value < bound),
@@ -122,18 +122,18 @@ class Trait(Condition, frozen=True, kw_only=True, tag="trait", tag_field="kind")
         several = value if isinstance(value, list | tuple) else ()
         if self.op in _VALUELESS and value is not None:
             yield Problem("/value", f"must be left out: {self.op} takes no value")
-        elif self.op in _NUMBERS and not is_number(value):
+        elif self.op in _NUMBERS and not is_bound(value):
             yield Problem("/value", f"must be a number: {self.op} compares numbers; for days use the kind date")
         elif self.op == "between" and not (
-            len(several) == 2 and all(is_number(one) for one in several) and exact(several[0]) <= exact(several[1])
+            len(several) == 2 and all(is_bound(one) for one in several) and exact(several[0]) <= exact(several[1])
         ):
             yield Problem("/value", "must be two numbers, the lesser first: both are in")
         elif self.op in _TEXTS and not (isinstance(value, str) and value):
             yield Problem("/value", f"must be a text that is not empty: {self.op} looks into texts")
-        elif self.op in ("eq", "ne") and not is_scalar(value):
+        elif self.op in ("eq", "ne") and not is_operand(value):
             yield Problem("/value", "must be a text, a number, or true or false")
         elif self.op in ("in", "not_in", *_LISTS) and not (
-            0 < len(several) <= MAX_VALUES and all(is_scalar(one) for one in several)
+            0 < len(several) <= MAX_VALUES and all(is_operand(one) for one in several)
         ):
             yield Problem("/value", f"must be a list of 1 to {MAX_VALUES} texts, numbers or flags")
 
