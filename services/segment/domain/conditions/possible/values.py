@@ -3,7 +3,7 @@
 What is tried is one value of every class that the claims can tell apart; the conditions themselves answer.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from datetime import date as day_of
 from itertools import combinations
@@ -117,8 +117,12 @@ def any_bucket(claims: Sequence[Claim]) -> bool:
 def any_moment(claims: Sequence[Claim]) -> bool:
     """Returns whether a moment of the profile can be as these claims say, at some time."""
     name = claims[0].leaf.of  # type: ignore[attr-defined]
-    known = ((Customer(profile_id=_SOMEBODY, **{name: at}), now) for at, now in _moments(claims))
+    known = ((_known({name: at}), now) for at, now in _moments(claims))
     return tried([somebody()], claims) or tried(known, claims)
+
+
+def _known(fields: Mapping[str, Any]) -> Customer:
+    return Customer(profile_id=_SOMEBODY, **fields)
 
 
 def any_occurrence(claims: Sequence[Claim]) -> bool:
