@@ -241,6 +241,20 @@ def _documents(leaf: Callable[[Random], Document], most: int) -> st.SearchStrate
     return st.builds(lambda size, seed: _joined(leaf, Random(seed), size), st.integers(1, most), _SEEDS)
 
 
+def _count(r: Random) -> Document:
+    """Returns a condition that counts in a sliding window, about as many as there are."""
+    window = {"within": r.choice(SPANS)}
+    return {
+        "kind": "did",
+        "event": r.choice(NAMES),
+        "op": r.choice(COMPARISONS),
+        "times": r.randint(0, 3),
+        "window": window,
+    }
+
+
+counts: Final = st.builds(lambda seed: _count(Random(seed)), _SEEDS)
+"""Valid conditions that count, and whose number goes down by time alone."""
 leaves: Final = st.builds(lambda seed: _leaf(Random(seed)), _SEEDS)
 """Valid conditions without parts, that do not ask what day it is."""
 undated_documents: Final = _documents(_leaf, 5)
