@@ -39,6 +39,12 @@ _SEEDS: Final = st.integers(0, 2**48)
 
 
 def _moment(r: Random) -> datetime:
+    """Returns a moment at which something begins or ends: now, a day, a span ago; or close to that, or between."""
+    chance = r.random()
+    if chance < 0.1:
+        return NOON
+    if chance < 0.25:
+        return datetime.fromisoformat(r.choice(DAYS)).replace(tzinfo=UTC) - timedelta(seconds=r.choice((0, 0, 1)))
     seconds = r.choice(_EDGES) if r.random() < 0.3 else r.choice(_OFFSETS)
     return NOON - timedelta(seconds=seconds + (r.choice(_OFFSETS) if r.random() < 0.4 else 0))
 

@@ -22,11 +22,11 @@ _encode: Final = msgspec.json.Encoder().encode
 
 def event_name(body: Body) -> str:
     """Returns the name by which conditions call an event: `page_viewed`, or that of a custom event as it was sent."""
-    return body.name if isinstance(body, CustomEvent) else _type_name(type(body))
+    return body.name if isinstance(body, CustomEvent) else type_name(type(body))
 
 
 @lru_cache(maxsize=256)
-def _type_name(body: type[Body]) -> str:
+def type_name(body: type[Body]) -> str:
     return wire.type_name(body).removeprefix("rapport.").partition(".")[0]
 
 

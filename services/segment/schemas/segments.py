@@ -65,6 +65,19 @@ class SegmentOut(BaseModel):
     changed_at: datetime
 
 
+class WarningOut(BaseModel):
+    """What is odd about a condition, and where in it."""
+
+    at: str = Field(description="a JSON pointer into the condition", examples=["/of/1/event"])
+    message: str
+
+
+class SegmentSaved(SegmentOut):
+    """A segment that was saved or published, with what is odd about its draft."""
+
+    warnings: list[WarningOut]
+
+
 class SegmentsOut(BaseModel):
     """A page of segments by id. `next` is the cursor of the page after it, or null."""
 
@@ -130,11 +143,12 @@ class ConditionIn(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """How many customers a condition matches now, of how many, and some of them, by id."""
+    """How many customers a condition matches now, of how many, and some of them, by id; and what is odd about it."""
 
     matches: int
     of: int
     sample: list[UUID]
+    warnings: list[WarningOut]
 
 
 class EvaluateIn(BaseModel):
