@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import reports, segments, standings
+from services.segment.api import dry_run, reports, segments, standings
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.settings import SegmentSettings
@@ -33,7 +33,9 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.loops["timers"] = timers.run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
     service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
-    process.add_api(service, description=DESCRIPTION, routers=[segments.router, standings.router, reports.router])
+    process.add_api(
+        service, description=DESCRIPTION, routers=[segments.router, dry_run.router, standings.router, reports.router]
+    )
     assert service.app is not None
     service.app.state.png = PngRenderer()
     return service

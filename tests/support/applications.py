@@ -74,6 +74,7 @@ class Route(NamedTuple):
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
 CONDITION: Final = {"kind": "tier", "among": ["gold"]}
 ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
+TRIED: Final = {"condition": CONDITION}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
 REPORTS: Final = ("tiers", "stages", "rfm", "abc", "sizes")
 ROUTES: Final = (
@@ -128,6 +129,7 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/profiles/{profile_id}/segments", "segment:read", customer=True),
     Route("segment", "POST", "/v1/conditions/preview", "segment:read", body={"condition": CONDITION}),
     Route("segment", "POST", "/v1/conditions/evaluate", "segment:read", body=ASKED),
+    Route("segment", "POST", "/v1/conditions/dry-run", "segment:read", body=TRIED),
     Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
     Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),
