@@ -247,9 +247,15 @@ def _documents(leaf: Callable[[Random], Document], most: int) -> st.SearchStrate
     return st.builds(lambda size, seed: _joined(leaf, Random(seed), size), st.integers(1, most), _SEEDS)
 
 
-def _count(r: Random) -> Document:
-    """Returns a condition that counts in a sliding window, about as many as there are."""
-    window = {"within": r.choice(SPANS)}
+def _bare(r: Random) -> Document:
+    """Returns a condition on events whose properties don't matter, about as many as there are: edges decide."""
+    if r.random() < 0.3:
+        pattern = _pattern(r)
+        for step in ("first", "then", "without"):
+            if step in pattern:
+                pattern[step] = {"event": pattern[step]["event"]}
+        return pattern
+    window = {"within": r.choice(SPANS)} if r.random() < 0.6 else _window(r, fixed=True)
     return {
         "kind": "did",
         "event": r.choice(NAMES),
@@ -259,8 +265,8 @@ def _count(r: Random) -> Document:
     }
 
 
-counts: Final = st.builds(lambda seed: _count(Random(seed)), _SEEDS)
-"""Valid conditions that count, and whose number goes down by time alone."""
+bare: Final = st.builds(lambda seed: _bare(Random(seed)), _SEEDS)
+"""Valid conditions without parts on events in windows: where they begin and end is what decides."""
 leaves: Final = st.builds(lambda seed: _leaf(Random(seed)), _SEEDS)
 """Valid conditions without parts, that do not ask what day it is."""
 undated_documents: Final = _documents(_leaf, 5)

@@ -32,6 +32,7 @@ from services.segment.schemas.segments import (
     WarningOut,
 )
 from services.segment.service import segments
+from services.segment.service.positions import Position, require_read
 from services.segment.service.segments import SegmentRow
 from shared.audit import Actor
 from shared.database.database import Database, Work
@@ -253,8 +254,13 @@ async def preview(database: Db, body: ConditionIn) -> PreviewOut:
 
 @router.post("/conditions/evaluate", dependencies=[requires("segment:read")], summary="Ask a condition of customers")
 async def evaluate(database: Db, body: EvaluateIn) -> AnswersOut:
-    """Returns what is true of each of up to 500 customers now; null where it is unknown."""
+    """Returns what is true of each of up to 500 customers now; null where it is unknown.
+
+    With `after`, the answer is not older than those events: until segment has read them, it is 425. Try again later.
+    """
     async with database.work() as work:
+        asked = [Position(**one.model_dump()) for one in body.after]
+        await require_read(work, asked, body.profile_ids)
         found = await segments.evaluate(work, body.condition, body.profile_ids)
     return AnswersOut(answers=[AnswerOut(profile_id=one, answer=answer) for one, answer in found.items()])
 

@@ -151,13 +151,24 @@ class PreviewOut(BaseModel):
     warnings: list[WarningOut]
 
 
+class PositionIn(BaseModel):
+    """Where an event of a customer lies, as its envelope says; `profile_id` is the id that the customer has in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    origin: int = Field(ge=-(2**63), lt=2**63, examples=[3])
+    sequence: int = Field(ge=0, lt=2**63, examples=[1841])
+    profile_id: UUID | None = Field(default=None, description="may be left out where one customer is asked about")
+
+
 class EvaluateIn(BaseModel):
-    """A condition, and up to 500 customers."""
+    """A condition, and up to 500 customers. `after` are events that must have been read before the answer."""
 
     model_config = ConfigDict(extra="forbid")
 
     condition: Condition
     profile_ids: list[UUID] = Field(min_length=1, max_length=500, examples=[["00000000-0000-4000-8000-00000000002a"]])
+    after: list[PositionIn] = Field(default=[], max_length=500)
 
 
 class AnswerOut(BaseModel):

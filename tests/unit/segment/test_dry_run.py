@@ -17,13 +17,13 @@ from services.segment.domain.conditions.program import compiled
 from services.segment.domain.definitions import definitions, ready
 from services.segment.domain.dry_run import Day, Replayed, as_of, per_day, replay
 from services.segment.domain.membership import MembershipState, look, pass_time
-from tests.support.conditions import counts, customers, dated_documents, undated_documents
+from tests.support.conditions import bare, customers, dated_documents, undated_documents
 from tests.support.events import NOON
 
 LIMITS = Limits()
 START = NOON - timedelta(days=100)
 TICK = timedelta(microseconds=1)
-DOCUMENTS = st.one_of(undated_documents, undated_documents, counts, dated_documents)
+DOCUMENTS = st.one_of(undated_documents, undated_documents, bare, dated_documents)
 
 
 def fed(customer: Customer) -> Iterator[tuple[datetime, set[str], Customer]]:
