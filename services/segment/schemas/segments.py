@@ -197,7 +197,8 @@ class OverlapOut(BaseModel):
 class ClauseOut(BaseModel):
     """One clause. `answer` is null where it is unknown; `turns_at` is when time alone changes it, if it does.
 
-    `decides`: the clause is one of those that made the whole what it is. `touched_by` is what can change it.
+    `decides`: the whole is what it is by this clause. If all clauses without parts that decide became another, so would
+    the whole; and while they stay, a whole that is true or false stays. `touched_by` is what can change it.
     """
 
     kind: str
