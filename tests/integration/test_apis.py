@@ -64,6 +64,10 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "journey": (f"win{NUL}back",),
     "tier": ("nonsense", NUL, LONG),
     "stage": ("nonsense", NUL),
+    "scale": ("nonsense", NUL),
+    "rfm_group": ("nonsense", NUL, LONG),
+    "abc": ("nonsense", "D", NUL),
+    "key_customer": ("nonsense", "2", NUL),
     "state": ("nonsense", NUL),
     "status": ("nonsense", NUL),
     "survey": ("nonsense", NUL),
@@ -71,6 +75,11 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "reason": ("nonsense", NUL),
     "limit": ("0", "10000", "-1", "many", "1e999", NUL),
     "min_orders": ("-1", "many", "9" * 5_000),
+    "base": ("eur", "EURO", "nonsense", NUL, LONG),
+    "quote": ("eur", "E", "nonsense", NUL, LONG),
+    "partition": ("-1", "6", "many", "1.5", NUL),
+    "after": ("nonsense", NUL, LONG, "0", "0:x", "0:1,0:2", "-2:1", "0:-2", "old:42", "profile:42", "%D9%A3:1"),
+    "types": ("nonsense", "order_placed,", NUL, LONG, "rapport.order_placed.v1"),
     "q": ("x", "x" * 257, f"an{NUL}n"),
     "since": ("nonsense", "2026-02-30", NUL, LONG),
     "until": ("nonsense", "2026-02-30", NUL, LONG),
@@ -110,7 +119,40 @@ BAD_CONDITIONS: Final[tuple[Any, ...]] = (
     {"kind": "all", "of": []},
     {"kind": "tier", "among": ["gold"], "colour": "red"},
 )
+A_RATE: Final = {"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}
 BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "/v1/rates": (
+        None,
+        [],
+        {},
+        {"rates": []},
+        {"rates": [A_RATE] * 1_001},
+        {"rates": [A_RATE, A_RATE]},
+        {"rates": [A_RATE], "colour": "red"},
+        *(
+            {"rates": [A_RATE | changes]}
+            for changes in (
+                {"base": "eur"},
+                {"base": "USD"},
+                {"quote": None},
+                {"day": "2026-02-30"},
+                {"day": "1.3.2026"},
+                {"day": 20260301},
+                {"day": "9999-12-31"},
+                {"day": "1969-12-31"},
+                {"rate": 0},
+                {"rate": "0.0"},
+                {"rate": -1},
+                {"rate": "1,08"},
+                {"rate": "1e3"},
+                {"rate": 1e300},
+                {"rate": True},
+                {"rate": "1.0000000000001"},
+                {"rate": "1234567.123456789012"},
+                {"colour": "red"},
+            )
+        ),
+    ),
     "/v1/segments": (
         None,
         [],
@@ -129,6 +171,14 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         {"name": "A", "condition": CONDITION, "colour": "red"},
         *({"name": "A", "condition": one} for one in BAD_CONDITIONS),
     ),
+    "/v1/conditions/describe": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
+    "/v1/conditions/parse": (
+        *(None, [], {}, {"text": None}, {"text": ""}, {"text": LONG}, {"text": "tier is gold", "language": "fr"}),
+        *(
+            {"text": text}
+            for text in ("tier", "等级", "tier is a\0b", 'tier is "\ud800"', '"', "(" * 5_000, "1" * 5_000)
+        ),
+    ),
     "/v1/conditions/preview": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
     "/v1/conditions/evaluate": (
         None,
@@ -137,7 +187,24 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         {"condition": CONDITION, "profile_ids": []},
         {"condition": CONDITION, "profile_ids": ["x"]},
         {"condition": CONDITION, "profile_ids": [str(SOMEBODY)] * 501},
+        {"condition": CONDITION, "profile_ids": [str(SOMEBODY)], "after": [{"origin": 1}]},
+        {"condition": CONDITION, "profile_ids": [str(SOMEBODY)], "after": [{"origin": 2**63, "sequence": 1}]},
+        {"condition": CONDITION, "profile_ids": [str(SOMEBODY)], "after": {"origin": 1, "sequence": 1}},
         *({"condition": one, "profile_ids": [str(SOMEBODY)]} for one in BAD_CONDITIONS),
+    ),
+    "/v1/conditions/dry-run": (
+        None,
+        [],
+        {},
+        {"condition": CONDITION, "from": "yesterday"},
+        {"condition": CONDITION, "from": "2026-11-01T00:00:00"},
+        {"condition": CONDITION, "from": "9999-12-31T23:59:59-14:00"},
+        {"condition": CONDITION, "until": "0001-01-01T00:00:00Z"},
+        {"condition": CONDITION, "profile_ids": []},
+        {"condition": CONDITION, "profile_ids": [str(SOMEBODY)], "sample": 10},
+        {"condition": CONDITION, "sample": 0},
+        {"condition": CONDITION, "cursor": "nonsense"},
+        *({"condition": one} for one in BAD_CONDITIONS),
     ),
     "/v1/sources/{source_id}": (
         None,

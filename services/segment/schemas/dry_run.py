@@ -13,19 +13,25 @@ MAX_SHOWN_TURNS = 100  # of one customer
 class DryRunIn(BaseModel):
     """A condition, a period, and whom to look at: these customers, a sample, or by default the whole base."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"condition": {"kind": "did", "event": "order_placed", "window": {"within": "P30D"}}, "sample": 500}
+            ]
+        },
+    )
 
     condition: Condition
     from_: datetime | None = Field(
         default=None,
         alias="from",
         description="the beginning, of the 730 days that histories go back; 30 days before the end if left out",
-        examples=["2026-10-01T00:00:00Z"],
     )
     until: datetime | None = Field(default=None, description="the end; now if left out")
     profile_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=500)
     sample: int | None = Field(
-        default=None, ge=1, le=5_000, description="about how many customers, from all over the base", examples=[500]
+        default=None, ge=1, le=5_000, description="about how many customers, from all over the base"
     )
     cursor: str | None = Field(default=None, description="`next` of the answer before")
 

@@ -15,8 +15,8 @@ from services.segment.repository import memberships as membership_rows
 from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
-from services.segment.service import memberships, standings
-from services.segment.service.standings import Cause
+from services.segment.service import memberships, rates, standings
+from services.segment.service.standing_changes import Cause
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event, dominant_cause
 from shared.contracts.events import (
@@ -29,6 +29,7 @@ from shared.contracts.events import (
     TagCleared,
     TagSet,
 )
+from shared.contracts.reference import RatesPublished
 from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.database.rows import Json
@@ -197,4 +198,5 @@ HANDLERS: Final[Handlers] = {
     OrderReassigned: fold,
     ProfileChanged: follow,
     ProfileMerged: follow,
+    RatesPublished: rates.on_rates_published,
 }
