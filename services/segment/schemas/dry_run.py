@@ -1,11 +1,14 @@
 """Requests and responses about conditions that are tried on the past."""
 
 from datetime import date, datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.segment.schemas.segments import Condition
+from shared.http import Moment
+from shared.http.values import JSON_NUMBER
 
 MAX_SHOWN_TURNS = 100  # of one customer
 
@@ -23,16 +26,18 @@ class DryRunIn(BaseModel):
     )
 
     condition: Condition
-    from_: datetime | None = Field(
+    from_: Moment | None = Field(
         default=None,
         alias="from",
         description="the beginning, of the 730 days that histories go back; 30 days before the end if left out",
     )
-    until: datetime | None = Field(default=None, description="the end; now if left out")
+    until: Moment | None = Field(default=None, description="the end; now if left out")
     profile_ids: list[UUID] | None = Field(default=None, min_length=1, max_length=500)
-    sample: int | None = Field(
-        default=None, ge=1, le=5_000, description="about how many customers, from all over the base"
-    )
+    sample: Annotated[
+        int | None,
+        Field(ge=1, le=5_000, description="about how many customers, from all over the base"),
+        JSON_NUMBER,
+    ] = None
     cursor: str | None = Field(default=None, description="`next` of the answer before")
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.http import Text
+from shared.http.values import JSON_NUMBER
 
 SegmentId = Annotated[
     str,
@@ -23,6 +24,8 @@ _CONDITION = {
         {"kind": "did", "event": "order_placed", "op": "eq", "times": 0, "window": {"within": "P30D"}},
     ],
 }
+_NAME = "Gold, silent for 30 days"
+_SOMEBODY = "00000000-0000-4000-8000-00000000002a"
 Condition = Annotated[
     dict[str, Any], Field(description="a condition, as docs/conditions.md has it", examples=[_CONDITION])
 ]
@@ -31,10 +34,13 @@ Condition = Annotated[
 class SegmentIn(BaseModel):
     """A segment to create: a draft until it is published."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"id": "no-order-30-days", "name": _NAME, "condition": _CONDITION}]},
+    )
 
     id: SegmentId
-    name: Text = Field(min_length=1, max_length=200, examples=["Gold, silent for 30 days"])
+    name: Text = Field(min_length=1, max_length=200, examples=[_NAME])
     description: Text = Field(default="", max_length=2_000)
     condition: Condition
 
@@ -42,9 +48,11 @@ class SegmentIn(BaseModel):
 class SegmentChange(BaseModel):
     """A segment's name and draft, whole."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": _NAME, "condition": _CONDITION}]}
+    )
 
-    name: Text = Field(min_length=1, max_length=200, examples=["Gold, silent for 30 days"])
+    name: Text = Field(min_length=1, max_length=200, examples=[_NAME])
     description: Text = Field(default="", max_length=2_000)
     condition: Condition
 
@@ -137,7 +145,7 @@ class MembershipsOut(BaseModel):
 class ConditionIn(BaseModel):
     """A condition to try."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"condition": _CONDITION}]})
 
     condition: Condition
 
@@ -156,18 +164,20 @@ class PositionIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    origin: int = Field(ge=-(2**63), lt=2**63, examples=[3])
-    sequence: int = Field(ge=0, lt=2**63, examples=[1841])
+    origin: Annotated[int, Field(ge=-(2**63), lt=2**63, examples=[3]), JSON_NUMBER]
+    sequence: Annotated[int, Field(ge=0, lt=2**63, examples=[1841]), JSON_NUMBER]
     profile_id: UUID | None = Field(default=None, description="may be left out where one customer is asked about")
 
 
 class EvaluateIn(BaseModel):
     """A condition, and up to 500 customers. `after` are events that must have been read before the answer."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"condition": _CONDITION, "profile_ids": [_SOMEBODY]}]}
+    )
 
     condition: Condition
-    profile_ids: list[UUID] = Field(min_length=1, max_length=500, examples=[["00000000-0000-4000-8000-00000000002a"]])
+    profile_ids: list[UUID] = Field(min_length=1, max_length=500, examples=[[_SOMEBODY]])
     after: list[PositionIn] = Field(default=[], max_length=500)
 
 

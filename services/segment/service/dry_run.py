@@ -54,9 +54,7 @@ async def dry_run(
     Raises `InvalidCondition`, or `InvalidPeriod`.
     """
     program = compiled(condition_of(document))
-    until = work.now if until is None else until
-    start = until - PERIOD if start is None else start
-    _check(start, until, work.now)
+    start, until = _period(start, until, work.now)
     clock = asyncio.get_running_loop().time
     ends = clock() + seconds
     chosen = await _chosen(work, profile_ids, sample)
@@ -89,11 +87,15 @@ async def _batch(work: Work, chosen: Sequence[UUID] | None, after: UUID | None, 
     return [one for one in chosen if after is None or one > after][:limit]
 
 
-def _check(start: datetime, until: datetime, now: datetime) -> None:
-    if not start < until:
-        raise InvalidPeriod("from: must be earlier than until")
+def _period(start: datetime | None, until: datetime | None, now: datetime) -> tuple[datetime, datetime]:
+    until = now if until is None else until
+    oldest = now - timedelta(days=HISTORY_DAYS)
     if until > now:
         raise InvalidPeriod("until: must not lie in the future")
-    oldest = now - timedelta(days=HISTORY_DAYS)
-    if start < oldest:
+    if until < oldest or (start is not None and start < oldest):
         raise InvalidPeriod(f"from: must be {oldest.astimezone(UTC).date()} or later: histories go back that far")
+    if start is None:
+        start = max(until - PERIOD, oldest)
+    if not start < until:
+        raise InvalidPeriod("from: must be earlier than until")
+    return start, until
