@@ -1,7 +1,7 @@
 """Requests and responses about segments."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,15 +17,15 @@ SegmentId = Annotated[
         examples=["no-order-30-days"],
     ),
 ]
-_CONDITION = {
+_CONDITION: Final[dict[str, Any]] = {
     "kind": "all",
     "of": [
         {"kind": "tier", "among": ["gold"]},
         {"kind": "did", "event": "order_placed", "op": "eq", "times": 0, "window": {"within": "P30D"}},
     ],
 }
-_NAME = "Gold, silent for 30 days"
-_SOMEBODY = "00000000-0000-4000-8000-00000000002a"
+_NAME: Final = "Gold, silent for 30 days"
+_SOMEBODY: Final = "00000000-0000-4000-8000-00000000002a"
 Condition = Annotated[
     dict[str, Any], Field(description="a condition, as docs/conditions.md has it", examples=[_CONDITION])
 ]
