@@ -10,7 +10,8 @@ from services.segment.domain.conditions.satisfiability import contradictions, re
 from services.segment.domain.history import type_name
 from services.segment.domain.mentions import Kind, Mention, Seen, mentions, unseen
 from services.segment.domain.standing import Stage
-from services.segment.repository import names, policies
+from services.segment.repository import names
+from services.segment.repository.programmes import versions
 from shared.contracts.events import FACTS
 from shared.database.database import Work
 
@@ -43,7 +44,8 @@ async def _seen(work: Work, asked: Sequence[Mention]) -> Seen:
     if "list" in by_kind:
         found["list"] = await names.lists(work, by_kind["list"])
     if "tier" in by_kind:
-        found["tier"] = [tier.name for tier in (await policies.in_force(work)).tiers]
+        programmes = await versions.in_force(work, since=work.now)
+        found["tier"] = [tier.name for tier in programmes.default(work.now).tiers]
     columns = [column for kind, column in _COLUMNS.items() if kind in by_kind]
     if columns:
         sampled = await names.of_customers(work, columns)
