@@ -5,7 +5,17 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import conditions, lists, programmes, reports, scores, segments, standings, tags
+from services.segment.api import (
+    conditions,
+    dry_run,
+    lists,
+    programmes,
+    reports,
+    scores,
+    segments,
+    standings,
+    tags,
+)
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.service.programmes import definitions
@@ -38,16 +48,8 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
     service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
     routers = [
-        *(
-            segments.router,
-            conditions.router,
-            tags.router,
-            lists.router,
-            standings.router,
-            programmes.router,
-            scores.router,
-        ),
-        reports.router,
+        *(segments.router, conditions.router, dry_run.router, tags.router, lists.router, standings.router),
+        *(programmes.router, scores.router, reports.router),
     ]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None

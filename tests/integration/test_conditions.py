@@ -17,7 +17,7 @@ from services.segment.repository import customers as repository
 from shared.database.database import Database, Work
 from shared.database.rows import Json
 from shared.service.clock import SystemClock
-from tests.support.conditions import NAMES, customers, documents, plain
+from tests.support.conditions import NAMES, bare, customers, documents, plain
 from tests.support.databases import Databases
 from tests.support.events import NOON
 
@@ -129,7 +129,7 @@ async def undone(database: Database) -> AsyncIterator[Work]:
 @given(data=st.data())
 async def test_postgresql_answers_as_python_does(database: Database, data: st.DataObject) -> None:
     population: list[Customer] = data.draw(POPULATIONS)
-    asked: list[dict[str, Any]] = data.draw(st.lists(documents, min_size=1, max_size=8))
+    asked: list[dict[str, Any]] = data.draw(st.lists(st.one_of(documents, documents, bare), min_size=1, max_size=8))
     checks = [read(one, LIMITS).compiled() for one in asked]
     async with undone(database) as work:
         await store(work, population)

@@ -78,6 +78,7 @@ ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "ra
 RATES: Final = {"rates": [{"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}]}
 CONDITION: Final = {"kind": "tier", "among": ["gold"]}
 ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
+TRIED: Final = {"condition": CONDITION}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
 PROGRAMME: Final = {"window": {"kind": "lifetime"}, "tiers": [{"name": "all", "at_least": 0}]}
 GIVEN: Final = {"tier": "gold", "reason": "a partner"}
@@ -154,6 +155,7 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/lists/{list_id}/members", "segment:read"),
     Route("segment", "POST", "/v1/lists/{list_id}/members", "segment:write"),
     Route("segment", "POST", "/v1/lists/{list_id}/members/remove", "segment:write"),
+    Route("segment", "POST", "/v1/conditions/dry-run", "segment:read", body=TRIED),
     Route("segment", "GET", "/v1/profiles/{profile_id}/standing", "segment:read", customer=True),
     Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),

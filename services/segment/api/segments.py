@@ -1,6 +1,6 @@
 """Segments: who is defined to be in them, who is, and why."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
@@ -8,6 +8,7 @@ import msgspec
 from fastapi import APIRouter, Path, Query, Response
 from fastapi.responses import StreamingResponse
 
+from services.segment.domain.conditions.base import Problem
 from services.segment.schemas.segments import (
     AnswerOut,
     AnswersOut,
@@ -24,27 +25,36 @@ from services.segment.schemas.segments import (
     SegmentChange,
     SegmentIn,
     SegmentOut,
+    SegmentSaved,
     SegmentsOut,
     SegmentVersionOut,
     SegmentVersionsOut,
+    WarningOut,
 )
 from services.segment.service import segments
+from services.segment.service.positions import Position, require_read
 from services.segment.service.segments import SegmentRow
 from shared.audit import Actor
-from shared.database.database import Database
+from shared.database.database import Database, Work
 from shared.http import Caller, Db, EditOf, PageSize, decode_cursor, encode_cursor, etag, require_customer_or, requires
 from shared.http.guarded import GuardedRoute
 
 EXPORT_PAGE: Final = 5_000  # members a transaction
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["segments"])
-Id = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="a segment's id, such as no-order-30-days")]
+Id = Annotated[
+    str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="a segment's id", examples=["no-order-30-days"])
+]
+ProfileId = Annotated[UUID, Path(description="a customer's id", examples=["00000000-0000-4000-8000-00000000002a"])]
 State = Literal["draft", "live", "archived"]
 
 
 @router.post("/segments", status_code=201, dependencies=[requires("segment:write")], summary="Create a segment")
-async def create(database: Db, caller: Caller, body: SegmentIn, response: Response) -> SegmentOut:
-    """Creates a draft, which does nothing until it is published. Returns it with its `ETag`. 409 if the id is taken."""
+async def create(database: Db, caller: Caller, body: SegmentIn, response: Response) -> SegmentSaved:
+    """Creates a draft, which does nothing until it is published. Returns it with its `ETag`. 409 if the id is taken.
+
+    422 where nobody could ever meet the condition; what is odd about it, as a name that nobody has seen, is a warning.
+    """
     async with database.work() as work:
         row = await segments.create(
             work,
@@ -54,7 +64,7 @@ async def create(database: Db, caller: Caller, body: SegmentIn, response: Respon
             document=body.condition,
             by=Actor.of(caller),
         )
-    return _shown(row, {}, response)
+        return await _saved(work, row, {}, response)
 
 
 @router.get("/segments", dependencies=[requires("segment:read")], summary="List segments")
@@ -80,7 +90,7 @@ async def one(database: Db, segment_id: Id, response: Response) -> SegmentOut:
 @router.put("/segments/{segment_id}", dependencies=[requires("segment:write")], summary="Change a segment's draft")
 async def change(
     database: Db, caller: Caller, segment_id: Id, body: SegmentChange, revision: EditOf, response: Response
-) -> SegmentOut:
+) -> SegmentSaved:
     """What is live stays as it is until the draft is published. 412 if somebody changed it since it was read."""
     async with database.work() as work:
         row = await segments.change(
@@ -92,19 +102,19 @@ async def change(
             document=body.condition,
             by=Actor.of(caller),
         )
-        return _shown(row, await segments.sizes(work), response)
+        return await _saved(work, row, await segments.sizes(work), response)
 
 
 @router.post(
     "/segments/{segment_id}/publish", dependencies=[requires("segment:write")], summary="Publish a segment's draft"
 )
-async def publish(database: Db, caller: Caller, segment_id: Id, revision: EditOf, response: Response) -> SegmentOut:
+async def publish(database: Db, caller: Caller, segment_id: Id, revision: EditOf, response: Response) -> SegmentSaved:
     """Makes the draft a version that is in force at once. Customers whom it concerns enter and leave with the cause
     `defined` or `redefined`, which sets off no journey unless the journey asks for it.
     """
     async with database.work() as work:
         row = await segments.publish(work, segment_id, revision=revision, by=Actor.of(caller))
-        return _shown(row, await segments.sizes(work), response)
+        return await _saved(work, row, await segments.sizes(work), response)
 
 
 @router.post("/segments/{segment_id}/archive", dependencies=[requires("segment:write")], summary="Archive a segment")
@@ -187,7 +197,9 @@ async def _lines(database: Database, segment_id: str, after: UUID | None) -> Asy
 async def overlap(
     database: Db,
     segment_id: Id,
-    other: Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="another segment's id")],
+    other: Annotated[
+        str, Path(pattern=r"^[a-z0-9][a-z0-9_-]{0,63}$", description="another segment's id", examples=["bought-tea"])
+    ],
 ) -> OverlapOut:
     """Returns how many customers are in each, and in both."""
     async with database.work() as work:
@@ -207,7 +219,7 @@ async def overlap(
     dependencies=[requires("segment:read")],
     summary="Explain why a customer is in a segment or not",
 )
-async def explain(database: Db, segment_id: Id, profile_id: UUID) -> ExplanationOut:
+async def explain(database: Db, segment_id: Id, profile_id: ProfileId) -> ExplanationOut:
     """Returns each clause: true, false or unknown, what would change it, and when it turns by itself."""
     async with database.work() as work:
         found = await segments.explained(work, segment_id, profile_id)
@@ -222,7 +234,7 @@ async def explain(database: Db, segment_id: Id, profile_id: UUID) -> Explanation
 
 
 @router.get("/profiles/{profile_id}/segments", summary="List the segments that a customer is in")
-async def of_customer(database: Db, caller: Caller, profile_id: UUID) -> MembershipsOut:
+async def of_customer(database: Db, caller: Caller, profile_id: ProfileId) -> MembershipsOut:
     """Returns the live segments that the customer is in, by id. The id of a merged profile still works."""
     async with database.work() as work:
         await require_customer_or("segment:read", caller, work, profile_id)
@@ -239,15 +251,30 @@ async def preview(database: Db, body: ConditionIn) -> PreviewOut:
     """Returns how many customers meet the condition now, exactly, and some of them. Nothing is saved."""
     async with database.work() as work:
         found = await segments.preview(work, body.condition)
-    return PreviewOut(matches=found.matches, of=found.of, sample=list(found.sample))
+        odd = await segments.warnings(work, body.condition)
+    return PreviewOut(matches=found.matches, of=found.of, sample=list(found.sample), warnings=_warnings(odd))
 
 
 @router.post("/conditions/evaluate", dependencies=[requires("segment:read")], summary="Ask a condition of customers")
 async def evaluate(database: Db, body: EvaluateIn) -> AnswersOut:
-    """Returns what is true of each of up to 500 customers now; null where it is unknown."""
+    """Returns what is true of each of up to 500 customers now; null where it is unknown.
+
+    With `after`, the answer is not older than those events: until segment has read them, it is 425. Try again later.
+    """
     async with database.work() as work:
+        asked = [Position(**one.model_dump()) for one in body.after]
+        await require_read(work, asked, body.profile_ids)
         found = await segments.evaluate(work, body.condition, body.profile_ids)
     return AnswersOut(answers=[AnswerOut(profile_id=one, answer=answer) for one, answer in found.items()])
+
+
+async def _saved(work: Work, row: SegmentRow, sizes: Mapping[str, int], response: Response) -> SegmentSaved:
+    odd = await segments.warnings(work, _document(row.draft))
+    return SegmentSaved(**_shown(row, sizes, response).model_dump(), warnings=_warnings(odd))
+
+
+def _warnings(odd: Iterable[Problem]) -> list[WarningOut]:
+    return [WarningOut(at=one.pointer or "/", message=one.detail) for one in odd]
 
 
 def _shown(row: SegmentRow, sizes: Mapping[str, int], response: Response) -> SegmentOut:

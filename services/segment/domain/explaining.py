@@ -9,13 +9,16 @@ import msgspec
 from services.segment.domain.conditions.base import Condition, tag_of
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.document import written
-from services.segment.domain.conditions.program import compiled
+from services.segment.domain.conditions.program import MAX_LOOKS, Program, compiled
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):
     """One clause: what it asks, what is true (None: unknown), when time alone turns that, and its parts.
 
-    `decides` says that the whole would be another if this clause were.
+    `decides`: the whole is what it is by this clause. A whole that is true or false stays so while the clauses without
+    parts that decide stay as they are, whatever the others become; and if all of them become another, so does it.
+    `turns_at` is None, or the first moment at which the answer is another; of a clause that very many moments might
+    turn it is the last of those that were tried, to look again.
     """
 
     kind: str
@@ -27,20 +30,24 @@ class Clause(msgspec.Struct, frozen=True, kw_only=True):
     parts: Sequence["Clause"] = ()
 
 
-def explain(condition: Condition, customer: Customer, now: datetime, *, decides: bool = True) -> Clause:
+def explain(condition: Condition, customer: Customer, now: datetime) -> Clause:
     """Returns the clauses of a condition for one customer at a moment."""
-    program = compiled(condition)
+    return _explained(condition, compiled(condition), customer, now, decides=True)
+
+
+def _explained(condition: Condition, program: Program, customer: Customer, now: datetime, *, decides: bool) -> Clause:
     answer = program.check(customer, now)
     kind = tag_of(condition)
-    parts = [
-        explain(part, customer, now, decides=decides and _decides(kind, answer, compiled(part).check(customer, now)))
-        for part in condition.parts()
-    ]
+    parts = []
+    for part in condition.parts():
+        made = compiled(part)
+        deciding = decides and _decides(kind, answer, made.check(customer, now))
+        parts.append(_explained(part, made, customer, now, decides=deciding))
     return Clause(
         kind=kind,
         condition=None if parts else written(condition),
         answer=answer,
-        turns_at=_turns(program.clock and program.clock(customer, now), condition, customer, answer),
+        turns_at=_turns(program, customer, now, answer),
         decides=decides,
         touched_by=sorted(program.touches),
         parts=parts,
@@ -54,11 +61,13 @@ def _decides(kind: str, whole: Truth, part: Truth) -> bool:
     return part == whole
 
 
-def _turns(at: datetime | None, condition: Condition, customer: Customer, answer: Truth) -> datetime | None:
+def _turns(program: Program, customer: Customer, now: datetime, answer: Truth) -> datetime | None:
     """Returns when the answer itself, unknown included, becomes another by time alone; as far as is looked ahead."""
-    program = compiled(condition)
-    for _ in range(32):
-        if at is None or program.check(customer, at) is not answer or program.clock is None:
+    if program.clock is None:
+        return None
+    at = program.clock(customer, now)
+    for _ in range(MAX_LOOKS):
+        if at is None or program.check(customer, at) is not answer:
             return at
         at = program.clock(customer, at)
     return at

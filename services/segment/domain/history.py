@@ -27,12 +27,12 @@ def event_name(body: Body) -> str:
     """
     if isinstance(body, CustomEvent):
         return body.name
-    name = _type_name(type(body))
+    name = type_name(type(body))
     return f"{name}_by_machine" if isinstance(body, MessageFact) and body.automated else name
 
 
 @lru_cache(maxsize=256)
-def _type_name(body: type[Body]) -> str:
+def type_name(body: type[Body]) -> str:
     return wire.type_name(body).removeprefix("rapport.").partition(".")[0]
 
 

@@ -1,6 +1,6 @@
 """SQL of conditions over the base: how many customers meet one, and who."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -58,3 +58,20 @@ async def recompute(work: Work, query: Query, verdicts: Mapping[str, str], segme
 async def exists(work: Work, profile_id: UUID) -> bool:
     """Returns whether there is such a customer."""
     return await work.row("SELECT 1 FROM standings WHERE profile_id = :id", id=profile_id) is not None
+
+
+async def marks(work: Work, topic: str, places: Collection[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Returns the highest sequence that was read, by (partition, origin), of these as far as any was."""
+    rows = await work.rows(
+        """
+        SELECT m.partition, m.origin, m.sequence
+          FROM stream_marks m
+          JOIN unnest(CAST(:partitions AS bigint[]), CAST(:origins AS bigint[])) AS w(partition, origin)
+         USING (partition, origin)
+         WHERE m.topic = :topic
+        """,
+        topic=topic,
+        partitions=[partition for partition, _ in places],
+        origins=[origin for _, origin in places],
+    )
+    return {(row.partition, row.origin): row.sequence for row in rows}

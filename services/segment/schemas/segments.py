@@ -1,13 +1,13 @@
 """Requests and responses about segments."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
-from pydantic.config import JsonDict
 
 from shared.http import Text
+from shared.http.values import JSON_NUMBER
 
 SegmentId = Annotated[
     str,
@@ -17,13 +17,15 @@ SegmentId = Annotated[
         examples=["no-order-30-days"],
     ),
 ]
-_CONDITION: JsonDict = {
+_CONDITION: Final[dict[str, Any]] = {
     "kind": "all",
     "of": [
         {"kind": "tier", "among": ["gold"]},
         {"kind": "did", "event": "order_placed", "op": "eq", "times": 0, "window": {"within": "P30D"}},
     ],
 }
+_NAME: Final = "Gold, silent for 30 days"
+_SOMEBODY: Final = "00000000-0000-4000-8000-00000000002a"
 Condition = Annotated[
     dict[str, Any], Field(description="a condition, as docs/conditions.md has it", examples=[_CONDITION])
 ]
@@ -34,13 +36,11 @@ class SegmentIn(BaseModel):
 
     model_config = ConfigDict(
         extra="forbid",
-        json_schema_extra={
-            "examples": [{"id": "no-order-30-days", "name": "Gold, silent for 30 days", "condition": _CONDITION}]
-        },
+        json_schema_extra={"examples": [{"id": "no-order-30-days", "name": _NAME, "condition": _CONDITION}]},
     )
 
     id: SegmentId
-    name: Text = Field(min_length=1, max_length=200, examples=["Gold, silent for 30 days"])
+    name: Text = Field(min_length=1, max_length=200, examples=[_NAME])
     description: Text = Field(default="", max_length=2_000)
     condition: Condition
 
@@ -49,11 +49,10 @@ class SegmentChange(BaseModel):
     """A segment's name and draft, whole."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={"examples": [{"name": "Gold, silent for 30 days", "condition": _CONDITION}]},
+        extra="forbid", json_schema_extra={"examples": [{"name": _NAME, "condition": _CONDITION}]}
     )
 
-    name: Text = Field(min_length=1, max_length=200, examples=["Gold, silent for 30 days"])
+    name: Text = Field(min_length=1, max_length=200, examples=[_NAME])
     description: Text = Field(default="", max_length=2_000)
     condition: Condition
 
@@ -72,6 +71,19 @@ class SegmentOut(BaseModel):
     author: str
     created_at: datetime
     changed_at: datetime
+
+
+class WarningOut(BaseModel):
+    """What is odd about a condition, and where in it."""
+
+    at: str = Field(description="a JSON pointer into the condition", examples=["/of/1/event"])
+    message: str
+
+
+class SegmentSaved(SegmentOut):
+    """A segment that was saved or published, with what is odd about its draft."""
+
+    warnings: list[WarningOut]
 
 
 class SegmentsOut(BaseModel):
@@ -139,25 +151,34 @@ class ConditionIn(BaseModel):
 
 
 class PreviewOut(BaseModel):
-    """How many customers a condition matches now, of how many, and some of them, by id."""
+    """How many customers a condition matches now, of how many, and some of them, by id; and what is odd about it."""
 
     matches: int
     of: int
     sample: list[UUID]
+    warnings: list[WarningOut]
+
+
+class PositionIn(BaseModel):
+    """Where an event of a customer lies, as its envelope says; `profile_id` is the id that the customer has in it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    origin: Annotated[int, Field(ge=-(2**63), lt=2**63, examples=[3]), JSON_NUMBER]
+    sequence: Annotated[int, Field(ge=0, lt=2**63, examples=[1841]), JSON_NUMBER]
+    profile_id: UUID | None = Field(default=None, description="may be left out where one customer is asked about")
 
 
 class EvaluateIn(BaseModel):
-    """A condition, and up to 500 customers."""
+    """A condition, and up to 500 customers. `after` are events that must have been read before the answer."""
 
     model_config = ConfigDict(
-        extra="forbid",
-        json_schema_extra={
-            "examples": [{"condition": _CONDITION, "profile_ids": ["00000000-0000-4000-8000-00000000002a"]}]
-        },
+        extra="forbid", json_schema_extra={"examples": [{"condition": _CONDITION, "profile_ids": [_SOMEBODY]}]}
     )
 
     condition: Condition
-    profile_ids: list[UUID] = Field(min_length=1, max_length=500, examples=[["00000000-0000-4000-8000-00000000002a"]])
+    profile_ids: list[UUID] = Field(min_length=1, max_length=500, examples=[[_SOMEBODY]])
+    after: list[PositionIn] = Field(default=[], max_length=500)
 
 
 class AnswerOut(BaseModel):
@@ -186,7 +207,8 @@ class OverlapOut(BaseModel):
 class ClauseOut(BaseModel):
     """One clause. `answer` is null where it is unknown; `turns_at` is when time alone changes it, if it does.
 
-    `decides`: the clause is one of those that made the whole what it is. `touched_by` is what can change it.
+    `decides`: the whole is what it is by this clause. If all clauses without parts that decide became another, so would
+    the whole; and while they stay, a whole that is true or false stays. `touched_by` is what can change it.
     """
 
     kind: str

@@ -21,6 +21,7 @@ from services.segment.repository import tags as tag_rows
 from services.segment.repository.memberships import MembershipRow
 from services.segment.repository.segments import SegmentRow as SegmentRow
 from services.segment.repository.segments import VersionRow
+from services.segment.service import checks
 from services.segment.service.definitions import LIMITS
 from services.segment.service.standings import UnknownCustomer
 from shared import audit
@@ -68,9 +69,21 @@ def condition_of(document: Any) -> Condition:
     return read(document, LIMITS, pointer="")
 
 
+def meetable(document: Any) -> Condition:
+    """Returns the condition of a document. Raises `InvalidCondition`, also where nobody could ever meet it."""
+    condition = condition_of(document)
+    checks.refuse_impossible(condition)
+    return condition
+
+
+async def warnings(work: Work, document: Any) -> Sequence[Problem]:
+    """Returns what is odd about a condition: each a place in it, and a word."""
+    return await checks.warnings(work, condition_of(document))
+
+
 async def create(work: Work, segment_id: str, *, name: str, description: str, document: Any, by: Actor) -> SegmentRow:
     """Creates a segment as a draft. Raises `SegmentExists`, or `InvalidCondition`."""
-    condition = condition_of(document)
+    condition = meetable(document)
     row = SegmentRow(
         id=segment_id,
         revision=1,
@@ -93,7 +106,7 @@ async def change(
     work: Work, segment_id: str, *, revision: int, name: str, description: str, document: Any, by: Actor
 ) -> SegmentRow:
     """Changes a segment's draft; what is live stays until `publish`. Raises `UnknownSegment`, `PreconditionFailed`."""
-    condition = condition_of(document)
+    condition = meetable(document)
     row = await _locked(work, segment_id, revision)
     row.revision, row.name, row.description, row.draft = row.revision + 1, name, description, _json(condition)
     row.author, row.changed_at = by.subject, work.now
@@ -206,7 +219,7 @@ async def of_customer(work: Work, profile_id: UUID) -> Sequence[MembershipRow]:
 async def preview(work: Work, document: Any) -> Preview:
     """Returns how many customers a condition matches now, exactly. Raises `InvalidCondition`."""
     query = Query(work.now)
-    verdict = condition_of(document).sql(query)
+    verdict = meetable(document).sql(query)
     found = await evaluation.preview(work, query, verdict, sample=SAMPLE)
     return Preview(matches=found.matches, of=found.customers, sample=found.sample)
 

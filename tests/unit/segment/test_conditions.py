@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from services.segment.domain.calendars.durations import parse
 from services.segment.domain.calendars.zones import local_date, start_of_local_day
@@ -14,7 +15,7 @@ from services.segment.domain.conditions.base import Limits
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.document import InvalidCondition, read, written
 from services.segment.domain.conditions.program import compiled
-from tests.support.conditions import SPANS, customers, dated_documents, documents, undated_documents
+from tests.support.conditions import SPANS, bare, customers, dated_documents, documents, undated_documents
 from tests.support.events import NOON
 
 LIMITS = Limits()
@@ -41,7 +42,7 @@ def instants(customer: Customer) -> list[datetime]:
 
 
 @settings(max_examples=2_000)
-@given(undated_documents, customers())
+@given(st.one_of(undated_documents, undated_documents, bare), customers())
 def test_the_next_change_by_time_alone_is_the_one_that_a_scan_by_the_second_finds(
     document: dict[str, Any], customer: Customer
 ) -> None:
