@@ -16,7 +16,7 @@ from deploy.demo.figures import Figures, Journey
 from deploy.demo.progress import State
 from deploy.local.process import StackError
 from deploy.local.settings import SERVICES
-from services.ingest.domain.values.money import exponent
+from shared.contracts.currencies import exponent
 
 SOURCE: Final = "demo"  # whose key the demo sends with
 

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import reports, segments, standings
+from services.segment.api import conditions, reports, segments, standings
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.settings import SegmentSettings
@@ -32,7 +32,8 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.at_start.append(policies.publish)
     service.loops["timers"] = timers.run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
-    process.add_api(service, description=DESCRIPTION, routers=[segments.router, standings.router, reports.router])
+    routers = [segments.router, conditions.router, standings.router, reports.router]
+    process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
     service.app.state.png = PngRenderer()
     return service

@@ -75,6 +75,7 @@ ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "ra
 CONDITION: Final = {"kind": "tier", "among": ["gold"]}
 ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
+CONDITION: Final = {"kind": "trait", "name": "city", "op": "exists"}
 REPORTS: Final = ("tiers", "stages", "rfm", "abc", "sizes")
 ROUTES: Final = (
     Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),
@@ -132,6 +133,8 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),
     Route("segment", "GET", "/v1/counts", "segment:read"),
+    Route("segment", "POST", "/v1/conditions/parse", "segment:read", body={"text": "tier is gold"}),
+    Route("segment", "POST", "/v1/conditions/describe", "segment:read", body={"condition": CONDITION}),
     *(Route("segment", "GET", f"/v1/reports/{name}", "segment:read") for name in REPORTS),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),

@@ -9,26 +9,27 @@ from hypothesis import strategies as st
 
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values import money
+from shared.contracts.currencies import exponent
 
 CURRENCIES = st.sampled_from(["EUR", "USD", "CNY", "JPY", "KRW", "KWD", "TND", "CLF"])
 
 
 @given(minor=st.integers(0, money.MAX_MINOR), code=CURRENCIES)
 def test_every_amount_that_a_currency_can_say_is_kept_exactly(minor: int, code: str) -> None:
-    amount = Decimal(minor).scaleb(-money.exponent(code))
+    amount = Decimal(minor).scaleb(-exponent(code))
     assert money.minor(amount, code, at="total") == minor
 
 
 @given(minor=st.integers(0, 10**12), code=CURRENCIES, zeros=st.integers(0, 6))
 def test_zeros_at_the_end_change_nothing(minor: int, code: str, zeros: int) -> None:
-    amount = Decimal(f"{Decimal(minor).scaleb(-money.exponent(code)):f}")
+    amount = Decimal(f"{Decimal(minor).scaleb(-exponent(code)):f}")
     longer = Decimal(f"{amount:f}{'' if '.' in f'{amount:f}' else '.'}{'0' * zeros}")
     assert money.minor(longer, code, at="total") == minor
 
 
 @given(minor=st.integers(0, 10**12), code=CURRENCIES, extra=st.integers(1, 9))
 def test_more_decimals_than_the_currency_has_are_refused(minor: int, code: str, extra: int) -> None:
-    amount = Decimal(minor * 10 + extra).scaleb(-money.exponent(code) - 1)
+    amount = Decimal(minor * 10 + extra).scaleb(-exponent(code) - 1)
     with pytest.raises(BadEvent, match=f"total: more decimals than {code} has") as refused:
         money.minor(amount, code, at="total")
     assert refused.value.reason is Reason.AMOUNT
@@ -36,7 +37,7 @@ def test_more_decimals_than_the_currency_has_are_refused(minor: int, code: str, 
 
 @given(prices=st.lists(st.integers(0, 10**7), min_size=1, max_size=50), code=CURRENCIES)
 def test_a_sum_of_floats_is_the_amount_that_it_stands_for(prices: list[int], code: str) -> None:
-    total = sum(price / 10 ** money.exponent(code) for price in prices)
+    total = sum(price / 10 ** exponent(code) for price in prices)
     assert money.minor(Decimal(repr(total)), code, at="total") == sum(prices)
 
 

@@ -1,24 +1,13 @@
 """Money: decimal amounts as senders write them, into integer minor units. No float takes part."""
 
 import re
-from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any, Final
 
 from services.ingest.domain.errors import BadEvent, Reason
 from services.ingest.domain.values.message import Scalar, text
+from shared.contracts.currencies import DEFAULT_EXPONENT, exponent
 
-# Source: ISO 4217:2015, list one (maintained by SIX), column "Mnr unt", where it is not 2.
-EXPONENTS: Final[Mapping[str, int]] = {
-    **dict.fromkeys(
-        ("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF",
-         "XOF", "XPF"),
-        0,
-    ),
-    **dict.fromkeys(("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"), 3),
-    **dict.fromkeys(("CLF", "UYW"), 4),
-}  # fmt: skip
-DEFAULT_EXPONENT: Final = 2
 REMEMBERED: Final = 4_096  # amounts as texts, and what they are
 
 MAX_MINOR: Final = 2**53 - 1  # the largest integer that every JSON reader keeps exactly
@@ -28,11 +17,6 @@ _FLOAT_TAIL: Final = Decimal("0.001")  # of a minor unit; what their arithmetic 
 _MAX_DIGITS: Final = 20  # before anything is multiplied: 1e999999999 is a short text and a very long number
 
 _CODE: Final = re.compile(r"[A-Z]{3}")
-
-
-def exponent(currency: str) -> int:
-    """Returns how many decimals a currency has."""
-    return EXPONENTS.get(currency, DEFAULT_EXPONENT)
 
 
 def currency(value: Scalar, *, at: str = "properties.currency") -> str:

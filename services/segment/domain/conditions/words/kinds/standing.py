@@ -1,0 +1,62 @@
+"""The words of where customers stand: `tier is gold`, `stage is one of new, loyal`, `recency score is at least 4`."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from services.segment.domain.conditions.kinds.standing import InStage, InTier, Scored
+from services.segment.domain.conditions.words.comparisons import COMPARISON
+from services.segment.domain.conditions.words.forms import Form, Forms
+from services.segment.domain.conditions.words.slots import Choice, ListOf
+from services.segment.domain.conditions.words.values import NAME, WHOLE
+
+
+def _alone(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    one = fields["among"]
+    return {**fields, "among": one[0]} if len(one) == 1 else None
+
+
+def _several(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {**fields, "among": (fields["among"],)}
+
+
+def _among(en: str, zh: str) -> tuple[Form, ...]:
+    """Returns the forms of a name among some."""
+    return tuple(
+        form
+        for negated in (False, True)
+        for form in (
+            Form(
+                en=(f"{en} is{' not' * negated} {{among}}",),
+                zh=(f"{zh}{'不' * negated}是 {{among}}", f"{zh}{'不' * negated}为 {{among}}"),
+                slots={"among": NAME},
+                negated=negated,
+                unfold=_alone,
+                fold=_several,
+            ),
+            Form(
+                en=(f"{en} is {'none' if negated else 'one'} of {{among}}", f"{en} is{' not' * negated} {{among}}"),
+                zh=(f"{zh}{'不' * negated}属于 {{among}}", f"{zh}{'不' * negated}是 {{among}}"),
+                slots={"among": ListOf(NAME)},
+                negated=negated,
+            ),
+        )
+    )
+
+
+TIER: Final = Forms(InTier, *_among("tier", "等级"), slots={})
+STAGE: Final = Forms(InStage, *_among("stage", "阶段"), slots={})
+SCORE: Final = Forms(
+    Scored,
+    Form(en="{of} score is {op} {value}", zh=("{of}得分{op} {value}", "{of}分{op} {value}")),
+    slots={
+        "of": Choice(
+            {
+                "recency": (("recency", "R"), ("近度", "R")),
+                "frequency": (("frequency", "F"), ("频度", "F")),
+                "monetary": (("monetary", "M"), ("额度", "M")),
+            }
+        ),
+        "op": COMPARISON,
+        "value": WHOLE,
+    },
+)
