@@ -9,7 +9,7 @@ from services.segment.api import conditions, reports, segments, standings
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.settings import SegmentSettings
-from services.segment.worker import Backfills, Timers
+from services.segment.worker import Backfills, Housekeeping, Timers
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -32,6 +32,7 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.at_start.append(policies.publish)
     service.loops["timers"] = timers.run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
+    service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
     routers = [segments.router, conditions.router, standings.router, reports.router]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from services.segment.domain.conditions.document import InvalidCondition
-from services.segment.service import intake, memberships, segments
+from services.segment.service import housekeeping, intake, memberships, segments
 from services.segment.service.segments import SegmentInUse
 from services.segment.service.timers import flip_due
 from shared.audit import Actor
@@ -282,3 +282,39 @@ async def test_a_preview_counts_whom_a_condition_matches_and_saves_nothing(datab
 
     assert (found.matches, found.of, list(found.sample)) == (1, 2, [ANN])
     assert answers == {ANN: True, BOB: False}
+
+
+async def test_an_archived_segment_ends_and_old_events_go_while_orders_and_counts_stay(database: Database) -> None:
+    await defined(database, "buyers", ORDERED)
+    await meet(database, ANN)
+    await fold(database, placed("A-1", NOON), fact(ProductViewed(sku="T-1")))
+    async with at(database) as work:
+        await housekeeping.note_sizes(work)
+        row = await segments.one(work, "buyers")
+        await segments.archive(work, "buyers", revision=row.revision, by=MARKETER)
+    later = NOON + days(800)
+    async with at(database, later) as work:
+        while await housekeeping.drop_archived(work) or await housekeeping.forget(work):
+            pass
+        left = [row.name for row in await work.rows("SELECT name FROM history")]
+        counted = [(row.name, row.times) for row in await work.rows("SELECT name, times FROM occurrences")]
+        sizes = [(row.segment_id, row.members) for row in await work.rows("SELECT * FROM segment_sizes")]
+        memberships_left = await work.rows("SELECT * FROM memberships")
+
+    assert left == ["order_placed"]
+    assert counted == [("product_viewed", 1)]
+    assert sizes == [("buyers", 1)]
+    assert memberships_left == []
+
+
+async def test_of_one_event_the_newest_thousand_stay_and_all_are_counted(database: Database) -> None:
+    await meet(database, ANN)
+    await fold(database, *(fact(ProductViewed(sku=f"T-{n}"), when=NOON + timedelta(seconds=n)) for n in range(1_002)))
+    await fold(database, fact(ProductViewed(sku="T-old"), when=NOON - days(1)))
+    async with at(database) as work:
+        row = await work.row("SELECT count(*) AS kept, min(at) AS oldest FROM history")
+        counted = await work.row("SELECT times, first_at FROM occurrences")
+    assert row is not None
+    assert counted is not None
+    assert (row.kept, row.oldest) == (1_000, NOON + timedelta(seconds=2))
+    assert (counted.times, counted.first_at) == (1_003, NOON - days(1))

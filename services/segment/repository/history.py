@@ -85,6 +85,41 @@ async def _prune(work: Work, full: Sequence[tuple[UUID, str]]) -> None:
     )
 
 
+async def names(work: Work) -> list[str]:
+    """Returns the names of all events in histories, without reading all of them."""
+    rows = await work.rows(
+        """
+          WITH RECURSIVE found AS (
+               (SELECT name FROM history ORDER BY name LIMIT 1)
+                UNION ALL
+               SELECT (SELECT h.name FROM history h WHERE h.name > f.name ORDER BY h.name LIMIT 1)
+                 FROM found f
+                WHERE f.name IS NOT NULL
+               )
+        SELECT name FROM found WHERE name IS NOT NULL
+        """
+    )
+    return [row.name for row in rows]
+
+
+async def forget(work: Work, name: str, before: datetime, *, limit: int) -> int:
+    """Deletes events of a name that are older than a moment. Returns how many; `limit` at most."""
+    return await work.run(
+        """
+        DELETE FROM history
+         WHERE (profile_id, name, at, event_id) IN (
+               SELECT profile_id, name, at, event_id
+                 FROM history
+                WHERE name = :name AND at < :before
+                ORDER BY at
+                LIMIT :limit)
+        """,
+        name=name,
+        before=before,
+        limit=limit,
+    )
+
+
 async def save_orders(work: Work, keys: Iterable[tuple[UUID, UUID]], rows: Sequence[HistoryRow]) -> None:
     """Stores orders as they now stand: of these (customer, id of an order's row) what was there goes."""
     known = sorted(set(keys))

@@ -126,6 +126,12 @@ async def sizes(work: Work) -> Sequence[SizeRow]:
     )
 
 
+async def segments(work: Work) -> list[str]:
+    """Returns the ids of all segments that have rows."""
+    rows = await work.rows("SELECT DISTINCT segment_id FROM memberships ORDER BY segment_id")
+    return [row.segment_id for row in rows]
+
+
 async def overlap(work: Work, one: str, other: str) -> int:
     """Returns how many customers are in both segments."""
     row = await work.row(
