@@ -11,19 +11,13 @@ class AppError(Exception):
     status: ClassVar[int] = HTTPStatus.BAD_REQUEST
     known_as: ClassVar[str] = ""
     """The last part of the problem type where that is not the class's name: clients know it, so it never changes."""
+    errors: Sequence[Mapping[str, Any]] = ()
+    """What is wrong, one by one, for a program to read: each with its place, as `at`, and a `message`."""
 
-    def __init__(
-        self,
-        detail: str = "",
-        *,
-        headers: dict[str, str] | None = None,
-        errors: Sequence[Mapping[str, Any]] | None = None,
-    ) -> None:
+    def __init__(self, detail: str = "", *, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail or self.title())
         self.detail = detail
         self.headers = headers or {}
-        self.errors: Sequence[Mapping[str, Any]] = errors or ()
-        """What was wrong, one by one, for programs: each says where (`at`) and what (`message`)."""
 
     @classmethod
     def title(cls) -> str:

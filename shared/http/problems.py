@@ -70,7 +70,7 @@ async def _on_app_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, AppError)
     if error.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         log.error("http.internal_error", path=request.url.path, error=repr(error))
-    told = {"errors": [dict(one) for one in error.errors[:MAX_TOLD]]} if error.errors else {}
+    told = {"errors": list(error.errors)} if error.errors else {}
     return problem(error.status, error.slug(), error.title(), error.detail, headers=error.headers or None, **told)
 
 

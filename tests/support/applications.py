@@ -75,7 +75,6 @@ ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "ra
 CONDITION: Final = {"kind": "tier", "among": ["gold"]}
 ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
-CONDITION: Final = {"kind": "trait", "name": "city", "op": "exists"}
 REPORTS: Final = ("tiers", "stages", "rfm", "abc", "sizes")
 ROUTES: Final = (
     Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),

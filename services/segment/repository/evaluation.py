@@ -1,6 +1,6 @@
 """SQL of conditions over the base: how many customers meet one, and who."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 from uuid import UUID
 
@@ -30,6 +30,29 @@ async def preview(work: Work, query: Query, verdict: str, *, sample: int) -> Mat
     )
     assert row is not None
     return Matched(row.matches, row.customers, row.sample or [])
+
+
+async def recompute(work: Work, query: Query, verdicts: Mapping[str, str], segments: Mapping[str, str]) -> int:
+    """Makes memberships what these expressions over `query` say, by column; only what differs is written.
+
+    `segments` are the segments' ids, by column. Due times are not set: whoever looks at the customers does. Returns how
+    many rows were written.
+    """
+    statement = query.statement({name: f"coalesce({one}, FALSE)" for name, one in verdicts.items()})
+    columns = ", ".join(f"({query.value(segments[name], 'text')}, v.{name})" for name in verdicts)
+    return await work.run(
+        f"""
+        INSERT INTO memberships AS m (profile_id, segment_id, version, member, since)
+        SELECT v.profile_id, u.segment_id, 1, u.member, :now
+          FROM ({statement}) v
+         CROSS JOIN LATERAL (VALUES {columns}) u(segment_id, member)
+          LEFT JOIN memberships k ON k.profile_id = v.profile_id AND k.segment_id = u.segment_id
+         WHERE u.member <> coalesce(k.member, FALSE)
+            ON CONFLICT (profile_id, segment_id)
+            DO UPDATE SET member = excluded.member, since = excluded.since
+        """,
+        **query.parameters,
+    )
 
 
 async def exists(work: Work, profile_id: UUID) -> bool:

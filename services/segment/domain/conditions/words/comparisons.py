@@ -9,10 +9,10 @@ from services.segment.domain.conditions.words.values import NUMBER, SCALAR, TEXT
 COMPARISON: Final = Choice(
     {
         "eq": (("exactly", "equal to", "=", "=="), ("恰好", "等于", "=", "==")),
-        "ne": (("other than", "not equal to", "!=", "≠"), ("不等于", "!=", "≠")),
-        "lt": (("less than", "fewer than", "under", "below", "<"), ("少于", "小于", "低于", "不到", "<")),
+        "ne": (("not exactly", "other than", "not equal to", "!=", "≠"), ("不等于", "!=", "≠")),
+        "lt": (("less than", "fewer than", "under", "below", "<"), ("小于", "少于", "低于", "不到", "<")),
         "le": (("at most", "no more than", "up to", "<=", "≤"), ("至多", "最多", "不超过", "不多于", "<=", "≤")),
-        "gt": (("more than", "greater than", "over", "above", ">"), ("多于", "大于", "超过", "高于", ">")),
+        "gt": (("more than", "greater than", "over", "above", ">"), ("大于", "多于", "超过", "高于", ">")),
         "ge": (("at least", "no less than", "no fewer than", ">=", "≥"), ("至少", "不少于", "不低于", ">=", "≥")),
     }
 )
@@ -21,7 +21,7 @@ COMPARISON: Final = Choice(
 COUNTED: Final = Choice(
     {
         "eq": (("exactly", "=", "=="), ("恰好", "等于", "=", "==")),
-        "ne": (("other than", "!=", "≠"), ("不是", "不等于", "!=", "≠")),
+        "ne": (("not exactly", "other than", "!=", "≠"), ("不是", "不等于", "!=", "≠")),
         "lt": (("fewer than", "less than", "<"), ("少于", "小于", "不到", "<")),
         "le": (("at most", "no more than", "up to", "<=", "≤"), ("至多", "最多", "不超过", "不多于", "<=", "≤")),
         "gt": (("more than", ">"), ("多于", "超过", "大于", ">")),

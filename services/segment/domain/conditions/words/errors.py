@@ -15,18 +15,9 @@ class InvalidWords(Invalid):
         self, text: str, offset: int, message: str, *, expected: Sequence[str] = (), suggestion: str = ""
     ) -> None:
         hint = f"; did you mean {suggestion}?" if suggestion else ""
-        super().__init__(
-            f"at character {offset + 1}: {message}{hint}\n{caret(text, offset)}",
-            errors=[
-                {
-                    "at": "/text",
-                    "offset": offset,
-                    "message": message,
-                    "expected": list(expected),
-                    "suggestion": suggestion or None,
-                }
-            ],
-        )
+        super().__init__(f"at character {offset + 1}: {message}{hint}\n{caret(text, offset)}")
+        told = {"offset": offset, "expected": list(expected), "suggestion": suggestion or None}
+        self.errors = [{"at": "/text", "message": message, **told}]
         self.offset = offset
         self.expected = tuple(expected)
         self.suggestion = suggestion

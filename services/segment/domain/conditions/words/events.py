@@ -19,7 +19,7 @@ class _Event(NamedTuple):
     zh_thing: str
 
 
-_EVENTS: Final = {
+EVENTS: Final = {
     "order_placed": _Event(
         *("ordered", "order", "orders", "order"),
         *("下过单", "下单", "订单"),
@@ -111,7 +111,7 @@ DID: Final = OneOf(
                 (one.did, *_MORE.get(name, _NONE)[0]),
                 (one.zh_did, *_MORE.get(name, _NONE)[2], one.zh_do, *_MORE.get(name, _NONE)[3]),
             )
-            for name, one in _EVENTS.items()
+            for name, one in EVENTS.items()
         }
     ),
     Phrase(NAME, en="did {}", zh=("做过 {}", "做 {}")),
@@ -122,7 +122,7 @@ DO: Final = OneOf(
     Choice(
         {
             name: ((one.do, *_MORE.get(name, _NONE)[1]), (one.zh_do, *_MORE.get(name, _NONE)[3]))
-            for name, one in _EVENTS.items()
+            for name, one in EVENTS.items()
         }
     ),
     Phrase(NAME, en="do {}", zh="做 {}"),
@@ -136,7 +136,7 @@ DID_COUNTED: Final = OneOf(
                 (one.did, *_MORE.get(name, _NONE)[0]),
                 (one.zh_do, *_MORE.get(name, _NONE)[3], one.zh_did, *_MORE.get(name, _NONE)[2]),
             )
-            for name, one in _EVENTS.items()
+            for name, one in EVENTS.items()
         }
     ),
     Phrase(NAME, en="did {}", zh=("做 {}", "做过 {}")),
@@ -144,13 +144,13 @@ DID_COUNTED: Final = OneOf(
 """The verb before a number or another event: `ordered`, 下单."""
 
 THINGS: Final = OneOf(
-    Choice({name: (one.things, one.zh_thing) for name, one in _EVENTS.items()}),
+    Choice({name: (one.things, one.zh_thing) for name, one in EVENTS.items()}),
     Phrase(NAME, en="events {}", zh="事件 {}"),
 )
 """What happened, as things: `orders`, `events "Quiz Finished"`; 订单, 事件 "Quiz Finished"."""
 
 THING: Final = OneOf(
-    Choice({name: (one.thing, (one.zh_do, *_MORE.get(name, _NONE)[3])) for name, one in _EVENTS.items()}),
+    Choice({name: (one.thing, (one.zh_do, *_MORE.get(name, _NONE)[3])) for name, one in EVENTS.items()}),
     Phrase(NAME, en="event {}", zh="做 {}"),
 )
 """One of them: `since the last order`; 自上次下单后."""

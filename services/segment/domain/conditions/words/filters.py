@@ -35,7 +35,7 @@ class _Group(Slot):
         return f"{opens}{f' {_AND[writer.language]} '.join(several)}{closes}"
 
     def read(self, reader: Reader, at: int) -> Found | None:
-        place = reader.match(_OPENS, at, "(")
+        place = reader.match(_OPENS, at, "（" if reader.language == "zh" else "(")
         if place is None:
             return None
         reader.deeper(at, 1)
@@ -43,7 +43,7 @@ class _Group(Slot):
         end: int | None = None
         while (found := reader.read(self.filter, place)) is not None:
             filters.append(found[0])
-            end = reader.match(_CLOSES, found[1], ")")
+            end = reader.match(_CLOSES, found[1], "）" if reader.language == "zh" else ")")
             joint = None if end is not None else reader.match(_ANDS[reader.language], found[1], _AND[reader.language])
             if joint is None:
                 break

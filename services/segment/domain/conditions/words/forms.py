@@ -17,6 +17,9 @@ LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 
 Fields = Mapping[str, Any]
 
+# Between a word or a quotation and a Chinese character stands a space, whichever comes first.
+_WORD_AND_CHARACTER: Final = re.compile(r'[A-Za-z_"][\u3400-\u9fff]|[\u3400-\u9fff][A-Za-z_"]')
+
 
 class Form(msgspec.Struct, frozen=True, kw_only=True):
     """A sentence of a structure, with slots in braces that are named as its fields.
@@ -201,4 +204,6 @@ def _joined(text: str, part: str) -> str:
         return text.rstrip(" ") + part
     if not text or text.endswith(" "):
         return text + part.removeprefix(" ")
+    if part and not part.startswith(" ") and _WORD_AND_CHARACTER.fullmatch(text[-1] + part[0]):
+        return f"{text} {part}"
     return text + part

@@ -29,7 +29,8 @@ class Readable(Protocol):
 class Reader:
     """A text that is read, by rules that remember what they found: none is tried twice at one place.
 
-    So the work is bounded by the number of rules times that of places, however the rules are nested.
+    So the work is bounded by the number of rules times that of places, however the rules are nested. Source: Ford,
+    Packrat Parsing, 2002.
     """
 
     def __init__(self, text: str, language: Language, reserved: frozenset[str], limits: Limits) -> None:
@@ -116,7 +117,9 @@ class Reader:
         for word in self._words:
             for length in (len(word), len(word) - 1, len(word) + 1):
                 given = self.text[at : at + length].lower().strip()
-                ratio = difflib.SequenceMatcher(None, word.lower(), given).ratio() if given else 0.0
-                if ratio > alike:
-                    best, alike = word, ratio
+                # People mistake the first letter last.
+                if given and len(word) > 1 and (given[0] == word[0].lower() or word[0] == '"'):
+                    ratio = difflib.SequenceMatcher(None, word.lower(), given).ratio()
+                    if ratio > alike:
+                        best, alike = word, ratio
         return best

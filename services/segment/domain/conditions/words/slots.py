@@ -118,8 +118,7 @@ class Pair(Slot):
         if not isinstance(value, list | tuple) or len(value) != 2:
             return None
         first, second = (self._slot.write(one, writer) for one in value)
-        space = "" if writer.language == "zh" else " "
-        return None if first is None or second is None else space.join((first, self._between[writer.language], second))
+        return None if first is None or second is None else f"{first} {self._between[writer.language]} {second}"
 
     def read(self, reader: Reader, at: int) -> Found | None:
         """Returns both values."""

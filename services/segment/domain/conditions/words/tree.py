@@ -43,7 +43,9 @@ class Conditions(Slot):
                 return self._grouped(single[writer.language][0], value.of[0], writer)
             texts = [self._grouped("", one, writer) if _is_joined(one) else self.write(one, writer) for one in value.of]
             several = [text for text in texts if text is not None]
-            return f" {joint[writer.language][0]} ".join(several) if len(several) == len(texts) > 0 else None
+            if len(several) < len(texts) or not several:
+                return None
+            return _chain(several, joint[writer.language][0], writer.language)
         if isinstance(value, Not):
             forms = self._kinds.get(type(value.of))
             text = None if forms is None else forms.write(value, writer)
@@ -67,6 +69,16 @@ class Conditions(Slot):
             yield from phrases[language]
         for forms in self._kinds.values():
             yield from forms.phrases(language)
+
+
+def _chain(texts: Sequence[str], word: str, language: Language) -> str:
+    """Returns texts with a word between them; a full-width parenthesis brings its own space along."""
+    chain = texts[0]
+    for text in texts[1:]:
+        before = "" if language == "zh" and chain.endswith("）") else " "
+        after = "" if language == "zh" and text.startswith("（") else " "
+        chain = f"{chain}{before}{word}{after}{text}"
+    return chain
 
 
 def _is_joined(condition: Condition) -> bool:
@@ -98,7 +110,9 @@ class _Joined:
             parts.append(found[0])
             end = found[1]
             if len(parts) > MAX_PARTS:
-                raise reader.invalid(place, f"more than {MAX_PARTS} conditions are joined here; group some")
+                raise reader.invalid(
+                    reader.skip(place), f"more than {MAX_PARTS} conditions are joined here; group some"
+                )
         return (parts[0] if len(parts) == 1 else self._kind(of=tuple(parts))), end
 
 
@@ -130,13 +144,13 @@ class _Unary:
         return None
 
     def _group(self, reader: Reader, at: int, kind: type[AllOf] | type[AnyOf] | None) -> Found | None:
-        place = reader.match(_OPENS, at, "(")
+        place = reader.match(_OPENS, at, "（" if reader.language == "zh" else "(")
         if place is None:
             return None
         reader.deeper(at, 1)
         found = reader.read(self._whole, place)
         reader.deeper(at, -1)
-        end = None if found is None else reader.match(_CLOSES, found[1], ")")
+        end = None if found is None else reader.match(_CLOSES, found[1], "）" if reader.language == "zh" else ")")
         if found is None or end is None:
             return None
         return (found[0] if kind is None else kind(of=(found[0],))), end

@@ -100,7 +100,7 @@ class _Day(Slot):
     """A day as 2026-11-30; a text of another form is quoted."""
 
     def write(self, value: Any, writer: Writer) -> str | None:
-        if not isinstance(value, str):
+        if not isinstance(value, str) or not value:
             return None
         return value if _DAY.fullmatch(value) else quoted(value)
 
@@ -172,6 +172,8 @@ class _Amount(Slot):
 def _currency(reader: Reader, at: int) -> tuple[str, int] | None:
     if at in reader.quoted:
         return reader.quoted[at]
+    if reader.language == "zh" and reader.text.startswith("元", at):
+        return "CNY", at + 1
     match = _CURRENCY.match(reader.text, at)
     if match is None or match.group().lower() in reader.reserved:
         return None
@@ -228,7 +230,7 @@ class _Flag(Slot):
         return ("true", "false", "真", "假")
 
 
-class Counted(Slot):
+class Quantity(Slot):
     """A number of things: `1 time`, `3 times`, 3次."""
 
     def __init__(self, number: Slot, one: str, several: str, chinese: str, *, more: tuple[str, ...] = ()) -> None:
@@ -270,6 +272,6 @@ AMOUNT: Final = _Amount()
 SCALAR: Final = OneOf(_Flag(), NUMBER, TEXT)
 """A flag, a number or a text. Texts are written quoted; a plain name is read as a text without, too."""
 
-DAYS: Final = Counted(WHOLE, "day", "days", "天")
-TIMES: Final = Counted(WHOLE, "time", "times", "次")
-ORDERS: Final = Counted(NUMBER, "order", "orders", "个订单")
+DAYS: Final = Quantity(WHOLE, "day", "days", "天")
+TIMES: Final = Quantity(WHOLE, "time", "times", "次")
+ORDERS: Final = Quantity(NUMBER, "order", "orders", "个")

@@ -70,12 +70,12 @@ HOLIDAY: Final = Forms(
     Holiday,
     Form(
         en=("today is a holiday in {calendar}", "is a holiday in {calendar}"),
-        zh=("今天是 {calendar} 的节假日", "今天是 {calendar} 节假日"),
+        zh=("今天是{calendar}的节假日", "今天是{calendar}节假日"),
         sets={"day": "holiday"},
     ),
     Form(
         en=("today is a working day in {calendar}", "is a working day in {calendar}"),
-        zh=("今天是 {calendar} 的工作日", "今天是 {calendar} 工作日"),
+        zh=("今天是{calendar}的工作日", "今天是{calendar}工作日"),
         sets={"day": "working_day"},
     ),
     slots={

@@ -1,4 +1,4 @@
-"""The words of figures: `has at least 3 orders`, `spent at least 100.00 USD`; 有至少3个订单, 累计消费至少 100.00 USD."""
+"""The words of figures: `has at least 3 orders`, `spent at least 100.00 USD`, 累计消费至少 100.00 USD."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -22,7 +22,7 @@ FIGURE: Final = Forms(
     Figure,
     Form(
         en="has {op} {value}",
-        zh="有{op}{value}",
+        zh=("订单数{op}{value}", "有{op}{value}订单"),
         sets={"name": "orders"},
         slots={"op": COUNTED, "value": ORDERS},
     ),

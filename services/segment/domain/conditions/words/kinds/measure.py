@@ -65,11 +65,11 @@ MEASURE: Final = Forms(
     slots={
         "by": Choice(
             {
-                "sum": (("the sum of", "the total of", "sum of", "total of"), ("之和", "总和", "合计")),
-                "average": (("the average of", "average of"), ("平均值", "均值")),
-                "min": (("the least of", "the minimum of", "least of", "minimum of"), "最小值"),
-                "max": (("the greatest of", "the maximum of", "greatest of", "maximum of"), "最大值"),
-                "distinct": (("the number of different", "number of different"), ("不同值个数", "去重数")),
+                "sum": (("the sum of", "the total of"), ("之和", "总和", "合计")),
+                "average": ("the average of", ("平均值", "均值")),
+                "min": (("the least of", "the minimum of"), "最小值"),
+                "max": (("the greatest of", "the maximum of"), "最大值"),
+                "distinct": (("the number of different", "the number of distinct"), ("不同值个数", "去重数")),
             }
         ),
         "of": NAME,

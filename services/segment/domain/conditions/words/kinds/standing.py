@@ -26,8 +26,12 @@ def _among(en: str, zh: str) -> tuple[Form, ...]:
         for negated in (False, True)
         for form in (
             Form(
-                en=(f"{en} is{' not' * negated} {{among}}",),
-                zh=(f"{zh}{'不' * negated}是 {{among}}", f"{zh}{'不' * negated}为 {{among}}"),
+                en=(f"{en} is{' not' * negated} {{among}}", f"{en} {'!' * negated}= {{among}}"),
+                zh=(
+                    f"{zh}{'不' * negated}是 {{among}}",
+                    f"{zh}{'不' * negated}为 {{among}}",
+                    f"{zh} {'!' * negated}= {{among}}",
+                ),
                 slots={"among": NAME},
                 negated=negated,
                 unfold=_alone,

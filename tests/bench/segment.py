@@ -1,0 +1,307 @@
+"""`make bench-segment`: what live segments cost. Printed beside limits measured in the same run.
+
+Consumption is what the consumer does with a batch of records: decode, remove repeats, fold, evaluate, store, publish to
+the outbox, move the offset; without the fetch from the broker, which is the same with any number of segments.
+"""
+
+import argparse
+import asyncio
+import random
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from rich.console import Console
+from rich.table import Table
+
+from deploy.local.process import free_port
+from deploy.local.postgres import Postgres
+from services.segment.domain.conditions.document import read
+from services.segment.domain.conditions.query import Query
+from services.segment.repository import evaluation
+from services.segment.service import intake, memberships, policies, segments
+from services.segment.service.definitions import LIMITS
+from shared.audit import Actor
+from shared.contracts import wire
+from shared.contracts.changes import ProfileChanged
+from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.events import Body, CustomEvent, OrderPlaced
+from shared.database.database import SESSION, Database, Work
+from shared.service.clock import SystemClock
+from tests.bench.bench import give_up_core
+from tests.bench.segments import CITIES, EVENTS, definitions
+from tests.support.databases import Databases
+
+NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
+BATCH: Final = 500
+EVENTS_A_CUSTOMER: Final = 10
+MARKETER: Final = Actor("bench", ("segment:write",))
+console = Console()
+
+
+def customer(n: int) -> UUID:
+    """Returns the id of a customer by number: spread as real ids are."""
+    return UUID(int=random.Random(n).getrandbits(128))
+
+
+def fact(n: int, randomness: random.Random, customers: int) -> Event:
+    """Returns an event of one of so many customers."""
+    name = EVENTS[randomness.randrange(len(EVENTS))]
+    at = NOW - timedelta(seconds=randomness.randrange(30 * 86_400))
+    body: Body = CustomEvent(name=name, properties={"sku": f"T-{n % 100}", "price": n % 50})
+    if name == "order_placed":
+        body = OrderPlaced(order_id=f"O-{n}", currency="USD", total_minor=1_000 + n % 10_000)
+    return Event(
+        event_id=UUID(int=randomness.getrandbits(128)),
+        source_id=str(UUID(int=1)),
+        source_kind=SourceKind.SERVER,
+        occurred_at=at,
+        received_at=at,
+        body=body,
+        profile_id=customer(randomness.randrange(customers)),
+        origin=0,
+        sequence=n,
+    )
+
+
+def changed(n: int, version: int = 1) -> Event:
+    """Returns how a customer is, by number."""
+    randomness = random.Random(n)
+    profile_id = customer(n)
+    traits = {"city": CITIES[randomness.randrange(len(CITIES))], "age": randomness.randrange(18, 80)}
+    orders = randomness.randrange(6)
+    body = ProfileChanged(
+        profile_id=profile_id,
+        version=version,
+        first_seen=NOW - timedelta(days=90),
+        last_seen=NOW,
+        traits=traits,
+        orders=orders,
+        spend_minor={"USD": orders * 2_500} if orders else {},
+    )
+    return Event(
+        event_id=UUID(int=randomness.getrandbits(128)),
+        source_id=str(UUID(int=2)),
+        source_kind=SourceKind.SERVICE,
+        occurred_at=NOW,
+        received_at=NOW,
+        body=body,
+        profile_id=profile_id,
+    )
+
+
+async def define(database: Database, many: int) -> None:
+    """Publishes this many segments; the base, which is empty, is looked at by each."""
+    async with database.work() as work:
+        for segment_id, condition in definitions(many):
+            row = await segments.create(
+                work, segment_id, name=segment_id, description="", document=condition, by=MARKETER
+            )
+            await segments.publish(work, segment_id, revision=row.revision, by=MARKETER)
+    while True:
+        async with database.work() as work:
+            if not await memberships.backfill(work):
+                return
+
+
+async def meet(database: Database, customers: int) -> None:
+    """Makes the customers known."""
+    for start in range(0, customers, BATCH):
+        async with database.work() as work:
+            work.now = NOW
+            await intake.follow(work, [changed(n) for n in range(start, min(start + BATCH, customers))])
+
+
+async def consume(database: Database, records: Sequence[Any]) -> float:
+    """Applies records, a batch a transaction; CPU and waiting together, in events a second."""
+    started = time.perf_counter()
+    for start in range(0, len(records), BATCH):
+        batch = [wire.decode(headers, value) for headers, value in records[start : start + BATCH]]
+        async with database.work() as work:
+            work.now = NOW
+            await intake.fold(work, batch)
+    return len(records) / (time.perf_counter() - started)
+
+
+class World:
+    """A PostgreSQL server of the benchmark's own, and a database each time one is asked for."""
+
+    def __init__(self, home: Path) -> None:
+        self.server = Postgres(home, free_port(), durable=False)
+        self.databases = Databases(self.server)
+        self._made: list[Database] = []
+
+    async def database(self) -> Database:
+        """Returns a database of segment, as new, whose statements may take long."""
+        name = await self.databases.take("segment")
+        patient = {**SESSION, "transaction_timeout": "0"}
+        made = Database(
+            self.databases.url("segment", name),
+            application="bench",
+            clock=SystemClock(),
+            session=patient,
+            command_timeout_seconds=600,
+        )
+        async with made.work() as work:
+            await policies.publish(work)
+        self._made.append(made)
+        return made
+
+    async def close(self) -> None:
+        """Stops everything."""
+        for one in self._made:
+            await one.close()
+        await self.server.stop()
+
+
+async def consumption(world: World, *, customers: int, rounds: int, counts: Sequence[int]) -> dict[int, list[float]]:
+    """Returns the rates of interleaved rounds, in events a second, by how many segments are live."""
+    randomness = random.Random(7)
+    records = [wire.encode(fact(n, randomness, customers)) for n in range(customers * EVENTS_A_CUSTOMER)]
+    rates: dict[int, list[float]] = {many: [] for many in counts}
+    for _ in range(rounds):
+        for many in counts:
+            database = await world.database()
+            await define(database, many)
+            await meet(database, customers)
+            rates[many].append(await consume(database, records))
+            console.print(f"  {many:>3} segments: {rates[many][-1]:,.0f} events/s")
+            await database.close()
+    return rates
+
+
+async def timed(statement: Callable[[Work], Any], database: Database) -> float:
+    """Returns the seconds that a transaction takes."""
+    async with database.work() as work:
+        work.now = NOW
+        started = time.perf_counter()
+        await statement(work)
+        return time.perf_counter() - started
+
+
+async def fill(database: Database, customers: int) -> None:
+    """Makes a base by SQL: customers with traits and figures, ten events each."""
+    async with database.work() as work:
+        await work.run(
+            """
+            INSERT INTO standings (profile_id, tier, stage)
+            SELECT gen_random_uuid(), 'bronze', 'prospect' FROM generate_series(1, CAST(:many AS int))
+            """,
+            many=customers,
+        )
+        await work.run(
+            """
+            INSERT INTO customers (profile_id, version, traits, orders, spend_minor, first_seen, last_seen)
+            SELECT profile_id, 1,
+                   jsonb_build_object('city', 'City ' || (random() * 49)::int, 'age', 18 + (random() * 60)::int),
+                   (random() * 5)::int, jsonb_build_object('USD', (random() * 12500)::int), :now, :now
+              FROM standings
+            """,
+            now=NOW,
+        )
+        await work.run(
+            """
+            INSERT INTO history (profile_id, name, at, event_id, properties)
+            SELECT s.profile_id, (CAST(:names AS text[]))[1 + (random() * 7)::int],
+                   CAST(:now AS timestamptz) - random() * interval '30 days', gen_random_uuid(),
+                   jsonb_build_object('sku', 'T-' || e, 'price', e)
+              FROM standings s
+             CROSS JOIN generate_series(1, CAST(:each AS int)) e
+             ORDER BY s.profile_id
+            """,
+            names=list(EVENTS),
+            now=NOW,
+            each=EVENTS_A_CUSTOMER,
+        )
+    async with database.statement() as work:
+        for table in ("standings", "customers", "history"):
+            await work.run(f"VACUUM ANALYZE {table}")
+
+
+async def base(world: World, *, customers: int, rounds: int) -> dict[str, list[float]]:
+    """Returns seconds of recomputing ten segments over a base, of scanning it, and of the slowest preview."""
+    database = await world.database()
+    with console.status(f"making {customers:,} customers"):
+        await fill(database, customers)
+    ten = dict(definitions(10))
+    found: dict[str, list[float]] = {"scan": [], "recompute": [], "again": []}
+    found |= {f"preview {name}": [] for name in ten}
+
+    async def scan(work: Work) -> None:
+        await work.run("SET LOCAL max_parallel_workers_per_gather = 0")
+        for table in ("standings", "customers", "history"):
+            await work.run(f"SELECT count(*) FROM {table} t WHERE t IS NULL")
+
+    async def recompute(work: Work) -> None:
+        query = Query(NOW)
+        verdicts = {f"s{n}": read(one, LIMITS).sql(query) for n, one in enumerate(ten.values())}
+        ids = {f"s{n}": name for n, name in enumerate(ten)}
+        await evaluation.recompute(work, query, verdicts, ids)
+
+    for _ in range(rounds):
+        found["scan"].append(await timed(scan, database))
+        async with database.work() as work:
+            await work.run("TRUNCATE memberships")
+        found["recompute"].append(await timed(recompute, database))
+        found["again"].append(await timed(recompute, database))
+        for name, condition in ten.items():
+
+            async def ask(work: Work, condition: Any = condition) -> None:
+                await segments.preview(work, condition)
+
+            found[f"preview {name}"].append(await timed(ask, database))
+    await database.close()
+    return found
+
+
+async def main(arguments: Sequence[str] | None = None) -> int:
+    """Measures, and prints tables."""
+    parser = argparse.ArgumentParser(prog="python -m tests.bench.segment", description=__doc__)
+    parser.add_argument("--customers", type=int, default=6_000, help="whose events are consumed")
+    parser.add_argument("--base", type=int, default=1_000_000, help="customers of the base that is recomputed")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", choices=("consumption", "base"))
+    options = parser.parse_args(arguments)
+    console.print(give_up_core())
+    with tempfile.TemporaryDirectory(prefix="rapport-bench-") as home:
+        Path(home).chmod(0o755)  # as root, PostgreSQL runs as another user
+        world = World(Path(home) / "postgres")
+        await world.server.start()
+        try:
+            if options.only != "base":
+                rates = await consumption(
+                    world, customers=options.customers, rounds=options.rounds, counts=(0, 20, 200)
+                )
+                _show_consumption(rates)
+            if options.only != "consumption":
+                _show_base(await base(world, customers=options.base, rounds=options.rounds))
+        finally:
+            await world.close()
+    return 0
+
+
+def _show_consumption(rates: dict[int, list[float]]) -> None:
+    table = Table("live segments", "events/s", "÷ none", title="consumption")
+    none = statistics.median(rates[0])
+    for many, several in rates.items():
+        rate = statistics.median(several)
+        table.add_row(str(many), f"{rate:,.0f}", f"{rate / none:.2f}")
+    console.print(table)
+
+
+def _show_base(found: dict[str, list[float]]) -> None:
+    table = Table("over the base", "seconds", "÷ scan", title="recompute and preview")
+    scan = statistics.median(found["scan"])
+    for name, several in found.items():
+        seconds = statistics.median(several)
+        table.add_row(name, f"{seconds:.2f}", f"{seconds / scan:.1f}")
+    console.print(table)
+
+
+if __name__ == "__main__":
+    raise SystemExit(asyncio.run(main()))
