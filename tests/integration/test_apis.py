@@ -129,6 +129,14 @@ BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
         {"name": "A", "condition": CONDITION, "colour": "red"},
         *({"name": "A", "condition": one} for one in BAD_CONDITIONS),
     ),
+    "/v1/conditions/describe": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
+    "/v1/conditions/parse": (
+        *(None, [], {}, {"text": None}, {"text": ""}, {"text": LONG}, {"text": "tier is gold", "language": "fr"}),
+        *(
+            {"text": text}
+            for text in ("tier", "等级", "tier is a\0b", 'tier is "\ud800"', '"', "(" * 5_000, "1" * 5_000)
+        ),
+    ),
     "/v1/conditions/preview": (None, [], {}, *({"condition": one} for one in BAD_CONDITIONS)),
     "/v1/conditions/evaluate": (
         None,

@@ -49,7 +49,7 @@ _PIECES: Final = [
         "金",
         "\n",
         "\u3000",
-        "\x00",
+        "\x1f",
         "😀",
     ),
     *sorted(phrase for language in LANGUAGES for phrase in set(CONDITIONS.phrases(language)) if phrase),
@@ -58,7 +58,7 @@ hostile = st.one_of(
     st.sampled_from(_PIECES),
     st.lists(st.sampled_from(_PIECES), min_size=1, max_size=5).map("".join),
     st.lists(st.sampled_from(_PIECES), min_size=1, max_size=5).map(" ".join),
-    st.text(min_size=1, max_size=6),
+    st.text(st.characters(codec="utf-8", exclude_characters="\x00"), min_size=1, max_size=6),
 )
 _TEXT_FIELDS: Final = {
     "trait": ("name",),
@@ -330,6 +330,7 @@ def test_the_language_is_that_of_what_is_not_quoted(text: str, language: Languag
         ('tier is "gold', '"gold', "does not end", ""),
         ("等级是「金", "「金", "does not end", ""),
         ('trait "a\\q" is 1', '"a', "escape", ""),
+        (r'tier is "\u0000"', '"', "U+0000", ""),
         ("spent at least 100", "", "a currency", ""),
         ("trait a is 1e999", "1e999", "too large", ""),
         ("tier is gold and ordered at least 2000 times", "ordered", "from 0 to 1000", ""),

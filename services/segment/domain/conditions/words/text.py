@@ -80,4 +80,6 @@ def _quotation(text: str, at: int) -> tuple[str, int]:
     except ValueError:
         message = r"this quotation has an escape that JSON does not have; write \" for a quotation mark, \\ for \ "
         raise InvalidWords(text, at, message.strip()) from None
+    if "\x00" in value:
+        raise InvalidWords(text, at, "this quotation contains the character U+0000; remove it")
     return value, match.end()
