@@ -1,9 +1,13 @@
 """What the demo sends, how it checks it, and how it says how far it is."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from functools import cache
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,6 +19,7 @@ from deploy.demo.figures import Figures, Journey
 from deploy.demo.job import history, plan_of
 from deploy.demo.progress import State
 from deploy.demo.summary import differences, message_ids, money
+from deploy.local.settings import CHECKOUT
 from services.segment.service.conditions import in_words, parsed
 from services.segment.service.definitions import LIMITS
 
@@ -169,6 +174,19 @@ def test_the_demos_segments_are_in_words_that_both_languages_read_alike() -> Non
         condition = parsed(one.words, one.language, LIMITS).condition
         for language, words in in_words(condition).items():
             assert parsed(words, language, LIMITS).condition == condition
+
+
+def test_what_cannot_be_shown_ends_no_command(tmp_path: Path) -> None:
+    home = tmp_path / "客群"
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local", "reset", "--yes"],
+        cwd=CHECKOUT,
+        env={**os.environ, "RAPPORT_HOME": str(home), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Deleted the data in" in done.stdout
 
 
 def _clause(kind: str, answer: bool | None, *parts: Any, turns_at: str | None = None) -> dict[str, Any]:
