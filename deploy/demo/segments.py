@@ -98,13 +98,15 @@ async def _publish(client: Client, one: InWords) -> None:
 
 
 async def _looked_at(client: Client, customers: int) -> list[int]:
-    """Returns how many customers were looked at by each segment's newest version: all, once it has been carried out."""
+    """Returns how many customers were looked at by each segment's newest version: all, where no more are to be."""
     found = []
     for one in SEGMENTS:
-        newest = (await client.get("segment", f"/v1/segments/{one.id}/versions"))["versions"][0]
         segment = await client.get("segment", f"/v1/segments/{one.id}")
-        done = newest["backfilled_at"] is not None or segment["state"] != "live"
-        found.append(customers if done else min(newest["looked_at"], customers - 1))
+        if segment["state"] != "live":
+            found.append(customers)
+            continue
+        newest = (await client.get("segment", f"/v1/segments/{one.id}/versions"))["versions"][0]
+        found.append(customers if newest["backfilled_at"] else min(newest["looked_at"], customers - 1))
     return found
 
 
