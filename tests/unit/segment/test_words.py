@@ -294,6 +294,19 @@ VIEWED: Final = {"kind": "did", "event": "product_viewed"}
                 "where": [{"property": "currency", "value": "EUR"}],
             },
         ),
+        (
+            "最近30天消费超过100元",
+            {
+                "kind": "measure",
+                "event": "order_placed",
+                "by": "sum",
+                "of": "total_minor",
+                "op": "gt",
+                "value": 10_000,
+                "where": [{"property": "currency", "value": "CNY"}],
+                "window": {"within": "P30D"},
+            },
+        ),
         ("生日在未来7天内", {"kind": "anniversary", "of": "birthday", "last": 7}),
     ],
 )

@@ -97,6 +97,15 @@ EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     ),
     "measure": (
         {
+            "event": "cart_updated",
+            "by": "max",
+            "of": "total_minor",
+            "op": "ge",
+            "value": 10_000,
+            "where": [{"property": "currency", "value": "USD"}],
+            "window": _MONTH,
+        },
+        {
             "event": "order_placed",
             "by": "sum",
             "of": "total_minor",

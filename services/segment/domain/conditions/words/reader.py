@@ -42,9 +42,9 @@ class Reader:
         self.reserved = reserved
         self.limits = limits
         self.conditions = 0
+        self.furthest = 0  # the place at which something was missed; what was missed before it does not matter
         self._nested = 0
         self._found: dict[tuple[int, int], Found | None] = {}
-        self._furthest = 0
         self._expected: dict[str, None] = {}
         self._words: dict[str, None] = {}
         self._beginnings: dict[int, str] = {}
@@ -76,10 +76,10 @@ class Reader:
 
     def miss(self, at: int, expected: str, word: str = "") -> None:
         """Notes what could have stood at a place: a description, and the word if it is one."""
-        if at < self._furthest:
+        if at < self.furthest:
             return
-        if at > self._furthest:
-            self._furthest = at
+        if at > self.furthest:
+            self.furthest = at
             self._expected.clear()
             self._words.clear()
         if expected:
@@ -103,7 +103,7 @@ class Reader:
 
     def failure(self) -> InvalidWords:
         """Returns the error of a text that no rule reads: what could stand at the furthest place that was reached."""
-        at = self._furthest
+        at = self.furthest
         expected = list(self._expected)
         if at in self._beginnings:
             expected = [self._beginnings[at]]

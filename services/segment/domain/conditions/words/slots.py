@@ -158,6 +158,8 @@ class Choice(Slot):
         match = self._patterns[reader.language].match(reader.text, at)
         if match is not None:
             return self._values[reader.language][_key(match.group())], match.end()
+        if at < reader.furthest:
+            return None
         for phrases in self._phrases[reader.language].values():
             for phrase in phrases:
                 reader.miss(at, f'"{phrase}"' if phrase == phrases[0] else "", phrase)

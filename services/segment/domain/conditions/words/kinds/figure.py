@@ -1,19 +1,19 @@
 """The words of figures: `has at least 3 orders`, `spent at least 100.00 USD`, 累计消费至少 100.00 USD."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from services.segment.domain.conditions.kinds.figure import Figure
 from services.segment.domain.conditions.words.comparisons import COMPARISON, COUNTED
 from services.segment.domain.conditions.words.forms import Form, Forms
+from services.segment.domain.conditions.words.templates import Fields
 from services.segment.domain.conditions.words.values import AMOUNT, NUMBER, ORDERS
 
 
-def _as_amount(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def _as_amount(fields: Fields) -> Fields:
     return {"op": fields["op"], "amount": (fields["value"], fields["currency"])}
 
 
-def _of_amount(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def _of_amount(fields: Fields) -> Fields:
     value, currency = fields["amount"]
     return {"op": fields["op"], "value": value, "currency": currency}
 

@@ -1,26 +1,29 @@
-"""The words of measures: `the sum of total over orders in the last 30 days is at least 100.00 USD`.
+"""The words of measures: `spent at least 100.00 USD in the last 30 days`, `the average of rating over reviews is more
+than 4`.
 
 An amount of money is in major units and names its currency. Then the property goes without `_minor`, and the filter on
 the currency, which has to be the last, is what the amount says.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
+from services.segment.domain.conditions.customer import ORDERS
 from services.segment.domain.conditions.kinds.measure import Measure
 from services.segment.domain.conditions.words.comparisons import COMPARISON
 from services.segment.domain.conditions.words.events import THINGS
 from services.segment.domain.conditions.words.filters import WHERE
 from services.segment.domain.conditions.words.forms import Form, Forms
 from services.segment.domain.conditions.words.slots import Choice
+from services.segment.domain.conditions.words.templates import Fields
 from services.segment.domain.conditions.words.values import AMOUNT, NAME, NUMBER
-from services.segment.domain.conditions.words.windows import MAYBE_WINDOW
+from services.segment.domain.conditions.words.windows import MAYBE_WINDOW, WINDOW
 from shared.contracts.property_filter import PropertyFilter
 
 _MINOR: Final = "_minor"
+_TOTAL: Final = "total_minor"  # of an order as it now stands: what was paid and not refunded
 
 
-def _as_amount(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _as_amount(fields: Fields) -> Fields | None:
     of, where = fields["of"].removesuffix(_MINOR), fields["where"]
     if not of or of == fields["of"] or of.endswith(_MINOR) or fields["by"] == "distinct":
         return None
@@ -30,7 +33,7 @@ def _as_amount(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**shown, "of": of, "where": where[:-1], "amount": (fields["value"], where[-1].value)}
 
 
-def _of_amount(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _of_amount(fields: Fields) -> Fields | None:
     value, currency = fields["amount"]
     where = fields["where"]
     if fields["by"] == "distinct":
@@ -45,6 +48,19 @@ def _of_amount(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
     return {**rest, "of": of, "value": value, "where": where}
 
 
+def _as_spending(fields: Fields) -> Fields | None:
+    shown = _as_amount({**fields, "by": "sum"}) if fields["of"] == _TOTAL else None
+    if shown is None or shown["where"]:
+        return None
+    return {name: shown[name] for name in ("op", "amount", "window")}
+
+
+def _of_spending(fields: Fields) -> Fields:
+    value, currency = fields["amount"]
+    where = (PropertyFilter(property="currency", op="eq", value=currency),)
+    return {"of": _TOTAL, "op": fields["op"], "value": value, "where": where, "window": fields["window"]}
+
+
 def _fixes_currency(one: PropertyFilter) -> bool:
     return one.property == "currency" and one.op == "eq" and isinstance(one.value, str)
 
@@ -54,6 +70,22 @@ _ZH: Final = ("{window}{event}{where}的 {of} {by}{op}", "{event}{where}{window}
 
 MEASURE: Final = Forms(
     Measure,
+    Form(
+        en=("spent {op} {amount} {window}", "has spent {op} {amount} {window}"),
+        zh=("{window}消费{op} {amount}", "{window}累计消费{op} {amount}", "{window}消费额{op} {amount}"),
+        sets={"event": ORDERS, "by": "sum"},
+        slots={"amount": AMOUNT, "window": WINDOW},
+        unfold=_as_spending,
+        fold=_of_spending,
+    ),
+    Form(
+        en="spent {op} {amount} per order on average {window}",
+        zh=("{window}平均每单消费{op} {amount}", "{window}客单价{op} {amount}"),
+        sets={"event": ORDERS, "by": "average"},
+        slots={"amount": AMOUNT, "window": WINDOW},
+        unfold=_as_spending,
+        fold=_of_spending,
+    ),
     Form(
         en=tuple(f"{one} {{amount}}" for one in _EN),
         zh=tuple(f"{one} {{amount}}" for one in _ZH),

@@ -1,21 +1,21 @@
 """The words of where customers stand: `tier is gold`, `stage is one of new, loyal`, `recency score is at least 4`."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 from services.segment.domain.conditions.kinds.standing import InStage, InTier, Scored
 from services.segment.domain.conditions.words.comparisons import COMPARISON
 from services.segment.domain.conditions.words.forms import Form, Forms
 from services.segment.domain.conditions.words.slots import Choice, ListOf
+from services.segment.domain.conditions.words.templates import Fields
 from services.segment.domain.conditions.words.values import NAME, WHOLE
 
 
-def _alone(fields: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _alone(fields: Fields) -> Fields | None:
     one = fields["among"]
     return {**fields, "among": one[0]} if len(one) == 1 else None
 
 
-def _several(fields: Mapping[str, Any]) -> Mapping[str, Any]:
+def _several(fields: Fields) -> Fields:
     return {**fields, "among": (fields["among"],)}
 
 
