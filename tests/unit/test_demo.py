@@ -174,6 +174,9 @@ def test_the_demos_segments_are_in_words_that_both_languages_read_alike() -> Non
         condition = parsed(one.words, one.language, LIMITS).condition
         for language, words in in_words(condition).items():
             assert parsed(words, language, LIMITS).condition == condition
+    readme = (CHECKOUT / "README.md").read_text()
+    for one in segments.SEGMENTS[:2]:
+        assert f"`{one.words}`" in readme
 
 
 def test_what_cannot_be_shown_ends_no_command(tmp_path: Path) -> None:
