@@ -18,7 +18,7 @@ report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-imports bench-idle walk faults faults-full soak soak-local ready ready-dev ready-parquet ready-charts ready-receipts python
+.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-scores bench-imports bench-idle walk faults faults-full soak soak-local ready ready-dev ready-parquet ready-charts ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -90,6 +90,9 @@ bench-ingest: ready-dev ## how much of the broker's rate arrives through HTTP, c
 
 bench-understanding: ready-dev ## what understanding an event costs, by its kind
 	$(VENV)/python -m tests.bench.understanding
+
+bench-scores: ready-dev ## what the base's cut points cost an hour; ARGS='--customers N'
+	$(VENV)/python -m tests.bench.scores $(ARGS)
 
 bench-imports: ready-receipts ## two whole files of real orders, each import killed twice, every customer's sums checked
 	$(VENV)/python -m tests.bench.imports $(ARGS)

@@ -308,6 +308,10 @@ class Stack:
     def _settings_of(self, name: str) -> dict[str, str]:
         own = {
             "ingest": {"SECRETS_KEY": self._keys.secrets_key},
+            "segment": {
+                "PROFILE_URL": self.url("profile"),
+                "PROFILE_TOKEN": self._keys.token("segment", ["profile:read"], datetime.now(UTC)),
+            },
             "campaign": {
                 "SMTP_HOST": LOOPBACK,
                 "SMTP_PORT": str(self.ports.smtp),

@@ -2,6 +2,7 @@
 
 `python -m services.profile rebuild`: identities, aliases, profiles, orders and counts from timeline and log.
 `python -m services.profile identity suspects`: customers whom a public key made one before it was kept who says so.
+`python -m services.profile rates publish`: all exchange rates once more, for readers that have lost them.
 """
 
 import argparse
@@ -13,6 +14,7 @@ from functools import partial
 from typing import Final, TypeVar
 from uuid import UUID
 
+from services.profile.service import rates as stated_rates
 from services.profile.service import rebuild as rebuilding
 from services.profile.service import suspects as looking
 from services.profile.settings import ProfileSettings
@@ -43,14 +45,7 @@ def identity_parser() -> argparse.ArgumentParser:
 async def identity(settings: ProfileSettings, arguments: Sequence[str]) -> int:
     """Runs one command on identities; returns the exit status."""
     chosen = identity_parser().parse_args(arguments)
-    database = Database(
-        settings.database_url.get_secret_value(),
-        application="rapport-profile-identity",
-        clock=SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
-        pool_size=1,
-        session={**SESSION, **command.PATIENCE},
-        command_timeout_seconds=command.STATEMENT_SECONDS,
-    )
+    database = _database(settings, "rapport-profile-identity")
     try:
         async with database.work() as work:
             found = await looking.suspects(work, limit=chosen.limit)
@@ -65,6 +60,38 @@ async def identity(settings: ProfileSettings, arguments: Sequence[str]) -> int:
         print(f"{kind}: {count}{more} ({looking.MEANINGS[kind]})", file=sys.stderr)
     if not found:
         print("nothing to part", file=sys.stderr)
+    return 0
+
+
+def _database(settings: ProfileSettings, application: str) -> Database:
+    return Database(
+        settings.database_url.get_secret_value(),
+        application=application,
+        clock=SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+        pool_size=1,
+        session={**SESSION, **command.PATIENCE},
+        command_timeout_seconds=command.STATEMENT_SECONDS,
+    )
+
+
+def rates_parser() -> argparse.ArgumentParser:
+    """Returns the parser of what may stand after `rates`."""
+    parser = argparse.ArgumentParser(prog="python -m services.profile rates")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("publish", help="publish all exchange rates once more, for readers that have lost them")
+    return parser
+
+
+async def rates(settings: ProfileSettings, arguments: Sequence[str]) -> int:
+    """Runs one command on exchange rates; returns the exit status."""
+    rates_parser().parse_args(arguments)
+    database = _database(settings, "rapport-profile-rates")
+    try:
+        async with database.work() as work:
+            keys = await stated_rates.publish_all(work)
+    finally:
+        await database.close()
+    print(f"{keys} keys go out with the running service", file=sys.stderr)
     return 0
 
 

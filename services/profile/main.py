@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.profile import commands, consumer
-from services.profile.api import router
+from services.profile.api import history, profiles, rates
 from services.profile.settings import ProfileSettings
 from shared.rebuild import command
 from shared.service import process
@@ -28,7 +28,7 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
         handlers=consumer.handlers(settings.identity_limits, settings.company_time_zone),
         swaps=swaps,
     )
-    app = process.add_api(service, description=DESCRIPTION, routers=[router])
+    app = process.add_api(service, description=DESCRIPTION, routers=[history.router, rates.router, profiles.router])
     app.state.company_time_zone = settings.company_time_zone
     return service
 
@@ -36,6 +36,7 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
 COMMANDS: Final = {
     "rebuild": Command(partial(command.parser, "profile", topics=False), commands.rebuild),
     "identity": Command(commands.identity_parser, commands.identity),
+    "rates": Command(commands.rates_parser, commands.rates),
 }
 
 

@@ -1,10 +1,24 @@
 """The tables that profile owns."""
 
-from datetime import datetime
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Identity, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Date,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    Numeric,
+    SmallInteger,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -79,11 +93,11 @@ class IdentityDecision(Base):
     )
 
 
-class TimelineEvent(Base):
-    """RECORD: every event ever folded. Its primary key removes doubles for ever; a rebuild reads it."""
+class _StoredEvent:
+    """The columns of an event with its profile, and where profile published it; None in rows of before that was kept.
 
-    __tablename__ = "timeline"
-    __table_args__ = (Index("timeline_profile_id_occurred_at", "profile_id", "occurred_at", "event_id"),)
+    `profile_id` is whose the event is now; `partition`, `origin` and `sequence` never change once they are set.
+    """
 
     event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     profile_id: Mapped[UUID] = mapped_column(Uuid)
@@ -106,6 +120,30 @@ class TimelineEvent(Base):
     source_version: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     undated: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
     space: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="of its source's ids of orders")
+    partition: Mapped[int | None] = mapped_column(SmallInteger, comment="of profile-events, where it lies")
+    origin: Mapped[int | None] = mapped_column(Integer, comment="the partition of events that it came from")
+    sequence: Mapped[int | None] = mapped_column(BigInteger, comment="in the lane of its origin")
+
+
+class TimelineEvent(_StoredEvent, Base):
+    """RECORD: every event ever folded. Its primary key removes doubles for ever; a rebuild reads it."""
+
+    __tablename__ = "timeline"
+    __table_args__ = (
+        Index("timeline_profile_id_occurred_at", "profile_id", "occurred_at", "event_id"),
+        Index("timeline_lanes", "partition", "origin", "sequence", postgresql_where=text("sequence IS NOT NULL")),
+        Index("timeline_unnumbered", "event_id", postgresql_where=text("sequence IS NULL")),
+    )
+
+
+class Reassignment(_StoredEvent, Base):
+    """RECORD: what was published beside the timeline, of orders that moved from one customer to another."""
+
+    __tablename__ = "reassignments"
+    __table_args__ = (
+        Index("reassignments_lanes", "partition", "origin", "sequence", postgresql_where=text("sequence IS NOT NULL")),
+        Index("reassignments_unnumbered", "event_id", postgresql_where=text("sequence IS NULL")),
+    )
 
 
 class CustomerOrder(Base):
@@ -166,6 +204,21 @@ class Count(Base):
     kind: Mapped[str] = mapped_column(Text, primary_key=True)
     name: Mapped[str] = mapped_column(Text, primary_key=True)
     times: Mapped[int] = mapped_column(BigInteger)
+
+
+class ExchangeRate(Base):
+    """RECORD: what was stated of a pair of currencies on a day. Append only; the latest of a pair and day counts."""
+
+    __tablename__ = "rates"
+    __table_args__ = (Index("rates_base_quote_day", "base", "quote", "day", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    base: Mapped[str] = mapped_column(Text, comment="ISO 4217")
+    quote: Mapped[str] = mapped_column(Text, comment="ISO 4217")
+    day: Mapped[date] = mapped_column(Date)
+    rate: Mapped[Decimal] = mapped_column(Numeric, comment="units of the quoted currency for one unit of the base")
+    stated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    stated_by: Mapped[str] = mapped_column(Text)
 
 
 class Lane(Base):

@@ -1,10 +1,14 @@
-"""Responses of the profile API."""
+"""Requests and responses of the profile API."""
 
-from datetime import datetime
-from typing import Any, Literal
+import re
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Annotated, Any, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema
+
+from services.profile.domain.rates import text_of
 
 
 class Rating(BaseModel):
@@ -207,3 +211,96 @@ class TotalsOut(BaseModel):
     """Totals by currency."""
 
     totals: list[TotalOut]
+
+
+MAX_RATES: Final = 1_000  # of one request
+
+_DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_RATE: Final = re.compile(r"[0-9]{1,13}([.][0-9]{1,12})?")
+
+
+def _day(value: object) -> object:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("must be a day such as 2026-03-01")
+    return value
+
+
+def _rate(value: object) -> Decimal:
+    # A number that went through a float is what its shortest text says: 1.0834, and not what lies beside it.
+    text = value if isinstance(value, str) else "" if isinstance(value, bool) else format(Decimal(str(value)), "f")
+    if not _RATE.fullmatch(text):
+        raise ValueError("must be a decimal number with at most 12 decimals, such as 1.0834, best as a text")
+    return Decimal(text)
+
+
+def _any_rate(value: object) -> Decimal:
+    if not isinstance(value, str | int | float):
+        raise ValueError("must be a decimal number, such as 1.0834")
+    return _rate(value)
+
+
+CurrencyCode = Annotated[str, Field(pattern="^[A-Z]{3}$", examples=["EUR"])]
+Day = Annotated[date, BeforeValidator(_day)]
+
+
+class RateIn(BaseModel):
+    """What one unit of the base was worth in the quoted currency on a day."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    base: CurrencyCode
+    quote: CurrencyCode
+    day: Day
+    rate: Annotated[
+        Decimal,
+        BeforeValidator(_any_rate),
+        WithJsonSchema(
+            {
+                "anyOf": [
+                    {"type": "string", "pattern": "^[0-9]{1,13}([.][0-9]{1,12})?$"},
+                    {"type": "number", "minimum": 1e-12, "maximum": 1e12},
+                ]
+            }
+        ),
+    ] = Field(description="a decimal number, of at most 18 digits; as a text it is taken exactly")
+
+
+class RatesIn(BaseModel):
+    """Rates to state."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"rates": [{"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}]}]
+        },
+    )
+
+    rates: list[RateIn] = Field(min_length=1, max_length=MAX_RATES)
+
+
+class RatesStatedOut(BaseModel):
+    """How many rates are new, how many correct another, and how many were there as they are."""
+
+    added: int
+    corrected: int
+    unchanged: int
+
+
+class RateOut(BaseModel):
+    """A rate as it stands: what one unit of the base was worth in the quoted currency on that day."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    base: str
+    quote: str
+    day: date
+    rate: Annotated[Decimal, PlainSerializer(text_of, return_type=str)] = Field(description="a decimal number, as text")
+    stated_at: datetime
+    stated_by: str = Field(description="the subject of the token that stated it")
+
+
+class RatesOut(BaseModel):
+    """A page of rates, by base, quote and day."""
+
+    rates: list[RateOut]
+    next: str | None = Field(description="cursor of the next page; null on the last")

@@ -1,4 +1,4 @@
-"""`python -m services.segment rebuild`: standings, orders and aliases from the topics."""
+"""`python -m services.segment rebuild`: standings, orders and aliases from profile's history and the topics."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,8 +15,8 @@ from shared.service.clock import Clock
 PLAN: Final = Plan(
     service="segment",
     tables=(
-        *("standings", "orders", "profile_aliases"),
-        *("customers", "history", "occurrences", "customer_tags", "list_members", "memberships"),
+        *("standings", "programme_standings", "orders", "profile_aliases"),
+        *("customers", "history", "occurrences", "customer_tags", "list_members", "memberships", "customer_segments"),
     ),
     topics=(PROFILE_EVENTS, PROFILES),
     own_topics=(SEGMENTS,),
@@ -33,4 +33,4 @@ PLAN: Final = Plan(
 
 async def rebuild(settings: SegmentSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
     """Refills the projections. Returns the exit status."""
-    return await command.from_topics(PLAN, settings, arguments, clock)
+    return await command.from_topics(PLAN, settings, arguments, clock, profile=settings.profile)

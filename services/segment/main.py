@@ -5,11 +5,12 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import conditions, reports, segments, standings
+from services.segment.api import conditions, programmes, reports, scores, segments, standings
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
+from services.segment.service.programmes import definitions
 from services.segment.settings import SegmentSettings
-from services.segment.worker import Backfills, Housekeeping, Timers
+from services.segment.worker import Backfills, Housekeeping, Rollouts, Scoring, Timers
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -29,11 +30,17 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     )
     assert service.consumer is not None
     timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))
-    service.at_start.append(policies.publish)
+    rollouts = Rollouts(service.database, service.consumer, tick=service.heartbeat.loop("rollouts"))
+    service.at_start += [policies.publish, definitions.publish]
     service.loops["timers"] = timers.run
+    service.loops["rollouts"] = rollouts.run
+    service.loops["scoring"] = Scoring(service.database, service.consumer, tick=service.heartbeat.loop("scoring")).run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
     service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
-    routers = [segments.router, conditions.router, standings.router, reports.router]
+    routers = [
+        *(segments.router, conditions.router, standings.router, programmes.router, scores.router),
+        reports.router,
+    ]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
     service.app.state.png = PngRenderer()

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, DateTime, Index, Integer, SmallInteger, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, DateTime, Index, Integer, LargeBinary, SmallInteger, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -33,11 +33,94 @@ class CustomerStanding(Base):
     recency: Mapped[int | None] = mapped_column(SmallInteger)
     frequency: Mapped[int | None] = mapped_column(SmallInteger)
     monetary: Mapped[int | None] = mapped_column(SmallInteger)
+    rfm_group: Mapped[str | None] = mapped_column(Text)
+    abc: Mapped[str | None] = mapped_column(Text)
+    key_customer: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    spend_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    revenue_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    rhythm_days: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    rhythm_pauses: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    shop_rhythm_days: Mapped[int | None] = mapped_column(Integer, comment="by which the stage was evaluated")
+    values_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="is evaluated_at, unless a process of a release before scores wrote the row"
+    )
     orders: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     window_spend_minor: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
     last_order_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     evaluated_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    tier_version: Mapped[int | None] = mapped_column(Integer)
+    tier_figure: Mapped[int | None] = mapped_column(BigInteger)
+    tier_since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    tier_by_hand: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+    downgrade_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    downgrade_to: Mapped[str | None] = mapped_column(Text)
+    downgrade_warned: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+
+
+class ProgrammeStanding(Base):
+    """PROJECTION: what a customer has in a programme besides `default`, whose tier is in `standings`.
+
+    Who has no row has the lowest tier, and waits for nothing.
+    """
+
+    __tablename__ = "programme_standings"
+    __table_args__ = (Index("programme_standings_tier", "programme", "tier", "profile_id"),)
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(Text, primary_key=True)
+    programme_version: Mapped[int] = mapped_column(Integer)
+    tier: Mapped[str] = mapped_column(Text)
+    figure: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    since: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    by_hand: Mapped[bool] = mapped_column(Boolean)
+    downgrade_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    downgrade_to: Mapped[str | None] = mapped_column(Text)
+    warned: Mapped[bool] = mapped_column(Boolean)
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class ProgrammeVersionRow(Base):
+    """RECORD: versions of programmes of tiers, which never change; the highest whose time has come is in force."""
+
+    __tablename__ = "programmes"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    effective_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    author: Mapped[str] = mapped_column(Text)
+    made_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class ProgrammeRollout(Base):
+    """RECORD: how far the base was looked at by a version of a programme."""
+
+    __tablename__ = "programme_rollouts"
+
+    programme: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    effective_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    reached: Mapped[UUID | None] = mapped_column(Uuid, comment="the last customer who was looked at")
+    customers: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    changed: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+    done_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class GivenTier(Base):
+    """RECORD: a tier that somebody gave a customer by hand, under the id that the customer had then."""
+
+    __tablename__ = "tier_overrides"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    programme: Mapped[str] = mapped_column(Text, primary_key=True)
+    tier: Mapped[str] = mapped_column(Text)
+    mode: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text)
+    author: Mapped[str] = mapped_column(Text)
+    set_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class CustomerOrder(Base):
@@ -62,6 +145,18 @@ class StandingPolicy(Base):
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     version: Mapped[int] = mapped_column(Integer, primary_key=True, server_default=text("1"))
     definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class ScoreCutsVersion(Base):
+    """RECORD: the base's cut points and rhythm as they were taken, and how far customers are scored by them."""
+
+    __tablename__ = "score_cuts"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    taken_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    applied_to: Mapped[UUID | None] = mapped_column(Uuid)
+    applied_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class Customer(Base):
@@ -170,6 +265,15 @@ class Membership(Base):
     due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
+class CustomerSegments(Base):
+    """PROJECTION: a customer's rows of `memberships`, packed into one: each batch reads them, and few change."""
+
+    __tablename__ = "customer_segments"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    known: Mapped[bytes] = mapped_column(LargeBinary, comment="the customer's memberships, packed")
+
+
 class Tag(Base):
     """RECORD: a tag, and what it is for."""
 
@@ -220,6 +324,27 @@ class ListMember(Base):
     member: Mapped[bool] = mapped_column(Boolean)
     expires_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
     stamp: Mapped[list[Any]] = mapped_column(JSONB, comment="of the statement that counts")
+
+
+class CopiedRates(Base):
+    """PROJECTION of profile's reference data: the rates of a pair of currencies in a year. A rebuild leaves it."""
+
+    __tablename__ = "rates"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True, comment="rates/<base>/<quote>/<year>")
+    version: Mapped[int] = mapped_column(BigInteger)
+    base: Mapped[str] = mapped_column(Text)
+    quote: Mapped[str] = mapped_column(Text)
+    rates: Mapped[dict[str, str]] = mapped_column(JSONB, comment="by day: decimal numbers, as texts")
+
+
+class Erasure(Base):
+    """RECORD: who was erased, for ever, under every id that they had."""
+
+    __tablename__ = "erasures"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class SegmentSize(Base):

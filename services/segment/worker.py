@@ -1,14 +1,18 @@
-"""The loop that lets time pass: claims due customers, never ahead of the log."""
+"""The loops beside the consumer: time passes, changed programmes take effect, the base is scored; never ahead of the
+log.
+"""
 
 import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
+from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from services.segment.service import housekeeping, memberships, timers
-from shared.database.database import DATABASE_AWAY, Database
+from services.segment.service import housekeeping, memberships, scores, timers
+from services.segment.service.programmes.rollout import roll_out
+from shared.database.database import DATABASE_AWAY, Database, Work
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
 from shared.service.loops import AT_ONCE, Idleness, repeat
@@ -17,6 +21,9 @@ PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late…
 HOUSEKEEPING_EVERY: Final = timedelta(hours=1)
 HOUSEKEEPING_PAUSE_SECONDS: Final = 30.0  # a loop that ticks more rarely is taken for dead
 IDLE_PAUSE_SECONDS: Final = 2.0  # …or this, once nothing has passed for a while
+ROLLOUT_PAUSE_SECONDS: Final = 5.0  # a changed programme may begin to take effect this late
+SCORES_PAUSE_SECONDS: Final = 20.0  # between two looks at whether cut points are due
+TOO_FEW_PAUSE: Final = timedelta(minutes=1)  # to the next count of a base that was too small
 
 
 class Backfills:
@@ -110,3 +117,79 @@ class Timers:
             return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS
         failpoint("timers.after_flip")
         return AT_ONCE
+
+
+class Reader(Protocol):
+    """Whoever knows how far the log has been read; None if nobody does yet."""
+
+    async def read_until(self, work: Work) -> datetime | None:
+        """Returns the moment up to which everything has been read."""
+
+
+class Scoring:
+    """Takes the base's cut points when they are due, and scores customers by them, a chunk a transaction."""
+
+    def __init__(self, database: Database, consumer: Reader, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._consumer = consumer
+        self._tick = tick
+        self._up_to_date_to: UUID | None = scores.NOBODY
+        self._too_few_at: datetime | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._step,
+            stop,
+            waits_for=(DBAPIError, *DATABASE_AWAY),
+            waiting="scoring.wait",
+            back_off_seconds=PAUSE_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _step(self) -> float:
+        """Goes on with what is under way; else, when a version is due, first looks for rows without values."""
+        async with self._database.work() as work:
+            read_until = await self._consumer.read_until(work)
+            if read_until is None:
+                return SCORES_PAUSE_SECONDS
+            now = min(work.now, read_until)
+            if await scores.apply(work, now) is not None:
+                return AT_ONCE
+            if self._too_few_at is not None and now < self._too_few_at + TOO_FEW_PAUSE:
+                return SCORES_PAUSE_SECONDS
+            if not await scores.is_due(work, now):
+                return SCORES_PAUSE_SECONDS
+            if self._up_to_date_to is not None:
+                self._up_to_date_to = await scores.bring_up_to_date(work, self._up_to_date_to)
+                return AT_ONCE
+            self._up_to_date_to = scores.NOBODY
+            taken = await scores.take(work, now) is not None
+            self._too_few_at = None if taken else now
+            return AT_ONCE if taken else SCORES_PAUSE_SECONDS
+
+
+class Rollouts:
+    """Looks at everybody by a changed programme, once all that happened before it took effect has been read."""
+
+    def __init__(self, database: Database, consumer: Reader, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._consumer = consumer
+        self._tick = tick
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._roll_out,
+            stop,
+            waits_for=(DBAPIError, *DATABASE_AWAY),
+            waiting="rollouts.wait",
+            back_off_seconds=PAUSE_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _roll_out(self) -> float:
+        async with self._database.work() as work:
+            read_until = await self._consumer.read_until(work)
+            looked_at = 0 if read_until is None else await roll_out(work, min(work.now, read_until))
+        return AT_ONCE if looked_at else ROLLOUT_PAUSE_SECONDS

@@ -21,6 +21,7 @@ from shared.contracts.changes import (
 )
 from shared.contracts.context import Context
 from shared.contracts.events import FACTS, Body
+from shared.contracts.reference import RatesPublished
 from shared.contracts.wire import TYPE_NAMES
 
 CARRIED: Final[dict[str, tuple[type[Body], ...]]] = {
@@ -28,6 +29,7 @@ CARRIED: Final[dict[str, tuple[type[Body], ...]]] = {
     topics.PROFILE_EVENTS: (*FACTS, OrderReassigned),
     topics.PROFILES: (ProfileChanged, ProfileMerged, ProfileSplit, ProfileErased, ConfirmationRequested),
     topics.SEGMENTS: (TierChanged, StageChanged, SegmentEntered, SegmentExited),
+    topics.REFERENCE: (RatesPublished,),
 }
 
 # CloudEvents attributes, as headers. Those after ce_sourcekind are left out if they are empty or false.

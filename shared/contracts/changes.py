@@ -8,6 +8,7 @@ from msgspec import Meta
 
 from shared.contracts.events import Body
 from shared.contracts.orders import Order
+from shared.contracts.reference import RatesPublished
 
 # What a customer can reach: a version counts the events of one, and 2^40 are 35 years at 1,000 a second. With a
 # higher one everything after it would be taken for old.
@@ -231,4 +232,5 @@ CHANGES: Final[dict[type[Body], str]] = {
     SegmentExited: "rapport.segment_exited.v1",
     ProfileSplit: "rapport.profile_split.v1",
     ProfileErased: "rapport.profile_erased.v1",
+    RatesPublished: "rapport.rates_published.v1",
 }

@@ -6,11 +6,13 @@ EVENTS: Final = "rapport.events.v1"
 PROFILE_EVENTS: Final = "rapport.profile-events.v1"
 PROFILES: Final = "rapport.profiles.v1"
 SEGMENTS: Final = "rapport.segments.v1"
+REFERENCE: Final = "rapport.reference.v1"  # compacted: the newest record of each key is kept for ever
 
 # What upstream systems say, in CloudEvents of any type; ingest reads it, and puts what it understands on the bus.
 INBOUND: Final = "rapport.inbound.v1"
 
-ALL: Final = (EVENTS, PROFILE_EVENTS, PROFILES, SEGMENTS)
+ALL: Final = (EVENTS, PROFILE_EVENTS, PROFILES, SEGMENTS, REFERENCE)
+COMPACTED: Final = frozenset({REFERENCE})
 
 # Of a dead letter, which is a record with more headers: a broker takes records of 1 MiB by default.
 MAX_LETTER_BYTES: Final = 16 * 1024 * 1024

@@ -26,6 +26,7 @@ READERS: Final[Mapping[str, tuple[str, ...]]] = {
     topics.PROFILE_EVENTS: ("segment", "feedback"),
     topics.PROFILES: ("segment", "campaign", "feedback"),
     topics.SEGMENTS: ("campaign",),
+    topics.REFERENCE: ("segment",),
 }
 
 
@@ -129,6 +130,8 @@ async def _partitions(client: AIOKafkaAdminClient, names: Sequence[str]) -> list
 
 
 def _configs(name: str) -> dict[str, str]:
+    if name in topics.COMPACTED:
+        return {"cleanup.policy": "compact"}
     if not topics.is_dead_letters(name):
         return {}
     # A broker's default keeps records for a week; a dead letter waits for somebody.

@@ -4,7 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Final
 
@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from shared.database.database import DATABASE_ERRORS, SESSION, Database
 from shared.database.sql import sql
+from shared.history import History, HistoryAway, HistoryRefused, ProfileAddress, reading_history
 from shared.kafka.log import reading
 from shared.kafka.producer import BrokerAway
 from shared.rebuild import shadow
@@ -22,6 +23,7 @@ from shared.service.settings import Settings
 
 LOCK: Final = 0x5265_6275  # any number that nobody else locks
 STATEMENT_SECONDS: Final = 900  # a table that was lost is filled by one statement
+PROFILE_PATIENCE_SECONDS: Final = 60.0  # without an answer of profile's
 # A rebuild that freezes holds up batches in its cut-over: it, too, must lose its locks.
 PATIENCE: Final = {
     "transaction_timeout": f"{STATEMENT_SECONDS}s",
@@ -32,18 +34,38 @@ PATIENCE: Final = {
 Changed = Mapping[str, int]
 
 
-async def from_topics(plan: Plan, settings: Settings, arguments: Sequence[str], clock: Clock | None = None) -> int:
-    """Rebuilds what a service derives from topics. Returns the exit status."""
+async def from_topics(
+    plan: Plan,
+    settings: Settings,
+    arguments: Sequence[str],
+    clock: Clock | None = None,
+    *,
+    profile: ProfileAddress | None = None,
+) -> int:
+    """Rebuilds what a service derives from topics. Returns the exit status.
+
+    With the address of profile, what its history has is read from there, unless `--partial` is given.
+    """
     chosen = parser(plan.service, topics=True).parse_args(arguments)
 
     async def rebuild(database: Database, report: Report) -> Changed:
-        async with reading(
-            settings.kafka(),
-            batch_records=settings.kafka_batch_records,
-            fetch_wait_ms=settings.busy_fetch_wait_milliseconds(),
-        ) as log:
+        async with AsyncExitStack() as stack:
+            log = await stack.enter_async_context(
+                reading(
+                    settings.kafka(),
+                    batch_records=settings.kafka_batch_records,
+                    fetch_wait_ms=settings.busy_fetch_wait_milliseconds(),
+                )
+            )
+            history: History | None = None
+            if profile is not None and not chosen.partial:
+                history = await stack.enter_async_context(
+                    reading_history(profile, patience_seconds=PROFILE_PATIENCE_SECONDS)
+                )
             generation = settings.kafka_topic_generation
-            return await Rebuild(plan, database, log, generation, partial=chosen.partial, report=report).run()
+            return await Rebuild(
+                plan, database, log, generation, partial=chosen.partial, report=report, history=history
+            ).run()
 
     return await _run(plan.service, settings, clock, rebuild, search_path=shadow.SEARCH_PATH)
 
@@ -70,7 +92,8 @@ def parser(service: str, *, topics: bool) -> argparse.ArgumentParser:
         parser.add_argument(
             "--partial",
             action="store_true",
-            help="where the log is no longer whole: keep what is there, and add what the log still has",
+            help="where the log is no longer whole, and profile's history can't be read: keep what is there, and add "
+            "what the log still has",
         )
     return parser
 
@@ -95,7 +118,7 @@ async def _run(
         async with _alone(database):
             with _bar(service) as report:
                 changed = await rebuild(database, report)
-    except (NotPossible, BrokerAway, *DATABASE_ERRORS) as error:
+    except (NotPossible, BrokerAway, HistoryAway, HistoryRefused, *DATABASE_ERRORS) as error:
         print(f"{service} was not rebuilt: {error}", file=sys.stderr)
         return 1
     finally:

@@ -4,9 +4,14 @@ The shadow is filled from the beginning of the log up to the offsets that the ru
 and again until little is left; then, while the service's batches wait, the rest is read and the difference between
 shadow and service is written, in one transaction. So the service misses nothing and takes nothing in twice, and a
 rebuild that dies at any moment has changed nothing or everything.
+
+With profile's history the log need not be whole. As of one moment the service's offsets and its marks are noted: how
+far it has come in each lane. The history gives the shadow what lies up to those marks, and the log what lies after
+those offsets; the shadow then has marks of its own, by which it skips what it has.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -16,11 +21,13 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.contracts import topics, wire
 from shared.contracts.envelope import Event
+from shared.contracts.history import SHORT_NAMES, Position
 from shared.database.database import Database, Work
 from shared.database.patience import came_second, patiently
+from shared.history import History
 from shared.kafka.consumer import offsets
 from shared.kafka.consumer.batch import Handlers
-from shared.kafka.consumer.offsets import Place
+from shared.kafka.consumer.offsets import Marks, Place
 from shared.kafka.dead_letters import dead_letter, decisions, isolation
 from shared.kafka.dead_letters.decisions import Verdict
 from shared.kafka.dead_letters.isolation import Failed
@@ -31,6 +38,7 @@ from shared.rebuild import shadow
 from shared.service.failpoints import failpoint
 
 SMALL: Final = 1000  # records that may be left for the cut-over, during which the service's batches wait
+OF_HISTORY: Final = (topics.PROFILE_EVENTS, topics.PROFILES)  # what profile's history has, too
 
 Hook = Callable[[Work], Awaitable[None]]
 Report = Callable[[int, int], None]
@@ -65,7 +73,10 @@ class Plan:
 
 @dataclass(slots=True)
 class Rebuild:
-    """One rebuild. `partial` begins with what the tables hold and adds what the log still has."""
+    """One rebuild. `partial` begins with what the tables hold and adds what the log still has.
+
+    With `history`, what profile's history has of the topics is read from there.
+    """
 
     plan: Plan
     database: Database
@@ -73,6 +84,8 @@ class Rebuild:
     generation: int
     partial: bool
     report: Report
+    history: History | None = None
+    _marks: Marks = field(default_factory=dict)
     _reached: dict[Place, int] = field(default_factory=dict)
     _letters: Mapping[str, decisions.Decision] = field(default_factory=dict)
 
@@ -83,6 +96,8 @@ class Rebuild:
             await shadow.make(work, self.plan.tables, filled=self.partial)
             await self.plan.prepare(work)
         failpoint("rebuild.after_shadow")
+        if self.history is not None:
+            await self._read_history(self.history)
         await self._catch_up(at_most=0)
         await self._read_own_topics()
         async with self.database.work() as work:
@@ -95,18 +110,54 @@ class Rebuild:
         return changed
 
     async def _begin(self) -> None:
-        """Makes sure that the log is whole, and notes its beginnings."""
+        """Makes sure that all that is needed is there, and notes where the log is to be read from."""
+        of_log = [one for one in self.plan.topics if self.history is None or one not in OF_HISTORY]
         async with self.database.work() as work:
+            await work.run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")  # offsets and marks as of one moment
             elsewhere = await offsets.read_elsewhere(
-                work.connection, self.plan.topics, cluster_id=self.log.cluster_id, generation=self.generation
+                work.connection, of_log, cluster_id=self.log.cluster_id, generation=self.generation
             )
             targets = await self._targets(work)
             self._letters = await decisions.every(work)
-        if not targets:
+            if self.history is not None:
+                self._marks = await offsets.marks(work.connection, topics.PROFILE_EVENTS)
+        if not targets and not self._marks:
             raise NotPossible(f"{self.plan.service} has read nothing of this log yet")
-        self._reached = await self.log.beginnings([*targets, *self._own_places()])
-        if (why := why_not_whole(self._reached, elsewhere)) and not self.partial:
+        begin = {place: end for place, end in targets.items() if place.topic not in of_log}
+        whole = await self.log.beginnings([place for place in targets if place.topic in of_log])
+        own = await self.log.beginnings(self._own_places())
+        if (why := why_not_whole(whole | ({} if self.history else own), elsewhere)) and not self.partial:
             raise NotPossible(f"{why}; --partial keeps what is there, and adds what the log still has")
+        self._reached = begin | whole | own
+
+    async def _read_history(self, history: History) -> None:
+        """Fills the shadow up to where the service was when this began.
+
+        Profiles come last: of merges between two looks at the timeline one may still be missing in the first.
+        """
+        wanted = [body for body in self.plan.handlers if body in SHORT_NAMES.values()]
+        done = 0
+        for partition in range(topics.PARTITIONS):
+            known = Position(self._marks.get(partition, {}))
+            async with aclosing(history.events(partition, types=wanted)) as parts:
+                async for part in parts:
+                    await self._take_history([one for one in part.events if one.origin is None or known.has(one)])
+                    done += len(part.events)
+                    self.report(done, done)
+        async with aclosing(history.profiles()) as parts_of_profiles:
+            async for standing in parts_of_profiles:
+                await self._take_history(standing.events)
+                done += len(standing.events)
+                self.report(done, done)
+        async with self.database.work() as work:
+            await offsets.put_marks(work.connection, topics.PROFILE_EVENTS, self._marks)
+
+    async def _take_history(self, events: Sequence[Event]) -> None:
+        if events:
+            async with self.database.work() as work:
+                work.outbox = NullOutbox(work.connection)
+                await self._apply(work, events)
+            failpoint("rebuild.after_batch")
 
     def _own_places(self) -> list[Place]:
         return [
@@ -121,13 +172,18 @@ class Rebuild:
             work.connection, self.plan.topics, cluster_id=self.log.cluster_id, generation=self.generation
         )
 
+    async def _known_targets(self, work: Work) -> dict[Place, int]:
+        """How far the service has read, by now also of partitions that it has taken for the first time since."""
+        targets = await self._targets(work)
+        if new := targets.keys() - self._reached.keys():
+            self._reached |= await self.log.beginnings(new)
+        return targets
+
     async def _catch_up(self, *, at_most: int) -> None:
         """Reads until no more than so many records are left to where the service is."""
         while True:
             async with self.database.work() as work:
-                targets = await self._targets(work)
-            for place in targets.keys() - self._reached.keys():  # taken for the first time since
-                self._reached |= await self.log.beginnings([place])
+                targets = await self._known_targets(work)
             left = sum(max(0, end - self._reached[place]) for place, end in targets.items())
             if left <= at_most:
                 return
@@ -165,7 +221,7 @@ class Rebuild:
             await shadow.hold(work, self.plan.tables)
             await self._no_letter_was_applied_meanwhile(work)
             # What is read here counts only if this transaction commits: `_reached` stays.
-            async for part in self.log.upto(self._reached, await self._targets(work)):
+            async for part in self.log.upto(self._reached, await self._known_targets(work)):
                 await self._apply_part(work, part)
             for topic in self.plan.own_topics:
                 await self._apply(work, await work.outbox.waiting(topic))

@@ -26,6 +26,7 @@ NO_DEFINITIONS: Final[Mapping[str, str]] = {
     "services/ingest/api/sources.py::infer": "proposes a plan, and changes nothing",
     "services/segment/api/segments.py::preview": "counts customers, and changes nothing",
     "services/segment/api/segments.py::evaluate": "asks of customers, and changes nothing",
+    "services/segment/api/programmes.py::simulate": "tries a programme, and changes nothing",
     "services/segment/api/conditions.py::parse": "reads words, and changes nothing",
     "services/segment/api/conditions.py::describe": "writes words, and changes nothing",
     "services/feedback/api.py::submit": "a customer's answer comes in: a fact, whose record is the timeline",

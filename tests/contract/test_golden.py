@@ -44,6 +44,7 @@ from shared.contracts.context import Agent, Campaign, Context, Geo, Page
 from shared.contracts.envelope import Event, SourceKind, Stamp
 from shared.contracts.events import Body, Item
 from shared.contracts.identity import Identity, Namespace, user_ids_of
+from shared.contracts.reference import DatedRate, RatesPublished
 from tests.support.vocabulary import BEHAVIOUR, MESSAGES, TOLD_BY_SERVERS
 
 GOLDEN: Final = Path(__file__).parent / "golden"
@@ -187,12 +188,20 @@ SAMPLES: Final[tuple[Body, ...]] = (
     ),
     ProfileSplit(profile_id=ANN, separated=ANN_ONCE, at=AT),
     ProfileErased(profile_id=ANN),
+    RatesPublished(
+        key="rates/EUR/USD/2026",
+        version=1204,
+        base="EUR",
+        quote="USD",
+        year=2026,
+        rates=(DatedRate(day="2026-02-26", rate="1.0834"), DatedRate(day="2026-02-27", rate="1.08")),
+    ),
 )
 
 
 def sample(number: int, body: Body) -> Event:
     """A record of this type as its producer writes it: a fact from a server, or a change from a service."""
-    change = body.__class__.__module__ == ProfileChanged.__module__
+    change = body.__class__.__module__ in (ProfileChanged.__module__, RatesPublished.__module__)
     return Event(
         event_id=UUID(int=SHOP.int + 0x10000 + number),
         source_id=str(SHOP),

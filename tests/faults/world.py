@@ -184,6 +184,8 @@ class World:
             }.items()
         }
         tested = {"FAULTS_CLOCK": str(self.clock_file), "HTTP_PORT": str(self._tally_port)}
+        # The topics hold everything here: a rebuild that reads them alone finds what profile's history would hide.
+        tested |= {"PROFILE_URL": "", "PROFILE_TOKEN": ""}
         own = self.stack.environment("feedback" if name == "tally" else name)
         replication = {"KAFKA_REPLICATION": str(min(3, self.nodes)), "COVERAGE_PROCESS_START": ""}
         http = {"HTTP_PORT": own["HTTP_PORT"]} if name != "tally" else {}

@@ -23,8 +23,10 @@ from tests.conftest import DatabaseFactory
 from tests.support.applications import (
     ANSWER,
     CONDITION,
+    GIVEN,
     IMPORT,
     LINKS,
+    PROGRAMME,
     ROUTES,
     SERVICES,
     SOMEBODY,
@@ -40,7 +42,7 @@ from tests.support.events import NOON, days, order, person, user
 NUL: Final = "%00"
 JSON: Final = {"Content-Type": "application/json", "If-Match": '"1"'}
 LONG: Final = "x" * 5_000
-NEEDS_NO_DATABASE: Final = "/v1/vocabulary"  # it is a part of the code
+NEEDS_NO_DATABASE: Final = ("/v1/vocabulary", "/v1/schemas/programme")  # parts of the code
 NOT_UUIDS: Final = ("nonsense", NUL, LONG, "%27%20OR%201%3D1")
 # Values that are wrong wherever a parameter of this name stands.
 GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
@@ -52,6 +54,7 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "suppression_id": NOT_UUIDS,
     "segment_id": ("nonsense", LONG, f"sil{NUL}ent", "Silent"),
     "other": ("nonsense", LONG, f"go{NUL}ld", "Gold"),
+    "programme": ("Nonsense", LONG, f"de{NUL}fault", "no such"),
     "channel": ("nonsense", LONG, f"em{NUL}ail"),
     "address": (NUL, LONG, f"ann{NUL}@example.com"),
     "version": ("nonsense", NUL, "1.5"),
@@ -64,6 +67,10 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "journey": (f"win{NUL}back",),
     "tier": ("nonsense", NUL, LONG),
     "stage": ("nonsense", NUL),
+    "scale": ("nonsense", NUL),
+    "rfm_group": ("nonsense", NUL, LONG),
+    "abc": ("nonsense", "D", NUL),
+    "key_customer": ("nonsense", "2", NUL),
     "state": ("nonsense", NUL),
     "status": ("nonsense", NUL),
     "survey": ("nonsense", NUL),
@@ -71,6 +78,11 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "reason": ("nonsense", NUL),
     "limit": ("0", "10000", "-1", "many", "1e999", NUL),
     "min_orders": ("-1", "many", "9" * 5_000),
+    "base": ("eur", "EURO", "nonsense", NUL, LONG),
+    "quote": ("eur", "E", "nonsense", NUL, LONG),
+    "partition": ("-1", "6", "many", "1.5", NUL),
+    "after": ("nonsense", NUL, LONG, "0", "0:x", "0:1,0:2", "-2:1", "0:-2", "old:42", "profile:42", "%D9%A3:1"),
+    "types": ("nonsense", "order_placed,", NUL, LONG, "rapport.order_placed.v1"),
     "q": ("x", "x" * 257, f"an{NUL}n"),
     "since": ("nonsense", "2026-02-30", NUL, LONG),
     "until": ("nonsense", "2026-02-30", NUL, LONG),
@@ -110,7 +122,77 @@ BAD_CONDITIONS: Final[tuple[Any, ...]] = (
     {"kind": "all", "of": []},
     {"kind": "tier", "among": ["gold"], "colour": "red"},
 )
+BAD_PROGRAMMES: Final[tuple[Any, ...]] = (
+    None,
+    [],
+    {},
+    PROGRAMME | {"window": {"kind": "nonsense"}},
+    PROGRAMME | {"window": {"kind": "rolling", "days": 10**400}},
+    PROGRAMME | {"tiers": [{"name": "a", "at_least": 0}, {"name": "b", "at_least": 10**400}]},
+    PROGRAMME | {"tiers": [{"name": "a\0b", "at_least": 0}]},
+    PROGRAMME | {"tiers": [{"name": "a\ud800", "at_least": 0}]},
+    PROGRAMME | {"zone": "a\ud800"},
+    PROGRAMME | {"zone": "../../etc/passwd"},
+    PROGRAMME | {"zone": "x" * 5_000},
+    PROGRAMME | {"colour": "red"},
+)
+A_RATE: Final = {"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}
 BAD_BODIES: Final[Mapping[str, tuple[Any, ...]]] = {
+    "/v1/programmes/{programme}": (
+        None,
+        [],
+        {},
+        {"definition": PROGRAMME, "effective_at": "yesterday"},
+        {"definition": PROGRAMME, "effective_at": "0001-01-01T00:00:00+14:00"},
+        {"definition": PROGRAMME, "colour": "red"},
+        *({"definition": one} for one in BAD_PROGRAMMES),
+    ),
+    "/v1/programmes/{programme}/simulate": (None, [], {}, *({"definition": one} for one in BAD_PROGRAMMES)),
+    "/v1/profiles/{profile_id}/tier-override": (
+        None,
+        [],
+        {},
+        GIVEN | {"tier": ""},
+        GIVEN | {"tier": "a\0b"},
+        GIVEN | {"reason": ""},
+        GIVEN | {"reason": "a\ud800"},
+        GIVEN | {"mode": "nonsense"},
+        GIVEN | {"expires_at": "9999-12-31T23:59:59-14:00"},
+        GIVEN | {"expires_at": "2026-03-01T12:00:00"},
+        GIVEN | {"colour": "red"},
+    ),
+    "/v1/rates": (
+        None,
+        [],
+        {},
+        {"rates": []},
+        {"rates": [A_RATE] * 1_001},
+        {"rates": [A_RATE, A_RATE]},
+        {"rates": [A_RATE], "colour": "red"},
+        *(
+            {"rates": [A_RATE | changes]}
+            for changes in (
+                {"base": "eur"},
+                {"base": "USD"},
+                {"quote": None},
+                {"day": "2026-02-30"},
+                {"day": "1.3.2026"},
+                {"day": 20260301},
+                {"day": "9999-12-31"},
+                {"day": "1969-12-31"},
+                {"rate": 0},
+                {"rate": "0.0"},
+                {"rate": -1},
+                {"rate": "1,08"},
+                {"rate": "1e3"},
+                {"rate": 1e300},
+                {"rate": True},
+                {"rate": "1.0000000000001"},
+                {"rate": "1234567.123456789012"},
+                {"colour": "red"},
+            )
+        ),
+    ),
     "/v1/segments": (
         None,
         [],
@@ -437,7 +519,7 @@ async def test_while_postgresql_is_away_reads_say_when_to_come_back(service: str
     away = f"postgresql+asyncpg://nobody@{LOOPBACK}:{free_port()}/nothing"
     async with asking(build(service, away), token(scope=f"{service}:admin")) as client:
         for route in ROUTES:
-            if route.service == service and route.method == "GET" and route.path != NEEDS_NO_DATABASE:
+            if route.service == service and route.method == "GET" and route.path not in NEEDS_NO_DATABASE:
                 answer = await client.get(route.url())
                 assert answer.status_code == 503, str(route)
                 assert answer.headers["content-type"] == "application/problem+json"

@@ -260,3 +260,17 @@ async def test_of_two_different_events_with_one_id_in_a_batch_the_second_is_set_
     async with batch(profile) as work:
         await fold_events(work, [first, other, first])
         assert [one for one, _ in work.set_aside] == [other]
+
+
+async def test_a_merge_that_brings_a_payment_and_its_order_together_is_taken_in_and_told(profile: Database) -> None:
+    one, other = Identity(Namespace.USER_ID, "one"), Identity(Namespace.USER_ID, "other")
+    paid = OrderPlaced(order_id="O1", currency="USD", total_minor=100, payment_id="P1")
+    shop = OrderPlaced(order_id="O1", currency="USD", total_minor=100, whole=True)
+    await fold(profile, event(paid, one, source_id=STRIPE), event(shop, other, source_id=SHOP, space="shop-a"))
+
+    alias = event(PageViewed(path="/"), other, Identity(Namespace.ANONYMOUS_ID, "one"), merges=True)
+    await fold(profile, alias)
+
+    (told,) = await owned(profile, OrderReassigned)
+    assert isinstance(told.body, OrderReassigned)
+    assert (told.cause_id, told.body.mark.told) == (alias.event_id, "O1\x1fshop-a")

@@ -42,7 +42,10 @@ from tests.support.events import NOON, days, event, order, user
 from tests.support.running import eventually
 from tests.support.vocabulary import BEHAVIOUR, MESSAGES, TOLD_BY_SERVERS
 
-TABLES = "profiles, identities, identity_log, timeline, orders, counts, lanes, profile_aliases, outbox"
+TABLES = (
+    "profiles, identities, identity_log, timeline, reassignments, order_owners, order_marks, payment_refs, orders, "
+    "counts, lanes, profile_aliases, outbox"
+)
 ATTEMPTS = 20
 ZONES = ("Asia/Shanghai", "Europe/Berlin", "nowhere")
 

@@ -29,7 +29,10 @@ from services.segment import commands as segment
 from services.segment.consumer import HANDLERS
 from services.segment.main import build as build_segment
 from services.segment.service import standings
+from services.segment.service.programmes import definitions
+from services.segment.service.programmes.rollout import roll_out
 from services.segment.settings import SegmentSettings
+from shared.audit import Actor
 from shared.contracts import topics, wire
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event
@@ -55,7 +58,7 @@ from tests.support.unreadable import produce_with_a_bad_name
 
 TABLES: Final = {
     "profile": ("profiles", "orders", "counts", "profile_aliases"),
-    "segment": ("standings", "orders", "profile_aliases"),
+    "segment": ("standings", "programme_standings", "orders", "profile_aliases"),
     "campaign": ("contacts", "standings", "profile_aliases"),
     "feedback": ("profile_aliases", "customer_orders"),
 }
@@ -322,7 +325,7 @@ async def test_a_rebuild_of_what_is_right_touches_no_row(copy: World, capsys: py
 
     printed = capsys.readouterr().err
     assert "mended" not in printed
-    assert printed.count("as it should be") == 5 + 3 + 3 + 2
+    assert printed.count("as it should be") == 5 + len(segment.PLAN.tables) + 3 + 2
     assert await copy.dump() == exact
     assert await copy.rows("segment", "SELECT 1 FROM pg_namespace WHERE nspname = 'rebuild'") == []
 
@@ -360,6 +363,34 @@ async def test_damaged_rows_are_mended_and_readers_hear_what_they_had_wrong(copy
     assert 0 < len(told) <= gold
     assert {(one.historical, type(one.body)) for one in told} == {(True, TierChanged)}
     assert [await copy.outbox(name) for name in ("profile", "campaign", "feedback")] == [0, 0, 0]
+
+
+async def test_tiers_of_a_second_programme_are_built_again_and_readers_hear_what_they_had_wrong(copy: World) -> None:
+    tiers = [{"name": "guest", "at_least": 0}, {"name": "regular", "at_least": 2}, {"name": "friend", "at_least": 3}]
+    club = {"basis": "orders", "window": {"kind": "lifetime"}, "tiers": tiers}
+    database, now = copy.databases["segment"], copy.clock.now()
+    async with database.work() as work:
+        work.now = now
+        await definitions.save(work, "club", club, version=0, effective_at=None, by=Actor("test"))
+    async with database.work() as work:
+        work.now = now
+        assert await roll_out(work, now) > 0
+    before = await copy.dump(without=("version",))
+    assert await copy.rebuild("segment") == 0
+    assert await copy.dump(without=("version",)) == before
+    heard = len(await waiting(copy, "segment"))
+    await copy.run("segment", "UPDATE programme_standings SET tier = 'friend' WHERE tier = 'regular'")
+    [[wrong]] = await copy.rows("segment", "SELECT count(*) FROM programme_standings WHERE tier = 'friend'")
+    [[right]] = await copy.rows("segment", "SELECT count(*) FROM programme_standings WHERE figure >= 3")
+
+    assert await copy.rebuild("segment") == 0
+
+    assert await copy.dump(without=("version",)) == before
+    told = (await waiting(copy, "segment"))[heard:]
+    tiers_told = [one.body for one in told if isinstance(one.body, TierChanged)]
+    assert {one.historical for one in told} == {True}
+    assert {(one.programme, one.current) for one in tiers_told} == {("club", "regular")}
+    assert len(told) == wrong - right > 0
 
 
 async def waiting(world: World, name: str) -> list[Event]:
@@ -602,7 +633,7 @@ async def test_two_rebuilds_at_once_do_not_take_each_others_shadow_away(
 )
 @pytest.mark.any_broker
 async def test_a_rebuild_that_was_killed_ends_right_the_next_time(copy: World, name: str, failpoint: str) -> None:
-    differing = ("version", "evaluated_at")  # the clock of a process goes on
+    differing = ("version", "evaluated_at", "values_at")  # the clock of a process goes on
     before = await copy.dump(without=differing)
     await copy.run(name, f"TRUNCATE {', '.join(TABLES[name])}")
 

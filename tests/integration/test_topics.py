@@ -5,12 +5,13 @@ from uuid import uuid4
 
 import pytest
 from aiokafka.admin import NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 
 from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.process import free_port
-from shared.contracts.topics import PARTITIONS
+from shared.contracts.topics import PARTITIONS, REFERENCE
 from shared.kafka.topics import ClusterIdentity, WrongPartitions, admin, ensure
 
 
@@ -75,3 +76,12 @@ async def test_who_asks_on_a_kept_connection_hears_of_the_broker_that_took_anoth
     finally:
         await identity.close()
         await broker.stop()
+
+
+@pytest.mark.needs_kafka
+async def test_reference_data_is_kept_for_ever_by_its_key(broker: Broker) -> None:
+    async with admin(broker.bootstrap) as client:
+        await ensure(client, [REFERENCE], replication=1)
+        asked = ConfigResource(ConfigResourceType.TOPIC, REFERENCE, {"cleanup.policy": ""})
+        [answer] = await client.describe_configs([asked])
+    assert [entry[1] for entry in answer.resources[0][4]] == ["compact"]

@@ -12,9 +12,12 @@ import pytest
 from deploy.local.postgres import Postgres
 from services.campaign import content
 from services.campaign.service import operations, publishing
+from services.segment.domain.programmes.definition import DEFAULT_PROGRAMME, Rolling
 from services.segment.domain.standing import DEFAULT_POLICY
 from services.segment.repository import policies as stored_policies
+from services.segment.repository.programmes import versions as programme_versions
 from services.segment.service import policies
+from services.segment.service.programmes import definitions, rollout
 from shared.database import migrate
 from shared.database.database import Database, Work
 from shared.service.clock import SystemClock
@@ -166,3 +169,53 @@ async def started_segment(url: str) -> tuple[Any, Sequence[stored_policies.Store
     async with at(url) as work:
         await policies.publish(work)
         return await work.rows(COLUMNS), await stored_policies.versions(work)
+
+
+@pytest.mark.parametrize("empty", ["segment"], indirect=True)
+async def test_an_upgraded_segment_has_the_programme_of_a_new_one(empty: tuple[str, str]) -> None:
+    fresh, old = empty
+    await segment_of_the_first_release(old, FIRST_POLICY)
+    ends = [await programmes_of(url) for url in (old, fresh)]
+    assert ends[0] == ends[1] == [("default", 1, DEFAULT_PROGRAMME)]
+
+
+@pytest.mark.parametrize("empty", ["segment"], indirect=True)
+async def test_tiers_that_the_shop_edited_are_a_programme_after_an_upgrade_and_everybody_is_looked_at_by_it(
+    empty: tuple[str, str],
+) -> None:
+    _, old = empty
+    tiers = [{"name": "普通", "from_minor": 0}, {"name": "金", "from_minor": 5_000}]
+    edited = {**FIRST_POLICY, "currency": "CNY", "tiers": tiers, "tier_window_days": 99_999}
+    await segment_of_the_first_release(old, edited)
+    await migrate.upgrade("segment", old, version="0008")
+    async with at(old) as work:
+        await work.run("INSERT INTO standings (profile_id, tier, stage) VALUES (gen_random_uuid(), '金', 'prospect')")
+
+    [(name, version, programme)] = await programmes_of(old)
+    assert (name, version, programme.currency, programme.window) == ("default", 1, "CNY", Rolling(days=36_500))
+    assert [(one.name, one.at_least) for one in programme.tiers] == [("普通", 0), ("金", 5_000)]
+    async with at(old) as work:
+        assert await rollout.roll_out(work, work.now) == 1
+        row = await work.row("SELECT tier, tier_version FROM standings")
+    assert row == ("普通", 1)
+
+
+@pytest.mark.parametrize("empty", ["segment"], indirect=True)
+@pytest.mark.parametrize("wrong", [{"tiers": "none"}, {"tier_window_days": -1}, {"tiers": []}], ids=str)
+async def test_edited_tiers_that_make_no_sense_hold_no_upgrade_up(
+    empty: tuple[str, str], wrong: dict[str, Any]
+) -> None:
+    _, old = empty
+    await segment_of_the_first_release(old, {**FIRST_POLICY, **wrong})
+    await programmes_of(old)
+    async with at(old) as work:
+        assert (await programme_versions.in_force(work, since=work.now)).default(work.now) == DEFAULT_PROGRAMME
+
+
+async def programmes_of(url: str) -> list[tuple[str, int, Any]]:
+    """The programmes of a database, once it is migrated and its service has started."""
+    await migrate.upgrade("segment", url)
+    async with at(url) as work:
+        await definitions.publish(work)
+        found = (await programme_versions.in_force(work, since=work.now)).every()
+    return [(one.id, one.version, one.programme) for one in found]

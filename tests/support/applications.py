@@ -67,14 +67,18 @@ class Route(NamedTuple):
             "version": "1",
             "channel": "email",
             "name": "nonsense",
+            "programme": "default",
         }
         return self.path.format(**(good | changes))
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
+RATES: Final = {"rates": [{"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}]}
 CONDITION: Final = {"kind": "tier", "among": ["gold"]}
 ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
 IMPORT: Final = {"source_id": str(SOMEBODY), "name": "a.csv", "options": {"format": "csv", "preset": "orders"}}
+PROGRAMME: Final = {"window": {"kind": "lifetime"}, "tiers": [{"name": "all", "at_least": 0}]}
+GIVEN: Final = {"tier": "gold", "reason": "a partner"}
 REPORTS: Final = ("tiers", "stages", "rfm", "abc", "sizes")
 ROUTES: Final = (
     Route("ingest", "POST", "/v1/sources", "ingest:admin", body={"name": "shop"}),
@@ -110,6 +114,10 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles", "profile:read"),
     Route("profile", "GET", "/v1/shared-values", "profile:read"),
     Route("profile", "GET", "/v1/totals", "profile:read"),
+    Route("profile", "PUT", "/v1/rates", "profile:admin", body=RATES),
+    Route("profile", "GET", "/v1/rates", "profile:read"),
+    Route("profile", "GET", "/v1/profiles/export", "profile:read"),
+    Route("profile", "GET", "/v1/timeline/export", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
@@ -132,9 +140,21 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/standings", "segment:read"),
     Route("segment", "GET", "/v1/tiers", "segment:read"),
     Route("segment", "GET", "/v1/counts", "segment:read"),
+    Route("segment", "GET", "/v1/programmes", "segment:read"),
+    Route("segment", "GET", "/v1/schemas/programme", "segment:read"),
+    Route("segment", "GET", "/v1/programmes/{programme}", "segment:read"),
+    Route("segment", "GET", "/v1/programmes/{programme}/versions", "segment:read"),
+    Route("segment", "PUT", "/v1/programmes/{programme}", "segment:admin", body={"definition": PROGRAMME}),
+    Route("segment", "POST", "/v1/programmes/{programme}/simulate", "segment:read", body={"definition": PROGRAMME}),
+    Route("segment", "GET", "/v1/profiles/{profile_id}/tiers", "segment:read", customer=True),
+    Route("segment", "PUT", "/v1/profiles/{profile_id}/tier-override", "segment:write", body=GIVEN),
+    Route("segment", "DELETE", "/v1/profiles/{profile_id}/tier-override", "segment:write"),
     Route("segment", "POST", "/v1/conditions/parse", "segment:read", body={"text": "tier is gold"}),
     Route("segment", "POST", "/v1/conditions/describe", "segment:read", body={"condition": CONDITION}),
     *(Route("segment", "GET", f"/v1/reports/{name}", "segment:read") for name in REPORTS),
+    Route("segment", "GET", "/v1/rfm", "segment:read"),
+    Route("segment", "GET", "/v1/rfm/versions", "segment:read"),
+    Route("segment", "GET", "/v1/abc", "segment:read"),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/resume", "campaign:write"),

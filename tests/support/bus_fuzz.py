@@ -26,6 +26,7 @@ from shared.contracts.changes import (
 from shared.contracts.context import Context
 from shared.contracts.envelope import SourceKind
 from shared.contracts.events import FACTS, Body
+from shared.contracts.reference import RatesPublished
 from shared.contracts.wire import TYPE_NAMES
 
 CARRIES: Final[Mapping[str, Sequence[type[Body]]]] = {
@@ -33,6 +34,7 @@ CARRIES: Final[Mapping[str, Sequence[type[Body]]]] = {
     topics.PROFILE_EVENTS: tuple(FACTS),
     topics.PROFILES: (ProfileChanged, ProfileMerged, ProfileSplit, ProfileErased),
     topics.SEGMENTS: (TierChanged, StageChanged, SegmentEntered, SegmentExited),
+    topics.REFERENCE: (RatesPublished,),
 }
 MOMENT: Final = "2026-03-01T12:00:00Z"
 LONG: Final = "x" * 70_000

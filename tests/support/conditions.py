@@ -200,6 +200,12 @@ _simple: Final = st.one_of(
         st.integers(1, 5),
     ),
     st.builds(
+        lambda names: {"kind": "rfm_group", "among": names},
+        st.lists(st.sampled_from(("champions", "loyal")), min_size=1),
+    ),
+    st.builds(lambda names: {"kind": "abc", "among": names}, st.lists(st.sampled_from(("A", "B")), min_size=1)),
+    st.just({"kind": "key_customer"}),
+    st.builds(
         lambda salt, of, end: {"kind": "bucket", "salt": salt, "of": of, "first": 0, "end": min(of, end)},
         st.sampled_from(("a", "é")),
         st.integers(2, 10),
@@ -242,6 +248,16 @@ _properties = st.fixed_dictionaries(
 )
 _expiries = st.one_of(st.none(), st.sampled_from((timedelta(0), timedelta(seconds=1), -timedelta(seconds=1)))).map(
     lambda span: None if span is None else NOON + span
+)
+
+
+_classes = st.fixed_dictionaries(
+    {},
+    optional={
+        "rfm_group": st.sampled_from(("champions", "loyal", "at_risk")),
+        "abc": st.sampled_from(("A", "C")),
+        "key_customer": st.just("yes"),
+    },
 )
 
 
@@ -288,6 +304,7 @@ def customers(draw: st.DrawFn) -> Customer:
         tiers={"default": draw(st.sampled_from(("gold", "silver", "bronze")))},
         stage=draw(st.sampled_from(("new", "loyal", "prospect"))),
         scores=draw(scores),
+        classes=draw(_classes),
         tags=draw(st.dictionaries(st.sampled_from(("vip", "b2b")), _expiries)),
         lists=draw(st.dictionaries(st.sampled_from(("press", "staff")), _expiries)),
         segments=draw(st.frozensets(st.sampled_from(("one", "other")))),

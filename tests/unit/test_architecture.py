@@ -74,7 +74,10 @@ ARROWS: Final = (
     Plant("a value knows an event", GROUPS, "services/ingest/domain/values/planted.py", _EVENT),
     Plant("a room imports main", MAIN, "services/feedback/api.py", "from services.feedback import main\n"),
     Plant("service imports api", EDGES, "services/profile/service/planted.py", "from services.profile import api\n"),
-    Plant("api imports the consumer", EDGES, "services/profile/api.py", "from services.profile import consumer\n"),
+    Plant(
+        *("api imports the consumer", EDGES, "services/profile/api/profiles.py"),
+        "from services.profile import consumer\n",
+    ),
     Plant("the consumer imports the worker", EDGES, "services/segment/consumer.py", "import services.segment.worker\n"),
     Plant("service imports commands", EDGES, "services/ingest/service.py", "from services.ingest import commands\n"),
     Plant("api imports channels", CHANNELS, "services/campaign/api.py", "from services.campaign import channels\n"),

@@ -17,17 +17,23 @@ Slug = Annotated[str, Meta(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80)]
 Purpose = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=MAX_WORD_LENGTH)]
 
 
-class TierReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="tier_changed"):
-    """Set off by a change of tier in this direction that ends in one of these tiers."""
+class TierReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="tier_changed"):
+    """Set off by a change of tier in a programme, in this direction, that ends in one of these tiers.
+
+    `redefined`: also by one that no customer made, and no time, but somebody who changed the programme.
+    """
 
     direction: Literal["up", "down"]
     tiers: Annotated[tuple[str, ...], Meta(min_length=1)]
+    programme: str = "default"
+    redefined: bool = False
 
 
-class StageReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="stage_changed"):
-    """Set off by a change of lifecycle stage that ends in one of these."""
+class StageReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="stage_changed"):
+    """Set off by a change of lifecycle stage that ends in one of these. `redefined` as in `TierReached`."""
 
     stages: Annotated[tuple[str, ...], Meta(min_length=1)]
+    redefined: bool = False
 
 
 class ConfirmationAsked(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="confirmation_requested"):
@@ -101,7 +107,11 @@ def sets_off(trigger: TierReached | StageReached | ConfirmationAsked, body: Body
     """Returns whether a change is one that the trigger waits for."""
     match trigger, body:
         case TierReached(), TierChanged():
-            return body.direction == trigger.direction and body.current in trigger.tiers
+            return (
+                body.direction == trigger.direction
+                and body.current in trigger.tiers
+                and body.programme == trigger.programme
+            )
         case StageReached(), StageChanged():
             return body.current in trigger.stages
     return False
@@ -116,6 +126,14 @@ def is_by_time(change: Event) -> bool:
     return told or change.cause_id is None
 
 
+def _is_redefined(change: Event) -> bool:
+    return isinstance(change.body, TierChanged | StageChanged) and change.body.cause == "redefined"
+
+
+def _asks_for_redefined(journey: Journey) -> bool:
+    return isinstance(journey.trigger, TierReached | StageReached) and journey.trigger.redefined
+
+
 def enter(journey: Journey, change: Event, now: datetime) -> Entered | Skipped:
     """Returns whether a change that sets off the journey lets its customer in.
 
@@ -123,6 +141,8 @@ def enter(journey: Journey, change: Event, now: datetime) -> Entered | Skipped:
     """
     if change.historical:
         return Skipped("historical")
+    if _is_redefined(change) and not _asks_for_redefined(journey):
+        return Skipped("redefined")
     if now - change.occurred_at > journey.max_age:
         return Skipped("too_old")
     if change.depth >= MAX_CAUSATION_DEPTH:

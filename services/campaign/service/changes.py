@@ -98,13 +98,20 @@ async def _fresh(work: Work, events: Sequence[Event]) -> Sequence[tuple[Event, C
     fresh: list[tuple[Event, Change]] = []
     moved: dict[tuple[UUID, str], tuple[int, str]] = {}
     for event, change in changes:
-        place = (change.profile_id, "tier" if isinstance(change, TierChanged) else "stage")
+        place = (change.profile_id, _kind(change))
         if place not in known or change.version > known[place][0]:
             known[place] = moved[place] = (change.version, change.current)
             fresh.append((event, change))
     if moved:
         await contacts.upsert_standings(work, moved)
     return fresh
+
+
+def _kind(change: Change) -> str:
+    """What of a customer's standing a change is about: each programme's tier is a thing of its own."""
+    if isinstance(change, StageChanged):
+        return "stage"
+    return "tier" if change.programme == "default" else f"tier:{change.programme}"
 
 
 async def _running(work: Work) -> Sequence[Journey]:

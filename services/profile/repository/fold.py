@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.profile.domain.fold import ProfileState, stored
+from services.profile.repository.history import partition_of
 from shared.contracts import wire
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body
@@ -98,27 +99,43 @@ class TimelineRow(msgspec.Struct, kw_only=True):
     source_version: int
     undated: bool
     space: str
+    partition: int
+    origin: int
+    sequence: int
 
 
-_APPEND: Final = f"""
-    INSERT INTO timeline ({", ".join(TimelineRow.__struct_fields__)})
-    SELECT {values(TimelineRow, "n")}
-      FROM {unnest(TimelineRow, "n")}
-     ORDER BY event_id
-        ON CONFLICT (event_id) DO NOTHING
-    """
+def _append(table: str) -> str:
+    return f"""
+        INSERT INTO {table} ({", ".join(TimelineRow.__struct_fields__)})
+        SELECT {values(TimelineRow, "n")}
+          FROM {unnest(TimelineRow, "n")}
+         ORDER BY event_id
+            ON CONFLICT (event_id) DO NOTHING
+        """
 
 
-async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) -> int:
-    """Writes events to the timeline. Returns how many were new."""
-    rows = [_timeline_row(profile_id, event) for profile_id, event in assigned]
-    return await work.run(_APPEND, **arrays(rows, TimelineRow))
+_APPEND: Final = _append("timeline")
+_APPEND_REASSIGNMENTS: Final = _append("reassignments")
 
 
-def _timeline_row(profile_id: UUID, event: Event) -> TimelineRow:
+async def append_timeline(work: Work, owned: Sequence[Event]) -> int:
+    """Writes events, each with its profile and its place in the lanes, to the timeline. Returns how many were new."""
+    return await work.run(_APPEND, **arrays([_timeline_row(event) for event in owned], TimelineRow))
+
+
+async def append_reassignments(work: Work, owned: Sequence[Event]) -> None:
+    """Keeps what is told beside the timeline of orders that moved."""
+    if owned:
+        await work.run(_APPEND_REASSIGNMENTS, **arrays([_timeline_row(event) for event in owned], TimelineRow))
+
+
+def _timeline_row(event: Event) -> TimelineRow:
+    assert event.profile_id is not None
+    assert event.origin is not None
+    assert event.sequence is not None
     return TimelineRow(
         event_id=event.event_id,
-        profile_id=profile_id,
+        profile_id=event.profile_id,
         type=TYPE_NAMES[type(event.body)],
         occurred_at=event.occurred_at,
         received_at=event.received_at,
@@ -136,6 +153,9 @@ def _timeline_row(profile_id: UUID, event: Event) -> TimelineRow:
         source_version=event.source_version,
         undated=event.undated,
         space=event.space,
+        partition=partition_of(event.profile_id),
+        origin=event.origin,
+        sequence=event.sequence,
     )
 
 

@@ -8,6 +8,7 @@ import msgspec
 
 from services.profile.domain.decision import RULE_VERSION, Decision
 from services.profile.domain.fold import CLAIMED_USER_ID, ProfileState, claimed_in, current
+from services.profile.repository.history import partition_of
 from shared.contracts.identity import Identity, Namespace, user_ids_of
 from shared.database.database import Work
 
@@ -148,9 +149,20 @@ async def write_log(work: Work, decisions: Sequence[Decision]) -> None:
 
 
 async def move_rows(work: Work, *, loser: UUID, survivor: UUID) -> None:
-    """Gives the survivor of a merge the loser's events and counts, and takes the loser's row away."""
+    """Gives the survivor of a merge the loser's events and counts, and takes the loser's row away.
+
+    An event stays in its partition of the history: a reader who has read the survivor's would not find it there.
+    """
     ids = {"loser": loser, "survivor": survivor}
-    await work.run("UPDATE timeline SET profile_id = :survivor WHERE profile_id = :loser", **ids)
+    await work.run(
+        """
+        UPDATE timeline
+           SET profile_id = :survivor, partition = coalesce(partition, CAST(:partition AS smallint))
+         WHERE profile_id = :loser
+        """,
+        partition=partition_of(loser),
+        **ids,
+    )
     await work.run(
         "WITH gone AS (DELETE FROM counts WHERE profile_id = :loser RETURNING kind, name, times) "
         "INSERT INTO counts (profile_id, kind, name, times) SELECT :survivor, kind, name, times FROM gone "

@@ -34,6 +34,7 @@ from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_ca
 from shared.contracts.events import MARKETING, Body, ConsentChanged, CustomerIdentified
 from shared.contracts.identity import Identity, Namespace, user_ids_of
 from shared.contracts.orders import Order
+from shared.contracts.wire import NO_ORIGIN
 from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.errors import Refused, TryAgain
@@ -86,8 +87,6 @@ async def fold_events(
             kind = event.source_kind.value
             work.afterwards.append(partial(metrics.profile_left_out.labels(kind).inc, gone))
 
-    if await fold.append_timeline(work, assigned) != len(assigned):
-        raise TryAgain("another batch folded one of these events at the same time")
     await identity.write_owners(
         work, {one.name: decided.resolve(one.profile_id) for one in decided.decisions if one.name and _gives(one)}
     )
@@ -103,7 +102,8 @@ async def fold_events(
         figures |= await fold.update_figures(work, folded.profile_ids)
     await fold.add_counts(work, _counts(assigned))
     changed = {one: (states[one], figures[one]) for one in touched}
-    await _publish(work, assigned, merges, changed, _reassigned(folded.marks, assigned), company_zone)
+    owned = await _number(work, assigned, _reassigned(folded.marks, assigned))
+    await _publish(work, owned, assigned, merges, changed, company_zone)
 
 
 async def _new(work: Work, events: Sequence[Event]) -> list[Event]:
@@ -239,12 +239,14 @@ def _reassigned(
     marks: Iterable[tuple[Mark, Order]], assigned: Sequence[tuple[UUID, Event]]
 ) -> Iterator[tuple[UUID, Event]]:
     """What is told to those who read orders: under the customer of each row that changed so, and of the order."""
-    causes: dict[str, Event] = {}
-    for _, event in assigned:
-        if (key := orders.order_key(event)) is not None:
-            causes[key] = dominant_cause(causes.get(key), event)
+    causes: dict[str | UUID | None, Event] = {}
+    for profile_id, event in assigned:
+        for name in (orders.order_key(event), profile_id, None):
+            causes[name] = dominant_cause(causes.get(name), event)
     for mark, order in marks:
-        cause = causes.get(mark.row[1]) or causes[mark.counting[1]]
+        # Of a payment and an order that a merge, or a third order's name of the payment, brought together no event
+        # here may tell: then an event of the customer's is the cause, or any.
+        cause = next(causes[one] for one in (mark.row[1], mark.counting[1], mark.row[0], None) if one in causes)
         body = OrderReassigned(
             from_profile=mark.row[0],
             from_order=mark.row[1],
@@ -254,27 +256,47 @@ def _reassigned(
             order=order,
         )
         for profile_id in sorted({mark.row[0], mark.counting[0]}):
-            yield profile_id, _change(cause, profile_id, body, f"{mark.row[0]}/{mark.row[1]}/{profile_id}")
+            # One record may change a row twice, by what two sources say: each is a fact with an id of its own.
+            what = "/".join(sorted(mark.order.left)) or f"told {mark.order.told}"
+            yield profile_id, _change(cause, profile_id, body, f"{mark.row[0]}/{mark.row[1]}/{profile_id}/{what}")
+
+
+async def _number(
+    work: Work, assigned: Sequence[tuple[UUID, Event]], reassigned: Iterable[tuple[UUID, Event]]
+) -> list[Event]:
+    """Returns the events, now owned and in their lane, as they are on record from now on.
+
+    Last, when all other locks are taken: from here to the commit the origin's other batches wait. What a reader of the
+    lane sees is whole: the lane's end rises in the transaction that writes the events before it.
+    """
+    origin = work.origin if work.origin is not None else NO_ORIGIN
+    everything = [*assigned, *reassigned]
+    first = await fold.reserve_sequences(work, origin, len(everything))
+    owned = [
+        msgspec.structs.replace(event, profile_id=profile_id, origin=origin, sequence=first + position)
+        for position, (profile_id, event) in enumerate(everything)
+    ]
+    if await fold.append_timeline(work, owned[: len(assigned)]) != len(assigned):
+        raise TryAgain("another batch folded one of these events at the same time")
+    await fold.append_reassignments(work, owned[len(assigned) :])
+    return owned
 
 
 async def _publish(
     work: Work,
+    owned: Sequence[Event],
     assigned: Sequence[tuple[UUID, Event]],
     merges: Sequence[Decision],
     profiles: Mapping[UUID, tuple[ProfileState, Figures]],
-    reassigned: Iterable[tuple[UUID, Event]],
     company_zone: str,
 ) -> None:
     """Publishes the events, now owned, and at most one change a profile."""
-    origin = work.origin if work.origin is not None else -1
-    owned_events = [*assigned, *reassigned]
-    first = await fold.reserve_sequences(work, origin, len(owned_events))
     published: list[tuple[str, bytes, Event]] = []
     causes: dict[UUID, Event] = {}
-    for position, (profile_id, event) in enumerate(owned_events):
-        owned = msgspec.structs.replace(event, profile_id=profile_id, origin=origin, sequence=first + position)
-        published.append((topics.PROFILE_EVENTS, profile_id.bytes, owned))
-        causes[profile_id] = dominant_cause(causes.get(profile_id), event)
+    for event in owned:
+        assert event.profile_id is not None
+        published.append((topics.PROFILE_EVENTS, event.profile_id.bytes, event))
+        causes[event.profile_id] = dominant_cause(causes.get(event.profile_id), event)
     by_event = {event.event_id: event for _, event in assigned}
     for merge in merges:
         assert merge.other_id is not None
@@ -287,7 +309,7 @@ async def _publish(
         for request in _confirmations(profile_id, event)
     ]
     for profile_id, (state, figures) in sorted(profiles.items(), key=lambda item: item[0]):
-        changed = _changed(profile_id, state, figures, company_zone)
+        changed = profile_changed(profile_id, state, figures, company_zone)
         change = _change(causes[profile_id], profile_id, changed, str(figures.version))
         published.append((topics.PROFILES, profile_id.bytes, change))
     await work.outbox.add_all(published)
@@ -308,7 +330,8 @@ def _confirmations(profile_id: UUID, event: Event) -> Iterable[Event]:
         yield _change(event, profile_id, body, str(pair))
 
 
-def _changed(profile_id: UUID, state: ProfileState, figures: Figures, company_zone: str) -> ProfileChanged:
+def profile_changed(profile_id: UUID, state: ProfileState, figures: Figures, company_zone: str) -> ProfileChanged:
+    """Returns what is told of a profile as it stands; `company_zone` is as in `fold_events`."""
     assert state.first_seen is not None
     assert state.last_seen is not None
     of_all = folding.traits_of(state)

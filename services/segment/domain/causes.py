@@ -6,7 +6,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.domain.standing import Purchase
+from services.segment.domain.programmes.tier_standing import QualifyingOrder
 from shared.contracts import orders
 from shared.contracts.changes import OrderReassigned, ProfileMerged
 from shared.contracts.envelope import Event
@@ -36,7 +36,7 @@ def causes_of(folded: Iterable[tuple[OrderKey, Event]], known: Mapping[OrderKey,
     return causes
 
 
-def became_true(cause: Event, bought: Sequence[Purchase]) -> datetime:
+def became_true(cause: Event, bought: Sequence[QualifyingOrder]) -> datetime:
     """Returns since when what a cause brought about has been true.
 
     A merge makes nothing newer than the newest order it joins: the orders were this customer's before anybody knew.

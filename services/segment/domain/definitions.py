@@ -11,6 +11,7 @@ from services.segment.domain.conditions.base import Condition
 from services.segment.domain.conditions.program import Program, compiled
 
 SEGMENT: Final = "segment:"
+MAX_REMEMBERED: Final = 4_096  # sets of facts, and what they touch
 
 
 class Definition(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,11 +25,39 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
     backfilling: bool = False
 
 
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """Definitions by their places, and what they ask of a customer: parts of what is known, and histories."""
+
+    places: tuple[int, ...]
+    parts: frozenset[str]
+    events: frozenset[str]
+
+
 class Definitions(msgspec.Struct, frozen=True, kw_only=True):
     """All definitions in force, in an order in which each comes after those that it depends on."""
 
     ordered: tuple[Definition, ...] = ()
     by_touch: Mapping[str, tuple[int, ...]] = {}
+    asked_before: dict[frozenset[str], "Asked"] = {}
+
+    def asked(self, keys: frozenset[str]) -> "Asked":
+        """Returns which definitions these facts touch, and what those ask; the same few kinds of events come again."""
+        found = self.asked_before.get(keys)
+        if found is None:
+            found = self.asking(self.touched(keys))
+            if len(self.asked_before) < MAX_REMEMBERED:
+                self.asked_before[keys] = found
+        return found
+
+    def asking(self, places: Iterable[int]) -> "Asked":
+        """Returns what the definitions at these places ask of a customer."""
+        several = tuple(places)
+        programs = [self.ordered[place].program for place in several]
+        return Asked(
+            places=several,
+            parts=frozenset[str]().union(*(one.parts for one in programs)),
+            events=frozenset[str]().union(*(one.events for one in programs)),
+        )
 
     def touched(self, keys: Iterable[str]) -> list[int]:
         """Returns the places of the definitions that these facts can change, directly or through others, ascending."""

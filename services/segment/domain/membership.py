@@ -12,11 +12,12 @@ from services.segment.domain.definitions import Definition, Definitions
 Cause = Literal["event", "time", "defined", "redefined"]
 
 
-class MembershipState(msgspec.Struct, frozen=True):
-    """What is stored of a customer and a segment."""
+class MembershipState(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """What is stored of a customer and a segment: by which version, since when, and when to look again."""
 
     version: int
     member: bool
+    since: datetime
     due_at: datetime | None = None
 
 
@@ -44,24 +45,33 @@ def look(
     now: datetime,
     cause: Cause,
 ) -> Looked:
-    """Looks at a customer by the definitions at these places, ascending, and by those that depend on what turns.
+    """Looks at a customer by the definitions at these places, which ascend.
 
     Moves `customer.segments` along, so that a definition sees those before it as they now are.
     """
     turns: list[Turn] = []
     changed: dict[str, MembershipState] = {}
-    for place in sorted(set(places)):
+    for place in places:
         definition = made.ordered[place]
         before = changed.get(definition.id) or known.get(definition.id)
-        member = definition.program.holds(customer, now)
-        was = before is not None and before.member
-        due_at = definition.program.next_flip(customer, now)
-        if member != was:
+        program = definition.program
+        member = program.holds(customer, now)
+        due_at = None if program.clock is None else program.next_flip(customer, now, member)
+        if before is None:
+            if not member and due_at is None:
+                continue
+            was, since = False, now
+        else:
+            was, since = before.member, before.since
+            if due_at is not None and before.due_at is not None and now < before.due_at <= due_at:
+                due_at = before.due_at  # to look too early costs less than to write with every event
+        if member is not was:
+            since = now
             turns.append(Turn(definition=definition, member=member, cause=_cause(definition, before, cause), at=now))
             segments = customer.segments | {definition.id} if member else customer.segments - {definition.id}
             customer.segments = segments
-        after = MembershipState(definition.version, member, due_at)
-        if after != (before or MembershipState(definition.version, False)):
+        after = MembershipState(definition.version, member, since, due_at)
+        if after != before:
             changed[definition.id] = after
     return Looked(turns=tuple(turns), known=changed)
 
@@ -76,9 +86,11 @@ def pass_time(made: Definitions, customer: Customer, known: Mapping[str, Members
         moment = min(due)
         keys = [name for name, one in current.items() if name in places and one.due_at == moment]
         at_once = made.touched(f"segment:{name}" for name in keys)
-        looked = look(made, {*(places[name] for name in keys), *at_once}, customer, current, moment, "time")
+        due_places = sorted({*(places[name] for name in keys), *at_once})
+        looked = look(made, due_places, customer, current, moment, "time")
         for name in keys:  # whatever came of it, it is not due at this moment any more
-            current[name] = changed[name] = MembershipState(current[name].version, current[name].member)
+            was = current[name]
+            current[name] = changed[name] = MembershipState(was.version, was.member, was.since)
         current.update(looked.known)
         changed.update(looked.known)
         turns += looked.turns

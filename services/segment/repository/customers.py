@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -41,6 +41,9 @@ class StandingColumns(msgspec.Struct, kw_only=True):
     recency: int | None
     frequency: int | None
     monetary: int | None
+    rfm_group: str | None
+    abc: str | None
+    key_customer: bool
 
 
 # Numbers of customers' own documents are exact: PostgreSQL compares them so, too.
@@ -94,79 +97,115 @@ async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
     await work.run("DELETE FROM customers WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(set(profile_ids)))
 
 
+class Need(NamedTuple):
+    """What conditions ask of one customer: parts of what is known, and histories of events, by name."""
+
+    parts: frozenset[str]
+    events: frozenset[str]
+
+
+EVERYTHING: Final = frozenset({"profile", "standing", "occurrences", "belongings", "segments"})
+"""The parts of what is known of a customer, beside histories."""
+
+
 async def load(work: Work, profile_ids: Iterable[UUID], *, events: Iterable[str]) -> dict[UUID, Customer]:
     """Returns these customers with the histories of these events, and all else that conditions may ask for."""
-    ids = sorted(set(profile_ids))
-    found = {one: Customer(profile_id=one) for one in ids}
-    for profile_id, row in (await stored(work, ids)).items():
-        _apply(found[profile_id], row)
-    standings = await rows_as(
-        work,
-        StandingColumns,
-        f"SELECT {columns(StandingColumns)} FROM standings WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
-        ids=ids,
-    )
-    for one in standings:
-        _stand(found[one.profile_id], one)
-    names = sorted(set(events))
-    if names:
-        await _load_histories(work, found, names)
-    await _load_belongings(work, found)
+    need = Need(EVERYTHING, frozenset(events))
+    return await load_needed(work, dict.fromkeys(profile_ids, need))
+
+
+async def load_needed(work: Work, needs: Mapping[UUID, Need]) -> dict[UUID, Customer]:
+    """Returns customers, each with what is needed of it; what is not needed looks as if nothing were known."""
+    found = {one: Customer(profile_id=one) for one in sorted(needs)}
+
+    def who(part: str) -> list[UUID]:
+        return [one for one in found if part in needs[one].parts]
+
+    if ids := who("profile"):
+        for profile_id, row in (await stored(work, ids)).items():
+            _apply(found[profile_id], row)
+    if ids := who("standing"):
+        for one in await rows_as(
+            work,
+            StandingColumns,
+            f"SELECT {columns(StandingColumns)} FROM standings WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+            ids=ids,
+        ):
+            _stand(found[one.profile_id], one)
+    if pairs := [(one, name) for one in found for name in needs[one].events]:
+        await _load_histories(work, found, pairs)
+    if ids := who("occurrences"):
+        await _load_occurrences(work, found, ids)
+    if ids := who("belongings"):
+        await _load_belongings(work, found, ids)
+    if ids := who("segments"):
+        await _load_segments(work, found, ids)
     return found
 
 
-async def _load_histories(work: Work, found: Mapping[UUID, Customer], names: Sequence[str]) -> None:
+async def _load_histories(work: Work, found: Mapping[UUID, Customer], pairs: Sequence[tuple[UUID, str]]) -> None:
     histories: dict[UUID, dict[str, list[Happening]]] = {}
-    for row in await work.rows(
+    for profile_id, name, at, properties, event_id in await work.rows(
         """
-        SELECT profile_id, name, at, CAST(properties AS text) AS properties, event_id
-          FROM history
-         WHERE profile_id = ANY(CAST(:ids AS uuid[])) AND name = ANY(CAST(:names AS text[]))
-         ORDER BY profile_id, name, at, event_id
+        SELECT h.profile_id, h.name, h.at, CAST(nullif(h.properties, '{}') AS text), h.event_id
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[])) AS w(profile_id, name)
+          JOIN history h ON h.profile_id = w.profile_id AND h.name = w.name
+         ORDER BY h.profile_id, h.name, h.at, h.event_id
         """,
-        ids=list(found),
-        names=names,
+        ids=[one for one, _ in pairs],
+        names=[name for _, name in pairs],
     ):
-        properties: Mapping[str, Any] = {} if row.properties == "{}" else _plain(row.properties)
-        of = histories.setdefault(row.profile_id, {}).setdefault(row.name, [])
-        of.append(Happening(row.at, properties, row.event_id))
+        of = histories.setdefault(profile_id, {}).setdefault(name, [])
+        of.append(Happening(at, {} if properties is None else _plain(properties), event_id))
     for profile_id, history in histories.items():
         found[profile_id].history = history
 
 
-async def _load_belongings(work: Work, found: Mapping[UUID, Customer]) -> None:
-    """Loads counts for ever, tags, lists and memberships, in one statement."""
-    parts: dict[UUID, dict[str, dict[str, Any]]] = {}
+async def _load_occurrences(work: Work, found: Mapping[UUID, Customer], ids: Sequence[UUID]) -> None:
+    several: dict[UUID, dict[str, Occurrence]] = {}
     for row in await work.rows(
         """
-        SELECT profile_id, 'occurrences' AS kind, name, times, first_at, last_at
+        SELECT profile_id, name, times, first_at, last_at
           FROM occurrences
          WHERE profile_id = ANY(CAST(:ids AS uuid[]))
-         UNION ALL
-        SELECT profile_id, 'tags', tag, 0, NULL, expires_at
+        """,
+        ids=ids,
+    ):
+        several.setdefault(row.profile_id, {})[row.name] = Occurrence(row.times, row.first_at, row.last_at)
+    for profile_id, occurrences in several.items():
+        found[profile_id].occurrences = occurrences
+
+
+async def _load_belongings(work: Work, found: Mapping[UUID, Customer], ids: Sequence[UUID]) -> None:
+    """Loads tags and lists, in one statement."""
+    parts: dict[UUID, dict[str, dict[str, datetime | None]]] = {}
+    for row in await work.rows(
+        """
+        SELECT profile_id, 'tags' AS kind, tag AS name, expires_at
           FROM customer_tags
          WHERE profile_id = ANY(CAST(:ids AS uuid[])) AND set
          UNION ALL
-        SELECT profile_id, 'lists', list_id, 0, NULL, expires_at
+        SELECT profile_id, 'lists', list_id, expires_at
           FROM list_members
          WHERE profile_id = ANY(CAST(:ids AS uuid[])) AND member
-         UNION ALL
-        SELECT profile_id, 'segments', segment_id, 0, NULL, NULL
-          FROM memberships
-         WHERE profile_id = ANY(CAST(:ids AS uuid[])) AND member
         """,
-        ids=list(found),
+        ids=ids,
     ):
-        value: Any = row.last_at
-        if row.kind == "occurrences":
-            value = Occurrence(row.times, row.first_at, row.last_at)
-        parts.setdefault(row.profile_id, {}).setdefault(row.kind, {})[row.name] = value
+        parts.setdefault(row.profile_id, {}).setdefault(row.kind, {})[row.name] = row.expires_at
     for profile_id, part in parts.items():
-        customer = found[profile_id]
-        customer.occurrences = part.get("occurrences", {})
-        customer.tags = part.get("tags", {})
-        customer.lists = part.get("lists", {})
-        customer.segments = frozenset(part.get("segments", ()))
+        found[profile_id].tags = part.get("tags", {})
+        found[profile_id].lists = part.get("lists", {})
+
+
+async def _load_segments(work: Work, found: Mapping[UUID, Customer], ids: Sequence[UUID]) -> None:
+    several: dict[UUID, set[str]] = {}
+    for row in await work.rows(
+        "SELECT profile_id, segment_id FROM memberships WHERE profile_id = ANY(CAST(:ids AS uuid[])) AND member",
+        ids=ids,
+    ):
+        several.setdefault(row.profile_id, set()).add(row.segment_id)
+    for profile_id, segments in several.items():
+        found[profile_id].segments = frozenset(segments)
 
 
 def _apply(customer: Customer, row: CustomerRow) -> None:
@@ -184,3 +223,5 @@ def _stand(customer: Customer, row: StandingColumns) -> None:
     customer.tiers, customer.stage = {"default": row.tier}, row.stage
     scores = {"recency": row.recency, "frequency": row.frequency, "monetary": row.monetary}
     customer.scores = {name: score for name, score in scores.items() if score is not None}
+    classes = {"rfm_group": row.rfm_group, "abc": row.abc, "key_customer": "yes" if row.key_customer else None}
+    customer.classes = {name: one for name, one in classes.items() if one is not None}

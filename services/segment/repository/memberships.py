@@ -1,12 +1,13 @@
 """SQL on memberships: who is in which segment, since when, and when that has to be looked at again."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
+from services.segment.domain.membership import MembershipState
 from shared.database.database import Work
 from shared.database.rows import arrays, columns, rows_as, upsert
 
@@ -31,21 +32,28 @@ class SizeRow(msgspec.Struct, kw_only=True):
     members: int
 
 
-async def of(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, dict[str, MembershipRow]]:
-    """Returns the rows of these customers, by customer and segment."""
-    found: dict[UUID, dict[str, MembershipRow]] = {}
-    for row in await rows_as(
-        work,
-        MembershipRow,
-        f"SELECT {columns(MembershipRow)} FROM memberships WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+Known = dict[str, MembershipState]
+"""What is known of a customer, by segment."""
+
+_pack: Final = msgspec.msgpack.Encoder().encode
+_unpack: Final = msgspec.msgpack.Decoder(Known).decode
+
+
+async def of(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Known]:
+    """Returns what is known of these customers, by customer and segment."""
+    rows = await work.rows(
+        "SELECT profile_id, known FROM customer_segments WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
         ids=sorted(set(profile_ids)),
-    ):
-        found.setdefault(row.profile_id, {})[row.segment_id] = row
-    return found
+    )
+    return {profile_id: _unpack(packed) for profile_id, packed in rows}
 
 
-async def save(work: Work, rows: Sequence[MembershipRow]) -> None:
-    """Stores rows of locked customers, by their keys; what neither is a membership nor has a due time is deleted."""
+async def save(work: Work, changed: Mapping[UUID, Known], before: Mapping[UUID, Known], live: Container[str]) -> None:
+    """Stores what changed of locked customers, of whom that was known before; of what is not live nothing stays.
+
+    What neither is a membership nor has a due time is deleted.
+    """
+    rows = [row_of(profile_id, name, one) for profile_id, of_one in changed.items() for name, one in of_one.items()]
     kept = sorted((one for one in rows if one.member or one.due_at), key=_key)
     gone = sorted((one for one in rows if not one.member and one.due_at is None), key=_key)
     if kept:
@@ -60,6 +68,39 @@ async def save(work: Work, rows: Sequence[MembershipRow]) -> None:
             ids=[one.profile_id for one in gone],
             segments=[one.segment_id for one in gone],
         )
+    ids = sorted(one for one, of_one in changed.items() if of_one)
+    if ids:
+        await work.run(
+            """
+            INSERT INTO customer_segments AS c (profile_id, known)
+            SELECT n.profile_id, n.known
+              FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS bytea[])) AS n(profile_id, known)
+                ON CONFLICT (profile_id)
+                DO UPDATE SET known = excluded.known
+            """,
+            ids=ids,
+            known=[_pack(_after(before.get(one, {}), changed[one], live)) for one in ids],
+        )
+
+
+def _after(before: Known, changed: Known, live: Container[str]) -> Known:
+    return {
+        name: one
+        for name, one in {**before, **changed}.items()
+        if name in live and (one.member or one.due_at is not None)
+    }
+
+
+def row_of(profile_id: UUID, name: str, one: MembershipState) -> MembershipRow:
+    """Returns the row of what is known of a customer and a segment."""
+    return MembershipRow(
+        profile_id=profile_id,
+        segment_id=name,
+        version=one.version,
+        member=one.member,
+        since=one.since,
+        due_at=one.due_at,
+    )
 
 
 async def claim_due(work: Work, now: datetime, *, limit: int) -> list[UUID]:
@@ -80,6 +121,20 @@ async def claim_due(work: Work, now: datetime, *, limit: int) -> list[UUID]:
         limit=limit,
     )
     return [row.profile_id for row in rows]
+
+
+async def drop_due(work: Work, profile_ids: Iterable[UUID], live: Iterable[str]) -> None:
+    """Makes nothing due any more of these customers and of segments that are not among these."""
+    await work.run(
+        """
+        UPDATE memberships
+           SET due_at = NULL
+         WHERE profile_id = ANY(CAST(:ids AS uuid[])) AND due_at IS NOT NULL
+           AND NOT segment_id = ANY(CAST(:live AS text[]))
+        """,
+        ids=sorted(set(profile_ids)),
+        live=sorted(live),
+    )
 
 
 async def next_customers(work: Work, after: UUID | None, *, limit: int) -> list[UUID]:

@@ -4,10 +4,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
 
+import msgspec
+
 from services.segment.domain.standing import Standing
 from services.segment.repository.standings import Stored
 from shared.database.database import Work
-from shared.database.rows import columns
+from shared.database.rows import columns, rows_as
 
 # What readers know of a customer: what the service holds, unless it has published something newer.
 _KNOWN = """
@@ -26,6 +28,21 @@ _KNOWN = """
                 GROUP BY profile_id
                ) t USING (profile_id)
 """
+
+
+class TierDisagreement(msgspec.Struct, kw_only=True):
+    """What a customer has in a programme besides the default one, and what readers know; None is the lowest tier."""
+
+    profile_id: UUID
+    programme: str
+    version: int
+    known: str | None
+    tier: str | None
+    reason: str | None
+
+    def row(self, version: int) -> Stored:
+        """Returns a row that counts on from this version."""
+        return Stored(profile_id=self.profile_id, version=version, tier="", stage="", due_at=None)
 
 
 async def make_published(work: Work) -> None:
@@ -71,7 +88,7 @@ async def moments(work: Work, after: UUID, *, limit: int) -> dict[UUID, datetime
         SELECT s.profile_id, l.evaluated_at
           FROM rebuild.standings s
           JOIN public.standings l USING (profile_id)
-         WHERE s.profile_id > :after AND s.evaluated_at <> l.evaluated_at
+         WHERE s.profile_id > :after AND l.evaluated_at IS NOT NULL AND s.evaluated_at IS DISTINCT FROM l.evaluated_at
          ORDER BY s.profile_id
          LIMIT :limit
         """,
@@ -118,6 +135,22 @@ async def disagreements(work: Work, *, tier: str, stage: str) -> list[tuple[Stor
         )
         for one in rows
     ]
+
+
+async def tier_disagreements(work: Work) -> list[TierDisagreement]:
+    """Returns where the shadow has another tier than the service in a programme besides the default one."""
+    return await rows_as(
+        work,
+        TierDisagreement,
+        """
+        SELECT profile_id, programme, c.version, l.tier AS known, s.tier, s.reason
+          FROM rebuild.programme_standings s
+          FULL JOIN public.programme_standings l USING (profile_id, programme)
+          JOIN rebuild.standings c USING (profile_id)
+         WHERE s.tier IS DISTINCT FROM l.tier
+         ORDER BY profile_id, programme
+        """,
+    )
 
 
 async def raise_versions(work: Work, versions: Mapping[UUID, int]) -> None:

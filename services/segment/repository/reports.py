@@ -31,12 +31,12 @@ class LatestSize(msgspec.Struct, frozen=True, kw_only=True):
 
 
 async def rfm_cells(work: Work) -> Sequence[RfmCell]:
-    """Returns how many customers have which recency and frequency score, and their spend within the tier window."""
+    """Returns how many customers have which recency and frequency score, and what they have spent, ever."""
     return await rows_as(
         work,
         RfmCell,
         """
-        SELECT recency, frequency, count(*) AS customers, CAST(sum(window_spend_minor) AS bigint) AS spend_minor
+        SELECT recency, frequency, count(*) AS customers, CAST(sum(spend_minor) AS bigint) AS spend_minor
           FROM standings
          WHERE recency IS NOT NULL AND frequency IS NOT NULL
          GROUP BY recency, frequency
@@ -44,8 +44,8 @@ async def rfm_cells(work: Work) -> Sequence[RfmCell]:
     )
 
 
-async def abc(work: Work, *, currency: str) -> tuple[Sequence[AbcPoint], Sequence[AbcClass]]:
-    """Returns points of the curve of revenue in a currency, with both ends, and the classes, which hold everybody.
+async def abc(work: Work) -> tuple[Sequence[AbcPoint], Sequence[AbcClass]]:
+    """Returns points of the curve of a year's revenue, with both ends, and the classes, which hold all who bring any.
 
     A customer is in the first class of whose bound those with more revenue fall short together, so that customers with
     equal revenue are in one class. Amounts are exact. Points stand at the last of customers with equal revenue: among
@@ -54,11 +54,9 @@ async def abc(work: Work, *, currency: str) -> tuple[Sequence[AbcPoint], Sequenc
     rows = await work.rows(
         """
         WITH paid AS (
-            SELECT sum(net_minor) AS net
-              FROM orders
-             WHERE counts AND currency = :currency
-             GROUP BY profile_id
-            HAVING sum(net_minor) > 0
+            SELECT revenue_minor AS net
+              FROM standings
+             WHERE revenue_minor > 0
         ), alike AS (
             SELECT net, count(*) AS size
               FROM paid
@@ -86,7 +84,6 @@ async def abc(work: Work, *, currency: str) -> tuple[Sequence[AbcPoint], Sequenc
          GROUP BY b.class
          ORDER BY 1, 2
         """,
-        currency=currency,
         points=CURVE_POINTS,
         names=[name for name, _ in ABC_BOUNDS],
         from_percent=[0, *(bound for _, bound in ABC_BOUNDS[:-1])],

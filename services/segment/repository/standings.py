@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 from msgspec import structs
 
-from services.segment.domain.standing import Purchase, Standing
+from services.segment.domain.standing import Standing
 from shared.contracts.orders import Order
 from shared.database import order_rows
 from shared.database.database import Work
@@ -23,6 +23,9 @@ class Stored(msgspec.Struct, kw_only=True):
     tier: str
     stage: str
     due_at: datetime | None
+    evaluated_at: datetime | None = None
+    shop_rhythm_days: int | None = None
+    tier_version: int | None = None
 
 
 class StoredCustomer(msgspec.Struct, kw_only=True):
@@ -34,6 +37,9 @@ class StoredCustomer(msgspec.Struct, kw_only=True):
     recency: int | None
     frequency: int | None
     monetary: int | None
+    rfm_group: str | None
+    abc: str | None
+    key_customer: bool
     orders: int
     window_spend_minor: int
     last_order_at: datetime | None
@@ -43,10 +49,32 @@ class StoredStanding(StoredCustomer, kw_only=True):
     """A customer's whole row. Besides its key, version and moment it has the fields of `domain.Standing`."""
 
     version: int
+    spend_minor: int
+    revenue_minor: int
+    rhythm_days: int
+    rhythm_pauses: int
+    shop_rhythm_days: int | None
     tier_reason: str
     stage_reason: str
     due_at: datetime | None
     evaluated_at: datetime | None
+    tier_version: int | None
+    tier_figure: int | None
+    tier_since: datetime | None
+    tier_by_hand: bool
+    downgrade_at: datetime | None
+    downgrade_to: str | None
+    downgrade_warned: bool
+
+
+class Filter(msgspec.Struct, frozen=True, kw_only=True):
+    """Which customers of a list are wanted: those with all of what is given."""
+
+    tier: str | None = None
+    stage: str | None = None
+    rfm_group: str | None = None
+    abc: str | None = None
+    key_customer: bool | None = None
 
 
 class Counted(msgspec.Struct, kw_only=True):
@@ -57,20 +85,68 @@ class Counted(msgspec.Struct, kw_only=True):
     customers: int
 
 
-async def add_customers(work: Work, profile_ids: Iterable[UUID], *, tier: str, stage: str) -> None:
+async def add_customers(
+    work: Work, profile_ids: Iterable[UUID], *, tier: str, stage: str, tier_version: int | None = None
+) -> None:
     """Gives customers who have none their first standing."""
     await work.run(
         """
-        INSERT INTO standings (profile_id, tier, stage)
-        SELECT id, :tier, :stage
+        INSERT INTO standings (profile_id, tier, tier_version, stage)
+        SELECT id, :tier, CAST(:tier_version AS int), :stage
           FROM unnest(CAST(:ids AS uuid[])) AS n(id)
          ORDER BY id
             ON CONFLICT (profile_id) DO NOTHING
         """,
         ids=sorted(set(profile_ids)),
         tier=tier,
+        tier_version=tier_version,
         stage=stage,
     )
+
+
+async def after(work: Work, profile_id: UUID, *, limit: int) -> dict[UUID, Stored]:
+    """Locks the next customers after an id, in the order of their ids."""
+    found = await rows_as(
+        work,
+        Stored,
+        f"""
+        SELECT {columns(Stored)}
+          FROM standings
+         WHERE profile_id > :after
+         ORDER BY profile_id
+         LIMIT :limit
+           FOR UPDATE
+        """,
+        after=profile_id,
+        limit=limit,
+    )
+    return {one.profile_id: one for one in found}
+
+
+async def after_in_other_currencies(
+    work: Work, profile_id: UUID, *, currencies: Iterable[str], limit: int
+) -> dict[UUID, Stored]:
+    """Locks the next customers after an id who have an order in another currency than one of these."""
+    found = await rows_as(
+        work,
+        Stored,
+        f"""
+        SELECT {columns(Stored)}
+          FROM standings s
+         WHERE profile_id > :after
+           AND EXISTS (
+               SELECT 1 FROM orders o
+                WHERE o.profile_id = s.profile_id AND o.counts AND o.currency <> ANY(CAST(:currencies AS text[]))
+               )
+         ORDER BY profile_id
+         LIMIT :limit
+           FOR UPDATE
+        """,
+        after=profile_id,
+        currencies=sorted(set(currencies)),
+        limit=limit,
+    )
+    return {one.profile_id: one for one in found}
 
 
 async def lock(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Stored]:
@@ -119,29 +195,6 @@ async def save_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> 
     await order_rows.save(work, changed, OrderRow)
 
 
-async def purchases(work: Work, profile_ids: Iterable[UUID], *, currency: str) -> dict[UUID, list[Purchase]]:
-    """Returns the orders that count of these customers. One in another currency counts with an amount of zero."""
-    rows = await work.rows(
-        """
-        SELECT profile_id, placed_at, currency, net_minor
-          FROM orders
-         WHERE counts AND profile_id = ANY(CAST(:ids AS uuid[]))
-         ORDER BY profile_id, placed_at
-        """,
-        ids=sorted(set(profile_ids)),
-    )
-    found: dict[UUID, list[Purchase]] = {}
-    for row in rows:
-        counted = row.currency == currency
-        one = (
-            Purchase(row.placed_at, row.net_minor)
-            if counted
-            else Purchase(row.placed_at, 0, row.currency, row.net_minor)
-        )
-        found.setdefault(row.profile_id, []).append(one)
-    return found
-
-
 async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing, datetime]]) -> None:
     """Stores (version, standing, at which moment) of locked customers."""
     rows = [
@@ -150,7 +203,12 @@ async def save(work: Work, standings: Mapping[UUID, tuple[int, Standing, datetim
     ]
     changes = ", ".join(f"{name} = n.{name}" for name in StoredStanding.__struct_fields__ if name != "profile_id")
     await work.run(
-        f"UPDATE standings s SET {changes} FROM {unnest(StoredStanding, 'n')} WHERE s.profile_id = n.profile_id",
+        f"""
+        UPDATE standings s
+           SET {changes}, values_at = n.evaluated_at
+          FROM {unnest(StoredStanding, "n")}
+         WHERE s.profile_id = n.profile_id
+        """,
         **arrays(rows, StoredStanding),
     )
 
@@ -181,10 +239,8 @@ async def other_currencies(work: Work, profile_id: UUID, *, currency: str) -> di
     return {row.currency: int(row.net) for row in rows}
 
 
-async def customers(
-    work: Work, *, tier: str | None, stage: str | None, after: UUID | None, limit: int
-) -> Sequence[StoredCustomer]:
-    """Returns a page of customers by id: those of a tier, of a stage, of both, or all."""
+async def customers(work: Work, chosen: Filter, *, after: UUID | None, limit: int) -> Sequence[StoredCustomer]:
+    """Returns a page of customers by id: those whom a filter leaves."""
     return await rows_as(
         work,
         StoredCustomer,
@@ -193,12 +249,14 @@ async def customers(
           FROM standings
          WHERE (CAST(:tier AS text) IS NULL OR tier = :tier)
            AND (CAST(:stage AS text) IS NULL OR stage = :stage)
+           AND (CAST(:rfm_group AS text) IS NULL OR rfm_group = :rfm_group)
+           AND (CAST(:abc AS text) IS NULL OR abc = :abc)
+           AND (CAST(:key_customer AS boolean) IS NULL OR key_customer = :key_customer)
            AND (CAST(:after AS uuid) IS NULL OR profile_id > :after)
          ORDER BY profile_id
          LIMIT :limit
         """,
-        tier=tier,
-        stage=stage,
+        **structs.asdict(chosen),
         after=after,
         limit=limit,
     )

@@ -37,7 +37,7 @@ class RfmCellOut(BaseModel):
     recency: int
     frequency: int
     customers: int
-    spend_minor: int = Field(description="of these customers within the tier window")
+    spend_minor: int = Field(description="of these customers, ever")
 
 
 class RfmReportOut(ReportOut):

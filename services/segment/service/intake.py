@@ -15,9 +15,10 @@ from services.segment.repository import memberships as membership_rows
 from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
-from services.segment.service import memberships, standings
-from services.segment.service.standings import Cause
-from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
+from services.segment.service import memberships, rates, standings
+from services.segment.service.erasing import erase, without_erased
+from services.segment.service.standing_changes import Cause
+from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileErased, ProfileMerged
 from shared.contracts.envelope import Event, dominant_cause
 from shared.contracts.events import (
     FACTS,
@@ -29,6 +30,7 @@ from shared.contracts.events import (
     TagCleared,
     TagSet,
 )
+from shared.contracts.reference import RatesPublished
 from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.database.rows import Json
@@ -43,6 +45,9 @@ _STANDING: Final = ("tier", "stage", "score")
 
 async def fold(work: Work, events: Sequence[Event]) -> None:
     """Takes in facts about customers: orders, histories, tags and lists; then standings and memberships follow."""
+    events = await without_erased(work, events)
+    if not events:
+        return
     canonical = await standings.lock(work, _owners(events))
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
@@ -63,6 +68,9 @@ async def fold(work: Work, events: Sequence[Event]) -> None:
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
     """Takes in how customers now are, and merges; the survivor gets all that was the loser's."""
+    events = await without_erased(work, events)
+    if not events:
+        return
     gone = await standings.follow(work, events)
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
@@ -197,4 +205,6 @@ HANDLERS: Final[Handlers] = {
     OrderReassigned: fold,
     ProfileChanged: follow,
     ProfileMerged: follow,
+    ProfileErased: erase,
+    RatesPublished: rates.on_rates_published,
 }

@@ -1,19 +1,20 @@
 """Customers enter segments and leave them: by events, by passing time, and because a definition changed."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Final
 from uuid import UUID
 
 from services.segment.domain.definitions import Definitions
-from services.segment.domain.membership import Looked, MembershipState, Turn, look, pass_time
+from services.segment.domain.membership import Looked, Turn, look, pass_time
 from services.segment.repository import customers
 from services.segment.repository import memberships as repository
 from services.segment.repository import segments as stored
-from services.segment.repository.memberships import MembershipRow
+from services.segment.repository.customers import Need
+from services.segment.repository.memberships import Known
 from services.segment.service import definitions
-from services.segment.service.standings import SOURCE, Cause
+from services.segment.service.standing_changes import SOURCE, Cause
 from shared.contracts import topics
 from shared.contracts.changes import SegmentEntered, SegmentExited
 from shared.contracts.envelope import Event, SourceKind, derived_id
@@ -23,25 +24,33 @@ from shared.service import metrics
 
 DUE_BATCH: Final = 500  # customers a transaction
 BACKFILL_BATCH: Final = 1_000
+_COMES_WITH_KNOWN: Final = frozenset({"segments"})
+STANDING: Final = ("tier", "stage", "score")
+"""What of a customer's standing definitions may ask about."""
 ALL: Final = "*"
 """Touches every definition: of a customer who was merged, or is looked at anew."""
 
 
-async def look_again(work: Work, touched: Mapping[UUID, Iterable[str]], causes: Mapping[UUID, Cause]) -> None:
+async def look_again(work: Work, touched: Mapping[UUID, Collection[str]], causes: Mapping[UUID, Cause]) -> None:
     """Looks at customers by the definitions that these facts touch. The caller has locked the customers' standings."""
     made = await definitions.in_force(work)
-    places = {one: _places(made, keys) for one, keys in touched.items()}
-    asked = {one: found for one, found in places.items() if found}
+    if not made.ordered:
+        return
+    everything = made.asking(range(len(made.ordered)))
+    asked = {one: everything if ALL in keys else made.asked(frozenset(keys)) for one, keys in touched.items()}
+    asked = {one: found for one, found in asked.items() if found.places}
     if not asked:
         return
-    events = {name for found in asked.values() for place in found for name in made.ordered[place].program.events}
-    loaded = await customers.load(work, asked, events=events)
+    needs = {one: Need(found.parts - _COMES_WITH_KNOWN, found.events) for one, found in asked.items()}
+    loaded = await customers.load_needed(work, needs)
     known = await repository.of(work, asked)
+    for one in asked:
+        loaded[one].segments = frozenset(name for name, state in known.get(one, {}).items() if state.member)
     looked = {
-        one: look(made, found, loaded[one], _known(known.get(one, {})), work.now, "event")
+        one: look(made, found.places, loaded[one], known.get(one, {}), work.now, "event")
         for one, found in sorted(asked.items())
     }
-    await _keep(work, looked, known, causes)
+    await _keep(work, made, looked, known, causes)
 
 
 async def flip_due(work: Work, now: datetime) -> int:
@@ -52,14 +61,13 @@ async def flip_due(work: Work, now: datetime) -> int:
     made = await definitions.in_force(work)
     known = await repository.of(work, ids)
     in_force = {one.id for one in made.ordered}
-    stale = [row for rows in known.values() for row in rows.values() if row.segment_id not in in_force and row.due_at]
-    for row in stale:  # of a segment that is archived: nothing is due of it any more
-        row.due_at = None
-    await repository.save(work, stale)
+    for one in ids:  # of a segment that is archived nothing is due any more
+        known[one] = {name: state for name, state in known.get(one, {}).items() if name in in_force}
+    await repository.drop_due(work, ids, in_force)
     events = {name for one in made.ordered for name in one.program.events}
     loaded = await customers.load(work, ids, events=events)
-    looked = {one: pass_time(made, loaded[one], _known(known.get(one, {})), now) for one in ids}
-    await _keep(work, looked, known, {}, now=now)
+    looked = {one: pass_time(made, loaded[one], known.get(one, {}), now) for one in ids}
+    await _keep(work, made, looked, known, {}, now=now)
     work.afterwards.append(partial(metrics.due.inc, len(ids)))
     return len(ids)
 
@@ -78,8 +86,8 @@ async def backfill(work: Work) -> bool:
         loaded = await customers.load(work, ids, events=made.ordered[place].program.events | _dependent(made, place))
         known = await repository.of(work, ids)
         places = [place, *made.touched([f"segment:{first.segment_id}"])]
-        looked = {one: look(made, places, loaded[one], _known(known.get(one, {})), work.now, "defined") for one in ids}
-        await _keep(work, looked, known, {})
+        looked = {one: look(made, places, loaded[one], known.get(one, {}), work.now, "defined") for one in ids}
+        await _keep(work, made, looked, known, {})
     done = len(ids) < BACKFILL_BATCH
     await stored.advance_backfill(
         work, first.segment_id, first.version, upto=ids[-1] if ids else None, looked_at=len(ids), done=done
@@ -95,26 +103,18 @@ def _dependent(made: Definitions, place: int) -> set[str]:
     return {name for one in found for name in made.ordered[one].program.events}
 
 
-def _places(made: Definitions, keys: Iterable[str]) -> Sequence[int]:
-    several = set(keys)
-    return range(len(made.ordered)) if ALL in several else made.touched(several)
-
-
-def _known(rows: Mapping[str, MembershipRow]) -> dict[str, MembershipState]:
-    return {name: MembershipState(row.version, row.member, row.due_at) for name, row in rows.items()}
-
-
 async def _keep(
     work: Work,
+    made: Definitions,
     looked: Mapping[UUID, Looked],
-    known: Mapping[UUID, Mapping[str, MembershipRow]],
+    known: Mapping[UUID, Known],
     causes: Mapping[UUID, Cause],
     *,
     now: datetime | None = None,
 ) -> None:
     """Stores what looks found, and publishes what turned. `now` is given where passing time is the cause."""
-    rows = [row for one, found in looked.items() for row in _rows(one, found, known.get(one, {}), work.now)]
-    await repository.save(work, rows)
+    changed = {one: dict(found.known) for one, found in looked.items() if found.known}
+    await repository.save(work, changed, known, {one.id for one in made.ordered})
     turned = [one for one, found in looked.items() if found.turns]
     if not turned:
         return
@@ -129,23 +129,6 @@ async def _keep(
     await work.outbox.add(topics.SEGMENTS, published)
 
 
-def _rows(
-    profile_id: UUID, looked: Looked, before: Mapping[str, MembershipRow], now: datetime
-) -> Iterable[MembershipRow]:
-    turned = {turn.definition.id: turn.at for turn in looked.turns}
-    for name, one in looked.known.items():
-        was = before.get(name)
-        since = turned.get(name) or (was.since if was is not None else now)
-        yield MembershipRow(
-            profile_id=profile_id,
-            segment_id=name,
-            version=one.version,
-            member=one.member,
-            since=since,
-            due_at=one.due_at,
-        )
-
-
 def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now: datetime | None) -> Cause:
     """Returns what is told of a turn: the event that caused it, the moment at which it was due, or the definition."""
     if turn.cause == "event" and event is not None:
@@ -155,7 +138,7 @@ def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now:
         event_id=derived_id(
             profile_id, f"{turn.cause}/{turn.definition.id}", moment.isoformat(), turn.definition.version
         ),
-        by_time=True,
+        kind="time" if turn.cause == "time" else "redefined",
         occurred_at=moment,
         received_at=now or at,
         historical=turn.cause == "defined",
@@ -164,6 +147,8 @@ def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now:
 
 def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
     kind = SegmentEntered if turn.member else SegmentExited
+    # What time or another definition did to a standing turns memberships for the same cause.
+    why = cause.kind if turn.cause == "event" else turn.cause
     body = kind(
         profile_id=profile_id,
         version=version,
@@ -171,9 +156,9 @@ def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
         segment_version=turn.definition.version,
         name=turn.definition.name,
         reason=_REASONS[turn.cause],
-        cause=turn.cause,
-        by_time=turn.cause == "time",
-        order_id=cause.order_id if turn.cause == "event" else None,
+        cause=why,
+        by_time=why == "time",
+        order_id=cause.order_id if why == "event" else None,
     )
     return Event(
         event_id=derived_id(cause.event_id, kind.__name__, f"{profile_id}/{turn.definition.id}", version),
@@ -184,7 +169,7 @@ def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
         historical=cause.historical,
         profile_id=profile_id,
         body=body,
-        cause_id=None if cause.by_time else cause.event_id,
+        cause_id=cause.event_id if cause.kind == "event" else None,
         depth=cause.depth,
         traceparent=cause.traceparent,
     )

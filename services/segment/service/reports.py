@@ -86,9 +86,9 @@ async def rfm(work: Work) -> RfmReport:
 
 
 async def abc(work: Work) -> AbcReport:
-    """Returns how revenue, of all orders that count in the policy's currency, is spread over customers."""
+    """Returns how the revenue of a year, in the policy's currency, is spread over customers."""
     policy = await policies.in_force(work)
-    points, classes = await repository.abc(work, currency=policy.currency)
+    points, classes = await repository.abc(work)
     curve = {one.customers: one.revenue_minor for one in points}
     customers = revenue = 0
     for one in classes:

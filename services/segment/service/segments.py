@@ -193,7 +193,7 @@ async def of_customer(work: Work, profile_id: UUID) -> Sequence[MembershipRow]:
     root = (await aliases.canonical(work, [profile_id]))[profile_id]
     live = {row.segment_id for row in await repository.in_force(work)}
     found = (await members_rows.of(work, [root])).get(root, {})
-    return [row for name, row in sorted(found.items()) if row.member and name in live]
+    return [members_rows.row_of(root, name, one) for name, one in sorted(found.items()) if one.member and name in live]
 
 
 async def preview(work: Work, document: Any) -> Preview:

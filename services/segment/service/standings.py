@@ -9,40 +9,33 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.domain import standing as domain
+from services.segment.domain import lifecycle
 from services.segment.domain.causes import became_true, causes_of, order_placed_by
-from services.segment.domain.standing import Policy, Stage, Standing
+from services.segment.domain.lifecycle import Rhythm, Thresholds
+from services.segment.domain.programmes.definition import DEFAULT, Programme
+from services.segment.domain.rfm import GROUPS
+from services.segment.domain.standing import Stage
 from services.segment.repository import policies
 from services.segment.repository import standings as repository
+from services.segment.repository.programmes import customers as stored_tiers
+from services.segment.repository.programmes import versions as programme_versions
+from services.segment.repository.standings import Filter as Filter
 from services.segment.repository.standings import Stored, StoredCustomer, StoredStanding
-from shared.contracts import orders, topics
-from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged, StageChanged, TierChanged
-from shared.contracts.envelope import Event, SourceKind, derived_id, dominant_cause, service_source
+from services.segment.service.standing_changes import Cause, Looks
+from shared.contracts import orders
+from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
+from shared.contracts.envelope import Event, derived_id, dominant_cause
 from shared.contracts.orders import Order
 from shared.database import aliases, order_rows
 from shared.database.database import Work
 from shared.errors import Invalid, NotFound, Refused
 from shared.service import metrics
 
-SOURCE: Final = service_source("segment")
 DUE_BATCH: Final = 500  # customers a transaction
 
 
 class UnknownCustomer(NotFound):
     """There is no such customer."""
-
-
-class Cause(msgspec.Struct, frozen=True, kw_only=True):
-    """Why a standing is looked at: an event, or a due instant, which is no event and has an id of its own."""
-
-    event_id: UUID
-    by_time: bool = False
-    occurred_at: datetime
-    received_at: datetime
-    historical: bool = False
-    depth: int = 0
-    traceparent: str | None = None
-    order_id: str | None = None
 
 
 async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[UUID, str]]:
@@ -51,8 +44,8 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[U
         if event.profile_id is None:
             raise Refused("profile_id: missing on an event that a profile owns")
     await aliases.lock_merges(work, shared=True)
-    policy = await policies.in_force(work)
-    canonical, stored = await _lock(work, policy, {event.profile_id for event in events if event.profile_id})
+    looks = await Looks.begin(work, since=work.now)
+    canonical, stored = await _lock(work, looks, {event.profile_id for event in events if event.profile_id})
     changed: dict[tuple[UUID, str], Order] = {}
     folded: list[tuple[tuple[UUID, str], Event]] = []
     for event in events:
@@ -64,12 +57,13 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[U
             folded.append((key, event))
     if not changed:
         return ()
+    await _catch_up(work, looks, [stored[profile_id] for profile_id in dict.fromkeys(key[0] for key in changed)])
     known = await order_rows.orders(work, changed)
     await repository.save_orders(
         work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
     )
     causes = causes_of(folded, known)
-    await _look_again(work, policy, {profile_id: stored[profile_id] for profile_id in causes}, causes)
+    await _look_again(work, looks, {profile_id: stored[profile_id] for profile_id in causes}, causes)
     return changed.keys()
 
 
@@ -95,11 +89,11 @@ async def follow(work: Work, events: Sequence[Event]) -> Mapping[UUID, UUID]:
     merges = [event for event in events if isinstance(event.body, ProfileMerged)]
     met = {event.body.profile_id for event in events if isinstance(event.body, ProfileChanged)}
     await aliases.lock_merges(work, shared=not merges)
-    policy = await policies.in_force(work)
+    looks = await Looks.begin(work, since=work.now)
     if merges:
-        return await _follow_merges(work, policy, merges, met)
+        return await _follow_merges(work, looks, merges, met)
     canonical = await aliases.canonical(work, met)
-    await repository.add_customers(work, canonical.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
+    await _add(work, looks, canonical.values())
     await repository.lock(work, canonical.values())
     return {}
 
@@ -110,25 +104,29 @@ async def lock(work: Work, profile_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
     The first thing that a batch's transaction does with rows: see `_lock`.
     """
     await aliases.lock_merges(work, shared=True)
-    canonical, _ = await _lock(work, await policies.in_force(work), profile_ids)
+    canonical, _ = await _lock(work, await Looks.begin(work, since=work.now), profile_ids)
     return canonical
 
 
-async def _follow_merges(
-    work: Work, policy: Policy, merges: Sequence[Event], met: Iterable[UUID]
-) -> Mapping[UUID, UUID]:
+async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met: Iterable[UUID]) -> Mapping[UUID, UUID]:
     """A batch's merges at once: what stood under a name that is gone goes to the customer who stands for it.
 
     Whom else the batch met is made and locked with them.
     """
     bodies = [(event, event.body) for event in merges if isinstance(event.body, ProfileMerged)]
     canonical, stored = await _lock(
-        work, policy, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))}
+        work, looks, {*met, *(one for _, body in bodies for one in (body.loser, body.survivor))}
     )
     gone = await aliases.note_merges(
         work, (aliases.Merge(body.loser, body.survivor, body.verified) for _, body in bodies)
     )
     await repository.remove(work, gone)
+    await stored_tiers.remove(work, gone)
+    causes: dict[UUID, Event] = {}
+    for event, body in bodies:
+        root = gone.get(canonical[body.survivor], canonical[body.survivor])
+        causes[root] = dominant_cause(causes.get(root), event)
+    await _catch_up(work, looks, [stored[root] for root in causes])
     moved: dict[tuple[UUID, str], Order] = {}
     for (profile_id, order_id), order in (await order_rows.delete_returning(work, gone)).items():
         key = (gone[profile_id], order_id)
@@ -137,11 +135,7 @@ async def _follow_merges(
         known = await order_rows.orders(work, moved)
         merged = {key: orders.merge(known.get(key, Order()), one) for key, one in moved.items()}
         await repository.save_orders(work, merged)
-    causes: dict[UUID, Event] = {}
-    for event, body in bodies:
-        root = gone.get(canonical[body.survivor], canonical[body.survivor])
-        causes[root] = dominant_cause(causes.get(root), event)
-    await _look_again(work, policy, {root: stored[root] for root in causes}, causes)
+    await _look_again(work, looks, {root: stored[root] for root in causes}, causes)
     return gone
 
 
@@ -151,42 +145,52 @@ async def flip_due(work: Work, now: datetime) -> int:
 
 
 async def flip(work: Work, now: datetime) -> Collection[UUID]:
-    """Looks at customers whose due time has come, at each of their due instants up to `now`. Returns who they were.
+    """Looks at customers whose due time has come, at each of their due instants up to `now`. Returns them.
 
     A change carries the instant at which it became true, not the moment at which it was noticed.
     """
+    await aliases.lock_merges(work, shared=True)
     stored = await repository.claim_due(work, now, limit=DUE_BATCH)
-    if not stored:
-        return ()
-    policy = await policies.in_force(work)
-    bought = await repository.purchases(work, stored, currency=policy.currency)
-    results: dict[UUID, tuple[int, Standing, datetime]] = {}
-    published: list[tuple[bytes, Event]] = []
-    for profile_id, row in stored.items():
-        while row.due_at is not None and row.due_at <= now:
-            instant = row.due_at
-            standing = domain.standing(policy, bought.get(profile_id, []), instant)
-            cause = Cause(
-                event_id=derived_id(profile_id, "due", instant.isoformat(), 1),
-                by_time=True,
-                occurred_at=instant,
-                received_at=now,
-            )
-            published += changes(policy, row, standing, cause)
-            row.due_at = standing.due_at
-            results[profile_id] = (row.version, standing, now)
-    await repository.save(work, results)
-    await work.outbox.add(topics.SEGMENTS, published)
-    work.afterwards.append(partial(metrics.due.inc, len(stored)))
+    if stored:
+        await advance(work, stored, now)
+        work.afterwards.append(partial(metrics.due.inc, len(stored)))
     return stored.keys()
 
 
+async def advance(work: Work, stored: Mapping[UUID, Stored], now: datetime) -> int:
+    """Brings locked customers up to `now`, and to the definitions and the shop's rhythm in force.
+
+    Publishes what changes. Returns for how many that is so because of another definition or rhythm.
+    """
+    looks = await Looks.begin(work, since=min((row.due_at or now for row in stored.values()), default=now))
+    await looks.load(work, list(stored))
+    redefined = sum([looks.advance(row, now) for row in stored.values()])
+    await looks.save(work)
+    return redefined
+
+
+async def evaluate_again(work: Work, stored: Mapping[UUID, Stored]) -> None:
+    """Evaluates locked customers as of when they were evaluated last, and publishes what is another now."""
+    moments = {one: row.evaluated_at or work.now for one, row in stored.items()}
+    looks = await Looks.begin(work, since=min(moments.values(), default=work.now))
+    await looks.load(work, list(stored))
+    for profile_id, row in stored.items():
+        at = moments[profile_id]
+        again = derived_id(profile_id, "again", at.isoformat(), 1)
+        looks.look(row, at, Cause(event_id=again, kind="redefined", occurred_at=at, received_at=work.now))
+    await looks.save(work)
+
+
 class ShownStanding(msgspec.Struct, frozen=True):
-    """Where a customer stands, by a policy's currency, and what is in others and not counted, in minor units."""
+    """Where a customer stands, by a policy's currency, and what is in others and not counted, in minor units.
+
+    `thresholds` are the days of silence that count for this customer.
+    """
 
     stored: StoredStanding
     currency: str
     not_counted_minor: Mapping[str, int]
+    thresholds: Thresholds
 
 
 async def standing(work: Work, profile_id: UUID) -> ShownStanding:
@@ -195,34 +199,43 @@ async def standing(work: Work, profile_id: UUID) -> ShownStanding:
     found = await repository.standing(work, root)
     if found is None:
         raise UnknownCustomer(f"no customer {profile_id}")
-    currency = (await policies.in_force(work)).currency
-    others = await repository.other_currencies(work, root, currency=currency)
-    return ShownStanding(found, currency, others)
-
-
-async def customers(
-    work: Work, *, tier: str | None, stage: Stage | None, after: UUID | None, limit: int
-) -> Sequence[StoredCustomer]:
-    """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier that the policy does not have."""
-    names = [one.name for one in (await policies.in_force(work)).tiers]
-    if tier is not None and tier not in names:
-        raise Invalid(f"tier: there is no tier {tier}; the tiers are {', '.join(names)}")
-    return await repository.customers(work, tier=tier, stage=stage, after=after, limit=limit)
-
-
-async def counts(work: Work) -> tuple[Policy, Mapping[str, int], Mapping[str, int]]:
-    """Returns the policy, and how many customers stand at each tier and each stage."""
     policy = await policies.in_force(work)
-    tiers: Counter[str] = Counter({tier.name: 0 for tier in policy.tiers})
+    others = await repository.other_currencies(work, root, currency=policy.currency)
+    own = Rhythm(found.rhythm_days, found.rhythm_pauses)
+    return ShownStanding(
+        found, policy.currency, others, lifecycle.thresholds(policy.thresholds, own, found.shop_rhythm_days)
+    )
+
+
+async def customers(work: Work, chosen: Filter, *, after: UUID | None, limit: int) -> Sequence[StoredCustomer]:
+    """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier or a group that there is not."""
+    tiers = [one.name for one in (await _default(work)).tiers]
+    if chosen.tier is not None and chosen.tier not in tiers:
+        raise Invalid(f"tier: there is no tier {chosen.tier}; the tiers are {', '.join(tiers)}")
+    groups = [one.name for one in GROUPS]
+    if chosen.rfm_group is not None and chosen.rfm_group not in groups:
+        raise Invalid(f"rfm_group: there is no {chosen.rfm_group}; there are {', '.join(groups)}")
+    return await repository.customers(work, chosen, after=after, limit=limit)
+
+
+async def counts(work: Work) -> tuple[Programme, Mapping[str, int], Mapping[str, int]]:
+    """Returns the programme of the tiers, and how many customers stand at each tier and each stage."""
+    programme = await _default(work)
+    tiers: Counter[str] = Counter({tier.name: 0 for tier in programme.tiers})
     stages: Counter[str] = Counter({stage.value: 0 for stage in Stage})
     for row in await repository.counts(work):
         tiers[row.tier] += row.customers
         stages[row.stage] += row.customers
-    return policy, tiers, stages
+    return programme, tiers, stages
+
+
+async def _default(work: Work) -> Programme:
+    """The programme whose tiers are the customers' tiers."""
+    return (await programme_versions.in_force(work, since=work.now)).default(work.now)
 
 
 async def _lock(
-    work: Work, policy: Policy, profile_ids: Iterable[UUID]
+    work: Work, looks: Looks, profile_ids: Iterable[UUID]
 ) -> tuple[Mapping[UUID, UUID], dict[UUID, Stored]]:
     """Locks the customers that these ids mean, made if need be; returns the canonical id of each, and the rows.
 
@@ -230,78 +243,40 @@ async def _lock(
     holds any other row: rows are locked in one order, and two batches can wait for each other in no circle.
     """
     canonical = await aliases.canonical(work, profile_ids)
-    await repository.add_customers(work, canonical.values(), tier=policy.tiers[0].name, stage=Stage.PROSPECT)
+    await _add(work, looks, canonical.values())
     return canonical, await repository.lock(work, canonical.values())
 
 
-async def _look_again(work: Work, policy: Policy, stored: Mapping[UUID, Stored], causes: Mapping[UUID, Event]) -> None:
-    bought = await repository.purchases(work, stored, currency=policy.currency)
-    results: dict[UUID, tuple[int, Standing, datetime]] = {}
-    published: list[tuple[bytes, Event]] = []
+async def _add(work: Work, looks: Looks, profile_ids: Iterable[UUID]) -> None:
+    default = looks.programmes.at(work.now)[DEFAULT]
+    await repository.add_customers(
+        work, profile_ids, tier=default.programme.lowest, tier_version=default.version, stage=Stage.PROSPECT
+    )
+
+
+async def _look_again(work: Work, looks: Looks, stored: Mapping[UUID, Stored], causes: Mapping[UUID, Event]) -> None:
+    await looks.load(work, list(stored))
     for profile_id, row in stored.items():
-        standing = domain.standing(policy, bought.get(profile_id, []), work.now)
         event = causes[profile_id]
         cause = Cause(
             event_id=event.event_id,
-            occurred_at=became_true(event, bought.get(profile_id, [])),
+            occurred_at=became_true(event, looks.orders.get(profile_id, [])),
             received_at=event.received_at,
             historical=event.historical,
             depth=event.depth,
             traceparent=event.traceparent,
             order_id=order_placed_by(event),
         )
-        published += changes(policy, row, standing, cause)
-        results[profile_id] = (row.version, standing, work.now)
-    await repository.save(work, results)
-    await work.outbox.add(topics.SEGMENTS, published)
+        looks.look_for_event(row, work.now, cause)
+    await looks.save(work)
 
 
-def changes(policy: Policy, row: Stored, standing: Standing, cause: Cause) -> list[tuple[bytes, Event]]:
-    """Returns what to publish about one customer, and moves the row's tier, stage and version along."""
-    made: list[TierChanged | StageChanged] = []
-    if standing.tier != row.tier:
-        row.version += 1
-        made.append(
-            TierChanged(
-                profile_id=row.profile_id,
-                version=row.version,
-                previous=row.tier,
-                current=standing.tier,
-                direction="up" if policy.rank(standing.tier) > policy.rank(row.tier) else "down",
-                reason=standing.tier_reason,
-                by_time=cause.by_time,
-                order_id=cause.order_id,
-            )
-        )
-        row.tier = standing.tier
-    if standing.stage != row.stage:
-        row.version += 1
-        made.append(
-            StageChanged(
-                profile_id=row.profile_id,
-                version=row.version,
-                previous=row.stage,
-                current=standing.stage,
-                reason=standing.stage_reason,
-                by_time=cause.by_time,
-                order_id=cause.order_id,
-            )
-        )
-        row.stage = standing.stage
-    return [(row.profile_id.bytes, _event(change, cause)) for change in made]
+async def _catch_up(work: Work, looks: Looks, rows: Sequence[Stored]) -> None:
+    """Looks at locked customers by definitions that took effect since, before anything new is known of them.
 
-
-def _event(change: TierChanged | StageChanged, cause: Cause) -> Event:
-    return Event(
-        event_id=derived_id(cause.event_id, type(change).__name__, str(change.profile_id), change.version),
-        source_id=str(SOURCE),
-        source_kind=SourceKind.SERVICE,
-        occurred_at=cause.occurred_at,
-        received_at=cause.received_at,
-        historical=cause.historical,
-        profile_id=change.profile_id,
-        body=change,
-        cause_id=None if cause.by_time else cause.event_id,
-        depth=cause.depth,
-        traceparent=cause.traceparent,
-    )
+    So what an event changes is told apart from what was redefined, whoever comes first: a batch or the roll-out.
+    """
+    if looks.programmes.rolling_out:
+        await looks.load(work, [row.profile_id for row in rows])
+        for row in rows:
+            looks.catch_up(row, work.now)

@@ -263,3 +263,35 @@ async def doubtful(connection: AsyncConnection, place: Place, events: Iterable[E
             },
         )
     return Doubtful(frozenset(seen), frozenset(implausible))
+
+
+Marks = dict[int, dict[int, int]]  # by partition and origin, the highest sequence that was taken in
+
+
+async def marks(connection: AsyncConnection, topic: str) -> Marks:
+    """Returns how far the service has come in every lane of a topic, whatever table a rebuild keeps of its own."""
+    rows = await connection.execute(
+        text("SELECT partition, origin, sequence FROM public.stream_marks WHERE topic = :topic"), {"topic": topic}
+    )
+    found: Marks = {}
+    for row in rows:
+        found.setdefault(row.partition, {})[row.origin] = row.sequence
+    return found
+
+
+async def put_marks(connection: AsyncConnection, topic: str, marks: Marks) -> None:
+    """Notes that a reader without marks has come so far, by what it has read elsewhere."""
+    rows = [(one, origin, sequence) for one, lanes in marks.items() for origin, sequence in lanes.items()]
+    await connection.execute(
+        text(
+            "INSERT INTO stream_marks (topic, partition, origin, sequence) "
+            "SELECT :topic, * FROM unnest(CAST(:partitions AS bigint[]), CAST(:origins AS bigint[]), "
+            "CAST(:sequences AS bigint[]))"
+        ),
+        {
+            "topic": topic,
+            "partitions": [partition for partition, _, _ in rows],
+            "origins": [origin for _, origin, _ in rows],
+            "sequences": [sequence for _, _, sequence in rows],
+        },
+    )

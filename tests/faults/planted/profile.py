@@ -27,9 +27,9 @@ def no_dedupe(_: Service) -> None:
         del work, event_ids
         return {}
 
-    async def append_timeline(work: Work, assigned: Sequence[tuple[UUID, Event]]) -> int:
-        await append(work, assigned)
-        return len(assigned)
+    async def append_timeline(work: Work, owned: Sequence[Event]) -> int:
+        await append(work, owned)
+        return len(owned)
 
     patch(fold, known_events=known_events, append_timeline=append_timeline)
 

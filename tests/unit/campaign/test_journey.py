@@ -70,6 +70,32 @@ def test_a_change_at_the_end_of_a_chain_of_causes_does_not_enter() -> None:
     assert isinstance(enter(WELCOME, change(depth=MAX_CAUSATION_DEPTH - 1), NOON), Entered)
 
 
+@given(journeys, ages)
+def test_a_change_that_somebody_made_by_another_definition_enters_only_where_the_journey_asks_for_it(
+    journey: Journey, age: timedelta
+) -> None:
+    redefined = msgspec.structs.replace(
+        change(), body=msgspec.structs.replace(tier_changed(), cause="redefined"), cause_id=None
+    )
+    asking = msgspec.structs.replace(WELCOME, trigger=msgspec.structs.replace(WELCOME.trigger, redefined=True))
+
+    assert enter(journey, redefined, NOON + age) == Skipped("redefined")
+    assert enter(asking, redefined, NOON + age) == enter(asking, change(), NOON + age)
+
+
+def test_a_tier_of_another_programme_sets_off_only_a_journey_of_that_programme() -> None:
+    partners = msgspec.structs.replace(tier_changed(), programme="partners")
+    trigger = msgspec.structs.replace(WELCOME.trigger, programme="partners")
+
+    assert not sets_off(WELCOME.trigger, partners)
+    assert sets_off(trigger, partners)
+
+
+def test_a_trigger_without_what_is_new_is_written_as_before() -> None:
+    assert b"redefined" not in msgspec.json.encode(WELCOME)
+    assert b"programme" not in msgspec.json.encode(WELCOME)
+
+
 def test_only_a_rise_to_a_named_tier_sets_off_the_welcome() -> None:
     assert sets_off(WELCOME.trigger, tier_changed())
     assert not sets_off(WELCOME.trigger, tier_changed(direction="down"))

@@ -67,6 +67,8 @@ def of_type(annotation: Any) -> st.SearchStrategy[Any]:
     if annotation in simple:
         return simple[annotation]
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Annotated:
+        return _within(arguments[0], arguments[1])
     if origin is typing.Literal:
         return st.sampled_from(arguments)
     if origin is tuple:
@@ -76,6 +78,18 @@ def of_type(annotation: Any) -> st.SearchStrategy[Any]:
     if origin in (types.UnionType, typing.Union):
         return st.one_of([of_type(one) for one in arguments])
     return struct(annotation)
+
+
+def _within(plain: Any, bounds: msgspec.Meta) -> st.SearchStrategy[Any]:
+    """A number or a text within the bounds that a contract gives it."""
+    if plain is int:
+        assert isinstance(bounds.ge, int)
+        assert isinstance(bounds.le, int)
+        return st.integers(bounds.ge, bounds.le)
+    assert plain is str
+    assert bounds.pattern is not None
+    texts = st.from_regex(bounds.pattern.removesuffix("$") + r"\Z")
+    return texts.filter(lambda text: bounds.max_length is None or len(text) <= bounds.max_length)
 
 
 def struct(body: type[msgspec.Struct]) -> st.SearchStrategy[Any]:

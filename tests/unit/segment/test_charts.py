@@ -49,7 +49,7 @@ DRAW: Final[Mapping[str, Callable[[Any, Language], str]]] = {
 MANY: Final = ("Champions", reports.LONG_NAME, reports.LONG_CHINESE_NAME, "流失风险", "VIP", "b&w")
 GOLDEN: Final[Mapping[Path, str]] = {
     HERE / "tiers-en.svg": groups.draw(reports.tiers(120, 860, 3_204, 19_391), "en"),
-    HERE / "stages-zh.svg": groups.draw(reports.stages(18_230, 310, 2_200, 905, 77, 1_200, 653), "zh"),
+    HERE / "stages-zh.svg": groups.draw(reports.stages(18_230, 310, 2_200, 905, 77, 1_200, 0, 653), "zh"),
     HERE / "rfm-tertiles-zh.svg": rfm.draw(reports.rfm(3), "zh"),
     HERE / "abc-en.svg": abc.draw(reports.abc(), "en"),
     HERE / "sizes-of-one-en.svg": sizes.draw(reports.sizes("Champions"), "en"),

@@ -214,6 +214,19 @@ def test_a_text_is_a_valid_condition_or_is_refused_at_a_place_in_it(pieces: list
     assert 0 <= refused.value.offset <= len(text)
 
 
+def test_the_deepest_condition_that_a_request_may_have_is_read_back() -> None:
+    filters: dict[str, Any] = {"property": "a", "op": "any", "where": [{"property": "b", "value": 1}]}
+    for _ in range(24):
+        filters = {"property": "a", "op": "any", "where": [filters]}
+    document: dict[str, Any] = {"kind": "did", "event": "order_placed", "where": [filters]}
+    for _ in range(12):
+        document = {"kind": "not", "of": document}
+    condition = read(document, LIMITS)
+
+    for language in LANGUAGES:
+        assert parse(describe(condition, language), language) == condition
+
+
 # What the words are
 
 
@@ -348,8 +361,8 @@ def test_the_language_is_that_of_what_is_not_quoted(text: str, language: Languag
         ("trait a is 1e999", "1e999", "too large", ""),
         ("tier is gold and ordered at least 2000 times", "ordered", "from 0 to 1000", ""),
         ("ordered since 2026-13-01", "ordered", "must be a day", ""),
-        ("(" * 50 + "tier is gold" + ")" * 50, "(" * 10 + "tier", "parentheses may lie 40 deep", ""),
-        ("not " * 50 + "tier is gold", "not " * 10 + "tier", "40 deep", ""),
+        ("(" * 70 + "tier is gold" + ")" * 70, "(" * 10 + "tier", "parentheses may lie 60 deep", ""),
+        ("not " * 70 + "tier is gold", "not " * 10 + "tier", "60 deep", ""),
         ("not (" * 13 + "ordered" + ")" * 13, "not (" * 13 + "ordered", "13 deep", ""),
         (" and ".join(["ordered"] * 51), "ordered", "50 conditions", ""),
         (" or ".join(["(" + " and ".join(["ordered"] * 50) + ")"] * 5), "ordered", "more than 200 conditions", ""),

@@ -50,6 +50,12 @@ WRONG: Final[Mapping[str, tuple[Mapping[str, str], ...]]] = {
         {"": f"postgresql+asyncpg://host/db?{CANARY}=1"},
     ),
     "MIGRATION_DATABASE_URL": ({"": f"mysql://{CANARY}"},),
+    "PROFILE_URL": ({"": CANARY}, {"": f"http://u:{CANARY}@profile:8002"}, {"": "http://profile:8002/?a=b"}),
+    "PROFILE_TOKEN": (
+        {"": CANARY},
+        {"": "", "PROFILE_URL": "http://profile:8002"},
+        {"": f"{CANARY} and more", "PROFILE_URL": "http://profile:8002"},
+    ),
     "DATABASE_POOL_SIZE": ({"": "1"}, {"": "many"}),
     "KAFKA_BOOTSTRAP": ({"": "localhost"}, {"": "localhost:0"}, {"": "http://localhost:9092"}, {"": "a:1,,b:2"}),
     "KAFKA_SECURITY_PROTOCOL": ({"": "TLS"}, {"": "ssl"}),

@@ -7,6 +7,7 @@ which has one text.
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final, Literal, NamedTuple, NoReturn
 
 from shared.errors import Invalid
@@ -58,6 +59,7 @@ _INEXACT_WORDS: Final = re.compile(
 _MONTHS: Final = {"year": 12, "quarter": 3, "month": 1}
 
 
+@lru_cache(maxsize=4_096)
 def parse(text: str) -> timedelta:
     """Returns the length that an ISO 8601 text of weeks, days, hours, minutes and seconds states.
 

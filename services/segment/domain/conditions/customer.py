@@ -18,7 +18,7 @@ ORDERS: Final = "order_placed"
 """The name under which a customer's history has the orders that count, each once, as they now stand."""
 
 
-class Happening(msgspec.Struct, frozen=True, array_like=True):
+class Happening(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """One event in a customer's history: when it happened, and what it says."""
 
     at: datetime

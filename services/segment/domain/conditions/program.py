@@ -12,25 +12,32 @@ MAX_LOOKS: Final = 32  # a look too early finds nothing, and looks again
 
 
 class Program(msgspec.Struct, frozen=True, kw_only=True):
-    """A compiled condition. `touches` are the facts that it depends on, `events` the histories that it reads."""
+    """A compiled condition. `touches` are the facts that it depends on, `events` the histories that it reads.
+
+    `parts` are the parts of what is known of a customer that it reads beside: `profile`, `standing`, `occurrences`,
+    `belongings`, `segments`.
+    """
 
     check: Check
     clock: Clock | None
     touches: frozenset[str]
     events: frozenset[str]
+    parts: frozenset[str]
 
     def holds(self, customer: Customer, now: datetime) -> bool:
         """Returns whether the customer meets it: what is unknown does not."""
         return self.check(customer, now) is True
 
-    def next_flip(self, customer: Customer, now: datetime) -> datetime | None:
+    def next_flip(self, customer: Customer, now: datetime, verdict: bool | None = None) -> datetime | None:
         """Returns the first moment after `now` at which `holds` answers otherwise, by time alone; None if never.
 
+        `verdict` is what `holds` answers now, where that is known.
         Of a condition with very many changes that cancel out it is a moment before that one, to look again.
         """
-        if self.clock is None:
+        if self.clock is None or (at := self.clock(customer, now)) is None:
             return None
-        verdict, at = self.holds(customer, now), self.clock(customer, now)
+        if verdict is None:
+            verdict = self.holds(customer, now)
         for _ in range(MAX_LOOKS):
             if at is None or self.holds(customer, at) is not verdict:
                 return at
@@ -40,9 +47,29 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
 def compiled(condition: Condition) -> Program:
     """Returns a condition made ready."""
+    touches, events = frozenset(condition.touches()), frozenset(condition.events())
     return Program(
         check=condition.compiled(),
         clock=condition.clock(),
-        touches=frozenset(condition.touches()),
-        events=frozenset(condition.events()),
+        touches=touches,
+        events=events,
+        parts=frozenset(_part(key, events) for key in touches) - {""},
     )
+
+
+_PARTS: Final = {
+    "tier": "standing",
+    "stage": "standing",
+    "score": "standing",
+    "tag": "belongings",
+    "list": "belongings",
+    "segment": "segments",
+}
+
+
+def _part(key: str, events: frozenset[str]) -> str:
+    """Returns the part of what is known of a customer that a fact is in; nothing for a history."""
+    kind, _, name = key.partition(":")
+    if kind == "event":
+        return "" if name in events else "occurrences"
+    return _PARTS.get(kind, "profile")

@@ -1,7 +1,7 @@
 """Segments: what is known of customers, their histories, definitions, memberships, tags and lists."""
 
 from alembic import op
-from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, Text, Uuid, text
+from sqlalchemy import BigInteger, Boolean, Column, DateTime, Integer, LargeBinary, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0008"
@@ -91,6 +91,11 @@ def _definitions() -> None:
         Column("member", Boolean, nullable=False),
         Column("since", MOMENT, nullable=False),
         Column("due_at", MOMENT),
+    )
+    op.create_table(
+        "customer_segments",
+        Column("profile_id", Uuid, primary_key=True),
+        Column("known", LargeBinary, nullable=False, comment="the customer's memberships, packed"),
     )
     op.create_index("memberships_members", "memberships", ["segment_id", "profile_id"], postgresql_where=text("member"))
     op.create_index("memberships_due_at", "memberships", ["due_at"], postgresql_where=text("due_at IS NOT NULL"))

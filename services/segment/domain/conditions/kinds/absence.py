@@ -48,7 +48,7 @@ class Absence(Condition, frozen=True, kw_only=True, tag="absence", tag_field="ki
             return
         moments = [one.at for one in self.without.of(customer)]
         span, kept = parse(self.within), self.window.span
-        since, until = self.window.bounds
+        since, until = self.window.bounds if kept is None else (None, None)
         for one in firsts:
             if (since and one.at < since) or (until and one.at >= until):
                 continue

@@ -1,8 +1,8 @@
 """How often a customer did something."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from datetime import datetime
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 
 from services.segment.domain.conditions.base import MAX_HISTORY_ROWS, Check, Clock, Condition, Limits, Problem, later
 from services.segment.domain.conditions.compare import Comparison, test, test_sql
@@ -12,6 +12,8 @@ from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.step import problems_of_event
 from services.segment.domain.conditions.window import Window, among, events_of, known_sql, window_sql
 from shared.contracts.property_filter import PropertyFilter, matches
+
+_BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 
 class Did(Condition, frozen=True, kw_only=True, tag="did", tag_field="kind"):
@@ -39,6 +41,9 @@ class Did(Condition, frozen=True, kw_only=True, tag="did", tag_field="kind"):
         if self.for_ever:
             return lambda customer, _: passes(_times_ever(customer, event))
         match = matches(self.where) if self.where else None
+        span = None if window is None else window.span
+        if span is not None and match is None:
+            return _sliding(event, span, passes)
 
         def check(customer: Customer, now: datetime) -> Truth:
             counting = among(window, customer, customer.history.get(event, ()), now)
@@ -57,6 +62,9 @@ class Did(Condition, frozen=True, kw_only=True, tag="did", tag_field="kind"):
         check, passes, match = self.compiled(), test(self.op, self.times), matches(self.where)
         event, window = self.event, self.window
         span = None if window is None else window.span
+
+        if span is not None and not self.where and self.op in ("ge", "gt", "lt", "le"):
+            return _leaves(event, span, self.times + (self.op in ("gt", "le")))
 
         def flips(customer: Customer, now: datetime) -> datetime | None:
             happenings = customer.history.get(event, ())
@@ -115,6 +123,46 @@ class Did(Condition, frozen=True, kw_only=True, tag="did", tag_field="kind"):
                 "/window",
                 "must be given: without a window only how often an event happened is kept, not its properties",
             )
+
+
+def _sliding(event: str, span: timedelta, passes: Callable[[int], bool]) -> Check:
+    """Returns the quick closure of what most definitions ask: how many in a window, whatever their properties."""
+
+    def check(customer: Customer, now: datetime) -> Truth:
+        happenings = customer.history.get(event)
+        if not happenings:
+            return passes(0)
+        try:
+            start = now - span
+        except OverflowError:
+            start = _BEGINNING
+        times = 0
+        for one in happenings:
+            if start < one.at <= now:
+                times += 1
+        return passes(times)
+
+    return check
+
+
+def _leaves(event: str, span: timedelta, bound: int) -> Clock:
+    """Returns the quick clock of a bound that a number reaches from one side: when the number falls below it.
+
+    The newest events leave last: with as many as the bound, it is the moment at which the bound's newest leaves.
+    """
+
+    def leaves(customer: Customer, now: datetime) -> datetime | None:
+        happenings = customer.history.get(event)
+        if not happenings or not bound:
+            return None
+        if happenings[-1].at > now:  # the clocks of services differ: what is to come counts only then
+            return min(one.at for one in happenings if one.at > now)
+        if len(happenings) < bound:
+            return None
+        end = later(happenings[-bound].at, span)
+        return end if end is not None and end > now else None
+
+    return leaves
 
 
 def _times_ever(customer: Customer, event: str) -> int:

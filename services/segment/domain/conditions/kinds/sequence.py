@@ -45,7 +45,7 @@ class Sequence(Condition, frozen=True, kw_only=True, tag="sequence", tag_field="
         if not moments:
             return
         span, kept = parse(self.within), self.window.span
-        since, until = self.window.bounds
+        since, until = self.window.bounds if kept is None else (None, None)
         for one in firsts:
             if (since and one.at < since) or (until and one.at >= until):
                 continue

@@ -6,7 +6,7 @@ from typing import Any, Final
 from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.words.comparisons import value_forms
 from services.segment.domain.conditions.words.forms import Form, Forms
-from services.segment.domain.conditions.words.reader import Found, Reader
+from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.slots import Slot, Writer, pattern_of
 from services.segment.domain.conditions.words.values import NAME
 from shared.contracts.property_filter import MAX_FILTERS, PropertyFilter
@@ -34,7 +34,7 @@ class _Group(Slot):
         opens, closes = ("（", "）") if writer.language == "zh" else ("(", ")")
         return f"{opens}{f' {_AND[writer.language]} '.join(several)}{closes}"
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         place = reader.match(_OPENS, at, "（" if reader.language == "zh" else "(")
         if place is None:
             return None
@@ -83,7 +83,7 @@ class _Where(Slot):
         group = _GROUP.write(value, writer)
         return group if group is None or writer.language == "zh" else f"where {group}"
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         if reader.language == "zh" and (group := reader.read(_GROUP, at)) is not None:
             return group
         word = reader.match(self._WORDS[reader.language], at, "where" if reader.language == "en" else "（")

@@ -8,7 +8,7 @@ import msgspec
 from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition
 from services.segment.domain.conditions.tree import Not
-from services.segment.domain.conditions.words.reader import Found, Reader
+from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.slots import Slot, Writer
 from services.segment.domain.conditions.words.templates import (
     Fields,
@@ -93,7 +93,7 @@ class Forms(Slot):
             return None
         return filled(pieces, shown, writer)
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns the structure whose sentence stands there, or its negation."""
         for match in self._templates[reader.language].read(reader, at):
             form = self._pieces[reader.language][match.template][0]
@@ -130,7 +130,7 @@ class Phrase(Slot):
         """Returns the first sentence with the value in its slot."""
         return filled(self._pieces[writer.language][0], {"value": value}, writer)
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns the value in the slot of the sentence that reads most."""
         matches = self._templates[reader.language].read(reader, at)
         return (matches[0].fields["value"], matches[0].end) if matches else None

@@ -4,7 +4,7 @@ from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition, Limits
 from services.segment.domain.conditions.document import MAX_CONDITIONS, MAX_DEPTH
 from services.segment.domain.conditions.words.errors import InvalidWords
-from services.segment.domain.conditions.words.reader import Reader
+from services.segment.domain.conditions.words.reader import TextReader
 from services.segment.domain.conditions.words.registry import CONDITIONS, reserved
 from services.segment.domain.conditions.words.slots import Writer, pattern_of
 
@@ -28,7 +28,7 @@ def parse(text: str, language: Language, limits: Limits = Limits()) -> Condition
     Reads what `describe` writes, in any case and spacing, and some synonyms. Raises `InvalidWords`, which gives the
     place, what could stand there, and the word that was probably meant.
     """
-    reader = Reader(text, language, reserved(language), limits)
+    reader = TextReader(text, language, reserved(language), limits)
     found = reader.read(CONDITIONS, 0)
     if found is None:
         raise reader.failure()

@@ -9,7 +9,9 @@ from services.segment.domain.conditions.base import Limits
 from services.segment.domain.conditions.words.errors import InvalidWords
 from services.segment.domain.conditions.words.text import scan
 
-MAX_NESTED: Final = 40  # parentheses within parentheses; a condition may be less deep
+MAX_NESTED: Final = (
+    60  # parentheses within parentheses: more than a request's JSON may nest, and far from the stack's end
+)
 MAX_EXPECTED: Final = 8  # of what could stand at a place, that are told
 LEAST_ALIKE: Final = 0.6  # of 1: how alike a word has to be to what is suggested
 
@@ -22,11 +24,11 @@ _SPACES: Final = re.compile(r" *")
 class Readable(Protocol):
     """A rule: reads a value at a place."""
 
-    def read(self, reader: "Reader", at: int) -> Found | None:
+    def read(self, reader: "TextReader", at: int) -> Found | None:
         """Returns the value at this place, and the place after it; None if there is none, and tells `reader` why."""
 
 
-class Reader:
+class TextReader:
     """A text that is read, by rules that remember what they found: none is tried twice at one place.
 
     So the work is bounded by the number of rules times that of places, however the rules are nested. Source: Ford,

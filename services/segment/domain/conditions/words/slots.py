@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
 from services.segment.domain.calendars.durations import Language
-from services.segment.domain.conditions.words.reader import Found, Reader
+from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.text import narrow
 
 
@@ -23,7 +23,7 @@ class Slot:
         """Returns the value in words; an empty text if it goes without saying, None if it can't be written here."""
         raise NotImplementedError
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns the value at this place, and the place after it; None if there is none, and tells `reader` why."""
         raise NotImplementedError
 
@@ -42,7 +42,7 @@ class OneOf(Slot):
         """Returns the words of the first slot that has some."""
         return next((text for one in self._slots if (text := one.write(value, writer)) is not None), None)
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns what the slot found that read furthest."""
         found = [one for slot in self._slots if (one := reader.read(slot, at)) is not None]
         return max(found, key=lambda one: one[1], default=None)
@@ -63,7 +63,7 @@ class Maybe(Slot):
         """Returns the slot's words, or an empty text."""
         return "" if value == self._absent else self._slot.write(value, writer)
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns what the slot found, or nothing."""
         return reader.read(self._slot, at) or (self._absent, at)
 
@@ -91,7 +91,7 @@ class ListOf(Slot):
             return None
         return ("、" if writer.language == "zh" else ", ").join(several)
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns the values as a tuple. A separator that no value follows is not a part of the list."""
         values: list[Any] = []
         end = place = at
@@ -120,7 +120,7 @@ class Pair(Slot):
         first, second = (self._slot.write(one, writer) for one in value)
         return None if first is None or second is None else f"{first} {self._between[writer.language]} {second}"
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns both values."""
         first = reader.read(self._slot, at)
         if first is None:
@@ -153,7 +153,7 @@ class Choice(Slot):
         phrases = self._phrases[writer.language].get(value)
         return None if phrases is None else phrases[0]
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns the value whose phrase stands there."""
         match = self._patterns[reader.language].match(reader.text, at)
         if match is not None:

@@ -6,7 +6,7 @@ from string import Formatter
 from typing import Any, Final, NamedTuple
 
 from services.segment.domain.calendars.durations import Language
-from services.segment.domain.conditions.words.reader import Reader
+from services.segment.domain.conditions.words.reader import TextReader
 from services.segment.domain.conditions.words.slots import Slot, Writer, pattern_of
 
 Fields = Mapping[str, Any]
@@ -47,7 +47,7 @@ class Templates:
         node.ends.append(self._number)
         self._number += 1
 
-    def read(self, reader: Reader, at: int) -> list[Match]:
+    def read(self, reader: TextReader, at: int) -> list[Match]:
         """Returns the templates that stand there, those that read most first, and those added first before others."""
         return sorted(self._root.read(reader, at, {}), key=lambda match: (-match.end, match.template))
 
@@ -66,7 +66,7 @@ class _Node:
         self._next[key].usual |= usual
         return self._next[key].node
 
-    def read(self, reader: Reader, at: int, fields: dict[str, Any]) -> Iterator[Match]:
+    def read(self, reader: TextReader, at: int, fields: dict[str, Any]) -> Iterator[Match]:
         for number in self.ends:
             yield Match(number, fields, at)
         for edge in self._next.values():

@@ -7,7 +7,7 @@ from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition
 from services.segment.domain.conditions.document import MAX_CONDITIONS
 from services.segment.domain.conditions.tree import MAX_PARTS, AllOf, AnyOf, Not
-from services.segment.domain.conditions.words.reader import Found, Reader
+from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.slots import Slot, Writer, pattern_of
 
 _AND: Final[Mapping[Language, Sequence[str]]] = {
@@ -59,7 +59,7 @@ class Conditions(Slot):
             return None
         return f"{word}（{text}）" if writer.language == "zh" else f"{word} ({text})".lstrip()
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns the condition that stands there."""
         return reader.read(self._or, at)
 
@@ -96,7 +96,7 @@ class _Joined:
         self._words = words
         self._patterns = {language: pattern_of(of) for language, of in words.items()}
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         found = reader.read(self._part, at)
         if found is None:
             return None
@@ -126,7 +126,7 @@ class _Unary:
             {language: pattern_of(of) for language, of in words.items()} for words in (_NOT, _ALL, _ANY)
         )
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         reader.begin(at, A_CONDITION[reader.language])
         found = self._group(reader, at, None) or self._leaf(reader, at)
         if found is not None:
@@ -143,7 +143,7 @@ class _Unary:
             return None if found is None else (Not(of=found[0]), found[1])
         return None
 
-    def _group(self, reader: Reader, at: int, kind: type[AllOf] | type[AnyOf] | None) -> Found | None:
+    def _group(self, reader: TextReader, at: int, kind: type[AllOf] | type[AnyOf] | None) -> Found | None:
         place = reader.match(_OPENS, at, "（" if reader.language == "zh" else "(")
         if place is None:
             return None
@@ -155,7 +155,7 @@ class _Unary:
             return None
         return (found[0] if kind is None else kind(of=(found[0],))), end
 
-    def _leaf(self, reader: Reader, at: int) -> Found | None:
+    def _leaf(self, reader: TextReader, at: int) -> Found | None:
         best: Found | None = None
         for forms in self._kinds.values():
             found = reader.read(forms, at)

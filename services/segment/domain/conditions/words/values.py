@@ -9,7 +9,7 @@ from typing import Any, Final
 from services.segment.domain.calendars import durations
 from services.segment.domain.calendars.durations import InvalidDuration, Language
 from services.segment.domain.conditions.customer import is_number
-from services.segment.domain.conditions.words.reader import Found, Reader
+from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.slots import OneOf, Slot, Writer, pattern_of
 from services.segment.domain.conditions.words.text import quoted
 from shared.contracts.currencies import exponent
@@ -41,7 +41,7 @@ class _Text(Slot):
             return value
         return quoted(value)
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         if at in reader.quoted:
             return reader.quoted[at]
         match = _BARE.match(reader.text, at)
@@ -64,7 +64,7 @@ class _Number(Slot):
             return None
         return repr(value) if isinstance(value, float) else str(value)
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         match = _NUMBER.match(reader.text, at)
         if match is None:
             reader.miss(at, "a number")
@@ -85,7 +85,7 @@ class Whole(Slot):
         """Returns the digits."""
         return str(value + self._shift) if isinstance(value, int) and not isinstance(value, bool) else None
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns the number."""
         match = _INTEGER.match(reader.text, at)
         if match is None:
@@ -104,7 +104,7 @@ class _Day(Slot):
             return None
         return value if _DAY.fullmatch(value) else quoted(value)
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         if at in reader.quoted:
             return reader.quoted[at]
         match = _DAY.match(reader.text, at)
@@ -123,7 +123,7 @@ class _Span(Slot):
         except InvalidDuration:
             return None
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         try:
             found = durations.read_words(reader.text, reader.language, at)
             if found is not None:
@@ -137,7 +137,7 @@ class _Span(Slot):
         return None
 
 
-def _with_unit(reader: Reader, at: int) -> str:
+def _with_unit(reader: TextReader, at: int) -> str:
     """Returns the days that were meant, if a number stands here."""
     match = _INTEGER.match(reader.text, at)
     return "" if match is None else match.group() + ("天" if reader.language == "zh" else " days")
@@ -153,7 +153,7 @@ class _Amount(Slot):
         code = currency if _CURRENCY.fullmatch(currency) and currency.isupper() else quoted(currency)
         return f"{in_major_units(number, currency)} {code}"
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         before = _currency(reader, at)
         number = _NUMBER.match(reader.text, at if before is None else reader.skip(before[1]))
         if number is None:
@@ -169,7 +169,7 @@ class _Amount(Slot):
         return (in_minor_units(number.group(), found[0]), found[0]), max(end, found[1])
 
 
-def _currency(reader: Reader, at: int) -> tuple[str, int] | None:
+def _currency(reader: TextReader, at: int) -> tuple[str, int] | None:
     if at in reader.quoted:
         return reader.quoted[at]
     if reader.language == "zh" and reader.text.startswith("元", at):
@@ -219,7 +219,7 @@ class _Flag(Slot):
             return None
         return ("真" if value else "假") if writer.language == "zh" else ("true" if value else "false")
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         for value, pattern in ((True, self._TRUE), (False, self._FALSE)):
             if (match := pattern.match(reader.text, at)) is not None:
                 return value, match.end()
@@ -248,7 +248,7 @@ class Quantity(Slot):
     def _noun(self, number: str) -> str:
         return self._one if number == "1" else self._several
 
-    def read(self, reader: Reader, at: int) -> Found | None:
+    def read(self, reader: TextReader, at: int) -> Found | None:
         """Returns the number."""
         found = reader.read(self._number, at)
         if found is None:

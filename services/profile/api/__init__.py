@@ -1,0 +1,1 @@
+"""The routes of profile, a file each use case."""
