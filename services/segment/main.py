@@ -26,7 +26,7 @@ from shared.service import process
 from shared.service.clock import Clock, SystemClock
 from shared.service.command_line import Command
 
-DESCRIPTION = "Tiers, lifecycle stages and RFM, kept current by events and by passing time."
+DESCRIPTION = "Segments in words, tiers, lifecycle stages and RFM, kept current by events and by passing time."
 
 
 def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Service:
