@@ -10,6 +10,7 @@ import msgspec
 from shared.database.database import Work
 from shared.database.rows import arrays, columns, rows_as, upsert
 
+LOCK_SECONDS: Final = 3  # whoever asks for a table after a lock that waits, waits too: let them go on, try again
 _KEY: Final = ("profile_id", "segment_id")
 
 
@@ -80,6 +81,15 @@ async def claim_due(work: Work, now: datetime, *, limit: int) -> list[UUID]:
         limit=limit,
     )
     return [row.profile_id for row in rows]
+
+
+async def wait_for_batches(work: Work) -> None:
+    """Returns when every transaction that made or changed customers has ended; until this one ends, none begins to.
+
+    A transaction calls this before it holds any customer.
+    """
+    await work.run(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    await work.run("LOCK TABLE standings IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def next_customers(work: Work, after: UUID | None, *, limit: int) -> list[UUID]:
@@ -154,7 +164,11 @@ async def remove_segment(work: Work, segment_id: str, *, limit: int) -> int:
         """
         DELETE FROM memberships
          WHERE (profile_id, segment_id) IN (
-               SELECT profile_id, segment_id FROM memberships WHERE segment_id = :segment LIMIT :limit)
+               SELECT profile_id, segment_id
+                 FROM memberships
+                WHERE segment_id = :segment
+                LIMIT :limit
+                  FOR UPDATE SKIP LOCKED)
         """,
         segment=segment_id,
         limit=limit,

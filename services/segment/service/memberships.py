@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from services.segment.domain.definitions import Definitions
+from services.segment.domain.membership import Cause as TurnCause
 from services.segment.domain.membership import Looked, MembershipState, Turn, look, pass_time
 from services.segment.repository import customers
 from services.segment.repository import memberships as repository
@@ -23,11 +24,18 @@ from shared.service import metrics
 
 DUE_BATCH: Final = 500  # customers a transaction
 BACKFILL_BATCH: Final = 1_000
+NOBODY: Final = UUID(int=0)  # before all customers
 ALL: Final = "*"
 """Touches every definition: of a customer who was merged, or is looked at anew."""
 
 
-async def look_again(work: Work, touched: Mapping[UUID, Iterable[str]], causes: Mapping[UUID, Cause]) -> None:
+async def look_again(
+    work: Work,
+    touched: Mapping[UUID, Iterable[str]],
+    causes: Mapping[UUID, Cause],
+    *,
+    turned_by: TurnCause = "event",
+) -> None:
     """Looks at customers by the definitions that these facts touch. The caller has locked the customers' standings."""
     made = await definitions.in_force(work)
     places = {one: _places(made, keys) for one, keys in touched.items()}
@@ -38,7 +46,7 @@ async def look_again(work: Work, touched: Mapping[UUID, Iterable[str]], causes: 
     loaded = await customers.load(work, asked, events=events)
     known = await repository.of(work, asked)
     looked = {
-        one: look(made, found, loaded[one], _known(known.get(one, {})), work.now, "event")
+        one: look(made, found, loaded[one], _known(known.get(one, {})), work.now, turned_by)
         for one, found in sorted(asked.items())
     }
     await _keep(work, looked, known, causes)
@@ -64,23 +72,28 @@ async def flip_due(work: Work, now: datetime) -> int:
     return len(ids)
 
 
-async def backfill(work: Work) -> bool:
+async def backfill(work: Work, *, limit: int = BACKFILL_BATCH) -> bool:
     """Looks at the next customers by a definition that not all were looked at by. Returns whether there was work."""
-    waiting = await stored.backfills(work)
-    if not waiting:
+    first = await stored.claim_backfill(work)
+    if first is None:
         return False
-    first = waiting[0]
+    if first.backfilled_to is None:
+        # A batch that is under way may know the definitions of before, and make customers whom the first look at the
+        # base would not see yet: it is waited for.
+        await repository.wait_for_batches(work)
+        await stored.advance_backfill(work, first.segment_id, first.version, upto=NOBODY, looked_at=0, done=False)
+        return True
     await aliases.lock_merges(work, shared=True)
     made = await definitions.in_force(work)
     place = next((n for n, one in enumerate(made.ordered) if one.id == first.segment_id), None)
-    ids = [] if place is None else await repository.next_customers(work, first.backfilled_to, limit=BACKFILL_BATCH)
+    ids = [] if place is None else await repository.next_customers(work, first.backfilled_to, limit=limit)
     if place is not None and ids:
         loaded = await customers.load(work, ids, events=made.ordered[place].program.events | _dependent(made, place))
         known = await repository.of(work, ids)
         places = [place, *made.touched([f"segment:{first.segment_id}"])]
         looked = {one: look(made, places, loaded[one], _known(known.get(one, {})), work.now, "defined") for one in ids}
         await _keep(work, looked, known, {})
-    done = len(ids) < BACKFILL_BATCH
+    done = len(ids) < limit
     await stored.advance_backfill(
         work, first.segment_id, first.version, upto=ids[-1] if ids else None, looked_at=len(ids), done=done
     )

@@ -6,12 +6,14 @@ from uuid import UUID
 
 from services.segment.domain import standing as domain
 from services.segment.domain.standing import Stage
+from services.segment.repository import membership_rebuild as touched
 from services.segment.repository import policies
 from services.segment.repository import rebuild as repository
 from services.segment.repository import standings as stored
+from services.segment.service import membership_rebuild
 from services.segment.service.standings import DUE_BATCH, Cause, changes
 from shared.contracts import topics
-from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
 from shared.contracts.envelope import Event, derived_id
 from shared.database.database import Work
 
@@ -19,21 +21,33 @@ NOBODY: Final = UUID(int=0)
 
 
 async def prepare(work: Work) -> None:
-    """Makes room for what was published to readers."""
+    """Makes room for what was published to readers, and for whom the log was about."""
     await repository.make_published(work)
+    await touched.make_touched(work)
 
 
 async def note_published(work: Work, events: Sequence[Event]) -> None:
     """Notes what was published to readers: with a table that was lost, the versions in it were lost, too."""
     published: dict[tuple[UUID, str], tuple[int, str]] = {}
-    for change in (event.body for event in events):
-        if isinstance(change, TierChanged | StageChanged):
+    for event in events:
+        change = event.body
+        if isinstance(change, SegmentEntered | SegmentExited):
+            kind, value = membership_rebuild.published(change, event.occurred_at)
+            place = (change.profile_id, kind)
+            published[place] = max(published.get(place, (-1, "")), value)
+        elif isinstance(change, TierChanged | StageChanged):
             place = (change.profile_id, "tier" if isinstance(change, TierChanged) else "stage")
             published[place] = max(published.get(place, (-1, "")), (change.version, change.current))
     await repository.note_published(work, published)
 
 
 async def settle(work: Work) -> None:
+    """Settles standings, and then the memberships that may ask about them."""
+    await settle_standings(work)
+    await membership_rebuild.settle(work)
+
+
+async def settle_standings(work: Work) -> None:
     """Looks at every customer at the moment at which the service did last.
 
     Not at the present moment: what has become due since is for the timers, which publish it as it is, new. A rebuild
@@ -53,7 +67,8 @@ async def settle(work: Work) -> None:
 
 async def finish(work: Work) -> None:
     """Settles, and publishes where readers know it otherwise: as history, which sets no journey off."""
-    await settle(work)
+    await touched.touch_moved(work)
+    await settle_standings(work)
     policy = await policies.in_force(work)
     versions: dict[UUID, int] = {}
     published: list[tuple[bytes, Event]] = []
@@ -69,3 +84,4 @@ async def finish(work: Work) -> None:
         versions[known.profile_id] = known.version
     await repository.raise_versions(work, versions)
     await work.outbox.add(topics.SEGMENTS, published)
+    await membership_rebuild.finish(work)
