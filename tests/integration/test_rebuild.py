@@ -28,7 +28,7 @@ from services.profile.settings import ProfileSettings
 from services.segment import commands as segment
 from services.segment.consumer import HANDLERS
 from services.segment.main import build as build_segment
-from services.segment.service import memberships, segments, standings
+from services.segment.service import segments, standings
 from services.segment.settings import SegmentSettings
 from shared.audit import Actor
 from shared.contracts import topics, wire
@@ -71,7 +71,12 @@ READS: Final = {
 ORDERED: Final = {"kind": "did", "event": "order_placed", "window": {"within": "P90D"}}
 SEGMENTS: Final[dict[str, Any]] = {
     "buyers": ORDERED,
-    "tea": {"kind": "did", "event": "product_viewed", "where": [{"property": "category", "value": "drinks"}]},
+    "tea": {
+        "kind": "did",
+        "event": "product_viewed",
+        "window": {"within": "P365D"},
+        "where": [{"property": "category", "value": "drinks"}],
+    },
     "silent": {"kind": "not", "of": ORDERED},
     "gold": {"kind": "tier", "among": ["gold", "diamond"]},
     "silent-gold": {"kind": "all", "of": [{"kind": "segment", "id": "silent"}, {"kind": "segment", "id": "gold"}]},
@@ -371,7 +376,7 @@ async def test_damaged_rows_are_mended_and_readers_hear_what_they_had_wrong(copy
         await copy.run("profile", casts, someone=someone, stranger=stranger)
     await copy.run("segment", "UPDATE standings SET tier = 'diamond', version = version + 3 WHERE tier = 'gold'")
     await copy.run("segment", "DELETE FROM orders WHERE net_minor > 50000")
-    await copy.run("segment", "UPDATE memberships SET member = NOT member WHERE segment_id IN ('tea', 'silent')")
+    await copy.run("segment", "UPDATE memberships SET member = FALSE WHERE segment_id <> 'buyers'")
     await copy.run("segment", "DELETE FROM memberships WHERE segment_id = 'buyers'")
     await copy.run("segment", "UPDATE history SET at = at - interval '1 year' WHERE name = 'product_viewed'")
     await copy.run("segment", "UPDATE occurrences SET times = times + 1")
