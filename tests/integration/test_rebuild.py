@@ -32,7 +32,7 @@ from services.segment.service import segments, standings
 from services.segment.settings import SegmentSettings
 from shared.audit import Actor
 from shared.contracts import topics, wire
-from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
 from shared.contracts.envelope import Event
 from shared.contracts.events import CustomerIdentified, OrderPlaced, OrderRefunded, PageViewed, ProductViewed
 from shared.contracts.topics import PROFILE_EVENTS
@@ -46,11 +46,13 @@ from shared.rebuild.topics import why_not_whole
 from shared.service import process
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory, new_broker
+from tests.faults.collect import read_topics
 from tests.integration.test_profile_service import some_events, take
 from tests.support.commands import run_command
 from tests.support.databases import Databases
 from tests.support.events import NOON, SECRET, days, event, message, order, person, user
 from tests.support.logs import log_end
+from tests.support.memberships import told
 from tests.support.running import eventually, running, session_milliseconds
 from tests.support.unreadable import produce_with_a_bad_name
 
@@ -398,6 +400,16 @@ async def test_damaged_rows_are_mended_and_readers_hear_what_they_had_wrong(copy
     assert [await copy.outbox(name) for name in ("profile", "campaign", "feedback")] == [0, 0, 0]
 
 
+async def turns(world: World) -> list[Event]:
+    """What was published of memberships, each customer's in order."""
+    found: list[Event] = []
+    for record in (await read_topics(world.bootstrap, [topics.SEGMENTS]))[topics.SEGMENTS]:
+        one = wire.decode(record.headers, record.value)
+        if isinstance(one.body, SegmentEntered | SegmentExited):
+            found.append(one)
+    return found
+
+
 async def waiting(world: World, name: str) -> list[Event]:
     async with world.databases[name].work() as work:
         return await work.outbox.waiting(topics.SEGMENTS)
@@ -498,6 +510,7 @@ async def test_beside_services_that_go_on_nothing_is_lost_and_nothing_doubles(wo
     async with await world.serve():
         await world.publish(a_shop(tag + "-before")[0])
         await world.until_drained()
+        await define(world, list(SEGMENTS))
         async with asyncio.TaskGroup() as tasks:
             trading, rebuilds = tasks.create_task(trade()), 0
             while not trading.done():
@@ -527,6 +540,10 @@ async def test_beside_services_that_go_on_nothing_is_lost_and_nothing_doubles(wo
     for name in TABLES:
         assert await world.rebuild(name) == 0
     assert await world.dump() == exact
+    known = told(await turns(world))
+    customers = {one for [one] in await world.rows("segment", "SELECT profile_id FROM standings")}
+    members = await world.rows("segment", "SELECT profile_id, segment_id FROM memberships WHERE member")
+    assert {key for key, inside in known.items() if inside and key[0] in customers} == set(members)
 
 
 @pytest.mark.parametrize("seed", range(4))
