@@ -28,12 +28,12 @@ from services.profile.settings import ProfileSettings
 from services.segment import commands as segment
 from services.segment.consumer import HANDLERS
 from services.segment.main import build as build_segment
-from services.segment.service import segments, standings
+from services.segment.service import memberships, segments, standings, timers
 from services.segment.settings import SegmentSettings
 from shared.audit import Actor
 from shared.contracts import topics, wire
 from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
-from shared.contracts.envelope import Event
+from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import CustomerIdentified, OrderPlaced, OrderRefunded, PageViewed, ProductViewed
 from shared.contracts.topics import PROFILE_EVENTS
 from shared.contracts.wire import Message
@@ -52,7 +52,7 @@ from tests.support.commands import run_command
 from tests.support.databases import Databases
 from tests.support.events import NOON, SECRET, days, event, message, order, person, user
 from tests.support.logs import log_end
-from tests.support.memberships import told
+from tests.support.memberships import fresh, stored, told
 from tests.support.running import eventually, running, session_milliseconds
 from tests.support.unreadable import produce_with_a_bad_name
 
@@ -486,6 +486,83 @@ async def test_what_has_become_due_is_left_to_the_timers_which_publish_it_as_new
             pass
     mine = [one for one in await waiting(world, "segment") if one.profile_id == who]
     assert [(type(one.body), one.historical) for one in mine] == [(StageChanged, False)] * 2
+
+
+async def test_memberships_that_have_become_due_are_left_to_the_timers(copy: World) -> None:
+    copy.clock.moment += days(60)
+    exact = await copy.table("segment", "memberships")
+
+    assert await copy.rebuild("segment") == 0
+    assert await copy.table("segment", "memberships") == exact
+    assert await waiting(copy, "segment") == []
+
+    async with copy.databases["segment"].work() as work:
+        while await timers.flip_due(work, work.now) or await memberships.flip_due(work, work.now):
+            pass
+        assert await stored(work) == await fresh(work, work.now)
+    left = [one for one in await waiting(copy, "segment") if isinstance(one.body, SegmentExited)]
+    assert {(one.body.by_time, one.historical) for one in left if isinstance(one.body, SegmentExited)} == {
+        (True, False)
+    }
+
+
+async def test_a_base_that_is_being_looked_at_by_new_definitions_stays_so_and_is_looked_at_to_its_end(
+    copy: World,
+) -> None:
+    database = copy.databases["segment"]
+    async with database.work() as work:
+        row = await segments.one(work, "buyers")
+        document, by = {**ORDERED, "times": 2}, Actor("marketer", ("segment:write",))
+        row = await segments.change(
+            work, row.id, revision=row.revision, name=row.name, description="", document=document, by=by
+        )
+        await segments.publish(work, row.id, revision=row.revision, by=by)
+        new = await segments.create(work, "new", name="", description="", document=SEGMENTS["tea"], by=by)
+        await segments.publish(work, new.id, revision=new.revision, by=by)
+    for _ in range(3):
+        async with database.work() as work:
+            assert await memberships.backfill(work, limit=3)
+    exact, published = await copy.table("segment", "memberships"), await waiting(copy, "segment")
+
+    assert await copy.rebuild("segment") == 0
+    assert await copy.table("segment", "memberships") == exact
+    assert await waiting(copy, "segment") == published
+
+    async with database.work() as work:
+        while await memberships.backfill(work, limit=3):
+            pass
+        assert await stored(work) == await fresh(work, work.now)
+    assert all(one.body.cause in ("defined", "redefined") for one in await segment_turns(copy))
+    exact = await copy.table("segment", "memberships")
+    assert await copy.rebuild("segment") == 0
+    assert await copy.table("segment", "memberships") == exact
+
+
+async def test_readers_who_know_a_membership_otherwise_hear_how_it_is_as_history(copy: World) -> None:
+    [[who, version]] = await copy.rows("segment", "SELECT profile_id, version FROM standings ORDER BY 1 LIMIT 1")
+    [[inside]] = await copy.rows(
+        "segment", "SELECT count(*) FROM memberships WHERE profile_id = :who AND segment_id = 'tea' AND member", who=who
+    )
+    wrong, right = (SegmentExited, SegmentEntered) if inside else (SegmentEntered, SegmentExited)
+    fields: dict[str, Any] = {"segment_id": "tea", "segment_version": 1, "name": "tea", "reason": "", "cause": "event"}
+    body = wrong(profile_id=who, version=version + 7, **fields)
+    async with copy.databases["segment"].work() as work:
+        told_wrongly = event(body, profile_id=who, source_kind=SourceKind.SERVICE)
+        await work.outbox.add(topics.SEGMENTS, [(who.bytes, told_wrongly)])
+
+    assert await copy.rebuild("segment") == 0
+
+    [_, mended] = await waiting(copy, "segment")
+    assert isinstance(mended.body, right)
+    assert (mended.body.version, mended.body.segment_id, mended.historical) == (version + 8, "tea", True)
+    assert await copy.rows("segment", "SELECT version FROM standings WHERE profile_id = :who", who=who) == [
+        (version + 8,)
+    ]
+
+
+async def segment_turns(world: World) -> list[Any]:
+    """What waits to be published of memberships."""
+    return [one for one in await waiting(world, "segment") if isinstance(one.body, SegmentEntered | SegmentExited)]
 
 
 async def test_beside_services_that_go_on_nothing_is_lost_and_nothing_doubles(world: World) -> None:
