@@ -17,6 +17,7 @@ SPENT: Final = {
     "of": "total_minor",
     "op": "ge",
     "value": 300_00,
+    "where": [{"property": "currency", "value": "USD"}],
     "window": {"within": LONG},
 }
 SEGMENTS: Final[Mapping[str, Any]] = {
