@@ -1,12 +1,12 @@
-"""`python -m services.segment rebuild`: standings, orders and aliases from profile's history and the topics."""
+"""`python -m services.segment rebuild`: all that segment derives, from profile's history and the topics."""
 
 from collections.abc import Sequence
 from typing import Final
 
 from services.segment.service import rebuild as rebuilding
-from services.segment.service.intake import HANDLERS
+from services.segment.service.membership_rebuild import HANDLERS
 from services.segment.settings import SegmentSettings
-from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES, SEGMENTS
 from shared.rebuild import command
 from shared.rebuild.topics import Plan
@@ -24,6 +24,8 @@ PLAN: Final = Plan(
         **HANDLERS,
         TierChanged: rebuilding.note_published,
         StageChanged: rebuilding.note_published,
+        SegmentEntered: rebuilding.note_published,
+        SegmentExited: rebuilding.note_published,
     },
     prepare=rebuilding.prepare,
     settle=rebuilding.settle,

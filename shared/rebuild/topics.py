@@ -225,6 +225,9 @@ class Rebuild:
                 await self._apply_part(work, part)
             for topic in self.plan.own_topics:
                 await self._apply(work, await work.outbox.waiting(topic))
+            # After the outbox: what has left it since its topic was read is in the topic now.
+            async for part in self.log.upto(self._reached, dict.fromkeys(self._own_places())):
+                await self._apply_part(work, part)
             work.outbox = outbox
             await self.plan.finish(work)
             return {table: await shadow.exchange(work, table) for table in self.plan.tables}

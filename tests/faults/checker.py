@@ -139,6 +139,32 @@ def _order(e: Evidence) -> Iterator[str]:
                 yield from _some(f"{topic}, {profile_id}: versions missing", set(range(1, max(found) + 1)) - set(found))
 
 
+def _memberships(e: Evidence) -> Iterator[str]:
+    """What was published of each customer and segment alternates, and ends at what is stored, merged customers aside.
+
+    What was sent again, which readers know by its version, is passed over.
+    """
+    if e.memberships is None or not e.whole_logs:
+        return
+    known: dict[tuple[str, str], bool] = {}
+    seen = set[tuple[str, int]]()
+    twice = set[str]()
+    for record in e.logs.get("rapport.segments.v1", ()):
+        if record.segment_id is None or record.profile_id is None or record.version is None:
+            continue
+        if (record.profile_id, record.version) in seen:
+            continue
+        seen.add((record.profile_id, record.version))
+        key = (record.profile_id, record.segment_id)
+        if known.get(key, False) is record.enters:
+            twice.add(f"{record.profile_id} and {record.segment_id} at version {record.version}")
+        known[key] = record.enters
+    yield from _some("entered, or exited, twice in a row", twice)
+    inside = {key for key, enters in known.items() if enters and key[0] not in e.merged}
+    yield from _some("in a segment, and readers were not told", e.memberships - inside)
+    yield from _some("in no such segment, and readers were told so", inside - e.memberships)
+
+
 def _falls(where: str, numbers: Sequence[int]) -> Iterator[str]:
     """First appearances must rise; what appears again was sent again, which readers know."""
     highest, seen = -1, set[int]()
@@ -228,6 +254,7 @@ RULES: Final[Mapping[str, Callable[[Evidence], Iterator[str]]]] = {
     "nothing-invented": _nothing_invented,
     "figures": _figures,
     "order": _order,
+    "memberships": _memberships,
     "once": _once,
     "unknown-bounded": _unknown_bounded,
     "answered": _answered,

@@ -39,6 +39,7 @@ class Settled(Protocol):
     async def lag(self) -> dict[str, Any]: ...
 
 
+TURNS = ("rapport.segment_entered.", "rapport.segment_exited.")
 _RANK = {Outcome.FAILED: 0, Outcome.UNKNOWN: 1, Outcome.OK: 2}
 
 
@@ -143,7 +144,13 @@ async def _orders(connection: asyncpg.Connection) -> dict[tuple[UUID, str], tupl
 
 async def _segment(world: Settled) -> dict[str, Any]:
     async with world.database("segment") as connection:
-        return {"segment_orders": await _orders(connection)}
+        members = await connection.fetch("SELECT profile_id, segment_id FROM memberships WHERE member")
+        aliases = await connection.fetch("SELECT profile_id FROM profile_aliases")
+        return {
+            "segment_orders": await _orders(connection),
+            "memberships": frozenset((str(row["profile_id"]), row["segment_id"]) for row in members),
+            "merged": frozenset(str(row["profile_id"]) for row in aliases),
+        }
 
 
 async def _campaign(world: Settled) -> dict[str, Any]:
@@ -189,7 +196,8 @@ def _letter(record: Any) -> Letter:
 
 def _record(record: Any) -> Record:
     headers = {name: value.decode(errors="replace") for name, value in record.headers}
-    body = _body(record.value) if "_changed." in headers.get("ce_type", "") else {}
+    type_ = headers.get("ce_type", "")
+    body = _body(record.value) if "_changed." in type_ or type_.startswith(TURNS) else {}
     return Record(
         partition=record.partition,
         event_id=headers.get("ce_id"),
@@ -199,6 +207,8 @@ def _record(record: Any) -> Record:
         version=body.get("version"),
         rises=body.get("direction") == "up",
         historical=headers.get("ce_historical") == "true",
+        segment_id=body.get("segment_id"),
+        enters=type_.startswith(TURNS[0]),
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 
 from deploy.local.process import free_port
 from shared.service.clock import SystemClock
-from tests.faults import load, provider
+from tests.faults import load, provider, segments
 from tests.faults.ledger import Ledger
 from tests.faults.load import Clients
 from tests.faults.run import poison
@@ -21,6 +21,9 @@ FROZEN_SECONDS: Final = 9.0  # longer than a consumer's session
 STOPPED_CUSTOMERS: Final = 12
 BURST_CUSTOMERS: Final = 60
 BURST_SEED: Final = 5
+SILENT_SEED: Final = 6
+SILENT_CUSTOMERS: Final = 10
+SILENT_IN_SECONDS: Final = 3
 FIRED: Final = "failpoint.fired"
 NOTHING_ELSE: Final[Mapping[str, str]] = {}
 
@@ -191,6 +194,20 @@ async def _poison(ground: Ground) -> None:
     await poison(ground.world, ground.ledger, 0)
 
 
+async def _silence(ground: Ground) -> None:
+    """Customers whose only order falls out of every window meanwhile, one a second."""
+    soon = SystemClock().now() + timedelta(seconds=SILENT_IN_SECONDS)
+    for batch in load.plan(SILENT_SEED, load.Shape(0, silent=SILENT_CUSTOMERS, prefix="drill-"), silent_at=soon):
+        await ground.clients.deliver(batch)
+
+
+async def _new_definitions(ground: Ground) -> None:
+    """Segments get other conditions amid the events that they ask about."""
+    await segments.redefine(ground.world, "buyers", segments.SPENT)
+    await segments.redefine(ground.world, "viewed", segments.SEGMENTS["plan-a"])
+    await eventually(ground.world.backfills, lambda waiting: waiting == 0, deadline_seconds=DEATH_SECONDS)
+
+
 DRILLS: Final[Mapping[str, Drill]] = {
     "traffic": _traffic,
     "reader dies": _reader_dies,
@@ -200,4 +217,6 @@ DRILLS: Final[Mapping[str, Drill]] = {
     "sender dies": _sender_dies,
     "door dies": _door_dies,
     "poison": _poison,
+    "silence": _silence,
+    "new definitions": _new_definitions,
 }

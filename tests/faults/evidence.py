@@ -94,6 +94,8 @@ class Record(NamedTuple):
     version: int | None
     rises: bool
     historical: bool
+    segment_id: str | None = None  # of a change of a membership
+    enters: bool = False
 
 
 class Letter(NamedTuple):
@@ -123,6 +125,8 @@ class Evidence:
     owners: Mapping[str, UUID] = field(default_factory=dict)
     profile_orders: Mapping[tuple[UUID, str], tuple[bool, int]] | None = None
     segment_orders: Mapping[tuple[UUID, str], tuple[bool, int]] | None = None
+    memberships: frozenset[tuple[str, str]] | None = None
+    merged: frozenset[str] = frozenset()
     tally: Mapping[UUID, int] | None = None
     quarantine: Sequence[str] = ()
     responses: Sequence[str] = ()

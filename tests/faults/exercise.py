@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from tests.faults import segments
 from tests.faults.checker import Broken
 from tests.faults.drills import Drill, Ground
 from tests.faults.ledger import Ledger
@@ -31,6 +32,7 @@ async def exercise(
     ground = Ground(world, ledger, clients, planted)
     if "campaign" in world.running:
         await world.set_answer_delay(ANSWER_DELAY_MILLISECONDS)
+    await segments.define(world)
     done = asyncio.Event()
     try:
         async with asyncio.TaskGroup() as tasks:

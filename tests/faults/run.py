@@ -16,6 +16,7 @@ from rich.table import Table
 
 from shared.contracts import topics
 from shared.service.clock import SystemClock
+from tests.faults import segments
 from tests.faults.checker import Broken, check
 from tests.faults.collect import Settled, gather
 from tests.faults.evidence import Evidence
@@ -100,6 +101,7 @@ async def run(world: World, ledger: Ledger, script: Script) -> Report:
     ledger.note("seed", seed=script.seed)
     clients = Clients(world.instances["ingest"].url, world.stack.write_key, ledger, script.seed)
     await world.set_answer_delay(ANSWER_DELAY_MILLISECONDS)
+    await segments.define(world)
     try:
         await _under_load(world, ledger, script, report, clients)
         await world.set_answer_delay(0)

@@ -9,7 +9,8 @@ from tests.faults.world import World
 SHOWN: Final = 3  # rows of each side, where two looks differ
 Rows = Mapping[str, Sequence[str]]
 
-# What a rebuild must make again. Left out: counters of changes (`version`), and when something was looked at.
+# What a rebuild must make again. Left out: counters of changes (`version`; that of a membership is
+# its definition's), when something was looked at, and since when a customer is in a segment.
 PROJECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
     "profile": {
         "profiles": "id, first_seen, last_seen, state, orders, spend_minor, first_order_at, last_order_at",
@@ -27,6 +28,13 @@ PROJECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "downgrade_at, downgrade_to, warned, due_at",
         "orders": "profile_id, order_id, facts, counts, currency, net_minor, placed_at",
         "profile_aliases": "profile_id, canonical_id",
+        "customers": "profile_id, zone, language, traits, dates, identities, consents, orders, spend_minor, "
+        "first_seen, last_seen, first_order_at, last_order_at",
+        "history": "profile_id, name, at, event_id, properties",
+        "occurrences": "profile_id, name, times, kept, first_at, last_at",
+        "customer_tags": "profile_id, tag, set, expires_at, stamp",
+        "list_members": "profile_id, list_id, member, expires_at, stamp",
+        "memberships": "profile_id, segment_id, version, member, due_at",
     },
     "campaign": {
         "contacts": "profile_id, email, first_name, name, language, country, consent, orders, spend_minor",

@@ -16,7 +16,7 @@ import pytest
 from deploy.local.process import LOOPBACK, StackError
 from shared.contracts import topics
 from shared.service.clock import SystemClock
-from tests.faults import draw, ledger, load
+from tests.faults import draw, ledger, load, segments
 from tests.faults.drills import DEATH_SECONDS, FIRED, Drill, Ground, die
 from tests.faults.exercise import exercise
 from tests.faults.ledger import Ledger, Outcome
@@ -111,6 +111,17 @@ async def _silent(ground: Ground) -> None:
         await ground.clients.deliver(batch)
 
 
+async def _redefine(ground: Ground) -> None:
+    """A definition goes live; the second time it becomes another, and so on."""
+    turns = await _versions(ground.world)
+    await segments.redefine(ground.world, "plan-a", segments.SEGMENTS["plan-a"] | {"value": "abc"[turns % 3]})
+
+
+async def _versions(world: World) -> int:
+    async with world.database("segment") as connection:
+        return int(await connection.fetchval("SELECT count(*) FROM segment_versions WHERE segment_id = 'plan-a'"))
+
+
 async def _answer(ground: Ground) -> None:
     body = {"customer": {"user_id": "g0-c1"}, "survey": "nps", "rating": 2, "text": "drill"}
     await ground.world.try_to("POST", "feedback", "/v1/feedback", json=body, headers={"Idempotency-Key": "drill"})
@@ -201,6 +212,7 @@ WAYS: dict[str, Way] = {
     "relay.after_delete": Way("segment"),
     "relay.before_release": Way("profile", "stop"),
     "timers.after_flip": Way("segment", bring=_silent),
+    "backfills.after_part": Way("segment", bring=_redefine),
     "channel.after_envelope": Way("campaign"),
     "channel.after_data": Way("campaign"),
     "sender.after_claim": Way("campaign"),

@@ -274,6 +274,8 @@ class World:
             return f"campaign: {open_} messages open"
         if "segment" in self.running and (due := await self._timers_due()):
             return f"segment: {due} timers fall due soon"
+        if "segment" in self.running and (looks := await self.backfills()):
+            return f"segment: the base is looked at by {looks} definitions"
         return ""
 
     async def _timers_due(self) -> int:
@@ -281,7 +283,19 @@ class World:
         async with self.database("segment") as connection:
             return int(
                 await connection.fetchval(
-                    "SELECT count(*) FROM standings WHERE due_at < now() + $1", timedelta(seconds=TIMER_SECONDS)
+                    "SELECT (SELECT count(*) FROM standings WHERE due_at < now() + $1) "
+                    "+ (SELECT count(*) FROM memberships WHERE due_at < now() + $1)",
+                    timedelta(seconds=TIMER_SECONDS),
+                )
+            )
+
+    async def backfills(self) -> int:
+        """Returns by how many definitions in force not all customers have been looked at."""
+        async with self.database("segment") as connection:
+            return int(
+                await connection.fetchval(
+                    "SELECT count(*) FROM segments s JOIN segment_versions v ON v.segment_id = s.id "
+                    "AND v.version = s.live_version WHERE s.state = 'live' AND v.backfilled_at IS NULL"
                 )
             )
 

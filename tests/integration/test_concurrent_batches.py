@@ -3,20 +3,26 @@
 import asyncio
 import importlib
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from datetime import timedelta
 from random import Random
+from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import pytest
 
+from services.segment.service import memberships, segments, timers
+from shared.audit import Actor
 from shared.contracts.changes import ProfileChanged, ProfileMerged, TierChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import OrderPlaced
-from shared.database.database import Database
+from shared.database.database import Database, Work
 from shared.kafka.consumer.batch import Handlers
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import NOON, event
+from tests.support.memberships import fresh, published, stored, told
 
 CUSTOMERS = [UUID(int=n) for n in range(1, 25)]
 PARTITIONS = 6
@@ -86,3 +92,85 @@ async def test_batches_about_the_same_customers_never_deadlock(database_factory:
             assert rows == [], "a customer who was merged away has a contact"
     finally:
         await database.close()
+
+
+ORDERED: Final = {"kind": "did", "event": "order_placed", "window": {"within": "PT1M"}}
+CONDITIONS: Final[tuple[dict[str, Any], ...]] = (
+    ORDERED,
+    {"kind": "not", "of": ORDERED},
+    {"kind": "did", "event": "order_placed", "times": 3},
+    {"kind": "tier", "among": ["silver", "gold", "diamond"]},
+    {"kind": "all", "of": [{"kind": "segment", "id": "s1"}, {"kind": "segment", "id": "s2"}]},
+)
+LATER: Final = timedelta(days=1)
+PART: Final = 3  # customers a part of a backfill
+MARKETER: Final = Actor("marketer", ("segment:write",))
+
+
+async def test_backfills_timers_and_batches_at_once_neither_deadlock_nor_lose_a_membership(
+    database_factory: DatabaseFactory,
+) -> None:
+    """Orders age, definitions go live amid them, and two processes look at the base."""
+    handlers: Handlers = importlib.import_module("services.segment.consumer").HANDLERS
+    clock = SystemClock()
+    database = Database(await database_factory("segment"), application="test", clock=clock)
+    reading = asyncio.Event()
+
+    async def partition(seed: int) -> None:
+        random = Random(seed)
+        for number in range(1, BATCHES + 1):
+            made = _profiles(random, number) if seed % 2 else _facts(random, number)
+            ago = timedelta(seconds=59 + random.random())  # so that time turns some of them meanwhile
+            await _apply(
+                database, handlers, [msgspec.structs.replace(one, occurred_at=clock.now() - ago) for one in made]
+            )
+
+    async def define() -> None:
+        for number, condition in enumerate(CONDITIONS):
+            async with database.work() as work:
+                row = await segments.create(
+                    work, f"s{number}", name="", description="", document=condition, by=MARKETER
+                )
+                await segments.publish(work, row.id, revision=row.revision, by=MARKETER)
+
+    async def repeated(step: Callable[[Work], Coroutine[Any, Any, object]]) -> None:
+        while not reading.is_set():
+            async with database.work() as work:
+                await step(work)
+
+    async def flip(work: Work) -> bool:
+        return bool(await timers.flip_due(work, work.now) or await memberships.flip_due(work, work.now))
+
+    async def look(work: Work) -> bool:
+        return await memberships.backfill(work, limit=PART)
+
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for step in (flip, flip, look, look):
+                tasks.create_task(repeated(step))
+            async with asyncio.TaskGroup() as readers:
+                for seed in range(PARTITIONS):
+                    readers.create_task(partition(seed))
+                readers.create_task(define())
+            reading.set()
+        await _apply(database, handlers, [_changed(one, BATCHES + 1) for one in CUSTOMERS])  # so that all are met
+        for step in (look, flip):
+            while await _once(database, step):
+                pass
+        async with database.work() as work:
+            work.now += LATER  # when no order is young any more
+            while await flip(work):
+                pass
+            found = await stored(work)
+            assert found == await fresh(work, work.now)
+            known = told(await published(work))
+            members = {(one, name) for one, of in found.items() for name, state in of.items() if state.member}
+            assert {key for key, inside in known.items() if inside and key[0] in found} == members
+            assert members
+    finally:
+        await database.close()
+
+
+async def _once(database: Database, step: Callable[[Work], Coroutine[Any, Any, bool]]) -> bool:
+    async with database.work() as work:
+        return await step(work)

@@ -1,8 +1,8 @@
 """Who is in which segment: what a look at a customer changes, and why."""
 
-from collections.abc import Iterable, Mapping
-from datetime import datetime
-from typing import Literal
+from collections.abc import Collection, Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Final, Literal
 
 import msgspec
 
@@ -10,6 +10,8 @@ from services.segment.domain.conditions.customer import Customer
 from services.segment.domain.definitions import Definition, Definitions
 
 Cause = Literal["event", "time", "defined", "redefined"]
+
+_LEAST: Final = timedelta(microseconds=1)  # the least by which two moments differ
 
 
 class MembershipState(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -63,8 +65,7 @@ def look(
             was, since = False, now
         else:
             was, since = before.member, before.since
-            if due_at is not None and before.due_at is not None and now < before.due_at <= due_at:
-                due_at = before.due_at  # to look too early costs less than to write with every event
+            due_at = _due_at(before, due_at, now)
         if member is not was:
             since = now
             turns.append(Turn(definition=definition, member=member, cause=_cause(definition, before, cause), at=now))
@@ -95,6 +96,54 @@ def pass_time(made: Definitions, customer: Customer, known: Mapping[str, Members
         changed.update(looked.known)
         turns += looked.turns
     return Looked(turns=tuple(turns), known=changed)
+
+
+def settled(
+    made: Definitions,
+    customer: Customer,
+    known: Mapping[str, MembershipState],
+    now: datetime,
+    *,
+    waits: Collection[str] = (),
+) -> dict[str, MembershipState]:
+    """Returns how a customer stands with every definition, where the service, at rest, would have them at `now`.
+
+    `known` is what the service has, `waits` are the segments by whose new definition it has not looked at the customer
+    yet. What is due and not done stays due, for the timers to do, and the verdict is that of just before. Where the
+    service waits to look, it stays as it has it: for a definition that waits, and for a customer of whom profile has
+    not said anything yet.
+    """
+    in_force = {one.id for one in made.ordered}
+    customer.segments = frozenset(name for name, one in known.items() if one.member and name not in in_force)
+    found: dict[str, MembershipState] = {}
+    for definition in made.ordered:
+        before = known.get(definition.id)
+        looked_at = before is not None and before.version == definition.version
+        if customer.first_seen is None or (definition.id in waits and not looked_at):
+            if before is None:
+                continue
+            after = before
+        else:
+            overdue = before.due_at if before is not None and looked_at else None
+            moment = now if overdue is None or overdue > now else overdue - _LEAST
+            member = definition.program.holds(customer, moment)
+            due_at = definition.program.next_flip(customer, moment, member)
+            since = now
+            if before is not None:
+                since = before.since if before.member is member else now
+                due_at = _due_at(before, due_at, moment)
+            after = MembershipState(definition.version, member, since, due_at)
+        found[definition.id] = after
+        if after.member:
+            customer.segments |= {definition.id}
+    return found
+
+
+def _due_at(before: MembershipState, due_at: datetime | None, now: datetime) -> datetime | None:
+    """Returns when to look again: to look too early, as was noted, costs less than to write with every event."""
+    if due_at is not None and before.due_at is not None and now < before.due_at <= due_at:
+        return before.due_at
+    return due_at
 
 
 def _cause(definition: Definition, before: MembershipState | None, cause: Cause) -> Cause:

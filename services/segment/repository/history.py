@@ -112,7 +112,8 @@ async def forget(work: Work, name: str, before: datetime, *, limit: int) -> int:
                  FROM history
                 WHERE name = :name AND at < :before
                 ORDER BY at
-                LIMIT :limit)
+                LIMIT :limit
+                  FOR UPDATE SKIP LOCKED)
         """,
         name=name,
         before=before,

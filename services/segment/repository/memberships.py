@@ -11,6 +11,7 @@ from services.segment.domain.membership import MembershipState
 from shared.database.database import Work
 from shared.database.rows import arrays, columns, rows_as, upsert
 
+LOCK_SECONDS: Final = 3  # whoever asks for a table after a lock that waits, waits too: let them go on, try again
 _KEY: Final = ("profile_id", "segment_id")
 
 
@@ -35,8 +36,8 @@ class SizeRow(msgspec.Struct, kw_only=True):
 Known = dict[str, MembershipState]
 """What is known of a customer, by segment."""
 
-_pack: Final = msgspec.msgpack.Encoder().encode
-_unpack: Final = msgspec.msgpack.Decoder(Known).decode
+packed: Final = msgspec.msgpack.Encoder(order="deterministic").encode  # what is equal is packed to equal bytes
+unpacked: Final = msgspec.msgpack.Decoder(Known).decode
 
 
 async def of(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Known]:
@@ -45,7 +46,7 @@ async def of(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Known]:
         "SELECT profile_id, known FROM customer_segments WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
         ids=sorted(set(profile_ids)),
     )
-    return {profile_id: _unpack(packed) for profile_id, packed in rows}
+    return {profile_id: unpacked(known) for profile_id, known in rows}
 
 
 async def save(work: Work, changed: Mapping[UUID, Known], before: Mapping[UUID, Known], live: Container[str]) -> None:
@@ -79,7 +80,7 @@ async def save(work: Work, changed: Mapping[UUID, Known], before: Mapping[UUID, 
                 DO UPDATE SET known = excluded.known
             """,
             ids=ids,
-            known=[_pack(_after(before.get(one, {}), changed[one], live)) for one in ids],
+            known=[packed(_after(before.get(one, {}), changed[one], live)) for one in ids],
         )
 
 
@@ -135,6 +136,15 @@ async def drop_due(work: Work, profile_ids: Iterable[UUID], live: Iterable[str])
         ids=sorted(set(profile_ids)),
         live=sorted(live),
     )
+
+
+async def wait_for_batches(work: Work) -> None:
+    """Returns when every transaction that made or changed customers has ended; until this one ends, none begins to.
+
+    A transaction calls this before it holds any customer.
+    """
+    await work.run(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
+    await work.run("LOCK TABLE standings IN SHARE ROW EXCLUSIVE MODE")
 
 
 async def next_customers(work: Work, after: UUID | None, *, limit: int) -> list[UUID]:
@@ -209,7 +219,11 @@ async def remove_segment(work: Work, segment_id: str, *, limit: int) -> int:
         """
         DELETE FROM memberships
          WHERE (profile_id, segment_id) IN (
-               SELECT profile_id, segment_id FROM memberships WHERE segment_id = :segment LIMIT :limit)
+               SELECT profile_id, segment_id
+                 FROM memberships
+                WHERE segment_id = :segment
+                LIMIT :limit
+                  FOR UPDATE SKIP LOCKED)
         """,
         segment=segment_id,
         limit=limit,
@@ -218,7 +232,9 @@ async def remove_segment(work: Work, segment_id: str, *, limit: int) -> int:
 
 async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
     """Deletes the rows of these customers."""
-    await work.run("DELETE FROM memberships WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(set(profile_ids)))
+    ids = sorted(set(profile_ids))
+    for table in ("memberships", "customer_segments"):
+        await work.run(f"DELETE FROM {table} WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
 
 
 async def versions(work: Work, profile_ids: Iterable[UUID]) -> Mapping[UUID, int]:

@@ -15,8 +15,8 @@ from shared.database.rows import columns, rows_as
 _KNOWN = """
         SELECT s.profile_id,
                coalesce(greatest(l.version, t.version), 0) AS version,
-               CASE WHEN t.version > coalesce(l.version, -1) THEN t.tier ELSE l.tier END AS tier,
-               CASE WHEN t.version > coalesce(l.version, -1) THEN t.stage ELSE l.stage END AS stage
+               CASE WHEN t.version > coalesce(l.version, -1) THEN coalesce(t.tier, l.tier) ELSE l.tier END AS tier,
+               CASE WHEN t.version > coalesce(l.version, -1) THEN coalesce(t.stage, l.stage) ELSE l.stage END AS stage
           FROM rebuild.standings s
           LEFT JOIN public.standings l USING (profile_id)
           LEFT JOIN (

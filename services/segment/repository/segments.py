@@ -168,6 +168,23 @@ async def backfills(work: Work) -> Sequence[BackfillRow]:
     )
 
 
+async def claim_backfill(work: Work) -> BackfillRow | None:
+    """Locks the oldest version by which the base is still being looked at, and by which nobody else is looking."""
+    return await row_as(
+        work,
+        BackfillRow,
+        f"""
+        SELECT {columns(BackfillRow, "v")}
+          FROM segments s
+          JOIN segment_versions v ON v.segment_id = s.id AND v.version = s.live_version
+         WHERE s.state = 'live' AND v.backfilled_at IS NULL
+         ORDER BY v.effective_at, v.segment_id
+         LIMIT 1
+           FOR UPDATE OF v SKIP LOCKED
+        """,
+    )
+
+
 async def advance_backfill(
     work: Work, segment_id: str, version: int, *, upto: UUID | None, looked_at: int, done: bool
 ) -> None:

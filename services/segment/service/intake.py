@@ -1,7 +1,7 @@
 """What profile publishes comes in: facts of customers, how customers now are, and merges; everything else follows."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from msgspec import structs
@@ -44,11 +44,31 @@ _BELONGINGS: Final = (TagSet, TagCleared, ListMemberAdded, ListMemberRemoved)
 _STANDING: Final = ("tier", "stage", "score")
 
 
+class Touched(NamedTuple):
+    """Which facts of which customers changed, as definitions name them, and by which cause."""
+
+    keys: Mapping[UUID, set[str]]
+    causes: Mapping[UUID, Cause]
+
+
 async def fold(work: Work, events: Sequence[Event]) -> None:
     """Takes in facts about customers: orders, histories, tags and lists; then standings and memberships follow."""
     events = await without_erased(work, events)
-    if not events:
-        return
+    if events:
+        await memberships.look_again(work, *await fold_facts(work, events))
+        await tag_rules.follow_events(work, events)
+
+
+async def follow(work: Work, events: Sequence[Event]) -> None:
+    """Takes in how customers now are, and merges; the survivor gets all that was the loser's. Memberships follow."""
+    events = await without_erased(work, events)
+    if events:
+        await memberships.look_again(work, *await follow_profiles(work, events))
+        await tag_rules.follow_events(work, events)
+
+
+async def fold_facts(work: Work, events: Sequence[Event]) -> Touched:
+    """Takes in facts about customers who were not erased, without a look at memberships. Returns what to look at."""
     canonical = await standings.lock(work, _owners(events))
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
@@ -64,15 +84,11 @@ async def fold(work: Work, events: Sequence[Event]) -> None:
             touched.setdefault(profile_id, set()).update((f"event:{ORDERS}", *_STANDING))
     await _fold_histories(work, events, canonical, touched)
     await _fold_belongings(work, events, canonical, touched)
-    await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
-    await tag_rules.follow_events(work, events)
+    return Touched(touched, {one: _cause(event) for one, event in causes.items()})
 
 
-async def follow(work: Work, events: Sequence[Event]) -> None:
-    """Takes in how customers now are, and merges; the survivor gets all that was the loser's."""
-    events = await without_erased(work, events)
-    if not events:
-        return
+async def follow_profiles(work: Work, events: Sequence[Event]) -> Touched:
+    """Takes in how customers now are, and merges, as `fold_facts` does facts. Returns what to look at."""
     gone = await standings.follow(work, events)
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
@@ -102,8 +118,7 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
         else:
             touched.setdefault(profile_id, set()).update(differences(structs.asdict(was), structs.asdict(row)))
         causes[profile_id] = dominant_cause(causes.get(profile_id), event)
-    await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
-    await tag_rules.follow_events(work, events)
+    return Touched(touched, {one: _cause(event) for one, event in causes.items()})
 
 
 def _owners(events: Iterable[Event]) -> set[UUID]:

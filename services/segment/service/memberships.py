@@ -26,6 +26,7 @@ from shared.service import metrics
 DUE_BATCH: Final = 500  # customers a transaction
 BACKFILL_BATCH: Final = 1_000
 _COMES_WITH_KNOWN: Final = frozenset({"segments"})
+NOBODY: Final = UUID(int=0)  # before all customers
 STANDING: Final = ("tier", "stage", "score")
 """What of a customer's standing definitions may ask about."""
 ALL: Final = "*"
@@ -73,23 +74,28 @@ async def flip_due(work: Work, now: datetime) -> int:
     return len(ids)
 
 
-async def backfill(work: Work) -> bool:
+async def backfill(work: Work, *, limit: int = BACKFILL_BATCH) -> bool:
     """Looks at the next customers by a definition that not all were looked at by. Returns whether there was work."""
-    waiting = await stored.backfills(work)
-    if not waiting:
+    first = await stored.claim_backfill(work)
+    if first is None:
         return False
-    first = waiting[0]
+    if first.backfilled_to is None:
+        # A batch that is under way may know the definitions of before, and make customers whom the first look at the
+        # base would not see yet: it is waited for.
+        await repository.wait_for_batches(work)
+        await stored.advance_backfill(work, first.segment_id, first.version, upto=NOBODY, looked_at=0, done=False)
+        return True
     await aliases.lock_merges(work, shared=True)
     made = await definitions.in_force(work)
     place = next((n for n, one in enumerate(made.ordered) if one.id == first.segment_id), None)
-    ids = [] if place is None else await repository.next_customers(work, first.backfilled_to, limit=BACKFILL_BATCH)
+    ids = [] if place is None else await repository.next_customers(work, first.backfilled_to, limit=limit)
     if place is not None and ids:
         loaded = await customers.load(work, ids, events=made.ordered[place].program.events | _dependent(made, place))
         known = await repository.of(work, ids)
         places = [place, *made.touched([f"segment:{first.segment_id}"])]
         looked = {one: look(made, places, loaded[one], known.get(one, {}), work.now, "defined") for one in ids}
         await _keep(work, made, looked, known, {})
-    done = len(ids) < BACKFILL_BATCH
+    done = len(ids) < limit
     await stored.advance_backfill(
         work, first.segment_id, first.version, upto=ids[-1] if ids else None, looked_at=len(ids), done=done
     )
@@ -160,7 +166,7 @@ def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
         segment_id=turn.definition.id,
         segment_version=turn.definition.version,
         name=turn.definition.name,
-        reason=_REASONS[turn.cause],
+        reason=_REASONS["time" if why == "time" else turn.cause],
         cause=why,
         by_time=why == "time",
         order_id=cause.order_id if why == "event" else None,

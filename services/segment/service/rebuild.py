@@ -6,15 +6,17 @@ from uuid import UUID
 
 from services.segment.domain.programmes.definition import DEFAULT
 from services.segment.domain.standing import Stage
+from services.segment.repository import membership_rebuild as touched
 from services.segment.repository import rebuild as repository
 from services.segment.repository import standings as stored
 from services.segment.repository.programmes import customers as stored_tiers
 from services.segment.repository.programmes import versions as programme_versions
 from services.segment.repository.standings import Stored
+from services.segment.service import membership_rebuild
 from services.segment.service.standing_changes import Cause, Looks, changes, tier_changes
 from services.segment.service.standings import DUE_BATCH
 from shared.contracts import topics
-from shared.contracts.changes import StageChanged, TierChanged
+from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
 from shared.contracts.envelope import Event, derived_id
 from shared.database.database import Work
 
@@ -22,15 +24,21 @@ NOBODY: Final = UUID(int=0)
 
 
 async def prepare(work: Work) -> None:
-    """Makes room for what was published to readers."""
+    """Makes room for what was published to readers, and for whom the log was about."""
     await repository.make_published(work)
+    await touched.make_touched(work)
 
 
 async def note_published(work: Work, events: Sequence[Event]) -> None:
     """Notes what was published to readers: with a table that was lost, the versions in it were lost, too."""
     published: dict[tuple[UUID, str], tuple[int, str]] = {}
-    for change in (event.body for event in events):
-        if isinstance(change, TierChanged | StageChanged):
+    for event in events:
+        change = event.body
+        if isinstance(change, SegmentEntered | SegmentExited):
+            kind, value = membership_rebuild.published(change, event.occurred_at)
+            place = (change.profile_id, kind)
+            published[place] = max(published.get(place, (-1, "")), value)
+        elif isinstance(change, TierChanged | StageChanged):
             place = (change.profile_id, _place(change))
             published[place] = max(published.get(place, (-1, "")), (change.version, change.current))
     await repository.note_published(work, published)
@@ -43,6 +51,12 @@ def _place(change: TierChanged | StageChanged) -> str:
 
 
 async def settle(work: Work) -> None:
+    """Settles standings, and then the memberships that may ask about them."""
+    await settle_standings(work)
+    await membership_rebuild.settle(work)
+
+
+async def settle_standings(work: Work) -> None:
     """Looks at every customer at the moment at which the service did last.
 
     Not at the present moment: what has become due since is for the timers, which publish it as it is, new. A rebuild
@@ -63,7 +77,8 @@ async def settle(work: Work) -> None:
 
 async def finish(work: Work) -> None:
     """Settles, and publishes where readers know it otherwise: as history, which sets no journey off."""
-    await settle(work)
+    await touched.touch_moved(work)
+    await settle_standings(work)
     in_force = (await programme_versions.in_force(work, since=work.now)).at(work.now)
     default = in_force[DEFAULT]
     versions: dict[UUID, int] = {}
@@ -87,6 +102,7 @@ async def finish(work: Work) -> None:
         versions[row.profile_id] = row.version
     await repository.raise_versions(work, versions)
     await work.outbox.add(topics.SEGMENTS, published)
+    await membership_rebuild.finish(work)
 
 
 def _cause(row: Stored, work: Work) -> Cause:

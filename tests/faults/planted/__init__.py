@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from shared.service.process import Service
-from tests.faults.planted import campaign, ingest, profile, reading
+from tests.faults.planted import campaign, ingest, profile, reading, segment
 
 READER: Final = ("ingest", "profile", "tally")
+SEGMENTS: Final = ("ingest", "profile", "segment")
 SENDER: Final = ("ingest", "profile", "segment", "campaign")
 NOTHING_ELSE: Final[Mapping[str, str]] = {}
 SLOW_COMMITS: Final[Mapping[str, str]] = {"FAULTS_SLOW_COMMITS": "yes"}
@@ -49,6 +50,10 @@ PLANTS: Final[Mapping[str, Plant]] = {
     ),
     "a 200 before the broker's": Plant("ingest", "kept", "door dies", READER, ingest.early_answer),
     "a new event id at each call": Plant("ingest", "nothing-invented", "traffic", READER, ingest.random_ids),
+    "a membership that is due not looked at": Plant("segment", "rebuilt", "silence", SEGMENTS, segment.forgotten_due),
+    "a backfill that passes over whom it knows": Plant(
+        "segment", "rebuilt", "new definitions", SEGMENTS, segment.hasty_backfill
+    ),
     "the gate run at selection": Plant("campaign", "consent", "consent", SENDER, campaign.early_gate),
     "marked as sending after the provider was asked": Plant(
         "campaign", "once", "sender dies", SENDER, campaign.late_mark
