@@ -15,9 +15,9 @@ from services.segment.repository import customers
 from services.segment.repository import membership_rebuild as repository
 from services.segment.repository import rebuild as rebuilt
 from services.segment.repository import segments as stored
-from services.segment.repository.membership_rebuild import SEGMENT, Disagreement, Told
+from services.segment.repository.membership_rebuild import SEGMENT, Disagreement, LastTurn
 from services.segment.repository.memberships import MembershipRow
-from services.segment.service import definitions, intake
+from services.segment.service import definitions, housekeeping, intake
 from services.segment.service.standings import SOURCE
 from shared.contracts import topics
 from shared.contracts.changes import SegmentEntered, SegmentExited
@@ -54,7 +54,9 @@ def published(body: SegmentEntered | SegmentExited, at: datetime) -> tuple[str, 
 
 
 async def settle(work: Work) -> None:
-    """Looks at every customer by every definition."""
+    """Lets go what is too old for any definition, as the service did, and looks at every customer by every one."""
+    while await housekeeping.forget(work):
+        pass
     await repository.touch_all(work)
     await _settle_touched(work)
 
@@ -109,7 +111,7 @@ async def _settle_touched(work: Work) -> None:
     while ids := await repository.next_touched(work, after, limit=BATCH):
         loaded = await customers.load(work, ids, events=events)
         held = await repository.of_service(work, ids)
-        told = await repository.told(work, ids)
+        told = await repository.last_turns(work, ids)
         rows = list[MembershipRow]()
         for one in ids:
             of = held.get(one, {})
@@ -127,7 +129,7 @@ def _rows(
     profile_id: UUID,
     found: Mapping[str, MembershipState],
     held: Mapping[str, MembershipRow],
-    told: Mapping[tuple[UUID, str], Told],
+    told: Mapping[tuple[UUID, str], LastTurn],
     now: datetime,
 ) -> Iterable[MembershipRow]:
     for name, one in found.items():
