@@ -1,5 +1,6 @@
 """Backfills amid events, merges and passing time: in the end everybody is where a fresh evaluation puts them."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
@@ -21,10 +22,12 @@ from shared.contracts.events import OrderCancelled, OrderPlaced, ProductViewed, 
 from shared.database import aliases
 from shared.database.database import Database, Work
 from shared.service.clock import SystemClock
+from tests.conftest import DatabaseFactory
 from tests.support.databases import Databases
 from tests.support.events import NOON, event
 from tests.support.examples import at_least
 from tests.support.memberships import fresh, published, rebuilt, stored, told
+from tests.support.running import eventually
 
 CUSTOMERS: Final = [UUID(int=n + 1) for n in range(5)]
 MARKETER: Final = Actor("marketer", ("segment:write",))
@@ -235,3 +238,53 @@ async def test_backfills_amid_events_and_time_end_where_a_fresh_evaluation_does(
             members = {(one, name) for one, of in found.items() for name, state in of.items() if state.member}
             assert {key for key, inside in known.items() if inside and key[0] in found} == members, told_so_far
             raise _Undone
+
+
+async def _publish_buyers(database: Database) -> None:
+    async with database.work() as work:
+        row = await segments.create(work, "buyers", name="", description="", document=ORDERED, by=MARKETER)
+        await segments.publish(work, row.id, revision=row.revision, by=MARKETER)
+
+
+async def _look_at_all(database: Database) -> None:
+    more = True
+    while more:
+        async with database.work() as work:
+            more = await memberships.backfill(work)
+
+
+async def test_a_customer_whom_a_batch_makes_while_a_segment_goes_live_is_looked_at(
+    database_factory: DatabaseFactory,
+) -> None:
+    database = Database(await database_factory("segment"), application="test", clock=SystemClock())
+    customer = CUSTOMERS[0]
+
+    async def waits() -> bool:
+        async with database.work() as work:
+            return looking.done() or bool(await work.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+
+    try:
+        async with asyncio.TaskGroup() as tasks, database.work() as batch:
+            placed = OrderPlaced(order_id="o", currency="USD", total_minor=1)
+            await intake.fold(batch, [event(placed, profile_id=customer, at=batch.now)])
+            await _publish_buyers(database)
+            looking = tasks.create_task(_look_at_all(database))
+            await eventually(waits, bool)
+        async with database.work() as work:
+            assert [row.profile_id for row in await segments.members(work, "buyers", after=None, limit=9)] == [customer]
+    finally:
+        await database.close()
+
+
+async def test_of_two_processes_one_looks_at_the_base(database_factory: DatabaseFactory) -> None:
+    database = Database(await database_factory("segment"), application="test", clock=SystemClock())
+    try:
+        await _publish_buyers(database)
+        async with database.work() as one, database.work() as other:
+            assert await memberships.backfill(one)
+            assert not await memberships.backfill(other)
+        await _look_at_all(database)
+        async with database.work() as work:
+            assert await stored_segments.backfills(work) == []
+    finally:
+        await database.close()

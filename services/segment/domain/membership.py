@@ -111,7 +111,7 @@ def settled(
     `known` is what the service has, `waits` are the segments by whose new definition it has not looked at the customer
     yet. What is due and not done stays due, for the timers to do, and the verdict is that of just before. Where the
     service waits to look, it stays as it has it: for a definition that waits, and for a customer of whom profile has
-    not said anything yet.
+    not told anything yet.
     """
     in_force = {one.id for one in made.ordered}
     customer.segments = frozenset(name for name, one in known.items() if one.member and name not in in_force)

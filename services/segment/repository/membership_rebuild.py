@@ -15,7 +15,7 @@ SEGMENT: Final = "segment:"
 """Begins the kind, among what was published to readers, that stands for a segment."""
 
 # What was published last of a customer and a segment: `entered/` or `exited/`, and when.
-_TOLD = f"""
+_LAST_TURNS = f"""
         SELECT profile_id,
                substr(kind, {len(SEGMENT) + 1}) AS segment_id,
                split_part(value, '/', 1) = 'entered' AS member,
@@ -25,7 +25,7 @@ _TOLD = f"""
 """
 
 
-class Told(msgspec.Struct, kw_only=True):
+class LastTurn(msgspec.Struct, kw_only=True):
     """What readers were told last of a customer and a segment."""
 
     profile_id: UUID
@@ -147,12 +147,12 @@ async def packed_by_service(work: Work, profile_ids: Iterable[UUID]) -> dict[UUI
     return {profile_id: unpacked(known) for profile_id, known in rows}
 
 
-async def told(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], Told]:
+async def last_turns(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], LastTurn]:
     """Returns what readers were told last of these customers, by customer and segment."""
     rows = await rows_as(
         work,
-        Told,
-        f"SELECT {columns(Told)} FROM ({_TOLD}) t WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+        LastTurn,
+        f"SELECT {columns(LastTurn)} FROM ({_LAST_TURNS}) t WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
         ids=sorted(set(profile_ids)),
     )
     return {(row.profile_id, row.segment_id): row for row in rows}
@@ -209,7 +209,7 @@ async def disagreements(work: Work, in_force: Iterable[str]) -> Sequence[Disagre
         SELECT profile_id, segment_id, coalesce(s.member, FALSE) AS member, c.version
           FROM rebuild.memberships s
           FULL JOIN public.memberships l USING (profile_id, segment_id)
-          FULL JOIN ({_TOLD}) t USING (profile_id, segment_id)
+          FULL JOIN ({_LAST_TURNS}) t USING (profile_id, segment_id)
           JOIN rebuild.standings c USING (profile_id)
          WHERE segment_id = ANY(CAST(:ids AS text[]))
            AND coalesce(s.member, FALSE) <> coalesce(t.member, l.member, FALSE)

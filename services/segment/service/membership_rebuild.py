@@ -18,9 +18,9 @@ from services.segment.repository import customers
 from services.segment.repository import membership_rebuild as repository
 from services.segment.repository import rebuild as rebuilt
 from services.segment.repository import segments as stored
-from services.segment.repository.membership_rebuild import SEGMENT, Disagreement, Told
+from services.segment.repository.membership_rebuild import SEGMENT, Disagreement, LastTurn
 from services.segment.repository.memberships import Known, MembershipRow, row_of
-from services.segment.service import definitions, intake, tag_rules
+from services.segment.service import definitions, housekeeping, intake, tag_rules
 from services.segment.service.erasing import without_erased
 from services.segment.service.standing_changes import SOURCE
 from shared.contracts import topics
@@ -60,7 +60,9 @@ def published(body: SegmentEntered | SegmentExited, at: datetime) -> tuple[str, 
 
 
 async def settle(work: Work) -> None:
-    """Looks at every customer by every definition."""
+    """Lets go what is too old for any definition, as the service did, and looks at every customer by every one."""
+    while await housekeeping.forget(work):
+        pass
     await repository.touch_all(work)
     await _settle_touched(work)
 
@@ -120,7 +122,7 @@ async def _settle_touched(work: Work) -> None:
         loaded = await customers.load(work, ids, events=events)
         held = await repository.of_service(work, ids)
         packed = await repository.packed_by_service(work, ids)
-        told = await repository.told(work, ids)
+        told = await repository.last_turns(work, ids)
         rows, known = list[MembershipRow](), dict[UUID, Known]()
         for one in ids:
             of = {name: _state(row) for name, row in held.get(one, {}).items()}
@@ -135,7 +137,7 @@ async def _settle_touched(work: Work) -> None:
 
 
 def _found(
-    profile_id: UUID, settled_: Known, held: Known, told: Mapping[tuple[UUID, str], Told]
+    profile_id: UUID, settled_: Known, held: Known, told: Mapping[tuple[UUID, str], LastTurn]
 ) -> dict[str, MembershipState]:
     """Returns what is kept of a customer. Of what the service had lost, readers may know since when it is so."""
     found: dict[str, MembershipState] = {}
