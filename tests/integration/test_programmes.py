@@ -28,6 +28,7 @@ from tests.conftest import DatabaseFactory
 from tests.integration.test_segment_service import ANN, BOB, at, fact, merge, placed, published
 from tests.support.applications import asking, build, token
 from tests.support.events import NOON, days, event
+from tests.support.memberships import agree
 from tests.support.running import eventually
 
 ADMIN: Final = Actor("ada")
@@ -39,6 +40,8 @@ async def database(database_factory: DatabaseFactory) -> AsyncIterator[Database]
     """A database of segment, with the programme that comes with it."""
     made = Database(await database_factory("segment"), application="test", clock=SystemClock())
     yield made
+    async with made.work() as work:
+        await agree(work)
     await made.close()
 
 

@@ -33,6 +33,7 @@ from tests.integration.test_segment_service import at, published
 from tests.integration.test_segments import defined, meet
 from tests.support.applications import asking, build, token
 from tests.support.events import NOON, days, event
+from tests.support.memberships import agree
 from tests.support.running import eventually
 
 HOUR: Final = timedelta(hours=1)
@@ -44,6 +45,8 @@ async def database(database_factory: DatabaseFactory) -> AsyncIterator[Database]
     """An empty database of segment."""
     made = Database(await database_factory("segment"), application="test", clock=SystemClock())
     yield made
+    async with made.work() as work:
+        await agree(work)
     await made.close()
 
 

@@ -27,6 +27,7 @@ from shared.database.database import Database, Work
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.events import NOON, days, event
+from tests.support.memberships import agree
 
 ANN, BOB = UUID(int=1), UUID(int=2)
 MARKETER = Actor("marketer", ("segment:write",))
@@ -39,6 +40,8 @@ async def database(database_factory: DatabaseFactory) -> AsyncIterator[Database]
     """An empty database of segment."""
     made = Database(await database_factory("segment"), application="test", clock=SystemClock())
     yield made
+    async with made.work() as work:
+        await agree(work)
     await made.close()
 
 

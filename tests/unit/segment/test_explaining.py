@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from random import Random
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 import pytest
@@ -82,16 +82,19 @@ def test_no_clause_is_said_to_turn_now_or_before(document: dict[str, Any], custo
         assert clause.turns_at is None or clause.turns_at > NOON
 
 
-def _tree(r: Random, size: int, names: Iterator[str]) -> dict[str, Any]:
+DEEP: Final = 11  # conditions may lie 12 deep
+
+
+def _tree(r: Random, size: int, names: Iterator[str], deep: int = 0) -> dict[str, Any]:
     """Any nesting of clauses that each ask for a trait of their own, so that each may answer anything."""
-    if r.random() < 0.2:
-        return {"kind": "not", "of": _tree(r, size, names)}
+    if deep + size < DEEP and r.random() < 0.2:
+        return {"kind": "not", "of": _tree(r, size, names, deep + 1)}
     if size == 1:
         return {"kind": "trait", "name": next(names), "op": "eq", "value": "yes"}
     parts = []
     while size:
         taken = r.randint(1, max(1, size - 1))
-        parts.append(_tree(r, taken, names))
+        parts.append(_tree(r, taken, names, deep + 1))
         size -= taken
     return {"kind": r.choice(("all", "any")), "of": parts}
 
