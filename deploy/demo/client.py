@@ -1,7 +1,7 @@
 """The demo's side of the APIs: a storefront's server that sends, and a person who looks."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
 import httpx2
@@ -15,6 +15,10 @@ RETRIES: Final = 10
 RETRY_SECONDS: Final = 1.0
 IDLE_LOOKS: Final = 3  # facts hop between services: idle once may be between two hops
 LOOK_SECONDS: Final = 0.1
+
+
+class Outdated(StackError):
+    """What was to be changed is not as it was read."""
 
 
 class Client:
@@ -59,11 +63,40 @@ class Client:
 
     async def get(self, service: str, path: str, **parameters: Any) -> Any:
         """Reads from a service's API."""
+        return (await self._read(service, path, parameters)).json()
+
+    async def text(self, service: str, path: str, **parameters: Any) -> str:
+        """Reads a text from a service's API."""
+        return (await self._read(service, path, parameters)).text
+
+    async def find(self, service: str, path: str) -> Any | None:
+        """Reads what need not be there from a service's API; None if it is not."""
+        response = await self._read(service, path, {}, beside=httpx2.codes.NOT_FOUND)
+        return None if response.status_code == httpx2.codes.NOT_FOUND else response.json()
+
+    async def post(self, service: str, path: str, body: Any, *, revision: int | None = None) -> Any:
+        """Writes to a service's API; `revision` is the one that is edited.
+
+        Raises `Outdated` where somebody was first, be it an attempt of this call whose answer was lost.
+        """
+        url, headers = f"{self.stack.url(service)}{path}", dict(self._bearer)
+        if revision is not None:
+            headers["If-Match"] = f'"{revision}"'
+        response = await self._repeated(lambda: self._http.post(url, json=body, headers=headers))
+        if response.status_code in (httpx2.codes.CONFLICT, httpx2.codes.PRECONDITION_FAILED):
+            raise Outdated(_told(service, path, response))
+        if response.is_error:
+            raise StackError(_told(service, path, response))
+        return response.json()
+
+    async def _read(
+        self, service: str, path: str, parameters: Mapping[str, Any], *, beside: int | None = None
+    ) -> httpx2.Response:
         url = f"{self.stack.url(service)}{path}"
         response = await self._repeated(lambda: self._http.get(url, params=parameters, headers=self._bearer))
-        if response.is_error:
-            raise StackError(f"{service} answered {response.status_code} to {path}: {response.text[:200]}")
-        return response.json()
+        if response.is_error and response.status_code != beside:
+            raise StackError(_told(service, path, response))
+        return response
 
     async def _repeated(self, ask: Callable[[], Awaitable[httpx2.Response]]) -> httpx2.Response:
         """Asks again while the service is being started; whatever comes of the last attempt is returned."""
@@ -115,3 +148,7 @@ class Client:
             if now() - changed > deadline_seconds:
                 raise StackError(f"the services did nothing for {deadline_seconds:.0f} s, and {last} records wait")
             await asyncio.sleep(LOOK_SECONDS)
+
+
+def _told(service: str, path: str, response: httpx2.Response) -> str:
+    return f"{service} answered {response.status_code} to {path}: {response.text[:200]}"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import httpx2
 from rich.console import Console
 
-from deploy.demo import cdnow, newcomers, progress, summary
+from deploy.demo import cdnow, newcomers, progress, segments, summary
 from deploy.demo.bars import Bar, bars, waiting
 from deploy.demo.cdnow import Line, Plan
 from deploy.demo.client import Client
@@ -49,11 +49,13 @@ async def run_demo(stack: Stack, slice_orders: int | None, console: Console) -> 
         if state.done:
             try:
                 await client.until_idle(deadline_seconds=SHOW_DEADLINE_SECONDS)
+                await segments.define(client, console)
                 await summary.show(client, plan, state, console, sent_live=False)
             except (StackError, httpx2.TransportError) as error:
                 raise NotShown(str(error)) from None
         else:
             await _import(client, plan, state, file, console)
+            await segments.define(client, console)
             await _go_live(client, plan, state, file, console)
             await summary.show(client, plan, state, console, sent_live=True)
 

@@ -9,7 +9,7 @@ from rich.columns import Columns
 from rich.console import Console
 from rich.table import Table
 
-from deploy.demo import cdnow, figures
+from deploy.demo import cdnow, figures, segments
 from deploy.demo.cdnow import Plan
 from deploy.demo.client import Client
 from deploy.demo.figures import Figures, Journey
@@ -48,6 +48,7 @@ async def show(client: Client, plan: Plan, state: State, console: Console, *, se
             padding=(0, 3),
         )
     )
+    await segments.show(client, console)
     if nps["score"] is not None:
         console.print(f"Feedback of the last 30 days: {nps['responses']} answers, NPS {nps['score']:+.0f}")
     console.print(f"Mails while importing history: {state.mails_after_import}; all mail: {client.stack.url('mail')}")

@@ -10,6 +10,7 @@ import time
 import traceback
 from collections.abc import Coroutine, Sequence
 from contextlib import suppress
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +67,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _carry_out(options: argparse.Namespace, settings: Settings) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # where Chinese can't be shown, the rest is
     # Like a plain print where nobody watches: no colours, no cut lines.
     width = None if sys.stdout.isatty() else PLAIN_WIDTH
     console = Console(soft_wrap=True, highlight=False, width=width)

@@ -5,7 +5,17 @@ from functools import partial
 from typing import Final
 
 from services.segment import commands, consumer
-from services.segment.api import conditions, dry_run, programmes, reports, scores, segments, standings
+from services.segment.api import (
+    conditions,
+    dry_run,
+    lists,
+    programmes,
+    reports,
+    scores,
+    segments,
+    standings,
+    tags,
+)
 from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.service.programmes import definitions
@@ -16,7 +26,7 @@ from shared.service import process
 from shared.service.clock import Clock, SystemClock
 from shared.service.command_line import Command
 
-DESCRIPTION = "Tiers, lifecycle stages and RFM, kept current by events and by passing time."
+DESCRIPTION = "Segments in words, tiers, lifecycle stages and RFM, kept current by events and by passing time."
 
 
 def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Service:
@@ -38,11 +48,13 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
     service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
     routers = [
-        *(segments.router, conditions.router, standings.router, programmes.router, scores.router),
-        *(reports.router, dry_run.router),
+        *(segments.router, conditions.router, dry_run.router, tags.router, lists.router, standings.router),
+        *(programmes.router, scores.router, reports.router),
     ]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
+    service.larger_bodies["/v1/lists/"] = lists.MAX_UPLOAD_BYTES
+    service.app.state.partition_secret = settings.partition_secret.get_secret_value().encode()
     service.app.state.png = PngRenderer()
     return service
 

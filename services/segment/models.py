@@ -286,6 +286,11 @@ class Tag(Base):
     segment_id: Mapped[str | None] = mapped_column(Text, comment="of a rule: the segment whose members have it")
     revision: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    author: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    backfilled_to: Mapped[UUID | None] = mapped_column(Uuid, comment="of a rule: the last customer who was looked at")
+    backfilled_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="of a rule: when all whom it concerns had been"
+    )
 
 
 class CustomerTag(Base):
@@ -311,6 +316,8 @@ class CustomerList(Base):
     description: Mapped[str] = mapped_column(Text, server_default=text("''"))
     revision: Mapped[int] = mapped_column(Integer, server_default=text("1"))
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    author: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    deleted_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="its id is not given again")
 
 
 class ListMember(Base):
@@ -336,6 +343,15 @@ class CopiedRates(Base):
     base: Mapped[str] = mapped_column(Text)
     quote: Mapped[str] = mapped_column(Text)
     rates: Mapped[dict[str, str]] = mapped_column(JSONB, comment="by day: decimal numbers, as texts")
+
+
+class Erasure(Base):
+    """RECORD: who was erased, for ever, under every id that they had."""
+
+    __tablename__ = "erasures"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 class SegmentSize(Base):

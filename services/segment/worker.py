@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from services.segment.service import housekeeping, memberships, scores, timers
+from services.segment.service import housekeeping, memberships, scores, tag_rules, timers
 from services.segment.service.programmes.rollout import roll_out
 from shared.database.database import DATABASE_AWAY, Database, Work
 from shared.kafka.consumer.consumer import Consumer
@@ -27,7 +27,7 @@ TOO_FEW_PAUSE: Final = timedelta(minutes=1)  # to the next count of a base that 
 
 
 class Backfills:
-    """Looks at the whole base by definitions that went live, a part at a time."""
+    """Looks at the whole base by definitions that went live, then follows new rules of tags; a part at a time."""
 
     def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
         self._database = database
@@ -47,7 +47,7 @@ class Backfills:
 
     async def _look(self) -> float:
         async with self._database.work() as work:
-            found = await memberships.backfill(work)
+            found = await memberships.backfill(work) or await tag_rules.backfill(work)
         self._idleness.looked(found=found)
         if not found:
             return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS
@@ -172,7 +172,7 @@ class Scoring:
 class Rollouts:
     """Looks at everybody by a changed programme, once all that happened before it took effect has been read."""
 
-    def __init__(self, database: Database, consumer: Consumer, *, tick: Callable[[], None]) -> None:
+    def __init__(self, database: Database, consumer: Reader, *, tick: Callable[[], None]) -> None:
         self._database = database
         self._consumer = consumer
         self._tick = tick

@@ -107,7 +107,7 @@ class Settings(BaseSettings):
         4_194_304,
         ge=1_024,
         description="largest body of a request as it comes over the wire, packed or not; larger: 413. Uploads of files "
-        "have `IMPORT_MEGABYTES`; routes may take less",
+        "have `IMPORT_MEGABYTES`, those of lists 16 MiB; routes may take less",
     )
     http_header_seconds: Seconds = Field(
         10, gt=0, description="time for a request's headers, and for a new connection to send anything; longer: 408"

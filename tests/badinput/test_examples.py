@@ -17,13 +17,14 @@ from services.campaign.domain.links import Links
 from services.campaign.service import confirming
 from services.ingest.api import sources as source_routes
 from services.profile.service.fold import fold_events
-from shared.contracts.changes import ConfirmationRequested
+from services.segment.service.intake import follow
+from shared.contracts.changes import ConfirmationRequested, ProfileChanged
 from shared.contracts.envelope import SourceKind
 from shared.contracts.events import CustomerIdentified
 from shared.service.process import Service
 from tests.conftest import DatabaseFactory
-from tests.support.applications import SERVICES, asking, build, token
-from tests.support.events import event, user
+from tests.support.applications import CONDITION, SERVICES, asking, build, token
+from tests.support.events import NOON, event, user
 from tests.support.ingest import RecordingPublisher
 from tests.support.sources import SECRETS_KEY, made_source
 
@@ -169,7 +170,34 @@ async def test_every_example_of_profile_can_be_sent_as_it_stands(database_factor
 
 
 async def test_every_example_of_segment_can_be_sent_as_it_stands(database_factory: DatabaseFactory) -> None:
-    assert await failures(build("segment", await database_factory("segment")), "", lambda _: nothing) == {}
+    made = build("segment", await database_factory("segment"))
+    known = ProfileChanged(profile_id=CUSTOMER, version=1, first_seen=NOON, last_seen=NOON)
+    async with made.database.work() as work:
+        await follow(work, [event(known, profile_id=CUSTOMER, source_kind=SourceKind.SERVICE)])
+    numbers = count()
+
+    def things(client: httpx2.AsyncClient) -> Make:
+        async def make(path: str) -> Ids:
+            """Things of the operation's own, at their first revision, live where they have members."""
+            name, bearer = f"thing-{next(numbers)}", token(scope=ADMIN)
+            if "{segment_id}" in path:
+                segment = {"id": name, "name": name, "condition": CONDITION}
+                (await client.post("/v1/segments", json=segment, headers=bearer)).raise_for_status()
+                if path.rpartition("/")[2] not in ("{segment_id}", "publish", "archive"):
+                    live = await client.post(f"/v1/segments/{name}/publish", headers={**bearer, "If-Match": '"1"'})
+                    live.raise_for_status()
+            if "{tag}" in path and "{profile_id}" not in path:
+                tag = {"name": name, "kind": "manual"}
+                (await client.post("/v1/tags", json=tag, headers=bearer)).raise_for_status()
+            if "{list_id}" in path:
+                made_list = {"id": name, "name": name}
+                (await client.post("/v1/lists", json=made_list, headers=bearer)).raise_for_status()
+            ids = dict.fromkeys(("segment_id", "other", "tag", "list_id"), name)
+            return {**ids, "profile_id": str(CUSTOMER), "programme": "default", "version": "1"}
+
+        return make
+
+    assert await failures(made, "", things) == {}
 
 
 async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_factory: DatabaseFactory) -> None:

@@ -19,8 +19,8 @@ from uuid import UUID
 from rich.console import Console
 from rich.table import Table
 
-from deploy.local.process import free_port
 from deploy.local.postgres import Postgres
+from deploy.local.process import free_port
 from services.segment.domain.conditions.document import read
 from services.segment.domain.conditions.query import Query
 from services.segment.repository import evaluation
@@ -269,7 +269,7 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     console.print(give_up_core())
     with tempfile.TemporaryDirectory(prefix="rapport-bench-") as home:
-        Path(home).chmod(0o755)  # as root, PostgreSQL runs as another user
+        _open(Path(home))
         world = World(Path(home) / "postgres")
         await world.server.start()
         try:
@@ -283,6 +283,10 @@ async def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             await world.close()
     return 0
+
+
+def _open(home: Path) -> None:
+    home.chmod(0o755)  # as root, PostgreSQL runs as another user
 
 
 def _show_consumption(rates: dict[int, list[float]]) -> None:

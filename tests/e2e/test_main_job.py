@@ -10,18 +10,22 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from deploy.demo import NotShown, newcomers, progress, run_demo
+from deploy.demo import NotShown, newcomers, progress, run_demo, segments
 from deploy.demo.client import Client
 from deploy.demo.job import history, plan_of
 from deploy.local.placement import remove_data
 from deploy.local.settings import CHECKOUT, SERVICES, Ports
 from deploy.local.stack import Stack
+from shared.contracts import topics, wire
+from shared.contracts.changes import SegmentEntered
+from shared.kafka import log
 from tests.conftest import broker_of_tests
 from tests.support import orders
 from tests.support.documents import run_readme, run_section
 from tests.support.running import eventually
 
 OPERATIONS = (CHECKOUT / "docs" / "operations.md").read_text()
+SEGMENTS = (CHECKOUT / "docs" / "segments.md").read_text()
 IDLE_SECONDS = 60.0
 SLICE = 600  # orders: enough for both journeys, and for an import that can be interrupted
 
@@ -99,6 +103,18 @@ async def test_a_first_run_has_customers_at_every_stage(first_run: tuple[Stack, 
     assert stages["new"] == len(newcomers.BUYERS)
 
 
+async def test_the_segments_in_words_have_customers_and_one_customer_is_explained(first_run: tuple[Stack, str]) -> None:
+    stack, printed = first_run
+    async with Client(stack) as client:
+        for one in segments.SEGMENTS:
+            found = await client.get("segment", f"/v1/segments/{one.id}")
+            assert (found["state"], found["members"] > 0) == ("live", True), one
+            assert one.id in printed
+    assert f"is not in {segments.SILENT.id}" in printed
+    assert "false   did not order in the last 30 days; turns by itself on" in printed
+    assert (stack.home / "demo" / segments.PICTURE).read_text().startswith("<svg")
+
+
 @pytest.mark.any_broker
 async def test_after_ones_own_events_a_second_run_shows_the_demo_and_counts_them_beside_it(
     first_run: tuple[Stack, str], tmp_path: Path
@@ -154,6 +170,28 @@ async def test_an_order_of_the_demo_that_is_not_as_it_was_sent_is_told(first_run
             await again(stack)
         await connection.execute(change, -1, order_id)
     await again(stack)
+
+
+@pytest.mark.any_broker
+async def test_a_segment_in_chinese_words_is_entered_by_an_order_told_and_explained(
+    first_run: tuple[Stack, str], tmp_path: Path
+) -> None:
+    stack, _ = first_run
+    printed = await run_section(stack, tmp_path, SEGMENTS, "## From nothing to a segment")
+    assert '"words":{"en":"ordered in the last 30 days and spent at least 500.00 USD"' in printed
+    assert '"segment_id":"big-spenders","member":true' in printed
+    assert '"answers":[{"profile_id":' in printed
+    assert '"state":"archived"' in printed
+    assert "problem" not in printed
+
+    async def entered() -> list[SegmentEntered]:
+        records = await log.read(stack.broker.bootstrap, topics.SEGMENTS)
+        bodies = (wire.decode(one.headers, one.value).body for one in records)
+        return [one for one in bodies if isinstance(one, SegmentEntered) and one.order_id == "S-1"]
+
+    [told] = await eventually(entered, lambda found: len(found) > 0)
+    assert (told.segment_id, told.segment_version, told.cause) == ("big-spenders", 1, "event")
+    assert f'"profile_id":"{told.profile_id}"' in printed
 
 
 async def again(stack: Stack) -> str:

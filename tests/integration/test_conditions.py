@@ -54,13 +54,16 @@ async def store(work: Work, population: Sequence[Customer]) -> None:
     for one in population:
         await work.run(
             """
-            INSERT INTO standings (profile_id, tier, stage, recency, frequency, monetary)
-            VALUES (:id, :tier, :stage, :recency, :frequency, :monetary)
+            INSERT INTO standings
+                   (profile_id, tier, stage, recency, frequency, monetary, rfm_group, abc, key_customer)
+            VALUES (:id, :tier, :stage, :recency, :frequency, :monetary, :rfm_group, :abc, :key_customer)
             """,
             id=one.profile_id,
             tier=one.tiers["default"],
             stage=one.stage,
             **{name: one.scores.get(name) for name in ("recency", "frequency", "monetary")},
+            **{name: one.classes.get(name) for name in ("rfm_group", "abc")},
+            key_customer="key_customer" in one.classes,
         )
         await repository.save_newer(
             work,

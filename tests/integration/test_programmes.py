@@ -1,5 +1,6 @@
 """Programmes on real PostgreSQL: changed by API, rolled out as redefined, given by hand, merged, tried out."""
 
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime, timedelta
@@ -9,20 +10,25 @@ from uuid import UUID
 import httpx2
 import pytest
 
+from services.segment import worker
 from services.segment.repository.programmes import versions
+from services.segment.service import rates
 from services.segment.service import standings as service
 from services.segment.service.programmes import definitions, overrides, rollout
 from services.segment.service.programmes.overrides import CustomerTier
 from shared.audit import Actor
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import Event
-from shared.database.database import Database
+from shared.contracts.events import OrderPlaced
+from shared.contracts.reference import DatedRate, RatesPublished, rates_key
+from shared.database.database import Database, Work
 from shared.errors import PreconditionFailed
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
-from tests.integration.test_segment_service import ANN, BOB, at, merge, placed, published
+from tests.integration.test_segment_service import ANN, BOB, at, fact, merge, placed, published
 from tests.support.applications import asking, build, token
-from tests.support.events import NOON, days
+from tests.support.events import NOON, days, event
+from tests.support.running import eventually
 
 ADMIN: Final = Actor("ada")
 HOUR: Final = timedelta(hours=1)
@@ -192,9 +198,9 @@ async def test_a_second_programme_has_tiers_of_its_own_and_everybody_begins_in_t
         (BOB, "club", "guest", "time", days(365)),
     ]
     of_each: dict[UUID, list[int]] = {ANN: [], BOB: []}
-    for event in await published(database):
-        assert isinstance(event.body, TierChanged | StageChanged)
-        of_each[event.body.profile_id].append(event.body.version)
+    for one in await published(database):
+        assert isinstance(one.body, TierChanged | StageChanged)
+        of_each[one.body.profile_id].append(one.body.version)
     assert all(found == list(range(1, len(found) + 1)) for found in of_each.values())
 
 
@@ -270,6 +276,65 @@ async def test_a_stored_definition_that_makes_no_sense_ends_nothing_and_the_one_
     assert (await has(database)).tier.tier == "gold"
     async with database.work() as work:
         assert set((await versions.in_force(work, since=NOON)).at(NOON)) == {"default"}
+
+
+async def test_a_rate_that_becomes_known_counts_at_once_and_sets_nothing_off_unasked(database: Database) -> None:
+    body = OrderPlaced(order_id="A-1", currency="EUR", total_minor=200_00)
+    await fold(database, fact(body), placed("B-1", 200_00, BOB))
+    assert (await has(database)).tier.reason == "0 minor units of USD in 365 days; not counted: 20000 of EUR"
+    day = NOON.date().isoformat()
+    for rate in ("1.5", "1.5", "1.25"):
+        published_rates = RatesPublished(
+            key=rates_key("EUR", "USD", NOON.year),
+            version=int(float(rate) * 100) if rate == "1.5" else 151,
+            base="EUR",
+            quote="USD",
+            year=NOON.year,
+            rates=(DatedRate(day=day, rate=rate),),
+        )
+        async with at(database, NOON + HOUR) as work:
+            await rates.on_rates_published(work, [event(published_rates)])
+        await roll_out(database, NOON + HOUR)
+
+    assert [one for one in await tier_changes(database) if one[0] == ANN] == [
+        (ANN, "default", "gold", "redefined", timedelta(0))
+    ]
+    assert (await has(database)).tier.figure == 250_00
+    await fold(database, fact(OrderPlaced(order_id="A-2", currency="GBP", total_minor=1)))
+    assert (await has(database)).tier.reason == "25000 minor units of USD in 365 days; not counted: 1 of GBP"
+
+
+class ReadUntil:
+    """A log that has been read up to a moment, and further with each question."""
+
+    def __init__(self) -> None:
+        self.moments = [None, NOON, NOON + HOUR]
+        self.asked = 0
+
+    async def read_until(self, work: Work) -> datetime | None:  # noqa: ARG002 - read nowhere
+        self.asked += 1
+        return self.moments[min(self.asked, len(self.moments)) - 1]
+
+
+async def test_a_roll_out_waits_until_all_of_before_its_moment_has_been_read(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "ROLLOUT_PAUSE_SECONDS", 0.001)
+    await fold(database, placed("A-1", 200_00))
+    await save(database, programme(gold=150_00), now=NOON + HOUR)
+    log, stop = ReadUntil(), asyncio.Event()
+    seen: list[str] = []
+
+    async def tier() -> str:
+        seen.append((await has(database)).tier.tier)
+        return seen[-1]
+
+    async with asyncio.TaskGroup() as tasks:
+        running = tasks.create_task(worker.Rollouts(database, log, tick=lambda: None).run(stop))
+        await eventually(tier, lambda name: name == "gold", working=running)
+        stop.set()
+    assert log.asked >= 3
+    assert [one[3] for one in await tier_changes(database)] == ["event", "redefined"]
 
 
 # By HTTP

@@ -4,13 +4,15 @@ import random
 from collections.abc import AsyncIterator
 from datetime import date
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from services.profile.service import rates as stated_rates
-from services.segment.service import rates
+from services.segment.service import intake, rates, standings
 from shared.contracts import topics
 from shared.contracts.envelope import Event
+from shared.contracts.events import OrderPlaced
 from shared.contracts.rates import convert
 from shared.contracts.reference import DatedRate, RatesPublished
 from shared.database.database import Database
@@ -19,7 +21,7 @@ from shared.service import process
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
 from tests.support.applications import asking, build, token
-from tests.support.events import event
+from tests.support.events import NOON, event
 
 ADMIN = token("ann", scope="profile:admin")
 FRIDAY = date(2026, 2, 27)
@@ -193,3 +195,23 @@ async def test_all_rates_are_published_again_as_they_stand(profile: process.Serv
     async with profile.database.work() as work:
         assert await stated_rates.publish_all(work) == 2
     assert [one.body for one in await published(profile)] == [*before, *before]
+
+
+async def test_money_of_another_currency_counts_towards_a_tier_by_the_rate_of_the_orders_day(segment: Database) -> None:
+    stated = RatesPublished(
+        key="rates/EUR/USD/2026",
+        version=1,
+        base="EUR",
+        quote="USD",
+        year=2026,
+        rates=(DatedRate(day=NOON.date().isoformat(), rate="1.25"),),
+    )
+    await copy(segment, [event(stated)])
+    customer = UUID(int=7)
+    placed = OrderPlaced(order_id="E-1", currency="EUR", total_minor=200_00)
+    async with segment.work() as work:
+        work.now = NOON
+        await intake.fold(work, [event(placed, profile_id=customer, at=NOON)])
+        found = await standings.standing(work, customer)
+
+    assert found.stored.tier == "gold"  # 250.00 USD

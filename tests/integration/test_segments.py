@@ -10,12 +10,17 @@ import msgspec
 import pytest
 
 from services.segment.domain.conditions.document import InvalidCondition
+from services.segment.repository.erasures import TABLES
 from services.segment.service import housekeeping, intake, memberships, segments
+from services.segment.service.erasing import erase
+from services.segment.service.programmes import definitions as programmes
+from services.segment.service.programmes import overrides
+from services.segment.service.programmes.rollout import roll_out
 from services.segment.service.segments import SegmentInUse
 from services.segment.service.timers import flip_due
 from shared.audit import Actor
 from shared.contracts import topics, wire
-from shared.contracts.changes import ProfileChanged, ProfileMerged, SegmentEntered, SegmentExited
+from shared.contracts.changes import ProfileChanged, ProfileErased, ProfileMerged, SegmentEntered, SegmentExited
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, OrderCancelled, OrderPlaced, ProductViewed, TagCleared, TagSet
 from shared.database.database import Database, Work
@@ -243,6 +248,29 @@ async def test_a_merged_customer_is_where_both_histories_put_them(database: Data
     assert [tuple(row) for row in counted] == [(ANN, "product_viewed", 1)]
 
 
+async def test_of_a_customer_who_was_erased_nothing_stays_and_nothing_comes_again(database: Database) -> None:
+    await defined(database, "buyers", ORDERED)
+    await defined(database, "silent", SILENT)
+    await meet(database, ANN, BOB)
+    await fold(database, placed("A-1", NOON), placed("B-1", NOON, BOB), fact(TagSet(tag="vip"), BOB))
+    merged = event(ProfileMerged(loser=BOB, survivor=ANN), profile_id=ANN, source_kind=SourceKind.SERVICE)
+    async with at(database) as work:
+        await intake.follow(work, [merged])
+        tables = await work.rows(
+            "SELECT table_name FROM information_schema.columns WHERE column_name = 'profile_id' "
+            "AND table_schema = 'public' AND table_name NOT IN ('erasures', 'profile_aliases')"
+        )
+        await erase(work, [event(ProfileErased(profile_id=ANN), profile_id=ANN, source_kind=SourceKind.SERVICE)])
+    late = [placed("A-2", NOON), placed("B-2", NOON, BOB)]
+    await fold(database, *late)
+    async with at(database) as work:
+        await intake.follow(work, [changed(ANN, version=9), changed(BOB, version=9)])
+        left = {one.table_name: await work.rows(f"SELECT * FROM {one.table_name}") for one in tables}
+
+    assert left == {one.table_name: [] for one in tables}
+    assert len(left) >= len(TABLES)
+
+
 async def test_a_definition_that_depends_on_itself_is_refused_and_one_in_use_is_not_archived(
     database: Database,
 ) -> None:
@@ -318,3 +346,28 @@ async def test_of_one_event_the_newest_thousand_stay_and_all_are_counted(databas
     assert counted is not None
     assert (row.kept, row.oldest) == (1_000, NOON + timedelta(seconds=2))
     assert (counted.times, counted.first_at) == (1_003, NOON - days(1))
+
+
+async def test_members_of_a_tier_follow_a_changed_programme_and_a_tier_by_hand_as_redefined(database: Database) -> None:
+    await meet(database, ANN, BOB)
+    await fold(database, placed("A-1", NOON, total_minor=200_00), placed("B-1", NOON, BOB))
+    await defined(database, "golden", {"kind": "tier", "among": ["gold"]})
+    later, last = NOON + timedelta(hours=1), NOON + timedelta(hours=2)
+    tiers = [{"name": "bronze", "at_least": 0}, {"name": "gold", "at_least": 150_00}]
+    async with at(database, later) as work:
+        programme = {"window": {"kind": "lifetime"}, "tiers": tiers}
+        await programmes.save(work, "default", programme, version=1, effective_at=None, by=MARKETER)
+    async with at(database, last) as work:
+        assert await roll_out(work, last) == 2
+    async with at(database, last) as work:
+        await overrides.give(
+            work, BOB, "default", name="gold", mode="at_least", reason="x", expires_at=last + days(1), by=MARKETER
+        )
+    assert await members(database, "golden") == {ANN, BOB}
+    await pass_time(database, last + days(1))
+
+    assert await turns(database) == [
+        ("entered", ANN, "golden", "redefined", later),
+        ("entered", BOB, "golden", "redefined", last),
+        ("left", BOB, "golden", "time", last + days(1)),
+    ]

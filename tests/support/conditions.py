@@ -212,6 +212,9 @@ _SIMPLE: Final[Sequence[Callable[[Random], Document]]] = (
         "op": r.choice(COMPARISONS),
         "value": r.randint(1, 5),
     },
+    lambda r: {"kind": "rfm_group", "among": _some(r, lambda r: r.choice(("champions", "loyal")), 1, 2)},
+    lambda r: {"kind": "abc", "among": _some(r, lambda r: r.choice(("A", "B")), 1, 2)},
+    lambda _: {"kind": "key_customer"},
     _bucket,
     lambda r: {"kind": "tag", "name": r.choice(("vip", "b2b"))},
     lambda r: {"kind": "list", "id": r.choice(("press", "staff"))},
@@ -345,6 +348,15 @@ def _customer(r: Random, size: int) -> Customer:
         tiers={"default": r.choice(("gold", "silver", "bronze"))},
         stage=r.choice(("new", "loyal", "prospect")),
         scores={name: r.randint(1, 5) for name in _subset(r, ("recency", "frequency", "monetary"))},
+        classes={
+            name: r.choice(of)
+            for name, of in (
+                ("rfm_group", ("champions", "loyal", "at_risk")),
+                ("abc", ("A", "C")),
+                ("key_customer", "y"),
+            )
+            if r.random() < 0.5
+        },
         tags={name: _expiry(r) for name in _subset(r, ("vip", "b2b"))},
         lists={name: _expiry(r) for name in _subset(r, ("press", "staff"))},
         segments=frozenset(_subset(r, ("one", "other"))),

@@ -1,20 +1,27 @@
 """What the demo sends, how it checks it, and how it says how far it is."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from functools import cache
 from io import StringIO
+from pathlib import Path
 from typing import Any
 
 import pytest
 from rich.console import Console
 
-from deploy.demo import cdnow, newcomers
+from deploy.demo import cdnow, newcomers, segments
 from deploy.demo.bars import bars
 from deploy.demo.figures import Figures, Journey
 from deploy.demo.job import history, plan_of
 from deploy.demo.progress import State
 from deploy.demo.summary import differences, message_ids, money
+from deploy.local.settings import CHECKOUT
+from services.segment.service.conditions import in_words, parsed
+from services.segment.service.definitions import LIMITS
 
 STATE = State(today=date(2026, 11, 30), slice_orders=300, newcomers=True, mails_after_import=0)
 
@@ -159,3 +166,60 @@ def test_a_slow_job_gets_a_line_now_and_then_and_a_fast_one_few() -> None:
         for done in range(1, 1_001):
             bar.update(done)
     assert fast.getvalue().splitlines() == ["Orders: 1,000 of 1,000 (100 %), 1,000,000/s"]
+
+
+def test_the_demos_segments_are_in_words_that_both_languages_read_alike() -> None:
+    assert {one.language for one in segments.SEGMENTS} == {"en", "zh"}
+    for one in segments.SEGMENTS:
+        condition = parsed(one.words, one.language, LIMITS).condition
+        for language, words in in_words(condition).items():
+            assert parsed(words, language, LIMITS).condition == condition
+    readme = (CHECKOUT / "README.md").read_text()
+    for one in segments.SEGMENTS[:2]:
+        assert f"`{one.words}`" in readme
+
+
+def test_what_cannot_be_shown_ends_no_command(tmp_path: Path) -> None:
+    home = tmp_path / "客群"
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local", "reset", "--yes"],
+        cwd=CHECKOUT,
+        env={**os.environ, "RAPPORT_HOME": str(home), "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Deleted the data in" in done.stdout
+
+
+def _clause(kind: str, answer: bool | None, *parts: Any, turns_at: str | None = None) -> dict[str, Any]:
+    condition = None if parts else {"kind": kind}
+    return {"kind": kind, "condition": condition, "answer": answer, "turns_at": turns_at, "parts": list(parts)}
+
+
+def test_an_explanation_is_a_tree_of_what_is_true_false_and_unknown() -> None:
+    clause = _clause(
+        "all",
+        False,
+        _clause("did", False, turns_at="2026-12-19T06:34:12Z"),
+        _clause("any", True, _clause("tier", True), _clause("trait", None)),
+        _clause("not", True, _clause("tier", False)),
+    )
+    words = {
+        "{'kind': 'did'}": "did not order in the last 30 days",
+        "{'kind': 'tier'}": "tier is gold",
+        "{'kind': 'trait'}": 'trait city is "Berlin"',
+        "{'kind': 'not', 'of': {'kind': 'tier'}}": "tier is not gold",
+    }
+    printed = StringIO()
+    explanation = {"profile_id": "p", "segment_id": "s", "member": False, "clause": clause}
+    Console(file=printed, width=120).print(segments.tree(explanation, words))
+    assert [line.rstrip() for line in printed.getvalue().splitlines()] == [
+        "Why the customer p is not in s",
+        "└── false   all of these",
+        "    ├── false   did not order in the last 30 days; turns by itself on 2026-12-19 at 06:34:12 UTC",
+        "    ├── true    any of these",
+        "    │   ├── true    tier is gold",
+        '    │   └── unknown trait city is "Berlin"',
+        "    └── true    tier is not gold",
+    ]

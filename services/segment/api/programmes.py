@@ -58,7 +58,7 @@ async def every(database: Db) -> ProgrammesOut:
 
 
 @router.get(
-    "/programmes/schema", dependencies=[requires("segment:read")], summary="The JSON Schema of a programme's definition"
+    "/schemas/programme", dependencies=[requires("segment:read")], summary="The JSON Schema of a programme's definition"
 )
 async def definition_schema() -> dict[str, Any]:
     """Returns the schema (2020-12). What it can't say is told when a definition is sent: tiers begin at 0 and rise."""

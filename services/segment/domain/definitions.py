@@ -11,6 +11,8 @@ from services.segment.domain.conditions.base import Condition
 from services.segment.domain.conditions.program import Program, compiled
 
 SEGMENT: Final = "segment:"
+TAG: Final = "tag:"
+LIST: Final = "list:"
 MAX_REMEMBERED: Final = 4_096  # sets of facts, and what they touch
 
 
@@ -87,12 +89,9 @@ def definitions(made: Sequence[Definition]) -> Definitions:
     return Definitions(ordered=ordered, by_touch={key: tuple(places) for key, places in by_touch.items()})
 
 
-def circle(segment_id: str, condition: Condition, others: Mapping[str, Iterable[str]]) -> list[str]:
-    """Returns a circle of segments, by id, that this definition would close; nothing if it closes none.
-
-    `others` are the segments that each other definition depends on.
-    """
-    graph = {**{name: list(needs) for name, needs in others.items()}, segment_id: segments_in(condition)}
+def circle(needs: Mapping[str, Iterable[str]]) -> list[str]:
+    """Returns a circle of segments, by id; nothing if there is none. `needs` are the segments that each depends on."""
+    graph = {name: list(several) for name, several in needs.items()}
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
@@ -102,7 +101,25 @@ def circle(segment_id: str, condition: Condition, others: Mapping[str, Iterable[
 
 def segments_in(condition: Condition) -> list[str]:
     """Returns the ids of the segments that a condition asks about."""
-    return sorted(key.removeprefix(SEGMENT) for key in condition.touches() if key.startswith(SEGMENT))
+    return _asked(condition, SEGMENT)
+
+
+def lists_in(condition: Condition) -> list[str]:
+    """Returns the ids of the lists that a condition asks about."""
+    return _asked(condition, LIST)
+
+
+def needs_of(condition: Condition, rules: Mapping[str, str]) -> list[str]:
+    """Returns the segments that a condition depends on, directly or by a tag that the members of one have.
+
+    `rules` are the segments of the tags by rule, by tag.
+    """
+    by_tag = {rules[name] for name in _asked(condition, TAG) if name in rules}
+    return sorted({*segments_in(condition), *by_tag})
+
+
+def _asked(condition: Condition, kind: str) -> list[str]:
+    return sorted(key.removeprefix(kind) for key in condition.touches() if key.startswith(kind))
 
 
 def ready(

@@ -10,7 +10,7 @@ import msgspec
 from services.segment.domain.conditions.customer import ORDERS
 from shared.contracts import wire
 from shared.contracts.envelope import derived_id
-from shared.contracts.events import Body, CustomerIdentified, CustomEvent
+from shared.contracts.events import Body, CustomerIdentified, CustomEvent, MessageFact
 from shared.contracts.orders import Order, split_key
 
 MAX_BYTES: Final = 1_024  # of an event's properties, as JSON
@@ -21,8 +21,14 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 def event_name(body: Body) -> str:
-    """Returns the name by which conditions call an event: `page_viewed`, or that of a custom event as it was sent."""
-    return body.name if isinstance(body, CustomEvent) else type_name(type(body))
+    """Returns the name by which conditions call an event: `page_viewed`, or that of a custom event as it was sent.
+
+    What a machine did with a message has a name of its own, `message_opened_by_machine`: it counts only if asked for.
+    """
+    if isinstance(body, CustomEvent):
+        return body.name
+    name = type_name(type(body))
+    return f"{name}_by_machine" if isinstance(body, MessageFact) and body.automated else name
 
 
 @lru_cache(maxsize=256)

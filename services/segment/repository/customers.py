@@ -41,6 +41,9 @@ class StandingColumns(msgspec.Struct, kw_only=True):
     recency: int | None
     frequency: int | None
     monetary: int | None
+    rfm_group: str | None
+    abc: str | None
+    key_customer: bool
 
 
 # Numbers of customers' own documents are exact: PostgreSQL compares them so, too.
@@ -220,3 +223,5 @@ def _stand(customer: Customer, row: StandingColumns) -> None:
     customer.tiers, customer.stage = {"default": row.tier}, row.stage
     scores = {"recency": row.recency, "frequency": row.frequency, "monetary": row.monetary}
     customer.scores = {name: score for name, score in scores.items() if score is not None}
+    classes = {"rfm_group": row.rfm_group, "abc": row.abc, "key_customer": "yes" if row.key_customer else None}
+    customer.classes = {name: one for name, one in classes.items() if one is not None}

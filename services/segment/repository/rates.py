@@ -47,3 +47,25 @@ async def of_currencies(work: Work, currencies: Collection[str]) -> list[RatesRo
         """,
         currencies=sorted(currencies),
     )
+
+
+async def every(work: Work) -> list[RatesRow]:
+    """Returns all rates."""
+    return await rows_as(work, RatesRow, f"SELECT {columns(RatesRow)} FROM rates")
+
+
+async def fingerprint(work: Work) -> str:
+    """Returns a text that is another one whenever any rate is."""
+    row = await work.row(
+        "SELECT md5(coalesce(string_agg(key || md5(rates::text), ',' ORDER BY key), '')) AS md5 FROM rates"
+    )
+    assert row is not None
+    return str(row.md5)
+
+
+async def known(work: Work, keys: Collection[str]) -> dict[str, str]:
+    """Returns the rates that are stored under these keys, as they stand there."""
+    rows = await work.rows(
+        "SELECT key, CAST(rates AS text) AS rates FROM rates WHERE key = ANY(CAST(:keys AS text[]))", keys=sorted(keys)
+    )
+    return {row.key: row.rates for row in rows}

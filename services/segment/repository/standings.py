@@ -123,6 +123,32 @@ async def after(work: Work, profile_id: UUID, *, limit: int) -> dict[UUID, Store
     return {one.profile_id: one for one in found}
 
 
+async def after_in_other_currencies(
+    work: Work, profile_id: UUID, *, currencies: Iterable[str], limit: int
+) -> dict[UUID, Stored]:
+    """Locks the next customers after an id who have an order in another currency than one of these."""
+    found = await rows_as(
+        work,
+        Stored,
+        f"""
+        SELECT {columns(Stored)}
+          FROM standings s
+         WHERE profile_id > :after
+           AND EXISTS (
+               SELECT 1 FROM orders o
+                WHERE o.profile_id = s.profile_id AND o.counts AND o.currency <> ANY(CAST(:currencies AS text[]))
+               )
+         ORDER BY profile_id
+         LIMIT :limit
+           FOR UPDATE
+        """,
+        after=profile_id,
+        currencies=sorted(set(currencies)),
+        limit=limit,
+    )
+    return {one.profile_id: one for one in found}
+
+
 async def lock(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Stored]:
     """Locks customers in the order of their ids; those that do not exist are left out."""
     found = await rows_as(

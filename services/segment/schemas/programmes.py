@@ -32,7 +32,7 @@ EXAMPLE: Final[JsonDict] = {
 Slug = Annotated[str, StringConstraints(pattern=SLUG, max_length=80)]
 Definition = Annotated[
     dict[str, Any],
-    Field(description="as `GET /v1/programmes/schema` describes it", examples=[EXAMPLE]),
+    Field(description="as `GET /v1/schemas/programme` describes it", examples=[EXAMPLE]),
 ]
 
 

@@ -62,10 +62,10 @@ class StandingOut(BaseModel):
     downgrade_at: datetime | None = Field(description="when the tier ends if nothing is bought")
     downgrade_to: str | None
     downgrade_warned: bool = Field(description="whether that is as near as the programme warns of")
-    currency: str = Field(description="of the policy: only orders in it count towards tier and monetary score")
+    currency: str = Field(description="of the policy: only orders in it count towards the monetary score and ABC")
     not_counted_minor: dict[str, int] = Field(
         description="by currency, what the customer paid, less refunds, in currencies other than the policy's: it is "
-        "not counted towards the tier"
+        "not counted towards the scores, and towards the tier only where there is a rate"
     )
 
 

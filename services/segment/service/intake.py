@@ -6,6 +6,7 @@ from uuid import UUID
 
 from msgspec import structs
 
+from services.segment.domain.belongings import rank
 from services.segment.domain.causes import order_placed_by
 from services.segment.domain.conditions.customer import ORDERS
 from services.segment.domain.history import compact, event_name, order_event_id, order_properties
@@ -15,9 +16,10 @@ from services.segment.repository import memberships as membership_rows
 from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
-from services.segment.service import memberships, rates, standings
+from services.segment.service import memberships, rates, standings, tag_rules
+from services.segment.service.erasing import erase, without_erased
 from services.segment.service.standing_changes import Cause
-from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileMerged
+from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileErased, ProfileMerged
 from shared.contracts.envelope import Event, dominant_cause
 from shared.contracts.events import (
     FACTS,
@@ -44,6 +46,9 @@ _STANDING: Final = ("tier", "stage", "score")
 
 async def fold(work: Work, events: Sequence[Event]) -> None:
     """Takes in facts about customers: orders, histories, tags and lists; then standings and memberships follow."""
+    events = await without_erased(work, events)
+    if not events:
+        return
     canonical = await standings.lock(work, _owners(events))
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
@@ -60,10 +65,14 @@ async def fold(work: Work, events: Sequence[Event]) -> None:
     await _fold_histories(work, events, canonical, touched)
     await _fold_belongings(work, events, canonical, touched)
     await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
+    await tag_rules.follow_events(work, events)
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
     """Takes in how customers now are, and merges; the survivor gets all that was the loser's."""
+    events = await without_erased(work, events)
+    if not events:
+        return
     gone = await standings.follow(work, events)
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
@@ -94,6 +103,7 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
             touched.setdefault(profile_id, set()).update(differences(structs.asdict(was), structs.asdict(row)))
         causes[profile_id] = dominant_cause(causes.get(profile_id), event)
     await memberships.look_again(work, touched, {one: _cause(event) for one, event in causes.items()})
+    await tag_rules.follow_events(work, events)
 
 
 def _owners(events: Iterable[Event]) -> set[UUID]:
@@ -154,11 +164,11 @@ async def _fold_belongings(
         root = canonical[event.profile_id]
         if isinstance(body, TagSet | TagCleared):
             ends = body.expires_at if isinstance(body, TagSet) else None
-            tags.append(Statement(root, body.tag, isinstance(body, TagSet), ends, event.stamp))
+            tags.append(Statement(root, body.tag, isinstance(body, TagSet), ends, rank(event)))
             touched.setdefault(root, set()).add(f"tag:{body.tag}")
         else:
             ends = body.expires_at if isinstance(body, ListMemberAdded) else None
-            lists.append(Statement(root, body.list_id, isinstance(body, ListMemberAdded), ends, event.stamp))
+            lists.append(Statement(root, body.list_id, isinstance(body, ListMemberAdded), ends, rank(event)))
             touched.setdefault(root, set()).add(f"list:{body.list_id}")
     if tags:
         await belongings.state(work, TAGS, tags)
@@ -198,5 +208,6 @@ HANDLERS: Final[Handlers] = {
     OrderReassigned: fold,
     ProfileChanged: follow,
     ProfileMerged: follow,
+    ProfileErased: erase,
     RatesPublished: rates.on_rates_published,
 }

@@ -8,12 +8,13 @@ from uuid import UUID
 
 from services.segment.domain.definitions import Definitions
 from services.segment.domain.membership import Looked, Turn, look, pass_time
+from services.segment.domain.tags import RuleCause
 from services.segment.repository import customers
 from services.segment.repository import memberships as repository
 from services.segment.repository import segments as stored
 from services.segment.repository.customers import Need
 from services.segment.repository.memberships import Known
-from services.segment.service import definitions
+from services.segment.service import definitions, tag_rules
 from services.segment.service.standing_changes import SOURCE, Cause
 from shared.contracts import topics
 from shared.contracts.changes import SegmentEntered, SegmentExited
@@ -120,13 +121,17 @@ async def _keep(
         return
     versions = dict(await repository.versions(work, turned))
     published: list[tuple[bytes, Event]] = []
+    told: dict[tuple[UUID, str], RuleCause] = {}
     for one in turned:
         for turn in looked[one].turns:
             versions[one] = versions.get(one, 0) + 1
             cause = _cause(one, turn, causes.get(one), work.now, now)
-            published.append((one.bytes, _event(one, turn, versions[one], cause)))
+            event = _event(one, turn, versions[one], cause)
+            published.append((one.bytes, event))
+            told[one, turn.definition.id] = tag_rules.caused_by(event)
     await repository.raise_versions(work, versions)
     await work.outbox.add(topics.SEGMENTS, published)
+    await tag_rules.follow(work, told)
 
 
 def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now: datetime | None) -> Cause:

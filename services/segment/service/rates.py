@@ -7,10 +7,12 @@ from typing import Final
 
 import msgspec
 
+from services.segment.domain.programmes.rates import Rates
 from services.segment.repository import rates as repository
+from services.segment.repository.programmes import versions as rollouts
 from services.segment.repository.rates import RatesRow
 from shared.contracts.envelope import Event
-from shared.contracts.rates import RateTable, rate_table
+from shared.contracts.rates import RateTable, convert, rate_table
 from shared.contracts.reference import RatesPublished, rates_key
 from shared.database.database import Work
 from shared.database.rows import Json
@@ -28,7 +30,10 @@ async def on_rates_published(work: Work, events: Sequence[Event]) -> None:
             known = newest.get(row.key)
             newest[row.key] = row if known is None or known.version < row.version else known
     if newest:
+        before = await repository.known(work, newest)
         await repository.save(work, list(newest.values()))
+        if await repository.known(work, newest) != before:
+            await rollouts.look_again_for_rates(work)
 
 
 def _row(body: RatesPublished) -> RatesRow:
@@ -55,10 +60,39 @@ def _day_of(text: str, year: int) -> date:
     return day
 
 
+class Converter:
+    """Converts by a table of rates."""
+
+    def __init__(self, rates: RateTable) -> None:
+        self._table = rates
+
+    def convert(self, amount_minor: int, from_currency: str, to_currency: str, day: date) -> int | None:
+        """Returns an amount in minor units of `to_currency`, at the rate of that day; None without a rate."""
+        return convert(amount_minor, from_currency, to_currency, day, self._table)
+
+
+# Of this process: a table is made once from what is stored, as making it takes as long as hundreds of looks.
+_converters: Final[dict[str, Converter]] = {}
+
+
+async def converter(work: Work) -> Rates:
+    """Returns what converts by all rates that are stored."""
+    fingerprint = await repository.fingerprint(work)
+    if fingerprint not in _converters:
+        made = Converter(_table_of(await repository.every(work)))
+        _converters.clear()
+        _converters[fingerprint] = made
+    return _converters[fingerprint]
+
+
 async def table(work: Work, currencies: Collection[str]) -> RateTable:
     """Returns the rates by which money of these currencies is converted among them, by way of a third one, too."""
+    return _table_of(await repository.of_currencies(work, currencies))
+
+
+def _table_of(rows: Sequence[RatesRow]) -> RateTable:
     return rate_table(
         (row.base, row.quote, date.fromisoformat(day), Decimal(rate))
-        for row in await repository.of_currencies(work, currencies)
+        for row in rows
         for day, rate in _decode(row.rates).items()
     )

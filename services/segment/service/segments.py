@@ -12,11 +12,12 @@ from services.segment.domain.conditions.customer import Customer
 from services.segment.domain.conditions.document import InvalidCondition, nearest, read, written
 from services.segment.domain.conditions.program import compiled
 from services.segment.domain.conditions.query import Query
-from services.segment.domain.definitions import circle, segments_in
+from services.segment.domain.definitions import circle, needs_of, segments_in
 from services.segment.domain.explaining import Clause, explain
 from services.segment.repository import customers, evaluation
 from services.segment.repository import memberships as members_rows
 from services.segment.repository import segments as repository
+from services.segment.repository import tags as tag_rows
 from services.segment.repository.memberships import MembershipRow
 from services.segment.repository.segments import SegmentRow as SegmentRow
 from services.segment.repository.segments import VersionRow
@@ -44,7 +45,7 @@ class SegmentExists(Conflict):
 
 
 class SegmentInUse(Conflict):
-    """Other segments, which are live, ask about this one."""
+    """Other segments, which are live, ask about this one, or a tag is by it."""
 
 
 class SegmentNotLive(Conflict):
@@ -122,7 +123,7 @@ async def publish(work: Work, segment_id: str, *, revision: int, by: Actor) -> S
     row = await _locked(work, segment_id, revision)
     condition = condition_of(msgspec.json.decode(row.draft))
     live = await repository.in_force(work)
-    _check_others(segment_id, condition, live)
+    _check_others(segment_id, condition, live, await _rules(work))
     if row.state != "live" and len(live) >= MAX_LIVE:
         raise TooManyLive(f"{MAX_LIVE} are live: archive one first")
     known = await repository.versions(work, segment_id)
@@ -150,11 +151,17 @@ async def publish(work: Work, segment_id: str, *, revision: int, by: Actor) -> S
 
 
 async def archive(work: Work, segment_id: str, *, revision: int, by: Actor) -> SegmentRow:
-    """Ends a live segment: nobody is in it any more. Raises `SegmentInUse` where another that is live asks about it."""
+    """Ends a live segment: nobody is in it any more.
+
+    Raises `SegmentInUse` where another that is live asks about it, or where its members have a tag.
+    """
     row = await _locked(work, segment_id, revision)
-    users = [one.segment_id for one in await repository.in_force(work) if segment_id in _needs(one)]
+    users = [one.segment_id for one in await repository.in_force(work) if segment_id in _needs(one, {})]
     if users:
         raise SegmentInUse(f"{', '.join(users)} ask about it: change them first")
+    tags = [name for name, by in (await _rules(work)).items() if by == segment_id]
+    if tags:
+        raise SegmentInUse(f"its members have the tags {', '.join(tags)}: change their rules first")
     row.state, row.revision, row.changed_at = "archived", row.revision + 1, work.now
     await repository.save(work, row)
     await repository.revise(work)
@@ -279,20 +286,38 @@ async def _unknown(work: Work, segment_id: str) -> UnknownSegment:
     return UnknownSegment(f"no segment {segment_id}{nearest(segment_id, names)}")
 
 
-def _check_others(segment_id: str, condition: Condition, live: Sequence[VersionRow]) -> None:
-    """Raises `InvalidCondition` where a definition asks about itself, through others too, or about what is not live."""
+def _check_others(segment_id: str, condition: Condition, live: Sequence[VersionRow], rules: Mapping[str, str]) -> None:
+    """Raises `InvalidCondition` where a definition asks about itself, through others and tags, or what is not live."""
     names = [one.segment_id for one in live]
     missing = [name for name in segments_in(condition) if name not in names and name != segment_id]
     if missing:
         hints = "; ".join(f"{name} is not a live segment{nearest(name, names)}" for name in missing)
         raise InvalidCondition([Problem("", hints)])
-    found = circle(segment_id, condition, {one.segment_id: _needs(one) for one in live if one.segment_id != segment_id})
+    found = circle({**{one.segment_id: _needs(one, rules) for one in live}, segment_id: needs_of(condition, rules)})
     if found:
         raise InvalidCondition([Problem("", f"it would depend on itself: {' asks about '.join(found)}")])
 
 
-def _needs(row: VersionRow) -> list[str]:
-    return segments_in(read(msgspec.json.decode(row.condition), LIMITS))
+async def live_needs(work: Work, rules: Mapping[str, str]) -> Mapping[str, Sequence[str]]:
+    """Returns the segments that each live segment depends on; `rules` are the segments of tags by rule, by tag."""
+    return {one.segment_id: _needs(one, rules) for one in await repository.in_force(work)}
+
+
+async def live_conditions(work: Work) -> Mapping[str, Condition]:
+    """Returns the conditions in force, by segment."""
+    return {one.segment_id: _condition(one) for one in await repository.in_force(work)}
+
+
+async def _rules(work: Work) -> Mapping[str, str]:
+    return {rule.name: rule.segment_id for rule in await tag_rows.rules(work)}
+
+
+def _needs(row: VersionRow, rules: Mapping[str, str]) -> list[str]:
+    return needs_of(_condition(row), rules)
+
+
+def _condition(row: VersionRow) -> Condition:
+    return read(msgspec.json.decode(row.condition), LIMITS)
 
 
 def _json(condition: Condition) -> Json:

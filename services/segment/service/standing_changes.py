@@ -17,6 +17,7 @@ from services.segment.repository.programmes import customers as stored_tiers
 from services.segment.repository.programmes import versions as programme_versions
 from services.segment.repository.programmes.customers import StoredOverride, StoredTier
 from services.segment.repository.standings import Stored
+from services.segment.service import rates
 from services.segment.service.measures import Measures, measures_in_force
 from shared.contracts import topics
 from shared.contracts.changes import StageChanged, TierChanged
@@ -66,8 +67,9 @@ class Looks:
     `load` reads what all of them have; it comes after the locks and before anything else is decided.
     """
 
-    def __init__(self, measures: Measures, programmes: ProgrammesInForce, rates: Rates = NO_RATES) -> None:
-        self.measures, self.programmes, self._rates = measures, programmes, rates
+    def __init__(self, measures: Measures, programmes: ProgrammesInForce) -> None:
+        self.measures, self.programmes = measures, programmes
+        self._rates: Rates = NO_RATES
         self.orders: dict[UUID, list[QualifyingOrder]] = {}
         self._overrides: dict[UUID, dict[str, StoredOverride]] = {}
         self._tiers: dict[UUID, dict[str, StoredTier]] = {}
@@ -90,6 +92,9 @@ class Looks:
         margins = any(one.programme.basis == "margin" for one in every)
         self.orders |= await stored_tiers.orders(work, profile_ids, margins=margins)
         self._overrides |= await stored_tiers.overrides(work, profile_ids)
+        wanted = {one.programme.currency for one in every if one.programme.basis != "orders"}
+        if any(order.currency != one for bought in self.orders.values() for order in bought for one in wanted):
+            self._rates = await rates.converter(work)
         if any(one.id != DEFAULT for one in every):
             unknown = [one for one in profile_ids if one not in self._tiers]
             self._tiers |= await stored_tiers.tiers(work, unknown)

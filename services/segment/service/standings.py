@@ -210,10 +210,11 @@ async def standing(work: Work, profile_id: UUID) -> ShownStanding:
 async def customers(work: Work, chosen: Filter, *, after: UUID | None, limit: int) -> Sequence[StoredCustomer]:
     """Returns a page of customers who stand there, by id. Raises `Invalid` for a tier or a group that there is not."""
     tiers = [one.name for one in (await _default(work)).tiers]
+    if chosen.tier is not None and chosen.tier not in tiers:
+        raise Invalid(f"tier: there is no tier {chosen.tier}; the tiers are {', '.join(tiers)}")
     groups = [one.name for one in GROUPS]
-    for kind, name, names in (("tier", chosen.tier, tiers), ("rfm_group", chosen.rfm_group, groups)):
-        if name is not None and name not in names:
-            raise Invalid(f"{kind}: there is no {name}; there are {', '.join(names)}")
+    if chosen.rfm_group is not None and chosen.rfm_group not in groups:
+        raise Invalid(f"rfm_group: there is no {chosen.rfm_group}; there are {', '.join(groups)}")
     return await repository.customers(work, chosen, after=after, limit=limit)
 
 

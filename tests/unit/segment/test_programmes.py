@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.segment.domain.programmes.definition import (
     DEFAULT_PROGRAMME,
-    Anniversary,
+    AtAnniversary,
     AtOnce,
     CalendarPeriod,
     Downgrade,
@@ -44,7 +44,7 @@ downgrades = st.one_of(
     st.just(AtOnce()),
     st.just(Never()),
     st.builds(Grace, days=st.sampled_from([1, 10, 90]), one_step=st.booleans()),
-    st.builds(Anniversary, of=st.sampled_from(["membership", "calendar"]), one_step=st.booleans()),
+    st.builds(AtAnniversary, of=st.sampled_from(["membership", "calendar"]), one_step=st.booleans()),
 )
 programmes = st.builds(
     Programme,
@@ -148,14 +148,14 @@ class Scan:
                         rank, waited = rank - 1, 1
                         waited = waited if now < rank else 0
                     rank = max(rank, now)
-                case Anniversary() as policy:
+                case AtAnniversary() as policy:
                     if self._is_review(BEGIN + days(day), policy) and day:
                         rank = max(self.reached[day - 1], rank - 1 if policy.one_step else 0)
                     rank = max(rank, now)
             found.append(rank)
         return found
 
-    def _is_review(self, at: datetime, policy: Anniversary) -> bool:
+    def _is_review(self, at: datetime, policy: AtAnniversary) -> bool:
         if policy.of == "calendar":
             return (at.month, at.day) == (1, 1)
         yesterday = at - days(1)
@@ -286,7 +286,7 @@ def test_a_tier_that_was_reached_once_is_never_taken_where_the_programme_says_so
 
 
 def test_the_tier_of_a_year_of_membership_is_kept_through_the_next_year() -> None:
-    kept = made(MembershipYear(), Anniversary())
+    kept = made(MembershipYear(), AtAnniversary())
     first_year_ends = datetime(2027, 3, 1, tzinfo=UTC) - NOON
 
     assert tier_after(kept, bought((0, 5), (200, 25)), first_year_ends) == "gold"
@@ -356,7 +356,7 @@ def test_a_tier_that_is_set_by_hand_ends_when_it_expires_and_a_higher_one_counts
 @pytest.mark.parametrize(
     "window", [Rolling(days=365), CalendarPeriod(unit="year"), MembershipYear(), Lifetime()], ids=str
 )
-@pytest.mark.parametrize("downgrade", [AtOnce(), Grace(days=5, one_step=True), Anniversary()], ids=str)
+@pytest.mark.parametrize("downgrade", [AtOnce(), Grace(days=5, one_step=True), AtAnniversary()], ids=str)
 def test_an_order_of_the_calendars_end_holds_nobody_up(
     placed_at: datetime, window: Window, downgrade: Downgrade
 ) -> None:

@@ -16,7 +16,7 @@ from services.segment.domain.conditions.kinds.measure import Measure
 from services.segment.domain.conditions.kinds.moment import Moment
 from services.segment.domain.conditions.kinds.occurrence import Happened
 from services.segment.domain.conditions.kinds.sequence import Sequence
-from services.segment.domain.conditions.kinds.standing import InStage, InTier, Scored
+from services.segment.domain.conditions.kinds.standing import InClass, InGroup, InStage, InTier, KeyCustomer, Scored
 from services.segment.domain.conditions.kinds.trait import Trait
 from services.segment.domain.conditions.tree import AllOf, AnyOf, Not
 
@@ -34,6 +34,9 @@ KINDS: Final[Mapping[str, type[Condition]]] = {
         InTier,
         InStage,
         Scored,
+        InGroup,
+        InClass,
+        KeyCustomer,
         Did,
         Measure,
         Happened,

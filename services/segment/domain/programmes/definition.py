@@ -66,7 +66,7 @@ class Grace(_Part, frozen=True, kw_only=True, tag_field="kind", tag="grace"):
     one_step: bool = False
 
 
-class Anniversary(_Part, frozen=True, kw_only=True, tag_field="kind", tag="anniversary"):
+class AtAnniversary(_Part, frozen=True, kw_only=True, tag_field="kind", tag="anniversary"):
     """A tier is kept until a year ends: then it is what the figure at the end of that year reaches.
 
     `of` says which year: the customer's, from the day of the first order, or the calendar's. `one_step`: it falls by
@@ -77,7 +77,7 @@ class Anniversary(_Part, frozen=True, kw_only=True, tag_field="kind", tag="anniv
     one_step: bool = False
 
 
-Downgrade = AtOnce | Never | Grace | Anniversary
+Downgrade = AtOnce | Never | Grace | AtAnniversary
 
 
 class Benefit(_Part, frozen=True, kw_only=True, omit_defaults=True):

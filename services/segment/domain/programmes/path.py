@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from services.segment.domain.programmes.definition import Anniversary, Grace, Never, Programme
+from services.segment.domain.programmes.definition import AtAnniversary, Grace, Never, Programme
 from services.segment.domain.programmes.windows import END_OF_TIME, START_OF_TIME, later
 
 
@@ -68,7 +68,7 @@ def kept(programme: Programme, path: Path, review: Review) -> Path:
             return path_of(_highest_within(path, days))
         case Grace(days=days):
             return path_of(_falling_by_steps(path, days))
-        case Anniversary(one_step=one_step):
+        case AtAnniversary(one_step=one_step):
             return path_of(_reviewed(path, review, one_step=one_step))
     return path
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from services.segment.domain.programmes.definition import (
-    Anniversary,
+    AtAnniversary,
     AtOnce,
     CalendarPeriod,
     MembershipYear,
@@ -91,7 +91,7 @@ def tier(
 ) -> TierStanding:
     """Returns where a customer with these orders stands in a programme, at `now`. The order of orders is of no matter.
 
-    Orders after `now` do not count yet, and what is said to come does not go by them.
+    Orders after `now` do not count yet, and no downgrade that is to come goes by them.
     """
     made = [one for one in orders if one.placed_at <= now]
     joined = _joined(programme, made)
@@ -135,7 +135,7 @@ def _counted(
 
 def _joined(programme: Programme, orders: Sequence[QualifyingOrder]) -> date:
     """The day of the first order, where anything goes by it."""
-    if not orders or not isinstance(programme.window, MembershipYear) | isinstance(programme.downgrade, Anniversary):
+    if not orders or not isinstance(programme.window, MembershipYear) | isinstance(programme.downgrade, AtAnniversary):
         return date.min
     return day_in(programme.zone, min(one.placed_at for one in orders))
 
@@ -158,7 +158,7 @@ def _earned(programme: Programme, counted: Sequence[CountedOrder], joined: date)
         return path
 
     def review(after: datetime) -> datetime:
-        if isinstance(programme.downgrade, Anniversary) and programme.downgrade.of == "calendar":
+        if isinstance(programme.downgrade, AtAnniversary) and programme.downgrade.of == "calendar":
             return next_year(programme.zone, after)
         return next_anniversary(programme.zone, joined, after)
 

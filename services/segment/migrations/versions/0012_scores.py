@@ -30,7 +30,11 @@ def upgrade() -> None:
         Column("revenue_minor", BigInteger, nullable=False, server_default=text("0")),
         Column("rhythm_days", Integer, nullable=False, server_default=text("0")),
         Column("rhythm_pauses", Integer, nullable=False, server_default=text("0")),
-        Column("shop_rhythm_days", Integer),
-        Column("values_at", DateTime(timezone=True)),
+        Column("shop_rhythm_days", Integer, comment="by which the stage was evaluated"),
+        Column(
+            "values_at",
+            DateTime(timezone=True),
+            comment="is evaluated_at, unless a process of a release before scores wrote the row",
+        ),
     ):
         op.add_column("standings", column)

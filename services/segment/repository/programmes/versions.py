@@ -15,6 +15,7 @@ from shared.database.database import Work
 from shared.database.rows import Json, columns, row_as, rows_as
 from shared.service.logging import get_logger
 
+RATES: Final = ""  # the roll-out, of no programme, of rates that have become known
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)  # from when what comes with the service is in force
 
 log: Final = get_logger(__name__)
@@ -184,6 +185,20 @@ async def _start(work: Work, programme: str, version: int, effective_at: datetim
         programme=programme,
         version=version,
         effective_at=effective_at,
+    )
+
+
+async def look_again_for_rates(work: Work) -> None:
+    """Has every customer with orders in another currency than a programme's looked at again."""
+    await work.run(
+        """
+        INSERT INTO programme_rollouts (programme, version, effective_at) VALUES (:programme, 0, :now)
+            ON CONFLICT (programme, version)
+            DO UPDATE SET effective_at = excluded.effective_at,
+                          reached = NULL, customers = 0, changed = 0, done_at = NULL
+        """,
+        programme=RATES,
+        now=work.now,
     )
 
 

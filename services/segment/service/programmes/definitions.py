@@ -22,7 +22,6 @@ from shared.service.logging import get_logger
 
 MAX_PROGRAMMES: Final = 10  # each is looked at with each event of a customer
 KIND: Final = "programme"  # in the audit log
-RESERVED: Final = ("schema",)
 AT: Final = "/definition"  # where a request has the definition
 
 log: Final = get_logger(__name__)
@@ -97,8 +96,6 @@ async def save(
     Guarantee: every batch that begins after this is committed goes by it from that moment on, and none that began
     before is still under way. Raises `InvalidDefinition`, and `PreconditionFailed` if `version` is not the newest.
     """
-    if programme in RESERVED:
-        raise Conflict(f"{programme}: is the name of something else in addresses")
     definition = _parsed(document, effective_at, work.now)
     # Batches hold this lock shared from their begin to their end: none may go by the version before after this one.
     await aliases.lock_merges(work)

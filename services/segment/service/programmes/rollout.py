@@ -1,4 +1,4 @@
-"""A changed programme takes effect: everybody is looked at by it, in chunks, each a transaction of its own."""
+"""A changed programme takes effect, or rates become known: customers are looked at, a chunk a transaction."""
 
 from datetime import datetime
 from functools import partial
@@ -9,7 +9,7 @@ from services.segment.repository import standings as repository
 from services.segment.repository.programmes import versions
 from services.segment.service import memberships
 from services.segment.service.standing_changes import Cause
-from services.segment.service.standings import advance
+from services.segment.service.standings import advance, evaluate_again
 from shared.database import aliases
 from shared.database.database import Work
 from shared.service.logging import get_logger
@@ -31,8 +31,14 @@ async def roll_out(work: Work, until: datetime) -> int:
     rollout = await versions.claim(work, until)
     if rollout is None:
         return 0
-    rows = await repository.after(work, rollout.reached or NOBODY, limit=CHUNK)
-    rollout.changed += await advance(work, rows, until)
+    after = rollout.reached or NOBODY
+    if rollout.programme == versions.RATES:
+        currencies = {one.programme.currency for one in (await versions.in_force(work, since=until)).every()}
+        rows = await repository.after_in_other_currencies(work, after, currencies=currencies, limit=CHUNK)
+        await evaluate_again(work, rows)
+    else:
+        rows = await repository.after(work, after, limit=CHUNK)
+        rollout.changed += await advance(work, rows, until)
     causes = {one: Cause.of_instant(one, "redefined", rollout.effective_at, until) for one in rows}
     await memberships.look_again(work, dict.fromkeys(rows, memberships.STANDING), causes)
     rollout.customers += len(rows)

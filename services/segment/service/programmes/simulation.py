@@ -7,9 +7,9 @@ from uuid import UUID
 
 from services.segment.domain.programmes.definition import parse
 from services.segment.domain.programmes.simulation import Simulation
-from services.segment.domain.programmes.tier_standing import QualifyingOrder, tier
+from services.segment.domain.programmes.tier_standing import tier
 from services.segment.repository.programmes import customers, versions
-from services.segment.repository.programmes.customers import StoredOverride
+from services.segment.service import rates
 from services.segment.service.programmes.definitions import AT
 from shared.database.database import Database
 
@@ -27,6 +27,7 @@ async def simulate(database: Database, programme: str, document: object) -> tupl
     async with database.work() as work:
         now = work.now
         in_force = (await versions.in_force(work, since=now)).at(now).get(programme)
+        converter = await rates.converter(work)
     current = None if in_force is None else in_force.programme
     found = Simulation(current, candidate)
     margins = "margin" in {candidate.basis, current.basis if current else ""}
@@ -39,17 +40,12 @@ async def simulate(database: Database, programme: str, document: object) -> tupl
             everybody = 0 if ids else await customers.customers(work)
         if not ids:
             break
-        for profile_id in ids:
-            _add(found, profile_id, orders.get(profile_id, []), given.get(profile_id, {}).get(programme), now)
+        for one in ids:
+            override = given[one][programme].override if programme in given.get(one, {}) else None
+            bought = orders.get(one, [])
+            before = None if current is None else tier(current, bought, now, override=override, rates=converter)
+            found.add(one, before, tier(candidate, bought, now, override=override, rates=converter))
         after, seen = ids[-1], seen + len(ids)
         await asyncio.sleep(0)  # a chunk is tens of milliseconds of computing: others' turn
     found.add_without_orders(max(0, everybody - seen))
     return found, now
-
-
-def _add(
-    found: Simulation, profile_id: UUID, orders: list[QualifyingOrder], given: StoredOverride | None, now: datetime
-) -> None:
-    override = None if given is None else given.override
-    before = None if found.current is None else tier(found.current, orders, now, override=override)
-    found.add(profile_id, before, tier(found.candidate, orders, now, override=override))

@@ -65,6 +65,9 @@ EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
     ),
     "tier": ({"among": ["gold"]}, {"among": ["gold", "diamond"]}),
     "stage": ({"among": ["loyal"]}, {"among": ["at_risk", "silent"]}),
+    "rfm_group": ({"among": ["champions"]}, {"among": ["at_risk", "cant_lose"]}),
+    "abc": ({"among": ["A"]}, {"among": ["A", "B"]}),
+    "key_customer": ({},),
     "score": (
         {"of": "recency", "op": "ge", "value": 4},
         {"of": "frequency", "op": "eq", "value": 5},

@@ -19,7 +19,7 @@ from services.segment.domain.conditions.words.kinds.measure import MEASURE
 from services.segment.domain.conditions.words.kinds.moment import MOMENT
 from services.segment.domain.conditions.words.kinds.occurrence import OCCURRENCE
 from services.segment.domain.conditions.words.kinds.sequence import SEQUENCE
-from services.segment.domain.conditions.words.kinds.standing import SCORE, STAGE, TIER
+from services.segment.domain.conditions.words.kinds.standing import CLASS, GROUP, KEY_CUSTOMER, SCORE, STAGE, TIER
 from services.segment.domain.conditions.words.kinds.trait import TRAIT
 from services.segment.domain.conditions.words.tree import Conditions
 
@@ -32,6 +32,9 @@ _FORMS: Final[tuple[Forms, ...]] = (
     TIER,
     STAGE,
     SCORE,
+    GROUP,
+    CLASS,
+    KEY_CUSTOMER,
     DID_FORMS,
     MEASURE,
     OCCURRENCE,

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.segment.domain.conditions.kinds.standing import InStage, InTier, Scored
+from services.segment.domain.conditions.kinds.standing import InClass, InGroup, InStage, InTier, KeyCustomer, Scored
 from services.segment.domain.conditions.words.comparisons import COMPARISON
 from services.segment.domain.conditions.words.forms import Form, Forms
 from services.segment.domain.conditions.words.slots import Choice, ListOf
@@ -49,6 +49,14 @@ def _among(en: str, zh: str) -> tuple[Form, ...]:
 
 TIER: Final = Forms(InTier, *_among("tier", "等级"), slots={})
 STAGE: Final = Forms(InStage, *_among("stage", "阶段"), slots={})
+GROUP: Final = Forms(InGroup, *_among("RFM group", "RFM组"), slots={})
+CLASS: Final = Forms(InClass, *_among("ABC class", "ABC类"), slots={})
+KEY_CUSTOMER: Final = Forms(
+    KeyCustomer,
+    Form(en="is a key customer", zh="属于关键客户"),
+    Form(en="is not a key customer", zh="不属于关键客户", negated=True),
+    slots={},
+)
 SCORE: Final = Forms(
     Scored,
     Form(en="{of} score is {op} {value}", zh=("{of}得分{op} {value}", "{of}分{op} {value}")),

@@ -1,0 +1,122 @@
+"""Tags by rule: the members of a segment have them, and nobody else, whatever turns and whoever says otherwise."""
+
+from collections.abc import Iterable, Mapping
+from functools import partial
+from typing import Final
+from uuid import UUID
+
+from services.segment.domain import tags as domain
+from services.segment.domain.belongings import rank
+from services.segment.domain.tags import RuleCause
+from services.segment.repository import belongings
+from services.segment.repository import tags as repository
+from services.segment.repository.belongings import TAGS, Statement
+from shared.contracts import topics
+from shared.contracts.changes import ProfileMerged
+from shared.contracts.envelope import Event, derived_id, dominant_cause, service_source
+from shared.contracts.events import TagCleared, TagSet
+from shared.database import aliases
+from shared.database.database import Work
+from shared.outbox import NullOutbox
+from shared.service.logging import get_logger
+
+log: Final = get_logger(__name__)
+
+SOURCE: Final = service_source("segment")
+BACKFILL_BATCH: Final = 1_000  # customers a transaction
+TAG_EVENTS: Final = (TagSet, TagCleared)
+
+
+async def follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> int:
+    """Sets right the tags of these customers by these segments' rules. Returns how many were wrong.
+
+    What is stated goes to `events`, and counts here at once, so that the next look at the customer knows of it; when it
+    comes back through profile it is the same statement. The caller has locked the customers' standings.
+    """
+    if not causes or isinstance(work.outbox, NullOutbox):
+        return 0  # what is not published comes from nowhere, and would stay in a rebuilt table alone
+    await repository.lock_rules(work, shared=True)
+    stated: list[Event] = []
+    for found in await repository.states(work, sorted(causes)):
+        if domain.agrees(found, work.now):
+            continue
+        cause = causes[found.profile_id, found.segment_id]
+        event = domain.answer(found, cause, source_id=SOURCE, now=work.now)
+        if event is None:
+            work.afterwards.append(partial(_tell_too_deep, found.tag, cause.event_id))
+        else:
+            stated.append(event)
+    if stated:
+        await belongings.state(work, TAGS, [_statement(event) for event in stated])
+        # Keyed by the profile's id as it is, as on the topics of profile: it is no personal datum.
+        await work.outbox.add(topics.EVENTS, [(_owner(event).bytes, event) for event in stated])
+    return len(stated)
+
+
+async def follow_events(work: Work, events: Iterable[Event]) -> int:
+    """Sets right all tags by rule of those who were merged, or of whom somebody stated a tag. As `follow`."""
+    concerned = [(one, event) for event in events if (one := _concerned(event)) is not None]
+    if not concerned:
+        return 0
+    canonical = await aliases.canonical(work, [one for one, _ in concerned])
+    causes: dict[UUID, Event] = {}
+    for one, event in concerned:
+        causes[canonical[one]] = dominant_cause(causes.get(canonical[one]), event)
+    await repository.lock_rules(work, shared=True)
+    segments = {rule.segment_id for rule in await repository.rules(work)}
+    return await follow(
+        work, {(one, segment_id): caused_by(event) for one, event in causes.items() for segment_id in segments}
+    )
+
+
+def caused_by(event: Event) -> RuleCause:
+    """Returns an event as the cause of what a rule says."""
+    return RuleCause(
+        event_id=event.event_id,
+        occurred_at=event.occurred_at,
+        historical=event.historical,
+        depth=event.depth,
+        traceparent=event.traceparent,
+    )
+
+
+async def backfill(work: Work) -> bool:
+    """Follows a rule for the next customers whom it concerns. Returns whether there was work.
+
+    What it states is history: customers have been in the segment, and nothing new has happened to them.
+    """
+    rule = await repository.next_to_follow(work)
+    if rule is None or rule.segment_id is None:
+        return False
+    await aliases.lock_merges(work, shared=True)
+    ids = await repository.lock_concerned(work, rule, limit=BACKFILL_BATCH)
+    await follow(work, {(one, rule.segment_id): _by_rule(one, rule) for one in ids})
+    await repository.advance(work, rule, upto=ids[-1] if ids else None, done=len(ids) < BACKFILL_BATCH)
+    return True
+
+
+def _by_rule(profile_id: UUID, rule: repository.TagRow) -> RuleCause:
+    cause = derived_id(profile_id, f"rule/{rule.name}", rule.changed_at.isoformat(), rule.revision)
+    return RuleCause(event_id=cause, occurred_at=rule.changed_at, historical=True, by_rule=True)
+
+
+def _concerned(event: Event) -> UUID | None:
+    """Returns the customer whose tags an event may make other than their rules say."""
+    if isinstance(event.body, ProfileMerged):
+        return event.body.survivor
+    return event.profile_id if isinstance(event.body, TAG_EVENTS) and not event.unverified else None
+
+
+def _owner(event: Event) -> UUID:
+    assert event.profile_id is not None
+    return event.profile_id
+
+
+def _statement(event: Event) -> Statement:
+    body = event.body
+    assert isinstance(body, TAG_EVENTS)
+    return Statement(_owner(event), body.tag, isinstance(body, TagSet), None, rank(event))
+
+
+def _tell_too_deep(tag: str, cause_id: UUID) -> None:
+    log.warning("tag.too_deep", tag=tag, cause=str(cause_id))
