@@ -35,7 +35,14 @@ async def _schemathesis(base: str, service: str, write_key: str, report: Path) -
     )
     process = await asyncio.create_subprocess_exec(
         *(str(Path(sys.executable).with_name("st")), *arguments),
-        env={**os.environ, "RAPPORT_TEST_TOKEN": bearer, "RAPPORT_TEST_WRITE_KEY": write_key, "COLUMNS": "200"},
+        env={
+            **os.environ,
+            "RAPPORT_TEST_TOKEN": bearer,
+            "RAPPORT_TEST_WRITE_KEY": write_key,
+            "COLUMNS": "200",
+            "SCHEMATHESIS_HOOKS": "tests.badinput.hooks",
+            "PYTHONPATH": str(CONFIG.parents[2]),
+        },
         cwd=report.parent,  # where it keeps what it found
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

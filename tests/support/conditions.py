@@ -43,7 +43,7 @@ def _moment(r: Random) -> datetime:
     chance = r.random()
     if chance < 0.1:
         return NOON
-    if chance < 0.25:
+    if chance < 0.3:
         return datetime.fromisoformat(r.choice(DAYS)).replace(tzinfo=UTC) - timedelta(seconds=r.choice((0, 0, 1)))
     seconds = r.choice(_EDGES) if r.random() < 0.3 else r.choice(_OFFSETS)
     return NOON - timedelta(seconds=seconds + (r.choice(_OFFSETS) if r.random() < 0.4 else 0))
@@ -258,7 +258,8 @@ def _bare(r: Random) -> Document:
             if step in pattern:
                 pattern[step] = {"event": pattern[step]["event"]}
         return pattern
-    window = {"within": r.choice(SPANS)} if r.random() < 0.6 else _window(r, fixed=True)
+    first, last = sorted((r.choice(DAYS), r.choice(DAYS)))
+    window = {"within": r.choice(SPANS)} if r.random() < 0.6 else {"since": first, "until": last}
     return {
         "kind": "did",
         "event": r.choice(NAMES),

@@ -20,7 +20,7 @@ from services.segment.domain.conditions.tree import AllOf, AnyOf, Not
 
 MAX_TERMS: Final = 128
 MAX_SHOWN: Final = 5  # clashes that one answer names
-MAX_LOOKS: Final = 3_000  # terms that one answer looks at
+MAX_LOOKS: Final = 1_000  # terms that one answer looks at
 
 Term = tuple[Claim, ...]
 
@@ -33,7 +33,7 @@ def contradictions(condition: Condition, pointer: str = "") -> list[Problem]:
     """Returns which parts contradict each other so that no customer can ever meet a condition; nothing if one may."""
     clashes = _clashes(condition, TRUE, pointer, [MAX_LOOKS])
     found: dict[str, Problem] = {}
-    for clash in clashes or ():
+    for clash in (clashes or ())[:MAX_SHOWN]:
         places = sorted({one.pointer for one in clash})
         for place in places:
             others = " and ".join(one or "/" for one in places if one != place)
@@ -71,12 +71,13 @@ def _clashes(
     """Returns the parts that clash, of each term, if no customer can give one of these answers; else None."""
     found: list[tuple[Claim, ...]] = []
     for term in _terms(condition, answers, pointer):
+        if any(all(claim in term for claim in clash) for clash in found):
+            continue
         looks[0] -= 1
         clash = impossible(term) if looks[0] >= 0 else None
         if clash is None:
             return None
-        if clash not in found and len(found) < MAX_SHOWN:
-            found.append(clash)
+        found.append(clash)
     return found
 
 

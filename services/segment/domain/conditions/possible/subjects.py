@@ -39,7 +39,7 @@ def impossible(claims: Sequence[Claim]) -> tuple[Claim, ...] | None:
     """Returns as few of these claims as can't all be true of one customer; None if they may be."""
     by_leaf: dict[Condition, list[Claim]] = {}
     by_subject: dict[Hashable, tuple[Possible, list[Claim]]] = {}
-    for one in chain(claims, _implied(claims)):
+    for one in {(claim.leaf, claim.answers): claim for claim in chain(claims, _implied(claims))}.values():
         by_leaf.setdefault(one.leaf, []).append(one)
         subject = _SUBJECTS.get(type(one.leaf))
         if subject is not None:

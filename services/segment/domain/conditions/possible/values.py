@@ -16,7 +16,7 @@ from services.segment.domain.conditions.kinds.bucket import Bucket
 from services.segment.domain.conditions.possible.claims import Claim, NotKnown, tried
 from services.segment.domain.conditions.possible.numbers import reals
 
-MAX_LISTED: Final = 8  # values of a list of which all subsets are tried
+MAX_LISTED: Final = 6  # values of a list of which all subsets are tried
 _SOMEBODY: Final = UUID(int=0)
 _NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
 _TICK: Final = timedelta(microseconds=1)
