@@ -125,11 +125,11 @@ async def undone(database: Database) -> AsyncIterator[Work]:
             raise _Undone
 
 
-@settings(max_examples=100)
+@settings(max_examples=200)
 @given(data=st.data())
 async def test_postgresql_answers_as_python_does(database: Database, data: st.DataObject) -> None:
     population: list[Customer] = data.draw(POPULATIONS)
-    asked: list[dict[str, Any]] = data.draw(st.lists(st.one_of(documents, documents, bare), min_size=1, max_size=8))
+    asked: list[dict[str, Any]] = data.draw(st.lists(st.one_of(documents, bare), min_size=4, max_size=10))
     checks = [read(one, LIMITS).compiled() for one in asked]
     async with undone(database) as work:
         await store(work, population)

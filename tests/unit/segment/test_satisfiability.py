@@ -126,6 +126,8 @@ def test_what_nobody_can_meet_is_found_at_the_parts_that_clash(document: Any, po
         every(moment("within", "P7D"), moment("longer_ago", "P1D"), moment("before", "2020-01-01")),
         every(moment("within", "P7D", "first_seen"), moment("longer_ago", "P30D")),
         every(HALF, {**OTHER_HALF, "salt": "t"}),
+        {"kind": "figure", "name": "spend", "currency": "USD", "op": "lt", "value": 0},
+        every({"kind": "score", "of": "recency", "op": "ge", "value": 5}, orders("gt", 0.5), orders("lt", 1.5)),
     ],
 )
 def test_what_somebody_can_meet_is_let_pass(document: Any) -> None:
