@@ -157,7 +157,7 @@ class Rebuild:
             async with self.database.work() as work:
                 work.outbox = NullOutbox(work.connection)
                 await self._apply(work, events)
-            failpoint("rebuild.after_batch")
+            _after_batch()
 
     def _own_places(self) -> list[Place]:
         return [
@@ -202,7 +202,7 @@ class Rebuild:
                 async with self.database.work() as work:
                     work.outbox = NullOutbox(work.connection)
                     await self._apply_part(work, part)
-                failpoint("rebuild.after_batch")
+                _after_batch()
             done += part.next_offset - self._reached[part.place]
             self._reached[part.place] = part.next_offset
             self.report(done, max(done, total))
@@ -261,6 +261,10 @@ class Rebuild:
         wanted = [event for event in events if type(event.body) in handlers]
         for handler, run in groupby(wanted, key=lambda event: handlers[type(event.body)]):
             await isolation.apply_halving(work, handler, list(run), _pass_over)
+
+
+def _after_batch() -> None:
+    failpoint("rebuild.after_batch")
 
 
 def _pass_over(_: int, failed: Failed) -> None:
