@@ -120,6 +120,34 @@ async def next_touched(work: Work, after: UUID, *, limit: int) -> list[UUID]:
     return [row.profile_id for row in rows]
 
 
+async def met(work: Work, profile_ids: Iterable[UUID]) -> frozenset[UUID]:
+    """Returns which of these the service has met: it holds them, has told readers of them, or has read what they did.
+
+    What customers did is taken in as far as the service has read it, and no further; how they are, as it is by now.
+    """
+    rows = await work.rows(
+        """
+        SELECT profile_id FROM public.standings WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+         UNION
+        SELECT profile_id FROM rebuild.published WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+         UNION
+        SELECT profile_id FROM rebuild.occurrences WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+         UNION
+        SELECT profile_id FROM rebuild.orders WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+        """,
+        ids=sorted(set(profile_ids)),
+    )
+    return frozenset(row.profile_id for row in rows)
+
+
+async def leave_to_service(work: Work, profile_ids: Iterable[UUID]) -> None:
+    """Makes these customers new to the service: whatever profile says of them next is news, and they are looked at."""
+    await work.run(
+        "UPDATE rebuild.customers SET version = -1 WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+        ids=sorted(set(profile_ids)),
+    )
+
+
 async def forget_touched(work: Work) -> None:
     """Notes that all who were to be looked at have been."""
     await work.run("DELETE FROM rebuild.touched")

@@ -123,8 +123,9 @@ async def _settle_touched(work: Work) -> None:
         held = await repository.of_service(work, ids)
         packed = await repository.packed_by_service(work, ids)
         told = await repository.last_turns(work, ids)
+        met = await repository.met(work, ids)
         rows, known = list[MembershipRow](), dict[UUID, Known]()
-        for one in ids:
+        for one in sorted(met.intersection(ids)):
             of = {name: _state(row) for name, row in held.get(one, {}).items()}
             waits = {name for name, upto in reached.items() if one > upto}
             found = _found(one, settled(made, loaded[one], of, work.now, waits=waits), of, told)
@@ -132,6 +133,8 @@ async def _settle_touched(work: Work) -> None:
             if found or one in packed:
                 known[one] = found | _others(packed.get(one, {}), in_force)
         await repository.replace(work, ids, rows, known)
+        # Of whom profile's history tells more than the service has read: it will read that, and tell it as new.
+        await repository.leave_to_service(work, set(ids) - met)
         after = ids[-1]
     await repository.forget_touched(work)
 
