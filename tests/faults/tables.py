@@ -20,8 +20,7 @@ PROJECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "profile_aliases": "profile_id, canonical_id",
     },
     "segment": {
-        "standings": "profile_id, tier, tier_reason, stage, stage_reason, recency, frequency, monetary, "
-        "rfm_group, abc, key_customer, orders, spend_minor, revenue_minor, rhythm_days, rhythm_pauses, "
+        "standings": "profile_id, tier, tier_reason, stage, stage_reason, orders, spend_minor, revenue_minor, rhythm_days, rhythm_pauses, "
         "window_spend_minor, last_order_at, due_at, tier_version, tier_figure, tier_since, tier_by_hand, "
         "downgrade_at, downgrade_to, downgrade_warned",
         "programme_standings": "profile_id, programme, programme_version, tier, figure, reason, since, by_hand, "
