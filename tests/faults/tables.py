@@ -20,9 +20,9 @@ PROJECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "profile_aliases": "profile_id, canonical_id",
     },
     "segment": {
-        "standings": "profile_id, tier, tier_reason, stage, stage_reason, orders, spend_minor, revenue_minor, rhythm_days, rhythm_pauses, "
-        "window_spend_minor, last_order_at, due_at, tier_version, tier_figure, tier_since, tier_by_hand, "
-        "downgrade_at, downgrade_to, downgrade_warned",
+        "standings": "profile_id, tier, tier_reason, stage, stage_reason, orders, spend_minor, revenue_minor, "
+        "rhythm_days, rhythm_pauses, window_spend_minor, last_order_at, due_at, tier_version, tier_figure, "
+        "tier_since, tier_by_hand, downgrade_at, downgrade_to, downgrade_warned",
         "programme_standings": "profile_id, programme, programme_version, tier, figure, reason, since, by_hand, "
         "downgrade_at, downgrade_to, warned, due_at",
         "orders": "profile_id, order_id, facts, counts, currency, net_minor, placed_at",
