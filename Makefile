@@ -18,7 +18,7 @@ report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-scores bench-imports bench-idle walk faults faults-full soak soak-local ready ready-dev ready-parquet ready-charts ready-receipts python
+.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-scores bench-imports bench-idle bench-segment walk faults faults-full soak soak-local ready ready-dev ready-parquet ready-charts ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +96,9 @@ bench-scores: ready-dev ## what the base's cut points cost an hour; ARGS='--cust
 
 bench-imports: ready-receipts ## two whole files of real orders, each import killed twice, every customer's sums checked
 	$(VENV)/python -m tests.bench.imports $(ARGS)
+
+bench-segment: ready-dev ## what live segments cost the consumer, and recomputing them over a base
+	$(VENV)/python -m tests.bench.segment $(ARGS)
 
 bench-idle: ready-dev ## what a stack with nothing to do costs, and accept to message; ARGS='--beside CHECKOUT' for another, too
 	$(VENV)/python -m tests.bench.idle $(ARGS)
