@@ -14,6 +14,8 @@ from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions import schema
 from services.segment.domain.conditions.base import Condition, Limits
 from services.segment.domain.conditions.document import InvalidCondition, read, written
+from services.segment.domain.conditions.kinds.belonging import Tagged
+from services.segment.domain.conditions.kinds.standing import InClass
 from services.segment.domain.conditions.registry import KINDS
 from services.segment.domain.conditions.tree import AllOf, AnyOf, Not
 from services.segment.domain.conditions.words import page
@@ -212,6 +214,21 @@ def test_a_text_is_a_valid_condition_or_is_refused_at_a_place_in_it(pieces: list
     with pytest.raises(InvalidWords) as refused:
         parse(text, language)
     assert 0 <= refused.value.offset <= len(text)
+
+
+@pytest.mark.parametrize(("text", "language"), [("ABC class is one of a, B", "en"), ("ABC类属于 a、B", "zh")])
+def test_classes_are_letters_in_any_case(text: str, language: Language) -> None:
+    assert parse(text, language) == InClass(among=("A", "B"))
+
+
+@pytest.mark.parametrize(("text", "language"), [("ABC class is D", "en"), ("ABC类 != gold", "zh")])
+def test_another_class_is_refused_with_those_that_there_are(text: str, language: Language) -> None:
+    with pytest.raises(InvalidWords, match='expected "A", "B", "C"'):
+        parse(text, language)
+
+
+def test_the_letter_of_a_class_is_a_name_elsewhere() -> None:
+    assert parse("has the tag A", "en") == Tagged(name="A")
 
 
 def test_the_deepest_condition_that_a_request_may_have_is_read_back() -> None:

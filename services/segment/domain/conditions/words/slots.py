@@ -135,14 +135,20 @@ class Pair(Slot):
 
 
 class Choice(Slot):
-    """One of a few values, each with its phrases in both languages. The first is written; all are read."""
+    """One of a few values, each with its phrases in both languages. The first is written; all are read.
 
-    def __init__(self, values: Mapping[Any, tuple[str | Sequence[str], str | Sequence[str]]]) -> None:
+    The phrases of a choice that is not `reserved` stay names without quotation marks elsewhere.
+    """
+
+    def __init__(
+        self, values: Mapping[Any, tuple[str | Sequence[str], str | Sequence[str]]], *, reserved: bool = True
+    ) -> None:
+        self._reserved = reserved
         self._phrases: dict[Language, dict[Any, tuple[str, ...]]] = {"en": {}, "zh": {}}
         for value, (english, chinese) in values.items():
             self._phrases["en"][value] = (english,) if isinstance(english, str) else tuple(english)
             self._phrases["zh"][value] = (chinese,) if isinstance(chinese, str) else tuple(chinese)
-        self._patterns = {language: pattern_of(self.phrases(language)) for language in self._phrases}
+        self._patterns = {language: pattern_of(self._all(language)) for language in self._phrases}
         self._values = {
             language: {_key(phrase): value for value, phrases in by_value.items() for phrase in phrases}
             for language, by_value in self._phrases.items()
@@ -166,7 +172,10 @@ class Choice(Slot):
         return None
 
     def phrases(self, language: Language) -> Iterable[str]:
-        """Returns all phrases."""
+        """Returns all phrases, if they are reserved."""
+        return self._all(language) if self._reserved else ()
+
+    def _all(self, language: Language) -> list[str]:
         return [phrase for phrases in self._phrases[language].values() for phrase in phrases]
 
 

@@ -5,7 +5,7 @@ from typing import Final
 from services.segment.domain.conditions.kinds.standing import InClass, InGroup, InStage, InTier, KeyCustomer, Scored
 from services.segment.domain.conditions.words.comparisons import COMPARISON
 from services.segment.domain.conditions.words.forms import Form, Forms
-from services.segment.domain.conditions.words.slots import Choice, ListOf
+from services.segment.domain.conditions.words.slots import Choice, ListOf, Slot
 from services.segment.domain.conditions.words.templates import Fields
 from services.segment.domain.conditions.words.values import NAME, WHOLE
 
@@ -19,8 +19,8 @@ def _several(fields: Fields) -> Fields:
     return {**fields, "among": (fields["among"],)}
 
 
-def _among(en: str, zh: str) -> tuple[Form, ...]:
-    """Returns the forms of a name among some."""
+def _among(en: str, zh: str, of: Slot = NAME) -> tuple[Form, ...]:
+    """Returns the forms of one among some."""
     return tuple(
         form
         for negated in (False, True)
@@ -32,7 +32,7 @@ def _among(en: str, zh: str) -> tuple[Form, ...]:
                     f"{zh}{'不' * negated}为 {{among}}",
                     f"{zh} {'!' * negated}= {{among}}",
                 ),
-                slots={"among": NAME},
+                slots={"among": of},
                 negated=negated,
                 unfold=_alone,
                 fold=_several,
@@ -40,17 +40,20 @@ def _among(en: str, zh: str) -> tuple[Form, ...]:
             Form(
                 en=(f"{en} is {'none' if negated else 'one'} of {{among}}", f"{en} is{' not' * negated} {{among}}"),
                 zh=(f"{zh}{'不' * negated}属于 {{among}}", f"{zh}{'不' * negated}是 {{among}}"),
-                slots={"among": ListOf(NAME)},
+                slots={"among": ListOf(of)},
                 negated=negated,
             ),
         )
     )
 
 
+# A, B and C are names elsewhere: "tag A" needs no quotation marks.
+_LETTER: Final = Choice({one: (one, one) for one in ("A", "B", "C")}, reserved=False)
+
 TIER: Final = Forms(InTier, *_among("tier", "等级"), slots={})
 STAGE: Final = Forms(InStage, *_among("stage", "阶段"), slots={})
 GROUP: Final = Forms(InGroup, *_among("RFM group", "RFM组"), slots={})
-CLASS: Final = Forms(InClass, *_among("ABC class", "ABC类"), slots={})
+CLASS: Final = Forms(InClass, *_among("ABC class", "ABC类", _LETTER), slots={})
 KEY_CUSTOMER: Final = Forms(
     KeyCustomer,
     Form(en="is a key customer", zh="属于关键客户"),
