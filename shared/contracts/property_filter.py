@@ -33,13 +33,13 @@ MAX_VALUES: Final = 100
 MAX_PATH: Final = 200  # characters
 MAX_NUMBER: Final = 10**18
 
-_ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
+ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "lt": lambda value, bound: bool(value < bound),
     "le": lambda value, bound: bool(value <= bound),
     "gt": lambda value, bound: bool(value > bound),
     "ge": lambda value, bound: bool(value >= bound),
 }
-_TEXT: Final[Mapping[str, Callable[[str, str], bool]]] = {
+TEXT: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "contains": lambda value, part: part in value,
     "starts_with": lambda value, part: value.startswith(part),
     "ends_with": lambda value, part: value.endswith(part),
@@ -92,9 +92,9 @@ def problems(filters: tuple[PropertyFilter, ...]) -> Iterator[tuple[str, str]]:
 def _problems_of_value(one: PropertyFilter) -> Iterator[tuple[str, str]]:
     if one.op in _VALUELESS and one.value is not None:
         yield "/value", f"must be left out: {one.op} takes no value"
-    elif one.op in _ORDER and not is_bound(one.value):
+    elif one.op in ORDER and not is_bound(one.value):
         yield "/value", f"must be a number: {one.op} compares numbers"
-    elif one.op in _TEXT and not (isinstance(one.value, str) and one.value):
+    elif one.op in TEXT and not (isinstance(one.value, str) and one.value):
         yield "/value", f"must be a text that is not empty: {one.op} looks into texts"
     elif one.op in ("eq", "ne") and not is_operand(one.value):
         yield "/value", "must be a text, a number, or true or false"
@@ -173,11 +173,11 @@ def _compiled(one: PropertyFilter) -> Match:
 
 def _some(one: PropertyFilter) -> Callable[[Any], bool]:
     """Returns what one value at the path must fulfil."""
-    if one.op in _ORDER:
-        compare, bound = _ORDER[one.op], exact(one.value)
+    if one.op in ORDER:
+        compare, bound = ORDER[one.op], exact(one.value)
         return lambda value: is_number(value) and compare(exact(value), bound)
-    if one.op in _TEXT:
-        test, part = _TEXT[one.op], one.value
+    if one.op in TEXT:
+        test, part = TEXT[one.op], one.value
         return lambda value: isinstance(value, str) and test(value, part)
     if one.op in ("eq", "ne"):
         return lambda value: equal(value, one.value)

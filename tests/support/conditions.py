@@ -29,7 +29,6 @@ PATHS: Final = ("category", "price", "items.category", "items.quantity", "none")
 SPANS: Final = ("PT1M", "PT1H", "P1D", "P7D", "P30D")
 DAYS: Final = ("2026-01-30", "2026-01-31", "2026-02-01")
 COMPARISONS: Final = ("eq", "ne", "lt", "le", "gt", "ge")
-EPOCH: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 # Histories are dense around `NOON`, so that windows begin, end and meet there.
 _OFFSETS: Final = (0, 1, 59, 60, 61, 3599, 3600, 3601, 86_400, 86_401, 604_800, 2_592_000, 2_592_001)

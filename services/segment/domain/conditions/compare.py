@@ -5,9 +5,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final, Literal
 
 from services.segment.domain.conditions.base import Problem
-from services.segment.domain.conditions.customer import exact
 from services.segment.domain.conditions.query import Query
-from shared.contracts.property_filter import is_bound
+from shared.contracts.property_filter import exact, is_bound
 
 Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any, Final, Literal
 from uuid import UUID
 
@@ -10,6 +9,7 @@ import msgspec
 
 from services.segment.domain.calendars.anniversaries import FactDate
 from services.segment.domain.calendars.lunar import is_known
+from shared.contracts.property_filter import exact, is_number
 
 Truth = bool | None
 """True, false, or None: unknown, as what it is asked of is missing. Kleene's three-valued logic, which is SQL's."""
@@ -97,20 +97,10 @@ class Customer(msgspec.Struct, kw_only=True):
     occurrences: Mapping[str, Occurrence] = {}
 
 
-def exact(value: float | Decimal) -> int | Decimal:
-    """Returns a number of a definition or of a customer as an exact one: 0.1 is a tenth, in Python as in PostgreSQL."""
-    return Decimal(repr(value)) if isinstance(value, float) else value
-
-
-def is_number(value: object) -> bool:
-    """Returns whether a value is a number; a flag is not."""
-    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-
-
 def same(one: Any, other: Any) -> Truth:
     """Returns whether two plain values are equal; None if they are of different types, so that nobody can say."""
     if is_number(one) and is_number(other):
-        return exact(one) == exact(other)
+        return bool(exact(one) == exact(other))
     for kind in (bool, str):
         if isinstance(one, kind) and isinstance(other, kind):
             return bool(one == other)

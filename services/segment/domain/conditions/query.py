@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from services.segment.domain.conditions.customer import exact
+from shared.contracts.property_filter import exact
 
 Value = str | int | float | bool | Decimal | date | timedelta | None | Sequence[Any]
 

@@ -2,18 +2,19 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import msgspec
 
 from services.segment.domain.calendars.durations import InvalidDuration, parse
-from services.segment.domain.conditions.base import Limits, Problem
+from services.segment.domain.conditions.base import Limits, Problem, later
 from services.segment.domain.conditions.customer import Customer, Happening
 from services.segment.domain.conditions.filters import filters_sql
+from services.segment.domain.conditions.moments import FOR_EVER
 from services.segment.domain.conditions.query import Query
+from services.segment.domain.conditions.window import Window
 from shared.contracts.property_filter import PropertyFilter, matches, problems
 
-FOR_EVER = datetime.max.replace(tzinfo=UTC)
 Interval = tuple[datetime, datetime]
 """From the first moment at which something is true to the first at which it is not any more."""
 
@@ -59,6 +60,15 @@ def problems_of_span(text: str, limits: Limits, pointer: str = "/within") -> Ite
         return
     if span > limits.history:
         yield Problem(pointer, f"must be at most P{limits.history.days}D, for which histories are kept")
+
+
+def kept_in(window: Window, happenings: Iterable[Happening]) -> Iterator[Interval]:
+    """Yields the happenings that are ever in a window: the moment of each, and where it leaves the window."""
+    kept = window.span
+    since, until = window.bounds if kept is None else (None, None)
+    for one in happenings:
+        if (since is None or one.at >= since) and (until is None or one.at < until):
+            yield one.at, FOR_EVER if kept is None else later(one.at, kept) or FOR_EVER
 
 
 def next_within(moments: Sequence[datetime], after: datetime, span: timedelta) -> datetime | None:

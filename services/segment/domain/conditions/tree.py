@@ -41,19 +41,7 @@ class AllOf(_Joined, frozen=True, kw_only=True, tag="all", tag_field="kind"):
 
     def compiled(self) -> Check:
         """Returns the closure that answers for one customer."""
-        checks = [one.compiled() for one in self.of]
-
-        def check(customer: Customer, now: datetime) -> Truth:
-            answer: Truth = True
-            for one in checks:
-                part = one(customer, now)
-                if part is False:
-                    return False
-                if part is None:
-                    answer = None
-            return answer
-
-        return check
+        return _unless(False, [one.compiled() for one in self.of])
 
     def sql(self, query: Query) -> str:
         """Returns the parts joined by AND."""
@@ -65,19 +53,7 @@ class AnyOf(_Joined, frozen=True, kw_only=True, tag="any", tag_field="kind"):
 
     def compiled(self) -> Check:
         """Returns the closure that answers for one customer."""
-        checks = [one.compiled() for one in self.of]
-
-        def check(customer: Customer, now: datetime) -> Truth:
-            answer: Truth = False
-            for one in checks:
-                part = one(customer, now)
-                if part is True:
-                    return True
-                if part is None:
-                    answer = None
-            return answer
-
-        return check
+        return _unless(True, [one.compiled() for one in self.of])
 
     def sql(self, query: Query) -> str:
         """Returns the parts joined by OR."""
@@ -118,6 +94,22 @@ class Not(Condition, frozen=True, kw_only=True, tag="not", tag_field="kind"):
     def events(self) -> Iterable[str]:
         """Returns the events that the part reads."""
         return self.of.events()
+
+
+def _unless(decisive: bool, checks: Sequence[Check]) -> Check:
+    """Returns what answers as the first decisive part, else unknown if one part is unknown, else the opposite."""
+
+    def check(customer: Customer, now: datetime) -> Truth:
+        answer: Truth = not decisive
+        for one in checks:
+            part = one(customer, now)
+            if part is decisive:
+                return decisive
+            if part is None:
+                answer = None
+        return answer
+
+    return check
 
 
 def _first(clocks: Sequence[Clock]) -> Clock | None:

@@ -8,10 +8,10 @@ from services.segment.domain.conditions.base import Check, Clock, Condition, Lim
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.step import (
-    FOR_EVER,
     Interval,
     Step,
     holds,
+    kept_in,
     next_flip,
     next_within,
     problems_of_span,
@@ -46,15 +46,11 @@ class Absence(Condition, frozen=True, kw_only=True, tag="absence", tag_field="ki
         firsts = self.first.of(customer)
         if not firsts:
             return
-        moments = [one.at for one in self.without.of(customer)]
-        span, kept = parse(self.within), self.window.span
-        since, until = self.window.bounds if kept is None else (None, None)
-        for one in firsts:
-            if (since and one.at < since) or (until and one.at >= until):
-                continue
-            passed = later(one.at, span)
-            if passed is not None and next_within(moments, one.at, span) is None:
-                yield passed, FOR_EVER if kept is None else later(one.at, kept) or FOR_EVER
+        moments, span = [one.at for one in self.without.of(customer)], parse(self.within)
+        for at, leaves in kept_in(self.window, firsts):
+            passed = later(at, span)
+            if passed is not None and next_within(moments, at, span) is None:
+                yield passed, leaves
 
     def clock(self) -> Clock | None:
         """Returns when the time of a first event has passed, or the last such leaves the window."""

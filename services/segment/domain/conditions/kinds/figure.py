@@ -6,8 +6,9 @@ from typing import Literal
 
 from services.segment.domain.conditions.base import Check, Condition, Limits, Problem
 from services.segment.domain.conditions.compare import COMPARE, SQL, Comparison, problems_of_number, test, test_sql
-from services.segment.domain.conditions.customer import Customer, Truth, exact
+from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.query import Query
+from shared.contracts.property_filter import exact
 
 
 class Figure(Condition, frozen=True, kw_only=True, tag="figure", tag_field="kind"):

@@ -8,12 +8,12 @@ import msgspec
 
 from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem
 from services.segment.domain.conditions.compare import COMPARE, SQL, Comparison, problems_of_number
-from services.segment.domain.conditions.customer import ORDERS, Customer, Truth, exact, is_number
+from services.segment.domain.conditions.customer import ORDERS, Customer, Truth
 from services.segment.domain.conditions.filters import filters_sql
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.step import problems_of_event
 from services.segment.domain.conditions.window import Window, among, events_of, instants, known_sql, window_sql
-from shared.contracts.property_filter import PropertyFilter, is_scalar, leaves, matches
+from shared.contracts.property_filter import PropertyFilter, exact, is_number, is_scalar, leaves, matches
 
 MAX_STEPS = 64  # candidates that are tried for the next change; a moment too early only costs a second look
 By = Literal["sum", "average", "min", "max", "distinct"]

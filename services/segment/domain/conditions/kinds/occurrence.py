@@ -1,14 +1,13 @@
 """The first or the last time that something happened."""
 
 from collections.abc import Iterable, Iterator
-from datetime import UTC, date, datetime, time
+from datetime import datetime
 from typing import Literal
 
-from services.segment.domain.calendars.durations import InvalidDuration, parse
-from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, later, tidy
-from services.segment.domain.conditions.customer import ORDERS, Customer, Truth
+from services.segment.domain.conditions import moments
+from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, tidy
+from services.segment.domain.conditions.customer import ORDERS, Customer
 from services.segment.domain.conditions.query import Query
-from services.segment.domain.conditions.step import FOR_EVER
 
 
 class Happened(Condition, frozen=True, kw_only=True, tag="occurrence", tag_field="kind"):
@@ -23,27 +22,12 @@ class Happened(Condition, frozen=True, kw_only=True, tag="occurrence", tag_field
     value: str
 
     def __post_init__(self) -> None:
-        if self.op in ("within", "longer_ago"):
+        if self.op in moments.SPANS:
             tidy(self, "value")
 
     def compiled(self) -> Check:
         """Returns the closure that answers for one customer."""
-        moment = self._moment
-        if self.op in ("before", "from"):
-            day, before = _start(self.value), self.op == "before"
-
-            def by_day(customer: Customer, now: datetime) -> Truth:
-                at = moment(customer, now)
-                return None if at is None else (at < day) is before
-
-            return by_day
-        span, recent = parse(self.value), self.op == "within"
-
-        def by_span(customer: Customer, now: datetime) -> Truth:
-            at = moment(customer, now)
-            return None if at is None else (now < (later(at, span) or FOR_EVER)) is recent
-
-        return by_span
+        return moments.compiled(self.op, self.value, self._moment)
 
     def _moment(self, customer: Customer, now: datetime) -> datetime | None:
         if self.event == ORDERS:
@@ -54,16 +38,14 @@ class Happened(Condition, frozen=True, kw_only=True, tag="occurrence", tag_field
 
     def clock(self) -> Clock | None:
         """Returns when the duration has passed, or an order's moment comes."""
-        span = parse(self.value) if self.op in ("within", "longer_ago") else None
 
         def ends(customer: Customer, now: datetime) -> datetime | None:
-            at = self._moment(customer, now)
-            end = None if at is None or span is None else later(at, span)
+            end = moments.passed(self.op, self.value, self._moment(customer, now))
             comes = customer.history.get(ORDERS, ()) if self.event == ORDERS else ()
-            moments = [one.at for one in comes if one.at > now]
+            ahead = [one.at for one in comes if one.at > now]
             if end is not None and end > now:
-                moments.append(end)
-            return min(moments, default=None)
+                ahead.append(end)
+            return min(ahead, default=None)
 
         return ends
 
@@ -75,13 +57,7 @@ class Happened(Condition, frozen=True, kw_only=True, tag="occurrence", tag_field
         else:
             at = f"""(SELECT o.{self.which}_at FROM occurrences o
                        WHERE o.profile_id = c.profile_id AND o.name = {query.value(self.event, "text")})"""
-        if self.op in ("before", "from"):
-            return f"{at} {'<' if self.op == 'before' else '>='} {query.value(_start(self.value), 'timestamptz')}"
-        try:
-            since = query.now - parse(self.value)
-        except OverflowError:
-            return f"(CASE WHEN {at} IS NOT NULL THEN {'TRUE' if self.op == 'within' else 'FALSE'} END)"
-        return f"{at} {'>' if self.op == 'within' else '<='} {query.value(since, 'timestamptz')}"
+        return moments.sql(self.op, self.value, at, query)
 
     def touches(self) -> Iterable[str]:
         """Returns the event."""
@@ -95,16 +71,4 @@ class Happened(Condition, frozen=True, kw_only=True, tag="occurrence", tag_field
         """Yields what is wrong with the value."""
         if not self.event:
             yield Problem("/event", "must be the name of an event, as product_viewed")
-        try:
-            if self.op in ("within", "longer_ago"):
-                parse(self.value)
-            else:
-                date.fromisoformat(self.value)
-        except InvalidDuration as error:
-            yield Problem("/value", str(error))
-        except ValueError:
-            yield Problem("/value", "must be a day, as 2026-11-30")
-
-
-def _start(text: str) -> datetime:
-    return datetime.combine(date.fromisoformat(text), time(), UTC)
+        yield from moments.problems(self.op, self.value)

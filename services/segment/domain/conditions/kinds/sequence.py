@@ -4,14 +4,14 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 
 from services.segment.domain.calendars.durations import parse
-from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, later, tidy
+from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, tidy
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.step import (
-    FOR_EVER,
     Interval,
     Step,
     holds,
+    kept_in,
     next_flip,
     next_within,
     problems_of_span,
@@ -44,14 +44,11 @@ class Sequence(Condition, frozen=True, kw_only=True, tag="sequence", tag_field="
         moments = [one.at for one in self.then.of(customer)] if firsts else []
         if not moments:
             return
-        span, kept = parse(self.within), self.window.span
-        since, until = self.window.bounds if kept is None else (None, None)
-        for one in firsts:
-            if (since and one.at < since) or (until and one.at >= until):
-                continue
-            then = next_within(moments, one.at, span)
+        span = parse(self.within)
+        for at, leaves in kept_in(self.window, firsts):
+            then = next_within(moments, at, span)
             if then is not None:
-                yield then, FOR_EVER if kept is None else later(one.at, kept) or FOR_EVER
+                yield then, leaves
 
     def clock(self) -> Clock | None:
         """Returns when the last such pair leaves the window."""

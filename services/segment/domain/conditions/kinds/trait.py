@@ -1,28 +1,17 @@
 """A customer's trait against a value: text, number, flag or list."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Literal
 
 from services.segment.domain.conditions.base import Check, Condition, Limits, Problem
-from services.segment.domain.conditions.customer import Customer, Truth, exact, is_number, same
+from services.segment.domain.conditions.compare import SQL
+from services.segment.domain.conditions.customer import Customer, Truth, same
 from services.segment.domain.conditions.query import Query
-from shared.contracts.property_filter import MAX_VALUES, is_bound, is_operand
+from shared.contracts.property_filter import MAX_VALUES, ORDER, TEXT, exact, is_bound, is_number, is_operand
 
-_NUMBERS: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "lt": lambda value, bound: bool(value < bound),
-    "le": lambda value, bound: bool(value <= bound),
-    "gt": lambda value, bound: bool(value > bound),
-    "ge": lambda value, bound: bool(value >= bound),
-}
-_SQL: Final = {"lt": "<", "le": "<=", "gt": ">", "ge": ">="}
-_TEXTS: Final[Mapping[str, Callable[[str, str], bool]]] = {
-    "contains": lambda value, part: part in value,
-    "starts_with": lambda value, part: value.startswith(part),
-    "ends_with": lambda value, part: value.endswith(part),
-}
 _LISTS: Final = frozenset({"any_of", "all_of"})
 _VALUELESS: Final = frozenset({"exists", "missing"})
 
@@ -78,12 +67,12 @@ class Trait(Condition, frozen=True, kw_only=True, tag="trait", tag_field="kind")
         if self.op in _VALUELESS:
             return there if self.op == "exists" else f"NOT {there}"
         text, number = f"({trait} #>> '{{}}')", f"CAST({trait} #>> '{{}}' AS numeric)"
-        if self.op in _SQL:
-            return _case(trait, number=f"{number} {_SQL[self.op]} {query.value(self.value, 'numeric')}")
+        if self.op in ORDER:
+            return _case(trait, number=f"{number} {SQL[self.op]} {query.value(self.value, 'numeric')}")
         if self.op == "between":
             low, high = (query.value(one, "numeric") for one in self.value)
             return _case(trait, number=f"{number} BETWEEN {low} AND {high}")
-        if self.op in _TEXTS:
+        if self.op in TEXT:
             part = query.value(self.value, "text")
             found = {
                 "contains": f"strpos({text}, {part}) > 0",
@@ -122,13 +111,13 @@ class Trait(Condition, frozen=True, kw_only=True, tag="trait", tag_field="kind")
         several = value if isinstance(value, list | tuple) else ()
         if self.op in _VALUELESS and value is not None:
             yield Problem("/value", f"must be left out: {self.op} takes no value")
-        elif self.op in _NUMBERS and not is_bound(value):
+        elif self.op in ORDER and not is_bound(value):
             yield Problem("/value", f"must be a number: {self.op} compares numbers; for days use the kind date")
         elif self.op == "between" and not (
             len(several) == 2 and all(is_bound(one) for one in several) and exact(several[0]) <= exact(several[1])
         ):
             yield Problem("/value", "must be two numbers, the lesser first: both are in")
-        elif self.op in _TEXTS and not (isinstance(value, str) and value):
+        elif self.op in TEXT and not (isinstance(value, str) and value):
             yield Problem("/value", f"must be a text that is not empty: {self.op} looks into texts")
         elif self.op in ("eq", "ne") and not is_operand(value):
             yield Problem("/value", "must be a text, a number, or true or false")
@@ -141,14 +130,14 @@ class Trait(Condition, frozen=True, kw_only=True, tag="trait", tag_field="kind")
 def _test(trait: Trait) -> Callable[[Any], Truth]:
     """Returns what the trait's value, which is there, must fulfil."""
     op, wanted = trait.op, trait.value
-    if op in _NUMBERS:
-        compare, bound = _NUMBERS[op], exact(wanted)
+    if op in ORDER:
+        compare, bound = ORDER[op], exact(wanted)
         return lambda value: compare(exact(value), bound) if is_number(value) else None
     if op == "between":
         low, high = (exact(one) for one in wanted)
         return lambda value: bool(low <= exact(value) <= high) if is_number(value) else None
-    if op in _TEXTS:
-        look = _TEXTS[op]
+    if op in TEXT:
+        look = TEXT[op]
         return lambda value: look(value, wanted) if isinstance(value, str) else None
     if op == "any_of":
         return lambda value: _has(value, wanted, any)

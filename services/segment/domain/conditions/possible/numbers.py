@@ -7,10 +7,10 @@ from math import floor, isfinite
 from typing import Any
 
 from services.segment.domain.conditions.compare import COMPARE
-from services.segment.domain.conditions.customer import exact
 from services.segment.domain.conditions.kinds.dates import Age
 from services.segment.domain.conditions.kinds.did import Did
 from services.segment.domain.conditions.possible.claims import Claim, NotKnown, Possible
+from shared.contracts.property_filter import exact
 
 
 def integers(bounds: Iterable[Any], *, least: int | None = None) -> list[int]:

@@ -1,5 +1,7 @@
 """Conditions in words, and words as conditions: one controlled language in English and one in Chinese."""
 
+from typing import Final
+
 from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition, Limits
 from services.segment.domain.conditions.document import MAX_CONDITIONS, MAX_DEPTH
@@ -8,7 +10,8 @@ from services.segment.domain.conditions.words.reader import TextReader
 from services.segment.domain.conditions.words.registry import CONDITIONS, reserved
 from services.segment.domain.conditions.words.slots import Writer, pattern_of
 
-_END = pattern_of([".", "。"])
+_LIMITS: Final = Limits()
+_END: Final = pattern_of([".", "。"])
 
 
 def describe(condition: Condition, language: Language) -> str:
@@ -22,7 +25,7 @@ def describe(condition: Condition, language: Language) -> str:
     return text
 
 
-def parse(text: str, language: Language, limits: Limits = Limits()) -> Condition:  # noqa: B008
+def parse(text: str, language: Language, limits: Limits = _LIMITS) -> Condition:
     """Returns the condition that a text states, which is valid.
 
     Reads what `describe` writes, in any case and spacing, and some synonyms. Raises `InvalidWords`, which gives the

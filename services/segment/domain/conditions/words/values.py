@@ -8,11 +8,11 @@ from typing import Any, Final
 
 from services.segment.domain.calendars import durations
 from services.segment.domain.calendars.durations import InvalidDuration, Language
-from services.segment.domain.conditions.customer import is_number
 from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.slots import OneOf, Slot, Writer, pattern_of
 from services.segment.domain.conditions.words.text import quoted
 from shared.contracts.currencies import exponent
+from shared.contracts.property_filter import is_number
 
 EXACT_FLOATS: Final = 2.0**53  # from here on not every integer is a float
 MAX_DIGITS: Final = 400  # of a number; every float has fewer
