@@ -78,7 +78,7 @@ def common_commands(name: str, build: Callable[[S], Service]) -> Mapping[str, Co
 async def _serve(service: Service, roles: Sequence[str]) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    _spare_collections(loop)
+    spare_collections(loop)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     try:
@@ -89,7 +89,7 @@ async def _serve(service: Service, roles: Sequence[str]) -> int:
     return 0
 
 
-def _spare_collections(loop: asyncio.AbstractEventLoop) -> None:
+def spare_collections(loop: asyncio.AbstractEventLoop) -> None:
     """What stands by now stays, and is not looked through again; requests and batches leave few cycles, so that
     looking for them can wait. With Python's own settings a quarter of ingest's time went there.
     """

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.placement import remove_data
 from deploy.local.postgres import Postgres
 from deploy.local.process import free_port
 from services.segment.domain.conditions.document import read
@@ -32,6 +34,7 @@ from shared.contracts.changes import ProfileChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, CustomEvent, OrderPlaced
 from shared.database.database import SESSION, Database, Work
+from shared.service import process
 from shared.service.clock import SystemClock
 from tests.bench.bench import give_up_core
 from tests.bench.segments import CITIES, EVENTS, definitions
@@ -39,9 +42,12 @@ from tests.support.databases import Databases
 
 NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
 BATCH: Final = 500
+BATCH_SECONDS: Final = 5
 EVENTS_A_CUSTOMER: Final = 10
 MARKETER: Final = Actor("bench", ("segment:write",))
 console = Console()
+
+Record = tuple[list[tuple[str, bytes]], bytes]
 
 
 def customer(n: int) -> UUID:
@@ -49,10 +55,9 @@ def customer(n: int) -> UUID:
     return UUID(int=random.Random(n).getrandbits(128))
 
 
-def fact(n: int, randomness: random.Random, customers: int) -> Event:
+def fact(n: int, randomness: random.Random, customers: int, at: datetime) -> Event:
     """Returns an event of one of so many customers."""
     name = EVENTS[randomness.randrange(len(EVENTS))]
-    at = NOW - timedelta(seconds=randomness.randrange(30 * 86_400))
     body: Body = CustomEvent(name=name, properties={"sku": f"T-{n % 100}", "price": n % 50})
     if name == "order_placed":
         body = OrderPlaced(order_id=f"O-{n}", currency="USD", total_minor=1_000 + n % 10_000)
@@ -117,21 +122,49 @@ async def meet(database: Database, customers: int) -> None:
             await intake.follow(work, [changed(n) for n in range(start, min(start + BATCH, customers))])
 
 
-async def consume(database: Database, records: Sequence[Any]) -> float:
-    """Applies records, a batch a transaction; CPU and waiting together, in events a second."""
+def past(customers: int) -> list[Record]:
+    """Returns what customers did in the 30 days before, in order."""
+    randomness = random.Random(6)
+    many = customers * EVENTS_A_CUSTOMER
+    seconds = sorted(randomness.randrange(30 * 86_400) for _ in range(many))
+    begin = NOW - timedelta(days=30)
+    return [wire.encode(fact(n, randomness, customers, begin + timedelta(seconds=at))) for n, at in enumerate(seconds)]
+
+
+def present(customers: int) -> list[Record]:
+    """Returns what happens now: a batch in as many seconds as `BATCH_SECONDS`, two events a customer."""
+    randomness = random.Random(7)
+    return [
+        wire.encode(fact(1_000_000 + n, randomness, customers, NOW + n * timedelta(seconds=BATCH_SECONDS) / BATCH))
+        for n in range(customers * 2)
+    ]
+
+
+async def consume(database: Database, records: Sequence[Record]) -> float:
+    """Applies records, a batch a transaction at the time of its last; CPU and waiting together, in events a second."""
     started = time.perf_counter()
     for start in range(0, len(records), BATCH):
         batch = [wire.decode(headers, value) for headers, value in records[start : start + BATCH]]
         async with database.work() as work:
-            work.now = NOW
+            work.now = batch[-1].occurred_at
             await intake.fold(work, batch)
     return len(records) / (time.perf_counter() - started)
+
+
+async def pass_time(database: Database) -> None:
+    """Does all that is due by now."""
+    while True:
+        async with database.work() as work:
+            work.now = NOW
+            if not await memberships.flip_due(work, NOW):
+                return
 
 
 class World:
     """A PostgreSQL server of the benchmark's own, and a database each time one is asked for."""
 
     def __init__(self, home: Path) -> None:
+        self._home = home
         self.server = Postgres(home, free_port(), durable=False)
         self.databases = Databases(self.server)
         self._made: list[Database] = []
@@ -139,7 +172,7 @@ class World:
     async def database(self) -> Database:
         """Returns a database of segment, as new, whose statements may take long."""
         name = await self.databases.take("segment")
-        patient = {**SESSION, "transaction_timeout": "0"}
+        patient = {**SESSION, "transaction_timeout": "0", "statement_timeout": "0"}
         made = Database(
             self.databases.url("segment", name),
             application="bench",
@@ -157,18 +190,20 @@ class World:
         for one in self._made:
             await one.close()
         await self.server.stop()
+        remove_data(self._home)
 
 
 async def consumption(world: World, *, customers: int, rounds: int, counts: Sequence[int]) -> dict[int, list[float]]:
     """Returns the rates of interleaved rounds, in events a second, by how many segments are live."""
-    randomness = random.Random(7)
-    records = [wire.encode(fact(n, randomness, customers)) for n in range(customers * EVENTS_A_CUSTOMER)]
+    history, records = past(customers), present(customers)
     rates: dict[int, list[float]] = {many: [] for many in counts}
     for _ in range(rounds):
         for many in counts:
             database = await world.database()
             await define(database, many)
             await meet(database, customers)
+            await consume(database, history)
+            await pass_time(database)
             rates[many].append(await consume(database, records))
             console.print(f"  {many:>3} segments: {rates[many][-1]:,.0f} events/s")
             await database.close()
@@ -262,12 +297,13 @@ async def base(world: World, *, customers: int, rounds: int) -> dict[str, list[f
 async def main(arguments: Sequence[str] | None = None) -> int:
     """Measures, and prints tables."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.segment", description=__doc__)
-    parser.add_argument("--customers", type=int, default=6_000, help="whose events are consumed")
+    parser.add_argument("--customers", type=int, default=3_000, help="whose events are consumed")
     parser.add_argument("--base", type=int, default=1_000_000, help="customers of the base that is recomputed")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", choices=("consumption", "base"))
     options = parser.parse_args(arguments)
     console.print(give_up_core())
+    process.spare_collections(asyncio.get_running_loop())  # as the services do
     with tempfile.TemporaryDirectory(prefix="rapport-bench-") as home:
         _open(Path(home))
         world = World(Path(home) / "postgres")
@@ -308,4 +344,4 @@ def _show_base(found: dict[str, list[float]]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(asyncio.run(main()))
+    raise SystemExit(uvloop.run(main()))  # as the services do

@@ -57,8 +57,7 @@ def look(
         definition = made.ordered[place]
         before = changed.get(definition.id) or known.get(definition.id)
         program = definition.program
-        member = program.holds(customer, now)
-        due_at = None if program.clock is None else program.next_flip(customer, now, member)
+        member, due_at = program.look(customer, now)
         if before is None:
             if not member and due_at is None:
                 continue
@@ -126,8 +125,7 @@ def settled(
         else:
             overdue = before.due_at if before is not None and looked_at else None
             moment = now if overdue is None or overdue > now else overdue - _LEAST
-            member = definition.program.holds(customer, moment)
-            due_at = definition.program.next_flip(customer, moment, member)
+            member, due_at = definition.program.look(customer, moment)
             since = now
             if before is not None:
                 since = before.since if before.member is member else now

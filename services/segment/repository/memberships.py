@@ -54,9 +54,10 @@ async def save(work: Work, changed: Mapping[UUID, Known], before: Mapping[UUID, 
 
     What neither is a membership nor has a due time is deleted.
     """
-    rows = [row_of(profile_id, name, one) for profile_id, of_one in changed.items() for name, one in of_one.items()]
-    kept = sorted((one for one in rows if one.member or one.due_at), key=_key)
-    gone = sorted((one for one in rows if not one.member and one.due_at is None), key=_key)
+    ids = sorted(one for one, of_one in changed.items() if of_one)
+    rows = [row_of(one, name, state) for one in ids for name, state in sorted(changed[one].items())]
+    kept = [one for one in rows if one.member or one.due_at]
+    gone = [one for one in rows if not one.member and one.due_at is None]
     if kept:
         await work.run(upsert("memberships", MembershipRow, key=_KEY), **arrays(kept, MembershipRow))
     if gone:
@@ -69,7 +70,6 @@ async def save(work: Work, changed: Mapping[UUID, Known], before: Mapping[UUID, 
             ids=[one.profile_id for one in gone],
             segments=[one.segment_id for one in gone],
         )
-    ids = sorted(one for one, of_one in changed.items() if of_one)
     if ids:
         await work.run(
             """
@@ -85,11 +85,14 @@ async def save(work: Work, changed: Mapping[UUID, Known], before: Mapping[UUID, 
 
 
 def _after(before: Known, changed: Known, live: Container[str]) -> Known:
-    return {
-        name: one
-        for name, one in {**before, **changed}.items()
-        if name in live and (one.member or one.due_at is not None)
-    }
+    """Returns what is known now, of what is live: memberships, and what is due."""
+    after = {**before, **changed}
+    for name in [one for one in before if one not in live]:
+        after.pop(name)
+    for name, one in changed.items():
+        if not one.member and one.due_at is None:
+            after.pop(name, None)
+    return after
 
 
 def row_of(profile_id: UUID, name: str, one: MembershipState) -> MembershipRow:
@@ -237,28 +240,17 @@ async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
         await work.run(f"DELETE FROM {table} WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
 
 
-async def versions(work: Work, profile_ids: Iterable[UUID]) -> Mapping[UUID, int]:
-    """Returns the versions of locked customers' standings, under which changes are published."""
+async def raise_versions(work: Work, by: Mapping[UUID, int]) -> dict[UUID, int]:
+    """Raises the versions of locked customers' standings by so many changes to publish. Returns the new ones."""
+    ids = sorted(by)
     rows = await work.rows(
-        "SELECT profile_id, version FROM standings WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
-        ids=sorted(set(profile_ids)),
-    )
-    return {row.profile_id: row.version for row in rows}
-
-
-async def raise_versions(work: Work, versions_: Mapping[UUID, int]) -> None:
-    """Stores the versions under which changes were published."""
-    ids = sorted(versions_)
-    await work.run(
         """
-        UPDATE standings s SET version = n.version
-          FROM unnest(CAST(:ids AS uuid[]), CAST(:versions AS bigint[])) AS n(profile_id, version)
+        UPDATE standings s SET version = s.version + n.changes
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:changes AS bigint[])) AS n(profile_id, changes)
          WHERE s.profile_id = n.profile_id
+     RETURNING s.profile_id, s.version
         """,
         ids=ids,
-        versions=[versions_[one] for one in ids],
+        changes=[by[one] for one in ids],
     )
-
-
-def _key(row: MembershipRow) -> tuple[UUID, str]:
-    return row.profile_id, row.segment_id
+    return {row.profile_id: row.version for row in rows}

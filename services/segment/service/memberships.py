@@ -46,8 +46,9 @@ async def look_again(work: Work, touched: Mapping[UUID, Collection[str]], causes
     needs = {one: Need(found.parts - _COMES_WITH_KNOWN, found.events) for one, found in asked.items()}
     loaded = await customers.load_needed(work, needs)
     known = await repository.of(work, asked)
-    for one in asked:
-        loaded[one].segments = frozenset(name for name, state in known.get(one, {}).items() if state.member)
+    for one, found in asked.items():
+        if "segments" in found.parts:
+            loaded[one].segments = frozenset(name for name, state in known.get(one, {}).items() if state.member)
     looked = {
         one: look(made, found.places, loaded[one], known.get(one, {}), work.now, "event")
         for one, found in sorted(asked.items())
@@ -125,17 +126,16 @@ async def _keep(
     turned = [one for one, found in looked.items() if found.turns]
     if not turned:
         return
-    versions = dict(await repository.versions(work, turned))
+    versions = await repository.raise_versions(work, {one: len(looked[one].turns) for one in turned})
     published: list[tuple[bytes, Event]] = []
     told: dict[tuple[UUID, str], RuleCause] = {}
     for one in turned:
-        for turn in looked[one].turns:
-            versions[one] = versions.get(one, 0) + 1
+        turns = looked[one].turns
+        for version, turn in enumerate(turns, versions[one] - len(turns) + 1):
             cause = _cause(one, turn, causes.get(one), work.now, now)
-            event = _event(one, turn, versions[one], cause)
+            event = _event(one, turn, version, cause)
             published.append((one.bytes, event))
             told[one, turn.definition.id] = tag_rules.caused_by(event)
-    await repository.raise_versions(work, versions)
     await work.outbox.add(topics.SEGMENTS, published)
     await tag_rules.follow(work, told)
 

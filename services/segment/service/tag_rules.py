@@ -36,8 +36,10 @@ async def follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> in
     if not causes or isinstance(work.outbox, NullOutbox):
         return 0  # what is not published comes from nowhere, and would stay in a rebuilt table alone
     await repository.lock_rules(work, shared=True)
+    ruled = {rule.segment_id for rule in await repository.rules(work)}
+    places = sorted(place for place in causes if place[1] in ruled)
     stated: list[Event] = []
-    for found in await repository.states(work, sorted(causes)):
+    for found in await repository.states(work, places) if places else ():
         if domain.agrees(found, work.now):
             continue
         cause = causes[found.profile_id, found.segment_id]

@@ -1,8 +1,8 @@
 """The definitions that `make bench-segment` measures: ten kinds, in as many variants as are asked for.
 
-Of ten, four are on traits and figures, three count in windows, one asks for what was not done, one for one event after
-another, one for one without another. With every variant over one of eight events in turn, an event touches a tenth of
-all.
+Variants differ by their values: how often, within how many days, which cities. Of ten, four are on traits and figures,
+three count in windows, one asks for what was not done, one for one event after another, one for one without another.
+With every variant over one of eight events in turn, an event touches a tenth of all.
 """
 
 from collections.abc import Iterator
@@ -44,9 +44,9 @@ def _definition(kind: int, variant: int) -> dict[str, Any]:
                 {"kind": "trait", "name": "city", "op": "ne", "value": CITIES[variant % 50]},
             ],
         },
-        {"kind": "did", "event": event, "op": "ge", "times": 2, "window": window},
+        {"kind": "did", "event": event, "op": "ge", "times": 2 + variant % 7, "window": window},
         {"kind": "did", "event": event, "op": "ge", "times": 1, "window": {"within": f"P{1 + variant}D"}},
-        {"kind": "did", "event": event, "op": "le", "times": 3, "window": window},
+        {"kind": "did", "event": event, "op": "le", "times": 2 + variant % 5, "window": window},
         {"kind": "did", "event": event, "op": "eq", "times": 0, "window": window},
         {
             "kind": "sequence",

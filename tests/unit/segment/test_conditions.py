@@ -51,6 +51,7 @@ def test_the_next_change_by_time_alone_is_the_one_that_a_scan_by_the_second_find
     scanned = next((at for at in instants(customer) if program.holds(customer, at) is not verdict), None)
 
     assert program.next_flip(customer, NOON) == scanned
+    assert program.look(customer, NOON) == (verdict, scanned)
 
 
 def midnights(customer: Customer) -> Iterator[datetime]:

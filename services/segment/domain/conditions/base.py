@@ -21,6 +21,10 @@ Clock = Callable[[Customer, datetime], datetime | None]
 """Returns the earliest moment after the given one at which passing time alone may make a condition's answer another;
 None if it never does. It may name a moment at which nothing changes; it never misses one at which something does."""
 
+Turns = Callable[[Customer, datetime], tuple[bool, datetime | None] | None]
+"""Returns in one walk whether a condition is true and the moment at which that turns by time alone, exactly; None
+where only check and clock can say."""
+
 MAX_HISTORY_ROWS: Final = 1_000  # kept of a customer and an event's name
 
 
@@ -50,6 +54,10 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
 
     def clock(self) -> Clock | None:
         """Returns what names the next change by time alone; None if time alone changes nothing."""
+        return None
+
+    def turns(self) -> Turns | None:
+        """Returns what does the work of `compiled` and `clock` in one walk, for a condition that is never unknown."""
         return None
 
     def touches(self) -> Iterable[str]:

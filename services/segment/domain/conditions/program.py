@@ -5,7 +5,7 @@ from typing import Final
 
 import msgspec
 
-from services.segment.domain.conditions.base import Check, Clock, Condition
+from services.segment.domain.conditions.base import Check, Clock, Condition, Turns
 from services.segment.domain.conditions.customer import Customer
 
 MAX_LOOKS: Final = 32  # a look too early finds nothing, and looks again
@@ -20,6 +20,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
 
     check: Check
     clock: Clock | None
+    turns: Turns | None
     touches: frozenset[str]
     events: frozenset[str]
     parts: frozenset[str]
@@ -27,6 +28,13 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     def holds(self, customer: Customer, now: datetime) -> bool:
         """Returns whether the customer meets it: what is unknown does not."""
         return self.check(customer, now) is True
+
+    def look(self, customer: Customer, now: datetime) -> tuple[bool, datetime | None]:
+        """Returns what `holds` and `next_flip` do."""
+        if self.turns is not None and (found := self.turns(customer, now)) is not None:
+            return found
+        member = self.check(customer, now) is True
+        return member, None if self.clock is None else self.next_flip(customer, now, member)
 
     def next_flip(self, customer: Customer, now: datetime, verdict: bool | None = None) -> datetime | None:
         """Returns the first moment after `now` at which `holds` answers otherwise, by time alone; None if never.
@@ -51,6 +59,7 @@ def compiled(condition: Condition) -> Program:
     return Program(
         check=condition.compiled(),
         clock=condition.clock(),
+        turns=condition.turns(),
         touches=touches,
         events=events,
         parts=frozenset(_part(key, events) for key in touches) - {""},

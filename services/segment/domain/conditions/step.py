@@ -1,13 +1,13 @@
 """One event of a pattern: its name, and what its properties must be; and patterns of two of them."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
 
 from services.segment.domain.calendars.durations import InvalidDuration, parse
-from services.segment.domain.conditions.base import Limits, Problem, later
+from services.segment.domain.conditions.base import Check, Clock, Limits, Problem, Turns, later
 from services.segment.domain.conditions.customer import Customer, Happening
 from services.segment.domain.conditions.filters import filters_sql
 from services.segment.domain.conditions.moments import FOR_EVER
@@ -18,6 +18,9 @@ from shared.contracts.property_filter import PropertyFilter, matches, problems
 Interval = tuple[datetime, datetime]
 """From the first moment at which something is true to the first at which it is not any more."""
 
+Intervals = Callable[[Customer], Iterable[Interval]]
+"""Returns the intervals in which something is true of a customer, in any order; they may meet and overlap."""
+
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """An event by name, whose properties match all filters."""
@@ -25,13 +28,13 @@ class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
     event: str
     where: tuple[PropertyFilter, ...] = ()
 
-    def of(self, customer: Customer) -> Sequence[Happening]:
-        """Returns the customer's happenings that match, by time."""
-        happenings = customer.history.get(self.event, ())
+    def finder(self) -> Callable[[Customer], Sequence[Happening]]:
+        """Returns what finds a customer's happenings that match, by time."""
+        event = self.event
         if not self.where:
-            return happenings
+            return lambda customer: customer.history.get(event, ())
         match = matches(self.where)
-        return [one for one in happenings if match(one.properties)]
+        return lambda customer: [one for one in customer.history.get(event, ()) if match(one.properties)]
 
     def sql(self, query: Query, row: str) -> str:
         """Returns what a row of the history has to fulfil."""
@@ -62,13 +65,34 @@ def problems_of_span(text: str, limits: Limits, pointer: str = "/within") -> Ite
         yield Problem(pointer, f"must be at most P{limits.history.days}D, for which histories are kept")
 
 
-def kept_in(window: Window, happenings: Iterable[Happening]) -> Iterator[Interval]:
-    """Yields the happenings that are ever in a window: the moment of each, and where it leaves the window."""
+def keeper(window: Window) -> Callable[[Happening], datetime | None]:
+    """Returns what tells where a happening leaves a window; None for one that is never in it."""
     kept = window.span
-    since, until = window.bounds if kept is None else (None, None)
-    for one in happenings:
-        if (since is None or one.at >= since) and (until is None or one.at < until):
-            yield one.at, FOR_EVER if kept is None else later(one.at, kept) or FOR_EVER
+    if kept is not None:
+        return lambda one: later(one.at, kept) or FOR_EVER
+    since, until = window.bounds
+
+    def between(one: Happening) -> datetime | None:
+        inside = (since is None or one.at >= since) and (until is None or one.at < until)
+        return FOR_EVER if inside else None
+
+    return between
+
+
+def answering(intervals: Intervals) -> tuple[Check, Clock, Turns]:
+    """Returns what a condition that is true in intervals answers with, and when that turns."""
+
+    def turns(customer: Customer, now: datetime) -> tuple[bool, datetime | None]:
+        ahead = [(start, end) for start, end in intervals(customer) if end > now and start < end]
+        if not ahead:
+            return False, None
+        return any(start <= now for start, _ in ahead), next_flip(ahead, now)
+
+    return (
+        lambda customer, now: any(start <= now < end for start, end in intervals(customer)),
+        lambda customer, now: turns(customer, now)[1],
+        turns,
+    )
 
 
 def next_within(moments: Sequence[datetime], after: datetime, span: timedelta) -> datetime | None:
@@ -82,16 +106,12 @@ def next_within(moments: Sequence[datetime], after: datetime, span: timedelta) -
         return moments[n]
 
 
-def holds(intervals: Iterable[Interval], now: datetime) -> bool:
-    """Returns whether a moment lies in one of these."""
-    return any(start <= now < end for start, end in intervals)
+def next_flip(ahead: list[Interval], now: datetime) -> datetime | None:
+    """Returns the first moment after `now` at which these intervals, which end later, begin or cease to hold it.
 
-
-def next_flip(intervals: Iterable[Interval], now: datetime) -> datetime | None:
-    """Returns the first moment after `now` at which `holds` answers otherwise; None if it always answers alike."""
-    ahead = sorted((start, end) for start, end in intervals if end > now and start < end)
-    if not ahead:
-        return None
+    None if they never do.
+    """
+    ahead.sort()
     if ahead[0][0] > now:
         return ahead[0][0]
     covered = now

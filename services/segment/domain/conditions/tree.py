@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, earliest
+from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, Turns, earliest
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.query import Query
 
@@ -82,6 +82,18 @@ class Not(Condition, frozen=True, kw_only=True, tag="not", tag_field="kind"):
     def clock(self) -> Clock | None:
         """Returns the part's next change."""
         return self.of.clock()
+
+    def turns(self) -> Turns | None:
+        """Returns the part's, negated."""
+        turns = self.of.turns()
+        if turns is None:
+            return None
+
+        def negated(customer: Customer, now: datetime) -> tuple[bool, datetime | None] | None:
+            found = turns(customer, now)
+            return None if found is None else (not found[0], found[1])
+
+        return negated
 
     def sql(self, query: Query) -> str:
         """Returns the negated part."""

@@ -1,18 +1,17 @@
 """One event, and another that did not follow within a time: a cart that was left, a product that was not bought."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from services.segment.domain.calendars.durations import InvalidDuration, parse
-from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, later, tidy
-from services.segment.domain.conditions.customer import Customer, Truth
+from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, Turns, later, tidy
+from services.segment.domain.conditions.customer import Customer
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.step import (
     Interval,
+    Intervals,
     Step,
-    holds,
-    kept_in,
-    next_flip,
+    answering,
+    keeper,
     next_within,
     problems_of_span,
 )
@@ -35,26 +34,33 @@ class Absence(Condition, frozen=True, kw_only=True, tag="absence", tag_field="ki
 
     def compiled(self) -> Check:
         """Returns the closure that answers for one customer."""
-
-        def check(customer: Customer, now: datetime) -> Truth:
-            return holds(self._intervals(customer), now)
-
-        return check
-
-    def _intervals(self, customer: Customer) -> Iterator[Interval]:
-        """Yields when it is true for each first event: from the end of the time to where it leaves the window."""
-        firsts = self.first.of(customer)
-        if not firsts:
-            return
-        moments, span = [one.at for one in self.without.of(customer)], parse(self.within)
-        for at, leaves in kept_in(self.window, firsts):
-            passed = later(at, span)
-            if passed is not None and next_within(moments, at, span) is None:
-                yield passed, leaves
+        return answering(self._intervals())[0]
 
     def clock(self) -> Clock | None:
         """Returns when the time of a first event has passed, or the last such leaves the window."""
-        return lambda customer, now: next_flip(self._intervals(customer), now)
+        return answering(self._intervals())[1]
+
+    def turns(self) -> Turns | None:
+        """Returns both, in one walk."""
+        return answering(self._intervals())[2]
+
+    def _intervals(self) -> Intervals:
+        """Returns what yields, for each first event, the end of the time and where it leaves the window."""
+        first, without = self.first.finder(), self.without.finder()
+        span, leaving = parse(self.within), keeper(self.window)
+
+        def intervals(customer: Customer) -> Iterator[Interval]:
+            firsts = first(customer)
+            if not firsts:
+                return
+            moments = [one.at for one in without(customer)]
+            for one in firsts:
+                leaves = leaving(one)
+                passed = later(one.at, span)
+                if leaves is not None and passed is not None and next_within(moments, one.at, span) is None:
+                    yield passed, leaves
+
+        return intervals
 
     def sql(self, query: Query) -> str:
         """Returns the expression over the history."""

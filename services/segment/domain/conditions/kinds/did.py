@@ -4,7 +4,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
-from services.segment.domain.conditions.base import MAX_HISTORY_ROWS, Check, Clock, Condition, Limits, Problem, later
+from services.segment.domain.conditions.base import (
+    MAX_HISTORY_ROWS,
+    Check,
+    Clock,
+    Condition,
+    Limits,
+    Problem,
+    Turns,
+    later,
+)
 from services.segment.domain.conditions.compare import Comparison, test, test_sql
 from services.segment.domain.conditions.customer import ORDERS, Customer, Truth
 from services.segment.domain.conditions.filters import filters_sql
@@ -62,13 +71,15 @@ class Did(Condition, frozen=True, kw_only=True, tag="did", tag_field="kind"):
         check, passes, match = self.compiled(), test(self.op, self.times), matches(self.where)
         event, window = self.event, self.window
         span = None if window is None else window.span
-
-        if span is not None and not self.where and self.op in ("ge", "gt", "lt", "le"):
-            return _leaves(event, span, self.times + (self.op in ("gt", "le")))
+        turns = self.turns()
 
         def flips(customer: Customer, now: datetime) -> datetime | None:
             happenings = customer.history.get(event, ())
-            if not happenings or check(customer, now) is None:
+            if not happenings:
+                return None
+            if turns is not None and (found := turns(customer, now)) is not None:
+                return found[1]
+            if check(customer, now) is None:
                 return None
             counting = among(window, customer, happenings, now) or ()
             times = sum(1 for one in counting if match(one.properties))
@@ -89,6 +100,18 @@ class Did(Condition, frozen=True, kw_only=True, tag="did", tag_field="kind"):
             return None
 
         return flips
+
+    def turns(self) -> Turns | None:
+        """Returns both in one look at the newest events: of a bound in a sliding window, whatever the properties."""
+        span = None if self.window is None else self.window.span
+        op: str = self.op
+        if not self.times:  # not once: at most that often
+            op = {"eq": "le", "ne": "gt"}.get(op, op)
+        if span is None or self.where or op in ("eq", "ne"):
+            return None
+        # A number below the bound stays there by time alone.
+        bound, least = self.times + (op in ("gt", "le")), op in ("ge", "gt")
+        return _newest(self.event, span, bound, least)
 
     def sql(self, query: Query) -> str:
         """Returns the expression over the counts of the history, or those for ever."""
@@ -145,24 +168,26 @@ def _sliding(event: str, span: timedelta, passes: Callable[[int], bool]) -> Chec
     return check
 
 
-def _leaves(event: str, span: timedelta, bound: int) -> Clock:
-    """Returns the quick clock of a bound that a number reaches from one side: when the number falls below it.
+def _newest(event: str, span: timedelta, bound: int, least: bool) -> Turns:
+    """Returns what looks at the newest event but `bound` - 1: while it is in the window, the number reaches the bound.
 
-    The newest events leave last: with as many as the bound, it is the moment at which the bound's newest leaves.
+    The number is to be the bound at least, or else less.
     """
 
-    def leaves(customer: Customer, now: datetime) -> datetime | None:
-        happenings = customer.history.get(event)
-        if not happenings or not bound:
-            return None
-        if happenings[-1].at > now:  # the clocks of services differ: what is to come counts only then
-            return min(one.at for one in happenings if one.at > now)
+    def turns(customer: Customer, now: datetime) -> tuple[bool, datetime | None] | None:
+        happenings = customer.history.get(event, ())
+        if not bound:
+            return least, None
         if len(happenings) < bound:
+            return not least, None
+        if happenings[-1].at > now:  # the clocks of services differ
             return None
         end = later(happenings[-bound].at, span)
-        return end if end is not None and end > now else None
+        if end is None:
+            return least, None
+        return (least, end) if end > now else (not least, None)
 
-    return leaves
+    return turns
 
 
 def _times_ever(customer: Customer, event: str) -> int:

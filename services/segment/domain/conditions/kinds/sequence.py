@@ -1,18 +1,17 @@
 """One event and then another, within a time."""
 
 from collections.abc import Iterable, Iterator
-from datetime import datetime
 
 from services.segment.domain.calendars.durations import parse
-from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, tidy
-from services.segment.domain.conditions.customer import Customer, Truth
+from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, Turns, tidy
+from services.segment.domain.conditions.customer import Customer
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.step import (
     Interval,
+    Intervals,
     Step,
-    holds,
-    kept_in,
-    next_flip,
+    answering,
+    keeper,
     next_within,
     problems_of_span,
 )
@@ -32,27 +31,33 @@ class Sequence(Condition, frozen=True, kw_only=True, tag="sequence", tag_field="
 
     def compiled(self) -> Check:
         """Returns the closure that answers for one customer."""
-
-        def check(customer: Customer, now: datetime) -> Truth:
-            return holds(self._intervals(customer), now)
-
-        return check
-
-    def _intervals(self, customer: Customer) -> Iterator[Interval]:
-        """Yields when it is true for each first event: from the second to where the first leaves the window."""
-        firsts = self.first.of(customer)
-        moments = [one.at for one in self.then.of(customer)] if firsts else []
-        if not moments:
-            return
-        span = parse(self.within)
-        for at, leaves in kept_in(self.window, firsts):
-            then = next_within(moments, at, span)
-            if then is not None:
-                yield then, leaves
+        return answering(self._intervals())[0]
 
     def clock(self) -> Clock | None:
         """Returns when the last such pair leaves the window."""
-        return lambda customer, now: next_flip(self._intervals(customer), now)
+        return answering(self._intervals())[1]
+
+    def turns(self) -> Turns | None:
+        """Returns both, in one walk."""
+        return answering(self._intervals())[2]
+
+    def _intervals(self) -> Intervals:
+        """Returns what yields, for each first event, the second and where the first leaves the window."""
+        first, second = self.first.finder(), self.then.finder()
+        span, leaving = parse(self.within), keeper(self.window)
+
+        def intervals(customer: Customer) -> Iterator[Interval]:
+            firsts = first(customer)
+            moments = [one.at for one in second(customer)] if firsts else []
+            if not moments:
+                return
+            for one in firsts:
+                leaves = leaving(one)
+                then = None if leaves is None else next_within(moments, one.at, span)
+                if leaves is not None and then is not None:
+                    yield then, leaves
+
+        return intervals
 
     def sql(self, query: Query) -> str:
         """Returns the expression over pairs of the history."""
