@@ -114,6 +114,38 @@ class History:
                     position = progress.position
                 yield ProfilesRead(events, position, ended=progress is not None and progress.ended)
 
+    async def ends(self) -> list[Position]:
+        """Returns, for each partition of `profile-events`, the position of a reader who has all of it as of now.
+
+        Raises `HistoryAway` and `HistoryRefused`; does not ask again.
+        """
+        path = "/v1/timeline/ends"
+        try:
+            response = await self._client.get(path)
+            if response.status_code != HTTPStatus.OK:
+                await _refuse(response)
+            return [position_of(one) for one in msgspec.json.decode(response.content, type=_Ends).ends]
+        except (httpx2.TransportError, _NotNow) as error:
+            raise HistoryAway(f"profile's history, {path}: {str(error) or type(error).__name__}") from None
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise HistoryRefused(f"profile's history, {path}: {error}; upgrade this reader") from None
+
+    async def of_customer(self, profile_id: UUID) -> AsyncGenerator[list[Event], None]:
+        """Yields the events that are one customer's now, in any order, some at a time.
+
+        Raises `HistoryAway`, also if the stream is cut off, and `HistoryRefused`; does not ask again.
+        """
+        path = f"/v1/timeline/export/{profile_id}"
+        try:
+            async with aclosing(self._once(path, {})) as parts:
+                async for events, progress in parts:
+                    yield events
+                    if progress is not None and progress.ended:
+                        return
+        except (httpx2.TransportError, _NotNow) as error:
+            raise HistoryAway(f"profile's history, {path}: {str(error) or type(error).__name__}") from None
+        raise HistoryAway(f"profile's history, {path}: the stream was cut off")
+
     async def _read(
         self, path: str, parameters: Callable[[], Mapping[str, str]]
     ) -> AsyncGenerator[tuple[list[Event], Progress | None], None]:
@@ -159,6 +191,10 @@ class History:
                         events = []
             if events:
                 yield events, None
+
+
+class _Ends(msgspec.Struct, frozen=True):
+    ends: list[str]
 
 
 class _NotNow(Exception):

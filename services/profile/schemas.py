@@ -123,6 +123,12 @@ class ProfilesOut(BaseModel):
     next: str | None
 
 
+class TimelineEnds(BaseModel):
+    """How far the history goes: for each partition of `rapport.profile-events.v1`, in order, a position in it."""
+
+    ends: list[str]
+
+
 class TimelineEventOut(BaseModel):
     """One event. With `claim` it is kept, but not believed: its source is not trusted with it."""
 

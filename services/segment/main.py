@@ -20,7 +20,7 @@ from services.segment.service import policies
 from services.segment.service.png import PngRenderer
 from services.segment.service.programmes import definitions
 from services.segment.settings import SegmentSettings
-from services.segment.worker import Backfills, Housekeeping, Rollouts, Scoring, Timers
+from services.segment.worker import Backfills, Housekeeping, Rereads, Rollouts, Scoring, Timers
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -47,6 +47,8 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     service.loops["scoring"] = Scoring(service.database, service.consumer, tick=service.heartbeat.loop("scoring")).run
     service.loops["backfills"] = Backfills(service.database, tick=service.heartbeat.loop("backfills")).run
     service.loops["housekeeping"] = Housekeeping(service.database, tick=service.heartbeat.loop("housekeeping")).run
+    rereads = Rereads(service.database, settings.profile, tick=service.heartbeat.loop("rereads"))
+    service.loops["rereads"] = rereads.run
     routers = [
         *(segments.router, conditions.router, dry_run.router, tags.router, lists.router, standings.router),
         *(programmes.router, scores.router, reports.router),
@@ -59,7 +61,10 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
     return service
 
 
-COMMANDS: Final = {"rebuild": Command(partial(command.parser, "segment", topics=True), commands.rebuild)}
+COMMANDS: Final = {
+    "rebuild": Command(partial(command.parser, "segment", topics=True), commands.rebuild),
+    "verify": Command(commands.verify_parser, commands.verify),
+}
 
 
 def main() -> int:

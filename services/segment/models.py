@@ -184,7 +184,7 @@ class HistoryEvent(Base):
     """PROJECTION: what customers did, in short. An order that counts is one row, as it now stands."""
 
     __tablename__ = "history"
-    __table_args__ = (Index("history_name_at", "name", "at"),)
+    __table_args__ = (Index("history_name_at_profile", "name", "at", postgresql_include=["profile_id"]),)
 
     profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     name: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -352,6 +352,23 @@ class Erasure(Base):
 
     profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class Reread(Base):
+    """PROJECTION: a customer who was split, and of whom everything is read anew; nobody looks at them until then.
+
+    `ends` says up to where the service has to have read, `attempt` and `held_until` who is at it.
+    """
+
+    __tablename__ = "rereads"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    split_id: Mapped[UUID] = mapped_column(Uuid, comment="the event's")
+    split_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    asked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ends: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    attempt: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    held_until: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
 
 
 class SegmentSize(Base):

@@ -4,24 +4,30 @@ log.
 
 import asyncio
 from collections.abc import Callable
+from contextlib import aclosing
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
-from services.segment.service import housekeeping, memberships, scores, tag_rules, timers
+from services.segment.service import housekeeping, memberships, rereading, scores, tag_rules, timers
 from services.segment.service.programmes.rollout import roll_out
 from shared.database.database import DATABASE_AWAY, Database, Work
+from shared.history import History, HistoryAway, HistoryRefused, ProfileAddress, reading_history
 from shared.kafka.consumer.consumer import Consumer
 from shared.service.failpoints import failpoint
+from shared.service.logging import get_logger
 from shared.service.loops import AT_ONCE, Idleness, repeat
+
+log: Final = get_logger(__name__)
 
 PAUSE_SECONDS: Final = 1.0  # what passes by time alone may be this late…
 HOUSEKEEPING_EVERY: Final = timedelta(hours=1)
 HOUSEKEEPING_PAUSE_SECONDS: Final = 30.0  # a loop that ticks more rarely is taken for dead
 IDLE_PAUSE_SECONDS: Final = 2.0  # …or this, once nothing has passed for a while
 ROLLOUT_PAUSE_SECONDS: Final = 5.0  # a changed programme may begin to take effect this late
+REREADS_PAUSE_SECONDS: Final = 2.0
 SCORES_PAUSE_SECONDS: Final = 20.0  # between two looks at whether cut points are due
 TOO_FEW_PAUSE: Final = timedelta(minutes=1)  # to the next count of a base that was too small
 
@@ -83,6 +89,62 @@ class Housekeeping:
             await housekeeping.note_sizes(work)
             self._sizes_due = work.now + HOUSEKEEPING_EVERY
         return HOUSEKEEPING_PAUSE_SECONDS
+
+
+class Rereads:
+    """Reads customers anew who were split, one at a time, from the history that profile serves."""
+
+    def __init__(self, database: Database, profile: ProfileAddress | None, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._profile = profile
+        self._tick = tick
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._look,
+            stop,
+            waits_for=(DBAPIError, *DATABASE_AWAY),
+            waiting="rereads.wait",
+            back_off_seconds=PAUSE_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _look(self) -> float:
+        async with self._database.work() as work:
+            row = await rereading.claim(work)
+        if row is None:
+            return REREADS_PAUSE_SECONDS
+        try:
+            if self._profile is None:
+                raise HistoryRefused("PROFILE_URL and PROFILE_TOKEN are not set")
+            async with reading_history(self._profile) as history:
+                await self._read(row, history)
+        except (HistoryAway, HistoryRefused) as error:
+            log.warning("rereads.wait", profile_id=str(row.profile_id), why=str(error))
+            async with self._database.work() as work:
+                await rereading.put_off(work, row)
+        return AT_ONCE
+
+    async def _read(self, row: rereading.Reread, history: History) -> None:
+        if not row.ends:
+            ends = await history.ends()
+            async with self._database.work() as work:
+                await rereading.note_ends(work, row, ends)
+            return
+        async with self._database.work() as work:
+            goes_on = await rereading.has_read(work, row) and await rereading.begin(work, row)
+        if not goes_on:
+            return
+        failpoint("rereads.after_begin")
+        async with aclosing(history.of_customer(row.profile_id)) as parts:
+            async for events in parts:
+                self._tick()
+                async with self._database.work() as work:
+                    if not await rereading.take(work, row, events):
+                        return
+        async with self._database.work() as work:
+            await rereading.finish(work, row)
 
 
 class Timers:

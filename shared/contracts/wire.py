@@ -11,7 +11,6 @@ from typing import Any, Final, get_args
 from uuid import UUID
 
 import msgspec
-from asyncpg.pgproto import pgproto
 
 from shared.contracts import versions
 from shared.contracts.changes import CHANGES
@@ -38,9 +37,6 @@ MAX_SEQUENCE: Final = 1 << 40
 MAX_DEPTH: Final = (1 << 15) - 1
 
 _VERSIONED: Final = re.compile(r"rapport\.[a-z_]+\.v[0-9]+")
-
-# A UUID of Python's that is made, compared and written several times as fast; what PostgreSQL gives is one, too.
-_QuickUUID: Final = pgproto.UUID
 
 Headers = Sequence[tuple[str, bytes]]
 Decode = Callable[[Iterable[tuple[str, bytes]], bytes | None], Event]
@@ -241,8 +237,8 @@ def encode(event: Event) -> tuple[list[tuple[str, bytes]], bytes]:
     return headers, encode_value(event.body, event.identities, event.stated_at, event.context)
 
 
-def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
-    """Returns the event in a record.
+def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, *, uuid: Callable[[str], UUID] = UUID) -> Event:
+    """Returns the event in a record. Its ids are made by `uuid`.
 
     Raises `NewerThanCode` for a well-formed `rapport.*` type that this code does not know, and `Undecodable`,
     which says what is wrong and where, for everything else.
@@ -264,7 +260,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
         if envelope.stated_at is not None and implausible_field(envelope, ("stated_at",)):
             raise Undecodable(f"value: stated_at is not a moment with a zone {BOUNDS}")
         return Event(
-            event_id=_QuickUUID(attributes["ce_id"]),
+            event_id=uuid(attributes["ce_id"]),
             source_id=attributes["ce_source"].rpartition("/")[2],
             source_kind=SourceKind(attributes["ce_sourcekind"]),
             occurred_at=_moment(attributes["ce_time"]),
@@ -273,10 +269,10 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Event:
             identities=envelope.identities,
             historical=attributes.get("ce_historical") == "true",
             unverified=attributes.get("ce_unverified", attributes.get("ce_claim")) == "true",
-            profile_id=_optional_uuid(attributes.get("ce_profileid")),
+            profile_id=_optional_uuid(attributes.get("ce_profileid"), uuid),
             origin=_optional_number(attributes, "ce_origin", NO_ORIGIN, MAX_ORIGIN),
             sequence=_optional_number(attributes, "ce_sequence", 0, MAX_SEQUENCE),
-            cause_id=_optional_uuid(attributes.get("ce_causeid")),
+            cause_id=_optional_uuid(attributes.get("ce_causeid"), uuid),
             depth=_optional_number(attributes, "ce_depth", 0, MAX_DEPTH) or 0,
             traceparent=attributes.get("traceparent"),
             stated_at=envelope.stated_at,
@@ -314,8 +310,8 @@ def _space(text: str) -> str:
     return text
 
 
-def _optional_uuid(text: str | None) -> UUID | None:
-    return None if text is None else _QuickUUID(text)
+def _optional_uuid(text: str | None, uuid: Callable[[str], UUID]) -> UUID | None:
+    return None if text is None else uuid(text)
 
 
 def _optional_number(attributes: Mapping[str, str], name: str, least: int, most: int) -> int | None:

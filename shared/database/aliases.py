@@ -114,6 +114,13 @@ async def note_merges(work: Work, merges: Iterable[Merge]) -> dict[UUID, UUID]:
     return moved
 
 
+async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
+    """Makes these ids stand for themselves again: they were parted. The caller holds `lock_merges`."""
+    await work.run(
+        "DELETE FROM profile_aliases WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(set(profile_ids))
+    )
+
+
 async def _verified(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, bool]:
     rows = await work.rows(
         "SELECT profile_id, verified FROM profile_aliases WHERE profile_id = ANY(CAST(:ids AS uuid[]))",

@@ -15,6 +15,7 @@ from shared.http.app import create_app
 from shared.http.auth import Verifier
 from shared.http.fast_routes import Handler
 from shared.http.operations import Health
+from shared.kafka import decoding
 from shared.kafka.consumer.batch import Handlers
 from shared.kafka.consumer.consumer import Consumer
 from shared.kafka.consumer.rewinds import OnRewound
@@ -69,7 +70,7 @@ def assemble(
     reads: Sequence[str] = (),
     handlers: Handlers | None = None,
     swaps: bool = True,
-    decode: wire.Decode = wire.decode,
+    decode: wire.Decode = decoding.decode,
     on_rewound: OnRewound | None = None,
 ) -> Service:
     """Returns the mechanisms of a service, connected to each other but not started."""

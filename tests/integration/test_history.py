@@ -324,3 +324,42 @@ async def test_an_event_comes_as_whole_as_it_was_published(service: process.Serv
     await fold(service.database, [one], random.Random(1))
     (told,) = await published(service.database, topics.PROFILE_EVENTS)
     assert (await lines(service))[0] == [told]
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+async def test_a_customers_own_stream_has_what_the_whole_has_of_them_under_any_of_their_ids(
+    service: process.Service, seed: int
+) -> None:
+    chance = random.Random(seed)
+    await fold(service.database, some_events(chance, 60), chance)
+    whole, _ = await lines(service)
+    now = await aliases_of(service.database)
+    owners = {one.profile_id for one in whole if one.profile_id}
+
+    async with asking(service, READER) as client:
+        for asked in [*owners, *now, uuid4()]:
+            answer = await client.get(f"/v1/timeline/export/{asked}")
+            *events, end = [read_line(line) for line in answer.content.splitlines()]
+            assert end == Progress("", ended=True)
+            root = now.get(asked, asked)
+            assert by_id(events) == by_id(one for one in whole if one.profile_id == root)
+
+
+def by_id(events: Iterable[Any]) -> list[Event]:
+    """Events in one order, without what depends on the order in which they were told."""
+    return sorted(events, key=lambda one: (one.event_id, type(one.body).__name__))
+
+
+async def test_the_ends_are_where_a_reader_is_who_has_everything(service: process.Service) -> None:
+    chance = random.Random(7)
+    await fold(service.database, some_events(chance, 40), chance)
+    ends: list[dict[int, int]] = [{} for _ in range(PARTITIONS)]
+    for one in await published(service.database, topics.PROFILE_EVENTS):
+        assert one.origin is not None
+        assert one.sequence is not None
+        of = ends[place_of(one)]
+        of[one.origin] = max(of.get(one.origin, -1), one.sequence)
+
+    async with asking(service, READER) as client:
+        answer = await client.get("/v1/timeline/ends")
+    assert [position_of(one) for one in answer.json()["ends"]] == [Position(of, LAST_ID) for of in ends]

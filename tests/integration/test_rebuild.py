@@ -40,6 +40,7 @@ from shared.contracts.events import CustomerIdentified, OrderPlaced, OrderRefund
 from shared.contracts.topics import PROFILE_EVENTS
 from shared.contracts.wire import Message
 from shared.database.database import Database
+from shared.history import ProfileAddress
 from shared.kafka.consumer.offsets import Place
 from shared.kafka.producer import Producer
 from shared.kafka.topics import ensure_topics
@@ -131,12 +132,16 @@ class World:
         mail = {"mail_from": "hello@shop.example", "smtp_host": "127.0.0.1", "smtp_port": 1}
         return fields | (mail if name == "campaign" else {})
 
-    def service(self, name: str) -> process.Service:
+    def service(self, name: str, profile: ProfileAddress | None = None) -> process.Service:
+        """A service; segment knows where profile's history is, if that is given."""
         match name:
             case "profile":
                 return build_profile(ProfileSettings(**self.settings(name)), self.clock)
             case "segment":
-                return build_segment(SegmentSettings(**self.settings(name)), self.clock)
+                known: dict[str, Any] = (
+                    {} if profile is None else {"profile_url": profile.url, "profile_token": profile.token}
+                )
+                return build_segment(SegmentSettings(**self.settings(name), **known), self.clock)
             case "campaign":
                 return build_campaign(CampaignSettings(**self.settings(name)), self.clock)
             case _:

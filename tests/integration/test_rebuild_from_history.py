@@ -4,12 +4,12 @@ connection that is cut.
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import httpx2
 import pytest
@@ -20,14 +20,16 @@ from services.profile.main import build as build_profile
 from services.profile.settings import ProfileSettings
 from services.segment import commands as segment
 from services.segment.settings import SegmentSettings
-from shared.contracts.changes import TierChanged
+from shared.contracts import topics
+from shared.contracts.changes import ProfileChanged, ProfileSplit, TierChanged
+from shared.contracts.envelope import SourceKind
 from shared.contracts.events import OrderPlaced, PageViewed
 from shared.contracts.history import Position, event_line, progress_line
 from shared.history import History, HistoryAway, HistoryRefused, ProfileAddress, reading_history
 from tests.integration.test_rebuild import TABLES, World, a_broker, taken_in, waiting
 from tests.support.applications import PUBLIC_KEY, token
 from tests.support.databases import Databases
-from tests.support.events import NOON, days, event, order, user
+from tests.support.events import NOON, days, event, message, order, user
 from tests.support.running import eventually, running
 
 SEGMENT: Final = segment.PLAN.tables
@@ -254,3 +256,60 @@ async def test_nobody_who_answers_for_so_long_is_away() -> None:
     async with reading_history(address, patience_seconds=0) as history:
         with pytest.raises(HistoryAway, match="/v1/profiles/export"):
             [one async for one in history.profiles()]
+
+
+async def test_who_profile_parted_is_read_anew_by_the_running_service_and_a_rebuild_finds_nothing_to_mend(
+    world: World,
+) -> None:
+    tag = uuid4().hex[:6]
+    one, other = f"{tag}-one", f"{tag}-other"
+    events = [
+        *(order(one, f"{one}-{n}", 40_00, at=NOON - days(n)) for n in range(3)),
+        event(PageViewed(path="/"), user(one), user(other), at=NOON, merges=True),
+        *(order(other, f"{other}-{n}", 900_00, at=NOON - days(n)) for n in range(4)),
+    ]
+    async with await world.serve():
+        await world.publish(events)
+        await world.until_drained()
+    [[joined]] = await world.rows("profile", "SELECT profile_id FROM identities WHERE value = :one", one=one)
+    separated = uuid4()
+    await part(world, joined, separated, [str(one.event_id) for one in events[4:]])
+
+    async with served(world) as profile, running(world.service("segment", profile)):
+        told = [
+            event(ProfileSplit(profile_id=joined, separated=separated, at=NOON), profile_id=joined),
+            event(_changed(separated), profile_id=separated, source_kind=SourceKind.SERVICE),
+        ]
+        await world.producer.send([message(topics.PROFILES, one) for one in told])
+        tiers = "SELECT tier, orders FROM standings WHERE profile_id = :id"
+        await eventually(lambda: world.rows("segment", tiers, id=separated), lambda rows: rows == [("diamond", 4)])
+        await eventually(lambda: world.rows("segment", tiers, id=joined), lambda rows: rows == [("silver", 3)])
+        await eventually(lambda: world.rows("segment", "SELECT 1 FROM rereads"), lambda rows: not rows)
+        await eventually(lambda: world.outbox("segment"), lambda waiting: waiting == 0)
+    async with served(world) as profile:
+        before = await rows_of_segment(world, "version", "evaluated_at")
+        assert await rebuild(world, profile) == 0
+        after = await rows_of_segment(world, "version", "evaluated_at")
+    # Profile did not count its figures anew, here.
+    assert {**after, "customers": ()} == {**before, "customers": ()}
+
+
+async def part(world: World, of: UUID, separated: UUID, events: Sequence[str]) -> None:
+    """What profile will do: these events are another customer's from now on. Its figures are not looked at here."""
+    await world.run(
+        "profile",
+        "INSERT INTO profiles SELECT (jsonb_populate_record(p, jsonb_build_object('id', CAST(:separated AS uuid)))).* "
+        "FROM profiles p WHERE id = :of",
+        of=of,
+        separated=separated,
+    )
+    await world.run(
+        "profile",
+        "UPDATE timeline SET profile_id = :separated WHERE event_id = ANY(CAST(:events AS uuid[]))",
+        separated=separated,
+        events=list(events),
+    )
+
+
+def _changed(profile_id: UUID) -> ProfileChanged:
+    return ProfileChanged(profile_id=profile_id, version=1, first_seen=NOON, last_seen=NOON)

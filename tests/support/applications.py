@@ -121,6 +121,8 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/rates", "profile:read"),
     Route("profile", "GET", "/v1/profiles/export", "profile:read"),
     Route("profile", "GET", "/v1/timeline/export", "profile:read"),
+    Route("profile", "GET", "/v1/timeline/export/{profile_id}", "profile:read"),
+    Route("profile", "GET", "/v1/timeline/ends", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import StreamingResponse
 
+from services.profile.schemas import TimelineEnds
 from services.profile.service import history
-from services.profile.service.history import ProfilesPage, Reading
+from services.profile.service.history import CustomerPage, ProfilesPage, Reading
 from shared.contracts.envelope import Event
 from shared.contracts.history import Position, event_line, progress_line
 from shared.contracts.topics import PARTITIONS
@@ -106,6 +108,39 @@ async def timeline_export(
     async with database.work() as work:
         reading = await history.begin(work, partition, wanted)
     return StreamingResponse(_timeline(database, reading, position), media_type=_NDJSON)
+
+
+@router.get("/timeline/ends", dependencies=[requires("profile:read")], summary="Tell how far the history goes")
+async def timeline_ends(database: Db) -> TimelineEnds:
+    """Returns, for each partition, the position of a reader who has all that was published until now."""
+    async with database.work() as work:
+        return TimelineEnds(ends=list(await history.ends(work)))
+
+
+@router.get(
+    "/timeline/export/{profile_id}",
+    dependencies=[requires("profile:read")],
+    summary="Stream the events of one customer as they were published",
+    response_class=StreamingResponse,
+    responses=_LINES,
+)
+async def customer_export(database: Db, profile_id: UUID) -> StreamingResponse:
+    """Returns one JSON object a line, each an event that is this customer's now, in CloudEvents' JSON format.
+
+    The last line is `{"end": ""}`, without which the stream was cut off: ask again. An id that was merged away is that
+    of the customer who stands for it; of an id that nobody has there is no event.
+    """
+    async with database.work() as work:
+        first = await history.next_of_customer(work, profile_id, None)
+    return StreamingResponse(_customer(database, profile_id, first), media_type=_NDJSON)
+
+
+async def _customer(database: Database, profile_id: UUID, page: CustomerPage) -> AsyncIterator[bytes]:
+    while page.after is not None:
+        yield b"".join(event_line(event) for event in page.events)
+        async with database.work() as work:
+            page = await history.next_of_customer(work, profile_id, page.after)
+    yield _lines(page.events, "", ended=True)
 
 
 async def _timeline(database: Database, reading: Reading, position: Position) -> AsyncIterator[bytes]:

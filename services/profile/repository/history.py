@@ -91,6 +91,10 @@ class _Unnumbered(_Found, kw_only=True):
     partition: int | None
 
 
+class _Dated(_Found, kw_only=True):
+    occurred_at: datetime
+
+
 _FoundRow = TypeVar("_FoundRow", bound=_Found)
 
 _TABLES: Final = ("timeline", "reassignments")
@@ -183,6 +187,73 @@ async def unnumbered(
     here = (one for one in rows if one.wanted)
     found = await _events(work, ((one.source, one.event_id) for one in here))
     return sorted(found, key=lambda one: one.event_id), rows[-1].event_id
+
+
+async def ends_of(work: Work, partitions: Collection[int]) -> dict[int, dict[int, int]]:
+    """Returns by partition, and there by origin, the last sequence. What is below is there for who reads afterwards."""
+    rows = await work.rows(
+        """
+        SELECT p.partition, l.origin, e.last
+          FROM unnest(CAST(:partitions AS smallint[])) AS p(partition)
+         CROSS JOIN lanes l
+         CROSS JOIN LATERAL (
+               SELECT greatest(
+                      (SELECT max(sequence) FROM timeline WHERE partition = p.partition AND origin = l.origin),
+                      (SELECT max(sequence) FROM reassignments WHERE partition = p.partition AND origin = l.origin)
+                      ) AS last
+               ) e
+         WHERE e.last IS NOT NULL
+        """,
+        partitions=sorted(partitions),
+    )
+    found: dict[int, dict[int, int]] = {partition: {} for partition in partitions}
+    for row in rows:
+        found[row.partition][row.origin] = row.last
+    return found
+
+
+class Place(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a walk along a customer's timeline has come."""
+
+    occurred_at: datetime
+    event_id: UUID
+
+
+async def of_customer(
+    work: Work, profile_id: UUID, *, after: Place | None, limit: int
+) -> tuple[list[StoredEvent], Place | None]:
+    """Returns the next events of a customer's timeline, by their moment, and where it goes on; None at its end."""
+    rows = await rows_as(
+        work,
+        _Dated,
+        f"""
+        SELECT 'timeline' AS source, event_id, {_SIZE} AS size, TRUE AS wanted, occurred_at
+          FROM timeline
+         WHERE profile_id = :id
+           AND (CAST(:at AS timestamptz) IS NULL OR (occurred_at, event_id) > (:at, CAST(:event AS uuid)))
+         ORDER BY occurred_at, event_id
+         LIMIT :limit
+        """,
+        id=profile_id,
+        at=None if after is None else after.occurred_at,
+        event=None if after is None else after.event_id,
+        limit=limit,
+    )
+    if not rows:
+        return [], None
+    rows = _fitting(rows)
+    found = await _events(work, ((one.source, one.event_id) for one in rows))
+    return found, Place(occurred_at=rows[-1].occurred_at, event_id=rows[-1].event_id)
+
+
+async def reassigned(work: Work, profile_ids: Collection[UUID]) -> list[StoredEvent]:
+    """Returns the orders that moved from one of these ids or to one."""
+    return await rows_as(
+        work,
+        StoredEvent,
+        f"SELECT {columns(StoredEvent)} FROM reassignments WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
+        ids=sorted(profile_ids),
+    )
 
 
 def _fitting(rows: Sequence[_FoundRow]) -> list[_FoundRow]:

@@ -14,7 +14,7 @@ import msgspec
 
 from services.profile.repository import history as repository
 from services.profile.repository.fold import Figures
-from services.profile.repository.history import StoredChange, StoredEvent, StoredMerge
+from services.profile.repository.history import Place, StoredChange, StoredEvent, StoredMerge
 from services.profile.repository.identity import decode_state
 from services.profile.service.fold import SOURCE, profile_changed
 from shared.contracts import history, topics
@@ -110,6 +110,33 @@ async def next_page(work: Work, reading: Reading, position: Position) -> Page:
         limit=EVENTS,
     )
     return Page(await _events(work, rows), position.moved(origin, end if reached is None else reached))
+
+
+async def ends(work: Work) -> Sequence[str]:
+    """Returns, for each partition of `profile-events`, the position of who has all of it that was published so far."""
+    found = await repository.ends_of(work, range(topics.PARTITIONS))
+    return [str(Position(found[partition], LAST_ID)) for partition in range(topics.PARTITIONS)]
+
+
+@dataclass(frozen=True, slots=True)
+class CustomerPage:
+    """Some events of one customer, and where the next page begins; None after the last."""
+
+    events: Sequence[Event]
+    after: Place | None
+
+
+async def next_of_customer(work: Work, profile_id: UUID, after: Place | None) -> CustomerPage:
+    """Returns a customer's events from a place on, under whichever id they were published: at last, moved orders.
+
+    Of an id that was merged away it has those of the customer who stands for it.
+    """
+    root = (await aliases.canonical(work, [profile_id]))[profile_id]
+    rows, place = await repository.of_customer(work, root, after=after, limit=EVENTS)
+    if place is not None:
+        return CustomerPage(await _events(work, rows), place)
+    moved = await _events(work, await repository.reassigned(work, await aliases.names(work, root)))
+    return CustomerPage([event for event in moved if event.profile_id == root], None)
 
 
 async def _events(work: Work, rows: Iterable[StoredEvent]) -> list[Event]:

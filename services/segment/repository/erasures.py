@@ -19,6 +19,7 @@ TABLES: Final = (
     "list_members",
     "memberships",
     "customer_segments",
+    "rereads",
 )
 
 

@@ -1,11 +1,14 @@
 """SQL of conditions over the base: how many customers meet one, and who."""
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.segment.domain.conditions.query import Query
 from shared.database.database import Work
+
+WORK_MEMORY: Final = "64MB"  # of one sort or table of hashes: a million customers fit
+MAX_VERDICTS: Final = 62  # bits of a number of PostgreSQL's, and a sign
 
 
 class Matched(NamedTuple):
@@ -18,41 +21,60 @@ class Matched(NamedTuple):
 
 async def preview(work: Work, query: Query, verdict: str, *, sample: int) -> Matched:
     """Returns how many customers meet a condition, whose expression over `query` this is."""
-    statement = query.statement({"verdict": verdict})
+    await _over_the_base(work)
+    # Apart, so that the expression is asked once a customer, not once for each use of its answer.
     row = await work.row(
         f"""
-        SELECT count(*) FILTER (WHERE verdict) AS matches, count(*) AS customers,
-               (array_agg(profile_id ORDER BY profile_id) FILTER (WHERE verdict))[1:CAST(:sample AS int)] AS sample
-          FROM ({statement}) v
+          WITH v AS MATERIALIZED (
+               SELECT profile_id FROM ({query.statement({"verdict": verdict})}) q WHERE verdict
+               )
+        SELECT (SELECT count(*) FROM v) AS matches, (SELECT count(*) FROM standings) AS customers,
+               ARRAY(SELECT profile_id FROM v ORDER BY profile_id LIMIT CAST(:sample AS int)) AS sample
         """,
         sample=sample,
         **query.parameters,
     )
     assert row is not None
-    return Matched(row.matches, row.customers, row.sample or [])
+    return Matched(row.matches, row.customers, row.sample)
 
 
-async def recompute(work: Work, query: Query, verdicts: Mapping[str, str], segments: Mapping[str, str]) -> int:
-    """Makes memberships what these expressions over `query` say, by column; only what differs is written.
+async def differences(work: Work, query: Query, verdicts: Mapping[str, str], *, limit: int) -> dict[str, list[UUID]]:
+    """Returns whose membership is otherwise than these expressions over `query` say, by segment; `limit` customers.
 
-    `segments` are the segments' ids, by column. Due times are not set: whoever looks at the customers does. Returns how
-    many rows were written.
+    Left out are customers of whom a look is due: that is the timers' to do. There may be `MAX_VERDICTS` at once.
     """
-    statement = query.statement({name: f"coalesce({one}, FALSE)" for name, one in verdicts.items()})
-    columns = ", ".join(f"({query.value(segments[name], 'text')}, v.{name})" for name in verdicts)
-    return await work.run(
+    await _over_the_base(work)
+    bits = [(1 << n, name, one) for n, (name, one) in enumerate(verdicts.items())]
+    assert len(bits) <= MAX_VERDICTS
+    says = " | ".join(f"(CASE WHEN {one} THEN CAST({bit} AS bigint) ELSE 0 END)" for bit, _, one in bits)
+    places = ", ".join(f"({query.value(name, 'text')}, CAST({bit} AS bigint))" for bit, name, _ in bits)
+    rows = await work.rows(
         f"""
-        INSERT INTO memberships AS m (profile_id, segment_id, version, member, since)
-        SELECT v.profile_id, u.segment_id, 1, u.member, :now
-          FROM ({statement}) v
-         CROSS JOIN LATERAL (VALUES {columns}) u(segment_id, member)
-          LEFT JOIN memberships k ON k.profile_id = v.profile_id AND k.segment_id = u.segment_id
-         WHERE u.member <> coalesce(k.member, FALSE)
-            ON CONFLICT (profile_id, segment_id)
-            DO UPDATE SET member = excluded.member, since = excluded.since
+        SELECT v.profile_id, v.says # coalesce(k.has, 0) AS differs
+          FROM ({query.statement({"says": says})}) v
+          LEFT JOIN (
+               SELECT m.profile_id, bit_or(w.bit) AS has
+                 FROM memberships m
+                 JOIN (VALUES {places}) w(segment_id, bit) ON w.segment_id = m.segment_id
+                WHERE m.member
+                GROUP BY m.profile_id
+               ) k ON k.profile_id = v.profile_id
+         WHERE v.says <> coalesce(k.has, 0)
+           AND NOT EXISTS (SELECT FROM memberships d WHERE d.profile_id = v.profile_id AND d.due_at <= :now)
+           AND NOT EXISTS (SELECT FROM rereads r WHERE r.profile_id = v.profile_id)
+         LIMIT :limit
         """,
+        limit=limit,
         **query.parameters,
     )
+    return {name: [row.profile_id for row in rows if row.differs & bit] for bit, name, _ in bits}
+
+
+async def _over_the_base(work: Work) -> None:
+    """Lets the statements of this transaction have what one over millions of rows needs."""
+    await work.run(f"SET LOCAL work_mem = '{WORK_MEMORY}'")
+    # The planner takes a row that a worker hands on for as dear as ten that it reads; here few are handed on.
+    await work.run("SET LOCAL parallel_tuple_cost = 0.005")
 
 
 async def exists(work: Work, profile_id: UUID) -> bool:

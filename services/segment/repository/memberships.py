@@ -113,7 +113,12 @@ async def claim_due(work: Work, now: datetime, *, limit: int) -> list[UUID]:
         """
           WITH due AS MATERIALIZED (
                SELECT DISTINCT profile_id
-                 FROM (SELECT profile_id FROM memberships WHERE due_at <= :now ORDER BY due_at LIMIT :limit) d
+                 FROM (SELECT m.profile_id
+                         FROM memberships m
+                        WHERE m.due_at <= :now
+                          AND NOT EXISTS (SELECT FROM rereads r WHERE r.profile_id = m.profile_id)
+                        ORDER BY m.due_at
+                        LIMIT :limit) d
                )
         SELECT s.profile_id
           FROM standings s

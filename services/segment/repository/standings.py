@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -26,6 +27,14 @@ class Stored(msgspec.Struct, kw_only=True):
     evaluated_at: datetime | None = None
     shop_rhythm_days: int | None = None
     tier_version: int | None = None
+    rereading: bool = False
+
+
+# Of whom everything is read anew, nobody is looked at until that is done.
+_REREADING: Final = "EXISTS (SELECT FROM rereads r WHERE r.profile_id = s.profile_id)"
+_STORED: Final = ", ".join(
+    f"{_REREADING} AS {name}" if name == "rereading" else f"s.{name}" for name in Stored.__struct_fields__
+)
 
 
 class StoredCustomer(msgspec.Struct, kw_only=True):
@@ -110,8 +119,8 @@ async def after(work: Work, profile_id: UUID, *, limit: int) -> dict[UUID, Store
         work,
         Stored,
         f"""
-        SELECT {columns(Stored)}
-          FROM standings
+        SELECT {_STORED}
+          FROM standings s
          WHERE profile_id > :after
          ORDER BY profile_id
          LIMIT :limit
@@ -131,7 +140,7 @@ async def after_in_other_currencies(
         work,
         Stored,
         f"""
-        SELECT {columns(Stored)}
+        SELECT {_STORED}
           FROM standings s
          WHERE profile_id > :after
            AND EXISTS (
@@ -155,8 +164,8 @@ async def lock(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Stored]:
         work,
         Stored,
         f"""
-        SELECT {columns(Stored)}
-          FROM standings
+        SELECT {_STORED}
+          FROM standings s
          WHERE profile_id = ANY(CAST(:ids AS uuid[]))
          ORDER BY profile_id
            FOR UPDATE
@@ -172,12 +181,12 @@ async def claim_due(work: Work, now: datetime, *, limit: int) -> dict[UUID, Stor
         work,
         Stored,
         f"""
-        SELECT {columns(Stored)}
-          FROM standings
-         WHERE due_at <= :now
+        SELECT {_STORED}
+          FROM standings s
+         WHERE due_at <= :now AND NOT {_REREADING}
          ORDER BY due_at
          LIMIT :limit
-           FOR UPDATE SKIP LOCKED
+           FOR UPDATE OF s SKIP LOCKED
         """,
         now=now,
         limit=limit,

@@ -11,15 +11,16 @@ from services.segment.domain.causes import order_placed_by
 from services.segment.domain.conditions.customer import ORDERS
 from services.segment.domain.history import compact, event_name, order_event_id, order_properties
 from services.segment.domain.known import differences, fields
-from services.segment.repository import belongings, customers, history
+from services.segment.repository import belongings, customers, history, rereads
 from services.segment.repository import memberships as membership_rows
 from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
 from services.segment.service import memberships, rates, standings, tag_rules
 from services.segment.service.erasing import erase, without_erased
+from services.segment.service.splitting import part
 from services.segment.service.standing_changes import Cause
-from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileErased, ProfileMerged
+from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileErased, ProfileMerged, ProfileSplit
 from shared.contracts.envelope import Event, dominant_cause
 from shared.contracts.events import (
     FACTS,
@@ -194,6 +195,7 @@ async def _fold_belongings(
 async def _move(work: Work, gone: Mapping[UUID, UUID]) -> None:
     """Gives what merged customers did, and were put into, to those who stand for them."""
     await history.move(work, gone)
+    await rereads.move(work, gone)
     await belongings.move(work, TAGS, gone)
     await belongings.move(work, LISTS, gone)
     await membership_rows.remove(work, gone)
@@ -224,5 +226,6 @@ HANDLERS: Final[Handlers] = {
     ProfileChanged: follow,
     ProfileMerged: follow,
     ProfileErased: erase,
+    ProfileSplit: part,
     RatesPublished: rates.on_rates_published,
 }

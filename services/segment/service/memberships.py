@@ -1,6 +1,6 @@
 """Customers enter segments and leave them: by events, by passing time, and because a definition changed."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final
@@ -9,7 +9,7 @@ from uuid import UUID
 from services.segment.domain.definitions import Definitions
 from services.segment.domain.membership import Looked, Turn, look, pass_time
 from services.segment.domain.tags import RuleCause
-from services.segment.repository import customers
+from services.segment.repository import customers, rereads
 from services.segment.repository import memberships as repository
 from services.segment.repository import segments as stored
 from services.segment.repository.customers import Need
@@ -41,6 +41,8 @@ async def look_again(work: Work, touched: Mapping[UUID, Collection[str]], causes
     everything = made.asking(range(len(made.ordered)))
     asked = {one: everything if ALL in keys else made.asked(frozenset(keys)) for one, keys in touched.items()}
     asked = {one: found for one, found in asked.items() if found.places}
+    if waiting := await rereads.among(work, asked):
+        asked = {one: found for one, found in asked.items() if one not in waiting}
     if not asked:
         return
     needs = {one: Need(found.parts - _COMES_WITH_KNOWN, found.events) for one, found in asked.items()}
@@ -90,11 +92,11 @@ async def backfill(work: Work, *, limit: int = BACKFILL_BATCH) -> bool:
     made = await definitions.in_force(work)
     place = next((n for n, one in enumerate(made.ordered) if one.id == first.segment_id), None)
     ids = [] if place is None else await repository.next_customers(work, first.backfilled_to, limit=limit)
-    if place is not None and ids:
-        loaded = await customers.load(work, ids, events=made.ordered[place].program.events | _dependent(made, place))
-        known = await repository.of(work, ids)
+    if place is not None and (who := await _not_waiting(work, ids)):
+        loaded = await customers.load(work, who, events=made.ordered[place].program.events | _dependent(made, place))
+        known = await repository.of(work, who)
         places = [place, *made.touched([f"segment:{first.segment_id}"])]
-        looked = {one: look(made, places, loaded[one], known.get(one, {}), work.now, "defined") for one in ids}
+        looked = {one: look(made, places, loaded[one], known.get(one, {}), work.now, "defined") for one in who}
         await _keep(work, made, looked, known, {})
     done = len(ids) < limit
     await stored.advance_backfill(
@@ -103,6 +105,12 @@ async def backfill(work: Work, *, limit: int = BACKFILL_BATCH) -> bool:
     if done:
         await stored.revise(work)
     return True
+
+
+async def _not_waiting(work: Work, ids: Sequence[UUID]) -> list[UUID]:
+    """Returns those of whom nothing is being read anew: the others are looked at by all definitions after that."""
+    waiting = await rereads.among(work, ids)
+    return [one for one in ids if one not in waiting]
 
 
 def _dependent(made: Definitions, place: int) -> set[str]:

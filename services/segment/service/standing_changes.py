@@ -104,9 +104,12 @@ class Looks:
     ) -> bool:
         """Looks at a customer at a moment, and moves the row along. Returns whether anything is published of it.
 
+        Of a customer who is being read anew nothing changes.
         The stage goes by the rhythm by which it was evaluated last, or by that in force with `new_rhythm`; the tiers
         by the definitions in force then, or at another moment, `by`.
         """
+        if row.rereading:
+            return False
         rhythm_days = self.measures.rhythm_days if new_rhythm else self.measures.rhythm_of(row)
         in_force = self.programmes.at(by or at)
         seen = self._seen(row.profile_id, at, rhythm_days, in_force)
@@ -167,7 +170,7 @@ class Looks:
 
         The log may not have been read until then: what is due by then waits.
         """
-        while (since := self._redefined_at(row, now)) is not None:
+        while not row.rereading and (since := self._redefined_at(row, now)) is not None:
             cause = Cause.of_instant(row.profile_id, "redefined", since, now)
             waits = row.due_at is not None and row.due_at <= since and row.evaluated_at is not None
             self.look(row, row.evaluated_at if waits and row.evaluated_at else since, cause, by=since)
@@ -178,7 +181,7 @@ class Looks:
         The log has been read until then. Returns whether anything is published that was redefined.
         """
         redefined = False
-        while (step := self._next(row, until)) is not None:
+        while not row.rereading and (step := self._next(row, until)) is not None:
             at, why = step
             if why == "rhythm":
                 redefined |= self.look(row, at, self._new_rhythm(row, until), new_rhythm=True)

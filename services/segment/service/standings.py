@@ -169,6 +169,15 @@ async def advance(work: Work, stored: Mapping[UUID, Stored], now: datetime) -> i
     return redefined
 
 
+async def look(work: Work, stored: Mapping[UUID, Stored], causes: Mapping[UUID, Cause]) -> None:
+    """Looks at locked customers, each for a cause, and publishes what changes."""
+    looks = await Looks.begin(work, since=work.now)
+    await looks.load(work, list(stored))
+    for profile_id, row in stored.items():
+        looks.look_for_event(row, work.now, causes[profile_id])
+    await looks.save(work)
+
+
 async def evaluate_again(work: Work, stored: Mapping[UUID, Stored]) -> None:
     """Evaluates locked customers as of when they were evaluated last, and publishes what is another now."""
     moments = {one: row.evaluated_at or work.now for one, row in stored.items()}

@@ -8,9 +8,10 @@ from uuid import UUID
 from services.segment.domain import tags as domain
 from services.segment.domain.belongings import rank
 from services.segment.domain.tags import RuleCause
-from services.segment.repository import belongings
+from services.segment.repository import belongings, rereads
 from services.segment.repository import tags as repository
 from services.segment.repository.belongings import TAGS, Statement
+from services.segment.service.standing_changes import Cause
 from shared.contracts import topics
 from shared.contracts.changes import ProfileMerged
 from shared.contracts.envelope import Event, derived_id, dominant_cause, service_source
@@ -61,13 +62,33 @@ async def follow_events(work: Work, events: Iterable[Event]) -> int:
     if not concerned:
         return 0
     canonical = await aliases.canonical(work, [one for one, _ in concerned])
+    waiting = await rereads.among(work, canonical.values())
     causes: dict[UUID, Event] = {}
     for one, event in concerned:
+        if canonical[one] in waiting:
+            continue  # all is set right once they were read anew
         causes[canonical[one]] = dominant_cause(causes.get(canonical[one]), event)
     await repository.lock_rules(work, shared=True)
     segments = {rule.segment_id for rule in await repository.rules(work)}
     return await follow(
         work, {(one, segment_id): caused_by(event) for one, event in causes.items() for segment_id in segments}
+    )
+
+
+async def follow_all(work: Work, causes: Mapping[UUID, Cause]) -> int:
+    """Sets right all tags by rule of these customers, each for a cause. As `follow`."""
+    await repository.lock_rules(work, shared=True)
+    segments = {rule.segment_id for rule in await repository.rules(work)}
+    return await follow(work, {(one, name): _caused(cause) for one, cause in causes.items() for name in segments})
+
+
+def _caused(cause: Cause) -> RuleCause:
+    return RuleCause(
+        event_id=cause.event_id,
+        occurred_at=cause.occurred_at,
+        historical=cause.historical,
+        depth=cause.depth,
+        traceparent=cause.traceparent,
     )
 
 

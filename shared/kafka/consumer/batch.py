@@ -11,6 +11,7 @@ from typing import Protocol
 from shared.contracts import wire
 from shared.contracts.envelope import Event
 from shared.database.database import Database, Work
+from shared.kafka import decoding
 from shared.kafka.consumer import offsets
 from shared.kafka.consumer.offsets import Doubtful, Place, Swapped
 from shared.kafka.dead_letters import breaker, dead_letter, decisions, isolation, sources
@@ -92,7 +93,7 @@ class Batches:
     producer: Producer
     handlers: Handlers
     swaps: bool = True
-    decode: wire.Decode = wire.decode
+    decode: wire.Decode = decoding.decode
 
     async def apply(self, held: OwnedPartition, batch: Sequence[Record]) -> str | None:
         """Applies a batch up to the first record that this code is too old for. Returns why it stopped there.

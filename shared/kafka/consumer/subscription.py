@@ -7,6 +7,7 @@ from typing import Final
 
 from shared.contracts import wire
 from shared.database.database import Database
+from shared.kafka import decoding
 from shared.kafka.connection import Brokers
 from shared.kafka.consumer.batch import Batches, Handlers
 from shared.kafka.consumer.offsets import Place
@@ -48,7 +49,7 @@ class Subscription:
     watch_seconds: float = WATCH_SECONDS
     group: str = ""
     swaps: bool = True
-    decode: wire.Decode = wire.decode
+    decode: wire.Decode = decoding.decode
     on_rewound: OnRewound | None = None
     monotonic: Callable[[], float] = time.monotonic
 

@@ -64,7 +64,9 @@ class Absence(Condition, frozen=True, kw_only=True, tag="absence", tag_field="ki
 
     def sql(self, query: Query) -> str:
         """Returns the expression over the history."""
-        counts, _ = window_sql(self.window, query, "f")
+        counts, since = window_sql(self.window, query, "f")
+        # The other event is later still: said, so that an index finds it.
+        later_still = f"w.at > {query.value(since, 'timestamptz')} AND " if since else ""
         span = query.value(parse(self.within), "interval")
         return f"""c.profile_id IN (
                SELECT f.profile_id
@@ -73,7 +75,7 @@ class Absence(Condition, frozen=True, kw_only=True, tag="absence", tag_field="ki
                   AND {query.among("f.profile_id")}
                   AND NOT EXISTS (
                       SELECT FROM history w
-                       WHERE w.profile_id = f.profile_id AND w.at > f.at AND w.at <= f.at + {span}
+                       WHERE {later_still}w.profile_id = f.profile_id AND w.at > f.at AND w.at <= f.at + {span}
                          AND {self.without.sql(query, "w")}))"""
 
     def touches(self) -> Iterable[str]:

@@ -61,12 +61,14 @@ class Sequence(Condition, frozen=True, kw_only=True, tag="sequence", tag_field="
 
     def sql(self, query: Query) -> str:
         """Returns the expression over pairs of the history."""
-        counts, _ = window_sql(self.window, query, "f")
+        counts, since = window_sql(self.window, query, "f")
+        # The other event is later still: said, so that an index finds it.
+        later_still = f" AND t.at > {query.value(since, 'timestamptz')}" if since else ""
         return f"""c.profile_id IN (
                SELECT f.profile_id
                  FROM history f
                  JOIN history t ON t.profile_id = f.profile_id AND t.at > f.at
-                  AND t.at <= f.at + {query.value(parse(self.within), "interval")} AND t.at <= :now
+                  AND t.at <= f.at + {query.value(parse(self.within), "interval")} AND t.at <= :now{later_still}
                 WHERE {self.first.sql(query, "f")} AND {counts} AND {self.then.sql(query, "t")}
                   AND {query.among("f.profile_id")})"""
 
