@@ -122,7 +122,7 @@ async def show(client: Client, console: Console) -> None:
     console.print(table)
     explanation = await _explanation(client)
     if explanation is not None:
-        console.print(tree(explanation, await _told(client, explanation["clause"])))
+        console.print(tree(explanation))
     console.print(f"The tiers as a picture: {await _picture(client)}")
 
 
@@ -144,43 +144,25 @@ async def _explanation(client: Client) -> Any | None:
     return await client.get("segment", f"/v1/segments/{SILENT.id}/explain/{chosen['profile_id']}")
 
 
-def stated(clause: Mapping[str, Any]) -> Any:
-    """Returns the condition that a clause of an explanation is about."""
-    if clause["condition"] is not None:
-        return clause["condition"]
-    parts = [stated(part) for part in clause["parts"]]
-    return {"kind": clause["kind"], "of": parts[0] if clause["kind"] == "not" else parts}
-
-
-async def _told(client: Client, clause: Mapping[str, Any]) -> dict[str, str]:
-    """Returns the words of each clause that joins no others, by its condition."""
-    if clause["kind"] not in _JOINED:
-        return {str(stated(clause)): await _words(client, stated(clause), "en")}
-    found: dict[str, str] = {}
-    for part in clause["parts"]:
-        found |= await _told(client, part)
-    return found
-
-
-def tree(explanation: Mapping[str, Any], words: Mapping[str, str]) -> Tree:
+def tree(explanation: Mapping[str, Any]) -> Tree:
     """Returns an explanation as a tree of its clauses, each with what is true, and when passing time alone turns it."""
     verb = "is" if explanation["member"] else "is not"
     title = f"Why the customer {explanation['profile_id']} {verb} in {explanation['segment_id']}"
     made = Tree(Text(title))
-    _branch(made, explanation["clause"], words)
+    _branch(made, explanation["clause"])
     return made
 
 
-def _branch(parent: Tree, clause: Mapping[str, Any], words: Mapping[str, str]) -> None:
+def _branch(parent: Tree, clause: Mapping[str, Any]) -> None:
     answer, style = _ANSWERS[clause["answer"]]
-    told = _JOINED.get(clause["kind"]) or words[str(stated(clause))]
+    told = _JOINED.get(clause["kind"]) or clause["words"]["en"]
     line = Text.assemble((f"{answer:<8}", style), told)
     if clause["turns_at"] is not None:
         turns_at = datetime.fromisoformat(clause["turns_at"])
         line.append(f"; turns by itself on {turns_at:%Y-%m-%d at %H:%M:%S} UTC", "dim")
     branch = parent.add(line)
     for part in clause["parts"] if clause["kind"] in _JOINED else ():
-        _branch(branch, part, words)
+        _branch(branch, part)
 
 
 async def _picture(client: Client) -> Path:

@@ -48,6 +48,12 @@ def give_up_core() -> str:
     return f"core {MEASURED_CORE} for what is measured, {len(cores) - 1} for load, broker and PostgreSQL"
 
 
+def take_core() -> None:
+    """Moves this process, which gave the measured core up, there: what it has started stays where it is."""
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {MEASURED_CORE} if MEASURED_CORE not in cores else cores)
+
+
 def on_measured_core(command: Sequence[str]) -> list[str]:
     """The command, to run on the core that this process gave up."""
     return ["taskset", "-c", str(MEASURED_CORE), *command]

@@ -6,8 +6,10 @@ the outbox, move the offset; without the fetch from the broker, which is the sam
 
 import argparse
 import asyncio
+import os
 import random
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +18,15 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
+import msgspec
 import uvloop
 from rich.console import Console
 from rich.table import Table
 
+from deploy.local.kafka import ApacheKafka
 from deploy.local.placement import remove_data
 from deploy.local.postgres import Postgres
-from deploy.local.process import free_port
+from deploy.local.process import free_port, run_to_end
 from services.segment.domain.conditions.document import read
 from services.segment.domain.conditions.query import Query
 from services.segment.repository import evaluation
@@ -38,15 +42,21 @@ from shared.database.database import SESSION, Database, Work
 from shared.kafka.decoding import decode
 from shared.service import process
 from shared.service.clock import SystemClock
-from tests.bench.bench import give_up_core
-from tests.bench.segments import CITIES, EVENTS, definitions
+from tests.bench.bench import HERE, give_up_core, take_core
+from tests.bench.entering import latencies, remade
+from tests.bench.segments import CITIES, EVENTS, definitions, in_duckdb
 from tests.support.databases import Databases
 
 NOW: Final = datetime(2026, 11, 1, tzinfo=UTC)
 BATCH: Final = 500
 BATCH_SECONDS: Final = 5
+LIVE: Final = (0, 20, 200)  # segments
+PARTS: Final = ("consumption", "due", "latency", "base")
+LATENCY_SECONDS: Final = 20.0
+RATES: Final = (100.0, 1_000.0)  # events a second
 EVENTS_A_CUSTOMER: Final = 10
 MARKETER: Final = Actor("bench", ("segment:write",))
+PEERS: Final = HERE / "peers"
 console = Console()
 
 Record = tuple[list[tuple[str, bytes]], bytes]
@@ -170,13 +180,15 @@ class World:
         self.server = Postgres(home, free_port(), durable=False)
         self.databases = Databases(self.server)
         self._made: list[Database] = []
+        self.url = ""  # of the last database
 
     async def database(self) -> Database:
         """Returns a database of segment, as new, whose statements may take long."""
         name = await self.databases.take("segment")
+        self.url = self.databases.url("segment", name)
         patient = {**SESSION, "transaction_timeout": "0", "statement_timeout": "0"}
         made = Database(
-            self.databases.url("segment", name),
+            self.url,
             application="bench",
             clock=SystemClock(),
             session=patient,
@@ -195,12 +207,18 @@ class World:
         remove_data(self._home)
 
 
-async def consumption(world: World, *, customers: int, rounds: int, counts: Sequence[int]) -> dict[int, list[float]]:
-    """Returns the rates of interleaved rounds, in events a second, by how many segments are live."""
+async def consumption(
+    world: World, *, customers: int, rounds: int
+) -> tuple[dict[int, list[float]], dict[int, tuple[float, float]]]:
+    """Returns by how many segments are live: the rates of interleaved rounds, in events a second, and bytes a customer.
+
+    These are of facts, and of memberships; with what updates have left behind.
+    """
+    sizes: dict[int, tuple[float, float]] = {}
     history, records = past(customers), present(customers)
-    rates: dict[int, list[float]] = {many: [] for many in counts}
+    rates: dict[int, list[float]] = {many: [] for many in LIVE}
     for _ in range(rounds):
-        for many in counts:
+        for many in LIVE:
             database = await world.database()
             await define(database, many)
             await meet(database, customers)
@@ -208,8 +226,21 @@ async def consumption(world: World, *, customers: int, rounds: int, counts: Sequ
             await pass_time(database)
             rates[many].append(await consume(database, records))
             console.print(f"  {many:>3} segments: {rates[many][-1]:,.0f} events/s")
+            sizes[many] = (
+                await _bytes(database, ("history", "occurrences", "orders", "customers")) / customers,
+                await _bytes(database, ("memberships", "customer_segments")) / customers,
+            )
             await database.close()
-    return rates
+    return rates, sizes
+
+
+async def _bytes(database: Database, tables: Sequence[str]) -> int:
+    async with database.work() as work:
+        [row] = await work.rows(
+            "SELECT sum(pg_total_relation_size(CAST(t AS regclass))) AS bytes FROM unnest(CAST(:tables AS text[])) t",
+            tables=list(tables),
+        )
+    return int(row.bytes)
 
 
 async def timed(statement: Callable[[Work], Any], database: Database) -> float:
@@ -258,6 +289,35 @@ async def fill(database: Database, customers: int) -> None:
     async with database.statement() as work:
         for table in ("standings", "customers", "history"):
             await work.run(f"VACUUM ANALYZE {table}")
+
+
+async def latency(world: World, home: Path, *, customers: int) -> dict[float, list[float]]:
+    """Returns how long events take to be told as entering, by rate: the last is half of what one process folds."""
+    broker = ApacheKafka(home / "kafka", free_port())
+    await broker.start()
+    found: dict[float, list[float]] = {}
+    try:
+        for n, asked in enumerate((*RATES, None)):
+            database = await world.database()
+            await define(database, 20)
+            await meet(database, customers)
+            await consume(database, past(customers))
+            rate = asked or await consume(database, present(customers)) / 2
+            await database.close()
+            await remade(broker)
+            found[rate] = await latencies(
+                broker,
+                world.url,
+                lambda k, randomness, at: fact(2_000_000 + k, randomness, customers, at),
+                home=home,
+                rate=rate,
+                seconds=LATENCY_SECONDS,
+                seed=n,
+            )
+            console.print(f"  {rate:,.0f} events/s: {len(found[rate]):,} events were told of")
+    finally:
+        await broker.kill()
+    return found
 
 
 async def put(database: Database, conditions: Mapping[str, Any]) -> None:
@@ -314,7 +374,36 @@ async def due(world: World, *, customers: int) -> dict[str, float]:
     return {"due rows claimed": claims, "memberships turned by time, published": flipped.turns / seconds}
 
 
-async def base(world: World, *, customers: int, rounds: int) -> dict[str, list[float]]:
+EXPORTED: Final = {
+    "customers": """SELECT profile_id, traits ->> 'city', traits ->> 'age', orders, coalesce(spend_minor ->> 'USD', '0')
+                      FROM customers""",
+    "history": "SELECT profile_id, name, at FROM history",
+    "memberships": "SELECT profile_id, segment_id FROM memberships WHERE member",
+}
+
+
+async def in_duckdb_seconds(database: Database, home: Path) -> float:
+    """Returns in how many seconds DuckDB recomputes the same, and compares, in an environment of its own."""
+    folder = home / "duckdb"
+    folder.mkdir()
+    (folder / "queries.json").write_bytes(msgspec.json.encode(in_duckdb()))
+    async with database.work() as work:
+        raw = (await work.connection.get_raw_connection()).driver_connection
+        assert raw is not None
+        for table, query in EXPORTED.items():
+            await raw.copy_from_query(query, output=str(folder / f"{table}.csv"), format="csv", timeout=600)
+    log, python = folder / "log", str(folder / "env" / "bin" / "python")
+    await run_to_end("venv", [sys.executable, "-m", "venv", str(folder / "env")], log=log, deadline_seconds=120)
+    install = [python, "-m", "pip", "install", "--require-hashes", "-r", str(PEERS / "duckdb.txt")]
+    await run_to_end("pip", install, log=log, deadline_seconds=300)
+    command = [python, str(PEERS / "recompute_in_duckdb.py"), str(folder), NOW.isoformat()]
+    printed = await run_to_end("duckdb", command, log=log, deadline_seconds=600)
+    answer = msgspec.json.decode(printed.splitlines()[-1])
+    console.print(f"  DuckDB: {answer['differ']:,} memberships differ")
+    return float(answer["seconds"])
+
+
+async def base(world: World, home: Path, *, customers: int, rounds: int) -> dict[str, list[float]]:
     """Returns seconds of recomputing ten segments over a base, of scanning it, and of the slowest preview."""
     database = await world.database()
     with console.status(f"making {customers:,} customers"):
@@ -334,7 +423,7 @@ async def base(world: World, *, customers: int, rounds: int) -> dict[str, list[f
         query = Query(NOW)
         verdicts = {name: f"coalesce({read(one, LIMITS).sql(query)}, FALSE)" for name, one in ten.items()}
         differing = await evaluation.differences(work, query, verdicts, limit=customers)
-        assert any(differing.values())
+        found["differ"] = [float(sum(map(len, differing.values())))]
 
     async def rescan(work: Work) -> None:
         for one in ten.values():
@@ -342,6 +431,8 @@ async def base(world: World, *, customers: int, rounds: int) -> dict[str, list[f
             statement = query.statement({"member": read(one, LIMITS).sql(query)})
             await work.run(f"SELECT profile_id FROM ({statement}) q WHERE member", **query.parameters)
 
+    with console.status("the same in DuckDB"):
+        found["DuckDB, all in memory"] = [await in_duckdb_seconds(database, home)]
     for _ in range(rounds):
         found["scan"].append(await timed(scan, database))
         found["recompute"].append(await timed(recompute, database))
@@ -362,26 +453,22 @@ async def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--customers", type=int, default=3_000, help="whose events are consumed")
     parser.add_argument("--base", type=int, default=1_000_000, help="customers of the base that is recomputed")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", choices=("consumption", "due", "base"))
+    parser.add_argument("--only", choices=PARTS)
     options = parser.parse_args(arguments)
-    console.print(give_up_core())
     process.spare_collections(asyncio.get_running_loop())  # as the services do
-    with tempfile.TemporaryDirectory(prefix="rapport-bench-") as home:
-        _open(Path(home))
-        world = World(Path(home) / "postgres")
-        await world.server.start()
-        try:
-            if options.only in (None, "due"):
-                _show_due(await due(world, customers=3 * options.customers))
-            if options.only in (None, "consumption"):
-                rates = await consumption(
-                    world, customers=options.customers, rounds=options.rounds, counts=(0, 20, 200)
-                )
-                _show_consumption(rates)
-            if options.only in (None, "base"):
-                _show_base(await base(world, customers=options.base, rounds=options.rounds))
-        finally:
-            await world.close()
+    every = os.sched_getaffinity(0)
+    for part in PARTS if options.only is None else (options.only,):
+        os.sched_setaffinity(0, every)
+        # Over the base it is PostgreSQL that works, on all cores.
+        console.print(f"[bold]{part}[/]: {'all cores for PostgreSQL' if part == 'base' else give_up_core()}")
+        with tempfile.TemporaryDirectory(prefix="rapport-bench-") as home:
+            _open(Path(home))
+            world = World(Path(home) / "postgres")
+            await world.server.start()
+            try:
+                await _measure(part, world, Path(home), options)
+            finally:
+                await world.close()
     return 0
 
 
@@ -389,12 +476,26 @@ def _open(home: Path) -> None:
     home.chmod(0o755)  # as root, PostgreSQL runs as another user
 
 
-def _show_consumption(rates: dict[int, list[float]]) -> None:
-    table = Table("live segments", "events/s", "÷ none", title="consumption")
-    none = statistics.median(rates[0])
+async def _measure(part: str, world: World, home: Path, options: argparse.Namespace) -> None:
+    if part == "due":
+        take_core()
+        _show_due(await due(world, customers=3 * options.customers))
+    elif part == "consumption":
+        take_core()
+        _show_consumption(*await consumption(world, customers=options.customers, rounds=options.rounds))
+    elif part == "latency":
+        _show_latency(await latency(world, home, customers=options.customers))
+    else:
+        _show_base(await base(world, home, customers=options.base, rounds=options.rounds))
+
+
+def _show_consumption(rates: dict[int, list[float]], sizes: dict[int, tuple[float, float]]) -> None:
+    columns = ("live segments", "events/s", "÷ none", "bytes of facts a customer", "of memberships")
+    table = Table(*columns, title="consumption")
     for many, several in rates.items():
-        rate = statistics.median(several)
-        table.add_row(str(many), f"{rate:,.0f}", f"{rate / none:.2f}")
+        ratio = statistics.median(one / none for one, none in zip(several, rates[0], strict=True))
+        facts, ours = sizes[many]
+        table.add_row(str(many), f"{statistics.median(several):,.0f}", f"{ratio:.2f}", f"{facts:,.0f}", f"{ours:,.0f}")
     console.print(table)
 
 
@@ -405,9 +506,18 @@ def _show_due(found: dict[str, float]) -> None:
     console.print(table)
 
 
+def _show_latency(found: dict[float, list[float]]) -> None:
+    table = Table("events/s", "p50 ms", "p99 ms", "most", title="from an event to SegmentEntered, 20 live segments")
+    for rate, seconds in found.items():
+        places = (seconds[min(int(len(seconds) * of), len(seconds) - 1)] * 1_000 for of in (0.5, 0.99, 1.0))
+        table.add_row(f"{rate:,.0f}", *(f"{one:,.0f}" for one in places))
+    console.print(table)
+
+
 def _show_base(found: dict[str, list[float]]) -> None:
     table = Table("over the base", "seconds", "÷ scan", title="recompute and preview")
     scan = statistics.median(found["scan"])
+    console.print(f"  {found.pop('differ')[0]:,.0f} memberships differ")
     for name, several in found.items():
         seconds = statistics.median(several)
         table.add_row(name, f"{seconds:.2f}", f"{seconds / scan:.1f}")

@@ -192,28 +192,29 @@ def test_what_cannot_be_shown_ends_no_command(tmp_path: Path) -> None:
     assert b"Deleted the data in" in done.stdout
 
 
-def _clause(kind: str, answer: bool | None, *parts: Any, turns_at: str | None = None) -> dict[str, Any]:
-    condition = None if parts else {"kind": kind}
-    return {"kind": kind, "condition": condition, "answer": answer, "turns_at": turns_at, "parts": list(parts)}
+def _clause(
+    kind: str, answer: bool | None, *parts: Any, words: str = "", turns_at: str | None = None
+) -> dict[str, Any]:
+    told = {"en": words} if words else None
+    return {"kind": kind, "words": told, "answer": answer, "turns_at": turns_at, "parts": list(parts)}
 
 
 def test_an_explanation_is_a_tree_of_what_is_true_false_and_unknown() -> None:
     clause = _clause(
         "all",
         False,
-        _clause("did", False, turns_at="2026-12-19T06:34:12Z"),
-        _clause("any", True, _clause("tier", True), _clause("trait", None)),
-        _clause("not", True, _clause("tier", False)),
+        _clause("did", False, words="did not order in the last 30 days", turns_at="2026-12-19T06:34:12Z"),
+        _clause(
+            "any",
+            True,
+            _clause("tier", True, words="tier is gold"),
+            _clause("trait", None, words='trait city is "Berlin"'),
+        ),
+        _clause("not", True, _clause("tier", False, words="tier is gold"), words="tier is not gold"),
     )
-    words = {
-        "{'kind': 'did'}": "did not order in the last 30 days",
-        "{'kind': 'tier'}": "tier is gold",
-        "{'kind': 'trait'}": 'trait city is "Berlin"',
-        "{'kind': 'not', 'of': {'kind': 'tier'}}": "tier is not gold",
-    }
     printed = StringIO()
     explanation = {"profile_id": "p", "segment_id": "s", "member": False, "clause": clause}
-    Console(file=printed, width=120).print(segments.tree(explanation, words))
+    Console(file=printed, width=120).print(segments.tree(explanation))
     assert [line.rstrip() for line in printed.getvalue().splitlines()] == [
         "Why the customer p is not in s",
         "└── false   all of these",

@@ -213,6 +213,7 @@ class ClauseOut(BaseModel):
 
     kind: str
     condition: dict[str, Any] | None = Field(description="what it asks; null where it has parts")
+    words: dict[str, str] | None = Field(description="what it asks in words, by language; null where it joins others")
     answer: bool | None
     turns_at: datetime | None
     decides: bool

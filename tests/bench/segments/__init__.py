@@ -63,3 +63,42 @@ def _definition(kind: int, variant: int) -> dict[str, Any]:
             "window": window,
         },
     )[kind]
+
+
+def in_duckdb() -> dict[str, str]:
+    """Returns the first ten definitions as a good engineer would write them for DuckDB; `NOW` stands for the moment.
+
+    Over `customers` (profile_id, city, age, orders, usd) and `history` (profile_id, name, at).
+    """
+    found = {}
+    for kind, (segment_id, one) in enumerate(definitions(OF_TEN)):
+        found[segment_id] = _query(kind, one)
+    return found
+
+
+def _query(kind: int, one: dict[str, Any]) -> str:
+    if kind < 4:
+        return "SELECT profile_id FROM customers WHERE " + (
+            f"city IN ({', '.join(repr(city) for city in one['value'])})"
+            if kind == 0
+            else f"age >= {one['value']}"
+            if kind == 1
+            else f"orders >= {one['value']}"
+            if kind == 2
+            else f"usd >= {one['of'][0]['value']} AND city <> {one['of'][1]['value']!r}"
+        )
+    days = int(one["window"]["within"][1:-1])
+    inside = f'"at" <= NOW AND "at" > NOW - INTERVAL {days} DAY'
+    if kind < 8:
+        counted = f"SELECT profile_id, count(*) AS n FROM history WHERE name = '{one['event']}' AND {inside} GROUP BY 1"
+        compared = {"ge": ">=", "le": "<=", "eq": "="}[one["op"]]
+        return f"""SELECT c.profile_id FROM customers c LEFT JOIN ({counted}) h USING (profile_id)
+                    WHERE coalesce(h.n, 0) {compared} {one["times"]}"""
+    span = "1 DAY" if kind == 8 else "1 HOUR"
+    first = f"SELECT h.profile_id, h.at FROM history h WHERE name = '{one['first']['event']}' AND {inside}"
+    then = one["then" if kind == 8 else "without"]["event"]
+    pair = f"""SELECT 1 FROM history w WHERE w.profile_id = f.profile_id AND w.name = '{then}' AND w.at > f.at
+                   AND w.at <= f.at + INTERVAL {span}"""
+    if kind == 8:
+        return f"SELECT DISTINCT profile_id FROM ({first}) f WHERE EXISTS ({pair} AND w.at <= NOW)"
+    return f"SELECT DISTINCT profile_id FROM ({first}) f WHERE f.at + INTERVAL {span} <= NOW AND NOT EXISTS ({pair})"

@@ -14,6 +14,7 @@ from services.segment.domain.conditions.base import Condition, Limits
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.document import read, written
 from services.segment.domain.conditions.program import compiled
+from services.segment.domain.conditions.words.language import parse
 from services.segment.domain.explaining import Clause, explain
 from tests.support.conditions import bare, customers, documents, undated_documents
 from tests.support.events import NOON
@@ -49,6 +50,9 @@ def test_each_clause_answers_as_its_condition_and_joined_ones_follow_from_their_
         program = compiled(asked)
         assert clause.answer is program.check(customer, NOON)
         assert set(clause.touched_by) == program.touches
+        for language, words in (clause.words or {}).items():
+            assert written(parse(words, language, LIMITS)) == written(asked)
+        assert (clause.words is None) is (clause.kind in ("all", "any"))
         if clause.parts:
             assert clause.condition is None
             assert clause.answer is kleene(clause.kind, [one.answer for one in clause.parts])
