@@ -1,7 +1,7 @@
 """Segment on real PostgreSQL: orders come in, time passes, profiles merge, and standings follow."""
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -249,7 +249,7 @@ async def test_a_customer_seen_for_the_first_time_is_a_prospect(database: Databa
 async def test_a_merge_before_between_or_after_the_orders_gives_the_same_standing(
     database: Database, sequence: Sequence[int]
 ) -> None:
-    steps = [
+    steps: list[tuple[Callable[[Work, Sequence[Event]], Awaitable[object]], list[Event]]] = [
         (service.fold_orders, [placed("A-1", 200_00, ANN, at=NOON - days(3)), placed("B-1", 1_00, ANN)]),
         (service.fold_orders, [placed("B-1", 60_00, BOB, at=NOON - days(2)), refund("A-1", 1_00, BOB)]),
         (service.follow, [merge(BOB, ANN)]),

@@ -32,6 +32,7 @@ from shared.contracts.events import (
     TagCleared,
     TagSet,
 )
+from shared.contracts.orders import Order
 from shared.contracts.reference import RatesPublished
 from shared.database import aliases, order_rows
 from shared.database.database import Work
@@ -70,7 +71,8 @@ async def follow(work: Work, events: Sequence[Event]) -> None:
 
 async def fold_facts(work: Work, events: Sequence[Event]) -> Touched:
     """Takes in facts about customers who were not erased, without a look at memberships. Returns what to look at."""
-    canonical = await standings.lock(work, _owners(events))
+    locked = await standings.lock(work, _owners(events))
+    canonical = locked.canonical
     touched: dict[UUID, set[str]] = {}
     causes: dict[UUID, Event] = {}
     for event in events:
@@ -79,7 +81,7 @@ async def fold_facts(work: Work, events: Sequence[Event]) -> Touched:
         causes[root] = dominant_cause(causes.get(root), event)
     ordered = [event for event in events if isinstance(event.body, ORDER_EVENTS)]
     if ordered:
-        changed = await standings.fold_orders(work, ordered)
+        changed = await standings.fold_orders(work, ordered, locked)
         await _tell_orders(work, changed)
         for profile_id, _ in changed:
             touched.setdefault(profile_id, set()).update((f"event:{ORDERS}", *_STANDING))
@@ -131,11 +133,10 @@ def _owners(events: Iterable[Event]) -> set[UUID]:
     return found
 
 
-async def _tell_orders(work: Work, changed: Iterable[tuple[UUID, str]]) -> None:
+async def _tell_orders(work: Work, changed: Mapping[tuple[UUID, str], Order]) -> None:
     """Tells in the histories how these orders now stand."""
-    keys = list(changed)
     rows = []
-    for (profile_id, order_key), order in (await order_rows.orders(work, keys)).items():
+    for (profile_id, order_key), order in changed.items():
         if order.counts and order.placed_at is not None:
             rows.append(
                 HistoryRow(
@@ -146,7 +147,7 @@ async def _tell_orders(work: Work, changed: Iterable[tuple[UUID, str]]) -> None:
                     properties=Json(order_properties(order_key, order)),
                 )
             )
-    await history.save_orders(work, [(one, order_event_id(one, key)) for one, key in keys], rows)
+    await history.save_orders(work, [(one, order_event_id(one, key)) for one, key in changed], rows)
 
 
 async def _fold_histories(
@@ -200,7 +201,8 @@ async def _move(work: Work, gone: Mapping[UUID, UUID]) -> None:
     await belongings.move(work, LISTS, gone)
     await membership_rows.remove(work, gone)
     await customers.remove(work, gone)
-    await _tell_orders(work, await order_rows.keys_of(work, set(gone.values())))
+    keys = await order_rows.keys_of(work, set(gone.values()))
+    await _tell_orders(work, await order_rows.orders(work, keys))
 
 
 def _both(event: Event) -> tuple[UUID, ...]:

@@ -78,7 +78,7 @@ async def finish(work: Work, row: RereadRow) -> bool:
 
     Returns whether the attempt was still the last.
     """
-    canonical = await standings.lock(work, [row.profile_id])
+    canonical, _, _ = await standings.lock(work, [row.profile_id])
     if canonical[row.profile_id] != row.profile_id or not await rereads.done(work, row):
         return False
     cause = Cause(event_id=row.split_id, occurred_at=row.split_at, received_at=work.now, historical=True)

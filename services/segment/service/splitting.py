@@ -18,7 +18,9 @@ async def part(work: Work, events: Sequence[Event]) -> None:
     await aliases.lock_merges(work)
     bodies = [(event, event.body) for event in events if isinstance(event.body, ProfileSplit)]
     await aliases.forget(work, (body.separated for _, body in bodies))
-    canonical = await standings.lock(work, {one for _, body in bodies for one in (body.profile_id, body.separated)})
+    canonical, _, _ = await standings.lock(
+        work, {one for _, body in bodies for one in (body.profile_id, body.separated)}
+    )
     for event, body in bodies:
         both = {canonical[body.profile_id], canonical[body.separated]}
         await rereads.ask(work, both, split_id=event.event_id, split_at=body.at)

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -38,14 +38,27 @@ class UnknownCustomer(NotFound):
     """There is no such customer."""
 
 
-async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[UUID, str]]:
-    """Folds facts about orders into them and looks at their customers again. Returns the orders that they are about."""
+class Locked(NamedTuple):
+    """Customers whose rows are locked: the canonical id of each id, the rows by these, and looks at nobody yet."""
+
+    canonical: Mapping[UUID, UUID]
+    stored: dict[UUID, Stored]
+    looks: Looks
+
+
+async def fold_orders(
+    work: Work, events: Sequence[Event], locked: Locked | None = None
+) -> Mapping[tuple[UUID, str], Order]:
+    """Folds facts about orders into them and looks at their customers again.
+
+    Locks the customers, unless they are. Returns the orders that the events are about, as they now are.
+    """
     for event in events:
         if event.profile_id is None:
             raise Refused("profile_id: missing on an event that a profile owns")
-    await aliases.lock_merges(work, shared=True)
-    looks = await Looks.begin(work, since=work.now)
-    canonical, stored = await _lock(work, looks, {event.profile_id for event in events if event.profile_id})
+    if locked is None:
+        locked = await lock(work, {event.profile_id for event in events if event.profile_id})
+    canonical, stored, looks = locked
     changed: dict[tuple[UUID, str], Order] = {}
     folded: list[tuple[tuple[UUID, str], Event]] = []
     for event in events:
@@ -56,15 +69,14 @@ async def fold_orders(work: Work, events: Sequence[Event]) -> Collection[tuple[U
             changed[key] = orders.merge(changed.get(key, Order()), order)
             folded.append((key, event))
     if not changed:
-        return ()
+        return {}
     await _catch_up(work, looks, [stored[profile_id] for profile_id in dict.fromkeys(key[0] for key in changed)])
     known = await order_rows.orders(work, changed)
-    await repository.save_orders(
-        work, {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
-    )
+    merged = {key: orders.merge(known.get(key, Order()), one) for key, one in changed.items()}
+    await repository.save_orders(work, merged)
     causes = causes_of(folded, known)
     await _look_again(work, looks, {profile_id: stored[profile_id] for profile_id in causes}, causes)
-    return changed.keys()
+    return merged
 
 
 def _orders_in(event: Event) -> Iterator[tuple[str, Order]]:
@@ -98,14 +110,14 @@ async def follow(work: Work, events: Sequence[Event]) -> Mapping[UUID, UUID]:
     return {}
 
 
-async def lock(work: Work, profile_ids: Iterable[UUID]) -> Mapping[UUID, UUID]:
-    """Locks the customers that these ids mean, made if need be. Returns the canonical id of each.
+async def lock(work: Work, profile_ids: Iterable[UUID]) -> Locked:
+    """Locks the customers that these ids mean, made if need be.
 
     The first thing that a batch's transaction does with rows: see `_lock`.
     """
     await aliases.lock_merges(work, shared=True)
-    canonical, _ = await _lock(work, await Looks.begin(work, since=work.now), profile_ids)
-    return canonical
+    looks = await Looks.begin(work, since=work.now)
+    return Locked(*await _lock(work, looks, profile_ids), looks)
 
 
 async def _follow_merges(work: Work, looks: Looks, merges: Sequence[Event], met: Iterable[UUID]) -> Mapping[UUID, UUID]:

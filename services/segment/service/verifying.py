@@ -59,7 +59,7 @@ async def verify(work: Work, rows: Sequence[VersionRow]) -> list[Verified]:
 
 async def mend(work: Work, profile_ids: Sequence[UUID]) -> None:
     """Looks at customers by all definitions again. What turns is told as history: nobody did anything."""
-    canonical = set((await standings.lock(work, profile_ids)).values())
+    canonical = set((await standings.lock(work, profile_ids)).canonical.values())
     causes = {
         one: Cause(
             event_id=derived_id(one, "verify", work.now.isoformat(), 1),
