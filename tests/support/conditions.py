@@ -195,6 +195,21 @@ def _bucket(r: Random) -> Document:
     return {"kind": "bucket", "salt": r.choice(("a", "é")), "of": of, "first": 0, "end": min(of, r.randint(1, 10))}
 
 
+# Around the poles and the date line, too. No two of them are just as far apart as one asks for.
+_PLACES: Final = ((52.52, 13.405), (52.4, 13.0), (-33.87, 151.21), (0, 179.9), (0.1, -179.9), (89.9, 0), (89.8, 180))
+
+
+def _near(r: Random) -> Document:
+    latitude, longitude = r.choice(_PLACES)
+    return {"kind": "near", "latitude": latitude, "longitude": longitude, "km": r.choice((1, 33.5, 500, 20_000))}
+
+
+def _place(r: Random) -> Document:
+    """Returns the traits of a place, some of which are none, or not on earth."""
+    latitude, longitude = r.choice((*_PLACES, (91, 0), (0, -180.5), ("52.52", 13.405), (True, 0)))
+    return {"latitude": latitude, "longitude": longitude} if r.random() < 0.9 else {"latitude": latitude}
+
+
 _SIMPLE: Final[Sequence[Callable[[Random], Document]]] = (
     _figure,
     _known,
@@ -215,6 +230,7 @@ _SIMPLE: Final[Sequence[Callable[[Random], Document]]] = (
     lambda r: {"kind": "abc", "among": _some(r, lambda r: r.choice(("A", "B")), 1, 2)},
     lambda _: {"kind": "key_customer"},
     _bucket,
+    _near,
     lambda r: {"kind": "tag", "name": r.choice(("vip", "b2b"))},
     lambda r: {"kind": "list", "id": r.choice(("press", "staff"))},
     lambda r: {"kind": "segment", "id": r.choice(("one", "other"))},
@@ -331,7 +347,7 @@ def _customer(r: Random, size: int) -> Customer:
     maybe = [_moment(r) if r.random() < 0.6 else None for _ in range(4)]
     return Customer(
         profile_id=UUID(int=r.getrandbits(128)),
-        traits={name: _trait_value(r) for name in _subset(r, TRAITS)},
+        traits={name: _trait_value(r) for name in _subset(r, TRAITS)} | (_place(r) if r.random() < 0.5 else {}),
         zone=r.choice(("UTC", "Asia/Shanghai", "Pacific/Kiritimati", "Pacific/Pago_Pago", "No/Where")),
         dates={name: _facts(r) for name in _subset(r, _KINDS_OF_DATES)},
         identities={

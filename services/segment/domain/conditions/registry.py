@@ -14,6 +14,7 @@ from services.segment.domain.conditions.kinds.figure import Figure
 from services.segment.domain.conditions.kinds.known import Known
 from services.segment.domain.conditions.kinds.measure import Measure
 from services.segment.domain.conditions.kinds.moment import Moment
+from services.segment.domain.conditions.kinds.near import Near
 from services.segment.domain.conditions.kinds.occurrence import Happened
 from services.segment.domain.conditions.kinds.sequence import Sequence
 from services.segment.domain.conditions.kinds.standing import InClass, InGroup, InStage, InTier, KeyCustomer, Scored
@@ -30,6 +31,7 @@ KINDS: Final[Mapping[str, type[Condition]]] = {
         Figure,
         Moment,
         Known,
+        Near,
         Consented,
         InTier,
         InStage,

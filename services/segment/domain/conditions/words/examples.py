@@ -156,6 +156,7 @@ EXAMPLES: Final[Mapping[str, Sequence[Mapping[str, Any]]]] = {
         {"of": "renewal", "op": "from", "day": "2026-01-01"},
     ),
     "holiday": ({"calendar": "cn", "day": "holiday"}, {"calendar": "gb", "day": "working_day"}),
+    "near": ({"latitude": 52.52, "longitude": 13.405, "km": 25}, {"latitude": -33, "longitude": 151, "km": 2.5}),
     "bucket": ({"salt": "autumn", "end": 10}, {"salt": "autumn", "first": 50, "end": 100}),
     "tag": ({"name": "vip"},),
     "list": ({"id": "press"},),

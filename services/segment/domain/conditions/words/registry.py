@@ -17,6 +17,7 @@ from services.segment.domain.conditions.words.kinds.figure import FIGURE
 from services.segment.domain.conditions.words.kinds.known import KNOWN
 from services.segment.domain.conditions.words.kinds.measure import MEASURE
 from services.segment.domain.conditions.words.kinds.moment import MOMENT
+from services.segment.domain.conditions.words.kinds.near import NEAR
 from services.segment.domain.conditions.words.kinds.occurrence import OCCURRENCE
 from services.segment.domain.conditions.words.kinds.sequence import SEQUENCE
 from services.segment.domain.conditions.words.kinds.standing import CLASS, GROUP, KEY_CUSTOMER, SCORE, STAGE, TIER
@@ -28,6 +29,7 @@ _FORMS: Final[tuple[Forms, ...]] = (
     FIGURE,
     MOMENT,
     KNOWN,
+    NEAR,
     CONSENT,
     TIER,
     STAGE,
