@@ -363,7 +363,7 @@ class Reread(Base):
     __tablename__ = "rereads"
 
     profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    split_id: Mapped[UUID] = mapped_column(Uuid, comment="the event's")
+    split_id: Mapped[UUID] = mapped_column(Uuid)
     split_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     asked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     ends: Mapped[str] = mapped_column(Text, server_default=text("''"))
