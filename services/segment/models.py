@@ -221,6 +221,8 @@ class Segment(Base):
     author: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    ended_to: Mapped[UUID | None] = mapped_column(Uuid, comment="up to which member it has ended, once archived")
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="when all had left")
 
 
 class SegmentVersion(Base):

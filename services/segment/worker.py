@@ -33,7 +33,9 @@ TOO_FEW_PAUSE: Final = timedelta(minutes=1)  # to the next count of a base that 
 
 
 class Backfills:
-    """Looks at the whole base by definitions that went live, then follows new rules of tags; a part at a time."""
+    """Looks at the whole base by definitions that went live, ends those that were archived, then follows new rules of
+    tags; a part at a time.
+    """
 
     def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
         self._database = database
@@ -53,7 +55,11 @@ class Backfills:
 
     async def _look(self) -> float:
         async with self._database.work() as work:
-            found = await memberships.backfill(work) or await tag_rules.backfill(work)
+            found = (
+                await memberships.backfill(work)
+                or await memberships.end_archived(work)
+                or await tag_rules.backfill(work)
+            )
         self._idleness.looked(found=found)
         if not found:
             return IDLE_PAUSE_SECONDS if self._idleness.idle else PAUSE_SECONDS

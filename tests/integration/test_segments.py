@@ -323,6 +323,14 @@ async def test_an_archived_segment_ends_and_old_events_go_while_orders_and_count
         await housekeeping.note_sizes(work)
         row = await segments.one(work, "buyers")
         await segments.archive(work, "buyers", revision=row.revision, by=MARKETER)
+    seen = len(await turns(database))
+    while True:
+        async with at(database) as work:
+            assert not await housekeeping.drop_archived(work)  # who is in it is told first
+            if not await memberships.end_archived(work, limit=1):
+                break
+    [left_by] = (await turns(database))[seen:]
+    assert left_by[:4] == ("left", ANN, "buyers", "redefined")
     later = NOON + days(800)
     async with at(database, later) as work:
         while await housekeeping.drop_archived(work) or await housekeeping.forget(work):

@@ -221,6 +221,37 @@ async def overlap(work: Work, one: str, other: str) -> int:
     return int(row.members)
 
 
+async def next_of_segment(work: Work, segment_id: str, after: UUID, *, limit: int) -> list[UUID]:
+    """Returns the next customers after an id of whom a segment has a row."""
+    rows = await work.rows(
+        """
+        SELECT profile_id
+          FROM memberships
+         WHERE segment_id = :segment AND profile_id > :after AND (member OR due_at IS NOT NULL)
+         ORDER BY profile_id
+         LIMIT :limit
+        """,
+        segment=segment_id,
+        after=after,
+        limit=limit,
+    )
+    return [row.profile_id for row in rows]
+
+
+async def end(work: Work, segment_id: str, profile_ids: Iterable[UUID]) -> list[UUID]:
+    """Deletes a segment's rows of locked customers. Returns those who were members, in order."""
+    rows = await work.rows(
+        """
+        DELETE FROM memberships
+         WHERE segment_id = :segment AND profile_id = ANY(CAST(:ids AS uuid[]))
+     RETURNING profile_id, member
+        """,
+        segment=segment_id,
+        ids=list(profile_ids),
+    )
+    return sorted(row.profile_id for row in rows if row.member)
+
+
 async def remove_segment(work: Work, segment_id: str, *, limit: int) -> int:
     """Deletes rows of a segment that is not live any more. Returns how many."""
     return await work.run(

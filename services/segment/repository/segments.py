@@ -47,6 +47,54 @@ class BackfillRow(msgspec.Struct, kw_only=True):
     backfilled_to: UUID | None
 
 
+class EndingRow(msgspec.Struct, kw_only=True):
+    """A segment that was archived, and whose members are still being told to have left."""
+
+    id: str
+    name: str
+    live_version: int
+    changed_at: datetime
+    ended_to: UUID | None
+
+
+async def ending(work: Work) -> EndingRow | None:
+    """Locks the segment that was archived first of those that have not ended, if nobody else is at it."""
+    return await row_as(
+        work,
+        EndingRow,
+        f"""
+        SELECT {columns(EndingRow)}
+          FROM segments
+         WHERE state = 'archived' AND ended_at IS NULL AND live_version IS NOT NULL
+         ORDER BY changed_at, id
+         LIMIT 1
+           FOR UPDATE SKIP LOCKED
+        """,
+    )
+
+
+async def all_ending(work: Work) -> list[str]:
+    """Returns the ids of all segments that were archived and have not ended."""
+    rows = await work.rows("SELECT id FROM segments WHERE state = 'archived' AND ended_at IS NULL")
+    return [row.id for row in rows]
+
+
+async def advance_ending(work: Work, segment_id: str, *, upto: UUID | None, done: bool) -> None:
+    """Notes up to which member a segment has ended, and whether that was all."""
+    await work.run(
+        """
+        UPDATE segments
+           SET ended_to = coalesce(CAST(:upto AS uuid), ended_to),
+               ended_at = CASE WHEN :done THEN CAST(:now AS timestamptz) END
+         WHERE id = :id
+        """,
+        id=segment_id,
+        upto=upto,
+        done=done,
+        now=work.now,
+    )
+
+
 async def every(
     work: Work, *, state: str | None = None, after: str | None = None, limit: int | None = None
 ) -> Sequence[SegmentRow]:

@@ -29,9 +29,12 @@ async def forget(work: Work) -> bool:
 
 
 async def drop_archived(work: Work) -> bool:
-    """Deletes some memberships of segments that are not live any more. Returns whether there may be more."""
-    live = {row.segment_id for row in await stored.in_force(work)}
+    """Deletes some memberships of segments that have ended. Returns whether there may be more.
+
+    There are none but what a process of a release before has written.
+    """
+    kept = {row.segment_id for row in await stored.in_force(work)}.union(await stored.all_ending(work))
     for name in await memberships.segments(work):
-        if name not in live and await memberships.remove_segment(work, name, limit=FORGOTTEN_AT_ONCE):
+        if name not in kept and await memberships.remove_segment(work, name, limit=FORGOTTEN_AT_ONCE):
             return True
     return False

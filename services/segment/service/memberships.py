@@ -9,11 +9,12 @@ from uuid import UUID
 from services.segment.domain.definitions import Definitions
 from services.segment.domain.membership import Looked, Turn, look, pass_time
 from services.segment.domain.tags import RuleCause
-from services.segment.repository import customers, rereads
+from services.segment.repository import customers, rereads, standings
 from services.segment.repository import memberships as repository
 from services.segment.repository import segments as stored
 from services.segment.repository.customers import Need
 from services.segment.repository.memberships import Known
+from services.segment.repository.segments import EndingRow
 from services.segment.service import definitions, tag_rules
 from services.segment.service.standing_changes import SOURCE, Cause
 from shared.contracts import topics
@@ -105,6 +106,51 @@ async def backfill(work: Work, *, limit: int = BACKFILL_BATCH) -> bool:
     if done:
         await stored.revise(work)
     return True
+
+
+async def end_archived(work: Work, *, limit: int = BACKFILL_BATCH) -> bool:
+    """Tells the next members of a segment that was archived to have left. Returns whether there was work.
+
+    That is history: nobody did anything.
+    """
+    row = await stored.ending(work)
+    if row is None:
+        return False
+    if row.ended_to is None:  # who has begun before may still let somebody in
+        await repository.wait_for_batches(work)
+        await stored.advance_ending(work, row.id, upto=NOBODY, done=False)
+        return True
+    await aliases.lock_merges(work, shared=True)
+    ids = await repository.next_of_segment(work, row.id, row.ended_to, limit=limit)
+    await standings.lock(work, ids)
+    members = await repository.end(work, row.id, ids)
+    versions = await repository.raise_versions(work, dict.fromkeys(members, 1))
+    await work.outbox.add(topics.SEGMENTS, [(one.bytes, _ended(row, one, versions[one], work.now)) for one in members])
+    await stored.advance_ending(work, row.id, upto=ids[-1] if ids else None, done=len(ids) < limit)
+    return True
+
+
+def _ended(row: EndingRow, profile_id: UUID, version: int, now: datetime) -> Event:
+    body = SegmentExited(
+        profile_id=profile_id,
+        version=version,
+        segment_id=row.id,
+        segment_version=row.live_version,
+        name=row.name,
+        reason="the segment was archived",
+        cause="redefined",
+    )
+    cause = derived_id(profile_id, f"archived/{row.id}", row.changed_at.isoformat(), row.live_version)
+    return Event(
+        event_id=derived_id(cause, SegmentExited.__name__, f"{profile_id}/{row.id}", version),
+        source_id=str(SOURCE),
+        source_kind=SourceKind.SERVICE,
+        occurred_at=row.changed_at,
+        received_at=now,
+        historical=True,
+        profile_id=profile_id,
+        body=body,
+    )
 
 
 async def _not_waiting(work: Work, ids: Sequence[UUID]) -> list[UUID]:
