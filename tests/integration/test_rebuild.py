@@ -43,7 +43,7 @@ from shared.database.database import Database
 from shared.history import ProfileAddress
 from shared.kafka.consumer.offsets import Place
 from shared.kafka.producer import Producer
-from shared.kafka.topics import ensure_topics
+from shared.kafka.topics import admin, cluster_id, ensure_topics
 from shared.rebuild.command import LOCK
 from shared.rebuild.topics import why_not_whole
 from shared.service import process
@@ -169,6 +169,11 @@ class World:
         async with self.databases[name].work() as work:
             return [tuple(row) for row in await work.rows(statement, **parameters)]
 
+    async def cluster_id(self) -> str:
+        """The id of the broker's cluster."""
+        async with admin(self.bootstrap) as client:
+            return await cluster_id(client)
+
     async def drained(self) -> bool:
         """Whether every service has read all that there is and published all that it has to."""
         [[unseen]] = await self.rows("segment", "SELECT count(*) FROM segment_versions WHERE backfilled_at IS NULL")
@@ -178,8 +183,10 @@ class World:
             [[waiting]] = await self.rows(name, "SELECT count(*) FROM outbox")
             [[read]] = await self.rows(
                 name,
-                "SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets WHERE topic = ANY(CAST(:t AS text[]))",
+                "SELECT coalesce(sum(next_offset), 0) FROM consumer_offsets "
+                "WHERE topic = ANY(CAST(:t AS text[])) AND cluster_id = :cluster",
                 t=list(reads),
+                cluster=await self.cluster_id(),  # of a broker before there are offsets, too
             )
             async with asyncio.timeout(30):
                 if waiting or read < await log_end(self.bootstrap, reads):
