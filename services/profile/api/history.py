@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Iterable
 from typing import Annotated, Any, Final
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
 from services.profile.schemas import TimelineEnds
@@ -124,7 +124,16 @@ async def timeline_ends(database: Db) -> TimelineEnds:
     response_class=StreamingResponse,
     responses=_LINES,
 )
-async def customer_export(database: Db, profile_id: UUID) -> StreamingResponse:
+async def customer_export(
+    database: Db,
+    profile_id: Annotated[
+        UUID,
+        Path(
+            description="the profile's id, or one that was merged into it",
+            examples=["0190f2c4-8a3b-7c1d-9e5f-2b6a4d8c0e71"],
+        ),
+    ],
+) -> StreamingResponse:
     """Returns one JSON object a line, each an event that is this customer's now, in CloudEvents' JSON format.
 
     The last line is `{"end": ""}`, without which the stream was cut off: ask again. An id that was merged away is that
