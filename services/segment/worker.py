@@ -142,7 +142,6 @@ class Rereads:
             goes_on = await rereading.has_read(work, row) and await rereading.begin(work, row)
         if not goes_on:
             return
-        failpoint("rereads.after_begin")
         async with aclosing(history.of_customer(row.profile_id)) as parts:
             async for events in parts:
                 self._tick()
