@@ -5,6 +5,7 @@ filter asks for just that. A property is named by a path (`items.category`); whe
 elements may match. To ask several things of one element there is `any`: a line of tea of which there are three.
 """
 
+import operator
 from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 from typing import Any, Final, Literal
@@ -34,10 +35,10 @@ MAX_PATH: Final = 200  # characters
 MAX_NUMBER: Final = 10**18
 
 ORDER: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
-    "lt": lambda value, bound: bool(value < bound),
-    "le": lambda value, bound: bool(value <= bound),
-    "gt": lambda value, bound: bool(value > bound),
-    "ge": lambda value, bound: bool(value >= bound),
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
 }
 TEXT: Final[Mapping[str, Callable[[str, str], bool]]] = {
     "contains": lambda value, part: part in value,

@@ -18,14 +18,14 @@ from services.segment.repository import customers
 from services.segment.repository import membership_rebuild as repository
 from services.segment.repository import rebuild as rebuilt
 from services.segment.repository import segments as stored
-from services.segment.repository.membership_rebuild import SEGMENT, Disagreement, LastTurn
+from services.segment.repository.membership_rebuild import SEGMENT, LastTurn
 from services.segment.repository.memberships import Known, MembershipRow, row_of
-from services.segment.service import definitions, housekeeping, intake, tag_rules
+from services.segment.service import definitions, housekeeping, intake, memberships, tag_rules
 from services.segment.service.erasing import without_erased
-from services.segment.service.standing_changes import SOURCE
+from services.segment.service.standing_changes import Cause
 from shared.contracts import topics
 from shared.contracts.changes import SegmentEntered, SegmentExited
-from shared.contracts.envelope import Event, SourceKind, derived_id
+from shared.contracts.envelope import Event, derived_id
 from shared.database.database import Work
 from shared.kafka.consumer.batch import Handler, Handlers
 
@@ -89,26 +89,19 @@ async def finish(work: Work) -> None:
             reason=REASON,
             cause="event",
         )
-        event = _event(body, one, work.now)
+        cause = Cause(
+            event_id=derived_id(one.profile_id, "rebuild", work.now.isoformat(), 1),
+            kind="redefined",
+            occurred_at=work.now,
+            received_at=work.now,
+            historical=True,
+        )
+        event = memberships.published(body, cause)
         events.append((one.profile_id.bytes, event))
         causes[one.profile_id, one.segment_id] = tag_rules.caused_by(event)
     await rebuilt.raise_versions(work, versions)
     await work.outbox.add(topics.SEGMENTS, events)
     await tag_rules.follow(work, causes)
-
-
-def _event(body: SegmentEntered | SegmentExited, about: Disagreement, now: datetime) -> Event:
-    rebuild = derived_id(about.profile_id, "rebuild", now.isoformat(), 1)
-    return Event(
-        event_id=derived_id(rebuild, type(body).__name__, f"{about.profile_id}/{about.segment_id}", body.version),
-        source_id=str(SOURCE),
-        source_kind=SourceKind.SERVICE,
-        occurred_at=now,
-        received_at=now,
-        historical=True,
-        profile_id=about.profile_id,
-        body=body,
-    )
 
 
 async def _settle_touched(work: Work) -> None:

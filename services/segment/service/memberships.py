@@ -140,17 +140,14 @@ def _ended(row: EndingRow, profile_id: UUID, version: int, now: datetime) -> Eve
         reason="the segment was archived",
         cause="redefined",
     )
-    cause = derived_id(profile_id, f"archived/{row.id}", row.changed_at.isoformat(), row.live_version)
-    return Event(
-        event_id=derived_id(cause, SegmentExited.__name__, f"{profile_id}/{row.id}", version),
-        source_id=str(SOURCE),
-        source_kind=SourceKind.SERVICE,
+    cause = Cause(
+        event_id=derived_id(profile_id, f"archived/{row.id}", row.changed_at.isoformat(), row.live_version),
+        kind="redefined",
         occurred_at=row.changed_at,
         received_at=now,
         historical=True,
-        profile_id=profile_id,
-        body=body,
     )
+    return published(body, cause)
 
 
 async def _not_waiting(work: Work, ids: Sequence[UUID]) -> list[UUID]:
@@ -181,16 +178,16 @@ async def _keep(
     if not turned:
         return
     versions = await repository.raise_versions(work, {one: len(looked[one].turns) for one in turned})
-    published: list[tuple[bytes, Event]] = []
+    records: list[tuple[bytes, Event]] = []
     told: dict[tuple[UUID, str], RuleCause] = {}
     for one in turned:
         turns = looked[one].turns
         for version, turn in enumerate(turns, versions[one] - len(turns) + 1):
             cause = _cause(one, turn, causes.get(one), work.now, now)
             event = _event(one, turn, version, cause)
-            published.append((one.bytes, event))
+            records.append((one.bytes, event))
             told[one, turn.definition.id] = tag_rules.caused_by(event)
-    await work.outbox.add(topics.SEGMENTS, published)
+    await work.outbox.add(topics.SEGMENTS, records)
     await tag_rules.follow(work, told)
 
 
@@ -225,14 +222,20 @@ def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
         by_time=why == "time",
         order_id=cause.order_id if why == "event" else None,
     )
+    return published(body, cause)
+
+
+def published(body: SegmentEntered | SegmentExited, cause: Cause) -> Event:
+    """Returns what is published of a membership that turned for a cause."""
+    about = f"{body.profile_id}/{body.segment_id}"
     return Event(
-        event_id=derived_id(cause.event_id, kind.__name__, f"{profile_id}/{turn.definition.id}", version),
+        event_id=derived_id(cause.event_id, type(body).__name__, about, body.version),
         source_id=str(SOURCE),
         source_kind=SourceKind.SERVICE,
         occurred_at=cause.occurred_at,
         received_at=cause.received_at,
         historical=cause.historical,
-        profile_id=profile_id,
+        profile_id=body.profile_id,
         body=body,
         cause_id=cause.event_id if cause.kind == "event" else None,
         depth=cause.depth,

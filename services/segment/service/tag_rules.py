@@ -1,6 +1,6 @@
 """Tags by rule: the members of a segment have them, and nobody else, whatever turns and whoever says otherwise."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import partial
 from typing import Final
 from uuid import UUID
@@ -34,13 +34,26 @@ async def follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> in
     What is stated goes to `events`, and counts here at once, so that the next look at the customer knows of it; when it
     comes back through profile it is the same statement. The caller has locked the customers' standings.
     """
-    if not causes or isinstance(work.outbox, NullOutbox):
-        return 0  # what is not published comes from nowhere, and would stay in a rebuilt table alone
+    ruled = await _ruled(work) if causes else ()
+    return await _follow(work, {place: cause for place, cause in causes.items() if place[1] in ruled})
+
+
+async def _ruled(work: Work) -> Collection[str]:
+    """Locks the rules, and returns the segments whose members have tags by them.
+
+    None where nothing is published: what comes from nowhere would stay in a rebuilt table alone.
+    """
+    if isinstance(work.outbox, NullOutbox):
+        return ()
     await repository.lock_rules(work, shared=True)
-    ruled = {rule.segment_id for rule in await repository.rules(work)}
-    places = sorted(place for place in causes if place[1] in ruled)
+    return {rule.segment_id for rule in await repository.rules(work)}
+
+
+async def _follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> int:
+    if not causes:
+        return 0
     stated: list[Event] = []
-    for found in await repository.states(work, places) if places else ():
+    for found in await repository.states(work, sorted(causes)):
         if domain.agrees(found, work.now):
             continue
         cause = causes[found.profile_id, found.segment_id]
@@ -68,38 +81,23 @@ async def follow_events(work: Work, events: Iterable[Event]) -> int:
         if canonical[one] in waiting:
             continue  # all is set right once they were read anew
         causes[canonical[one]] = dominant_cause(causes.get(canonical[one]), event)
-    await repository.lock_rules(work, shared=True)
-    segments = {rule.segment_id for rule in await repository.rules(work)}
-    return await follow(
-        work, {(one, segment_id): caused_by(event) for one, event in causes.items() for segment_id in segments}
-    )
+    return await follow_all(work, causes)
 
 
-async def follow_all(work: Work, causes: Mapping[UUID, Cause]) -> int:
+async def follow_all(work: Work, causes: Mapping[UUID, Event | Cause]) -> int:
     """Sets right all tags by rule of these customers, each for a cause. As `follow`."""
-    await repository.lock_rules(work, shared=True)
-    segments = {rule.segment_id for rule in await repository.rules(work)}
-    return await follow(work, {(one, name): _caused(cause) for one, cause in causes.items() for name in segments})
+    ruled = await _ruled(work) if causes else ()
+    return await _follow(work, {(one, name): caused_by(cause) for one, cause in causes.items() for name in ruled})
 
 
-def _caused(cause: Cause) -> RuleCause:
+def caused_by(cause: Event | Cause) -> RuleCause:
+    """Returns why a rule speaks, if it does for a cause."""
     return RuleCause(
         event_id=cause.event_id,
         occurred_at=cause.occurred_at,
         historical=cause.historical,
         depth=cause.depth,
         traceparent=cause.traceparent,
-    )
-
-
-def caused_by(event: Event) -> RuleCause:
-    """Returns an event as the cause of what a rule says."""
-    return RuleCause(
-        event_id=event.event_id,
-        occurred_at=event.occurred_at,
-        historical=event.historical,
-        depth=event.depth,
-        traceparent=event.traceparent,
     )
 
 

@@ -5,7 +5,7 @@ customer it depends on, and what is wrong with it. Its words are in `words`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -95,6 +95,14 @@ def tidy(struct: msgspec.Struct, name: str) -> None:
 def earliest(moments: Iterable[datetime | None]) -> datetime | None:
     """Returns the first of these moments, if there is one."""
     return min((at for at in moments if at is not None), default=None)
+
+
+FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+def end(moment: datetime, span: timedelta) -> datetime:
+    """Returns the moment so much later; `FOR_EVER` where the calendar has no such moment."""
+    return later(moment, span) or FOR_EVER
 
 
 def later(moment: datetime, span: timedelta) -> datetime | None:

@@ -6,17 +6,14 @@ from typing import Any, Final, Literal
 
 from services.segment.domain.conditions.base import Problem
 from services.segment.domain.conditions.query import Query
-from shared.contracts.property_filter import exact, is_bound
+from shared.contracts.property_filter import ORDER, exact, is_bound
 
 Comparison = Literal["eq", "ne", "lt", "le", "gt", "ge"]
 
 COMPARE: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "eq": operator.eq,
     "ne": operator.ne,
-    "lt": operator.lt,
-    "le": operator.le,
-    "gt": operator.gt,
-    "ge": operator.ge,
+    **ORDER,
 }
 SQL: Final[Mapping[str, str]] = {"eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">="}
 

@@ -5,14 +5,12 @@ from datetime import UTC, date, datetime, time
 from typing import Final
 
 from services.segment.domain.calendars.durations import InvalidDuration, parse
-from services.segment.domain.conditions.base import Check, Problem, later
+from services.segment.domain.conditions.base import Check, Problem, end, later
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.query import Query
 
 SPANS: Final = ("within", "longer_ago")
 """The operators that take a duration; `before` and `from` take a day. Exactly so long ago is `longer_ago`."""
-
-FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 MomentOf = Callable[[Customer, datetime], datetime | None]
 """Returns when it was for a customer, as seen at a moment; None if it never was."""
@@ -32,7 +30,7 @@ def compiled(op: str, value: str, moment: MomentOf) -> Check:
 
     def by_span(customer: Customer, now: datetime) -> Truth:
         at = moment(customer, now)
-        return None if at is None else (now < (later(at, span) or FOR_EVER)) is recent
+        return None if at is None else (now < end(at, span)) is recent
 
     return by_span
 

@@ -7,10 +7,9 @@ from datetime import datetime, timedelta
 import msgspec
 
 from services.segment.domain.calendars.durations import InvalidDuration, parse
-from services.segment.domain.conditions.base import Check, Clock, Limits, Problem, Turns, later
+from services.segment.domain.conditions.base import FOR_EVER, Check, Clock, Condition, Limits, Problem, end
 from services.segment.domain.conditions.customer import Customer, Happening
 from services.segment.domain.conditions.filters import filters_sql
-from services.segment.domain.conditions.moments import FOR_EVER
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.window import Window
 from shared.contracts.property_filter import PropertyFilter, matches, problems
@@ -69,7 +68,7 @@ def keeper(window: Window) -> Callable[[Happening], datetime | None]:
     """Returns what tells where a happening leaves a window; None for one that is never in it."""
     kept = window.span
     if kept is not None:
-        return lambda one: later(one.at, kept) or FOR_EVER
+        return lambda one: end(one.at, kept)
     since, until = window.bounds
 
     def between(one: Happening) -> datetime | None:
@@ -79,20 +78,34 @@ def keeper(window: Window) -> Callable[[Happening], datetime | None]:
     return between
 
 
-def answering(intervals: Intervals) -> tuple[Check, Clock, Turns]:
-    """Returns what a condition that is true in intervals answers with, and when that turns."""
+class Pattern(Condition, frozen=True, kw_only=True):
+    """A condition on two events that is true in intervals, and never unknown."""
 
-    def turns(customer: Customer, now: datetime) -> tuple[bool, datetime | None]:
-        ahead = [(start, end) for start, end in intervals(customer) if end > now and start < end]
-        if not ahead:
-            return False, None
-        return any(start <= now for start, _ in ahead), next_flip(ahead, now)
+    def intervals(self) -> Intervals:
+        """Returns what yields the intervals in which it is true of a customer."""
+        raise NotImplementedError
 
-    return (
-        lambda customer, now: any(start <= now < end for start, end in intervals(customer)),
-        lambda customer, now: turns(customer, now)[1],
-        turns,
-    )
+    def compiled(self) -> Check:
+        """Returns the closure that answers for one customer."""
+        intervals = self.intervals()
+        return lambda customer, now: any(start <= now < upto for start, upto in intervals(customer))
+
+    def clock(self) -> Clock | None:
+        """Returns when an interval begins, or the last of those that hold the moment ends."""
+        turns = self.turns()
+        return lambda customer, now: turns(customer, now)[1]
+
+    def turns(self) -> Callable[[Customer, datetime], tuple[bool, datetime | None]]:
+        """Returns both, in one walk."""
+        intervals = self.intervals()
+
+        def turns(customer: Customer, now: datetime) -> tuple[bool, datetime | None]:
+            ahead = [(start, upto) for start, upto in intervals(customer) if upto > now and start < upto]
+            if not ahead:
+                return False, None
+            return any(start <= now for start, _ in ahead), _next_flip(ahead, now)
+
+        return turns
 
 
 def next_within(moments: Sequence[datetime], after: datetime, span: timedelta) -> datetime | None:
@@ -106,7 +119,7 @@ def next_within(moments: Sequence[datetime], after: datetime, span: timedelta) -
         return moments[n]
 
 
-def next_flip(ahead: list[Interval], now: datetime) -> datetime | None:
+def _next_flip(ahead: list[Interval], now: datetime) -> datetime | None:
     """Returns the first moment after `now` at which these intervals, which end later, begin or cease to hold it.
 
     None if they never do.
@@ -115,8 +128,8 @@ def next_flip(ahead: list[Interval], now: datetime) -> datetime | None:
     if ahead[0][0] > now:
         return ahead[0][0]
     covered = now
-    for start, end in ahead:
+    for start, upto in ahead:
         if start > covered:
             break
-        covered = max(covered, end)
+        covered = max(covered, upto)
     return covered if covered < FOR_EVER else None

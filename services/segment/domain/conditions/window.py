@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, time, timedelta
 import msgspec
 
 from services.segment.domain.calendars.durations import InvalidDuration, parse
-from services.segment.domain.conditions.base import Limits, Problem, later, tidy
+from services.segment.domain.conditions.base import Limits, Problem, end, later, tidy
 from services.segment.domain.conditions.customer import ORDERS, Customer, Happening
 from services.segment.domain.conditions.query import Query
 
@@ -71,7 +71,7 @@ def among(
     if window is None:
         return (one for one in happenings if one.at <= now)
     if (span := window.span) is not None:
-        return (one for one in happenings if one.at <= now < _end(one.at, span))
+        return (one for one in happenings if one.at <= now < end(one.at, span))
     if window.after:
         others = [one.at for one in customer.history.get(window.after, ()) if one.at <= now]
         if not others:
@@ -91,8 +91,8 @@ def instants(window: Window | None, happenings: Iterable[Happening], now: dateti
     for one in happenings:
         if one.at > now:
             yield one.at
-        if span is not None and (end := later(one.at, span)) is not None and end > now:
-            yield end
+        if span is not None and (leaves := later(one.at, span)) is not None and leaves > now:
+            yield leaves
 
 
 def window_sql(window: Window | None, query: Query, row: str = "h") -> tuple[str, datetime | None]:
@@ -132,10 +132,6 @@ def known_sql(window: Window | None, query: Query) -> str:
 def events_of(event: str, window: Window | None) -> tuple[str, ...]:
     """Returns the events whose histories are read."""
     return (event, window.after) if window is not None and window.after else (event,)
-
-
-def _end(at: datetime, span: timedelta) -> datetime:
-    return later(at, span) or datetime.max.replace(tzinfo=UTC)
 
 
 def _day(text: str) -> date | None:

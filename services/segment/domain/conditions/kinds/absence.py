@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from services.segment.domain.calendars.durations import InvalidDuration, parse
-from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, Turns, later, tidy
+from services.segment.domain.conditions.base import Limits, Problem, later, tidy
 from services.segment.domain.conditions.customer import Customer
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.step import (
     Interval,
     Intervals,
+    Pattern,
     Step,
-    answering,
     keeper,
     next_within,
     problems_of_span,
@@ -18,7 +18,7 @@ from services.segment.domain.conditions.step import (
 from services.segment.domain.conditions.window import Window, window_sql
 
 
-class Absence(Condition, frozen=True, kw_only=True, tag="absence", tag_field="kind"):
+class Absence(Pattern, frozen=True, kw_only=True, tag="absence", tag_field="kind"):
     """`first` happened, and `without` did not follow `within` a time, which has passed. `window` is that of the first.
 
     So it becomes true by time alone: an hour after the cart was filled, if no order came in that hour.
@@ -32,24 +32,12 @@ class Absence(Condition, frozen=True, kw_only=True, tag="absence", tag_field="ki
     def __post_init__(self) -> None:
         tidy(self, "within")
 
-    def compiled(self) -> Check:
-        """Returns the closure that answers for one customer."""
-        return answering(self._intervals())[0]
-
-    def clock(self) -> Clock | None:
-        """Returns when the time of a first event has passed, or the last such leaves the window."""
-        return answering(self._intervals())[1]
-
-    def turns(self) -> Turns | None:
-        """Returns both, in one walk."""
-        return answering(self._intervals())[2]
-
-    def _intervals(self) -> Intervals:
+    def intervals(self) -> Intervals:
         """Returns what yields, for each first event, the end of the time and where it leaves the window."""
         first, without = self.first.finder(), self.without.finder()
         span, leaving = parse(self.within), keeper(self.window)
 
-        def intervals(customer: Customer) -> Iterator[Interval]:
+        def found(customer: Customer) -> Iterator[Interval]:
             firsts = first(customer)
             if not firsts:
                 return
@@ -60,12 +48,12 @@ class Absence(Condition, frozen=True, kw_only=True, tag="absence", tag_field="ki
                 if leaves is not None and passed is not None and next_within(moments, one.at, span) is None:
                     yield passed, leaves
 
-        return intervals
+        return found
 
     def sql(self, query: Query) -> str:
         """Returns the expression over the history."""
         counts, since = window_sql(self.window, query, "f")
-        # The other event is later still: said, so that an index finds it.
+        # The other event is later still: stated, so that an index finds it.
         later_still = f"w.at > {query.value(since, 'timestamptz')} AND " if since else ""
         span = query.value(parse(self.within), "interval")
         return f"""c.profile_id IN (

@@ -3,14 +3,14 @@
 from collections.abc import Iterable, Iterator
 
 from services.segment.domain.calendars.durations import parse
-from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, Turns, tidy
+from services.segment.domain.conditions.base import Limits, Problem, tidy
 from services.segment.domain.conditions.customer import Customer
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.step import (
     Interval,
     Intervals,
+    Pattern,
     Step,
-    answering,
     keeper,
     next_within,
     problems_of_span,
@@ -18,7 +18,7 @@ from services.segment.domain.conditions.step import (
 from services.segment.domain.conditions.window import Window, window_sql
 
 
-class Sequence(Condition, frozen=True, kw_only=True, tag="sequence", tag_field="kind"):
+class Sequence(Pattern, frozen=True, kw_only=True, tag="sequence", tag_field="kind"):
     """`first` happened, and `then` after it, `within` a time at most. `window` is that of the first."""
 
     first: Step
@@ -29,24 +29,12 @@ class Sequence(Condition, frozen=True, kw_only=True, tag="sequence", tag_field="
     def __post_init__(self) -> None:
         tidy(self, "within")
 
-    def compiled(self) -> Check:
-        """Returns the closure that answers for one customer."""
-        return answering(self._intervals())[0]
-
-    def clock(self) -> Clock | None:
-        """Returns when the last such pair leaves the window."""
-        return answering(self._intervals())[1]
-
-    def turns(self) -> Turns | None:
-        """Returns both, in one walk."""
-        return answering(self._intervals())[2]
-
-    def _intervals(self) -> Intervals:
+    def intervals(self) -> Intervals:
         """Returns what yields, for each first event, the second and where the first leaves the window."""
         first, second = self.first.finder(), self.then.finder()
         span, leaving = parse(self.within), keeper(self.window)
 
-        def intervals(customer: Customer) -> Iterator[Interval]:
+        def found(customer: Customer) -> Iterator[Interval]:
             firsts = first(customer)
             moments = [one.at for one in second(customer)] if firsts else []
             if not moments:
@@ -57,12 +45,12 @@ class Sequence(Condition, frozen=True, kw_only=True, tag="sequence", tag_field="
                 if leaves is not None and then is not None:
                     yield then, leaves
 
-        return intervals
+        return found
 
     def sql(self, query: Query) -> str:
         """Returns the expression over pairs of the history."""
         counts, since = window_sql(self.window, query, "f")
-        # The other event is later still: said, so that an index finds it.
+        # The other event is later still: stated, so that an index finds it.
         later_still = f" AND t.at > {query.value(since, 'timestamptz')}" if since else ""
         return f"""c.profile_id IN (
                SELECT f.profile_id
