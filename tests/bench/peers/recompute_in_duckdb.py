@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-import duckdb  # type: ignore[import-not-found]
+import duckdb  # type: ignore[import-not-found]  # it is in an environment of its own, not in ours
 
 TABLES = {
     "customers": "profile_id UUID, city VARCHAR, age INTEGER, orders INTEGER, usd BIGINT",

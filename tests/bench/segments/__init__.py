@@ -70,23 +70,21 @@ def in_duckdb() -> dict[str, str]:
 
     Over `customers` (profile_id, city, age, orders, usd) and `history` (profile_id, name, at).
     """
-    found = {}
-    for kind, (segment_id, one) in enumerate(definitions(OF_TEN)):
-        found[segment_id] = _query(kind, one)
-    return found
+    return {segment_id: _query(kind, one) for kind, (segment_id, one) in enumerate(definitions(OF_TEN))}
 
 
 def _query(kind: int, one: dict[str, Any]) -> str:
-    if kind < 4:
-        return "SELECT profile_id FROM customers WHERE " + (
-            f"city IN ({', '.join(repr(city) for city in one['value'])})"
-            if kind == 0
-            else f"age >= {one['value']}"
-            if kind == 1
-            else f"orders >= {one['value']}"
-            if kind == 2
-            else f"usd >= {one['of'][0]['value']} AND city <> {one['of'][1]['value']!r}"
-        )
+    of_customers = "SELECT profile_id FROM customers WHERE"
+    match kind:
+        case 0:
+            return f"{of_customers} city IN ({', '.join(repr(city) for city in one['value'])})"
+        case 1:
+            return f"{of_customers} age >= {one['value']}"
+        case 2:
+            return f"{of_customers} orders >= {one['value']}"
+        case 3:
+            spend, city = one["of"]
+            return f"{of_customers} usd >= {spend['value']} AND city <> {city['value']!r}"
     days = int(one["window"]["within"][1:-1])
     inside = f'"at" <= NOW AND "at" > NOW - INTERVAL {days} DAY'
     if kind < 8:
