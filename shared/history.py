@@ -5,8 +5,8 @@ whatever cuts the connection; or an error. What is read is not held: a part is a
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final, Literal
@@ -28,6 +28,7 @@ PATIENCE_SECONDS: Final = 60.0  # without any progress
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 5.0
 PART_EVENTS: Final = 500
+CUT_OFF: Final = "the stream was cut off"
 
 log = get_logger(__name__)
 
@@ -120,13 +121,12 @@ class History:
         Raises `HistoryAway` and `HistoryRefused`; does not ask again.
         """
         path = "/v1/timeline/ends"
-        try:
+        with _away(path):
             response = await self._client.get(path)
             if response.status_code != HTTPStatus.OK:
                 await _refuse(response)
+        try:
             return [position_of(one) for one in msgspec.json.decode(response.content, type=_Ends).ends]
-        except (httpx2.TransportError, _NotNow) as error:
-            raise HistoryAway(f"profile's history, {path}: {str(error) or type(error).__name__}") from None
         except (msgspec.MsgspecError, ValueError) as error:
             raise HistoryRefused(f"profile's history, {path}: {error}; upgrade this reader") from None
 
@@ -136,15 +136,13 @@ class History:
         Raises `HistoryAway`, also if the stream is cut off, and `HistoryRefused`; does not ask again.
         """
         path = f"/v1/timeline/export/{profile_id}"
-        try:
+        with _away(path):
             async with aclosing(self._once(path, {})) as parts:
                 async for events, progress in parts:
                     yield events
                     if progress is not None and progress.ended:
                         return
-        except (httpx2.TransportError, _NotNow) as error:
-            raise HistoryAway(f"profile's history, {path}: {str(error) or type(error).__name__}") from None
-        raise HistoryAway(f"profile's history, {path}: the stream was cut off")
+            raise _NotNow(CUT_OFF)
 
     async def _read(
         self, path: str, parameters: Callable[[], Mapping[str, str]]
@@ -160,7 +158,7 @@ class History:
                         last_progress, pause = now(), FIRST_PAUSE_SECONDS
                         if part[1] is not None and part[1].ended:
                             return
-                why = "the stream was cut off"
+                why = CUT_OFF
             except (httpx2.TransportError, _NotNow) as error:
                 why = str(error) or type(error).__name__
             if now() - last_progress > self._patience_seconds:
@@ -199,6 +197,15 @@ class _Ends(msgspec.Struct, frozen=True):
 
 class _NotNow(Exception):
     """An answer that another may follow."""
+
+
+@contextmanager
+def _away(path: str) -> Iterator[None]:
+    """Raises `HistoryAway` where profile gave no answer, or one that another may follow."""
+    try:
+        yield
+    except (httpx2.TransportError, _NotNow) as error:
+        raise HistoryAway(f"profile's history, {path}: {str(error) or type(error).__name__}") from None
 
 
 async def _refuse(response: httpx2.Response) -> None:

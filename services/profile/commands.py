@@ -9,7 +9,6 @@ import argparse
 import sys
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import timedelta
 from functools import partial
 from typing import Final, TypeVar
 from uuid import UUID
@@ -18,11 +17,11 @@ from services.profile.service import rates as stated_rates
 from services.profile.service import rebuild as rebuilding
 from services.profile.service import suspects as looking
 from services.profile.settings import ProfileSettings
-from shared.database.database import SESSION, Database, Work
+from shared.database.database import Database, Work
 from shared.database.patience import patiently
 from shared.rebuild import command
 from shared.rebuild.topics import Report
-from shared.service.clock import Clock, SystemClock
+from shared.service.clock import Clock
 from shared.service.failpoints import failpoint
 
 MAX_SUSPECTS: Final = 10_000  # of each kind, unless the command line says otherwise
@@ -45,7 +44,7 @@ def identity_parser() -> argparse.ArgumentParser:
 async def identity(settings: ProfileSettings, arguments: Sequence[str]) -> int:
     """Runs one command on identities; returns the exit status."""
     chosen = identity_parser().parse_args(arguments)
-    database = _database(settings, "rapport-profile-identity")
+    database = command.patient_database(settings, "rapport-profile-identity")
     try:
         async with database.work() as work:
             found = await looking.suspects(work, limit=chosen.limit)
@@ -63,17 +62,6 @@ async def identity(settings: ProfileSettings, arguments: Sequence[str]) -> int:
     return 0
 
 
-def _database(settings: ProfileSettings, application: str) -> Database:
-    return Database(
-        settings.database_url.get_secret_value(),
-        application=application,
-        clock=SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
-        pool_size=1,
-        session={**SESSION, **command.PATIENCE},
-        command_timeout_seconds=command.STATEMENT_SECONDS,
-    )
-
-
 def rates_parser() -> argparse.ArgumentParser:
     """Returns the parser of what may stand after `rates`."""
     parser = argparse.ArgumentParser(prog="python -m services.profile rates")
@@ -85,7 +73,7 @@ def rates_parser() -> argparse.ArgumentParser:
 async def rates(settings: ProfileSettings, arguments: Sequence[str]) -> int:
     """Runs one command on exchange rates; returns the exit status."""
     rates_parser().parse_args(arguments)
-    database = _database(settings, "rapport-profile-rates")
+    database = command.patient_database(settings, "rapport-profile-rates")
     try:
         async with database.work() as work:
             keys = await stated_rates.publish_all(work)

@@ -6,7 +6,6 @@
 
 import argparse
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Final
 
 from rich.console import Console
@@ -18,10 +17,9 @@ from services.segment.service.membership_rebuild import HANDLERS
 from services.segment.settings import SegmentSettings
 from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES, SEGMENTS
-from shared.database.database import SESSION, Database
 from shared.rebuild import command
 from shared.rebuild.topics import Plan
-from shared.service.clock import Clock, SystemClock
+from shared.service.clock import Clock
 
 PLAN: Final = Plan(
     service="segment",
@@ -60,14 +58,7 @@ def verify_parser() -> argparse.ArgumentParser:
 async def verify(settings: SegmentSettings, arguments: Sequence[str], clock: Clock | None = None) -> int:
     """Compares memberships with what SQL says of the base, as of one moment. Returns 1 if any differs, else 0."""
     chosen = verify_parser().parse_args(arguments)
-    database = Database(
-        settings.database_url.get_secret_value(),
-        application="rapport-segment-verify",
-        clock=clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
-        pool_size=1,
-        session={**SESSION, **command.PATIENCE},
-        command_timeout_seconds=command.STATEMENT_SECONDS,
-    )
+    database = command.patient_database(settings, "rapport-segment-verify", clock)
     try:
         async with database.work() as work:
             found = await verifying.verify(work, await verifying.live(work))

@@ -106,13 +106,13 @@ async def _run(
     *,
     search_path: str,
 ) -> int:
-    database = Database(
-        settings.owner_database_url(),
-        application=f"rapport-{service}-rebuild",
-        clock=clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+    database = patient_database(
+        settings,
+        f"rapport-{service}-rebuild",
+        clock,
+        url=settings.owner_database_url(),
         pool_size=2,
-        session={**SESSION, **PATIENCE, "search_path": search_path},
-        command_timeout_seconds=STATEMENT_SECONDS,
+        session={"search_path": search_path},
     )
     try:
         async with _alone(database):
@@ -126,6 +126,26 @@ async def _run(
     for table, rows in changed.items():
         print(f"{table}: {rows} rows mended" if rows else f"{table}: as it should be", file=sys.stderr)
     return 0
+
+
+def patient_database(
+    settings: Settings,
+    application: str,
+    clock: Clock | None = None,
+    *,
+    url: str = "",
+    pool_size: int = 1,
+    session: Mapping[str, str] = {},
+) -> Database:
+    """Returns a service's database, for a command whose statements may take long; at its usual URL, unless given."""
+    return Database(
+        url or settings.database_url.get_secret_value(),
+        application=application,
+        clock=clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
+        pool_size=pool_size,
+        session={**SESSION, **PATIENCE, **session},
+        command_timeout_seconds=STATEMENT_SECONDS,
+    )
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
+from services.segment.repository import of_customers
 from shared.database.database import Work
 
 # Every table that has rows of a customer.
@@ -25,10 +26,7 @@ TABLES: Final = (
 
 async def among(work: Work, profile_ids: Iterable[UUID]) -> frozenset[UUID]:
     """Returns which of these ids were erased."""
-    rows = await work.rows(
-        "SELECT profile_id FROM erasures WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(set(profile_ids))
-    )
-    return frozenset(row.profile_id for row in rows)
+    return await of_customers.among(work, "erasures", profile_ids)
 
 
 async def note(work: Work, profile_ids: Iterable[UUID]) -> None:
@@ -48,6 +46,4 @@ async def note(work: Work, profile_ids: Iterable[UUID]) -> None:
 
 async def delete(work: Work, profile_ids: Iterable[UUID]) -> None:
     """Deletes every row of these customers."""
-    ids = sorted(set(profile_ids))
-    for table in TABLES:
-        await work.run(f"DELETE FROM {table} WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
+    await of_customers.delete(work, TABLES, profile_ids)

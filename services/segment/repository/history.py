@@ -187,12 +187,3 @@ async def move(work: Work, gone: Mapping[UUID, UUID]) -> None:
     full = [(row.profile_id, row.name) for row in moved if row.kept > MAX_HISTORY_ROWS]
     if full:
         await _prune(work, full)
-
-
-async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
-    """Deletes the histories of these customers."""
-    for table in ("history", "occurrences"):
-        await work.run(
-            f"DELETE FROM {table} WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
-            ids=sorted(set(profile_ids)),
-        )

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 
 from services.segment.domain.membership import MembershipState
+from services.segment.repository import of_customers
 from shared.database.database import Work
 from shared.database.rows import arrays, columns, rows_as, upsert
 
@@ -271,9 +272,7 @@ async def remove_segment(work: Work, segment_id: str, *, limit: int) -> int:
 
 async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
     """Deletes the rows of these customers."""
-    ids = sorted(set(profile_ids))
-    for table in ("memberships", "customer_segments"):
-        await work.run(f"DELETE FROM {table} WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
+    await of_customers.delete(work, ("memberships", "customer_segments"), profile_ids)
 
 
 async def raise_versions(work: Work, by: Mapping[UUID, int]) -> dict[UUID, int]:

@@ -1,12 +1,13 @@
 """SQL on customers of whom everything is read anew, since they were split."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import msgspec
 
+from services.segment.repository import of_customers
 from shared.database.database import Work
 from shared.database.rows import columns, row_as
 
@@ -48,10 +49,7 @@ async def ask(work: Work, profile_ids: Iterable[UUID], *, split_id: UUID, split_
 
 async def among(work: Work, profile_ids: Iterable[UUID]) -> frozenset[UUID]:
     """Returns which of these customers are still to be read anew."""
-    rows = await work.rows(
-        "SELECT profile_id FROM rereads WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=list(profile_ids)
-    )
-    return frozenset(row.profile_id for row in rows)
+    return await of_customers.among(work, "rereads", profile_ids)
 
 
 async def claim(work: Work, *, hold: timedelta) -> RereadRow | None:
@@ -112,14 +110,6 @@ async def move(work: Work, gone: Mapping[UUID, UUID]) -> None:
         await ask(work, [gone[row.profile_id]], split_id=row.split_id, split_at=row.split_at)
 
 
-async def delete_derived(work: Work, profile_ids: Sequence[UUID]) -> None:
+async def delete_derived(work: Work, profile_ids: Iterable[UUID]) -> None:
     """Deletes what is kept of customers that is made of events."""
-    for table in DERIVED:
-        await work.run(f"DELETE FROM {table} WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=list(profile_ids))
-
-
-async def waiting(work: Work) -> int:
-    """Returns how many customers are to be read anew."""
-    row = await work.row("SELECT count(*) AS waiting FROM rereads")
-    assert row is not None
-    return int(row.waiting)
+    await of_customers.delete(work, DERIVED, profile_ids)

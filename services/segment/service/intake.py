@@ -7,7 +7,6 @@ from uuid import UUID
 from msgspec import structs
 
 from services.segment.domain.belongings import rank
-from services.segment.domain.causes import order_placed_by
 from services.segment.domain.conditions.customer import ORDERS
 from services.segment.domain.history import compact, event_name, order_event_id, order_properties
 from services.segment.domain.known import differences, fields
@@ -87,7 +86,7 @@ async def fold_facts(work: Work, events: Sequence[Event]) -> Touched:
             touched.setdefault(profile_id, set()).update((f"event:{ORDERS}", *_STANDING))
     await _fold_histories(work, events, canonical, touched)
     await _fold_belongings(work, events, canonical, touched)
-    return Touched(touched, {one: _cause(event) for one, event in causes.items()})
+    return Touched(touched, {one: Cause.of_event(event) for one, event in causes.items()})
 
 
 async def follow_profiles(work: Work, events: Sequence[Event]) -> Touched:
@@ -121,7 +120,7 @@ async def follow_profiles(work: Work, events: Sequence[Event]) -> Touched:
         else:
             touched.setdefault(profile_id, set()).update(differences(structs.asdict(was), structs.asdict(row)))
         causes[profile_id] = dominant_cause(causes.get(profile_id), event)
-    return Touched(touched, {one: _cause(event) for one, event in causes.items()})
+    return Touched(touched, {one: Cause.of_event(event) for one, event in causes.items()})
 
 
 def _owners(events: Iterable[Event]) -> set[UUID]:
@@ -208,18 +207,6 @@ async def _move(work: Work, gone: Mapping[UUID, UUID]) -> None:
 def _both(event: Event) -> tuple[UUID, ...]:
     body = event.body
     return (body.survivor,) if isinstance(body, ProfileMerged) else ()
-
-
-def _cause(event: Event) -> Cause:
-    return Cause(
-        event_id=event.event_id,
-        occurred_at=event.occurred_at,
-        received_at=event.received_at,
-        historical=event.historical,
-        depth=event.depth,
-        traceparent=event.traceparent,
-        order_id=order_placed_by(event),
-    )
 
 
 HANDLERS: Final[Handlers] = {

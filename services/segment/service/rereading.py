@@ -13,7 +13,6 @@ from typing import Final
 import msgspec
 
 from services.segment.repository import evaluation, rereads
-from services.segment.repository import standings as stored_standings
 from services.segment.repository.rereads import RereadRow
 from services.segment.service import erasing, intake, memberships, standings, tag_rules
 from services.segment.service.standing_changes import Cause
@@ -78,12 +77,13 @@ async def finish(work: Work, row: RereadRow) -> bool:
 
     Returns whether the attempt was still the last.
     """
-    canonical, _, _ = await standings.lock(work, [row.profile_id])
-    if canonical[row.profile_id] != row.profile_id or not await rereads.done(work, row):
+    locked = await standings.lock(work, [row.profile_id])
+    if locked.canonical[row.profile_id] != row.profile_id or not await rereads.done(work, row):
         return False
+    locked.stored[row.profile_id].rereading = False
     cause = Cause(event_id=row.split_id, occurred_at=row.split_at, received_at=work.now, historical=True)
-    stored = await stored_standings.lock(work, [row.profile_id])
-    await standings.look(work, stored, {row.profile_id: cause})
-    await memberships.look_again(work, {row.profile_id: {memberships.ALL}}, {row.profile_id: cause})
-    await tag_rules.follow_all(work, {row.profile_id: cause})
+    causes = {row.profile_id: cause}
+    await standings.look(work, locked, causes)
+    await memberships.look_again(work, {row.profile_id: {memberships.ALL}}, causes)
+    await tag_rules.follow_all(work, causes)
     return True

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.segment.domain.causes import order_placed_by
 from services.segment.domain.programmes.definition import DEFAULT
 from services.segment.domain.programmes.rates import NO_RATES, Rates
 from services.segment.domain.programmes.tier_standing import QualifyingOrder, TierStanding, tier
@@ -40,6 +41,19 @@ class Cause(msgspec.Struct, frozen=True, kw_only=True):
     depth: int = 0
     traceparent: str | None = None
     order_id: str | None = None
+
+    @classmethod
+    def of_event(cls, event: Event, *, occurred_at: datetime | None = None) -> "Cause":
+        """Returns an event as the cause of what has been true since it happened, or since another moment."""
+        return cls(
+            event_id=event.event_id,
+            occurred_at=occurred_at or event.occurred_at,
+            received_at=event.received_at,
+            historical=event.historical,
+            depth=event.depth,
+            traceparent=event.traceparent,
+            order_id=order_placed_by(event),
+        )
 
     @classmethod
     def of_instant(cls, profile_id: UUID, kind: Literal["time", "redefined"], at: datetime, now: datetime) -> "Cause":

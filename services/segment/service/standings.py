@@ -10,7 +10,7 @@ from uuid import UUID
 import msgspec
 
 from services.segment.domain import lifecycle
-from services.segment.domain.causes import became_true, causes_of, order_placed_by
+from services.segment.domain.causes import became_true, causes_of
 from services.segment.domain.lifecycle import Rhythm, Thresholds
 from services.segment.domain.programmes.definition import DEFAULT, Programme
 from services.segment.domain.rfm import GROUPS
@@ -181,13 +181,12 @@ async def advance(work: Work, stored: Mapping[UUID, Stored], now: datetime) -> i
     return redefined
 
 
-async def look(work: Work, stored: Mapping[UUID, Stored], causes: Mapping[UUID, Cause]) -> None:
+async def look(work: Work, locked: Locked, causes: Mapping[UUID, Cause]) -> None:
     """Looks at locked customers, each for a cause, and publishes what changes."""
-    looks = await Looks.begin(work, since=work.now)
-    await looks.load(work, list(stored))
-    for profile_id, row in stored.items():
-        looks.look_for_event(row, work.now, causes[profile_id])
-    await looks.save(work)
+    await locked.looks.load(work, list(causes))
+    for profile_id, cause in causes.items():
+        locked.looks.look_for_event(locked.stored[profile_id], work.now, cause)
+    await locked.looks.save(work)
 
 
 async def evaluate_again(work: Work, stored: Mapping[UUID, Stored]) -> None:
@@ -279,15 +278,7 @@ async def _look_again(work: Work, looks: Looks, stored: Mapping[UUID, Stored], c
     await looks.load(work, list(stored))
     for profile_id, row in stored.items():
         event = causes[profile_id]
-        cause = Cause(
-            event_id=event.event_id,
-            occurred_at=became_true(event, looks.orders.get(profile_id, [])),
-            received_at=event.received_at,
-            historical=event.historical,
-            depth=event.depth,
-            traceparent=event.traceparent,
-            order_id=order_placed_by(event),
-        )
+        cause = Cause.of_event(event, occurred_at=became_true(event, looks.orders.get(profile_id, [])))
         looks.look_for_event(row, work.now, cause)
     await looks.save(work)
 

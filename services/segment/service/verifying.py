@@ -6,13 +6,13 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.domain.conditions.document import InvalidCondition, read
+from services.segment.domain.conditions.document import InvalidCondition
 from services.segment.domain.conditions.query import Query
 from services.segment.repository import evaluation
 from services.segment.repository import segments as repository
 from services.segment.repository.segments import VersionRow
 from services.segment.service import memberships, standings
-from services.segment.service.definitions import LIMITS
+from services.segment.service.segments import condition_of
 from services.segment.service.standing_changes import Cause
 from shared.contracts.envelope import derived_id
 from shared.database.database import Work
@@ -45,7 +45,7 @@ async def verify(work: Work, rows: Sequence[VersionRow]) -> list[Verified]:
         query, verdicts = Query(work.now), dict[str, str]()
         for row in some:
             try:
-                condition = read(msgspec.json.decode(row.condition), LIMITS)
+                condition = condition_of(msgspec.json.decode(row.condition))
             except InvalidCondition:
                 continue
             verdicts[row.segment_id] = f"coalesce({condition.sql(query)}, FALSE)"
