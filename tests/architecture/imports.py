@@ -49,11 +49,11 @@ ALLOW_LISTS: Final = (
         # Tables, grammars and compilers (docs/decisions/0007-pure-libraries-in-domain.md).
         allowed=(
             *("msgspec", "phonenumbers", "email_validator", "idna", "ua_parser", "jmespath", "jsonschema_rs"),
-            *("shared.contracts", "shared.errors", "services.{service}.domain"),
+            *("shared.contracts", "shared.calendars", "shared.errors", "services.{service}.domain"),
         ),
         pure=True,
-        advice="domain is pure: standard library without I/O, clock and chance, pure libraries, shared.contracts "
-        "and shared.errors; pass {name}'s answer in, or call it in service",
+        advice="domain is pure: standard library without I/O, clock and chance, pure libraries, shared.contracts, "
+        "shared.calendars and shared.errors; pass {name}'s answer in, or call it in service",
     ),
     AllowList(
         rule="contracts-imports",
@@ -65,6 +65,13 @@ ALLOW_LISTS: Final = (
         ),
         pure=True,
         advice="domain imports the contracts, so they are as pure as it is; move what needs {name} elsewhere in shared",
+    ),
+    AllowList(
+        rule="calendars-imports",
+        where=re.compile(r"shared/calendars/.+\.py"),
+        allowed=("msgspec", "shared.calendars", "shared.contracts", "shared.errors"),
+        pure=True,
+        advice="domain imports the calendars, so they are as pure as it is; move what needs {name} elsewhere in shared",
     ),
     AllowList(
         rule="migrations-imports",

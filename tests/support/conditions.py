@@ -14,8 +14,8 @@ from uuid import UUID
 import msgspec
 from hypothesis import strategies as st
 
-from services.segment.domain.calendars.anniversaries import FactDate
 from services.segment.domain.conditions.customer import Customer, Date, Happening, Occurrence, dated
+from shared.calendars.anniversaries import FactDate
 from shared.contracts.events import MARKETING
 from tests.support.events import NOON
 

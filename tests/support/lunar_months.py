@@ -1,4 +1,4 @@
-"""The Chinese calendar's months by astronomy: services/segment/domain/calendars/lunar_years.py is held to them.
+"""The Chinese calendar's months by astronomy: shared/calendars/lunar_years.py is held to them.
 
 `python -m tests.support.lunar_months` prints that table. Sources: new moons by J. Meeus, Astronomical Algorithms (2nd
 edition), chapter 49; the sun's longitude by the greatest terms of VSOP87 (Bretagnon and Francou 1988) with Meeus'

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition, tag_of
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.document import written
@@ -14,6 +13,7 @@ from services.segment.domain.conditions.program import MAX_LOOKS, Program, compi
 from services.segment.domain.conditions.tree import AllOf, AnyOf
 from services.segment.domain.conditions.words.forms import LANGUAGES
 from services.segment.domain.conditions.words.language import describe
+from shared.calendars.durations import Language
 
 
 class Clause(msgspec.Struct, frozen=True, kw_only=True):

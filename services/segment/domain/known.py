@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from services.segment.domain.calendars.anniversaries import InvalidFactDate, parse
-from services.segment.domain.calendars.lunar import BeyondCalendar
 from services.segment.domain.conditions.customer import Date, dated
+from shared.calendars.anniversaries import InvalidFactDate, parse
+from shared.calendars.lunar import BeyondCalendar
 from shared.contracts.changes import ProfileChanged
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")

@@ -4,8 +4,8 @@ from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.words.text import MAX_CHARACTERS
+from shared.calendars.durations import Language
 
 CONDITION: Final[dict[str, Any]] = {
     "kind": "all",

@@ -5,11 +5,11 @@ from typing import Any
 
 import msgspec
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition, Limits
 from services.segment.domain.conditions.document import read
 from services.segment.domain.conditions.words.language import describe, parse
 from services.segment.domain.conditions.words.text import detect
+from shared.calendars.durations import Language
 
 
 class ConditionInWords(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.segment.domain.calendars.durations import parse
-from services.segment.domain.calendars.zones import local_date, start_of_local_day
 from services.segment.domain.conditions.base import Limits
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.document import InvalidCondition, read, written
 from services.segment.domain.conditions.program import compiled
+from shared.calendars.durations import parse
+from shared.calendars.zones import local_date, start_of_local_day
 from tests.support.conditions import SPANS, bare, customers, dated_documents, documents, undated_documents
 from tests.support.events import NOON
 

@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import inspect
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions import schema
 from services.segment.domain.conditions.base import Condition, Limits
 from services.segment.domain.conditions.document import InvalidCondition, read, written
@@ -24,6 +23,7 @@ from services.segment.domain.conditions.words.examples import EXAMPLES
 from services.segment.domain.conditions.words.language import describe, parse
 from services.segment.domain.conditions.words.registry import CONDITIONS, WORDS
 from services.segment.domain.conditions.words.text import MAX_CHARACTERS, detect
+from shared.calendars.durations import Language
 from tests.support.conditions import DAYS, SPANS, documents
 from tests.support.growth import LINEAR, exponent
 

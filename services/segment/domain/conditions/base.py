@@ -10,9 +10,9 @@ from typing import Final
 
 import msgspec
 
-from services.segment.domain.calendars.durations import InvalidDuration, canonical, parse
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.query import Query
+from shared.calendars.durations import InvalidDuration, canonical, parse
 
 Check = Callable[[Customer, datetime], Truth]
 """Returns what is true of a customer at a moment: a condition, compiled once, asked often."""

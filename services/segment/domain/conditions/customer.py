@@ -7,8 +7,8 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.domain.calendars.anniversaries import FactDate
-from services.segment.domain.calendars.lunar import is_known
+from shared.calendars.anniversaries import FactDate
+from shared.calendars.lunar import is_known
 from shared.contracts.property_filter import exact, is_number
 
 Truth = bool | None

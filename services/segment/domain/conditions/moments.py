@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time
 from typing import Final
 
-from services.segment.domain.calendars.durations import InvalidDuration, parse
 from services.segment.domain.conditions.base import Check, Problem, end, later
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.query import Query
+from shared.calendars.durations import InvalidDuration, parse
 
 SPANS: Final = ("within", "longer_ago")
 """The operators that take a duration; `before` and `from` take a day. Exactly so long ago is `longer_ago`."""

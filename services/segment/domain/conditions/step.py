@@ -6,12 +6,12 @@ from datetime import datetime, timedelta
 
 import msgspec
 
-from services.segment.domain.calendars.durations import InvalidDuration, parse
 from services.segment.domain.conditions.base import FOR_EVER, Check, Clock, Condition, Limits, Problem, end
 from services.segment.domain.conditions.customer import Customer, Happening
 from services.segment.domain.conditions.filters import filters_sql
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.window import Window
+from shared.calendars.durations import InvalidDuration, parse
 from shared.contracts.property_filter import PropertyFilter, matches, problems
 
 Interval = tuple[datetime, datetime]

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from functools import lru_cache
 
-from services.segment.domain.calendars.zones import local_date, zone_names
 from services.segment.domain.conditions.query import Query
+from shared.calendars.zones import local_date, zone_names
 
 
 @lru_cache(maxsize=64)

@@ -5,10 +5,10 @@ from datetime import UTC, date, datetime, time, timedelta
 
 import msgspec
 
-from services.segment.domain.calendars.durations import InvalidDuration, parse
 from services.segment.domain.conditions.base import Limits, Problem, end, later, tidy
 from services.segment.domain.conditions.customer import ORDERS, Customer, Happening
 from services.segment.domain.conditions.query import Query
+from shared.calendars.durations import InvalidDuration, parse
 
 LEAST_WINDOW = timedelta(minutes=1)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from services.segment.domain.calendars.durations import InvalidDuration, parse
 from services.segment.domain.conditions.base import Limits, Problem, later, tidy
 from services.segment.domain.conditions.customer import Customer
 from services.segment.domain.conditions.query import Query
@@ -16,6 +15,7 @@ from services.segment.domain.conditions.step import (
     problems_of_span,
 )
 from services.segment.domain.conditions.window import Window, window_sql
+from shared.calendars.durations import InvalidDuration, parse
 
 
 class Absence(Pattern, frozen=True, kw_only=True, tag="absence", tag_field="kind"):

@@ -5,15 +5,15 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final, Literal
 
-from services.segment.domain.calendars import holidays
-from services.segment.domain.calendars.anniversaries import FactDate, matching_keys
-from services.segment.domain.calendars.lunar import LONGEST_MONTH, to_lunar
-from services.segment.domain.calendars.zones import local_date, start_of_local_day
 from services.segment.domain.conditions.base import Check, Clock, Condition, Limits, Problem, earliest
 from services.segment.domain.conditions.compare import Comparison, test, test_sql
 from services.segment.domain.conditions.customer import Customer, Truth
 from services.segment.domain.conditions.query import Query
 from services.segment.domain.conditions.today import by_today
+from shared.calendars import holidays
+from shared.calendars.anniversaries import FactDate, matching_keys
+from shared.calendars.lunar import LONGEST_MONTH, to_lunar
+from shared.calendars.zones import local_date, start_of_local_day
 
 MOST_DAYS: Final = 365
 _DAY: Final = timedelta(days=1)

@@ -10,11 +10,11 @@ from itertools import combinations
 from typing import Any, Final
 from uuid import UUID
 
-from services.segment.domain.calendars.durations import parse
 from services.segment.domain.conditions.customer import ORDERS, Customer, Happening, Occurrence
 from services.segment.domain.conditions.kinds.bucket import Bucket
 from services.segment.domain.conditions.possible.claims import Claim, NotKnown, tried
 from services.segment.domain.conditions.possible.numbers import reals
+from shared.calendars.durations import parse
 from shared.contracts.property_filter import exact, is_number
 
 MAX_LISTED: Final = 6  # values of a list of which all subsets are tried

@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from typing import Any, Final
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.words.comparisons import value_forms
 from services.segment.domain.conditions.words.forms import Form, Forms
 from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.slots import Slot, Writer, pattern_of
 from services.segment.domain.conditions.words.values import NAME
+from shared.calendars.durations import Language
 from shared.contracts.property_filter import MAX_FILTERS, PropertyFilter
 
 _OPS: Final = (

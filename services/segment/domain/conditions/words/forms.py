@@ -5,7 +5,6 @@ from typing import Any, Final
 
 import msgspec
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition
 from services.segment.domain.conditions.tree import Not
 from services.segment.domain.conditions.words.reader import Found, TextReader
@@ -18,6 +17,7 @@ from services.segment.domain.conditions.words.templates import (
     phrases_of,
     pieces_of,
 )
+from shared.calendars.durations import Language
 
 LANGUAGES: Final[tuple[Language, ...]] = ("en", "zh")
 

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition, Limits
 from services.segment.domain.conditions.document import MAX_CONDITIONS, MAX_DEPTH
 from services.segment.domain.conditions.words.errors import InvalidWords
 from services.segment.domain.conditions.words.reader import TextReader
 from services.segment.domain.conditions.words.registry import CONDITIONS, reserved
 from services.segment.domain.conditions.words.slots import Writer, pattern_of
+from shared.calendars.durations import Language
 
 _LIMITS: Final = Limits()
 _END: Final = pattern_of([".", "。"])

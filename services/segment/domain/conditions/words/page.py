@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Limits
 from services.segment.domain.conditions.document import MAX_CONDITIONS, MAX_DEPTH, read
 from services.segment.domain.conditions.registry import KINDS
@@ -22,6 +21,7 @@ from services.segment.domain.conditions.words.forms import LANGUAGES, Forms
 from services.segment.domain.conditions.words.language import describe
 from services.segment.domain.conditions.words.registry import WORDS, reserved
 from services.segment.domain.conditions.words.text import MAX_CHARACTERS
+from shared.calendars.durations import Language
 
 _INTRODUCTION = f"""# Conditions
 

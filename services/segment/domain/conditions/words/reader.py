@@ -4,10 +4,10 @@ import difflib
 import re
 from typing import Any, Final, Protocol
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Limits
 from services.segment.domain.conditions.words.errors import InvalidWords
 from services.segment.domain.conditions.words.text import scan
+from shared.calendars.durations import Language
 
 MAX_NESTED: Final = (
     60  # parentheses within parentheses: more than a request's JSON may nest, and far from the stack's end

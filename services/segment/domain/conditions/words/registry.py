@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition
 from services.segment.domain.conditions.words.forms import Forms
 from services.segment.domain.conditions.words.kinds.absence import ABSENCE
@@ -23,6 +22,7 @@ from services.segment.domain.conditions.words.kinds.sequence import SEQUENCE
 from services.segment.domain.conditions.words.kinds.standing import CLASS, GROUP, KEY_CUSTOMER, SCORE, STAGE, TIER
 from services.segment.domain.conditions.words.kinds.trait import TRAIT
 from services.segment.domain.conditions.words.tree import Conditions
+from shared.calendars.durations import Language
 
 _FORMS: Final[tuple[Forms, ...]] = (
     TRAIT,

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.text import narrow
+from shared.calendars.durations import Language
 
 
 class Writer(NamedTuple):

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from string import Formatter
 from typing import Any, Final, NamedTuple
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.words.reader import TextReader
 from services.segment.domain.conditions.words.slots import Slot, Writer, pattern_of
+from shared.calendars.durations import Language
 
 Fields = Mapping[str, Any]
 

@@ -6,8 +6,8 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.words.errors import InvalidWords
+from shared.calendars.durations import Language
 
 MAX_CHARACTERS: Final = 10_000
 

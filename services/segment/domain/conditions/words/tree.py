@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from services.segment.domain.calendars.durations import Language
 from services.segment.domain.conditions.base import Condition
 from services.segment.domain.conditions.document import MAX_CONDITIONS
 from services.segment.domain.conditions.tree import MAX_PARTS, AllOf, AnyOf, Not
 from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.slots import Slot, Writer, pattern_of
+from shared.calendars.durations import Language
 
 _AND: Final[Mapping[Language, Sequence[str]]] = {
     "en": ("and", "&&"),

@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any, Final
 
-from services.segment.domain.calendars import durations
-from services.segment.domain.calendars.durations import InvalidDuration, Language
 from services.segment.domain.conditions.words.reader import Found, TextReader
 from services.segment.domain.conditions.words.slots import OneOf, Slot, Writer, pattern_of
 from services.segment.domain.conditions.words.text import quoted
+from shared.calendars import durations
+from shared.calendars.durations import InvalidDuration, Language
 from shared.contracts.currencies import exponent
 from shared.contracts.property_filter import is_number
 

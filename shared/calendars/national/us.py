@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Final
 
-from services.segment.domain.calendars.national.days import (
+from shared.calendars.national.days import (
     DAY,
     MONDAY,
     SATURDAY,

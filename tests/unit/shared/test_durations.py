@@ -8,7 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.segment.domain.calendars.durations import (
+from shared.calendars.durations import (
     LEAST,
     MOST,
     InvalidDuration,

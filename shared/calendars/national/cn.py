@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Final
 
-from services.segment.domain.calendars.lunar import qingming as qingming_of
-from services.segment.domain.calendars.lunar import to_gregorian
-from services.segment.domain.calendars.national.cn_notices import (
+from shared.calendars.lunar import qingming as qingming_of
+from shared.calendars.lunar import to_gregorian
+from shared.calendars.national.cn_notices import (
     DRAGON_BOATS,
     LABOUR_DAY,
     MID_AUTUMN,
@@ -22,7 +22,7 @@ from services.segment.domain.calendars.national.cn_notices import (
     QINGMING,
     SPRING_FESTIVAL,
 )
-from services.segment.domain.calendars.national.days import DAY, CalendarDay, NationalCalendar, Occasion, holiday
+from shared.calendars.national.days import DAY, CalendarDay, NationalCalendar, Occasion, holiday
 
 THIRTEEN_DAYS_SINCE: Final = 2025  # the revision of 2024 added New Year's Eve and 2 May
 

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from services.segment.domain.calendars.national.days import Occasion
+from shared.calendars.national.days import Occasion
 
 NEW_YEAR: Final = Occasion("New Year's Day", "元旦")
 SPRING_FESTIVAL: Final = Occasion("Spring Festival", "春节")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.segment.domain.calendars.holidays import (
+from shared.calendars.holidays import (
     CALENDARS,
     FIRST_YEAR,
     LAST_YEAR,
@@ -17,10 +17,10 @@ from services.segment.domain.calendars.holidays import (
     is_working_day,
     next_change,
 )
-from services.segment.domain.calendars.lunar import to_lunar
-from services.segment.domain.calendars.national.cn_notices import NOTICES
-from services.segment.domain.calendars.national.days import CalendarDay, easter
-from services.segment.domain.calendars.zones import local_date, next_local_midnight
+from shared.calendars.lunar import to_lunar
+from shared.calendars.national.cn_notices import NOTICES
+from shared.calendars.national.days import CalendarDay, easter
+from shared.calendars.zones import local_date, next_local_midnight
 from tests.support.examples import at_least
 
 DAY = timedelta(days=1)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.segment.domain.calendars.anniversaries import (
+from shared.calendars.anniversaries import (
     CalendarName,
     FactDate,
     InvalidDayWindow,
@@ -15,7 +15,7 @@ from services.segment.domain.calendars.anniversaries import (
     matching_keys,
     parse,
 )
-from services.segment.domain.calendars.lunar import FIRST_DAY, LAST_DAY, BeyondCalendar, to_lunar
+from shared.calendars.lunar import FIRST_DAY, LAST_DAY, BeyondCalendar, to_lunar
 from tests.support.examples import at_least
 
 DAY = timedelta(days=1)

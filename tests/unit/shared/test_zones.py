@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.segment.domain.calendars.zones import (
+from shared.calendars.zones import (
     END_OF_DAYS,
     local_date,
     next_local_midnight,

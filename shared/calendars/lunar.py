@@ -12,7 +12,7 @@ from bisect import bisect_right
 from datetime import date
 from typing import Final, NamedTuple
 
-from services.segment.domain.calendars.lunar_years import FIRST_NEW_YEAR, FIRST_YEAR, YEARS
+from shared.calendars.lunar_years import FIRST_NEW_YEAR, FIRST_YEAR, YEARS
 from shared.errors import Invalid
 
 LONGEST_MONTH: Final = 30

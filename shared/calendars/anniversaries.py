@@ -15,7 +15,7 @@ from typing import Final, Literal
 
 import msgspec
 
-from services.segment.domain.calendars.lunar import (
+from shared.calendars.lunar import (
     LONGEST_MONTH,
     BeyondCalendar,
     LunarDate,

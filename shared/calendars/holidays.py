@@ -9,12 +9,12 @@ from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from services.segment.domain.calendars.national.cn import CN
-from services.segment.domain.calendars.national.days import SATURDAY, CalendarDay, NationalCalendar
-from services.segment.domain.calendars.national.de import DE
-from services.segment.domain.calendars.national.gb import GB
-from services.segment.domain.calendars.national.us import US
-from services.segment.domain.calendars.zones import local_date, start_of_local_day
+from shared.calendars.national.cn import CN
+from shared.calendars.national.days import SATURDAY, CalendarDay, NationalCalendar
+from shared.calendars.national.de import DE
+from shared.calendars.national.gb import GB
+from shared.calendars.national.us import US
+from shared.calendars.zones import local_date, start_of_local_day
 from shared.errors import Invalid
 
 VERSION: Final = "2026-11-30"

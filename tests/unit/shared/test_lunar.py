@@ -6,7 +6,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from services.segment.domain.calendars.lunar import (
+from shared.calendars.lunar import (
     FIRST_DAY,
     LAST_DAY,
     BeyondCalendar,
@@ -17,7 +17,7 @@ from services.segment.domain.calendars.lunar import (
     to_gregorian,
     to_lunar,
 )
-from services.segment.domain.calendars.lunar_years import YEARS
+from shared.calendars.lunar_years import YEARS
 from tests.support.examples import at_least
 from tests.support.lunar_months import months, table
 
