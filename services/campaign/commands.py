@@ -15,24 +15,36 @@ from services.campaign.service import changes, contacts
 from services.campaign.service import send_cutoff as cutoffs
 from services.campaign.settings import CampaignSettings
 from shared.audit.command import user
-from shared.contracts.changes import ProfileChanged, ProfileMerged, StageChanged, TierChanged
+from shared.contracts.changes import (
+    ProfileChanged,
+    ProfileMerged,
+    SegmentEntered,
+    SegmentExited,
+    StageChanged,
+    TierChanged,
+)
+from shared.contracts.envelope import Event
 from shared.contracts.topics import PROFILES, SEGMENTS
-from shared.database.database import Database
+from shared.database.database import Database, Work
 from shared.errors import AppError
 from shared.rebuild import command
 from shared.rebuild.topics import Plan
 from shared.service.clock import Clock, SystemClock
 from shared.service.failpoints import failpoint
 
+
+async def _note(work: Work, events: Sequence[Event]) -> None:
+    await contacts.note(work, events)
+
+
 PLAN: Final = Plan(
     service="campaign",
-    tables=("contacts", "standings", "profile_aliases"),
+    tables=("contacts", "standings", "memberships", "profile_aliases"),
     topics=(PROFILES, SEGMENTS),
     handlers={
-        ProfileChanged: contacts.follow,
-        ProfileMerged: contacts.follow,
-        TierChanged: changes.note,
-        StageChanged: changes.note,
+        ProfileChanged: _note,
+        ProfileMerged: _note,
+        **dict.fromkeys((TierChanged, StageChanged, SegmentEntered, SegmentExited), changes.note),
     },
 )
 

@@ -1,16 +1,33 @@
 """Which events campaign listens to."""
 
-from services.campaign.service import changes, confirming, contacts
-from shared.contracts.changes import ConfirmationRequested, ProfileChanged, ProfileMerged, StageChanged, TierChanged
-from shared.contracts.topics import PROFILES, SEGMENTS
+from functools import partial
+
+from services.campaign.service import changes, confirming, contacts, facts
+from shared.contracts.changes import (
+    ConfirmationRequested,
+    ProfileChanged,
+    ProfileMerged,
+    SegmentEntered,
+    SegmentExited,
+    StageChanged,
+    TierChanged,
+)
+from shared.contracts.events import FACTS
+from shared.contracts.topics import PROFILE_EVENTS, PROFILES, SEGMENTS
 from shared.kafka.consumer.batch import Handlers
 
-TOPICS = (PROFILES, SEGMENTS)
+TOPICS = (PROFILE_EVENTS, PROFILES, SEGMENTS)
 
-HANDLERS: Handlers = {
-    ProfileChanged: contacts.follow,
-    ProfileMerged: contacts.follow,
-    ConfirmationRequested: confirming.ask,
-    TierChanged: changes.on_standing_changed,
-    StageChanged: changes.on_standing_changed,
-}
+
+def handlers(partition_secret: bytes) -> Handlers:
+    """Returns who takes what in. The secret makes the keys of the facts that journeys publish."""
+    on_facts = partial(facts.on_facts, partition_secret=partition_secret)
+    on_change = partial(changes.on_change, partition_secret=partition_secret)
+    follow = partial(contacts.follow, partition_secret=partition_secret)
+    return {
+        **dict.fromkeys(FACTS, on_facts),
+        ProfileChanged: follow,
+        ProfileMerged: follow,
+        ConfirmationRequested: confirming.ask,
+        **dict.fromkeys((TierChanged, StageChanged, SegmentEntered, SegmentExited), on_change),
+    }

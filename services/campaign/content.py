@@ -9,11 +9,14 @@ import msgspec
 from liquid import BoundTemplate, Environment, StrictUndefined
 from liquid.exceptions import LiquidError
 
-from services.campaign.domain.journey import Journey
+from services.campaign.domain.journey.definition import Journey
+from services.campaign.domain.journey.nodes.node import Known
+from services.campaign.domain.journey.validation import problems
 
 HERE: Final = Path(__file__).resolve().parent
 LANGUAGES: Final = ("en", "zh")
 PARTS: Final = ("subject", "text", "html")
+CHANNELS: Final = frozenset({"email"})
 
 # What a template may use; each of these must render with nothing in it.
 NOTHING_KNOWN: Final[Mapping[str, str]] = {
@@ -65,6 +68,7 @@ class Templates:
     def __init__(self, folder: Path = HERE / "templates") -> None:
         self._parsed: dict[tuple[str, str, str], BoundTemplate] = {}
         self.names = frozenset(path.name for path in folder.iterdir() if path.is_dir())
+        self.languages = dict.fromkeys(self.names, frozenset(LANGUAGES))
         for name in self.names:
             for language in LANGUAGES:
                 for part in PARTS:
@@ -99,8 +103,13 @@ def templates() -> Templates:
     return Templates()
 
 
+def known() -> Known:
+    """Returns what a definition may name."""
+    return Known(templates=templates().languages, channels=CHANNELS, languages=frozenset(LANGUAGES))
+
+
 def journeys(folder: Path = HERE / "journeys") -> Sequence[Journey]:
-    """Returns the journeys of a folder, by id. Raises `InvalidContent`, which names the file."""
+    """Returns the journeys of a folder, by id. Raises `InvalidContent`, which names the file and the place."""
     found: list[Journey] = []
     for path in sorted(folder.glob("*.json")):
         try:
@@ -109,8 +118,8 @@ def journeys(folder: Path = HERE / "journeys") -> Sequence[Journey]:
             raise InvalidContent(f"journey {path.name}: {error}") from error
         if path.stem != journey.id:
             raise InvalidContent(f"journey {path.name}: its id is {journey.id}")
-        if journey.template not in templates().names:
-            raise InvalidContent(f"journey {path.name}: there is no template {journey.template}")
+        for problem in problems(journey, known()):
+            raise InvalidContent(f"journey {path.name}: {problem.at}: {problem.message}")
         found.append(journey)
     return found
 

@@ -5,15 +5,17 @@ from functools import partial
 from typing import Final
 
 from services.campaign import commands, consumer, content
-from services.campaign.api import pages, router
+from services.campaign.api import journeys as journey_routes
+from services.campaign.api import links as link_routes
+from services.campaign.api import operations as operation_routes
 from services.campaign.channels import EmailChannel
-from services.campaign.domain.journey import Cap
 from services.campaign.domain.links import Links
+from services.campaign.domain.message_definition import Cap
 from services.campaign.service import providers, publishing
 from services.campaign.service.rules import Rules
 from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
-from services.campaign.worker import Sender
+from services.campaign.worker import Sender, Walker
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -26,12 +28,13 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     """Returns a campaign service, wired but not started. Raises `InvalidContent` if a journey or template is wrong."""
     journeys = content.journeys()
     content.pages()
+    partition_secret = settings.partition_secret.get_secret_value().encode()
     service = process.assemble(
         "campaign",
         settings,
         clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
         reads=consumer.TOPICS,
-        handlers=consumer.HANDLERS,
+        handlers=consumer.handlers(partition_secret),
         on_rewound=note_rewound,
     )
     assert service.consumer is not None
@@ -40,7 +43,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         templates=content.templates(),
         customer_cap=Cap(settings.frequency_cap_messages, settings.frequency_cap_hours),
         unsubscribe=settings.mail_address,
-        partition_secret=settings.partition_secret.get_secret_value().encode(),
+        partition_secret=partition_secret,
         lease=timedelta(seconds=settings.sender_lease_seconds),
         links=Links(settings.public_url, settings.links_key) if settings.public_url else None,
         confirmations_per_hour=settings.confirmations_per_hour,
@@ -54,14 +57,20 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         compared=lambda: reader.assignment.compared,
         tick=service.heartbeat.loop("sender"),
     )
+    walker = Walker(service.database, reader, partition_secret, tick=service.heartbeat.loop("walker"))
+    service.loops["walker"] = walker.run
+    service.database.listeners.append(walker.wake)
     service.at_start.append(partial(publishing.publish, journeys=journeys))
     service.loops["sender"] = sender.run
     service.database.listeners.append(sender.wake)
-    process.add_api(service, description=DESCRIPTION, routers=[router, pages])
+    process.add_api(
+        service, description=DESCRIPTION, routers=[journey_routes.router, operation_routes.router, link_routes.router]
+    )
     assert service.app is not None
     assert service.health is not None
     service.health.alarms = providers.alarms
     service.app.state.rules, service.app.state.clock = rules, service.clock
+    service.app.state.known = content.known()
     return service
 
 

@@ -42,6 +42,9 @@ class Contact(Base):
     consent: Mapped[dict[str, Any]] = mapped_column(JSONB)
     orders: Mapped[int] = mapped_column(Integer)
     spend_minor: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    phone: Mapped[str | None] = mapped_column(Text)
+    time_zone: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="IANA name; empty if not known")
+    facts: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"), comment="dated facts")
 
 
 class Standing(Base):
@@ -55,8 +58,21 @@ class Standing(Base):
     value: Mapped[str] = mapped_column(Text)
 
 
-class JourneyVersion(Base):
-    """RECORD: a definition, and whether it is running. The highest version of an id is the one that is entered."""
+class Membership(Base):
+    """PROJECTION: whether a customer is a member of a segment, by the newest version that came."""
+
+    __tablename__ = "memberships"
+    __table_args__ = (Index("memberships_of_customer", "profile_id"),)
+
+    segment_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    version: Mapped[int] = mapped_column(BigInteger)
+    segment_version: Mapped[int] = mapped_column(Integer)
+    member: Mapped[bool] = mapped_column(Boolean)
+
+
+class FormerJourneyVersion(Base):
+    """RECORD: definitions of before there were nodes, for processes of the release before."""
 
     __tablename__ = "journeys"
 
@@ -66,12 +82,90 @@ class JourneyVersion(Base):
     active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
 
 
+class JourneyVersion(Base):
+    """RECORD: a definition, and whether it is running. The highest version of an id is the one that is entered."""
+
+    __tablename__ = "journey_versions"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    active: Mapped[bool] = mapped_column(Boolean, server_default=text("true"))
+    published_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("now()"))
+    published_by: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="empty: came with the service")
+
+
+class JourneyDraft(Base):
+    """RECORD: a definition that is being written: the next version of its journey, once it is published."""
+
+    __tablename__ = "journey_drafts"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, comment="counts the edits")
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_by: Mapped[str] = mapped_column(Text)
+
+
+class Run(Base):
+    """RECORD: one customer's way through a journey. Its id derives from what it was entered for."""
+
+    __tablename__ = "runs"
+    __table_args__ = (
+        Index("runs_due", "due_at", postgresql_where=text("state = 'active' AND due_at IS NOT NULL")),
+        Index("runs_asking", "awaits", "waiting_since", postgresql_where=text("awaits IN ('answer', 'reply')")),
+        Index("runs_of_customer", "profile_id", postgresql_where=text("state = 'active'")),
+        Index("runs_of_journey", "journey_id", "entered_at", "id"),
+        Index("runs_of_person", "profile_id", "entered_at", "id"),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    journey_id: Mapped[str] = mapped_column(Text)
+    version: Mapped[int] = mapped_column(Integer)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, comment="the customer; of a merged one the survivor")
+    entry_key: Mapped[str] = mapped_column(Text)
+    trigger_id: Mapped[str] = mapped_column(Text, comment="of what let the customer in")
+    triggered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), comment="when that happened")
+    entered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    node: Mapped[str] = mapped_column(Text)
+    visit: Mapped[int] = mapped_column(Integer, comment="how many nodes it has entered")
+    data: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    awaits: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    signal: Mapped[str | None] = mapped_column(Text, comment="what it awaited and has come")
+    waiting_since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    cause_id: Mapped[UUID] = mapped_column(Uuid, comment="what moved it last")
+    cause_occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    cause_received_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    by_time: Mapped[bool] = mapped_column(Boolean)
+    depth: Mapped[int] = mapped_column(SmallInteger)
+    traceparent: Mapped[str | None] = mapped_column(Text)
+
+
+class RunStep(Base):
+    """RECORD: what a node did on a visit of a run, for whoever asks why."""
+
+    __tablename__ = "run_steps"
+
+    run_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    visit: Mapped[int] = mapped_column(Integer, primary_key=True)
+    outcome: Mapped[str] = mapped_column(Text, primary_key=True)
+    node: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    detail: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Message(Base):
     """RECORD: one message. Its id derives from its trigger, so that deciding twice makes it once."""
 
     __tablename__ = "messages"
     __table_args__ = (
-        UniqueConstraint("journey_id", "profile_id", "trigger_id", name="messages_one_per_trigger"),
+        Index("messages_one_per_visit", "journey_id", "profile_id", "trigger_id", "step", "visit", unique=True),
         Index("messages_due", "due_at", postgresql_where=text("state = 'pending'")),
         Index("messages_sending", "sending_since", postgresql_where=text("state = 'sending'")),
         Index("messages_profile_id", "profile_id"),
@@ -97,16 +191,23 @@ class Message(Base):
     by_time: Mapped[bool] = mapped_column(Boolean, comment="no event caused it: a due time passed")
     depth: Mapped[int] = mapped_column(SmallInteger, comment="of the trigger")
     traceparent: Mapped[str | None] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(
+        Text, server_default=text("'journey'"), comment="what sends it: a journey, a broadcast, or a single request"
+    )
+    definition: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="of a single message, its own")
+    run_id: Mapped[UUID | None] = mapped_column(Uuid, comment="of the journey; None of before there were runs")
+    step: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="the node that sends it")
+    visit: Mapped[int] = mapped_column(Integer, server_default=text("0"), comment="of that node")
 
 
 class Entry(Base):
-    """RECORD: by which change an order let its customer into a journey: once, however often it is stated."""
+    """RECORD: what a customer entered a journey for: once for each key, however often it is stated."""
 
     __tablename__ = "entries"
 
     journey_id: Mapped[str] = mapped_column(Text, primary_key=True)
     profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    order_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    entry_key: Mapped[str] = mapped_column("order_id", Text, primary_key=True)
     trigger_id: Mapped[UUID] = mapped_column(Uuid, comment="the id of the change")
     entered_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 

@@ -1,4 +1,6 @@
-"""The sender: claims due messages, hands each to its channel outside any transaction, and notes the answer.
+"""The sender, and the walker, which moves runs of journeys that are due.
+
+The sender claims due messages, hands each to its channel outside any transaction, and notes the answer.
 
 Guarantee: no message is handed over twice. Each is marked `sending` and committed before its provider is asked, and
 leaves that state for `pending` only on the word of the provider that it was not taken. A sender that dies meanwhile
@@ -8,19 +10,20 @@ lost only PostgreSQL's answer leaves nothing behind: what it never handed over i
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import partial
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 from uuid import UUID, uuid4
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
 from services.campaign.domain.delivery import Reply, kind
-from services.campaign.service import confirming, sending
+from services.campaign.service import confirming, running, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
 from services.campaign.service.sending import Outgoing
-from shared.database.database import DATABASE_AWAY, Database
+from shared.database.database import DATABASE_AWAY, Database, Work
 from shared.service import metrics
 from shared.service.clock import Clock
 from shared.service.failpoints import failpoint
@@ -157,8 +160,8 @@ class Sender:
 
     async def _deliver(self, outgoing: Outgoing | Asking) -> None:
         try:
-            reply = await self._channels[outgoing.journey.channel].send(outgoing.mail)
-            metrics.provider_replies.labels(outgoing.journey.channel, kind(reply)).inc()
+            reply = await self._channels[outgoing.channel].send(outgoing.mail)
+            metrics.provider_replies.labels(outgoing.channel, kind(reply)).inc()
             await self._settle(outgoing, reply)
         finally:
             self._in_flight -= 1
@@ -182,3 +185,57 @@ class Sender:
                 if asyncio.get_running_loop().time() > deadline:
                     return
                 await asyncio.sleep(BACKOFF_SECONDS)
+
+
+class Reader(Protocol):
+    """Whoever knows how far the log has been read; None if nobody does yet."""
+
+    async def read_until(self, work: Work) -> datetime | None:
+        """Returns the moment up to which everything has been read."""
+
+
+class Walker:
+    """Moves runs that are due, a batch a transaction, until stopped. Any number of walkers may run.
+
+    Time-outs never run ahead of the log: an event that has not been read yet may be what a run waits for. What became
+    of a message moves its run at once.
+    """
+
+    def __init__(
+        self, database: Database, reader: Reader, partition_secret: bytes, *, tick: Callable[[], None]
+    ) -> None:
+        self._database = database
+        self._reader = reader
+        self._partition_secret = partition_secret
+        self._tick = tick
+        self._wake = asyncio.Event()
+        self._idleness = Idleness()
+
+    def wake(self) -> None:
+        """Looks for due runs now."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._move_due,
+            stop,
+            waits_for=_AWAY,
+            waiting="walker.waits_for_postgresql",
+            back_off_seconds=BACKOFF_SECONDS,
+            tick=self._tick,
+            wake=self._wake,
+        )
+
+    async def _move_due(self) -> float:
+        async with self._database.work() as work:
+            read_until = await self._reader.read_until(work)
+            moved = await running.move_due(
+                work, until=read_until and min(work.now, read_until), partition_secret=self._partition_secret
+            )
+        if moved:
+            failpoint("walker.after_move")
+        self._idleness.looked(found=moved > 0)
+        if moved:
+            return AT_ONCE
+        return IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS

@@ -23,7 +23,7 @@ KEEP_FOR_EVER: Final = "-1"
 # here, dead letters and the topic of upstream systems, is kept for nobody.
 READERS: Final[Mapping[str, tuple[str, ...]]] = {
     topics.EVENTS: ("profile",),
-    topics.PROFILE_EVENTS: ("segment", "feedback"),
+    topics.PROFILE_EVENTS: ("segment", "campaign", "feedback"),
     topics.PROFILES: ("segment", "campaign", "feedback"),
     topics.SEGMENTS: ("campaign",),
     topics.REFERENCE: ("segment",),

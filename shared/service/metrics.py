@@ -31,6 +31,8 @@
 | rapport_due_total | | customers evaluated because a due time passed |
 | rapport_decisions_total | journey, outcome | campaign decisions |
 | rapport_messages_refused_total | journey, reason | messages that the gate refused: no_consent, too_old, … |
+| rapport_run_steps_total | | steps that runs of journeys took |
+| rapport_runs_ended_total | journey, state | runs that are over: finished, or exited before |
 | rapport_log_lines_left_out_total | logger | lines that the log left out: too many of one event |
 | rapport_consent_links_total | kind | links in mails: confirmed, unsubscribed, or invalid ones |
 | rapport_sending_paused | reason | 1 while all wait: send_stop, provider_stop, offsets_unread, awaiting_send_cutoff |
@@ -93,6 +95,8 @@ decisions: Final = Counter("rapport_decisions_total", "Campaign decisions", ["jo
 messages_refused: Final = Counter(
     "rapport_messages_refused_total", "Messages that the gate refused, and why", ["journey", "reason"]
 )
+run_steps: Final = Counter("rapport_run_steps_total", "Steps that runs of journeys took")
+runs_ended: Final = Counter("rapport_runs_ended_total", "Runs of journeys that are over", ["journey", "state"])
 consent_links: Final = Counter(
     "rapport_consent_links_total", "Links in mails that were used: confirmed, unsubscribed or invalid", ["kind"]
 )

@@ -1,15 +1,11 @@
 """Campaign on real PostgreSQL: what is sent, to whom, how often, and what is known of it afterwards."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from collections.abc import AsyncIterator
+from datetime import timedelta
 from functools import partial
-from itertools import groupby
 from operator import eq
 from pathlib import Path
-from typing import Any, Final
 from uuid import UUID, uuid4
 
 import msgspec
@@ -17,172 +13,31 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.campaign import content
-from services.campaign.consumer import HANDLERS
-from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply
-from services.campaign.domain.journey import Cap
-from services.campaign.service import operations, publishing
-from services.campaign.service.rules import Rules
+from services.campaign.service import journeys, operations, publishing
 from services.campaign.service.sending import Claimed
 from services.campaign.service.sending import claim as claim_due
-from services.campaign.worker import Sender
-from shared.contracts import wire
-from shared.contracts.changes import ContactPoint, ProfileChanged, ProfileMerged, StageChanged, TierChanged
-from shared.contracts.envelope import Event, SourceKind
-from shared.contracts.events import Body, MessageSent
+from shared.contracts.changes import ProfileMerged
+from shared.contracts.events import MessageSent
 from shared.database import aliases
-from shared.database.database import Database, Work
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
+from tests.support.campaign import (
+    LEASE,
+    NOON,
+    RULES,
+    SECOND,
+    DeafDatabase,
+    Died,
+    Provider,
+    StoppedClock,
+    World,
+    all_in,
+    event,
+    profile,
+    rise,
+    stage,
+)
 from tests.support.running import eventually
-
-NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
-SECOND: Final = timedelta(seconds=1)
-LEASE: Final = 15 * SECOND  # not the default: it is passed in
-RULES: Final = Rules(content.templates(), Cap(3, 168), "hello@shop.example", b"secret", LEASE)
-
-
-class StoppedClock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.moment = NOON
-
-    def now(self) -> datetime:
-        return self.moment
-
-
-class Died(Exception):
-    """The process ends here."""
-
-
-class Provider:
-    """A mail provider with a disk: what it took is in its file, whatever the sender came to know of it.
-
-    What it does is in the local part of the address: defer-2 (twice), reject, silence, die (after taking), slow.
-    """
-
-    def __init__(self, file: Path) -> None:
-        self._file = file
-        self._deferred: dict[str, int] = {}
-        self.asked: list[UUID] = []
-        self.at_once = 0
-        self._now = 0
-
-    async def send(self, mail: Mail) -> Reply:
-        self.asked.append(mail.message_id)
-        self._now += 1
-        self.at_once = max(self.at_once, self._now)
-        try:
-            return await self._answer(mail)
-        finally:
-            self._now -= 1
-
-    async def _answer(self, mail: Mail) -> Reply:
-        await asyncio.sleep(0)
-        behaviour, _, number = mail.to.partition("@")[0].partition("-")
-        if behaviour == "defer" and self._deferred.get(mail.to, 0) < int(number):
-            self._deferred[mail.to] = self._deferred.get(mail.to, 0) + 1
-            return Deferred("deferred: 451 busy")
-        if behaviour == "reject":
-            return Rejected("rejected: 550 no such mailbox")
-        with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"to": mail.to, "subject": mail.subject, **mail.headers}) + "\n")
-        if behaviour == "silence":
-            return Lost("no answer: timed out")
-        if behaviour == "die":
-            raise Died
-        return Accepted()
-
-    async def close(self) -> None:
-        pass
-
-    @property
-    def taken(self) -> list[dict[str, str]]:
-        return [json.loads(line) for line in self._file.read_text().splitlines()] if self._file.exists() else []
-
-
-class DeafDatabase(Database):
-    """Loses the answer to each COMMIT that marks messages as being sent, so many times."""
-
-    deaf = 0
-
-    @asynccontextmanager
-    async def work(self) -> AsyncIterator[Work]:
-        async with super().work() as work:
-            yield work
-            claimed = await work.rows(
-                "SELECT 1 FROM messages WHERE state = 'sending' AND xmin = pg_current_xact_id()::xid"
-            )
-        if claimed and self.deaf:
-            self.deaf -= 1
-            raise ConnectionResetError("the connection ended after COMMIT was sent")
-
-
-class World:
-    """One campaign service without a broker: events go in by hand, mail comes out at the provider."""
-
-    def __init__(self, database: DeafDatabase, clock: StoppedClock, provider: Provider) -> None:
-        self.database = database
-        self.clock = clock
-        self.provider = provider
-        self.senders: list[Sender] = []
-        database.listeners.append(self.wake)
-
-    async def hear(self, *events: Event) -> None:
-        """One batch, as the consumer applies it."""
-        async with self.database.work() as work:
-            for handler, run in groupby(events, key=lambda event: HANDLERS[type(event.body)]):
-                await handler(work, list(run))
-
-    def sender(self) -> Sender:
-        sender = Sender(
-            self.database,
-            self.clock,
-            {"email": self.provider},
-            RULES,
-            concurrency=8,
-            compared=lambda: True,
-            tick=lambda: None,
-        )
-        self.senders.append(sender)
-        return sender
-
-    @asynccontextmanager
-    async def sending(self, senders: int = 1) -> AsyncIterator[None]:
-        stop = asyncio.Event()
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(senders):
-                tasks.create_task(self.sender().run(stop))
-            try:
-                yield
-            finally:
-                stop.set()
-                self.move(timedelta())
-
-    def move(self, by: timedelta) -> None:
-        self.clock.moment += by
-        self.wake()
-
-    def wake(self) -> None:
-        for sender in self.senders:
-            sender.wake()
-
-    async def states(self) -> list[str]:
-        async with self.database.work() as work:
-            return [row.state for row in await work.rows("SELECT state FROM messages ORDER BY created_at, id")]
-
-    async def settled(self, accept: Callable[[list[str]], bool]) -> list[str]:
-        return await eventually(self.states, accept)
-
-    async def decisions(self, profile_id: UUID) -> list[tuple[str, str]]:
-        async with self.database.work() as work:
-            found = await operations.decisions(work, profile_id, limit=100)
-        return sorted((row.outcome, row.reason) for row in found)
-
-    async def facts(self) -> list[Event]:
-        async with self.database.work() as work:
-            rows = await work.rows("SELECT headers::text AS headers, value FROM outbox ORDER BY id")
-        return [wire.decode([(k, v.encode()) for k, v in json.loads(r.headers).items()], r.value) for r in rows]
 
 
 @pytest.fixture
@@ -191,63 +46,6 @@ async def world(database_factory: DatabaseFactory, tmp_path: Path) -> AsyncItera
     database = DeafDatabase(await database_factory("campaign"), application="test", clock=clock)
     yield World(database, clock, Provider(tmp_path / "taken.ndjson"))
     await database.close()
-
-
-def event(body: Body, profile_id: UUID, *, at: datetime = NOON, **changes: Any) -> Event:
-    fields: dict[str, Any] = {
-        "event_id": uuid4(),
-        "source_id": "segment",
-        "source_kind": SourceKind.SERVICE,
-        "occurred_at": at,
-        "received_at": at,
-        "profile_id": profile_id,
-        "cause_id": uuid4(),
-        "body": body,
-    }
-    return Event(**(fields | changes))
-
-
-def profile(
-    profile_id: UUID, email: str = "ann@example.com", *, version: int = 1, consent: bool = True, **traits: Any
-) -> Event:
-    state = ProfileChanged(
-        profile_id=profile_id,
-        version=version,
-        first_seen=NOON,
-        last_seen=NOON,
-        identities={"email": (email,)},
-        traits={"first_name": "Ann", **traits},
-        consent={"email": consent},
-        contact_points=(ContactPoint(namespace="email", value=email),),
-        public_traits=(),
-    )
-    return event(state, profile_id)
-
-
-def rise(
-    profile_id: UUID, *, version: int = 1, current: str = "gold", order_id: str | None = None, **changes: Any
-) -> Event:
-    body = TierChanged(
-        profile_id=profile_id,
-        version=version,
-        previous="bronze",
-        current=current,
-        direction="up",
-        reason="spend 100",
-        order_id=order_id,
-    )
-    return event(body, profile_id, **changes)
-
-
-def stage(profile_id: UUID, *, version: int = 1, current: str = "at_risk", **changes: Any) -> Event:
-    body = StageChanged(
-        profile_id=profile_id, version=version, previous="active", current=current, reason="silent for 60 days"
-    )
-    return event(body, profile_id, **changes)
-
-
-def all_in(*states: str) -> Callable[[Sequence[str]], bool]:
-    return lambda found: bool(found) and set(found) <= set(states)
 
 
 async def test_a_trigger_that_is_redelivered_is_answered_once(world: World) -> None:
@@ -320,9 +118,7 @@ async def test_an_order_lets_its_customer_into_a_journey_once_however_often_it_i
     await world.hear(rise(ann, version=5, order_id="A-1"))  # cancelled and restored, say
     await world.hear(rise(ann, version=7, order_id="A-2"), rise(ben, order_id="A-1"))
     assert len(await world.states()) == 3
-    assert [made for made in await world.decisions(ann) if made[0] == "skipped"] == [
-        ("skipped", "order_entered_before")
-    ] * 2
+    assert [made for made in await world.decisions(ann) if made[0] == "skipped"] == [("skipped", "entered_before")] * 2
 
 
 async def test_a_change_below_the_known_standing_is_passed_over(world: World) -> None:
@@ -442,8 +238,8 @@ async def test_no_customer_gets_more_than_the_caps_allow_however_many_senders(wo
     async with world.sending(senders=4):
         states = await world.settled(all_in("sent", "refused"))
     assert sorted(states) == ["refused"] * 9 + ["sent"] * 2
-    journeys = [one["X-Rapport-Journey"] for one in world.provider.taken]
-    assert sorted(journeys) == ["welcome-to-tier", "win-back"]
+    sent_by = [one["X-Rapport-Journey"] for one in world.provider.taken]
+    assert sorted(sent_by) == ["welcome-to-tier", "win-back"]
     assert ("capped", "journey_cap") in await world.decisions(ann)
     for day in (1, 2, 3):
         world.move(timedelta(days=1, seconds=1))
@@ -495,12 +291,12 @@ async def test_a_pause_and_a_stop_hold_messages_back(world: World) -> None:
     ann, ben = uuid4(), uuid4()
     await world.hear(profile(ann), profile(ben, "ben@example.com"), rise(ann))
     async with world.database.work() as work:
-        await operations.set_active(work, "welcome-to-tier", active=False, by=OPERATOR)
+        await journeys.set_active(work, "welcome-to-tier", active=False, by=OPERATOR)
     async with world.sending():
         await eventually(lambda: world.decisions(ann), lambda made: ("held", "paused") in made)
         await world.hear(rise(ben))
         async with world.database.work() as work:
-            await operations.set_active(work, "welcome-to-tier", active=True, by=OPERATOR)
+            await journeys.set_active(work, "welcome-to-tier", active=True, by=OPERATOR)
             await operations.stop_sending(work, by=OPERATOR)
         world.move(11 * SECOND)
         await eventually(lambda: world.decisions(ann), lambda made: ("held", "send_stop") in made)
@@ -528,24 +324,24 @@ async def test_the_figures_count_each_trigger_once_and_leave_changes_by_time_out
 
 async def test_every_definition_in_the_package_is_published_at_the_start_once(world: World) -> None:
     async with world.database.work() as work:
-        await work.run("DELETE FROM journeys WHERE id = 'win-back'")
+        await work.run("DELETE FROM journey_versions WHERE id = 'win-back'")
     with capture_logs() as lines:
         for _ in range(2):
             async with world.database.work() as work:
                 await publishing.publish(work, content.journeys())
     async with world.database.work() as work:
-        published = await operations.journeys(work)
+        published = [one.published for one in await journeys.every(work) if one.published]
     assert [one.journey for one in published] == content.journeys()
     assert [line["journey"] for line in lines if line["event"] == "journey.published"] == ["win-back"]
 
 
 async def test_a_new_version_of_a_journey_is_paused_where_the_one_before_is(world: World) -> None:
-    journeys = content.journeys()
-    later = [msgspec.structs.replace(one, version=one.version + 1) for one in journeys]
+    shipped = content.journeys()
+    later = [msgspec.structs.replace(one, version=one.version + 1) for one in shipped]
     async with world.database.work() as work:
-        await operations.set_active(work, "win-back", active=False, by=OPERATOR)
+        await journeys.set_active(work, "win-back", active=False, by=OPERATOR)
         await publishing.publish(work, later)
-        published = await operations.journeys(work)
+        published = [one.published for one in await journeys.every(work) if one.published]
     assert {(one.journey.id, one.journey.version, one.active) for one in published} == {
         ("welcome-to-tier", 2, True),
         ("win-back", 2, False),
@@ -553,7 +349,7 @@ async def test_a_new_version_of_a_journey_is_paused_where_the_one_before_is(worl
 
 
 async def test_a_version_that_is_published_stays_what_it_is(world: World) -> None:
-    changed = [msgspec.structs.replace(one, max_age_hours=48) for one in content.journeys()]
+    changed = [msgspec.structs.replace(one, max_age="P2D") for one in content.journeys()]
     async with world.database.work() as work:
         with pytest.raises(publishing.Changed, match="raise its version"):
             await publishing.publish(work, changed)

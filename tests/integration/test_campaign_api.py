@@ -13,7 +13,7 @@ import pytest
 from deploy.local.broker import Broker
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK, free_port
-from services.campaign.consumer import HANDLERS
+from services.campaign.consumer import handlers
 from services.campaign.main import build
 from services.campaign.settings import CampaignSettings
 from shared.contracts import topics
@@ -98,7 +98,7 @@ async def client(service: process.Service) -> AsyncIterator[httpx2.AsyncClient]:
 async def hear(service: process.Service, *events: Event) -> None:
     async with service.database.work() as work:
         for one in events:
-            await HANDLERS[type(one.body)](work, [one])
+            await handlers(b"secret")[type(one.body)](work, [one])
 
 
 async def test_a_journey_is_listed_paused_and_resumed(client: httpx2.AsyncClient) -> None:

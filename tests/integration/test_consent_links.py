@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from services.campaign.domain import links
-from services.campaign.domain.confirmation import CONFIRM, MAX_ASKED
+from services.campaign.domain.confirmation import CAP, CONFIRM, MAX_ASKED
 from services.campaign.domain.delivery import Accepted, Deferred, Lost
 from services.campaign.domain.links import Links
 from services.campaign.service import confirming, contacts, operations
@@ -167,7 +167,7 @@ async def test_a_mailbox_is_asked_for_one_thing_once_and_for_a_few_a_day(service
     once = await asked(service, {}, {})
     assert len(once) == 1
     more = await asked(service, *({"purpose": f"p{n}"} for n in range(MAX_ASKED + 5)))
-    assert len(once) + len(more) == CONFIRM.cap.messages
+    assert len(once) + len(more) == CAP.messages
     assert ("capped", "customer_cap") in await decisions(service)
     async with service.database.work() as work:
         row = await work.row("SELECT count(*) AS kept FROM confirmations")
@@ -271,7 +271,7 @@ async def _known(work: Work) -> None:
         received_at=NOON,
         body=state,
     )
-    await contacts.follow(work, [event])
+    await contacts.follow(work, [event], partition_secret=b"secret")
 
 
 async def test_one_click_withdraws_what_the_message_was_for_and_a_look_withdraws_nothing(

@@ -3,19 +3,16 @@
 from datetime import timedelta
 from typing import Final
 
-from services.campaign.domain.journey import Cap, ConfirmationAsked, Journey, Name
+from services.campaign.domain.message_definition import Cap, MessageDefinition
 
-# It ships with the code and is no row: a process of the release before could not read its trigger.
-CONFIRM: Final = Journey(
+CAP: Final = Cap(messages=3, hours=24)
+# It ships with the code and is no row: nobody edits it.
+CONFIRM: Final = MessageDefinition(
     id="confirm-consent",
     version=1,
-    name=Name(en="Confirm consent", zh="确认订阅"),
-    trigger=ConfirmationAsked(),
-    max_age_hours=24,
-    channel="email",
     purpose="transactional",
     template="confirm-consent",
-    cap=Cap(messages=3, hours=24),
+    cap=CAP,
 )
 AGAIN_AFTER: Final = timedelta(minutes=10)  # who asks for the same again before then is not asked twice
 MAX_ASKED: Final = 10  # requests of one address that are kept in KEPT_ASKED; the rest is not even written down

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from shared.contracts.changes import ProfileChanged
+from shared.contracts.changes import DatedFact, ProfileChanged
 from shared.contracts.consent import TRANSACTIONAL, Pair
 
 MAX_NAME_LENGTH: Final = 40  # characters
@@ -30,6 +30,9 @@ class Contact(msgspec.Struct, frozen=True):
     language: str = ""
     country: str = ""
     suppressed: bool = False
+    phone: str | None = None
+    time_zone: str = ""
+    facts: tuple[DatedFact, ...] = ()
 
     def agreed(self, pair: Pair) -> bool | None:
         """Returns whether the customer agreed to be written to.
@@ -52,8 +55,11 @@ def contact_of(state: ProfileChanged) -> Contact:
         _consent(state),
         as_name(_text(trusted, "first_name", "firstName")) or name.partition(" ")[0],
         name,
-        _text(state.traits, "language", "locale").replace("_", "-").partition("-")[0].lower(),
+        (state.language or _text(state.traits, "language", "locale")).replace("_", "-").partition("-")[0].lower(),
         _text(state.traits, "country"),
+        phone=next((one.value for one in state.contact_points or () if one.namespace == "phone"), None),
+        time_zone=state.time_zone.name if state.time_zone else "",
+        facts=state.dated_facts or (),
     )
 
 

@@ -12,6 +12,8 @@ class Outcome(StrEnum):
 
     ENTERED = "entered"
     SKIPPED = "skipped"
+    FINISHED = "finished"
+    EXITED = "exited"
     HELD = "held"
     CAPPED = "capped"
     REFUSED = "refused"

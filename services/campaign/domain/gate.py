@@ -9,7 +9,7 @@ import msgspec
 
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Outcome
-from services.campaign.domain.journey import Cap, Journey
+from services.campaign.domain.message_definition import Cap, MessageDefinition
 
 # A change may overtake the profile that it is about, because they come in different topics. So what is not known
 # of a customer yet is waited for, a moment; what the customer refused is not.
@@ -33,17 +33,24 @@ class Handed(msgspec.Struct, frozen=True):
     journey_id: str
     trigger_id: str
     at: datetime
+    step: str = ""
+    visit: int = 0
 
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A message that would leave now; `answerable_from` says since when its trigger could have been answered."""
+    """A message that would leave now; `answerable_from` says since when its trigger could have been answered.
+
+    `visit` is of the node that sends it; `over`: its run has ended meanwhile, so that it has nothing to say any more.
+    """
 
     message_id: UUID
-    journey: Journey
+    definition: MessageDefinition
     trigger_id: str
     occurred_at: datetime
     created_at: datetime
     answerable_from: datetime
+    visit: int = 0
+    over: bool = False
 
 
 class Allowed(msgspec.Struct, frozen=True):
@@ -87,8 +94,10 @@ def gate(
     ledger was restored and has no send cutoff for it yet. What the lost part of the ledger may have sent before the
     cutoff is never sent. `provider_stopped` says that the provider takes nothing from us, and this is no probe.
     """
-    journey = candidate.journey
-    if now - candidate.occurred_at > journey.max_age:
+    definition = candidate.definition
+    if candidate.over:
+        return Refused("run_over")
+    if now - candidate.occurred_at > definition.max_age:
         return Refused("too_old")
     if send_cutoff is not None and candidate.answerable_from < send_cutoff:
         return Refused("before_send_cutoff")
@@ -99,7 +108,7 @@ def gate(
     if paused:
         return Held(now + STOPPED_LOOK_AGAIN, "paused")
     address = contact.email if contact else None
-    agreed = contact.agreed(journey.consent_to) if contact else None
+    agreed = contact.agreed(definition.consent_to) if contact else None
     if agreed is False:
         return Refused("no_consent")
     if not address or not agreed:
@@ -109,11 +118,14 @@ def gate(
     if contact is not None and contact.suppressed:
         return Refused("suppressed")
     handed = [one for one in history if one.message_id != candidate.message_id]
-    if any((one.journey_id, one.trigger_id) == (journey.id, candidate.trigger_id) for one in handed):
+    visit = (definition.id, candidate.trigger_id, definition.step, candidate.visit)
+    if any((one.journey_id, one.trigger_id, one.step, one.visit) == visit for one in handed):
         return Refused("duplicate")
     if _full(customer_cap, handed, now):
         return Refused("customer_cap", Outcome.CAPPED)
-    if _full(journey.cap, [one for one in handed if one.journey_id == journey.id], now):
+    if definition.cap is not None and _full(
+        definition.cap, [one for one in handed if one.journey_id == definition.id], now
+    ):
         return Refused("journey_cap", Outcome.CAPPED)
     if provider_stopped:
         return Held(now + STOPPED_LOOK_AGAIN, "provider_stop")

@@ -7,7 +7,8 @@ from uuid import UUID
 import msgspec
 
 from services.campaign.domain.contact import Contact
-from shared.contracts.changes import ProfileChanged
+from services.campaign.domain.journey.run import Customer
+from shared.contracts.changes import DatedFact, ProfileChanged
 from shared.database.database import Work
 from shared.database.rows import Json, arrays, unnest, values
 
@@ -23,6 +24,9 @@ class _StoredContact(msgspec.Struct, frozen=True, kw_only=True):
     consent: Json
     orders: int
     spend_minor: Json
+    phone: str | None
+    time_zone: str
+    facts: Json
 
 
 class _StoredStanding(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +50,9 @@ async def upsert_contacts(work: Work, found: Sequence[tuple[ProfileChanged, Cont
             consent=_json(contact.consent),
             orders=state.orders,
             spend_minor=_json(state.spend_minor),
+            phone=contact.phone,
+            time_zone=contact.time_zone,
+            facts=_json(contact.facts),
         )
         for state, contact in sorted(found, key=lambda pair: pair[0].profile_id)
     ]
@@ -71,10 +78,30 @@ async def lock_contacts(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, C
     return {row.profile_id: Contact(*row) for row in rows}
 
 
+async def walkers(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Customer]:
+    """Returns of these customers what journeys ask about: zone, language and dated facts."""
+    rows = await work.rows(
+        """
+        SELECT profile_id, time_zone, language, CAST(facts AS text) AS facts
+          FROM contacts
+         WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+        """,
+        ids=sorted(set(profile_ids)),
+    )
+    return {
+        row.profile_id: Customer(
+            time_zone=row.time_zone or "UTC",
+            language=row.language,
+            facts=msgspec.json.decode(row.facts, type=tuple[DatedFact, ...]),
+        )
+        for row in rows
+    }
+
+
 async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
     """Deletes what is derived about profiles that stand for nobody any more."""
     ids = sorted(set(profile_ids))
-    for table in ("contacts", "standings"):
+    for table in ("contacts", "standings", "memberships"):
         await work.run(
             f"""
             DELETE FROM {table}

@@ -9,8 +9,7 @@ import msgspec
 
 from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import Handed
-from services.campaign.domain.journey import Journey, is_by_time
-from shared.contracts.envelope import Event
+from services.campaign.domain.journey.run import Run
 from shared.database.database import Work
 from shared.database.rows import arrays, columns, rows_as, unnest
 
@@ -31,16 +30,19 @@ class Due(NamedTuple):
     by_time: bool
     depth: int
     traceparent: str | None
+    run_id: UUID | None
+    step: str
+    visit: int
+    run_over: bool = False
 
 
 class New(NamedTuple):
-    """A message to be: the journey that was entered, and the change that set it off."""
+    """A message to be: the run that asks for it, by which node and on which visit, and the run's present cause."""
 
     id: UUID
-    journey: Journey
-    profile_id: UUID
+    run: Run
+    step: str
     reached: str
-    cause: Event
 
 
 class Move(msgspec.Struct, frozen=True):
@@ -53,7 +55,7 @@ class Move(msgspec.Struct, frozen=True):
     claim_id: UUID | None = None
 
 
-_DUE = "m." + ", m.".join(Due._fields)
+_DUE = "m." + ", m.".join(name for name in Due._fields if name != "run_over")
 
 
 class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -97,25 +99,31 @@ class _Inserted(msgspec.Struct, frozen=True, kw_only=True):
     by_time: bool
     depth: int
     traceparent: str | None
+    run_id: UUID
+    step: str
+    visit: int
 
 
 async def insert(work: Work, made: Sequence[New]) -> None:
-    """Adds messages, due now, once per (journey, profile, trigger)."""
+    """Adds messages, due now, once per visit of a node: (journey, profile, trigger, step, visit)."""
     rows = [
         _Inserted(
             id=new.id,
-            journey_id=new.journey.id,
-            journey_version=new.journey.version,
-            profile_id=new.profile_id,
-            trigger_id=str(new.cause.event_id),
+            journey_id=new.run.journey_id,
+            journey_version=new.run.version,
+            profile_id=new.run.profile_id,
+            trigger_id=new.run.trigger_id,
             reached=new.reached,
             due_at=work.now,
             created_at=work.now,
-            cause_occurred_at=new.cause.occurred_at,
-            cause_received_at=new.cause.received_at,
-            by_time=is_by_time(new.cause),
-            depth=new.cause.depth,
-            traceparent=new.cause.traceparent,
+            cause_occurred_at=new.run.cause.occurred_at,
+            cause_received_at=new.run.cause.received_at,
+            by_time=new.run.cause.by_time,
+            depth=new.run.cause.depth,
+            traceparent=new.run.cause.traceparent,
+            run_id=new.run.id,
+            step=new.step,
+            visit=new.run.visit,
         )
         for new in sorted(made, key=lambda new: new.id)
     ]
@@ -134,12 +142,12 @@ async def lock_due(work: Work, *, limit: int) -> Sequence[Due]:
     """Returns the messages that are due and that nobody else holds, the longest waiting first."""
     rows = await work.rows(
         f"""
-        SELECT {_DUE}
+        SELECT {_DUE}, coalesce((SELECT r.state <> 'active' FROM runs r WHERE r.id = m.run_id), false) AS run_over
           FROM messages m
          WHERE m.state = 'pending' AND m.due_at <= :now
          ORDER BY m.due_at
          LIMIT :limit
-           FOR UPDATE SKIP LOCKED
+           FOR UPDATE OF m SKIP LOCKED
         """,
         now=work.now,
         limit=limit,
@@ -159,7 +167,8 @@ async def handed(work: Work, customers: Iterable[UUID], *, since: datetime) -> S
                FROM profile_aliases
               WHERE canonical_id = ANY(CAST(:customers AS uuid[]))
         )
-        SELECT n.customer, m.id, m.journey_id, m.trigger_id, coalesce(m.handed_at, m.sending_since) AS at
+        SELECT n.customer, m.id, m.journey_id, m.trigger_id, m.step, m.visit,
+               coalesce(m.handed_at, m.sending_since) AS at
           FROM names n
           JOIN messages m USING (profile_id)
          WHERE m.state IN ('sending', 'sent', 'unknown')
@@ -168,7 +177,7 @@ async def handed(work: Work, customers: Iterable[UUID], *, since: datetime) -> S
         customers=sorted(set(customers)),
         since=since,
     )
-    return [(row.customer, Handed(row.id, row.journey_id, row.trigger_id, row.at)) for row in rows]
+    return [(row.customer, Handed(row.id, row.journey_id, row.trigger_id, row.at, row.step, row.visit)) for row in rows]
 
 
 async def move(work: Work, moves: Sequence[Move]) -> None:

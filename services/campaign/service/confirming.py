@@ -10,6 +10,7 @@ from services.campaign.content import LANGUAGES, InvalidContent
 from services.campaign.domain import links
 from services.campaign.domain.confirmation import (
     AGAIN_AFTER,
+    CAP,
     CONFIRM,
     FULL_LOOK_AGAIN,
     HOUR,
@@ -22,7 +23,6 @@ from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.domain.delivery import Mail, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
-from services.campaign.domain.journey import Journey
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, confirmations, journeys, suppressions
 from services.campaign.repository.confirmations import Asked, Verdict
@@ -46,7 +46,7 @@ class Asking(NamedTuple):
     asked: Asked
     attempt: int
     mail: Mail
-    journey: Journey = CONFIRM
+    channel: str = CONFIRM.channel
     probe: bool = False
 
 
@@ -83,9 +83,7 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
     await provider.acquire_probe(work)
     suppressed = await suppressions.suppressed(work, CONFIRM.channel, [asked.address for asked in due])
     handed: dict[str, list[Handed]] = defaultdict(list)
-    for address, one in await confirmations.handed(
-        work, [asked.address for asked in due], since=work.now - CONFIRM.cap.window
-    ):
+    for address, one in await confirmations.handed(work, [asked.address for asked in due], since=work.now - CAP.window):
         handed[address].append(_of_journey(one))
     verdicts: list[Verdict] = []
     made: list[Decision] = []
@@ -145,7 +143,7 @@ def _pass(
         stopped=held_back.stopped,
         awaiting=ledger.awaiting_since is not None,
         send_cutoff=ledger.send_cutoff,
-        customer_cap=CONFIRM.cap,
+        customer_cap=CAP,
         now=now,
         provider_stopped=held_back.provider_stopped,
     )
@@ -180,7 +178,7 @@ async def settle(work: Work, asking: Asking, reply: Reply, *, replied_at: dateti
         "confirmations",
         asking.mail,
         reply,
-        channel=asking.journey.channel,
+        channel=asking.channel,
         attempt=asking.attempt,
         probe=asking.probe,
         created_at=asking.asked.created_at,

@@ -1,33 +1,43 @@
 """Contacts: who can be written to, kept from what profile tells."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from services.campaign.domain.contact import contact_of
 from services.campaign.repository import contacts as repository
+from services.campaign.service import merging
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event
 from shared.database import aliases
 from shared.database.database import Work
 
 
-async def follow(work: Work, events: Sequence[Event]) -> None:
+async def follow(work: Work, events: Sequence[Event], *, partition_secret: bytes) -> None:
     """Takes in profiles' states, of several of one profile the newest, and notes which profile stands for which.
 
     A state that arrives after its profile was merged away is passed over: the two come in different partitions. What
-    was sent and decided stays under the id it was sent to. Locks are taken in one go: the merges' own, then rows.
+    was sent and decided stays under the id it was sent to; runs go on as the survivor's. Locks are taken in one go: the
+    merges' own, then rows.
     """
+    gone = await note(work, events)
+    await merging.follow(work, gone, partition_secret=partition_secret)
+
+
+async def note(work: Work, events: Sequence[Event]) -> Mapping[UUID, UUID]:
+    """Does to contacts and aliases what `follow` does, and no more. Returns whom each merged customer became."""
     merges = [event.body for event in events if isinstance(event.body, ProfileMerged)]
     states = _newest(events)
     await aliases.lock_merges(work, shared=not merges)
     losers = {merge.loser for merge in merges}
     await repository.lock_contacts(work, losers | states.keys())
+    gone: dict[UUID, UUID] = {}
     if merges:
         gone = await aliases.note_merges(
             work, (aliases.Merge(merge.loser, merge.survivor, merge.verified) for merge in merges)
         )
         await repository.forget(work, losers | gone.keys())
     await repository.upsert_contacts(work, [(state, contact_of(state)) for state in states.values()])
+    return gone
 
 
 def _newest(events: Sequence[Event]) -> dict[UUID, ProfileChanged]:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import SendStop
-from services.campaign.domain.journey import Published
 from services.campaign.repository import decisions as decision_rows
 from services.campaign.repository import journeys as journey_rows
 from services.campaign.repository import messages as message_rows
@@ -17,11 +16,6 @@ from shared import audit
 from shared.audit import Actor
 from shared.database import aliases
 from shared.database.database import Work
-from shared.errors import NotFound
-
-
-class UnknownJourney(NotFound):
-    """There is no such journey."""
 
 
 class JourneyFigures(NamedTuple):
@@ -32,25 +26,6 @@ class JourneyFigures(NamedTuple):
     sent_triggers: int
     p50_seconds: float | None
     p99_seconds: float | None
-
-
-async def journeys(work: Work) -> Sequence[Published]:
-    """Returns the newest version of each journey."""
-    newest: dict[str, Published] = {}
-    for one in await journey_rows.published(work):
-        newest.setdefault(one.journey.id, one)
-    return list(newest.values())
-
-
-async def set_active(work: Work, journey_id: str, *, active: bool, by: Actor) -> Published:
-    """Runs or pauses a journey. Raises `UnknownJourney`."""
-    changed = await journey_rows.set_active(work, journey_id, active=active)
-    if changed:
-        await audit.record(work, by, f"journey.{'resumed' if active else 'paused'}", "journey", journey_id)
-    for one in await journeys(work):
-        if one.journey.id == journey_id:
-            return one
-    raise UnknownJourney(f"journey {journey_id}")
 
 
 async def send_stop(work: Work) -> SendStop | None:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Final
 
-from services.campaign.domain.journey import Journey
+from services.campaign.domain.journey.definition import Journey
 from services.campaign.repository import journeys as repository
 from shared.database.database import Work
 from shared.errors import Conflict
@@ -18,12 +18,19 @@ class Changed(Conflict):
 
 
 async def publish(work: Work, journeys: Sequence[Journey]) -> None:
-    """Publishes what is not published yet; several processes may do so at once. Raises `Changed`."""
+    """Publishes what is not published yet; several processes may do so at once. Raises `Changed`.
+
+    A journey of which somebody here has published a version is the shop's own from then on, and stays as it is.
+    """
     for journey_id, version in await repository.publish(work, journeys):
         work.afterwards.append(partial(log.info, "journey.published", journey=journey_id, version=version))
-    known = {(one.journey.id, one.journey.version): one.journey for one in await repository.published(work)}
+    known = {
+        (one.journey.id, one.journey.version): one.journey
+        for one in await repository.published(work)
+        if not one.published_by
+    }
     for one in journeys:
-        if known[one.id, one.version] != one:
+        if known.get((one.id, one.version), one) != one:
             raise Changed(
                 f"journey {one.id}: version {one.version} was published with other content; raise its version"
             )

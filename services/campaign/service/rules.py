@@ -4,8 +4,8 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 
 from services.campaign.content import Templates
-from services.campaign.domain.journey import Cap
 from services.campaign.domain.links import Links
+from services.campaign.domain.message_definition import Cap
 from shared.contracts.envelope import service_source
 
 SOURCE: Final = service_source("campaign")

@@ -7,21 +7,23 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.campaign.content import InvalidContent
-from services.campaign.domain import links
-from services.campaign.domain.contact import Contact, as_name
+from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.domain.delivery import Mail, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
-from services.campaign.domain.journey import Cap, Journey, Published, TierReached
+from services.campaign.domain.journey.definition import Published
+from services.campaign.domain.journey.nodes.message import MESSAGE
+from services.campaign.domain.journey.run import Signal
+from services.campaign.domain.journey.triggers import TierReached
 from services.campaign.domain.ledger import Ledger
-from services.campaign.repository import attempts, contacts, journeys, messages
+from services.campaign.domain.message_definition import Cap, MessageDefinition
+from services.campaign.repository import attempts, contacts, journeys, messages, runs
 from services.campaign.repository.messages import Due, Move
-from services.campaign.service import providers, send_cutoff, settling
+from services.campaign.service import composing, providers, send_cutoff, settling
 from services.campaign.service.providers import Provider
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
-from shared.contracts.consent import TRANSACTIONAL
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import MessageSent
 from shared.contracts.identity import partition_key
@@ -40,11 +42,16 @@ class Outgoing(NamedTuple):
     """
 
     message: Due
-    journey: Journey
+    definition: MessageDefinition
     customer: UUID
     attempt: int
     mail: Mail
     probe: bool = False
+
+    @property
+    def channel(self) -> str:
+        """The channel that it leaves by."""
+        return self.definition.channel
 
 
 class Claimed(NamedTuple):
@@ -87,13 +94,14 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     moves: list[Move] = []
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
+    ended: list[tuple[Due, State, str]] = []
     for message in due:
         match _pass(message, known, rules, work.now):
             case Outgoing() as leaving:
                 outgoing.append(leaving._replace(probe=provider.leaves()))
                 moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject, claim_id))
                 known.handed[leaving.customer].append(
-                    Handed(message.id, message.journey_id, message.trigger_id, work.now)
+                    Handed(message.id, message.journey_id, message.trigger_id, work.now, message.step, message.visit)
                 )
             case Held(until, reason, outcome):
                 moves.append(Move(message.id, State.PENDING, until))
@@ -102,10 +110,12 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
                 state = State.FAILED if outcome is Outcome.FAILED else State.REFUSED
                 moves.append(Move(message.id, state, work.now))
                 made.append(about(message, outcome, reason))
+                ended.append((message, state, reason))
                 refused = metrics.messages_refused.labels(message.journey_id, reason.partition(":")[0])
                 work.afterwards.append(refused.inc)
     await messages.move(work, moves)
     await record(work, made)
+    await _tell_runs(work, ended)
     await providers.note_probe(work, provider)
     return Claimed(len(due), outgoing)
 
@@ -117,7 +127,8 @@ async def _look(
     # From here on the customers are held: what counts against a cap can't change before this commits.
     locked = await contacts.lock_contacts(work, customers.values())
     published = {(one.journey.id, one.journey.version): one for one in await journeys.published(work)}
-    longest = max(customer_cap.window, *(one.journey.cap.window for one in published.values()))
+    caps = [message.cap for one in published.values() for message in one.journey.messages() if message.cap is not None]
+    longest = max(cap.window for cap in (customer_cap, *caps))
     handed: dict[UUID, list[Handed]] = defaultdict(list)
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
@@ -129,9 +140,11 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
     customer = known.customers[message.profile_id]
     contact = known.contacts.get(customer)
     published = known.published[message.journey_id, message.journey_version]
-    journey = published.journey
+    definition = published.journey.message(message.step)
+    if definition is None:
+        return Refused(f"no node {message.step}", Outcome.FAILED)
     verdict = gate(
-        _candidate(message, journey),
+        _candidate(message, definition),
         contact,
         known.handed[customer],
         paused=not published.active,
@@ -146,49 +159,41 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         return verdict
     assert contact is not None
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
-    standing["tier" if isinstance(journey.trigger, TierReached) else "stage"] = message.reached
-    # Looked at again: contacts of before were kept as they came.
-    url = _unsubscribe_url(message, rules, journey, contact, now)
-    values = {
-        "first_name": as_name(contact.first_name),
-        "unsubscribe": rules.unsubscribe,
-        "unsubscribe_url": url,
-        **standing,
-    }
+    if message.reached:
+        standing["tier" if isinstance(published.journey.trigger, TierReached) else "stage"] = message.reached
     try:
-        filled = rules.templates.render(journey.template, contact.language, values)
+        mail = composing.compose(message, rules, definition, contact, standing, to=verdict.address, now=now)
     except InvalidContent as error:
         return Refused(f"template: {error}", Outcome.FAILED)
-    mail = Mail(
-        message_id=message.id,
-        to=verdict.address,
-        subject=filled.subject,
-        text=filled.text,
-        html=filled.html,
-        at=now,
-        headers={
-            "X-Rapport-Profile": str(message.profile_id),
-            "X-Rapport-Journey": message.journey_id,
-            "X-Rapport-Trigger": message.trigger_id,
-        },
-        unsubscribe_url=url,
-        transactional=journey.purpose == TRANSACTIONAL,
-    )
-    return Outgoing(message, journey, customer, message.attempts + 1, mail)
+    return Outgoing(message, definition, customer, message.attempts + 1, mail)
 
 
-def _unsubscribe_url(message: Due, rules: Rules, journey: Journey, contact: Contact, now: datetime) -> str:
-    if rules.links is None or journey.purpose == TRANSACTIONAL:
-        return ""
-    consent_to, language = str(journey.consent_to), contact.language
-    return rules.links.url(links.unsubscribe(message.id, message.profile_id, consent_to, language, now))
-
-
-def _candidate(message: Due, journey: Journey) -> Candidate:
+def _candidate(message: Due, definition: MessageDefinition) -> Candidate:
     earliest = answerable_from(
         occurred_at=message.cause_occurred_at, received_at=message.cause_received_at, by_time=message.by_time
     )
-    return Candidate(message.id, journey, message.trigger_id, message.cause_occurred_at, message.created_at, earliest)
+    return Candidate(
+        message.id,
+        definition,
+        message.trigger_id,
+        message.cause_occurred_at,
+        message.created_at,
+        earliest,
+        message.visit,
+        message.run_over,
+    )
+
+
+async def _tell_runs(work: Work, ended: Iterable[tuple[Due, State, str]]) -> None:
+    """Tells runs that wait for a message what became of it."""
+    signals = {
+        message.run_id: Signal(MESSAGE, f"{state.value}: {reason}" if reason else state.value)
+        for message, state, reason in ended
+        if message.run_id is not None
+    }
+    if signals:
+        await runs.signal(work, MESSAGE, signals)
+        work.wakes = True
 
 
 async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, replied_at: datetime) -> None:
@@ -199,7 +204,7 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, 
         "messages",
         outgoing.mail,
         reply,
-        channel=outgoing.journey.channel,
+        channel=outgoing.channel,
         attempt=outgoing.attempt,
         probe=outgoing.probe,
         created_at=message.created_at,
@@ -208,6 +213,8 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, 
     if follows is None:
         return
     await record(work, [about(message, follows.outcome, follows.reason, attempt=outgoing.attempt)])
+    if follows.state is not State.PENDING:
+        await _tell_runs(work, [(message, follows.state, follows.reason)])
     if follows.state is State.SENT:
         key = partition_key(str(outgoing.customer), secret=rules.partition_secret)
         await work.outbox.add(topics.EVENTS, [(key, _fact(work, outgoing, replied_at))])
@@ -229,11 +236,12 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
             journey_id=message.journey_id,
             journey_version=message.journey_version,
             trigger_id=message.trigger_id,
-            channel=outgoing.journey.channel,
+            channel=outgoing.channel,
             subject=outgoing.mail.subject,
-            purpose=outgoing.journey.purpose,
+            purpose=outgoing.definition.purpose,
             definition_id=message.journey_id,
             definition_version=message.journey_version,
+            step=message.step,
         ),
         profile_id=outgoing.customer,
         cause_id=UUID(message.trigger_id),
@@ -251,4 +259,5 @@ async def give_up_lost(work: Work, rules: Rules) -> int:
     """Settles what dead senders left. Returns how many. Nobody knows whether those were sent: they become `unknown`."""
     lost = await messages.give_up(work, since=work.now - rules.lease)
     await record(work, [about(one, Outcome.UNKNOWN, "sender_lost", attempt=one.attempts) for one in lost])
+    await _tell_runs(work, [(one, State.UNKNOWN, "sender_lost") for one in lost])
     return len(lost)

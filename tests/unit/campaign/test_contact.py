@@ -43,7 +43,7 @@ def test_a_contact_is_read_from_what_the_profile_says() -> None:
             consent={"email": True},
         )
     )
-    assert found == Contact(ANN, "b@example.com", {"email": True}, "李", "李 雷", "zh", "CN")
+    assert found == Contact(ANN, "b@example.com", {"email": True}, "李", "李 雷", "zh", "CN", phone="+4912")
     assert contact_of(state()) == Contact(ANN, None, {})
 
 

@@ -99,7 +99,7 @@ def test_a_template_that_runs_away_is_stopped(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new"),
     [
-        ('"max_age_hours": 24', '"max_age_hours": 0'),
+        ('"start": "message"', '"start": "mesage"'),
         ('"type": "stage_changed"', '"type": "moon_changed"'),
         ('"template": "win-back"', '"template": "nothing"'),
         ('"channel": "email"', '"channel": "email", "chanel": "email"'),

@@ -23,17 +23,18 @@ from services.campaign.domain.gate import (
     answerable_from,
     gate,
 )
-from services.campaign.domain.journey import Cap, Journey
+from services.campaign.domain.message_definition import Cap, MessageDefinition
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WELCOME, WIN_BACK = (
-    next(journey for journey in content.journeys() if journey.id == name) for name in ("welcome-to-tier", "win-back")
+    next(message for journey in content.journeys() if journey.id == name for message in journey.messages())
+    for name in ("welcome-to-tier", "win-back")
 )
 WEEKLY: Final = Cap(messages=3, hours=168)
 ANN: Final = Contact(UUID(int=1), "ann@example.com", {"email": True}, "Ann")
 
 
-def candidate(number: int = 1, *, at: datetime = NOON, journey: Journey = WELCOME) -> Candidate:
+def candidate(number: int = 1, *, at: datetime = NOON, journey: MessageDefinition = WELCOME) -> Candidate:
     return Candidate(UUID(int=number), journey, f"trigger {number}", at, at, at)
 
 
@@ -65,7 +66,7 @@ def ask(
 
 
 def handed(one: Candidate, at: datetime) -> Handed:
-    return Handed(one.message_id, one.journey.id, one.trigger_id, at)
+    return Handed(one.message_id, one.definition.id, one.trigger_id, at, one.definition.step, one.visit)
 
 
 @given(
@@ -74,7 +75,7 @@ def handed(one: Candidate, at: datetime) -> Handed:
     st.builds(Cap, messages=st.integers(1, 3), hours=st.integers(1, 100)),
 )
 def test_whatever_is_asked_for_no_window_holds_more_messages_than_its_cap(
-    asked: list[tuple[int, Journey]], customer_cap: Cap, journey_cap: Cap
+    asked: list[tuple[int, MessageDefinition]], customer_cap: Cap, journey_cap: Cap
 ) -> None:
     history: list[Handed] = []
     for number, (minute, journey) in enumerate(sorted(asked, key=lambda pair: pair[0])):
@@ -113,6 +114,13 @@ def test_one_trigger_passes_once() -> None:
     first = handed(candidate(1), NOON - timedelta(hours=30))
     again = msgspec.structs.replace(candidate(2), trigger_id=first.trigger_id)
     assert ask(again, history=[first]) == Refused("duplicate")
+
+
+def test_the_same_node_on_another_visit_is_no_duplicate_and_a_run_that_is_over_says_no_more() -> None:
+    first = handed(candidate(1), NOON - timedelta(hours=30))
+    again = msgspec.structs.replace(candidate(2), trigger_id=first.trigger_id, visit=3)
+    assert isinstance(ask(again, history=[first]), Allowed)
+    assert ask(msgspec.structs.replace(again, over=True), history=[first]) == Refused("run_over")
 
 
 def test_a_message_does_not_stand_in_its_own_way() -> None:
@@ -167,13 +175,6 @@ def test_what_a_customer_has_asked_for_needs_no_consent_but_an_address() -> None
     assert ask(for_purpose("transactional"), refusing) == Allowed("ann@example.com")
     nowhere = Contact(UUID(int=1), None, {"email": True})
     assert ask(for_purpose("transactional"), nowhere, now=NOON + PROFILE_PATIENCE) == Refused("no_address")
-
-
-def test_a_definition_of_before_there_were_purposes_is_marketing() -> None:
-    definition = msgspec.to_builtins(WELCOME)
-    del definition["purpose"]
-    assert msgspec.convert(definition, Journey) == WELCOME
-    assert WELCOME.purpose == "marketing"
 
 
 def test_a_stop_and_a_pause_hold_until_the_message_is_too_old() -> None:

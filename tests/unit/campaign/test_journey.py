@@ -9,7 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.campaign import content
-from services.campaign.domain.journey import Entered, Journey, Skipped, enter, is_by_time, sets_off
+from services.campaign.domain.journey.definition import Journey
+from services.campaign.domain.journey.entering import Entered, Skipped, enter
+from services.campaign.domain.journey.triggers import is_by_time, sets_off
 from shared.contracts.changes import StageChanged, TierChanged
 from shared.contracts.envelope import MAX_CAUSATION_DEPTH, Event, SourceKind
 
@@ -62,7 +64,7 @@ def test_a_change_that_enters_would_have_entered_earlier(journey: Journey, one: 
 def test_a_change_enters_exactly_while_it_is_not_older_than_the_journey_allows(
     journey: Journey, age: timedelta
 ) -> None:
-    assert isinstance(enter(journey, change(), NOON + age), Entered) is (age <= journey.max_age)
+    assert isinstance(enter(journey, change(), NOON + age), Entered) is (age <= journey.longest_age)
 
 
 def test_a_change_at_the_end_of_a_chain_of_causes_does_not_enter() -> None:

@@ -1,22 +1,18 @@
-"""The routes of campaign."""
+"""What operators do and ask: messages, decisions, the send stop and the send cutoff, providers, suppressions."""
 
 from datetime import datetime
-from typing import Annotated, Any, Final
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter, Path, Query, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Query
 
 from services.campaign.domain.delivery import State
-from services.campaign.domain.links import MAX_TOKEN_LENGTH, Link, Links
-from services.campaign.schemas import (
+from services.campaign.schemas.operations import (
     DecisionOut,
     DecisionsOut,
     FiguresOut,
     FormerSendCutoffOut,
     JourneyFiguresOut,
-    JourneyOut,
-    JourneysOut,
     MessageOut,
     MessagesOut,
     ProviderStopOut,
@@ -28,48 +24,14 @@ from services.campaign.schemas import (
     SuppressionOut,
     SuppressionsOut,
 )
-from services.campaign.service import confirming, operations, providers, suppressing, unsubscribing
-from services.campaign.service import pages as pages_of_links
+from services.campaign.service import operations, providers, suppressing
 from services.campaign.service import send_cutoff as cutoffs
 from shared.audit import Actor
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, require_customer_or, requires, utc
 from shared.http.guarded import GuardedRoute
-from shared.http.openapi import TOLERANT
-from shared.service import metrics
 from shared.service.failpoints import failpoint
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["campaign"])
-pages = APIRouter(prefix="/v1", tags=["links in mails"])
-
-# Programs that scan mail follow links: nothing changes but by the button, or by a mail program's own POST (RFC 8058).
-PAGE_HEADERS: Final = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; "
-    "frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Robots-Tag": "noindex",
-}
-
-
-@router.get("/journeys", dependencies=[requires("campaign:read")], summary="List journeys, and whether they run")
-async def journeys(database: Db) -> JourneysOut:
-    """Returns each journey in its newest version."""
-    async with database.work() as work:
-        return JourneysOut(journeys=[JourneyOut.of(one) for one in await operations.journeys(work)])
-
-
-@router.post("/journeys/{journey_id}/pause", dependencies=[requires("campaign:write")], summary="Pause a journey")
-async def pause(database: Db, caller: Caller, journey_id: str) -> JourneyOut:
-    """Pauses a journey: nobody enters it. Messages not handed over yet are held, and refused once they are too old."""
-    async with database.work() as work:
-        return JourneyOut.of(await operations.set_active(work, journey_id, active=False, by=Actor.of(caller)))
-
-
-@router.post("/journeys/{journey_id}/resume", dependencies=[requires("campaign:write")], summary="Resume a journey")
-async def resume(database: Db, caller: Caller, journey_id: str) -> JourneyOut:
-    """Resumes a journey. Changes that came while it was paused stay without effect."""
-    async with database.work() as work:
-        return JourneyOut.of(await operations.set_active(work, journey_id, active=True, by=Actor.of(caller)))
 
 
 @router.get("/messages", dependencies=[requires("campaign:read")], summary="List messages, newest first")
@@ -241,57 +203,3 @@ async def set_former_send_cutoff(database: Db, caller: Caller, body: SendCutoffI
     """Does what `/send-cutoff` does, under its former name."""
     async with database.work() as work:
         return FormerSendCutoffOut.of(await cutoffs.set_send_cutoff(work, utc(body.at), by=Actor.of(caller)))
-
-
-Token = Annotated[str, Path(description="the token in the mail's link", max_length=MAX_TOKEN_LENGTH)]
-_INVALID: Final[dict[int | str, dict[str, Any]]] = {404: {"description": "the link is invalid or has expired"}}
-# Programs that follow or count links in mails add parameters of their own.
-_PAGE: Final[dict[str, Any]] = {"responses": _INVALID, "openapi_extra": dict(TOLERANT)}
-
-
-@pages.get("/confirm/{token}", summary="Show the page that asks to confirm consent", **_PAGE)
-async def ask_to_confirm(request: Request, token: Token) -> HTMLResponse:
-    """Returns a page with a button. Opening it changes nothing."""
-    link = _link(request, "confirm", token)
-    return _page(link, "confirm")
-
-
-@pages.post("/confirm/{token}", summary="Confirm consent", **_PAGE)
-async def confirm(request: Request, database: Db, token: Token) -> HTMLResponse:
-    """Grants consent. Confirming again changes nothing."""
-    link = _link(request, "confirm", token)
-    if link is not None:
-        async with database.work() as work:
-            if not await confirming.confirm(work, request.app.state.rules, link.subject):
-                link = None
-    return _page(link, "confirmed")
-
-
-@pages.get("/unsubscribe/{token}", summary="Show the page that asks to unsubscribe", **_PAGE)
-async def ask_to_unsubscribe(request: Request, token: Token) -> HTMLResponse:
-    """Returns a page with a button. Opening it changes nothing."""
-    return _page(_link(request, "unsubscribe", token), "unsubscribe")
-
-
-@pages.post("/unsubscribe/{token}", summary="Unsubscribe with one click", **_PAGE)
-async def unsubscribe(request: Request, database: Db, token: Token) -> HTMLResponse:
-    """Withdraws consent to the mail's channel and purpose. Mail programs send this request themselves (RFC 8058)."""
-    link = _link(request, "unsubscribe", token)
-    if link is not None:
-        async with database.work() as work:
-            await unsubscribing.unsubscribe(work, request.app.state.rules, link)
-    return _page(link, "unsubscribed")
-
-
-def _link(request: Request, kind: str, token: str) -> Link | None:
-    links: Links | None = request.app.state.rules.links
-    if links is None:
-        return None
-    link = links.read(kind, token, request.app.state.clock.now())
-    if link is None:
-        metrics.consent_links.labels("invalid").inc()
-    return link
-
-
-def _page(link: Link | None, state: str) -> HTMLResponse:
-    return HTMLResponse(pages_of_links.page(link, state), 404 if link is None else 200, PAGE_HEADERS)

@@ -1,48 +1,16 @@
-"""Requests and responses of the campaign API."""
+"""Requests and responses of what operators do and ask."""
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 from uuid import UUID
 
-import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.campaign.domain.gate import SendStop
-from services.campaign.domain.journey import Published
 from services.campaign.domain.ledger import Ledger
 from services.campaign.domain.provider import ProviderStop
 from shared.http import Text
-
-
-class JourneyOut(BaseModel):
-    """A journey in its newest version."""
-
-    id: str
-    version: int
-    name: dict[str, str] = Field(
-        description="the journey's name by language", examples=[{"en": "Win back", "zh": "挽回即将流失的顾客"}]
-    )
-    active: bool = Field(description="false while the journey is paused")
-    definition: dict[str, Any]
-
-    @classmethod
-    def of(cls, published: Published) -> Self:
-        """Returns a journey, as the API gives it."""
-        definition = msgspec.to_builtins(published.journey)
-        return cls(
-            id=published.journey.id,
-            version=published.journey.version,
-            name=definition["name"],
-            active=published.active,
-            definition=definition,
-        )
-
-
-class JourneysOut(BaseModel):
-    """Every journey."""
-
-    journeys: list[JourneyOut]
 
 
 class MessageOut(BaseModel):

@@ -1,0 +1,1 @@
+"""The kinds of nodes: a file each, and a line in the registry."""

@@ -1,0 +1,115 @@
+"""What lets a customer into a journey: a change of standing, an event, a segment, or a call of the API."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from services.campaign.domain.journey.events import event_name, event_properties, filters_match
+from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
+from shared.contracts.envelope import Event
+from shared.contracts.events import Body
+from shared.contracts.property_filter import PropertyFilter
+
+
+class TierReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="tier_changed"):
+    """Set off by a change of tier in a programme, in this direction, that ends in one of these tiers.
+
+    `redefined`: also by one that no customer made, and no time, but somebody who changed the programme.
+    """
+
+    direction: Literal["up", "down"]
+    tiers: Annotated[tuple[str, ...], Meta(min_length=1)]
+    programme: str = "default"
+    redefined: bool = False
+
+
+class StageReached(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="stage_changed"):
+    """Set off by a change of lifecycle stage that ends in one of these. `redefined` as in `TierReached`."""
+
+    stages: Annotated[tuple[str, ...], Meta(min_length=1)]
+    redefined: bool = False
+
+
+class EventHappened(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="event"):
+    """Set off by an event of this name, whose properties match `where`."""
+
+    event: str
+    where: tuple[PropertyFilter, ...] = ()
+
+
+class SegmentJoined(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="segment_entered"):
+    """Set off when a customer becomes a member of a segment.
+
+    `redefined`: also of one that went live, or was changed, for all whom that makes members.
+    """
+
+    segment: str
+    redefined: bool = False
+
+
+class SegmentLeft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True, tag="segment_exited"):
+    """Set off when a customer is a member of a segment no more. `redefined` as in `SegmentJoined`."""
+
+    segment: str
+    redefined: bool = False
+
+
+class Called(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="called"):
+    """Set off by a call of the API for a customer, with properties of its own."""
+
+
+Trigger = TierReached | StageReached | EventHappened | SegmentJoined | SegmentLeft | Called
+
+
+def sets_off(trigger: Trigger, body: Body) -> bool:
+    """Returns whether a change or an event is one that the trigger waits for."""
+    match trigger, body:
+        case TierReached(), TierChanged():
+            return (
+                body.direction == trigger.direction
+                and body.current in trigger.tiers
+                and body.programme == trigger.programme
+            )
+        case StageReached(), StageChanged():
+            return body.current in trigger.stages
+        case SegmentJoined(), SegmentEntered():
+            return body.segment_id == trigger.segment
+        case SegmentLeft(), SegmentExited():
+            return body.segment_id == trigger.segment
+        case EventHappened(), _:
+            return event_name(body) == trigger.event and filters_match(trigger.where, event_properties(body))
+    return False
+
+
+def is_by_time(change: Event) -> bool:
+    """Returns whether time alone made a change of standing, and no event.
+
+    In a record of a writer that did not tell, such a change has no cause.
+    """
+    body = change.body
+    if isinstance(body, SegmentEntered | SegmentExited):
+        return body.by_time
+    if isinstance(body, TierChanged | StageChanged):
+        return body.by_time or change.cause_id is None
+    return False
+
+
+def is_redefined(body: Body) -> bool:
+    """Returns whether nothing of the customer's changed, but a definition that they are judged by."""
+    return isinstance(body, TierChanged | StageChanged | SegmentEntered | SegmentExited) and body.cause in (
+        "redefined",
+        "defined",
+    )
+
+
+def asks_for_redefined(trigger: Trigger) -> bool:
+    """Returns whether a trigger is set off by that, too."""
+    return not isinstance(trigger, EventHappened | Called) and trigger.redefined
+
+
+def words_of(body: Body) -> str:
+    """Returns the short text by which a decision says what let a customer in."""
+    if isinstance(body, TierChanged | StageChanged | SegmentEntered | SegmentExited):
+        return body.reason
+    return event_name(body)
