@@ -5,6 +5,8 @@ from functools import partial
 from typing import Final
 
 from services.campaign import commands, consumer, content
+from services.campaign.api import broadcasts as broadcast_routes
+from services.campaign.api import coupons as coupon_routes
 from services.campaign.api import journeys as journey_routes
 from services.campaign.api import links as link_routes
 from services.campaign.api import operations as operation_routes
@@ -15,7 +17,7 @@ from services.campaign.service import providers, publishing
 from services.campaign.service.rules import Rules
 from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
-from services.campaign.worker import Sender, Walker
+from services.campaign.worker import Broadcaster, Sender, Walker
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -60,12 +62,17 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     walker = Walker(service.database, reader, partition_secret, tick=service.heartbeat.loop("walker"))
     service.loops["walker"] = walker.run
     service.database.listeners.append(walker.wake)
+    broadcaster = Broadcaster(service.database, tick=service.heartbeat.loop("broadcaster"))
+    service.loops["broadcaster"] = broadcaster.run
+    service.database.listeners.append(broadcaster.wake)
     service.at_start.append(partial(publishing.publish, journeys=journeys))
     service.loops["sender"] = sender.run
     service.database.listeners.append(sender.wake)
-    process.add_api(
-        service, description=DESCRIPTION, routers=[journey_routes.router, operation_routes.router, link_routes.router]
-    )
+    routers = [
+        *(journey_routes.router, broadcast_routes.router, coupon_routes.router),
+        *(operation_routes.router, link_routes.router),
+    ]
+    process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
     assert service.health is not None
     service.health.alarms = providers.alarms

@@ -160,6 +160,65 @@ class RunStep(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class CouponRow(Base):
+    """RECORD: a coupon that was issued, and what it was redeemed for. Its code derives from what it was issued for."""
+
+    __tablename__ = "coupons"
+    __table_args__ = (
+        Index("coupons_of_customer", "profile_id", "issued_at"),
+        Index("coupons_of_run", "run_id"),
+    )
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    journey_id: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[UUID] = mapped_column(Uuid)
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+    value: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    minimum_minor: Mapped[int | None] = mapped_column(BigInteger)
+    issued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    redeemed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    order_id: Mapped[str | None] = mapped_column(Text, comment="for which it was redeemed")
+
+
+class BroadcastRow(Base):
+    """RECORD: a broadcast: its definition, where it stands, and how far it has come."""
+
+    __tablename__ = "broadcasts"
+    __table_args__ = (Index("broadcasts_created_at", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, comment="counts the edits and changes of state")
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="why it stands there")
+    trigger_id: Mapped[UUID] = mapped_column(Uuid, comment="what its messages name as their cause")
+    starts_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    segment_version: Mapped[int | None] = mapped_column(Integer, comment="by which the audience was drawn")
+    audience: Mapped[int | None] = mapped_column(BigInteger, comment="how many it goes to, fixed at its start")
+    done_to: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), comment="the last place made ready")
+    made_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="when messages were made ready last"
+    )
+    looked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("'-infinity'"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_by: Mapped[str] = mapped_column(Text)
+
+
+class BroadcastRecipient(Base):
+    """RECORD: whom a broadcast goes to, as of its start."""
+
+    __tablename__ = "broadcast_audience"
+
+    broadcast_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    place: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+
+
 class Message(Base):
     """RECORD: one message. Its id derives from its trigger, so that deciding twice makes it once."""
 
@@ -170,6 +229,11 @@ class Message(Base):
         Index("messages_sending", "sending_since", postgresql_where=text("state = 'sending'")),
         Index("messages_profile_id", "profile_id"),
         Index("messages_created_at", "created_at", "id"),
+        Index(
+            "messages_of_broadcast_waiting",
+            "journey_id",
+            postgresql_where=text("kind = 'broadcast' AND state IN ('pending', 'sending')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)

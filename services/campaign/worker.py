@@ -1,4 +1,4 @@
-"""The sender, and the walker, which moves runs of journeys that are due.
+"""The sender; the walker, which moves runs of journeys that are due; the broadcaster, which makes messages.
 
 The sender claims due messages, hands each to its channel outside any transaction, and notes the answer.
 
@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
 from services.campaign.domain.delivery import Reply, kind
-from services.campaign.service import confirming, running, sending
+from services.campaign.service import broadcasts, confirming, running, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
 from services.campaign.service.sending import Outgoing
@@ -185,6 +185,42 @@ class Sender:
                 if asyncio.get_running_loop().time() > deadline:
                     return
                 await asyncio.sleep(BACKOFF_SECONDS)
+
+
+class Broadcaster:
+    """Starts broadcasts that are due, and makes messages of running ones, a page a transaction, until stopped."""
+
+    def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._tick = tick
+        self._wake = asyncio.Event()
+        self._idleness = Idleness()
+
+    def wake(self) -> None:
+        """Looks for broadcasts now."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._step,
+            stop,
+            waits_for=_AWAY,
+            waiting="broadcaster.waits_for_postgresql",
+            back_off_seconds=BACKOFF_SECONDS,
+            tick=self._tick,
+            wake=self._wake,
+        )
+
+    async def _step(self) -> float:
+        async with self._database.work() as work:
+            more = await broadcasts.step(work)
+        if more:
+            failpoint("broadcaster.after_page")
+        self._idleness.looked(found=more)
+        if more:
+            return AT_ONCE
+        return IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS
 
 
 class Reader(Protocol):

@@ -178,10 +178,22 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/rfm/versions", "segment:read"),
     Route("segment", "GET", "/v1/abc", "segment:read"),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
+    Route("campaign", "GET", "/v1/coupons/{code}", "campaign:read"),
+    Route("campaign", "POST", "/v1/coupons/{code}/redeem", "campaign:write"),
+    Route("campaign", "GET", "/v1/profiles/{profile_id}/coupons", "campaign:read", customer=True),
+    Route("campaign", "POST", "/v1/broadcasts", "campaign:write"),
+    Route("campaign", "GET", "/v1/broadcasts", "campaign:read"),
+    Route("campaign", "GET", "/v1/broadcasts/{broadcast_id}", "campaign:read"),
+    Route("campaign", "PUT", "/v1/broadcasts/{broadcast_id}", "campaign:write"),
+    *(
+        Route("campaign", "POST", f"/v1/broadcasts/{{broadcast_id}}/{verb}", "campaign:write")
+        for verb in ("start", "pause", "resume", "cancel")
+    ),
     Route("campaign", "POST", "/v1/journeys", "campaign:write"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}", "campaign:read"),
     Route("campaign", "PUT", "/v1/journeys/{journey_id}", "campaign:write"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}/impact", "campaign:read"),
+    Route("campaign", "POST", "/v1/journeys/{journey_id}/dry-run", "campaign:read"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/publish", "campaign:write"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}/versions", "campaign:read"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}/runs", "campaign:read"),

@@ -9,8 +9,11 @@ import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from services.campaign.domain.journey.nodes.node import Known
+from services.campaign.domain.journey.run import Customer
 from services.campaign.schemas.journeys import (
     DraftOut,
+    DryRunIn,
+    DryRunOut,
     ImpactsOut,
     JourneyChange,
     JourneyIn,
@@ -19,6 +22,7 @@ from services.campaign.schemas.journeys import (
     JourneysOut,
     JourneyVersionOut,
     JourneyVersionsOut,
+    MadeUpIn,
     PublishIn,
     RunIn,
     RunOut,
@@ -27,7 +31,7 @@ from services.campaign.schemas.journeys import (
     TraceOut,
     WarningOut,
 )
-from services.campaign.service import journeys, runs
+from services.campaign.service import journeys, rehearsing, runs
 from services.campaign.service.journeys import Shown
 from shared.audit import Actor
 from shared.http import Caller, Db, EditOf, PageSize, decode_cursor, encode_cursor, etag, require_customer_or, requires
@@ -119,6 +123,29 @@ async def publish(
         )
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems), moved=moved)
+
+
+@router.post("/journeys/{journey_id}/dry-run", dependencies=[requires("campaign:read")], summary="Try a journey")
+async def dry_run(request: Request, database: Db, journey_id: Id, body: DryRunIn) -> DryRunOut:
+    """Takes a made-up customer through the draft, or a definition, step by step. Nothing is sent or written."""
+    async with database.work() as work:
+        found = await rehearsing.dry_run(
+            work,
+            journey_id,
+            body.definition,
+            _known(request),
+            entered_by=_made_up(body.entered_by),
+            later=[_made_up(one) for one in body.later],
+            customer=Customer(
+                time_zone=body.time_zone,
+                tiers=body.tiers,
+                stage=body.stage,
+                segments=frozenset(body.segments),
+            ),
+            profile_id=body.profile_id,
+            messages=body.messages,
+        )
+    return DryRunOut.model_validate(found)
 
 
 @router.get(
@@ -236,6 +263,10 @@ async def end(request: Request, database: Db, caller: Caller, run_id: UUID) -> R
         return RunOut.model_validate(
             await runs.end(work, run_id, partition_secret=_secret(request), by=Actor.of(caller))
         )
+
+
+def _made_up(event: MadeUpIn) -> rehearsing.MadeUp:
+    return rehearsing.MadeUp(event.event, event.at, event.properties)
 
 
 def _fields(shown: Shown) -> Mapping[str, Any]:

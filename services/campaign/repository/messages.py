@@ -33,6 +33,7 @@ class Due(NamedTuple):
     run_id: UUID | None
     step: str
     visit: int
+    kind: str
     run_over: bool = False
 
 

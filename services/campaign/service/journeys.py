@@ -157,6 +157,14 @@ async def set_active(work: Work, journey_id: str, *, active: bool, by: Actor) ->
     return found
 
 
+def newest_text(shown: Shown) -> Mapping[str, Any]:
+    """Returns the definition of a journey's draft, or if it has none of its newest version."""
+    if shown.draft is not None:
+        return _document(shown.draft)
+    assert shown.published is not None
+    return written(shown.published.journey)
+
+
 def checked(
     journey_id: str, version: int, definition: Mapping[str, Any], known: Known
 ) -> tuple[Journey, Sequence[Problem]]:

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.campaign.content import InvalidContent
+from services.campaign.domain.broadcast import BroadcastState
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.domain.delivery import Mail, Reply, State
@@ -17,7 +18,8 @@ from services.campaign.domain.journey.run import Signal
 from services.campaign.domain.journey.triggers import TierReached
 from services.campaign.domain.ledger import Ledger
 from services.campaign.domain.message_definition import Cap, MessageDefinition
-from services.campaign.repository import attempts, contacts, journeys, messages, runs
+from services.campaign.repository import attempts, broadcasts, contacts, journeys, messages, runs
+from services.campaign.repository.broadcasts import StoredBroadcast
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import composing, providers, send_cutoff, settling
 from services.campaign.service.providers import Provider
@@ -32,6 +34,7 @@ from shared.database.database import Work
 from shared.service import metrics
 
 CHANNEL: Final = "email"
+BROADCAST: Final = "broadcast"
 HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in batches of this size
 
 
@@ -69,6 +72,7 @@ class _Known(NamedTuple):
     standings: Mapping[tuple[UUID, str], tuple[int, str]]
     handed: Mapping[UUID, list[Handed]]
     published: Mapping[tuple[str, int], Published]
+    broadcasts: Mapping[str, StoredBroadcast]
     stopped: bool
     ledger: Ledger
     provider: Provider
@@ -127,27 +131,31 @@ async def _look(
     # From here on the customers are held: what counts against a cap can't change before this commits.
     locked = await contacts.lock_contacts(work, customers.values())
     published = {(one.journey.id, one.journey.version): one for one in await journeys.published(work)}
+    found = await broadcasts.some(work, (message.journey_id for message in due if message.kind == BROADCAST))
     caps = [message.cap for one in published.values() for message in one.journey.messages() if message.cap is not None]
+    caps += [cap for one in found if (cap := one.broadcast.cap) is not None]
     longest = max(cap.window for cap in (customer_cap, *caps))
     handed: dict[UUID, list[Handed]] = defaultdict(list)
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
     standings = await contacts.standings(work, customers.values())
-    return _Known(customers, locked, standings, handed, published, stopped, ledger, provider)
+    return _Known(
+        customers, locked, standings, handed, published, {one.id: one for one in found}, stopped, ledger, provider
+    )
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
     customer = known.customers[message.profile_id]
     contact = known.contacts.get(customer)
-    published = known.published[message.journey_id, message.journey_version]
-    definition = published.journey.message(message.step)
+    source = _source(message, known)
+    definition = source.definition
     if definition is None:
         return Refused(f"no node {message.step}", Outcome.FAILED)
     verdict = gate(
-        _candidate(message, definition),
+        _candidate(message, definition, over=message.run_over or source.over),
         contact,
         known.handed[customer],
-        paused=not published.active,
+        paused=source.paused,
         stopped=known.stopped,
         awaiting=known.ledger.awaiting_since is not None,
         send_cutoff=known.ledger.send_cutoff,
@@ -160,7 +168,7 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
     assert contact is not None
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
     if message.reached:
-        standing["tier" if isinstance(published.journey.trigger, TierReached) else "stage"] = message.reached
+        standing[source.reached] = message.reached
     try:
         mail = composing.compose(message, rules, definition, contact, standing, to=verdict.address, now=now)
     except InvalidContent as error:
@@ -168,7 +176,26 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
     return Outgoing(message, definition, customer, message.attempts + 1, mail)
 
 
-def _candidate(message: Due, definition: MessageDefinition) -> Candidate:
+class _Source(NamedTuple):
+    """What a message is sent by, and whether that is paused, or over. `reached`: what a trigger's standing is of."""
+
+    definition: MessageDefinition | None
+    paused: bool
+    over: bool = False
+    reached: str = "stage"
+
+
+def _source(message: Due, known: _Known) -> _Source:
+    if message.kind == BROADCAST:
+        stored = known.broadcasts[message.journey_id]
+        paused = stored.state == BroadcastState.PAUSED
+        return _Source(stored.broadcast.message, paused, over=stored.state == BroadcastState.CANCELLED)
+    published = known.published[message.journey_id, message.journey_version]
+    reached = "tier" if isinstance(published.journey.trigger, TierReached) else "stage"
+    return _Source(published.journey.message(message.step), not published.active, reached=reached)
+
+
+def _candidate(message: Due, definition: MessageDefinition, *, over: bool) -> Candidate:
     earliest = answerable_from(
         occurred_at=message.cause_occurred_at, received_at=message.cause_received_at, by_time=message.by_time
     )
@@ -180,7 +207,7 @@ def _candidate(message: Due, definition: MessageDefinition) -> Candidate:
         message.created_at,
         earliest,
         message.visit,
-        message.run_over,
+        over,
     )
 
 

@@ -15,6 +15,7 @@ from services.campaign.domain.journey.definition import Journey
 from services.campaign.domain.journey.exits import exit_by
 from services.campaign.domain.journey.nodes.node import Known
 from services.campaign.domain.journey.nodes.split import BUCKETS, bucket
+from services.campaign.domain.journey.rehearsal import Rehearsed, rehearse
 from services.campaign.domain.journey.run import TIMER, Cause, Customer, Run, RunState, Send, Signal
 from services.campaign.domain.journey.signals import awaited
 from services.campaign.domain.journey.validation import problems
@@ -319,3 +320,61 @@ def test_a_definition_of_before_there_were_nodes_is_one_message() -> None:
     (message,) = was.messages()
     assert (message.purpose, message.max_age, message.step) == ("marketing", timedelta(hours=36), "message")
     assert structs.replace(message, step="") == was.message("")
+
+
+def test_a_dry_run_shows_each_step_at_its_time_and_reaches_the_end() -> None:
+    walked = journey(
+        {
+            "a": {"type": "wait", "time": "P1D", "next": "b"},
+            "b": {"type": "message", "template": "hello", "next": "c"},
+            "c": {"type": "wait_for_event", "event": "paid", "timeout": "P7D", "on_timeout": "d"},
+            "d": {"type": "exit", "reason": "never paid"},
+        },
+        trigger={"type": "event", "event": "cart_updated"},
+        exits=[{"type": "event", "event": "bought", "goal": True}],
+    )
+
+    def tried(*later: Event) -> Rehearsed:
+        trigger = event(CustomEvent(name="cart_updated", properties={}), NOON)
+        return rehearse(
+            walked,
+            trigger,
+            later,
+            Customer(),
+            until=NOON + timedelta(days=99),
+            messages={},
+            run_id=UUID(int=1),
+            profile_id=UUID(int=7),
+            data={},
+        )
+
+    alone = tried()
+    assert [(step.node, step.outcome, (step.at - NOON).days) for step in alone.steps] == [
+        ("a", "waits", 0),
+        ("a", "next", 1),
+        ("b", "waits", 1),
+        ("b", "next", 1),
+        ("c", "waits", 1),
+        ("c", "timeout", 8),
+        ("d", "ended", 8),
+    ]
+    assert (alone.state, alone.reason, alone.complete) == ("finished", "never paid", True)
+    assert tried(event(CustomEvent(name="paid", properties={}), NOON + timedelta(days=2))).reason == "finished"
+    bought = tried(event(CustomEvent(name="bought", properties={}), NOON + HOUR))
+    assert (bought.reason, bought.steps[-1].at) == ("goal: bought", NOON + HOUR)
+
+
+def test_a_dry_run_of_a_journey_that_never_ends_is_cut_off() -> None:
+    nodes = {"a": {"type": "wait", "time": "P1D", "next": "b"}, "b": {"type": "go_to", "next": "a"}}
+    found = rehearse(
+        journey(nodes),
+        event(CustomEvent(name="cart_updated", properties={}), NOON),
+        [],
+        Customer(),
+        until=NOON + timedelta(days=10),
+        messages={},
+        run_id=UUID(int=1),
+        profile_id=UUID(int=7),
+        data={},
+    )
+    assert (found.complete, found.steps[-1].at) == (False, NOON + timedelta(days=10))

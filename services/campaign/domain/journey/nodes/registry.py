@@ -1,6 +1,7 @@
 """Every kind of node. The next one is a file beside this one and a line here."""
 
 from services.campaign.domain.journey.nodes.branch import Branch
+from services.campaign.domain.journey.nodes.coupon import GiveCoupon
 from services.campaign.domain.journey.nodes.exit import Exit
 from services.campaign.domain.journey.nodes.go_to import GoTo
 from services.campaign.domain.journey.nodes.message import SendMessage
@@ -10,4 +11,4 @@ from services.campaign.domain.journey.nodes.wait import Wait
 from services.campaign.domain.journey.nodes.wait_for_event import WaitForEvent
 from services.campaign.domain.journey.nodes.wait_until import WaitUntil
 
-AnyNode = SendMessage | Wait | WaitUntil | WaitForEvent | Branch | Split | Update | GoTo | Exit
+AnyNode = SendMessage | Wait | WaitUntil | WaitForEvent | Branch | Split | Update | GiveCoupon | GoTo | Exit
