@@ -114,7 +114,6 @@ class Run(Base):
     __tablename__ = "runs"
     __table_args__ = (
         Index("runs_due", "due_at", postgresql_where=text("state = 'active' AND due_at IS NOT NULL")),
-        Index("runs_asking", "awaits", "waiting_since", postgresql_where=text("awaits IN ('answer', 'reply')")),
         Index("runs_of_customer", "profile_id", postgresql_where=text("state = 'active'")),
         Index("runs_of_journey", "journey_id", "entered_at", "id"),
         Index("runs_of_person", "profile_id", "entered_at", "id"),
@@ -158,6 +157,33 @@ class RunStep(Base):
     kind: Mapped[str] = mapped_column(Text)
     detail: Mapped[str] = mapped_column(Text, server_default=text("''"))
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class DateEntry(Base):
+    """PROJECTION: when a day of a customer's life sets a journey off next."""
+
+    __tablename__ = "date_entries"
+    __table_args__ = (
+        Index("date_entries_due", "due_at"),
+        Index("date_entries_of_customer", "profile_id"),
+    )
+
+    journey_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True, comment="of the dated fact")
+    label: Mapped[str] = mapped_column(Text, primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class DateBackfill(Base):
+    """PROJECTION: how far customers' days were looked at by a version of a journey."""
+
+    __tablename__ = "date_backfills"
+
+    journey_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    looked_at_to: Mapped[UUID | None] = mapped_column(Uuid, comment="the last customer")
+    done: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
 
 
 class CouponRow(Base):

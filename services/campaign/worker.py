@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
 from services.campaign.domain.delivery import Reply, kind
-from services.campaign.service import broadcasts, confirming, running, sending
+from services.campaign.service import broadcasts, confirming, dates, running, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
 from services.campaign.service.sending import Outgoing
@@ -266,9 +266,12 @@ class Walker:
     async def _move_due(self) -> float:
         async with self._database.work() as work:
             read_until = await self._reader.read_until(work)
-            moved = await running.move_due(
-                work, until=read_until and min(work.now, read_until), partition_secret=self._partition_secret
-            )
+            until = read_until and min(work.now, read_until)
+            moved = await running.move_due(work, until=until, partition_secret=self._partition_secret)
+        if until is not None:
+            async with self._database.work() as work:
+                moved += await dates.reach_due(work, until, partition_secret=self._partition_secret)
+                moved += await dates.backfill(work)
         if moved:
             failpoint("walker.after_move")
         self._idleness.looked(found=moved > 0)

@@ -101,7 +101,7 @@ async def walkers(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Custome
 async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
     """Deletes what is derived about profiles that stand for nobody any more."""
     ids = sorted(set(profile_ids))
-    for table in ("contacts", "standings", "memberships"):
+    for table in ("contacts", "standings", "memberships", "date_entries"):
         await work.run(
             f"""
             DELETE FROM {table}

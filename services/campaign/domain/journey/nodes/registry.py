@@ -8,7 +8,10 @@ from services.campaign.domain.journey.nodes.message import SendMessage
 from services.campaign.domain.journey.nodes.split import Split
 from services.campaign.domain.journey.nodes.update import Update
 from services.campaign.domain.journey.nodes.wait import Wait
+from services.campaign.domain.journey.nodes.wait_for_date import WaitForDate
 from services.campaign.domain.journey.nodes.wait_for_event import WaitForEvent
 from services.campaign.domain.journey.nodes.wait_until import WaitUntil
 
-AnyNode = SendMessage | Wait | WaitUntil | WaitForEvent | Branch | Split | Update | GiveCoupon | GoTo | Exit
+AnyNode = (
+    SendMessage | Wait | WaitUntil | WaitForDate | WaitForEvent | Branch | Split | Update | GiveCoupon | GoTo | Exit
+)
