@@ -268,10 +268,9 @@ class Walker:
             read_until = await self._reader.read_until(work)
             until = read_until and min(work.now, read_until)
             moved = await running.move_due(work, until=until, partition_secret=self._partition_secret)
-        if until is not None:
-            async with self._database.work() as work:
+            if until is not None:
                 moved += await dates.reach_due(work, until, partition_secret=self._partition_secret)
-                moved += await dates.backfill(work)
+            moved += await dates.backfill(work)
         if moved:
             failpoint("walker.after_move")
         self._idleness.looked(found=moved > 0)
