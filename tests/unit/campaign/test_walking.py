@@ -1,7 +1,9 @@
 """How runs walk through journeys: where they go, where they wait, and what is done for them on the way."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from services.campaign.domain.journey import former
+from services.campaign.domain.journey import former, schema
 from services.campaign.domain.journey.definition import Journey
 from services.campaign.domain.journey.exits import exit_by
 from services.campaign.domain.journey.nodes.node import Known
@@ -25,6 +27,7 @@ from shared.contracts.events import Body, ConsentChanged, CustomEvent
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 HOUR: Final = timedelta(hours=1)
+DOCS: Final = Path(__file__).resolve().parents[3] / "docs"
 KNOWN: Final = Known(
     templates={"hello": frozenset({"en", "zh"}), "again": frozenset({"en"})},
     channels=frozenset({"email"}),
@@ -378,3 +381,9 @@ def test_a_dry_run_of_a_journey_that_never_ends_is_cut_off() -> None:
         data={},
     )
     assert (found.complete, found.steps[-1].at) == (False, NOON + timedelta(days=10))
+
+
+def test_the_schema_of_definitions_in_the_docs_is_that_of_the_code() -> None:
+    """Else run `python -m services.campaign.domain.journey.schema > docs/journeys.schema.json`."""
+    written = json.loads((DOCS / "journeys.schema.json").read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(schema.schema()))
