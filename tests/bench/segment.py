@@ -107,7 +107,7 @@ async def due(world: World, *, customers: int) -> dict[str, float]:
     await meet(database, customers)
     await consume(database, present(customers))
     async with database.work() as work:
-        [row] = await work.rows("SELECT count(*) AS due FROM memberships WHERE due_at IS NOT NULL")
+        [row] = await work.rows("SELECT count(*) AS due FROM customer_segments WHERE due_at IS NOT NULL")
         await work.run("DELETE FROM outbox")
     later, seconds = NOW + timedelta(days=60), 0.0
     async with database.work() as work:
@@ -117,7 +117,9 @@ async def due(world: World, *, customers: int) -> dict[str, float]:
             seconds += time.perf_counter() - started
             if not ids:
                 break
-            await work.run("UPDATE memberships SET due_at = NULL WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
+            await work.run(
+                "UPDATE customer_segments SET due_at = NULL WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids
+            )
         await work.connection.rollback()
     claims = row.due / seconds
     started = time.perf_counter()

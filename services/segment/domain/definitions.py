@@ -41,6 +41,7 @@ class Definitions(msgspec.Struct, frozen=True, kw_only=True):
     ordered: tuple[Definition, ...] = ()
     by_touch: Mapping[str, tuple[int, ...]] = {}
     asked_before: dict[frozenset[str], "Asked"] = {}
+    ids: frozenset[str] = frozenset()
 
     def asked(self, keys: frozenset[str]) -> "Asked":
         """Returns which definitions these facts touch, and what those ask; the same few kinds of events come again."""
@@ -86,7 +87,8 @@ def definitions(made: Sequence[Definition]) -> Definitions:
     for place, one in enumerate(ordered):
         for key in one.program.touches:
             by_touch.setdefault(key, []).append(place)
-    return Definitions(ordered=ordered, by_touch={key: tuple(places) for key, places in by_touch.items()})
+    touched = {key: tuple(places) for key, places in by_touch.items()}
+    return Definitions(ordered=ordered, by_touch=touched, ids=frozenset(by_id))
 
 
 def circle(needs: Mapping[str, Iterable[str]]) -> list[str]:

@@ -66,10 +66,10 @@ async def flip_due(work: Work, now: datetime) -> int:
         return 0
     made = await definitions.in_force(work)
     known = await repository.of(work, ids)
-    in_force = {one.id for one in made.ordered}
+    in_force = made.ids
     for one in ids:  # of a segment that is archived nothing is due any more
         known[one] = {name: state for name, state in known.get(one, {}).items() if name in in_force}
-    await repository.drop_due(work, ids, in_force)
+    await repository.keep_members(work, ids)
     events = {name for one in made.ordered for name in one.program.events}
     loaded = await customers.load(work, ids, events=events)
     looked = {one: pass_time(made, loaded[one], known.get(one, {}), now) for one in ids}
@@ -172,8 +172,8 @@ async def _keep(
     now: datetime | None = None,
 ) -> None:
     """Stores what looks found, and publishes what turned. `now` is given where passing time is the cause."""
-    changed = {one: dict(found.known) for one, found in looked.items() if found.known}
-    await repository.save(work, changed, known, {one.id for one in made.ordered})
+    changed = {one: found.known for one, found in looked.items()}
+    await repository.save(work, changed, known, made.ids, exactly=now is not None)
     turned = [one for one, found in looked.items() if found.turns]
     if not turned:
         return
