@@ -37,10 +37,23 @@ class Outbox:
 
     async def add_records(self, records: Sequence[Message]) -> None:
         """Writes records that are ready, in this order, to be published after commit."""
-        for record in records:
-            if len(record.value) > MAX_RECORD_BYTES:
-                raise Refused(f"{len(record.value)} bytes to publish; the broker takes {MAX_RECORD_BYTES}")
-        if not records:
+        await self._add(
+            [record.topic for record in records],
+            [record.key for record in records],
+            [wire.headers_text(record.headers) for record in records],
+            [record.value for record in records],
+        )
+
+    async def add_written(self, topic: str, records: Sequence[tuple[bytes, str, bytes]]) -> None:
+        """Writes (key, headers as `wire.headers_text` has them, value), in this order, to be published after commit."""
+        keys, headers, values = [list(column) for column in zip(*records, strict=True)] if records else ([], [], [])
+        await self._add([topic] * len(records), keys, headers, values)
+
+    async def _add(self, topics: list[str], keys: list[bytes], headers: list[str], values: list[bytes]) -> None:
+        for value in values:
+            if len(value) > MAX_RECORD_BYTES:
+                raise Refused(f"{len(value)} bytes to publish; the broker takes {MAX_RECORD_BYTES}")
+        if not values:
             return
         self.touched = True
         await self._connection.execute(
@@ -50,15 +63,7 @@ class Outbox:
                 "CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:values AS bytea[])) WITH ORDINALITY "
                 "AS t(topic, key, headers, value, n) ORDER BY n"
             ),
-            {
-                "topics": [record.topic for record in records],
-                "keys": [record.key for record in records],
-                "headers": [
-                    msgspec.json.encode({name: raw.decode() for name, raw in record.headers}).decode()
-                    for record in records
-                ],
-                "values": [record.value for record in records],
-            },
+            {"topics": topics, "keys": keys, "headers": headers, "values": values},
         )
 
     async def waiting(self, topic: str) -> list[Event]:
@@ -75,5 +80,5 @@ class Outbox:
 class NullOutbox(Outbox):
     """An outbox that publishes nothing: for a transaction that states again what was published long ago."""
 
-    async def add_records(self, records: Sequence[Message]) -> None:
+    async def _add(self, topics: list[str], keys: list[bytes], headers: list[str], values: list[bytes]) -> None:
         """Passes over everything."""

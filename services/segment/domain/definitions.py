@@ -28,11 +28,15 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Definitions by their places, and what they ask of a customer: parts of what is known, and histories."""
+    """Definitions by their places, and what they ask of a customer: parts of what is known, and histories.
+
+    Of those in `details` they ask more than when the events happened.
+    """
 
     places: tuple[int, ...]
     parts: frozenset[str]
     events: frozenset[str]
+    details: frozenset[str]
 
 
 class Definitions(msgspec.Struct, frozen=True, kw_only=True):
@@ -60,6 +64,7 @@ class Definitions(msgspec.Struct, frozen=True, kw_only=True):
             places=several,
             parts=frozenset[str]().union(*(one.parts for one in programs)),
             events=frozenset[str]().union(*(one.events for one in programs)),
+            details=frozenset[str]().union(*(one.details for one in programs)),
         )
 
     def touched(self, keys: Iterable[str]) -> list[int]:

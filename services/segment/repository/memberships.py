@@ -8,7 +8,7 @@ alone, for what is asked by segment. A process of a release before this one writ
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
-from typing import Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -72,6 +72,11 @@ class PackedKnown(Mapping[str, MembershipState]):
         """Returns what is known of a segment."""
         return _state(self.parts[name])
 
+    def get(self, name: str, default: Any = None) -> Any:
+        """Returns what is known of a segment; `default` if nothing is."""
+        part = self.parts.get(name)
+        return default if part is None else _state(part)
+
     def __iter__(self) -> Iterator[str]:
         """Yields the segments."""
         return iter(self.parts)
@@ -95,6 +100,37 @@ async def of(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Known]:
     return {profile_id: PackedKnown(known) for profile_id, known in rows}
 
 
+class Held(NamedTuple):
+    """A locked customer: the version of the last change that was published of them, and what is known.
+
+    At one who is being read anew nobody looks until that is done.
+    """
+
+    version: int
+    known: Known
+    rereading: bool = False
+
+
+NOTHING: Final[Known] = {}
+
+
+async def held(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Held]:
+    """Returns these customers, whom the caller has locked, as far as there are such customers."""
+    rows = await work.rows(
+        """
+        SELECT s.profile_id, s.version, c.known, EXISTS (SELECT FROM rereads r WHERE r.profile_id = s.profile_id)
+          FROM standings s
+          LEFT JOIN customer_segments c USING (profile_id)
+         WHERE s.profile_id = ANY(CAST(:ids AS uuid[]))
+        """,
+        ids=sorted(set(profile_ids)),
+    )
+    return {
+        profile_id: Held(version, NOTHING if known is None else PackedKnown(known), rereading)
+        for profile_id, version, known, rereading in rows
+    }
+
+
 _SAVE: Final = f"""
           WITH came AS (
                INSERT INTO memberships (profile_id, segment_id, version, member, since)
@@ -106,6 +142,11 @@ _SAVE: Final = f"""
                DELETE FROM memberships m
                 USING unnest(CAST(:gone AS uuid[]), CAST(:segments AS text[])) AS g(profile_id, segment_id)
                 WHERE m.profile_id = g.profile_id AND m.segment_id = g.segment_id
+               ), told AS (
+               UPDATE standings s
+                  SET version = n.version
+                 FROM unnest(CAST(:told AS uuid[]), CAST(:versions AS bigint[])) AS n(profile_id, version)
+                WHERE s.profile_id = n.profile_id
                )
         INSERT INTO customer_segments AS c (profile_id, known, due_at)
         SELECT n.profile_id, n.known, n.due_at
@@ -123,9 +164,12 @@ async def save(
     before: Mapping[UUID, Known],
     live: AbstractSet[str],
     *,
+    versions: Mapping[UUID, int],
     exactly: bool = False,
 ) -> None:
     """Stores what changed of locked customers, of whom that was known before; of what is not live nothing stays.
+
+    `versions` are those of the last changes that are published of customers, where that is any.
 
     What neither is a membership nor has a due time is deleted. A customer's due time stays where it is if it is early:
     with each event some moment moves on, and to look too early once costs less than to write it down each time.
@@ -137,7 +181,7 @@ async def save(
     due: list[datetime | None] = []
     ids = sorted(one for one, of_one in changed.items() if of_one or exactly)
     for one in ids:
-        was = before.get(one, {})
+        was = before.get(one, NOTHING)
         for name, state in sorted(changed[one].items()):
             old = was.get(name)
             if state.member:
@@ -153,6 +197,8 @@ async def save(
             **arrays(came, _Came),
             gone=[profile_id for profile_id, _ in gone],
             segments=[name for _, name in gone],
+            told=list(versions),
+            versions=list(versions.values()),
             ids=ids,
             known=rows,
             due=due,

@@ -74,6 +74,10 @@ class Absence(Pattern, frozen=True, kw_only=True, tag="absence", tag_field="kind
         """Returns both events."""
         return (self.first.event, self.without.event)
 
+    def details(self) -> Iterable[str]:
+        """Returns the event or events whose properties must match."""
+        return (one.event for one in (self.first, self.without) if one.where)
+
     def problems(self, limits: Limits) -> Iterator[Problem]:
         """Yields what is wrong with the steps, the time and the window, which must be longer than the time."""
         yield from self.first.problems("/first")

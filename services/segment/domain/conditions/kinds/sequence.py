@@ -68,6 +68,10 @@ class Sequence(Pattern, frozen=True, kw_only=True, tag="sequence", tag_field="ki
         """Returns both events."""
         return (self.first.event, self.then.event)
 
+    def details(self) -> Iterable[str]:
+        """Returns the event or events whose properties must match."""
+        return (one.event for one in (self.first, self.then) if one.where)
+
     def problems(self, limits: Limits) -> Iterator[Problem]:
         """Yields what is wrong with the steps, the time and the window."""
         yield from self.first.problems("/first")
