@@ -16,6 +16,23 @@ from shared.errors import Refused
 MAX_RECORD_BYTES: Final = 900_000
 
 
+_TO_SEVERAL: Final = """
+        INSERT INTO outbox (topic, key, headers, value)
+        SELECT topic, key, CAST(headers AS json), value
+          FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:headers AS text[]),
+                      CAST(:values AS bytea[]))
+               WITH ORDINALITY AS t(topic, key, headers, value, n)
+         ORDER BY n
+"""
+_TO_ONE: Final = """
+        INSERT INTO outbox (topic, key, headers, value)
+        SELECT CAST(:topics AS text), key, CAST(headers AS json), value
+          FROM unnest(CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:values AS bytea[]))
+               WITH ORDINALITY AS t(key, headers, value, n)
+         ORDER BY n
+"""
+
+
 class Outbox:
     """The outbox of one transaction."""
 
@@ -47,9 +64,9 @@ class Outbox:
     async def add_written(self, topic: str, records: Sequence[tuple[bytes, str, bytes]]) -> None:
         """Writes (key, headers as `wire.headers_text` has them, value), in this order, to be published after commit."""
         keys, headers, values = [list(column) for column in zip(*records, strict=True)] if records else ([], [], [])
-        await self._add([topic] * len(records), keys, headers, values)
+        await self._add(topic, keys, headers, values)
 
-    async def _add(self, topics: list[str], keys: list[bytes], headers: list[str], values: list[bytes]) -> None:
+    async def _add(self, topic: str | list[str], keys: list[bytes], headers: list[str], values: list[bytes]) -> None:
         for value in values:
             if len(value) > MAX_RECORD_BYTES:
                 raise Refused(f"{len(value)} bytes to publish; the broker takes {MAX_RECORD_BYTES}")
@@ -57,13 +74,8 @@ class Outbox:
             return
         self.touched = True
         await self._connection.execute(
-            sql(
-                "INSERT INTO outbox (topic, key, headers, value) "
-                "SELECT topic, key, CAST(headers AS json), value FROM unnest(CAST(:topics AS text[]), "
-                "CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:values AS bytea[])) WITH ORDINALITY "
-                "AS t(topic, key, headers, value, n) ORDER BY n"
-            ),
-            {"topics": topics, "keys": keys, "headers": headers, "values": values},
+            sql(_TO_ONE if isinstance(topic, str) else _TO_SEVERAL),
+            {"topics": topic, "keys": keys, "headers": headers, "values": values},
         )
 
     async def waiting(self, topic: str) -> list[Event]:
@@ -80,5 +92,5 @@ class Outbox:
 class NullOutbox(Outbox):
     """An outbox that publishes nothing: for a transaction that states again what was published long ago."""
 
-    async def _add(self, topics: list[str], keys: list[bytes], headers: list[str], values: list[bytes]) -> None:
+    async def _add(self, topic: str | list[str], keys: list[bytes], headers: list[str], values: list[bytes]) -> None:
         """Passes over everything."""

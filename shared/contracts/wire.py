@@ -242,26 +242,25 @@ def headers_text(headers: Headers) -> str:
     return _encode({name: raw.decode() for name, raw in headers}).decode()
 
 
-_ID_NAME: Final = '"ce_id":"'
-
-
 class Alike:
-    """Writes events that differ by their ids and bodies alone: much of what they are is written once for all."""
+    """Writes events that differ by their ids and bodies alone: what else they are is written once for all."""
 
     def __init__(self, event: Event) -> None:
         """`event` is one of them."""
         self._event = event
-        self._around: dict[type[Body], tuple[str, str]] = {}
+        headers, _ = encode(event)
+        self._before, _, after = headers_text(headers).partition(_quoted(headers, "ce_id"))
+        self._between, _, self._after = after.partition(_quoted(headers, "ce_type"))
 
     def encode(self, event_id: str, body: Body) -> tuple[str, bytes]:
         """Returns the headers, as `headers_text` has them, and the value of the event with this id and body."""
-        event, around = self._event, self._around.get(type(body))
-        if around is None:
-            headers, _ = encode(msgspec.structs.replace(event, body=body))
-            before, name, after = headers_text(headers).partition(_ID_NAME)
-            around = self._around[type(body)] = before + name, after.removeprefix(str(event.event_id))
+        event, kind = self._event, _Writing.type_headers[type(body)][1].decode()
         value = encode_value(body, event.identities, event.stated_at, event.context)
-        return f"{around[0]}{event_id}{around[1]}", value
+        return f'{self._before}"{event_id}"{self._between}"{kind}"{self._after}', value
+
+
+def _quoted(headers: Headers, name: str) -> str:
+    return f'"{dict(headers)[name].decode()}"'
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None, *, uuid: Callable[[str], UUID] = UUID) -> Event:

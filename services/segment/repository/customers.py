@@ -137,10 +137,7 @@ async def load_needed(work: Work, needs: Mapping[UUID, Need]) -> dict[UUID, Cust
             ids=ids,
         ):
             _stand(found[one.profile_id], one)
-    if pairs := [(one, name) for one in found for name in needs[one].events - needs[one].details]:
-        await _load_moments(work, found, pairs)
-    if pairs := [(one, name) for one in found for name in needs[one].details]:
-        await _load_histories(work, found, pairs)
+    await _load_histories(work, found, needs)
     if ids := who("occurrences"):
         await _load_occurrences(work, found, ids)
     if ids := who("belongings"):
@@ -150,7 +147,20 @@ async def load_needed(work: Work, needs: Mapping[UUID, Need]) -> dict[UUID, Cust
     return found
 
 
-async def _load_moments(work: Work, found: Mapping[UUID, Customer], pairs: Sequence[tuple[UUID, str]]) -> None:
+_Histories = dict[UUID, dict[str, Sequence[Happening]]]
+
+
+async def _load_histories(work: Work, found: Mapping[UUID, Customer], needs: Mapping[UUID, Need]) -> None:
+    histories: _Histories = {}
+    if pairs := [(one, name) for one in found for name in needs[one].events - needs[one].details]:
+        await _load_moments(work, histories, pairs)
+    if pairs := [(one, name) for one in found for name in needs[one].details]:
+        await _load_details(work, histories, pairs)
+    for profile_id, history in histories.items():
+        found[profile_id].history = history
+
+
+async def _load_moments(work: Work, histories: _Histories, pairs: Sequence[tuple[UUID, str]]) -> None:
     """Loads when events happened, a history in one value: most conditions ask for nothing else."""
     for n, moments in await work.rows(
         """
@@ -163,10 +173,10 @@ async def _load_moments(work: Work, found: Mapping[UUID, Customer], pairs: Seque
         names=[name for _, name in pairs],
     ):
         profile_id, name = pairs[n - 1]
-        found[profile_id].history[name] = [Happening(at) for at in moments_sent(moments)]
+        histories.setdefault(profile_id, {})[name] = [Happening(at) for at in moments_sent(moments)]
 
 
-async def _load_histories(work: Work, found: Mapping[UUID, Customer], pairs: Sequence[tuple[UUID, str]]) -> None:
+async def _load_details(work: Work, histories: _Histories, pairs: Sequence[tuple[UUID, str]]) -> None:
     several: dict[tuple[UUID, str], list[Happening]] = {}
     for profile_id, name, at, properties in await work.rows(
         """
@@ -181,7 +191,7 @@ async def _load_histories(work: Work, found: Mapping[UUID, Customer], pairs: Seq
         of = several.setdefault((profile_id, name), [])
         of.append(Happening(at, {} if properties is None else _plain(properties)))
     for (profile_id, name), happenings in several.items():
-        found[profile_id].history[name] = happenings
+        histories.setdefault(profile_id, {})[name] = happenings
 
 
 async def _load_occurrences(work: Work, found: Mapping[UUID, Customer], ids: Sequence[UUID]) -> None:

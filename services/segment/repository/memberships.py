@@ -101,13 +101,14 @@ async def of(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Known]:
 
 
 class Held(NamedTuple):
-    """A locked customer: the version of the last change that was published of them, and what is known.
+    """A locked customer: the version of the last change that was published of them, and what is known, if it is stored.
 
     At one who is being read anew nobody looks until that is done.
     """
 
     version: int
     known: Known
+    stored: bool = True
     rereading: bool = False
 
 
@@ -126,11 +127,12 @@ async def held(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Held]:
         ids=sorted(set(profile_ids)),
     )
     return {
-        profile_id: Held(version, NOTHING if known is None else PackedKnown(known), rereading)
+        profile_id: Held(version, NOTHING if known is None else PackedKnown(known), known is not None, rereading)
         for profile_id, version, known, rereading in rows
     }
 
 
+_WHOLE: Final = "CAST(:ids AS uuid[]), CAST(:known AS bytea[]), CAST(:due AS timestamptz[]), CAST(:stored AS boolean[])"
 _SAVE: Final = f"""
           WITH came AS (
                INSERT INTO memberships (profile_id, segment_id, version, member, since)
@@ -147,27 +149,32 @@ _SAVE: Final = f"""
                   SET version = n.version
                  FROM unnest(CAST(:told AS uuid[]), CAST(:versions AS bigint[])) AS n(profile_id, version)
                 WHERE s.profile_id = n.profile_id
+               ), fresh AS (
+               INSERT INTO customer_segments (profile_id, known, due_at)
+               SELECT n.profile_id, n.known, n.due_at
+                 FROM unnest({_WHOLE}) AS n(profile_id, known, due_at, stored)
+                WHERE NOT n.stored
+                   ON CONFLICT (profile_id)
+                   DO UPDATE SET known = excluded.known, due_at = excluded.due_at
                )
-        INSERT INTO customer_segments AS c (profile_id, known, due_at)
-        SELECT n.profile_id, n.known, n.due_at
-          FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS bytea[]), CAST(:due AS timestamptz[]))
-               AS n(profile_id, known, due_at)
-            ON CONFLICT (profile_id)
-            DO UPDATE SET known = excluded.known,
-                          due_at = CASE WHEN :exactly THEN excluded.due_at ELSE least(c.due_at, excluded.due_at) END
+        UPDATE customer_segments c
+           SET known = n.known,
+               due_at = CASE WHEN :exactly THEN n.due_at ELSE least(c.due_at, n.due_at) END
+          FROM unnest({_WHOLE}) AS n(profile_id, known, due_at, stored)
+         WHERE c.profile_id = n.profile_id AND n.stored
 """
 
 
 async def save(
     work: Work,
     changed: Mapping[UUID, Known],
-    before: Mapping[UUID, Known],
+    held: Mapping[UUID, Held],
     live: AbstractSet[str],
     *,
     versions: Mapping[UUID, int],
     exactly: bool = False,
 ) -> None:
-    """Stores what changed of locked customers, of whom that was known before; of what is not live nothing stays.
+    """Stores what changed of locked customers since they were read; of what is not live nothing stays.
 
     `versions` are those of the last changes that are published of customers, where that is any.
 
@@ -181,13 +188,13 @@ async def save(
     due: list[datetime | None] = []
     ids = sorted(one for one, of_one in changed.items() if of_one or exactly)
     for one in ids:
-        was = before.get(one, NOTHING)
-        for name, state in sorted(changed[one].items()):
+        was = held[one].known
+        for name, state in changed[one].items():
             old = was.get(name)
             if state.member:
                 if old is None or not old.member or old.version != state.version:
                     came.append(_Came(one, name, state.version, state.since))
-            elif old is None or old.member:
+            elif old is not None and old.member:
                 gone.append((one, name))
         rows.append(packed(after := _after(was, changed[one], live)))
         due.append(_earliest(after.values() if exactly else changed[one].values()))
@@ -202,6 +209,7 @@ async def save(
             ids=ids,
             known=rows,
             due=due,
+            stored=[held[one].stored for one in ids],
             exactly=exactly,
         )
 

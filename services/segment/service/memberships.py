@@ -24,6 +24,7 @@ from shared.contracts.wire import Alike
 from shared.database import aliases
 from shared.database.database import Work
 from shared.service import metrics
+from shared.service.meanwhile import meanwhile
 
 DUE_BATCH: Final = 500  # customers a transaction
 BACKFILL_BATCH: Final = 1_000
@@ -177,29 +178,28 @@ async def _keep(
 ) -> None:
     """Stores what looks found, and publishes what turned. `now` is given where passing time is the cause."""
     turned = {one: found.turns for one, found in looked.items() if found.turns}
-    await repository.save(
+    ruled = await tag_rules.ruled(work) if turned else ()
+    records: list[tuple[bytes, str, bytes]] = []
+    stated: dict[tuple[UUID, str], RuleCause] = {}
+    saving = repository.save(
         work,
         {one: found.known for one, found in looked.items()},
-        {one: held[one].known for one in looked},
+        held,
         made.ids,
         versions={one: held[one].version + len(turns) for one, turns in turned.items()},
         exactly=now is not None,
     )
-    if not turned:
-        return
-    records: list[tuple[bytes, str, bytes]] = []
-    ruled = await tag_rules.ruled(work)
-    stated: dict[tuple[UUID, str], RuleCause] = {}
-    for one, turns in turned.items():
-        writing: tuple[Cause, Turns] | None = None
-        for version, turn in enumerate(turns, held[one].version + 1):
-            cause = _cause(one, turn, causes.get(one), work.now, now)
-            if writing is None or writing[0] is not cause:
-                writing = cause, Turns(one, cause)
-            body = _body(one, turn, version, cause)
-            records.append(writing[1].written(body))
-            if turn.definition.id in ruled:
-                stated[one, turn.definition.id] = tag_rules.caused_by(published(body, cause))
+    async with meanwhile(saving):  # PostgreSQL works while the events are written
+        for one, turns in turned.items():
+            writing: tuple[Cause, Turns] | None = None
+            for version, turn in enumerate(turns, held[one].version + 1):
+                cause = _cause(one, turn, causes.get(one), work.now, now)
+                if writing is None or writing[0] is not cause:
+                    writing = cause, Turns(one, cause)
+                body = _body(one, turn, version, cause)
+                records.append(writing[1].written(body))
+                if turn.definition.id in ruled:
+                    stated[one, turn.definition.id] = tag_rules.caused_by(published(body, cause))
     await work.outbox.add_written(topics.SEGMENTS, records)
     await tag_rules.follow_ruled(work, stated)
 

@@ -93,7 +93,7 @@ class Customer(msgspec.Struct, kw_only=True):
     tags: Mapping[str, datetime | None] = {}
     lists: Mapping[str, datetime | None] = {}
     segments: frozenset[str] = frozenset()
-    history: dict[str, Sequence[Happening]] = {}
+    history: Mapping[str, Sequence[Happening]] = {}
     occurrences: Mapping[str, Occurrence] = {}
 
 

@@ -22,6 +22,7 @@ def upgrade() -> None:
         op.execute("COMMENT ON COLUMN memberships.due_at IS 'by a release before 0018'")
         # Rows are written again with most events: room beside them makes that cheap, compressing them would not.
         op.execute("ALTER TABLE customer_segments SET (fillfactor = 60, toast_tuple_target = 8160)")
+        op.execute("ALTER TABLE standings SET (fillfactor = 85)")  # with each change that is published of a customer
         op.execute("ALTER TABLE customer_segments ALTER COLUMN known SET STORAGE EXTERNAL")
         op.execute("DROP INDEX CONCURRENTLY IF EXISTS customer_segments_due_at")
         op.create_index(
