@@ -27,7 +27,19 @@ from shared.service import process
 from tests.bench.bench import give_up_core, take_core
 from tests.bench.entering import latencies, remade
 from tests.bench.segments.over_the_base import base
-from tests.bench.segments.world import NOW, World, console, consume, define, fact, meet, pass_time, past, present
+from tests.bench.segments.world import (
+    NOW,
+    World,
+    come_to_rest,
+    console,
+    consume,
+    define,
+    fact,
+    meet,
+    pass_time,
+    past,
+    present,
+)
 
 LIVE: Final = (0, 20, 200)  # segments
 PARTS: Final = ("consumption", "due", "latency", "base")
@@ -83,6 +95,7 @@ async def latency(world: World, home: Path, *, customers: int) -> dict[float, li
             await meet(database, customers)
             await consume(database, past(customers))
             rate = asked or await consume(database, present(customers)) / 2
+            await come_to_rest(database)
             await database.close()
             await remade(broker)
             found[rate] = await latencies(
