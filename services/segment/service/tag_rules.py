@@ -26,6 +26,7 @@ log: Final = get_logger(__name__)
 SOURCE: Final = service_source("segment")
 BACKFILL_BATCH: Final = 1_000  # customers a transaction
 TAG_EVENTS: Final = (TagSet, TagCleared)
+_CONCERNING: Final = frozenset({*TAG_EVENTS, ProfileMerged})
 
 
 async def follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> int:
@@ -72,7 +73,8 @@ async def follow_ruled(work: Work, causes: Mapping[tuple[UUID, str], RuleCause])
 
 async def follow_events(work: Work, events: Iterable[Event]) -> int:
     """Sets right all tags by rule of those who were merged, or of whom somebody stated a tag. As `follow`."""
-    concerned = [(one, event) for event in events if (one := _concerned(event)) is not None]
+    some = [event for event in events if type(event.body) in _CONCERNING]  # few are: every batch asks
+    concerned = [(one, event) for event in some if (one := _concerned(event)) is not None]
     if not concerned:
         return 0
     canonical = await aliases.canonical(work, [one for one, _ in concerned])
