@@ -34,7 +34,7 @@ def record(**changes: str | None) -> tuple[Pairs, bytes]:
 @pytest.mark.parametrize("body", wire.TYPE_NAMES, ids=lambda body: body.__name__)
 def test_every_event_type_is_decoded_to_what_was_encoded(body: type) -> None:
     @given(any_event(body))
-    @settings(max_examples=at_least(40))
+    @settings(max_examples=at_least(15))
     def holds(one: Event) -> None:
         headers, value = wire.encode(one)
         assert wire.decode(headers, value) == one

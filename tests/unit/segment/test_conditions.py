@@ -17,6 +17,7 @@ from shared.calendars.durations import parse
 from shared.calendars.zones import local_date, start_of_local_day
 from tests.support.conditions import SPANS, bare, customers, dated_documents, documents, undated_documents
 from tests.support.events import NOON
+from tests.support.examples import at_least
 
 LIMITS = Limits()
 SECOND = timedelta(seconds=1)
@@ -76,7 +77,7 @@ def test_what_day_it_is_turns_a_condition_at_a_local_midnight(document: dict[str
         assert foretold == scanned or program.holds(customer, foretold) is verdict
 
 
-@settings(max_examples=500)
+@settings(max_examples=at_least(150))
 @given(documents, customers())
 def test_not_and_the_answers_it_negates_are_of_three_kinds(document: dict[str, Any], customer: Customer) -> None:
     answer = compiled(read(document, LIMITS)).check(customer, NOON)
