@@ -16,9 +16,9 @@ from services.campaign.domain.replies import SmtpReply, Stage, read
 from services.campaign.service import providers, suppressing
 from shared.errors import NotFound
 from tests.conftest import DatabaseFactory
-from tests.integration.test_campaign import DeafDatabase, Provider, StoppedClock, World, all_in, profile, rise, stage
 from tests.support.actors import OPERATOR
 from tests.support.applications import asking, build, token
+from tests.support.campaign import DeafDatabase, Provider, StoppedClock, World, all_in, profile, rise, stage
 from tests.support.running import eventually
 
 SECOND: Final = timedelta(seconds=1)
