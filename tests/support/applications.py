@@ -58,10 +58,12 @@ class Route(NamedTuple):
 
     def url(self, **changes: str) -> str:
         """The path with values that are in order, unless changed."""
-        ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id")
+        ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id", "run_id")
         good = {name: str(SOMEBODY) for name in ids}
         good |= {
             "journey_id": "win-back",
+            "broadcast_id": "spring-sale",
+            "code": "0123456789",
             "segment_id": "silent",
             "other": "gold",
             "tag": "tea lover",
