@@ -5,6 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.campaign import commands, consumer, content
+from services.campaign.api import gate as gate_routes
 from services.campaign.api import journeys as journey_routes
 from services.campaign.api import links as link_routes
 from services.campaign.api import operations as operation_routes
@@ -64,7 +65,9 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     service.loops["sender"] = sender.run
     service.database.listeners.append(sender.wake)
     process.add_api(
-        service, description=DESCRIPTION, routers=[journey_routes.router, operation_routes.router, link_routes.router]
+        service,
+        description=DESCRIPTION,
+        routers=[journey_routes.router, operation_routes.router, gate_routes.router, link_routes.router],
     )
     assert service.app is not None
     assert service.health is not None
