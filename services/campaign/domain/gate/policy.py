@@ -113,11 +113,25 @@ DEFAULT: Final = PolicyInForce(0, Policy())
 
 def read(document: Mapping[str, Any]) -> Policy | list[Problem]:
     """Returns the policy that a document writes, or what is wrong with it."""
+    found = [*_of_entries(document, "holdouts", Holdout), *_of_entries(document, "priorities", Priority)]
+    if found:
+        return found
     try:
         policy = msgspec.convert(document, Policy)
     except msgspec.ValidationError as error:
         return [problem_of(error, "")]
     return list(_problems(policy)) or policy
+
+
+def _of_entries(document: Mapping[str, Any], field: str, kind: Any) -> Iterator[Problem]:
+    """Yields what is wrong with the entries of an object: a decoder of the whole does not say in which one it is."""
+    entries = document.get(field)
+    if isinstance(entries, Mapping):
+        for name, entry in entries.items():
+            try:
+                msgspec.convert(entry, kind)
+            except msgspec.ValidationError as error:
+                yield problem_of(error, f"/{field}/{name.replace('~', '~0').replace('/', '~1')}")
 
 
 def _problems(policy: Policy) -> Iterator[Problem]:
