@@ -7,6 +7,7 @@ from typing import Final
 from services.campaign import commands, consumer, content
 from services.campaign.api import broadcasts as broadcast_routes
 from services.campaign.api import coupons as coupon_routes
+from services.campaign.api import gate as gate_routes
 from services.campaign.api import journeys as journey_routes
 from services.campaign.api import links as link_routes
 from services.campaign.api import operations as operation_routes
@@ -70,7 +71,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     service.database.listeners.append(sender.wake)
     routers = [
         *(journey_routes.router, broadcast_routes.router, coupon_routes.router),
-        *(operation_routes.router, link_routes.router),
+        *(gate_routes.router, operation_routes.router, link_routes.router),
     ]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None

@@ -288,6 +288,9 @@ class Message(Base):
     run_id: Mapped[UUID | None] = mapped_column(Uuid, comment="of the journey; None of before there were runs")
     step: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="the node that sends it")
     visit: Mapped[int] = mapped_column(Integer, server_default=text("0"), comment="of that node")
+    gate_channel: Mapped[str | None] = mapped_column(Text, comment="what it counts as at the gate; None: by mail")
+    gate_purpose: Mapped[str | None] = mapped_column(Text, comment="what it counts as at the gate; None: marketing")
+    gate_template: Mapped[str | None] = mapped_column(Text, comment="what it counts as at the gate")
 
 
 class Entry(Base):
@@ -347,7 +350,10 @@ class Decision(Base):
     """RECORD: why a customer did or did not get a message."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("decisions_profile_id_at", "profile_id", "at"),)
+    __table_args__ = (
+        Index("decisions_profile_id_at", "profile_id", "at"),
+        Index("decisions_journey_id_at", "journey_id", "at"),
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     profile_id: Mapped[UUID] = mapped_column(Uuid)
@@ -358,6 +364,19 @@ class Decision(Base):
     reason: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     cause_occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    message_id: Mapped[UUID | None] = mapped_column(Uuid, comment="the message that it is about; None of before")
+    evidence: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="what the gate went by")
+
+
+class GatePolicy(Base):
+    """RECORD: a version of the gate's policy. The highest is in force."""
+
+    __tablename__ = "gate_policies"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    policy: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    changed_by: Mapped[str] = mapped_column(Text)
 
 
 class SendStop(Base):

@@ -67,7 +67,8 @@ async def lock_contacts(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, C
     rows = await work.rows(
         """
         SELECT c.profile_id, c.email, c.consent, c.first_name, c.name, c.language, c.country,
-               EXISTS (SELECT FROM suppressions s WHERE s.channel = 'email' AND s.address = c.email) AS suppressed
+               EXISTS (SELECT FROM suppressions s WHERE s.channel = 'email' AND s.address = c.email) AS suppressed,
+               c.phone, c.time_zone
           FROM contacts c
          WHERE c.profile_id = ANY(CAST(:profile_ids AS uuid[]))
          ORDER BY c.profile_id

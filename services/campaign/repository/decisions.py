@@ -8,7 +8,7 @@ import msgspec
 
 from services.campaign.domain.decision import Decision
 from shared.database.database import Work
-from shared.database.rows import arrays, columns, rows_as, unnest
+from shared.database.rows import Json, arrays, columns, rows_as, unnest, values
 
 
 class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
@@ -23,6 +23,8 @@ class StoredDecision(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
     at: datetime
     cause_occurred_at: datetime
+    message_id: UUID | None = None
+    evidence: Json | None = None
 
 
 async def insert(work: Work, made: Sequence[Decision]) -> Collection[UUID]:
@@ -38,13 +40,15 @@ async def insert(work: Work, made: Sequence[Decision]) -> Collection[UUID]:
             reason=one.reason,
             at=work.now,
             cause_occurred_at=one.cause_occurred_at,
+            message_id=one.message_id,
+            evidence=Json(msgspec.json.encode(one.evidence).decode()) if one.evidence else None,
         )
         for one in sorted(made, key=lambda decision: decision.id)
     ]
     new = await work.rows(
         f"""
-        INSERT INTO decisions ({columns(StoredDecision)})
-        SELECT {columns(StoredDecision, "n")}
+        INSERT INTO decisions ({", ".join(StoredDecision.__struct_fields__)})
+        SELECT {values(StoredDecision, "n")}
           FROM {unnest(StoredDecision, "n")}
             ON CONFLICT (id) DO NOTHING
         RETURNING id

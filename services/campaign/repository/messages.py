@@ -47,13 +47,16 @@ class New(NamedTuple):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """What the gate made of a message. Field names are column names."""
+    """What the gate made of a message, and what one that leaves counts as. Field names are column names."""
 
     id: UUID
     state: State
     due_at: datetime
     subject: str | None = None
     claim_id: UUID | None = None
+    gate_channel: str | None = None
+    gate_purpose: str | None = None
+    gate_template: str | None = None
 
 
 _DUE = "m." + ", m.".join(name for name in Due._fields if name != "run_over")
@@ -169,7 +172,9 @@ async def handed(work: Work, customers: Iterable[UUID], *, since: datetime) -> S
               WHERE canonical_id = ANY(CAST(:customers AS uuid[]))
         )
         SELECT n.customer, m.id, m.journey_id, m.trigger_id, m.step, m.visit,
-               coalesce(m.handed_at, m.sending_since) AS at
+               coalesce(m.handed_at, m.sending_since) AS at,
+               coalesce(m.gate_channel, 'email') AS channel, coalesce(m.gate_purpose, 'marketing') AS purpose,
+               coalesce(m.gate_template, '') AS template
           FROM names n
           JOIN messages m USING (profile_id)
          WHERE m.state IN ('sending', 'sent', 'unknown')
@@ -178,7 +183,23 @@ async def handed(work: Work, customers: Iterable[UUID], *, since: datetime) -> S
         customers=sorted(set(customers)),
         since=since,
     )
-    return [(row.customer, Handed(row.id, row.journey_id, row.trigger_id, row.at, row.step, row.visit)) for row in rows]
+    return [
+        (
+            row.customer,
+            Handed(
+                row.id,
+                row.journey_id,
+                row.trigger_id,
+                row.at,
+                row.step,
+                row.visit,
+                row.channel,
+                row.purpose,
+                row.template,
+            ),
+        )
+        for row in rows
+    ]
 
 
 async def move(work: Work, moves: Sequence[Move]) -> None:
@@ -191,7 +212,10 @@ async def move(work: Work, moves: Sequence[Move]) -> None:
                subject = coalesce(n.subject, m.subject),
                attempts = m.attempts + CAST(n.state = 'sending' AS int),
                sending_since = CASE WHEN n.state = 'sending' THEN :now ELSE m.sending_since END,
-               claim_id = n.claim_id
+               claim_id = n.claim_id,
+               gate_channel = coalesce(n.gate_channel, m.gate_channel),
+               gate_purpose = coalesce(n.gate_purpose, m.gate_purpose),
+               gate_template = coalesce(n.gate_template, m.gate_template)
           FROM {unnest(Move, "n")}
          WHERE m.id = n.id
         """,

@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 from uuid import UUID
 
+import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.campaign.domain.gate import SendStop
 from services.campaign.domain.ledger import Ledger
 from services.campaign.domain.provider import ProviderStop
 from shared.http import Text
+
+
+def _decoded(value: object) -> object:
+    """Returns a stored document as what it is."""
+    return msgspec.json.decode(value) if isinstance(value, str) else value
 
 
 class MessageOut(BaseModel):
@@ -54,6 +60,12 @@ class DecisionOut(BaseModel):
     reason: str
     at: datetime
     cause_occurred_at: datetime
+    message_id: UUID | None = Field(None, description="the message that it is about")
+    evidence: Annotated[dict[str, Any] | None, BeforeValidator(_decoded)] = Field(
+        None,
+        description="what the gate went by: the policy's version, the check that decided, what each rule that bounded "
+        "the message had counted, its priority, and the propensity of the holdouts",
+    )
 
 
 class DecisionsOut(BaseModel):

@@ -9,9 +9,13 @@ from uuid import UUID
 from services.campaign.content import InvalidContent
 from services.campaign.domain.broadcast import BroadcastState
 from services.campaign.domain.contact import Contact
-from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Mail, Reply, State
+from services.campaign.domain.decision import Decision, Evidence, Outcome
+from services.campaign.domain.delivery import Mail, Next, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
+from services.campaign.domain.gate.caps import reach
+from services.campaign.domain.gate.platforms import all_caps
+from services.campaign.domain.gate.policy import PolicyInForce
+from services.campaign.domain.gate.priority import in_order
 from services.campaign.domain.journey.definition import Published
 from services.campaign.domain.journey.nodes.message import MESSAGE
 from services.campaign.domain.journey.run import Signal
@@ -19,6 +23,7 @@ from services.campaign.domain.journey.triggers import TierReached
 from services.campaign.domain.ledger import Ledger
 from services.campaign.domain.message_definition import Cap, MessageDefinition
 from services.campaign.repository import attempts, broadcasts, contacts, journeys, messages, runs
+from services.campaign.repository import gate as policies
 from services.campaign.repository.broadcasts import StoredBroadcast
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import composing, providers, send_cutoff, settling
@@ -50,6 +55,7 @@ class Outgoing(NamedTuple):
     attempt: int
     mail: Mail
     probe: bool = False
+    evidence: Evidence | None = None
 
     @property
     def channel(self) -> str:
@@ -76,6 +82,7 @@ class _Known(NamedTuple):
     stopped: bool
     ledger: Ledger
     provider: Provider
+    policy: PolicyInForce
 
 
 async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Claimed:
@@ -99,21 +106,20 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
     ended: list[tuple[Due, State, str]] = []
-    for message in due:
+    for message in in_order(due, known.policy.policy, definition_id=lambda one: one.journey_id):
         match _pass(message, known, rules, work.now):
             case Outgoing() as leaving:
                 outgoing.append(leaving._replace(probe=provider.leaves()))
-                moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject, claim_id))
-                known.handed[leaving.customer].append(
-                    Handed(message.id, message.journey_id, message.trigger_id, work.now, message.step, message.visit)
-                )
-            case Held(until, reason, outcome):
+                counts_as = (leaving.channel, leaving.definition.purpose, leaving.definition.template)
+                moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject, claim_id, *counts_as))
+                known.handed[leaving.customer].append(_handed(leaving, work.now))
+            case Held(until, reason, outcome, evidence):
                 moves.append(Move(message.id, State.PENDING, until))
-                made.append(about(message, outcome, reason))
-            case Refused(reason, outcome):
+                made.append(about(message, outcome, reason, evidence=evidence))
+            case Refused(reason, outcome, evidence):
                 state = State.FAILED if outcome is Outcome.FAILED else State.REFUSED
                 moves.append(Move(message.id, state, work.now))
-                made.append(about(message, outcome, reason))
+                made.append(about(message, outcome, reason, evidence=evidence))
                 ended.append((message, state, reason))
                 refused = metrics.messages_refused.labels(message.journey_id, reason.partition(":")[0])
                 work.afterwards.append(refused.inc)
@@ -134,14 +140,14 @@ async def _look(
     found = await broadcasts.some(work, (message.journey_id for message in due if message.kind == BROADCAST))
     caps = [message.cap for one in published.values() for message in one.journey.messages() if message.cap is not None]
     caps += [cap for one in found if (cap := one.broadcast.cap) is not None]
-    longest = max(cap.window for cap in (customer_cap, *caps))
+    policy = await policies.in_force(work)
+    longest = max(reach(policy.policy, *all_caps()), *(cap.window for cap in (customer_cap, *caps)))
     handed: dict[UUID, list[Handed]] = defaultdict(list)
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
     standings = await contacts.standings(work, customers.values())
-    return _Known(
-        customers, locked, standings, handed, published, {one.id: one for one in found}, stopped, ledger, provider
-    )
+    sources = {one.id: one for one in found}
+    return _Known(customers, locked, standings, handed, published, sources, stopped, ledger, provider, policy)
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
@@ -162,6 +168,7 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         customer_cap=rules.customer_cap,
         now=now,
         provider_stopped=known.provider.closed,
+        policy=known.policy,
     )
     if not isinstance(verdict, Allowed):
         return verdict
@@ -173,7 +180,23 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         mail = composing.compose(message, rules, definition, contact, standing, to=verdict.address, now=now)
     except InvalidContent as error:
         return Refused(f"template: {error}", Outcome.FAILED)
-    return Outgoing(message, definition, customer, message.attempts + 1, mail)
+    return Outgoing(message, definition, customer, message.attempts + 1, mail, evidence=verdict.evidence)
+
+
+def _handed(leaving: Outgoing, now: datetime) -> Handed:
+    message, definition = leaving.message, leaving.definition
+    return Handed(
+        message.id,
+        message.journey_id,
+        message.trigger_id,
+        now,
+        message.step,
+        message.visit,
+        definition.channel,
+        definition.purpose,
+        definition.template,
+        claimed=True,
+    )
 
 
 class _Source(NamedTuple):
@@ -239,7 +262,7 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, 
     )
     if follows is None:
         return
-    await record(work, [about(message, follows.outcome, follows.reason, attempt=outgoing.attempt)])
+    await record(work, [_settled(outgoing, follows)])
     if follows.state is not State.PENDING:
         await _tell_runs(work, [(message, follows.state, follows.reason)])
     if follows.state is State.SENT:
@@ -248,6 +271,12 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, 
         if not message.by_time:
             waited = (replied_at - message.cause_received_at).total_seconds()
             metrics.accept_to_message.labels(message.journey_id).observe(waited)
+
+
+def _settled(outgoing: Outgoing, follows: Next) -> Decision:
+    return about(
+        outgoing.message, follows.outcome, follows.reason, attempt=outgoing.attempt, evidence=outgoing.evidence
+    )
 
 
 def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
