@@ -11,15 +11,16 @@ from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.domain.delivery import Mail, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
-from services.campaign.domain.journey.definition import Published
 from services.campaign.domain.journey.nodes.message import MESSAGE
 from services.campaign.domain.journey.run import Signal
-from services.campaign.domain.journey.triggers import TierReached
 from services.campaign.domain.ledger import Ledger
-from services.campaign.domain.message_definition import Cap, MessageDefinition
+from services.campaign.domain.message_definition import MessageDefinition
 from services.campaign.repository import attempts, contacts, journeys, messages, runs
 from services.campaign.repository.messages import Due, Move
-from services.campaign.service import composing, providers, send_cutoff, settling
+from services.campaign.service import composing, copies, providers, send_cutoff, settling
+from services.campaign.service.composing import Templates
+from services.campaign.service.copies import Made
+from services.campaign.service.definitions import Found, find
 from services.campaign.service.providers import Provider
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
@@ -47,6 +48,7 @@ class Outgoing(NamedTuple):
     attempt: int
     mail: Mail
     probe: bool = False
+    template_version: int = 0
 
     @property
     def channel(self) -> str:
@@ -68,7 +70,8 @@ class _Known(NamedTuple):
     contacts: Mapping[UUID, Contact]
     standings: Mapping[tuple[UUID, str], tuple[int, str]]
     handed: Mapping[UUID, list[Handed]]
-    published: Mapping[tuple[str, int], Published]
+    definitions: Mapping[UUID, Found | Refused]
+    templates: Templates
     stopped: bool
     ledger: Ledger
     provider: Provider
@@ -90,7 +93,7 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     if not due:
         return Claimed(0, [])
     await provider.acquire_probe(work)
-    known = await _look(work, due, rules.customer_cap, stopped=stopped, ledger=ledger, provider=provider)
+    known = await _look(work, due, rules, stopped=stopped, ledger=ledger, provider=provider)
     moves: list[Move] = []
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
@@ -114,40 +117,53 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
                 refused = metrics.messages_refused.labels(message.journey_id, reason.partition(":")[0])
                 work.afterwards.append(refused.inc)
     await messages.move(work, moves)
+    await copies.keep(work, [Made(one.mail, one.definition.template, one.template_version) for one in outgoing])
     await record(work, made)
     await _tell_runs(work, ended)
     await providers.note_probe(work, provider)
     return Claimed(len(due), outgoing)
 
 
+async def judge(work: Work, rules: Rules, message: Due, templates: Templates) -> Outgoing | Held | Refused:
+    """Returns what would become of a message that is in no table, by these templates. Writes nothing."""
+    ledger = await send_cutoff.look(work)
+    stopped = await journeys.stopped(work) is not None
+    provider = await providers.look(work, CHANNEL)
+    known = await _look(work, [message], rules, stopped=stopped, ledger=ledger, provider=provider)
+    return _pass(message, known._replace(templates=templates), rules, work.now)
+
+
 async def _look(
-    work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool, ledger: Ledger, provider: Provider
+    work: Work, due: Sequence[Due], rules: Rules, *, stopped: bool, ledger: Ledger, provider: Provider
 ) -> _Known:
     customers = await aliases.canonical(work, (message.profile_id for message in due))
     # From here on the customers are held: what counts against a cap can't change before this commits.
     locked = await contacts.lock_contacts(work, customers.values())
     published = {(one.journey.id, one.journey.version): one for one in await journeys.published(work)}
     caps = [message.cap for one in published.values() for message in one.journey.messages() if message.cap is not None]
-    longest = max(cap.window for cap in (customer_cap, *caps))
+    longest = max(cap.window for cap in (rules.customer_cap, *caps))
     handed: dict[UUID, list[Handed]] = defaultdict(list)
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
     standings = await contacts.standings(work, customers.values())
-    return _Known(customers, locked, standings, handed, published, stopped, ledger, provider)
+    definitions = {message.id: find(message, published) for message in due}
+    names = {one.definition.template for one in definitions.values() if isinstance(one, Found)}
+    templates = await composing.look(work, rules, names)
+    return _Known(customers, locked, standings, handed, definitions, templates, stopped, ledger, provider)
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
     customer = known.customers[message.profile_id]
     contact = known.contacts.get(customer)
-    published = known.published[message.journey_id, message.journey_version]
-    definition = published.journey.message(message.step)
-    if definition is None:
-        return Refused(f"no node {message.step}", Outcome.FAILED)
+    found = known.definitions[message.id]
+    if isinstance(found, Refused):
+        return found
+    definition = found.definition
     verdict = gate(
         _candidate(message, definition),
         contact,
         known.handed[customer],
-        paused=not published.active,
+        paused=not found.active,
         stopped=known.stopped,
         awaiting=known.ledger.awaiting_since is not None,
         send_cutoff=known.ledger.send_cutoff,
@@ -160,12 +176,21 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
     assert contact is not None
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
     if message.reached:
-        standing["tier" if isinstance(published.journey.trigger, TierReached) else "stage"] = message.reached
+        standing[found.reached] = message.reached
     try:
-        mail = composing.compose(message, rules, definition, contact, standing, to=verdict.address, now=now)
+        composed = composing.compose(
+            message, rules, definition, contact, standing, templates=known.templates, to=verdict.address, now=now
+        )
     except InvalidContent as error:
         return Refused(f"template: {error}", Outcome.FAILED)
-    return Outgoing(message, definition, customer, message.attempts + 1, mail)
+    return Outgoing(
+        message,
+        definition,
+        customer,
+        message.attempts + 1,
+        composed.mail,
+        template_version=composed.template_version,
+    )
 
 
 def _candidate(message: Due, definition: MessageDefinition) -> Candidate:
