@@ -6,12 +6,17 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from liquid import BoundTemplate, Environment, StrictUndefined
+from liquid import BoundTemplate, Environment
 from liquid.exceptions import LiquidError
 
+from services.campaign.domain.confirmation import CONFIRM
 from services.campaign.domain.journey.definition import Journey
 from services.campaign.domain.journey.nodes.node import Known
 from services.campaign.domain.journey.validation import problems
+from services.campaign.domain.template import limited
+from services.campaign.domain.template.document import Parts, Template
+from services.campaign.domain.template.filled import InvalidContent as InvalidContent
+from services.campaign.domain.template.filled import Rendered, one_line
 
 HERE: Final = Path(__file__).resolve().parent
 LANGUAGES: Final = ("en", "zh")
@@ -32,34 +37,7 @@ NOTHING_KNOWN: Final[Mapping[str, str]] = {
 }
 
 
-class InvalidContent(ValueError):
-    """A journey or a template of this package is wrong."""
-
-
-class _Limited(Environment):
-    """Liquid that can't run away with the process."""
-
-    loop_iteration_limit = 1_000
-    output_stream_limit = 256 * 1024  # bytes
-    local_namespace_limit = 64 * 1024  # bytes
-    block_nesting_limit = 20
-    context_depth_limit = 20
-
-
-# A subject and a plain text are no HTML: escaped there, a name would read "O&#39;Brien".
-_ENVIRONMENTS: Final = {
-    "subject": _Limited(autoescape=False, undefined=StrictUndefined),
-    "text": _Limited(autoescape=False, undefined=StrictUndefined),
-    "html": _Limited(autoescape=True, undefined=StrictUndefined),
-}
-
-
-class Rendered(msgspec.Struct, frozen=True):
-    """A template filled in."""
-
-    subject: str
-    text: str
-    html: str
+_ENVIRONMENTS: Final = limited.OF_PACKAGE
 
 
 class Templates:
@@ -84,8 +62,7 @@ class Templates:
             raise InvalidContent(f"there is no template {name}") from None
         except LiquidError as error:
             raise InvalidContent(f"template {name}: {error}") from error
-        # A header is one line, whatever is in a name.
-        return Rendered(" ".join("".join(c if c.isprintable() else " " for c in subject).split()), text, html)
+        return Rendered(one_line(subject), text, html)
 
 
 def _parsed(path: Path, environment: Environment) -> BoundTemplate:
@@ -95,6 +72,21 @@ def _parsed(path: Path, environment: Environment) -> BoundTemplate:
     except (OSError, LiquidError) as error:
         raise InvalidContent(f"template {path.parent.name}/{path.name}: {error}") from error
     return template
+
+
+def documents(folder: Path = HERE / "templates") -> Mapping[str, Template]:
+    """Returns the templates of a folder that a shop may change, by id: what the service itself asks is none of them."""
+    return {
+        name: Template(
+            languages={
+                language: Parts(
+                    **{part: (folder / name / f"{language}.{part}.liquid").read_text("utf-8") for part in PARTS}
+                )
+                for language in LANGUAGES
+            }
+        )
+        for name in sorted(templates().names - {CONFIRM.template})
+    }
 
 
 @cache

@@ -108,6 +108,58 @@ class JourneyDraft(Base):
     updated_by: Mapped[str] = mapped_column(Text)
 
 
+class Template(Base):
+    """RECORD: a template as it is being written; what is sent are its versions."""
+
+    __tablename__ = "templates"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, comment="counts the edits")
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_by: Mapped[str] = mapped_column(Text)
+
+
+class TemplateVersion(Base):
+    """RECORD: a template as it was published. It never changes; the newest of an id is what is sent."""
+
+    __tablename__ = "template_versions"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    digest: Mapped[str] = mapped_column(Text, comment="of the document: SHA-256, in hexadecimal digits")
+    published_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    published_by: Mapped[str] = mapped_column(Text, comment="empty: came with the service")
+
+
+class SentCopy(Base):
+    """RECORD: a message as it was handed over, until it expires."""
+
+    __tablename__ = "sent_copies"
+    __table_args__ = (Index("sent_copies_expires_at", "expires_at"),)
+
+    message_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    template: Mapped[str] = mapped_column(Text)
+    template_version: Mapped[int] = mapped_column(Integer)
+    subject: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    html: Mapped[str] = mapped_column(Text)
+
+
+class PreferenceChange(Base):
+    """RECORD: how often the page of preferences was used on a day, by the message whose link it was."""
+
+    __tablename__ = "preference_changes"
+
+    link: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="the message whose link it was")
+    day: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    changes: Mapped[int] = mapped_column(Integer)
+
+
 class Run(Base):
     """RECORD: one customer's way through a journey. Its id derives from what it was entered for."""
 
@@ -285,6 +337,9 @@ class Message(Base):
         Text, server_default=text("'journey'"), comment="what sends it: a journey, a broadcast, or a single request"
     )
     definition: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="of a single message, its own")
+    properties: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB, comment="of a single message: what its template may use"
+    )
     run_id: Mapped[UUID | None] = mapped_column(Uuid, comment="of the journey; None of before there were runs")
     step: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="the node that sends it")
     visit: Mapped[int] = mapped_column(Integer, server_default=text("0"), comment="of that node")
@@ -408,7 +463,7 @@ class ProviderStop(Base):
 
 
 class Suppression(Base):
-    """RECORD: an address that takes no mail, as its provider replied. Nothing goes to it until somebody lifts it."""
+    """RECORD: an address to which nothing goes until somebody lifts it: it was refused, or somebody listed it."""
 
     __tablename__ = "suppressions"
     __table_args__ = (
@@ -416,7 +471,7 @@ class Suppression(Base):
         Index("suppressions_suppressed_at", "suppressed_at", "id"),
     )
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="of the message that was refused")
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="of the message that was refused, if one was")
     channel: Mapped[str] = mapped_column(Text)
     address: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text, comment="the provider's reply")

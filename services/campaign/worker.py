@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
 from services.campaign.domain.delivery import Reply, kind
-from services.campaign.service import broadcasts, confirming, dates, running, sending
+from services.campaign.service import broadcasts, confirming, copies, dates, running, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
 from services.campaign.service.sending import Outgoing
@@ -34,6 +34,7 @@ POLL_SECONDS: Final = 1.0  # for what falls due by itself, and what other proces
 IDLE_POLL_SECONDS: Final = 2.0  # the same once nothing has been due for a while
 LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for
 BACKOFF_SECONDS: Final = 1.0
+HOUSEKEEPING_SECONDS: Final = 30.0  # between looks for what has expired: a loop that ticks less often is taken for dead
 
 _AWAY: Final = (SQLAlchemyError, *DATABASE_AWAY)
 
@@ -277,3 +278,27 @@ class Walker:
         if moved:
             return AT_ONCE
         return IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS
+
+
+class Housekeeper:
+    """Deletes what has expired, a batch a transaction, until stopped. Any number of housekeepers may run."""
+
+    def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._tick = tick
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._delete_expired,
+            stop,
+            waits_for=_AWAY,
+            waiting="housekeeper.waits_for_postgresql",
+            back_off_seconds=BACKOFF_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _delete_expired(self) -> float:
+        async with self._database.work() as work:
+            deleted = await copies.delete_expired(work)
+        return AT_ONCE if deleted else HOUSEKEEPING_SECONDS

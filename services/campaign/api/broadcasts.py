@@ -5,10 +5,9 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import msgspec
-from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi import APIRouter, Path, Query, Response
 
 from services.campaign.domain.broadcast import BroadcastState
-from services.campaign.domain.journey.nodes.node import Known
 from services.campaign.schemas.broadcasts import (
     BroadcastChange,
     BroadcastIn,
@@ -19,7 +18,7 @@ from services.campaign.schemas.broadcasts import (
     ProgressOut,
 )
 from services.campaign.schemas.journeys import WarningOut
-from services.campaign.service import broadcasts
+from services.campaign.service import broadcasts, known
 from services.campaign.service.broadcasts import StoredBroadcast
 from shared.audit import Actor
 from shared.database.database import Database
@@ -32,15 +31,15 @@ Id = Annotated[str, Path(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80, des
 
 
 @router.post("", status_code=201, dependencies=[requires("campaign:write")], summary="Create a broadcast")
-async def create(
-    request: Request, database: Db, caller: Caller, body: BroadcastIn, response: Response
-) -> BroadcastSaved:
+async def create(database: Db, caller: Caller, body: BroadcastIn, response: Response) -> BroadcastSaved:
     """Creates a draft. Returns it with its `ETag`. 409 if the id is taken.
 
     422 has each mistake of the definition with its place, a JSON pointer into it.
     """
     async with database.work() as work:
-        stored, problems = await broadcasts.create(work, body.id, body.definition, _known(request), by=Actor.of(caller))
+        stored, problems = await broadcasts.create(
+            work, body.id, body.definition, await known.look(work), by=Actor.of(caller)
+        )
     response.headers["ETag"] = etag(stored.revision)
     return BroadcastSaved(**_fields(stored), warnings=WarningOut.all_of(problems))
 
@@ -67,7 +66,6 @@ async def one(database: Db, broadcast_id: Id, response: Response) -> BroadcastSh
 
 @router.put("/{broadcast_id}", dependencies=[requires("campaign:write")], summary="Change a broadcast's draft")
 async def change(
-    request: Request,
     database: Db,
     caller: Caller,
     broadcast_id: Id,
@@ -78,7 +76,7 @@ async def change(
     """Changes a draft. 409 once it was started; 412 if somebody changed it since it was read."""
     async with database.work() as work:
         stored, problems = await broadcasts.change(
-            work, broadcast_id, body.definition, _known(request), revision=revision, by=Actor.of(caller)
+            work, broadcast_id, body.definition, await known.look(work), revision=revision, by=Actor.of(caller)
         )
     response.headers["ETag"] = etag(stored.revision)
     return BroadcastSaved(**_fields(stored), warnings=WarningOut.all_of(problems))
@@ -120,8 +118,3 @@ def _fields(stored: StoredBroadcast) -> Mapping[str, Any]:
     definition = msgspec.json.decode(stored.definition)
     del definition["id"]
     return {**msgspec.structs.asdict(stored), "definition": definition}
-
-
-def _known(request: Request) -> Known:
-    known: Known = request.app.state.known
-    return known

@@ -8,7 +8,6 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from services.campaign.domain.journey.nodes.node import Known
 from services.campaign.domain.journey.run import Customer
 from services.campaign.schemas.journeys import (
     DraftOut,
@@ -31,7 +30,7 @@ from services.campaign.schemas.journeys import (
     TraceOut,
     WarningOut,
 )
-from services.campaign.service import journeys, rehearsing, runs
+from services.campaign.service import journeys, known, rehearsing, runs
 from services.campaign.service.journeys import Shown
 from shared.audit import Actor
 from shared.http import Caller, Db, EditOf, PageSize, decode_cursor, encode_cursor, etag, require_customer_or, requires
@@ -51,13 +50,15 @@ async def every(database: Db) -> JourneysOut:
 
 
 @router.post("/journeys", status_code=201, dependencies=[requires("campaign:write")], summary="Create a journey")
-async def create(request: Request, database: Db, caller: Caller, body: JourneyIn, response: Response) -> JourneySaved:
+async def create(database: Db, caller: Caller, body: JourneyIn, response: Response) -> JourneySaved:
     """Creates a draft, which does nothing until it is published. Returns it with its `ETag`. 409 if the id is taken.
 
     422 has each mistake of the definition with its place, a JSON pointer into it.
     """
     async with database.work() as work:
-        shown, problems = await journeys.create(work, body.id, body.definition, _known(request), by=Actor.of(caller))
+        shown, problems = await journeys.create(
+            work, body.id, body.definition, await known.look(work), by=Actor.of(caller)
+        )
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
 
@@ -73,7 +74,6 @@ async def one(database: Db, journey_id: Id, response: Response) -> JourneyOut:
 
 @router.put("/journeys/{journey_id}", dependencies=[requires("campaign:write")], summary="Change a journey's draft")
 async def change(
-    request: Request,
     database: Db,
     caller: Caller,
     journey_id: Id,
@@ -84,7 +84,7 @@ async def change(
     """What is published stays as it is until the draft is. 412 if somebody changed it since it was read."""
     async with database.work() as work:
         shown, problems = await journeys.change(
-            work, journey_id, body.definition, _known(request), revision=revision, by=Actor.of(caller)
+            work, journey_id, body.definition, await known.look(work), revision=revision, by=Actor.of(caller)
         )
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
@@ -93,17 +93,16 @@ async def change(
 @router.get(
     "/journeys/{journey_id}/impact", dependencies=[requires("campaign:read")], summary="See whom a draft concerns"
 )
-async def impact(request: Request, database: Db, journey_id: Id) -> ImpactsOut:
+async def impact(database: Db, journey_id: Id) -> ImpactsOut:
     """Returns each node that the draft adds, removes or changes, with the runs that stand before, at and past it."""
     async with database.work() as work:
-        return ImpactsOut.of(await journeys.impact(work, journey_id, _known(request)))
+        return ImpactsOut.of(await journeys.impact(work, journey_id, await known.look(work)))
 
 
 @router.post(
     "/journeys/{journey_id}/publish", dependencies=[requires("campaign:write")], summary="Publish a journey's draft"
 )
 async def publish(
-    request: Request,
     database: Db,
     caller: Caller,
     journey_id: Id,
@@ -116,7 +115,7 @@ async def publish(
         shown, problems, moved = await journeys.publish(
             work,
             journey_id,
-            _known(request),
+            await known.look(work),
             revision=revision,
             move=body.move if body else "stay",
             by=Actor.of(caller),
@@ -126,14 +125,14 @@ async def publish(
 
 
 @router.post("/journeys/{journey_id}/dry-run", dependencies=[requires("campaign:read")], summary="Try a journey")
-async def dry_run(request: Request, database: Db, journey_id: Id, body: DryRunIn) -> DryRunOut:
+async def dry_run(database: Db, journey_id: Id, body: DryRunIn) -> DryRunOut:
     """Takes a made-up customer through the draft, or a definition, step by step. Nothing is sent or written."""
     async with database.work() as work:
         found = await rehearsing.dry_run(
             work,
             journey_id,
             body.definition,
-            _known(request),
+            await known.look(work),
             entered_by=_made_up(body.entered_by),
             later=[_made_up(one) for one in body.later],
             customer=Customer(
@@ -279,11 +278,6 @@ def _fields(shown: Shown) -> Mapping[str, Any]:
             updated_by=shown.draft.updated_by,
         )
     return JourneyOut.fields(shown.journey_id, shown.published, draft)
-
-
-def _known(request: Request) -> Known:
-    known: Known = request.app.state.known
-    return known
 
 
 def _secret(request: Request) -> bytes:

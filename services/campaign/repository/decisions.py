@@ -73,3 +73,22 @@ async def of_customer(work: Work, profile_ids: Sequence[UUID], *, limit: int) ->
         profile_ids=profile_ids,
         limit=limit,
     )
+
+
+async def of_trigger(
+    work: Work, profile_ids: Sequence[UUID], journey_id: str, trigger_id: str
+) -> Sequence[StoredDecision]:
+    """Returns what was decided for a customer on what set a journey's messages off, newest first."""
+    return await rows_as(
+        work,
+        StoredDecision,
+        f"""
+        SELECT {columns(StoredDecision)}
+          FROM decisions
+         WHERE profile_id = ANY(CAST(:profile_ids AS uuid[])) AND journey_id = :journey_id AND trigger_id = :trigger_id
+         ORDER BY at DESC, id DESC
+        """,
+        profile_ids=profile_ids,
+        journey_id=journey_id,
+        trigger_id=trigger_id,
+    )

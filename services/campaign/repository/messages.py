@@ -11,7 +11,7 @@ from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import Handed
 from services.campaign.domain.journey.run import Run
 from shared.database.database import Work
-from shared.database.rows import arrays, columns, rows_as, unnest
+from shared.database.rows import Json, arrays, columns, row_as, rows_as, unnest
 
 
 class Due(NamedTuple):
@@ -34,7 +34,10 @@ class Due(NamedTuple):
     step: str
     visit: int
     kind: str
+    definition: str | None
+    properties: str | None
     run_over: bool = False
+    event: str | None = None
 
 
 class New(NamedTuple):
@@ -59,7 +62,11 @@ class Move(msgspec.Struct, frozen=True):
     gate_template: str | None = None
 
 
-_DUE = "m." + ", m.".join(name for name in Due._fields if name != "run_over")
+_OF_RUN = ("run_over", "event")
+_JSON = ("definition", "properties")
+_DUE = ", ".join(
+    f"CAST(m.{name} AS text) AS {name}" if name in _JSON else f"m.{name}" for name in Due._fields if name not in _OF_RUN
+)
 
 
 class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +85,16 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     handed_at: datetime | None
     cause_occurred_at: datetime
     cause_received_at: datetime
+
+
+class DetailedMessage(StoredMessage, frozen=True, kw_only=True):
+    """A message by itself."""
+
+    kind: str
+    step: str
+    run_id: UUID | None
+    definition: Json | None
+    properties: Json | None
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -142,11 +159,51 @@ async def insert(work: Work, made: Sequence[New]) -> None:
     )
 
 
+class NewSingle(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a request asks for by itself. Field names are column names."""
+
+    id: UUID
+    profile_id: UUID
+    definition: Json
+    properties: Json
+
+
+async def insert_single(work: Work, new: NewSingle, *, kind: str) -> None:
+    """Adds a single message, due now; it is its own trigger."""
+    await work.run(
+        """
+        INSERT INTO messages (id, journey_id, journey_version, profile_id, trigger_id, reached, due_at, created_at,
+                              cause_occurred_at, cause_received_at, by_time, depth, kind, definition, properties)
+        VALUES (:id, :kind, 1, :profile_id, CAST(:id AS text), '', :now, :now,
+                :now, :now, false, 0, :kind, CAST(:definition AS jsonb), CAST(:properties AS jsonb))
+        """,
+        **msgspec.structs.asdict(new),
+        kind=kind,
+        now=work.now,
+    )
+
+
+async def one(work: Work, message_id: UUID) -> DetailedMessage | None:
+    """Returns a message, if there is one of this id."""
+    return await row_as(
+        work,
+        DetailedMessage,
+        f"""
+        SELECT {columns(DetailedMessage)}
+          FROM messages
+         WHERE id = :id
+        """,
+        id=message_id,
+    )
+
+
 async def lock_due(work: Work, *, limit: int) -> Sequence[Due]:
     """Returns the messages that are due and that nobody else holds, the longest waiting first."""
     rows = await work.rows(
         f"""
-        SELECT {_DUE}, coalesce((SELECT r.state <> 'active' FROM runs r WHERE r.id = m.run_id), false) AS run_over
+        SELECT {_DUE},
+               coalesce((SELECT r.state <> 'active' FROM runs r WHERE r.id = m.run_id), false) AS run_over,
+               (SELECT CAST(r.data -> 'event' AS text) FROM runs r WHERE r.id = m.run_id) AS event
           FROM messages m
          WHERE m.state = 'pending' AND m.due_at <= :now
          ORDER BY m.due_at

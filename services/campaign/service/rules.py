@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 from services.campaign.content import Templates
 from services.campaign.domain.links import Links
 from services.campaign.domain.message_definition import Cap
+from services.campaign.repository.templates import Cache
 from shared.contracts.envelope import service_source
 
 SOURCE: Final = service_source("campaign")
@@ -24,3 +25,4 @@ class Rules(NamedTuple):
     lease: timedelta
     links: Links | None = None
     confirmations_per_hour: int = 1_000
+    template_cache: Cache = Cache()

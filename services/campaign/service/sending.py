@@ -7,7 +7,6 @@ from typing import Final, NamedTuple
 from uuid import UUID
 
 from services.campaign.content import InvalidContent
-from services.campaign.domain.broadcast import BroadcastState
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Evidence, Outcome
 from services.campaign.domain.delivery import Mail, Next, Reply, State
@@ -16,17 +15,17 @@ from services.campaign.domain.gate.caps import reach
 from services.campaign.domain.gate.platforms import all_caps
 from services.campaign.domain.gate.policy import PolicyInForce
 from services.campaign.domain.gate.priority import in_order
-from services.campaign.domain.journey.definition import Published
 from services.campaign.domain.journey.nodes.message import MESSAGE
 from services.campaign.domain.journey.run import Signal
-from services.campaign.domain.journey.triggers import TierReached
 from services.campaign.domain.ledger import Ledger
-from services.campaign.domain.message_definition import Cap, MessageDefinition
+from services.campaign.domain.message_definition import MessageDefinition
 from services.campaign.repository import attempts, broadcasts, contacts, journeys, messages, runs
 from services.campaign.repository import gate as policies
-from services.campaign.repository.broadcasts import StoredBroadcast
 from services.campaign.repository.messages import Due, Move
-from services.campaign.service import composing, providers, send_cutoff, settling
+from services.campaign.service import composing, copies, providers, send_cutoff, settling
+from services.campaign.service.composing import Templates
+from services.campaign.service.copies import Made
+from services.campaign.service.definitions import BROADCAST, Found, find
 from services.campaign.service.providers import Provider
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
@@ -39,7 +38,6 @@ from shared.database.database import Work
 from shared.service import metrics
 
 CHANNEL: Final = "email"
-BROADCAST: Final = "broadcast"
 HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in batches of this size
 
 
@@ -56,6 +54,7 @@ class Outgoing(NamedTuple):
     mail: Mail
     probe: bool = False
     evidence: Evidence | None = None
+    template_version: int = 0
 
     @property
     def channel(self) -> str:
@@ -77,8 +76,8 @@ class _Known(NamedTuple):
     contacts: Mapping[UUID, Contact]
     standings: Mapping[tuple[UUID, str], tuple[int, str]]
     handed: Mapping[UUID, list[Handed]]
-    published: Mapping[tuple[str, int], Published]
-    broadcasts: Mapping[str, StoredBroadcast]
+    definitions: Mapping[UUID, Found | Refused]
+    templates: Templates
     stopped: bool
     ledger: Ledger
     provider: Provider
@@ -101,7 +100,7 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     if not due:
         return Claimed(0, [])
     await provider.acquire_probe(work)
-    known = await _look(work, due, rules.customer_cap, stopped=stopped, ledger=ledger, provider=provider)
+    known = await _look(work, due, rules, stopped=stopped, ledger=ledger, provider=provider)
     moves: list[Move] = []
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
@@ -124,14 +123,24 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
                 refused = metrics.messages_refused.labels(message.journey_id, reason.partition(":")[0])
                 work.afterwards.append(refused.inc)
     await messages.move(work, moves)
+    await copies.keep(work, [Made(one.mail, one.definition.template, one.template_version) for one in outgoing])
     await record(work, made)
     await _tell_runs(work, ended)
     await providers.note_probe(work, provider)
     return Claimed(len(due), outgoing)
 
 
+async def judge(work: Work, rules: Rules, message: Due, templates: Templates) -> Outgoing | Held | Refused:
+    """Returns what would become of a message that is in no table, by these templates. Writes nothing."""
+    ledger = await send_cutoff.look(work)
+    stopped = await journeys.stopped(work) is not None
+    provider = await providers.look(work, CHANNEL)
+    known = await _look(work, [message], rules, stopped=stopped, ledger=ledger, provider=provider)
+    return _pass(message, known._replace(templates=templates), rules, work.now)
+
+
 async def _look(
-    work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool, ledger: Ledger, provider: Provider
+    work: Work, due: Sequence[Due], rules: Rules, *, stopped: bool, ledger: Ledger, provider: Provider
 ) -> _Known:
     customers = await aliases.canonical(work, (message.profile_id for message in due))
     # From here on the customers are held: what counts against a cap can't change before this commits.
@@ -141,27 +150,30 @@ async def _look(
     caps = [message.cap for one in published.values() for message in one.journey.messages() if message.cap is not None]
     caps += [cap for one in found if (cap := one.broadcast.cap) is not None]
     policy = await policies.in_force(work)
-    longest = max(reach(policy.policy, *all_caps()), *(cap.window for cap in (customer_cap, *caps)))
+    longest = max(reach(policy.policy, *all_caps()), *(cap.window for cap in (rules.customer_cap, *caps)))
     handed: dict[UUID, list[Handed]] = defaultdict(list)
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
     standings = await contacts.standings(work, customers.values())
     sources = {one.id: one for one in found}
-    return _Known(customers, locked, standings, handed, published, sources, stopped, ledger, provider, policy)
+    definitions = {message.id: find(message, published, sources) for message in due}
+    names = {one.definition.template for one in definitions.values() if isinstance(one, Found)}
+    templates = await composing.look(work, rules, names)
+    return _Known(customers, locked, standings, handed, definitions, templates, stopped, ledger, provider, policy)
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
     customer = known.customers[message.profile_id]
     contact = known.contacts.get(customer)
-    source = _source(message, known)
-    definition = source.definition
-    if definition is None:
-        return Refused(f"no node {message.step}", Outcome.FAILED)
+    found = known.definitions[message.id]
+    if isinstance(found, Refused):
+        return found
+    definition = found.definition
     verdict = gate(
-        _candidate(message, definition, over=message.run_over or source.over),
+        _candidate(message, definition, over=message.run_over or found.over),
         contact,
         known.handed[customer],
-        paused=source.paused,
+        paused=not found.active,
         stopped=known.stopped,
         awaiting=known.ledger.awaiting_since is not None,
         send_cutoff=known.ledger.send_cutoff,
@@ -175,12 +187,22 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
     assert contact is not None
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
     if message.reached:
-        standing[source.reached] = message.reached
+        standing[found.reached] = message.reached
     try:
-        mail = composing.compose(message, rules, definition, contact, standing, to=verdict.address, now=now)
+        composed = composing.compose(
+            message, rules, definition, contact, standing, templates=known.templates, to=verdict.address, now=now
+        )
     except InvalidContent as error:
         return Refused(f"template: {error}", Outcome.FAILED)
-    return Outgoing(message, definition, customer, message.attempts + 1, mail, evidence=verdict.evidence)
+    return Outgoing(
+        message,
+        definition,
+        customer,
+        message.attempts + 1,
+        composed.mail,
+        evidence=verdict.evidence,
+        template_version=composed.template_version,
+    )
 
 
 def _handed(leaving: Outgoing, now: datetime) -> Handed:
@@ -197,25 +219,6 @@ def _handed(leaving: Outgoing, now: datetime) -> Handed:
         definition.template,
         claimed=True,
     )
-
-
-class _Source(NamedTuple):
-    """What a message is sent by, and whether that is paused, or over. `reached`: what a trigger's standing is of."""
-
-    definition: MessageDefinition | None
-    paused: bool
-    over: bool = False
-    reached: str = "stage"
-
-
-def _source(message: Due, known: _Known) -> _Source:
-    if message.kind == BROADCAST:
-        stored = known.broadcasts[message.journey_id]
-        paused = stored.state == BroadcastState.PAUSED
-        return _Source(stored.broadcast.message, paused, over=stored.state == BroadcastState.CANCELLED)
-    published = known.published[message.journey_id, message.journey_version]
-    reached = "tier" if isinstance(published.journey.trigger, TierReached) else "stage"
-    return _Source(published.journey.message(message.step), not published.active, reached=reached)
 
 
 def _candidate(message: Due, definition: MessageDefinition, *, over: bool) -> Candidate:

@@ -5,7 +5,7 @@ from sqlalchemy import BigInteger, Column, DateTime, Integer, Text, Uuid, text
 from sqlalchemy.dialects.postgresql import JSONB
 
 revision = "0017"
-down_revision = "0014"
+down_revision = "0016"
 
 
 def upgrade() -> None:
