@@ -115,6 +115,16 @@ async def test_what_a_message_counts_as_is_kept_and_one_template_does_not_come_t
     }
 
 
+async def test_senders_side_by_side_let_no_more_through_than_a_rule_allows(world: World) -> None:
+    people = [uuid4() for _ in range(12)]
+    await put(world, frequency=[{"name": "daily", "messages": 1, "days": 1}])
+    for n, one in enumerate(people):
+        await world.hear(profile(one, f"c{n}@example.com"), rise(one), stage(one))
+    async with world.sending(senders=3):
+        await world.settled(all_in("sent", "refused"))
+    assert sorted(one["X-Rapport-Profile"] for one in world.provider.taken) == sorted(map(str, people))
+
+
 async def test_an_edit_of_an_old_version_and_a_wrong_policy_change_nothing(world: World) -> None:
     await put(world)
     with pytest.raises(PreconditionFailed):

@@ -30,8 +30,9 @@ async def policy(request: Request, database: Db, response: Response) -> GatePoli
 async def change_policy(
     request: Request, database: Db, caller: Caller, body: GatePolicyIn, version: EditOf, response: Response
 ) -> GatePolicyOut:
-    """Puts a new version in force: every message is decided on by it from now on, also those that wait. 412 if somebody
-    changed it since it was read. 422 has each mistake with its place, a JSON pointer into the policy.
+    """Puts a new version in force: messages are decided on by it from now on; one that is held, when its time comes.
+
+    412 if somebody changed it since it was read. 422 has each mistake with its place, a JSON pointer into the policy.
     """
     async with database.work() as work:
         shown = await gate.change_policy(

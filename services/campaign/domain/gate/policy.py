@@ -17,7 +17,7 @@ Hours = Annotated[int, Meta(ge=1, le=8_760)]
 Days = Annotated[int, Meta(ge=1, le=365)]
 Words = Annotated[tuple[Purpose, ...], Meta(max_length=20)]
 Percent = Annotated[float, Meta(ge=0, le=100)]
-Salt = Annotated[str, Meta(min_length=1, max_length=80)]
+Salt = Annotated[str, Meta(pattern=r"^[A-Za-z0-9._-]+$", max_length=80)]
 Priority = Annotated[int, Meta(ge=-100, le=100)]
 NEVER: Final = "never"
 
