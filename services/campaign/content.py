@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from liquid import BoundTemplate, Environment
@@ -16,7 +16,7 @@ from services.campaign.domain.journey.validation import problems
 from services.campaign.domain.template import limited
 from services.campaign.domain.template.document import Parts, Template
 from services.campaign.domain.template.filled import InvalidContent as InvalidContent
-from services.campaign.domain.template.filled import Rendered, one_line
+from services.campaign.domain.template.filled import Rendered, nil_for_empty, one_line
 
 HERE: Final = Path(__file__).resolve().parent
 LANGUAGES: Final = ("en", "zh")
@@ -57,7 +57,7 @@ class Templates:
         """Returns the template with these values, in a language we have or in English. Raises `InvalidContent`."""
         known = language if language in LANGUAGES else LANGUAGES[0]
         try:
-            subject, text, html = (self._parsed[name, known, part].render(**values) for part in PARTS)
+            subject, text, html = (self._parsed[name, known, part].render(**nil_for_empty(values)) for part in PARTS)
         except KeyError:
             raise InvalidContent(f"there is no template {name}") from None
         except LiquidError as error:
@@ -128,10 +128,30 @@ class Pages:
     def render(self, language: str, state: str, *, purpose: str = "") -> str:
         """Returns the page in one of its states: confirm, confirmed, unsubscribe, unsubscribed or invalid."""
         known = language if language in LANGUAGES else LANGUAGES[0]
-        return self._parsed[known].render(state=state, purpose=purpose)
+        return self._parsed[known].render(state=state, purpose=purpose or None)
 
 
 @cache
 def pages() -> Pages:
     """Returns the pages of this package."""
     return Pages()
+
+
+class OnShelf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A journey that comes ready, as documents: its definition, and the templates that it needs."""
+
+    id: str
+    journey: dict[str, Any]
+    templates: dict[str, dict[str, Any]]
+
+
+@cache
+def shelf(folder: Path = HERE / "shelf") -> Sequence[OnShelf]:
+    """Returns what stands on the shelf, by id. Raises `InvalidContent`, which names the file."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=OnShelf))
+        except msgspec.MsgspecError as error:
+            raise InvalidContent(f"shelf {path.name}: {error}") from error
+    return found

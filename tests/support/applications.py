@@ -180,6 +180,8 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/rfm/versions", "segment:read"),
     Route("segment", "GET", "/v1/abc", "segment:read"),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
+    Route("campaign", "GET", "/v1/shelf", "campaign:read"),
+    Route("campaign", "POST", "/v1/shelf/{journey_id}/take", "campaign:write"),
     Route("campaign", "GET", "/v1/coupons/{code}", "campaign:read"),
     Route("campaign", "POST", "/v1/coupons/{code}/redeem", "campaign:write"),
     Route("campaign", "GET", "/v1/profiles/{profile_id}/coupons", "campaign:read", customer=True),

@@ -26,11 +26,13 @@ from services.campaign.schemas.journeys import (
     RunIn,
     RunOut,
     RunsOut,
+    ShelfJourneyOut,
+    ShelfOut,
     StepOut,
     TraceOut,
     WarningOut,
 )
-from services.campaign.service import journeys, known, rehearsing, runs
+from services.campaign.service import journeys, known, rehearsing, runs, shelf
 from services.campaign.service.journeys import Shown
 from shared.audit import Actor
 from shared.http import Caller, Db, EditOf, PageSize, decode_cursor, encode_cursor, etag, require_customer_or, requires
@@ -59,6 +61,26 @@ async def create(database: Db, caller: Caller, body: JourneyIn, response: Respon
         shown, problems = await journeys.create(
             work, body.id, body.definition, await known.look(work), by=Actor.of(caller)
         )
+    response.headers["ETag"] = etag(shown.revision)
+    return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
+
+
+@router.get("/shelf", dependencies=[requires("campaign:read")], summary="List the journeys that come ready")
+async def on_shelf() -> ShelfOut:
+    """Returns each with its definition and its templates. None does anything until it is taken and published."""
+    return ShelfOut(journeys=[ShelfJourneyOut.model_validate(one) for one in shelf.every()])
+
+
+@router.post(
+    "/shelf/{journey_id}/take",
+    status_code=201,
+    dependencies=[requires("campaign:write")],
+    summary="Take a journey from the shelf",
+)
+async def take(database: Db, caller: Caller, journey_id: Id, response: Response) -> JourneySaved:
+    """Makes a draft of it, to be looked at, changed and published, and publishes its templates. 409 if it was taken."""
+    async with database.work() as work:
+        shown, problems = await shelf.take(work, journey_id, by=Actor.of(caller))
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
 

@@ -7,12 +7,16 @@ two neighbours that changed places, is told from a coupon that there is not.
 
 import hashlib
 import hmac
-from datetime import datetime
+from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
 import msgspec
 from msgspec import Meta
+
+from shared.calendars.zones import local_date
+from shared.contracts.currencies import exponent
 
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH: Final = 10
@@ -87,3 +91,19 @@ def refusal(coupon: Coupon, *, order_id: str, total_minor: int, currency: str, n
     if coupon.minimum_minor is not None and total_minor < coupon.minimum_minor:
         return "below_minimum"
     return None
+
+
+def words(coupon: Coupon, time_zone: str) -> dict[str, str]:
+    """Returns what a template may say of a coupon; what it is not worth is empty. Its last day is the customer's."""
+    value = coupon.value
+    last_day = local_date(coupon.expires_at - timedelta(seconds=1), time_zone or "UTC")
+    found = {"code": coupon.code, "name": coupon.name, "until": last_day.isoformat()}
+    if isinstance(value, Percent):
+        return {**found, "percent": str(value.percent), "amount": "", "currency": ""}
+    digits = exponent(value.currency)
+    return {
+        **found,
+        "percent": "",
+        "amount": f"{Decimal(value.amount_minor).scaleb(-digits):.{digits}f}",
+        "currency": value.currency,
+    }

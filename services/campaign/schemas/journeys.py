@@ -269,3 +269,19 @@ class DryRunOut(BaseModel):
     reason: str
     steps: list[StepOut]
     complete: bool
+
+
+class ShelfJourneyOut(BaseModel):
+    """A journey that comes ready, and the templates that it needs."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    journey: dict[str, Any]
+    templates: dict[str, dict[str, Any]]
+
+
+class ShelfOut(BaseModel):
+    """What stands on the shelf."""
+
+    journeys: list[ShelfJourneyOut]

@@ -9,6 +9,7 @@ import msgspec
 from services.campaign.content import InvalidContent, documents
 from services.campaign.domain import links
 from services.campaign.domain.contact import Contact, as_name
+from services.campaign.domain.coupon import Coupon, words
 from services.campaign.domain.delivery import Mail
 from services.campaign.domain.message_definition import MessageDefinition
 from services.campaign.domain.template import filled
@@ -45,6 +46,7 @@ def compose(
     standing: Mapping[str, str],
     *,
     templates: Templates,
+    coupon: Coupon | None,
     to: str,
     now: datetime,
 ) -> Composed:
@@ -63,6 +65,7 @@ def compose(
         unsubscribe_url=url,
         preferences_url=_preferences_url(message, rules, contact, now),
     )
+    values["coupon"] = words(coupon, contact.time_zone) if coupon else {}
     _, rendered = filled.render(definition.template, template, contact.language, definition.channel, values)
     mail = Mail(
         message_id=message.id,

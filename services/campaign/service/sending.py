@@ -8,6 +8,7 @@ from uuid import UUID
 
 from services.campaign.content import InvalidContent
 from services.campaign.domain.contact import Contact
+from services.campaign.domain.coupon import Coupon
 from services.campaign.domain.decision import Decision, Evidence, Outcome
 from services.campaign.domain.delivery import Mail, Next, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
@@ -19,7 +20,7 @@ from services.campaign.domain.journey.nodes.message import MESSAGE
 from services.campaign.domain.journey.run import Signal
 from services.campaign.domain.ledger import Ledger
 from services.campaign.domain.message_definition import MessageDefinition
-from services.campaign.repository import attempts, broadcasts, contacts, journeys, messages, runs
+from services.campaign.repository import attempts, broadcasts, contacts, coupons, journeys, messages, runs
 from services.campaign.repository import gate as policies
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import composing, copies, providers, send_cutoff, settling
@@ -78,6 +79,7 @@ class _Known(NamedTuple):
     handed: Mapping[UUID, list[Handed]]
     definitions: Mapping[UUID, Found | Refused]
     templates: Templates
+    coupons: Mapping[UUID | None, Coupon]
     stopped: bool
     ledger: Ledger
     provider: Provider
@@ -159,7 +161,20 @@ async def _look(
     definitions = {message.id: find(message, published, sources) for message in due}
     names = {one.definition.template for one in definitions.values() if isinstance(one, Found)}
     templates = await composing.look(work, rules, names)
-    return _Known(customers, locked, standings, handed, definitions, templates, stopped, ledger, provider, policy)
+    given = await coupons.of_runs(work, [message.run_id for message in due if message.run_id is not None])
+    return _Known(
+        customers,
+        locked,
+        standings,
+        handed,
+        definitions,
+        templates,
+        {one.run_id: one.coupon for one in given},
+        stopped,
+        ledger,
+        provider,
+        policy,
+    )
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
@@ -190,7 +205,15 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         standing[found.reached] = message.reached
     try:
         composed = composing.compose(
-            message, rules, definition, contact, standing, templates=known.templates, to=verdict.address, now=now
+            message,
+            rules,
+            definition,
+            contact,
+            standing,
+            templates=known.templates,
+            coupon=known.coupons.get(message.run_id),
+            to=verdict.address,
+            now=now,
         )
     except InvalidContent as error:
         return Refused(f"template: {error}", Outcome.FAILED)

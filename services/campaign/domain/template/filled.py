@@ -12,7 +12,7 @@ from services.campaign.domain.journey.problems import Problem, nearest
 from services.campaign.domain.template import limited
 from services.campaign.domain.template.document import Template, needed
 
-# What a template may use, beside `event` and `customer`, which hold more; each is a text.
+# What a template may use, beside `event`, `customer` and `coupon`, which hold more; each is a text.
 VARIABLES: Final = (
     "first_name",
     "tier",
@@ -22,6 +22,7 @@ VARIABLES: Final = (
     "preferences_url",
     "event",
     "customer",
+    "coupon",
 )
 CUSTOMER: Final = ("first_name", "name", "language", "country", "email")
 Values = Mapping[str, Any]
@@ -76,6 +77,13 @@ def problems(template: Template) -> Sequence[Problem]:
     return found
 
 
+def nil_for_empty(values: Any) -> Any:
+    """Returns values with nil where a text is empty: Liquid takes an empty text for true, and writes nil as nothing."""
+    if isinstance(values, Mapping):
+        return {name: nil_for_empty(value) for name, value in values.items()}
+    return None if values == "" else values
+
+
 def one_line(text: str) -> str:
     """Returns a text as a header may have it: one line, whatever is in a name."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
@@ -85,9 +93,8 @@ def _filled(
     template: Template, language: str, channel: str, values: Values, environments: Mapping[str, Environment]
 ) -> Rendered:
     parts = template.languages[language].given()
-    made = {
-        part: _parsed(environments[part], parts[part]).render(**values) for part in needed(channel) if part in parts
-    }
+    known = nil_for_empty(values)
+    made = {part: _parsed(environments[part], parts[part]).render(**known) for part in needed(channel) if part in parts}
     return Rendered(
         one_line(made.get("subject", "")), made.get("text", ""), made.get("html", ""), made.get("sms", "").strip()
     )
@@ -102,7 +109,7 @@ def _parsed(environment: Environment, text: str) -> BoundTemplate:
 def _of_part(at: str, part: str, text: str) -> Iterator[Problem]:
     try:
         parsed = limited.LENIENT[part].from_string(text)
-        parsed.render({**dict.fromkeys(VARIABLES, ""), "event": {}, "customer": {}})
+        parsed.render({**dict.fromkeys(VARIABLES, ""), "event": {}, "customer": {}, "coupon": {}})
     except LiquidError as error:
         yield Problem(at, _reason(error), line=_line(error, text))
         return
