@@ -34,6 +34,7 @@ NOTHING_KNOWN: Final[Mapping[str, str]] = {
     "purpose": "",
     "hours": "",
     "state": "",
+    "preferences": "",
 }
 
 
@@ -124,6 +125,15 @@ class Pages:
             language: _parsed(folder / f"consent.{language}.html.liquid", _ENVIRONMENTS["html"])
             for language in LANGUAGES
         }
+        self._preferences = {
+            language: _parsed(folder / f"preferences.{language}.html.liquid", _ENVIRONMENTS["html"])
+            for language in LANGUAGES
+        }
+
+    def preferences(self, language: str, state: str, preferences: Sequence[Mapping[str, object]]) -> str:
+        """Returns the page of preferences in one of its states: shown, saved, full or invalid."""
+        known = language if language in LANGUAGES else LANGUAGES[0]
+        return self._preferences[known].render(state=state, preferences=preferences)
 
     def render(self, language: str, state: str, *, purpose: str = "") -> str:
         """Returns the page in one of its states: confirm, confirmed, unsubscribe, unsubscribed or invalid."""

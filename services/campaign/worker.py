@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
-from services.campaign.domain.delivery import Reply, kind
+from services.campaign.domain.delivery import Mail, Reply, kind
 from services.campaign.service import confirming, copies, running, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
@@ -186,6 +186,15 @@ class Sender:
                 if asyncio.get_running_loop().time() > deadline:
                     return
                 await asyncio.sleep(BACKOFF_SECONDS)
+
+
+async def send_once(make: Callable[[], Channel], mail: Mail) -> Reply:
+    """Hands one mail over by a channel of its own, and returns the answer: for tests to the staff."""
+    channel = make()
+    try:
+        return await channel.send(mail)
+    finally:
+        await channel.close()
 
 
 class Reader(Protocol):

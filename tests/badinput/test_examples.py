@@ -12,9 +12,13 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
+from services.campaign import content
 from services.campaign.domain import links
+from services.campaign.domain.delivery import Accepted, Mail, Reply
 from services.campaign.domain.links import Links
-from services.campaign.service import confirming
+from services.campaign.service import confirming, copies, publishing, singles, templates
+from services.campaign.service.copies import Made
+from services.campaign.service.singles import Asked
 from services.ingest.api import sources as source_routes
 from services.profile.service.fold import fold_events
 from services.segment.service.intake import follow
@@ -23,6 +27,7 @@ from shared.contracts.envelope import SourceKind
 from shared.contracts.events import CustomerIdentified
 from shared.service.process import Service
 from tests.conftest import DatabaseFactory
+from tests.support.actors import OPERATOR
 from tests.support.applications import CONDITION, SERVICES, asking, build, token
 from tests.support.events import NOON, event, user
 from tests.support.ingest import RecordingPublisher
@@ -37,6 +42,7 @@ ELSEWHERE: Final = {"/v1/profiles/{profile_id}/standing", "/v1/sources/{source_i
 
 CUSTOMER: Final = UUID(int=42, version=4)
 ADMIN: Final = " ".join(f"{service}:admin" for service in SERVICES)
+
 
 Ids = Mapping[str, str]
 Make = Callable[[str], Awaitable[Ids]]
@@ -227,9 +233,27 @@ async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_facto
             now=work.now,
         )
 
+        preferences = known.url(links.preferences(uuid4(), CUSTOMER, "en", work.now))
+        await publishing.publish_templates(work, content.documents())
+        single = Asked(CUSTOMER, "win-back", "email", "transactional", {})
+        message_id = await singles.send(work, made.app.state.rules, single)
+        sent = Mail(message_id=message_id, to="ann@example.com", subject="a", text="b", html="c", at=work.now)
+        await copies.keep(work, [Made(sent, "win-back", 1)])
+        await work.run("UPDATE messages SET state = 'sent' WHERE id = :id", id=message_id)
+    made.app.state.send_test = taken
+    numbers = count()
+    document = made.app.openapi()["components"]["schemas"]["TemplateIn"]["examples"][0]["document"]
+
     async def make(path: str) -> Ids:
-        url = confirm if "/confirm/" in path else unsubscribe
+        url = confirm if "/confirm/" in path else preferences if "/preferences/" in path else unsubscribe
+        name = f"template-{next(numbers)}"
+        if "{template_id}" in path:
+            async with made.database.work() as work:
+                await templates.create(work, name, document, by=OPERATOR)
         return {
+            "template_id": name,
+            "message_id": str(message_id),
+            "run_id": str(CUSTOMER),
             "journey_id": "win-back",
             "profile_id": str(CUSTOMER),
             "token": url.rpartition("/")[2],
@@ -253,6 +277,11 @@ async def test_every_example_of_feedback_can_be_sent_as_it_stands(database_facto
         return make
 
     assert await failures(build("feedback", await database_factory("feedback")), "", things) == {}
+
+
+async def taken(_: Mail) -> Reply:
+    """Whatever is sent is taken."""
+    return Accepted()
 
 
 async def nothing(_: str) -> Ids:

@@ -10,7 +10,10 @@ import httpx2
 import pytest
 
 from services.campaign import content
+from services.campaign.domain import links
+from services.campaign.domain.links import Links
 from services.campaign.service import copies, publishing
+from shared.contracts.events import ConsentChanged
 from shared.service import process
 from tests.conftest import DatabaseFactory
 from tests.support.applications import asking, build, token
@@ -124,7 +127,7 @@ async def test_a_test_goes_to_the_staff_with_a_mark_and_without_a_customer(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert shop.service.app is not None
-    shop.service.app.state.channel_of_tests = lambda: shop.provider
+    shop.service.app.state.send_test = shop.provider.send
     async with shop.client() as client:
         await published(client)
         sent = await client.post(
@@ -199,3 +202,23 @@ async def test_addresses_are_suppressed_by_hand_and_lifted_with_a_reason(shop: S
     assert (wrong.status_code, wrong.json()["errors"][0]["at"]) == (422, "/addresses/1")
     assert {one["address"] for one in found} == {"ann@example.com", "bob@example.com"}
     assert lifted.status_code == 204
+
+
+async def test_the_page_of_preferences_changes_by_its_form_and_never_by_being_opened(shop: Shop) -> None:
+    ann = uuid4()
+    await shop.hear(profile(ann))
+    assert shop.service.app is not None
+    known: Links = shop.service.app.state.rules.links
+    url = known.url(links.preferences(uuid4(), ann, "zh", await _now(shop)))
+    async with asking(shop.service) as client:
+        opened = await client.get(url)
+        kept = await client.post(url, data={"agreed": "email"})
+        assert await shop.facts() == []
+        withdrawn = await client.post(url, data={"agreed": "sms"})
+        forged = await client.post(f"{url}x", data={})
+    assert ('value="email" checked' in opened.text, "保存" in opened.text) == (True, True)
+    assert ('value="email" checked' in kept.text, 'value="email" checked' in withdrawn.text) == (True, False)
+    [fact] = await shop.facts()
+    assert isinstance(fact.body, ConsentChanged)
+    assert (fact.profile_id, fact.body.channel, fact.body.granted) == (ann, "email", False)
+    assert forged.status_code == 404

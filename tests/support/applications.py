@@ -39,7 +39,7 @@ WRITERS: Final = {
 }
 NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 # Pages of links in mails, which a signed token opens: tests/integration/test_consent_links.py has those.
-LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}"}
+LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}", "/v1/preferences/{token}"}
 SOMEBODY: Final = UUID(int=42, version=4)
 
 

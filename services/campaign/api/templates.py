@@ -1,13 +1,12 @@
 """Templates: drafts, versions, previews and tests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
-from services.campaign.channels import Channel
-from services.campaign.domain.delivery import Accepted, kind
+from services.campaign.domain.delivery import Accepted, Mail, Reply, kind
 from services.campaign.domain.message_definition import MessageDefinition
 from services.campaign.schemas.templates import (
     PreviewIn,
@@ -148,12 +147,8 @@ async def test_send(request: Request, database: Db, caller: Caller, template_id:
         mail, shown = await previewing.prepare_test(
             work, _rules(request), template_id, body.to, body.language, body.properties, by=Actor.of(caller)
         )
-    make: Callable[[], Channel] = request.app.state.channel_of_tests
-    channel = make()
-    try:
-        reply = await channel.send(mail)
-    finally:
-        await channel.close()
+    hand_over: Callable[[Mail], Awaitable[Reply]] = request.app.state.send_test
+    reply = await hand_over(mail)
     detail = "" if isinstance(reply, Accepted) else str(getattr(reply, "reason", "") or getattr(reply, "reply", ""))
     return TestSendOut(result=kind(reply), detail=detail, language=shown.language, missing=list(shown.missing))
 
