@@ -18,7 +18,7 @@ from services.campaign.domain.delivery import Accepted, Mail, Reply
 from services.campaign.domain.links import Links
 from services.campaign.service import confirming, copies, publishing, singles, templates
 from services.campaign.service.copies import Made
-from services.campaign.service.singles import Asked
+from services.campaign.service.singles import MessageRequest
 from services.ingest.api import sources as source_routes
 from services.profile.service.fold import fold_events
 from services.segment.service.intake import follow
@@ -235,11 +235,13 @@ async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_facto
 
         preferences = known.url(links.preferences(uuid4(), CUSTOMER, "en", work.now))
         await publishing.publish_templates(work, content.documents())
-        single = Asked(CUSTOMER, "win-back", "email", "transactional", {})
+        single = MessageRequest(CUSTOMER, "win-back", "email", "transactional", {})
         message_id = await singles.send(work, made.app.state.rules, single)
         sent = Mail(message_id=message_id, to="ann@example.com", subject="a", text="b", html="c", at=work.now)
         await copies.keep(work, [Made(sent, "win-back", 1)])
-        await work.run("UPDATE messages SET state = 'sent' WHERE id = :id", id=message_id)
+        await work.run(
+            "UPDATE messages SET state = 'sent', handed_at = :now WHERE id = :id", id=message_id, now=work.now
+        )
     made.app.state.send_test = taken
     numbers = count()
     document = made.app.openapi()["components"]["schemas"]["TemplateIn"]["examples"][0]["document"]

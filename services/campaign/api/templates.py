@@ -26,7 +26,7 @@ from services.campaign.schemas.templates import (
 from services.campaign.service import previewing, templates
 from services.campaign.service.definitions import SINGLE
 from services.campaign.service.rules import Rules
-from services.campaign.service.templates import Shown
+from services.campaign.service.templates import ShownTemplate
 from shared.audit import Actor
 from shared.http import Caller, Db, EditOf, etag, requires
 from shared.http.guarded import GuardedRoute
@@ -153,7 +153,7 @@ async def test_send(request: Request, database: Db, caller: Caller, template_id:
     return TestSendOut(result=kind(reply), detail=detail, language=shown.language, missing=list(shown.missing))
 
 
-def _fields(shown: Shown) -> Mapping[str, Any]:
+def _fields(shown: ShownTemplate) -> Mapping[str, Any]:
     return {
         "id": shown.template_id,
         "revision": shown.revision,
