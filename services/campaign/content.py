@@ -6,17 +6,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import msgspec
-from liquid import BoundTemplate, Environment
+from liquid import BoundTemplate, Environment, StrictUndefined, Undefined
 from liquid.exceptions import LiquidError
 
 from services.campaign.domain.confirmation import CONFIRM
 from services.campaign.domain.journey.definition import Journey
 from services.campaign.domain.journey.nodes.node import Known
 from services.campaign.domain.journey.validation import problems
-from services.campaign.domain.template import limited
 from services.campaign.domain.template.document import Parts, Template
-from services.campaign.domain.template.filled import InvalidContent as InvalidContent
-from services.campaign.domain.template.filled import Rendered, nil_for_empty, one_line
 
 HERE: Final = Path(__file__).resolve().parent
 LANGUAGES: Final = ("en", "zh")
@@ -34,10 +31,55 @@ NOTHING_KNOWN: Final[Mapping[str, str]] = {
     "purpose": "",
     "hours": "",
     "state": "",
+    "preferences": "",
 }
 
 
-_ENVIRONMENTS: Final = limited.OF_PACKAGE
+class InvalidContent(ValueError):
+    """A journey or a template is wrong, or a template can't be filled in."""
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """A template filled in: what a channel has no part for is empty."""
+
+    subject: str
+    text: str
+    html: str
+    sms: str = ""
+
+
+class _Limited(Environment):
+    """Liquid that can't run away with the process."""
+
+    loop_iteration_limit = 1_000
+    output_stream_limit = 256 * 1024  # bytes
+    local_namespace_limit = 64 * 1024  # bytes
+    block_nesting_limit = 20
+    context_depth_limit = 20
+
+
+# A subject and a plain text are no HTML: escaped there, a name would read "O&#39;Brien".
+_ESCAPED: Final[Mapping[str, bool]] = {"subject": False, "text": False, "html": True, "sms": False}
+
+
+def environments(undefined: type[Undefined]) -> Mapping[str, Environment]:
+    """Returns the environment of each part of a template, all with one view of what is undefined."""
+    return {part: _Limited(autoescape=escaped, undefined=undefined) for part, escaped in _ESCAPED.items()}
+
+
+def nil_for_empty(values: Any) -> Any:
+    """Returns values with nil where a text is empty: Liquid takes an empty text for true, and writes nil as nothing."""
+    if isinstance(values, Mapping):
+        return {name: nil_for_empty(value) for name, value in values.items()}
+    return None if values == "" else values
+
+
+def one_line(text: str) -> str:
+    """Returns a text as a header may have it: one line, whatever is in a name."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+_ENVIRONMENTS: Final = environments(StrictUndefined)
 
 
 class Templates:
@@ -124,6 +166,15 @@ class Pages:
             language: _parsed(folder / f"consent.{language}.html.liquid", _ENVIRONMENTS["html"])
             for language in LANGUAGES
         }
+        self._preferences = {
+            language: _parsed(folder / f"preferences.{language}.html.liquid", _ENVIRONMENTS["html"])
+            for language in LANGUAGES
+        }
+
+    def preferences(self, language: str, state: str, preferences: Sequence[Mapping[str, object]]) -> str:
+        """Returns the page of preferences in one of its states: shown, saved, full or invalid."""
+        known = language if language in LANGUAGES else LANGUAGES[0]
+        return self._preferences[known].render(state=state, preferences=preferences)
 
     def render(self, language: str, state: str, *, purpose: str = "") -> str:
         """Returns the page in one of its states: confirm, confirmed, unsubscribe, unsubscribed or invalid."""

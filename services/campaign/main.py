@@ -20,7 +20,7 @@ from services.campaign.service import providers, publishing
 from services.campaign.service.rules import Rules
 from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
-from services.campaign.worker import Broadcaster, Housekeeper, Sender, Walker
+from services.campaign.worker import Broadcaster, Housekeeper, Sender, Walker, send_once
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -82,7 +82,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     assert service.app is not None
     assert service.health is not None
     service.health.alarms = providers.alarms
-    service.app.state.channel_of_tests = partial(EmailChannel, settings)
+    service.app.state.send_test = partial(send_once, partial(EmailChannel, settings))
     service.app.state.rules, service.app.state.clock = rules, service.clock
     return service
 

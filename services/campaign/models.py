@@ -471,7 +471,7 @@ class Suppression(Base):
         Index("suppressions_suppressed_at", "suppressed_at", "id"),
     )
 
-    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="of the message that was refused, if one was")
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="of the message that was refused")
     channel: Mapped[str] = mapped_column(Text)
     address: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text, comment="the provider's reply")

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
-from services.campaign.domain.delivery import Reply, kind
+from services.campaign.domain.delivery import Mail, Reply, kind
 from services.campaign.service import broadcasts, confirming, copies, dates, running, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
@@ -222,6 +222,15 @@ class Broadcaster:
         if more:
             return AT_ONCE
         return IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS
+
+
+async def send_once(make: Callable[[], Channel], mail: Mail) -> Reply:
+    """Hands one mail over by a channel of its own, and returns the answer: for tests to the staff."""
+    channel = make()
+    try:
+        return await channel.send(mail)
+    finally:
+        await channel.close()
 
 
 class Reader(Protocol):

@@ -11,7 +11,7 @@ from services.campaign.schemas.messages import DetailedMessageOut, MessageIn, Se
 from services.campaign.schemas.operations import DecisionOut, MessageOut
 from services.campaign.service import copies, singles
 from services.campaign.service.rules import Rules
-from services.campaign.service.singles import Asked, Traced
+from services.campaign.service.singles import MessageRequest, Traced
 from shared.http import Caller, Db, once, requires, scoped_key
 from shared.http.guarded import GuardedRoute
 
@@ -36,7 +36,7 @@ async def send(
     The same `Idempotency-Key` with the same request returns the first message, with 200; with another request 422.
     """
     rules: Rules = request.app.state.rules
-    asked = Asked(body.profile_id, body.template, body.channel, body.purpose, body.properties)
+    asked = MessageRequest(body.profile_id, body.template, body.channel, body.purpose, body.properties)
     fingerprint = hashlib.sha256(msgspec.json.encode(asked, order="deterministic")).hexdigest()
     async with database.work() as work:
         message_id, made = await once(

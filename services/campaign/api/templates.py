@@ -1,13 +1,12 @@
 """Templates: drafts, versions, previews and tests."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
-from services.campaign.channels import Channel
-from services.campaign.domain.delivery import Accepted, kind
+from services.campaign.domain.delivery import Accepted, Mail, Reply, kind
 from services.campaign.domain.message_definition import MessageDefinition
 from services.campaign.schemas.templates import (
     PreviewIn,
@@ -27,7 +26,7 @@ from services.campaign.schemas.templates import (
 from services.campaign.service import previewing, templates
 from services.campaign.service.definitions import SINGLE
 from services.campaign.service.rules import Rules
-from services.campaign.service.templates import Shown
+from services.campaign.service.templates import ShownTemplate
 from shared.audit import Actor
 from shared.http import Caller, Db, EditOf, etag, requires
 from shared.http.guarded import GuardedRoute
@@ -148,17 +147,13 @@ async def test_send(request: Request, database: Db, caller: Caller, template_id:
         mail, shown = await previewing.prepare_test(
             work, _rules(request), template_id, body.to, body.language, body.properties, by=Actor.of(caller)
         )
-    make: Callable[[], Channel] = request.app.state.channel_of_tests
-    channel = make()
-    try:
-        reply = await channel.send(mail)
-    finally:
-        await channel.close()
+    hand_over: Callable[[Mail], Awaitable[Reply]] = request.app.state.send_test
+    reply = await hand_over(mail)
     detail = "" if isinstance(reply, Accepted) else str(getattr(reply, "reason", "") or getattr(reply, "reply", ""))
     return TestSendOut(result=kind(reply), detail=detail, language=shown.language, missing=list(shown.missing))
 
 
-def _fields(shown: Shown) -> Mapping[str, Any]:
+def _fields(shown: ShownTemplate) -> Mapping[str, Any]:
     return {
         "id": shown.template_id,
         "revision": shown.revision,

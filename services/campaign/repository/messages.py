@@ -174,10 +174,11 @@ async def insert_single(work: Work, new: NewSingle, *, kind: str) -> None:
         """
         INSERT INTO messages (id, journey_id, journey_version, profile_id, trigger_id, reached, due_at, created_at,
                               cause_occurred_at, cause_received_at, by_time, depth, kind, definition, properties)
-        VALUES (:id, :kind, 1, :profile_id, CAST(:id AS text), '', :now, :now,
+        VALUES (:id, :kind, 1, :profile_id, :trigger_id, '', :now, :now,
                 :now, :now, false, 0, :kind, CAST(:definition AS jsonb), CAST(:properties AS jsonb))
         """,
         **msgspec.structs.asdict(new),
+        trigger_id=str(new.id),
         kind=kind,
         now=work.now,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
 import msgspec
@@ -152,15 +152,37 @@ class ProviderStopsOut(BaseModel):
 
 
 class SuppressionOut(BaseModel):
-    """An address to which nothing goes, because its provider replied that it takes no mail."""
+    """An address to which nothing goes: its provider replied that it takes no mail, or somebody listed it."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     channel: str
     address: str
-    reason: str = Field(description="the provider's reply")
+    reason: str = Field(description="the provider's reply, or the reason that was given")
     suppressed_at: datetime
+
+
+class SuppressionsIn(BaseModel):
+    """Addresses to suppress."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"channel": "email", "addresses": ["bob@example.com"], "reason": "asked by telephone"}]
+        },
+    )
+
+    channel: Literal["email", "sms"] = Field(description="by which nothing is to go there")
+    addresses: list[Annotated[Text, Field(max_length=320)]] = Field(min_length=1, max_length=10_000)
+    reason: Text = Field(min_length=1, max_length=500, description="why, for whoever reads it later; no personal data")
+
+
+class SuppressionsAddedOut(BaseModel):
+    """How many addresses were suppressed."""
+
+    added: int
+    already: int = Field(description="were suppressed before")
 
 
 class SuppressionsOut(BaseModel):

@@ -12,9 +12,9 @@ from services.campaign.domain.contact import Contact, as_name
 from services.campaign.domain.coupon import Coupon, words
 from services.campaign.domain.delivery import Mail
 from services.campaign.domain.message_definition import MessageDefinition
-from services.campaign.domain.template import filled
 from services.campaign.domain.template.document import Template
 from services.campaign.repository.messages import Due
+from services.campaign.service import rendering
 from services.campaign.service.rules import Rules
 from shared.contracts.consent import TRANSACTIONAL
 from shared.database.database import Work
@@ -66,7 +66,7 @@ def compose(
         preferences_url=_preferences_url(message, rules, contact, now),
     )
     values["coupon"] = words(coupon, contact.time_zone) if coupon else {}
-    _, rendered = filled.render(definition.template, template, contact.language, definition.channel, values)
+    _, rendered = rendering.render(definition.template, template, contact.language, definition.channel, values)
     mail = Mail(
         message_id=message.id,
         to=to,

@@ -8,16 +8,15 @@ from uuid import UUID
 import msgspec
 from uuid_utils.compat import uuid7
 
+from services.campaign.content import InvalidContent
 from services.campaign.domain.delivery import Mail
 from services.campaign.domain.gate import PROFILE_PATIENCE, Held, Refused
 from services.campaign.domain.journey.problems import Problem
 from services.campaign.domain.message_definition import MessageDefinition
-from services.campaign.domain.template import filled
 from services.campaign.domain.template.document import Template
-from services.campaign.domain.template.filled import InvalidContent
 from services.campaign.repository import contacts, journeys
 from services.campaign.repository.messages import Due
-from services.campaign.service import composing, send_cutoff, sending, templates
+from services.campaign.service import composing, rendering, send_cutoff, sending, templates
 from services.campaign.service.definitions import SINGLE
 from services.campaign.service.rules import Rules
 from services.campaign.service.templates import InvalidTemplate
@@ -43,7 +42,7 @@ class Preview(NamedTuple):
     version: int
     would_leave: bool
     reason: str
-    shown: filled.Shown
+    shown: rendering.FilledIn
 
 
 async def preview(
@@ -81,7 +80,7 @@ async def preview(
 
 async def prepare_test(
     work: Work, rules: Rules, template_id: str, to: str, language: str, event: Mapping[str, Any], *, by: Actor
-) -> tuple[Mail, filled.Shown]:
+) -> tuple[Mail, rendering.FilledIn]:
     """Returns the mail of a test, to be handed over once this is committed, and what of it is missing.
 
     It goes to one address, past consent and caps: whoever has it asked for it. Raises `SendingStopped`,
@@ -117,9 +116,11 @@ def _for_channel(document: Mapping[str, Any], channel: str) -> Template:
     return template
 
 
-def _shown(template_id: str, template: Template, language: str, channel: str, values: filled.Values) -> filled.Shown:
+def _shown(
+    template_id: str, template: Template, language: str, channel: str, values: rendering.Values
+) -> rendering.FilledIn:
     try:
-        return filled.show(template_id, template, language, channel, values)
+        return rendering.show(template_id, template, language, channel, values)
     except InvalidContent as error:
         raise InvalidTemplate([Problem("/languages", str(error))]) from error
 

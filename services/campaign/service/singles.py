@@ -36,7 +36,7 @@ class InvalidMessage(Invalid):
         self.errors = [{"at": one.at, "message": one.message} for one in found]
 
 
-class Asked(NamedTuple):
+class MessageRequest(NamedTuple):
     """A message that is asked for."""
 
     profile_id: UUID
@@ -60,7 +60,7 @@ class Traced(NamedTuple):
     decisions: Sequence[StoredDecision]
 
 
-async def send(work: Work, rules: Rules, asked: Asked) -> UUID:
+async def send(work: Work, rules: Rules, asked: MessageRequest) -> UUID:
     """Adds a message, which leaves through the gate at once. Returns its id. Raises `InvalidMessage`."""
     properties = msgspec.json.encode(asked.properties)
     if wrong := [*await _problems(work, rules, asked, size=len(properties))]:
@@ -83,7 +83,7 @@ async def one(work: Work, message_id: UUID) -> Traced:
     return Traced(message, await decision_rows.of_trigger(work, names, message.journey_id, message.trigger_id))
 
 
-async def _problems(work: Work, rules: Rules, asked: Asked, *, size: int) -> Sequence[Problem]:
+async def _problems(work: Work, rules: Rules, asked: MessageRequest, *, size: int) -> Sequence[Problem]:
     if size > MAX_PROPERTIES_BYTES:
         return [Problem("/properties", f"must be at most {MAX_PROPERTIES_BYTES} bytes of JSON, and is {size}")]
     found = await known.look(work)

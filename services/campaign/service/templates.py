@@ -8,10 +8,10 @@ import msgspec
 from services.campaign import content
 from services.campaign.domain.journey.problems import Problem
 from services.campaign.domain.template import document as documents
-from services.campaign.domain.template import filled
 from services.campaign.domain.template.document import Template
 from services.campaign.repository import templates as repository
 from services.campaign.repository.templates import StoredTemplate, StoredTemplateVersion
+from services.campaign.service import rendering
 from shared import audit
 from shared.audit import Actor
 from shared.database.database import Work
@@ -42,7 +42,7 @@ class InvalidTemplate(Invalid):
         ]
 
 
-class Shown(NamedTuple):
+class ShownTemplate(NamedTuple):
     """A template: its newest version, if one is published, and as it is being written, if somebody has written it."""
 
     template_id: str
@@ -63,16 +63,16 @@ class Shown(NamedTuple):
         return found
 
 
-async def every(work: Work) -> Sequence[Shown]:
+async def every(work: Work) -> Sequence[ShownTemplate]:
     """Returns all templates, by id."""
     published = {one.id: one for one in await repository.newest(work)}
     drafts = {one.id: one for one in await repository.drafts(work)}
-    return [Shown(one, published.get(one), drafts.get(one)) for one in sorted(published.keys() | drafts.keys())]
+    return [ShownTemplate(one, published.get(one), drafts.get(one)) for one in sorted(published.keys() | drafts.keys())]
 
 
-async def one(work: Work, template_id: str) -> Shown:
+async def one(work: Work, template_id: str) -> ShownTemplate:
     """Returns a template. Raises `UnknownTemplate`."""
-    found = Shown(
+    found = ShownTemplate(
         template_id,
         next(iter(await repository.versions(work, template_id)), None),
         await repository.draft(work, template_id),
@@ -82,7 +82,9 @@ async def one(work: Work, template_id: str) -> Shown:
     return found
 
 
-async def create(work: Work, template_id: str, document: Document, *, by: Actor) -> tuple[Shown, Sequence[Problem]]:
+async def create(
+    work: Work, template_id: str, document: Document, *, by: Actor
+) -> tuple[ShownTemplate, Sequence[Problem]]:
     """Adds a template, which is not sent until it is published. Returns it, and what may be wrong with it.
 
     Raises `TemplateExists` or `InvalidTemplate`.
@@ -97,7 +99,7 @@ async def create(work: Work, template_id: str, document: Document, *, by: Actor)
 
 async def change(
     work: Work, template_id: str, document: Document, *, revision: int, by: Actor
-) -> tuple[Shown, Sequence[Problem]]:
+) -> tuple[ShownTemplate, Sequence[Problem]]:
     """Writes a template; what is published stays. Raises `UnknownTemplate`, `PreconditionFailed`, `InvalidTemplate`."""
     found = await _held(work, template_id, revision)
     template, warnings = checked(document)
@@ -110,7 +112,7 @@ async def change(
     return await one(work, template_id), warnings
 
 
-async def publish(work: Work, template_id: str, *, revision: int, by: Actor) -> tuple[Shown, Sequence[Problem]]:
+async def publish(work: Work, template_id: str, *, revision: int, by: Actor) -> tuple[ShownTemplate, Sequence[Problem]]:
     """Makes the template as it is written the version that is sent from now on. Returns it, and what may be wrong.
 
     Raises `UnknownTemplate`, `PreconditionFailed`, `TemplateIsPublished`, `InvalidTemplate`.
@@ -137,13 +139,13 @@ def checked(document: Document) -> tuple[Template, Sequence[Problem]]:
     template = documents.read(document)
     if not isinstance(template, Template):
         raise InvalidTemplate(template)
-    found = filled.problems(template)
+    found = rendering.problems(template)
     if errors := [one for one in found if not one.warning]:
         raise InvalidTemplate(errors)
     return template, found
 
 
-async def _held(work: Work, template_id: str, revision: int) -> Shown:
+async def _held(work: Work, template_id: str, revision: int) -> ShownTemplate:
     await repository.draft(work, template_id, lock=True)
     found = await one(work, template_id)
     if found.revision != revision:

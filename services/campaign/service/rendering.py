@@ -5,11 +5,11 @@ from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
-from liquid import BoundTemplate, Environment
+from liquid import BoundTemplate, Environment, FalsyStrictUndefined, Undefined
 from liquid.exceptions import LiquidError, UndefinedError
 
+from services.campaign.content import InvalidContent, Rendered, environments, nil_for_empty, one_line
 from services.campaign.domain.journey.problems import Problem, nearest
-from services.campaign.domain.template import limited
 from services.campaign.domain.template.document import Template, needed
 
 # What a template may use, beside `event`, `customer` and `coupon`, which hold more; each is a text.
@@ -27,21 +27,13 @@ VARIABLES: Final = (
 CUSTOMER: Final = ("first_name", "name", "language", "country", "email")
 Values = Mapping[str, Any]
 
-
-class InvalidContent(ValueError):
-    """A journey or a template is wrong, or a template can't be filled in."""
-
-
-class Rendered(msgspec.Struct, frozen=True):
-    """A template filled in: what a channel has no part for is empty."""
-
-    subject: str
-    text: str
-    html: str
-    sms: str = ""
+# A customer without a value gets no mail with a hole in it; an `if` and a `default` may ask whether there is one.
+_STRICT: Final = environments(FalsyStrictUndefined)
+_LENIENT: Final = environments(Undefined)
+_ODD: Final = (RecursionError, ValueError, ArithmeticError, TypeError)  # what the library lets odd texts and values do
 
 
-class Shown(msgspec.Struct, frozen=True):
+class FilledIn(msgspec.Struct, frozen=True):
     """A template filled in as far as it goes, and the fields that this customer lacks."""
 
     rendered: Rendered
@@ -53,19 +45,23 @@ def render(name: str, template: Template, language: str, channel: str, values: V
     """Returns the language that the customer gets, and the template filled in. Raises `InvalidContent`."""
     chosen = template.language_of(language, channel)
     try:
-        return chosen, _filled(template, chosen, channel, values, limited.STRICT)
+        return chosen, _filled(template, chosen, channel, values, _STRICT)
     except LiquidError as error:
         raise InvalidContent(f"template {name}: {_reason(error)}") from error
+    except _ODD as error:
+        raise InvalidContent(f"template {name}: {error}") from error
 
 
-def show(name: str, template: Template, language: str, channel: str, values: Values) -> Shown:
+def show(name: str, template: Template, language: str, channel: str, values: Values) -> FilledIn:
     """Returns the template as far as it can be filled in, and what is missing. Raises `InvalidContent`."""
     chosen = template.language_of(language, channel)
     try:
-        rendered = _filled(template, chosen, channel, values, limited.LENIENT)
+        rendered = _filled(template, chosen, channel, values, _LENIENT)
     except LiquidError as error:
         raise InvalidContent(f"template {name}: {_reason(error)}") from error
-    return Shown(rendered, chosen, sorted(_missing(template, chosen, channel, values)))
+    except _ODD as error:
+        raise InvalidContent(f"template {name}: {error}") from error
+    return FilledIn(rendered, chosen, sorted(_missing(template, chosen, channel, values)))
 
 
 def problems(template: Template) -> Sequence[Problem]:
@@ -75,18 +71,6 @@ def problems(template: Template) -> Sequence[Problem]:
         for part, text in parts.given().items():
             found += _of_part(f"/languages/{language}/{part}", part, text)
     return found
-
-
-def nil_for_empty(values: Any) -> Any:
-    """Returns values with nil where a text is empty: Liquid takes an empty text for true, and writes nil as nothing."""
-    if isinstance(values, Mapping):
-        return {name: nil_for_empty(value) for name, value in values.items()}
-    return None if values == "" else values
-
-
-def one_line(text: str) -> str:
-    """Returns a text as a header may have it: one line, whatever is in a name."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _filled(
@@ -108,10 +92,13 @@ def _parsed(environment: Environment, text: str) -> BoundTemplate:
 
 def _of_part(at: str, part: str, text: str) -> Iterator[Problem]:
     try:
-        parsed = limited.LENIENT[part].from_string(text)
+        parsed = _LENIENT[part].from_string(text)
         parsed.render({**dict.fromkeys(VARIABLES, ""), "event": {}, "customer": {}, "coupon": {}})
     except LiquidError as error:
         yield Problem(at, _reason(error), line=_line(error, text))
+        return
+    except _ODD as error:
+        yield Problem(at, f"can't be filled in: {error}")
         return
     if part == "subject" and "\n" in text.strip():
         yield Problem(at, "has more than one line: they are joined to one", warning=True, line=2)
@@ -134,7 +121,7 @@ def _missing(template: Template, language: str, channel: str, values: Values) ->
     found: set[str] = set()
     for part, text in template.languages[language].given().items():
         if part in needed(channel):
-            for places in _parsed(limited.LENIENT[part], text).analyze().globals.values():
+            for places in _parsed(_LENIENT[part], text).analyze().globals.values():
                 found |= {str(one) for one in places if not _there(one.segments, values)}
     return found
 
