@@ -76,7 +76,8 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     service.database.listeners.append(sender.wake)
     routers = [
         *(journey_routes.router, broadcast_routes.router, coupon_routes.router, template_routes.router),
-        *(message_routes.router, gate_routes.router, operation_routes.router, link_routes.router),
+        # What operators ask of all messages stands before a message by its id.
+        *(gate_routes.router, operation_routes.router, message_routes.router, link_routes.router),
     ]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
