@@ -212,7 +212,7 @@ class RunStep(Base):
 
 
 class DateEntry(Base):
-    """PROJECTION: when a day of a customer's life sets a journey off next."""
+    """RECORD: when a day of a customer's life sets a journey off next, kept from what is known of the customer."""
 
     __tablename__ = "date_entries"
     __table_args__ = (
@@ -228,7 +228,7 @@ class DateEntry(Base):
 
 
 class DateBackfill(Base):
-    """PROJECTION: how far customers' days were looked at by a version of a journey."""
+    """RECORD: how far customers' days were looked at by a version of a journey."""
 
     __tablename__ = "date_backfills"
 
@@ -264,7 +264,7 @@ class BroadcastRow(Base):
     """RECORD: a broadcast: its definition, where it stands, and how far it has come."""
 
     __tablename__ = "broadcasts"
-    __table_args__ = (Index("broadcasts_created_at", "created_at", "id"),)
+    __table_args__ = (Index("broadcasts_created_at", "created_at", "trigger_id"),)
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     revision: Mapped[int] = mapped_column(Integer, comment="counts the edits and changes of state")

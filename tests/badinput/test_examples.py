@@ -28,7 +28,7 @@ from shared.contracts.events import CustomerIdentified
 from shared.service.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
-from tests.support.applications import CONDITION, SERVICES, asking, build, token
+from tests.support.applications import BROADCAST, CONDITION, JOURNEY, SERVICES, asking, build, token
 from tests.support.events import NOON, event, user
 from tests.support.ingest import RecordingPublisher
 from tests.support.sources import SECRETS_KEY, made_source
@@ -46,16 +46,6 @@ ADMIN: Final = " ".join(f"{service}:admin" for service in SERVICES)
 
 Ids = Mapping[str, str]
 Make = Callable[[str], Awaitable[Ids]]
-CAMPAIGN_JOURNEY: Final = {
-    "name": {"en": "Thing", "zh": "东西"},
-    "trigger": {"type": "called"},
-    "start": "gift",
-    "nodes": {
-        "gift": {"type": "coupon", "name": "gift", "value": {"type": "percent", "percent": 5}, "next": "pause"},
-        "pause": {"type": "wait", "time": "P1D"},
-    },
-}
-CAMPAIGN_BROADCAST: Final = {"name": {"en": "Thing", "zh": "东西"}, "segment": "tea", "template": "win-back"}
 
 
 class Example(NamedTuple):
@@ -270,7 +260,7 @@ async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_facto
                 "suppression_id": str(CUSTOMER),
             }
             if ("{journey_id}" in path and "/shelf/" not in path) or "{run_id}" in path or "{code}" in path:
-                body = {"id": name, "definition": CAMPAIGN_JOURNEY}
+                body = {"id": name, "definition": JOURNEY}
                 (await client.post("/v1/journeys", json=body, headers=bearer)).raise_for_status()
                 if path.rpartition("/")[2] not in ("{journey_id}", "publish", "impact", "dry-run"):
                     await client.post(f"/v1/journeys/{name}/publish", headers={**bearer, "If-Match": '"1"'})
@@ -292,7 +282,7 @@ async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_facto
                     headers = {**bearer, "If-Match": '"0"'}
                     (await client.put(path, json={"policy": read.json()["policy"]}, headers=headers)).raise_for_status()
             if "{broadcast_id}" in path:
-                body = {"id": name, "definition": CAMPAIGN_BROADCAST}
+                body = {"id": name, "definition": BROADCAST}
                 (await client.post("/v1/broadcasts", json=body, headers=bearer)).raise_for_status()
                 if path.rpartition("/")[2] in ("pause", "resume", "cancel"):
                     headers = {**bearer, "If-Match": '"1"'}

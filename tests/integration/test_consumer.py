@@ -409,7 +409,7 @@ async def own_postgres(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 async def apart(broker: Broker, own_postgres: Postgres) -> AsyncIterator[Bench]:
     """A bench on it."""
     session = session_milliseconds(broker)
-    made = Bench(broker.bootstrap, own_postgres.database_url("feedback"), session_timeout_ms=session)
+    made = Bench(broker.bootstrap, own_postgres.owner_url("feedback"), session_timeout_ms=session)
     await made.start()
     yield made
     await made.close()

@@ -43,6 +43,22 @@ LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}", "/v1/preferenc
 SOMEBODY: Final = UUID(int=42, version=4)
 
 
+JOURNEY: Final[dict[str, Any]] = {
+    "name": {"en": "Thing", "zh": "东西"},
+    "trigger": {"type": "called"},
+    "start": "gift",
+    "nodes": {
+        "gift": {"type": "coupon", "name": "gift", "value": {"type": "percent", "percent": 5}, "next": "pause"},
+        "pause": {"type": "wait", "time": "P1D"},
+    },
+}
+BROADCAST: Final[dict[str, Any]] = {
+    "name": {"en": "Thing", "zh": "东西"},
+    "segment": "tea",
+    "template": "win-back",
+}
+
+
 class Route(NamedTuple):
     """A route, the scope it takes, and whether a customer's own token will do instead."""
 
@@ -189,7 +205,7 @@ ROUTES: Final = (
     Route("campaign", "GET", "/v1/coupons/{code}", "campaign:read"),
     Route("campaign", "POST", "/v1/coupons/{code}/redeem", "campaign:write"),
     Route("campaign", "GET", "/v1/profiles/{profile_id}/coupons", "campaign:read", customer=True),
-    Route("campaign", "POST", "/v1/broadcasts", "campaign:write"),
+    Route("campaign", "POST", "/v1/broadcasts", "campaign:write", body={"id": "sale", "definition": BROADCAST}),
     Route("campaign", "GET", "/v1/broadcasts", "campaign:read"),
     Route("campaign", "GET", "/v1/broadcasts/{broadcast_id}", "campaign:read"),
     Route("campaign", "PUT", "/v1/broadcasts/{broadcast_id}", "campaign:write"),
@@ -197,7 +213,7 @@ ROUTES: Final = (
         Route("campaign", "POST", f"/v1/broadcasts/{{broadcast_id}}/{verb}", "campaign:write")
         for verb in ("start", "pause", "resume", "cancel")
     ),
-    Route("campaign", "POST", "/v1/journeys", "campaign:write"),
+    Route("campaign", "POST", "/v1/journeys", "campaign:write", body={"id": "gift", "definition": JOURNEY}),
     Route("campaign", "GET", "/v1/journeys/{journey_id}", "campaign:read"),
     Route("campaign", "PUT", "/v1/journeys/{journey_id}", "campaign:write"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}/impact", "campaign:read"),

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
 from fastapi import APIRouter, Path, Query, Response
@@ -47,10 +48,10 @@ async def create(database: Db, caller: Caller, body: BroadcastIn, response: Resp
 @router.get("", dependencies=[requires("campaign:read")], summary="List broadcasts, newest first")
 async def every(database: Db, cursor: str | None = None, limit: Annotated[PageSize, Query()] = 50) -> BroadcastsOut:
     """Returns one page. Pass `next` as `cursor` to get the page after it."""
-    after = decode_cursor(cursor, tuple[datetime, str]) if cursor else None
+    after = decode_cursor(cursor, tuple[datetime, UUID]) if cursor else None
     async with database.work() as work:
         rows = await broadcasts.every(work, after=after, limit=limit)
-    following = encode_cursor(rows[-1].created_at, rows[-1].id) if len(rows) == limit else None
+    following = encode_cursor(rows[-1].created_at, rows[-1].trigger_id) if len(rows) == limit else None
     return BroadcastsOut(broadcasts=[BroadcastOut(**_fields(row)) for row in rows], next=following)
 
 

@@ -15,6 +15,7 @@ from services.campaign.domain.journey.nodes.node import Known
 from services.campaign.domain.journey.problems import Problem, nearest
 from services.campaign.domain.message_definition import Cap, MessageDefinition, Purpose, Slug
 from shared.contracts.events import MARKETING
+from shared.contracts.moments import BOUNDS, EARLIEST, LATEST, is_plausible
 
 EARLIEST_ZONE: Final = timedelta(hours=14)  # of all zones none is further ahead: there a day begins first
 MINUTE: Final = timedelta(minutes=1)
@@ -72,7 +73,7 @@ class Broadcast(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     purpose: Purpose = MARKETING
     at: datetime | None = None
     local: LocalMoment | None = None
-    per_minute: Annotated[int, Meta(ge=1)] | None = None
+    per_minute: Annotated[int, Meta(ge=1, le=10_000_000)] | None = None
     max_age: str = "P1D"
     cap: Cap | None = None
 
@@ -116,12 +117,16 @@ def problems(broadcast: Broadcast, known: Known, now: datetime) -> Iterator[Prob
         yield Problem("/local", "must be left out where `at` says when")
     if broadcast.at is not None and broadcast.at.tzinfo is None:
         yield Problem("/at", "must have a time zone, such as 2026-03-01T12:00:00Z")
+    elif broadcast.at is not None and not is_plausible(broadcast.at):
+        yield Problem("/at", f"must be {BOUNDS}")
     elif broadcast.at is not None and broadcast.at < now:
         yield Problem("/at", "is past; leave it out to start at once")
     if broadcast.local is not None:
         wrong = list(problems_of_time(broadcast.local.time, "/local/time"))
         yield from wrong
-        if not wrong and broadcast.local.first() < now:
+        if not wrong and not EARLIEST.date() < broadcast.local.date < LATEST.date():
+            yield Problem("/local/date", f"must be {BOUNDS}")
+        elif not wrong and broadcast.local.first() < now:
             message = "is past, or will be soon, where the day begins first: leave 14 hours before it"
             yield Problem("/local", message)
     yield from problems_of_length(broadcast.max_age, "/max_age")

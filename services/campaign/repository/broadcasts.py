@@ -73,21 +73,22 @@ async def add(work: Work, broadcast: Broadcast, trigger_id: UUID, *, by: str) ->
     return added > 0
 
 
-async def every(work: Work, *, after: tuple[datetime, str] | None, limit: int) -> Sequence[StoredBroadcast]:
+async def every(work: Work, *, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[StoredBroadcast]:
     """Returns the broadcasts after a position, the newest first."""
-    created_at, broadcast_id = after or (None, None)
+    created_at, trigger_id = after or (None, None)
     return await rows_as(
         work,
         StoredBroadcast,
         f"""
         SELECT {columns(StoredBroadcast)}
           FROM broadcasts
-         WHERE (CAST(:created_at AS timestamptz) IS NULL OR (created_at, id) < (:created_at, CAST(:id AS text)))
-         ORDER BY created_at DESC, id DESC
+         WHERE (CAST(:created_at AS timestamptz) IS NULL
+                OR (created_at, trigger_id) < (:created_at, CAST(:trigger_id AS uuid)))
+         ORDER BY created_at DESC, trigger_id DESC
          LIMIT :limit
         """,
         created_at=created_at,
-        id=broadcast_id,
+        trigger_id=trigger_id,
         limit=limit,
     )
 

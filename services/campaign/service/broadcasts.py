@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
+from uuid import UUID
 
 import msgspec
 from uuid_utils.compat import uuid7
@@ -111,7 +112,7 @@ async def move(
     return await one(work, broadcast_id)
 
 
-async def every(work: Work, *, after: tuple[datetime, str] | None, limit: int) -> Sequence[StoredBroadcast]:
+async def every(work: Work, *, after: tuple[datetime, UUID] | None, limit: int) -> Sequence[StoredBroadcast]:
     """Returns a page of broadcasts, the newest first."""
     return await repository.every(work, after=after, limit=limit)
 

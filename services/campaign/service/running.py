@@ -117,12 +117,13 @@ class Walk:
         self._take(run, advance(journey, run, signal, self._customer(run), self._work.now))
 
     def end(self, run: Run, end: End) -> None:
-        """Takes a run out, wherever it stands."""
+        """Takes a run out, wherever it stands. That is decided about it; how a run ends by itself is in its trace."""
         step = Step(
             visit=run.visit, node=run.node, kind="exit_rule", outcome="exited", detail=end.reason, at=self._work.now
         )
         over = structs.replace(run, awaits="", due_at=None)
         self._take(run, Advanced(run=over, state=end.state, reason=end.reason, steps=(step,)))
+        self.decisions.append(_ended(run, end.state, end.reason))
 
     def happened(self, event: Event, profile_id: UUID) -> None:
         """Moves or takes out the runs of a customer that an event is about, other than the one that it let in."""
@@ -165,7 +166,6 @@ class Walk:
             mine[run.id] = run
         else:
             mine.pop(run.id, None)
-            self.decisions.append(_ended(run, advanced.state, advanced.reason))
         self._steps += ((run.id, step) for step in advanced.steps)
         for effect in advanced.effects:
             match effect:

@@ -30,7 +30,7 @@ def upgrade() -> None:
         Column("updated_at", DateTime(timezone=True), nullable=False),
         Column("updated_by", Text, nullable=False),
     )
-    op.create_index("broadcasts_created_at", "broadcasts", ["created_at", "id"])
+    op.create_index("broadcasts_created_at", "broadcasts", ["created_at", "trigger_id"])
     op.create_table(
         "broadcast_audience",
         Column("broadcast_id", Text, primary_key=True),
