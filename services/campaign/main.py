@@ -5,13 +5,14 @@ from functools import partial
 from typing import Final
 
 from services.campaign import commands, consumer, content
+from services.campaign.api import inbox as inbox_routes
 from services.campaign.api import journeys as journey_routes
 from services.campaign.api import links as link_routes
 from services.campaign.api import operations as operation_routes
-from services.campaign.channels import EmailChannel
+from services.campaign.channels import channels
 from services.campaign.domain.links import Links
 from services.campaign.domain.message_definition import Cap
-from services.campaign.service import providers, publishing
+from services.campaign.service import inbox, providers, publishing
 from services.campaign.service.rules import Rules
 from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
@@ -39,6 +40,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     )
     assert service.consumer is not None
     reader = service.consumer
+    made = channels(settings, deliver=partial(inbox.deliver, service.database))
     rules = Rules(
         templates=content.templates(),
         customer_cap=Cap(settings.frequency_cap_messages, settings.frequency_cap_hours),
@@ -47,11 +49,12 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         lease=timedelta(seconds=settings.sender_lease_seconds),
         links=Links(settings.public_url, settings.links_key) if settings.public_url else None,
         confirmations_per_hour=settings.confirmations_per_hour,
+        channels=frozenset(made),
     )
     sender = Sender(
         service.database,
         service.clock,
-        {"email": EmailChannel(settings)},
+        made,
         rules,
         concurrency=settings.sender_concurrency,
         compared=lambda: reader.assignment.compared,
@@ -64,13 +67,15 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     service.loops["sender"] = sender.run
     service.database.listeners.append(sender.wake)
     process.add_api(
-        service, description=DESCRIPTION, routers=[journey_routes.router, operation_routes.router, link_routes.router]
+        service,
+        description=DESCRIPTION,
+        routers=[journey_routes.router, operation_routes.router, link_routes.router, inbox_routes.router],
     )
     assert service.app is not None
     assert service.health is not None
     service.health.alarms = providers.alarms
     service.app.state.rules, service.app.state.clock = rules, service.clock
-    service.app.state.known = content.known()
+    service.app.state.known = content.known(rules.channels)
     return service
 
 

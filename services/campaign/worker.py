@@ -160,7 +160,7 @@ class Sender:
 
     async def _deliver(self, outgoing: Outgoing | Asking) -> None:
         try:
-            reply = await self._channels[outgoing.channel].send(outgoing.mail)
+            reply = await self._channels[outgoing.channel].send(outgoing.handover)
             metrics.provider_replies.labels(outgoing.channel, kind(reply)).inc()
             await self._settle(outgoing, reply)
         finally:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.campaign.domain.channels.registry import address_of, agreed_to
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Outcome
 from services.campaign.domain.message_definition import Cap, MessageDefinition
@@ -107,15 +108,15 @@ def gate(
         return Held(now + STOPPED_LOOK_AGAIN, "send_stop")
     if paused:
         return Held(now + STOPPED_LOOK_AGAIN, "paused")
-    address = contact.email if contact else None
-    agreed = contact.agreed(definition.consent_to) if contact else None
+    address = address_of(contact, definition.channel) if contact else None
+    agreed = agreed_to(contact, definition.channel, definition.purpose) if contact else None
     if agreed is False:
         return Refused("no_consent")
     if not address or not agreed:
         missing = "no_profile" if contact is None else "no_consent" if address else "no_address"
         waiting = now - candidate.created_at < PROFILE_PATIENCE
         return Held(now + LOOK_AGAIN, missing) if waiting else Refused(missing)
-    if contact is not None and contact.suppressed:
+    if contact is not None and definition.channel in contact.suppressed:
         return Refused("suppressed")
     handed = [one for one in history if one.message_id != candidate.message_id]
     visit = (definition.id, candidate.trigger_id, definition.step, candidate.visit)

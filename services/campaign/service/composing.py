@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+import msgspec
+
+from services.campaign.content import InvalidContent
 from services.campaign.domain import links
+from services.campaign.domain.channels.registry import CAPABILITIES
 from services.campaign.domain.contact import Contact, as_name
-from services.campaign.domain.delivery import Mail
+from services.campaign.domain.delivery import Message
 from services.campaign.domain.message_definition import MessageDefinition
 from services.campaign.repository.messages import Due
 from services.campaign.service.rules import Rules
@@ -21,8 +25,11 @@ def compose(
     *,
     to: str,
     now: datetime,
-) -> Mail:
-    """Returns the mail of a message. Raises `InvalidContent` if its template can't be filled in."""
+) -> Message:
+    """Returns a message as its channel takes it.
+
+    Raises `InvalidContent` if its template can't be filled in, or is more than the channel carries.
+    """
     url = _unsubscribe_url(message, rules, definition, contact, now)
     # Names are looked at again: contacts of before were kept as they came.
     values = {
@@ -32,12 +39,14 @@ def compose(
         **standing,
     }
     filled = rules.templates.render(definition.template, contact.language, values)
-    return Mail(
-        message_id=message.id,
+    channel = CAPABILITIES[definition.channel]
+    parts = {name: part for name, part in msgspec.structs.asdict(filled).items() if name in channel.parts}
+    if problem := channel.problem(parts):
+        raise InvalidContent(f"template {definition.template}: {problem}")
+    return Message(
+        id=message.id,
         to=to,
-        subject=filled.subject,
-        text=filled.text,
-        html=filled.html,
+        parts=parts,
         at=now,
         headers={
             "X-Rapport-Profile": str(message.profile_id),

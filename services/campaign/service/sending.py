@@ -9,8 +9,17 @@ from uuid import UUID
 from services.campaign.content import InvalidContent
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Mail, Reply, State
-from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
+from services.campaign.domain.delivery import Message, Reply, State
+from services.campaign.domain.gate import (
+    STOPPED_LOOK_AGAIN,
+    Allowed,
+    Candidate,
+    Handed,
+    Held,
+    Refused,
+    answerable_from,
+    gate,
+)
 from services.campaign.domain.journey.definition import Published
 from services.campaign.domain.journey.nodes.message import MESSAGE
 from services.campaign.domain.journey.run import Signal
@@ -20,7 +29,7 @@ from services.campaign.domain.message_definition import Cap, MessageDefinition
 from services.campaign.repository import attempts, contacts, journeys, messages, runs
 from services.campaign.repository.messages import Due, Move
 from services.campaign.service import composing, providers, send_cutoff, settling
-from services.campaign.service.providers import Provider
+from services.campaign.service.providers import Providers
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -31,7 +40,6 @@ from shared.database import aliases
 from shared.database.database import Work
 from shared.service import metrics
 
-CHANNEL: Final = "email"
 HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in batches of this size
 
 
@@ -45,7 +53,7 @@ class Outgoing(NamedTuple):
     definition: MessageDefinition
     customer: UUID
     attempt: int
-    mail: Mail
+    handover: Message
     probe: bool = False
 
     @property
@@ -71,7 +79,7 @@ class _Known(NamedTuple):
     published: Mapping[tuple[str, int], Published]
     stopped: bool
     ledger: Ledger
-    provider: Provider
+    providers: Providers
 
 
 async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Claimed:
@@ -84,22 +92,25 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     awaiting = ledger.awaiting_since is not None
     metrics.sending_paused.labels("send_stop").set(stopped)
     metrics.sending_paused.labels("awaiting_send_cutoff").set(awaiting)
-    provider = await providers.look(work, CHANNEL)
-    held_back = stopped or awaiting or provider.stop is not None
+    standing = await providers.look(work)
+    held_back = stopped or awaiting or bool(standing.stopped)
     due = await messages.lock_due(work, limit=HOLD_ROWS if held_back else limit)
     if not due:
         return Claimed(0, [])
-    await provider.acquire_probe(work)
-    known = await _look(work, due, rules.customer_cap, stopped=stopped, ledger=ledger, provider=provider)
+    known = await _look(work, due, rules.customer_cap, stopped=stopped, ledger=ledger, standing=standing)
+    await standing.acquire_probes(work, {channel for one in due if (channel := _channel(one, known))})
     moves: list[Move] = []
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
     ended: list[tuple[Due, State, str]] = []
     for message in due:
+        if len(outgoing) == limit and not standing.of(_channel(message, known)).closed:
+            continue  # more are locked while a provider is stopped, so that its messages are put off many at a time
         match _pass(message, known, rules, work.now):
             case Outgoing() as leaving:
-                outgoing.append(leaving._replace(probe=provider.leaves()))
-                moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject, claim_id))
+                outgoing.append(leaving._replace(probe=standing.of(leaving.channel).leaves()))
+                subject = leaving.handover.part("subject") or None
+                moves.append(Move(message.id, State.SENDING, work.now, subject, claim_id))
                 known.handed[leaving.customer].append(
                     Handed(message.id, message.journey_id, message.trigger_id, work.now, message.step, message.visit)
                 )
@@ -116,12 +127,12 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     await messages.move(work, moves)
     await record(work, made)
     await _tell_runs(work, ended)
-    await providers.note_probe(work, provider)
-    return Claimed(len(due), outgoing)
+    await standing.note_probes(work)
+    return Claimed(len(moves), outgoing)
 
 
 async def _look(
-    work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool, ledger: Ledger, provider: Provider
+    work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool, ledger: Ledger, standing: Providers
 ) -> _Known:
     customers = await aliases.canonical(work, (message.profile_id for message in due))
     # From here on the customers are held: what counts against a cap can't change before this commits.
@@ -133,7 +144,7 @@ async def _look(
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
     standings = await contacts.standings(work, customers.values())
-    return _Known(customers, locked, standings, handed, published, stopped, ledger, provider)
+    return _Known(customers, locked, standings, handed, published, stopped, ledger, standing)
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
@@ -153,19 +164,27 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         send_cutoff=known.ledger.send_cutoff,
         customer_cap=rules.customer_cap,
         now=now,
-        provider_stopped=known.provider.closed,
+        provider_stopped=known.providers.of(definition.channel).closed,
     )
     if not isinstance(verdict, Allowed):
         return verdict
     assert contact is not None
+    if definition.channel not in rules.channels:
+        return Held(now + STOPPED_LOOK_AGAIN, "no_channel")
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
     if message.reached:
         standing["tier" if isinstance(published.journey.trigger, TierReached) else "stage"] = message.reached
     try:
-        mail = composing.compose(message, rules, definition, contact, standing, to=verdict.address, now=now)
+        handover = composing.compose(message, rules, definition, contact, standing, to=verdict.address, now=now)
     except InvalidContent as error:
         return Refused(f"template: {error}", Outcome.FAILED)
-    return Outgoing(message, definition, customer, message.attempts + 1, mail)
+    return Outgoing(message, definition, customer, message.attempts + 1, handover)
+
+
+def _channel(message: Due, known: _Known) -> str:
+    """Returns the channel of a message; an empty text if its node is gone."""
+    definition = known.published[message.journey_id, message.journey_version].journey.message(message.step)
+    return definition.channel if definition else ""
 
 
 def _candidate(message: Due, definition: MessageDefinition) -> Candidate:
@@ -202,7 +221,7 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, 
     follows = await settling.settle(
         work,
         "messages",
-        outgoing.mail,
+        outgoing.handover,
         reply,
         channel=outgoing.channel,
         attempt=outgoing.attempt,
@@ -237,7 +256,7 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
             journey_version=message.journey_version,
             trigger_id=message.trigger_id,
             channel=outgoing.channel,
-            subject=outgoing.mail.subject,
+            subject=outgoing.handover.part("subject"),
             purpose=outgoing.definition.purpose,
             definition_id=message.journey_id,
             definition_version=message.journey_version,
