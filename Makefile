@@ -18,7 +18,7 @@ report = $(if $(REPORTS),--junitxml=$(REPORTS)/$(1).xml)
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-scores bench-imports bench-idle bench-segment walk faults faults-full soak soak-local ready ready-dev ready-parquet ready-charts ready-receipts python
+.PHONY: help run stop reset logs do check settings-table test test-kafka test-kafka-services test-kafka-faults faults-all test-long test-badinput fuzz test-browser bench-ingest bench-understanding bench-scores bench-imports bench-idle bench-segment bench-campaign walk faults faults-full soak soak-local ready ready-dev ready-parquet ready-charts ready-receipts python
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -102,6 +102,9 @@ bench-segment: ready-dev ## what live segments cost the consumer, and recomputin
 
 bench-idle: ready-dev ## what a stack with nothing to do costs, and accept to message; ARGS='--beside CHECKOUT' for another, too
 	$(VENV)/python -m tests.bench.idle $(ARGS)
+
+bench-campaign: ready-dev ## runs of journeys moved by time, broadcasts made into messages; ARGS='--runs N --members N'
+	$(VENV)/python -m tests.bench.campaign $(ARGS)
 
 walk: ready-dev ## the way of one order through the running code, as a table; ARGS=--write puts it into docs/architecture.md
 	$(VENV)/python -m tests.walk $(ARGS)

@@ -16,6 +16,23 @@ from shared.errors import Refused
 MAX_RECORD_BYTES: Final = 900_000
 
 
+_TO_SEVERAL: Final = """
+        INSERT INTO outbox (topic, key, headers, value)
+        SELECT topic, key, CAST(headers AS json), value
+          FROM unnest(CAST(:topics AS text[]), CAST(:keys AS bytea[]), CAST(:headers AS text[]),
+                      CAST(:values AS bytea[]))
+               WITH ORDINALITY AS t(topic, key, headers, value, n)
+         ORDER BY n
+"""
+_TO_ONE: Final = """
+        INSERT INTO outbox (topic, key, headers, value)
+        SELECT CAST(:topics AS text), key, CAST(headers AS json), value
+          FROM unnest(CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:values AS bytea[]))
+               WITH ORDINALITY AS t(key, headers, value, n)
+         ORDER BY n
+"""
+
+
 class Outbox:
     """The outbox of one transaction."""
 
@@ -37,28 +54,28 @@ class Outbox:
 
     async def add_records(self, records: Sequence[Message]) -> None:
         """Writes records that are ready, in this order, to be published after commit."""
-        for record in records:
-            if len(record.value) > MAX_RECORD_BYTES:
-                raise Refused(f"{len(record.value)} bytes to publish; the broker takes {MAX_RECORD_BYTES}")
-        if not records:
+        await self._add(
+            [record.topic for record in records],
+            [record.key for record in records],
+            [wire.headers_text(record.headers) for record in records],
+            [record.value for record in records],
+        )
+
+    async def add_written(self, topic: str, records: Sequence[tuple[bytes, str, bytes]]) -> None:
+        """Writes (key, headers as `wire.headers_text` has them, value), in this order, to be published after commit."""
+        keys, headers, values = [list(column) for column in zip(*records, strict=True)] if records else ([], [], [])
+        await self._add(topic, keys, headers, values)
+
+    async def _add(self, topic: str | list[str], keys: list[bytes], headers: list[str], values: list[bytes]) -> None:
+        for value in values:
+            if len(value) > MAX_RECORD_BYTES:
+                raise Refused(f"{len(value)} bytes to publish; the broker takes {MAX_RECORD_BYTES}")
+        if not values:
             return
         self.touched = True
         await self._connection.execute(
-            sql(
-                "INSERT INTO outbox (topic, key, headers, value) "
-                "SELECT topic, key, CAST(headers AS json), value FROM unnest(CAST(:topics AS text[]), "
-                "CAST(:keys AS bytea[]), CAST(:headers AS text[]), CAST(:values AS bytea[])) WITH ORDINALITY "
-                "AS t(topic, key, headers, value, n) ORDER BY n"
-            ),
-            {
-                "topics": [record.topic for record in records],
-                "keys": [record.key for record in records],
-                "headers": [
-                    msgspec.json.encode({name: raw.decode() for name, raw in record.headers}).decode()
-                    for record in records
-                ],
-                "values": [record.value for record in records],
-            },
+            sql(_TO_ONE if isinstance(topic, str) else _TO_SEVERAL),
+            {"topics": topic, "keys": keys, "headers": headers, "values": values},
         )
 
     async def waiting(self, topic: str) -> list[Event]:
@@ -75,5 +92,5 @@ class Outbox:
 class NullOutbox(Outbox):
     """An outbox that publishes nothing: for a transaction that states again what was published long ago."""
 
-    async def add_records(self, records: Sequence[Message]) -> None:
+    async def _add(self, topic: str | list[str], keys: list[bytes], headers: list[str], values: list[bytes]) -> None:
         """Passes over everything."""

@@ -1,8 +1,11 @@
 """The real things that tests share: one PostgreSQL and one broker a session, a fresh database a test."""
 
 import os
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
+from tempfile import mkdtemp
+from typing import Final
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -12,8 +15,9 @@ from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.kafka import ApacheKafka
 from deploy.local.placement import remove_data
 from deploy.local.postgres import Postgres
-from deploy.local.process import free_port
+from deploy.local.process import User, free_port
 from deploy.local.settings import BrokerKind, broker_kind
+from tests.support.clusters import PreparedCluster
 from tests.support.databases import Databases
 from tests.support.examples import EXAMPLES
 from tests.support.nursery import Nursery
@@ -22,9 +26,25 @@ from tests.support.nursery import Nursery
 settings.register_profile("untimed", deadline=None, max_examples=EXAMPLES, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("untimed")
 
+CLUSTER: Final = "RAPPORT_TEST_CLUSTER"  # the folder of the cluster that all processes of a run copy
+
 # Workers side by side must not hand out the same port.
 _worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 process.FREE_PORTS = process.FREE_PORTS[_worker :: int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))]
+
+
+def pytest_configure() -> None:
+    """Makes the folder that the run's processes share."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        os.environ[CLUSTER] = mkdtemp()
+
+
+def pytest_unconfigure() -> None:
+    """Removes it."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        home = Path(os.environ.pop(CLUSTER))
+        remove_data(home)
+        shutil.rmtree(home)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -74,6 +94,19 @@ def _prepared_processes() -> Iterator[None]:
         patch.setattr(process, "start", nursery.start)
         yield
     nursery.close()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _prepared_cluster() -> Iterator[None]:
+    """PostgreSQL's clusters of this run are copies of one."""
+    prepared = PreparedCluster(Path(os.environ[CLUSTER]))
+
+    async def initialise(server: Postgres, programs: Path, folder: Path, user: User | None) -> None:
+        await prepared.initialise(server, programs, folder, user)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Postgres, "_initialise", initialise)
+        yield
 
 
 @pytest.fixture(scope="session")

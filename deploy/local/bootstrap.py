@@ -17,7 +17,7 @@ ENVIRONMENT = CHECKOUT / ".venv"
 # What the processes of `make run` import. The five services start at once: without bytecode, each would compile it all.
 STARTED = (
     *(f"services.{name}.main" for name in ("ingest", "profile", "segment", "campaign", "feedback")),
-    *("deploy.local.cli", "deploy.local.mail"),
+    *("deploy.local.cli", "deploy.local.stack", "deploy.local.mail"),
 )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
@@ -21,7 +21,9 @@ from deploy.local.lock import running_pid
 from deploy.local.placement import remove_data
 from deploy.local.process import StackError, open_log
 from deploy.local.settings import SERVICES, Settings
-from deploy.local.stack import Stack
+
+if TYPE_CHECKING:
+    from deploy.local.stack import Stack
 
 STOP_DEADLINE_SECONDS = 90.0
 STOP_POLL_SECONDS = 0.1
@@ -116,6 +118,8 @@ def _positive(text: str) -> int:
 
 
 async def _run(settings: Settings, console: Console, options: argparse.Namespace) -> None:
+    from deploy.local.stack import Stack  # what starts a stack takes a second to import, and `make do` does without
+
     stop, force = asyncio.Event(), asyncio.Event()
 
     def interrupted() -> None:
@@ -144,7 +148,7 @@ async def _run(settings: Settings, console: Console, options: argparse.Namespace
         console.print("Stopped")
 
 
-async def _serve(stack: Stack, console: Console, options: argparse.Namespace, stop: asyncio.Event) -> bool:
+async def _serve(stack: "Stack", console: Console, options: argparse.Namespace, stop: asyncio.Event) -> bool:
     """Show the demo and stay up until told to stop. Returning means that all was well, so drain."""
     if not options.no_demo:
         from deploy.demo import NotShown, run_demo
@@ -164,7 +168,7 @@ async def _serve(stack: Stack, console: Console, options: argparse.Namespace, st
     return True
 
 
-def _show_addresses(stack: Stack, console: Console) -> None:
+def _show_addresses(stack: "Stack", console: Console) -> None:
     console.print("\n[bold]Rapport is running.[/bold] Ctrl-C stops it.\n")
     for name in SERVICES:
         console.print(f"  {name:<9} {stack.url(name)}/docs")

@@ -39,7 +39,7 @@ async def _note(work: Work, events: Sequence[Event]) -> None:
 
 PLAN: Final = Plan(
     service="campaign",
-    tables=("contacts", "standings", "memberships", "profile_aliases"),
+    tables=("contacts", "standings", "memberships", "date_entries", "date_backfills", "profile_aliases"),
     topics=(PROFILES, SEGMENTS),
     handlers={
         ProfileChanged: _note,

@@ -3,16 +3,18 @@
 from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import msgspec
-from liquid import BoundTemplate, Environment, StrictUndefined
+from liquid import BoundTemplate, Environment, StrictUndefined, Undefined
 from liquid.exceptions import LiquidError
 
 from services.campaign.domain.channels.registry import CAPABILITIES
+from services.campaign.domain.confirmation import CONFIRM
 from services.campaign.domain.journey.definition import Journey
 from services.campaign.domain.journey.nodes.node import Known
 from services.campaign.domain.journey.validation import problems
+from services.campaign.domain.template.document import Parts, Template
 
 HERE: Final = Path(__file__).resolve().parent
 LANGUAGES: Final = ("en", "zh")
@@ -30,11 +32,21 @@ NOTHING_KNOWN: Final[Mapping[str, str]] = {
     "purpose": "",
     "hours": "",
     "state": "",
+    "preferences": "",
 }
 
 
 class InvalidContent(ValueError):
-    """A journey or a template of this package is wrong."""
+    """A journey or a template is wrong, or a template can't be filled in."""
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """A template filled in: what a channel has no part for is empty."""
+
+    subject: str
+    text: str
+    html: str
+    sms: str = ""
 
 
 class _Limited(Environment):
@@ -48,19 +60,27 @@ class _Limited(Environment):
 
 
 # A subject and a plain text are no HTML: escaped there, a name would read "O&#39;Brien".
-_ENVIRONMENTS: Final = {
-    "subject": _Limited(autoescape=False, undefined=StrictUndefined),
-    "text": _Limited(autoescape=False, undefined=StrictUndefined),
-    "html": _Limited(autoescape=True, undefined=StrictUndefined),
-}
+_ESCAPED: Final[Mapping[str, bool]] = {"subject": False, "text": False, "html": True, "sms": False}
 
 
-class Rendered(msgspec.Struct, frozen=True):
-    """A template filled in."""
+def environments(undefined: type[Undefined]) -> Mapping[str, Environment]:
+    """Returns the environment of each part of a template, all with one view of what is undefined."""
+    return {part: _Limited(autoescape=escaped, undefined=undefined) for part, escaped in _ESCAPED.items()}
 
-    subject: str
-    text: str
-    html: str
+
+def nil_for_empty(values: Any) -> Any:
+    """Returns values with nil where a text is empty: Liquid takes an empty text for true, and writes nil as nothing."""
+    if isinstance(values, Mapping):
+        return {name: nil_for_empty(value) for name, value in values.items()}
+    return None if values == "" else values
+
+
+def one_line(text: str) -> str:
+    """Returns a text as a header may have it: one line, whatever is in a name."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+_ENVIRONMENTS: Final = environments(StrictUndefined)
 
 
 class Templates:
@@ -80,13 +100,12 @@ class Templates:
         """Returns the template with these values, in a language we have or in English. Raises `InvalidContent`."""
         known = language if language in LANGUAGES else LANGUAGES[0]
         try:
-            subject, text, html = (self._parsed[name, known, part].render(**values) for part in PARTS)
+            subject, text, html = (self._parsed[name, known, part].render(**nil_for_empty(values)) for part in PARTS)
         except KeyError:
             raise InvalidContent(f"there is no template {name}") from None
         except LiquidError as error:
             raise InvalidContent(f"template {name}: {error}") from error
-        # A header is one line, whatever is in a name.
-        return Rendered(" ".join("".join(c if c.isprintable() else " " for c in subject).split()), text, html)
+        return Rendered(one_line(subject), text, html)
 
 
 def _parsed(path: Path, environment: Environment) -> BoundTemplate:
@@ -96,6 +115,21 @@ def _parsed(path: Path, environment: Environment) -> BoundTemplate:
     except (OSError, LiquidError) as error:
         raise InvalidContent(f"template {path.parent.name}/{path.name}: {error}") from error
     return template
+
+
+def documents(folder: Path = HERE / "templates") -> Mapping[str, Template]:
+    """Returns the templates of a folder that a shop may change, by id: what the service itself asks is none of them."""
+    return {
+        name: Template(
+            languages={
+                language: Parts(
+                    **{part: (folder / name / f"{language}.{part}.liquid").read_text("utf-8") for part in PARTS}
+                )
+                for language in LANGUAGES
+            }
+        )
+        for name in sorted(templates().names - {CONFIRM.template})
+    }
 
 
 @cache
@@ -133,14 +167,43 @@ class Pages:
             language: _parsed(folder / f"consent.{language}.html.liquid", _ENVIRONMENTS["html"])
             for language in LANGUAGES
         }
+        self._preferences = {
+            language: _parsed(folder / f"preferences.{language}.html.liquid", _ENVIRONMENTS["html"])
+            for language in LANGUAGES
+        }
+
+    def preferences(self, language: str, state: str, preferences: Sequence[Mapping[str, object]]) -> str:
+        """Returns the page of preferences in one of its states: shown, saved, full or invalid."""
+        known = language if language in LANGUAGES else LANGUAGES[0]
+        return self._preferences[known].render(state=state, preferences=preferences)
 
     def render(self, language: str, state: str, *, purpose: str = "") -> str:
         """Returns the page in one of its states: confirm, confirmed, unsubscribe, unsubscribed or invalid."""
         known = language if language in LANGUAGES else LANGUAGES[0]
-        return self._parsed[known].render(state=state, purpose=purpose)
+        return self._parsed[known].render(state=state, purpose=purpose or None)
 
 
 @cache
 def pages() -> Pages:
     """Returns the pages of this package."""
     return Pages()
+
+
+class OnShelf(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A journey that comes ready, as documents: its definition, and the templates that it needs."""
+
+    id: str
+    journey: dict[str, Any]
+    templates: dict[str, dict[str, Any]]
+
+
+@cache
+def shelf(folder: Path = HERE / "shelf") -> Sequence[OnShelf]:
+    """Returns what stands on the shelf, by id. Raises `InvalidContent`, which names the file."""
+    found = []
+    for path in sorted(folder.glob("*.json")):
+        try:
+            found.append(msgspec.json.decode(path.read_bytes(), type=OnShelf))
+        except msgspec.MsgspecError as error:
+            raise InvalidContent(f"shelf {path.name}: {error}") from error
+    return found

@@ -5,18 +5,24 @@ from functools import partial
 from typing import Final
 
 from services.campaign import commands, consumer, content
+from services.campaign.api import broadcasts as broadcast_routes
+from services.campaign.api import coupons as coupon_routes
+from services.campaign.api import gate as gate_routes
 from services.campaign.api import inbox as inbox_routes
 from services.campaign.api import journeys as journey_routes
 from services.campaign.api import links as link_routes
+from services.campaign.api import messages as message_routes
 from services.campaign.api import operations as operation_routes
+from services.campaign.api import templates as template_routes
 from services.campaign.channels import channels
+from services.campaign.channels.email import EmailChannel
 from services.campaign.domain.links import Links
 from services.campaign.domain.message_definition import Cap
 from services.campaign.service import inbox, providers, publishing
 from services.campaign.service.rules import Rules
 from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
-from services.campaign.worker import Sender, Walker
+from services.campaign.worker import Broadcaster, Housekeeper, Sender, Walker, send_once
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -62,20 +68,28 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     )
     walker = Walker(service.database, reader, partition_secret, tick=service.heartbeat.loop("walker"))
     service.loops["walker"] = walker.run
+    housekeeper = Housekeeper(service.database, tick=service.heartbeat.loop("housekeeper"))
+    service.loops["housekeeper"] = housekeeper.run
     service.database.listeners.append(walker.wake)
+    broadcaster = Broadcaster(service.database, tick=service.heartbeat.loop("broadcaster"))
+    service.loops["broadcaster"] = broadcaster.run
+    service.database.listeners.append(broadcaster.wake)
     service.at_start.append(partial(publishing.publish, journeys=journeys))
+    service.at_start.append(partial(publishing.publish_templates, templates=content.documents()))
     service.loops["sender"] = sender.run
     service.database.listeners.append(sender.wake)
-    process.add_api(
-        service,
-        description=DESCRIPTION,
-        routers=[journey_routes.router, operation_routes.router, link_routes.router, inbox_routes.router],
-    )
+    routers = [
+        *(journey_routes.router, broadcast_routes.router, coupon_routes.router, template_routes.router),
+        # What operators ask of all messages stands before a message by its id.
+        *(gate_routes.router, operation_routes.router, message_routes.router, link_routes.router),
+        inbox_routes.router,
+    ]
+    process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None
     assert service.health is not None
     service.health.alarms = providers.alarms
+    service.app.state.send_test = partial(send_once, partial(EmailChannel, settings))
     service.app.state.rules, service.app.state.clock = rules, service.clock
-    service.app.state.known = content.known(rules.channels)
     return service
 
 

@@ -108,13 +108,64 @@ class JourneyDraft(Base):
     updated_by: Mapped[str] = mapped_column(Text)
 
 
+class Template(Base):
+    """RECORD: a template as it is being written; what is sent are its versions."""
+
+    __tablename__ = "templates"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, comment="counts the edits")
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_by: Mapped[str] = mapped_column(Text)
+
+
+class TemplateVersion(Base):
+    """RECORD: a template as it was published. It never changes; the newest of an id is what is sent."""
+
+    __tablename__ = "template_versions"
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    document: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    digest: Mapped[str] = mapped_column(Text, comment="of the document: SHA-256, in hexadecimal digits")
+    published_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    published_by: Mapped[str] = mapped_column(Text, comment="empty: came with the service")
+
+
+class SentCopy(Base):
+    """RECORD: a message as it was handed over, until it expires."""
+
+    __tablename__ = "sent_copies"
+    __table_args__ = (Index("sent_copies_expires_at", "expires_at"),)
+
+    message_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    template: Mapped[str] = mapped_column(Text)
+    template_version: Mapped[int] = mapped_column(Integer)
+    subject: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    html: Mapped[str] = mapped_column(Text)
+
+
+class PreferenceChange(Base):
+    """RECORD: how often the page of preferences was used on a day, by the message whose link it was."""
+
+    __tablename__ = "preference_changes"
+
+    link: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="the message whose link it was")
+    day: Mapped[datetime] = mapped_column(DateTime(timezone=True), primary_key=True)
+    changes: Mapped[int] = mapped_column(Integer)
+
+
 class Run(Base):
     """RECORD: one customer's way through a journey. Its id derives from what it was entered for."""
 
     __tablename__ = "runs"
     __table_args__ = (
         Index("runs_due", "due_at", postgresql_where=text("state = 'active' AND due_at IS NOT NULL")),
-        Index("runs_asking", "awaits", "waiting_since", postgresql_where=text("awaits IN ('answer', 'reply')")),
         Index("runs_of_customer", "profile_id", postgresql_where=text("state = 'active'")),
         Index("runs_of_journey", "journey_id", "entered_at", "id"),
         Index("runs_of_person", "profile_id", "entered_at", "id"),
@@ -160,6 +211,92 @@ class RunStep(Base):
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class DateEntry(Base):
+    """PROJECTION: when a day of a customer's life sets a journey off next."""
+
+    __tablename__ = "date_entries"
+    __table_args__ = (
+        Index("date_entries_due", "due_at"),
+        Index("date_entries_of_customer", "profile_id"),
+    )
+
+    journey_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True, comment="of the dated fact")
+    label: Mapped[str] = mapped_column(Text, primary_key=True)
+    due_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class DateBackfill(Base):
+    """PROJECTION: how far customers' days were looked at by a version of a journey."""
+
+    __tablename__ = "date_backfills"
+
+    journey_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True)
+    looked_at_to: Mapped[UUID | None] = mapped_column(Uuid, comment="the last customer")
+    done: Mapped[bool] = mapped_column(Boolean, server_default=text("false"))
+
+
+class CouponRow(Base):
+    """RECORD: a coupon that was issued, and what it was redeemed for. Its code derives from what it was issued for."""
+
+    __tablename__ = "coupons"
+    __table_args__ = (
+        Index("coupons_of_customer", "profile_id", "issued_at"),
+        Index("coupons_of_run", "run_id"),
+    )
+
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    journey_id: Mapped[str] = mapped_column(Text)
+    run_id: Mapped[UUID] = mapped_column(Uuid)
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+    value: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    minimum_minor: Mapped[int | None] = mapped_column(BigInteger)
+    issued_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    redeemed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    order_id: Mapped[str | None] = mapped_column(Text, comment="for which it was redeemed")
+
+
+class BroadcastRow(Base):
+    """RECORD: a broadcast: its definition, where it stands, and how far it has come."""
+
+    __tablename__ = "broadcasts"
+    __table_args__ = (Index("broadcasts_created_at", "created_at", "id"),)
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    revision: Mapped[int] = mapped_column(Integer, comment="counts the edits and changes of state")
+    definition: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    state: Mapped[str] = mapped_column(Text)
+    reason: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="why it stands there")
+    trigger_id: Mapped[UUID] = mapped_column(Uuid, comment="what its messages name as their cause")
+    starts_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    started_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    ended_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    segment_version: Mapped[int | None] = mapped_column(Integer, comment="by which the audience was drawn")
+    audience: Mapped[int | None] = mapped_column(BigInteger, comment="how many it goes to, fixed at its start")
+    done_to: Mapped[int] = mapped_column(BigInteger, server_default=text("0"), comment="the last place made ready")
+    made_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="when messages were made ready last"
+    )
+    looked_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=text("'-infinity'"))
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    updated_by: Mapped[str] = mapped_column(Text)
+
+
+class BroadcastRecipient(Base):
+    """RECORD: whom a broadcast goes to, as of its start."""
+
+    __tablename__ = "broadcast_audience"
+
+    broadcast_id: Mapped[str] = mapped_column(Text, primary_key=True)
+    place: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+
+
 class Message(Base):
     """RECORD: one message. Its id derives from its trigger, so that deciding twice makes it once."""
 
@@ -170,6 +307,11 @@ class Message(Base):
         Index("messages_sending", "sending_since", postgresql_where=text("state = 'sending'")),
         Index("messages_profile_id", "profile_id"),
         Index("messages_created_at", "created_at", "id"),
+        Index(
+            "messages_of_broadcast_waiting",
+            "journey_id",
+            postgresql_where=text("kind = 'broadcast' AND state IN ('pending', 'sending')"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
@@ -195,9 +337,15 @@ class Message(Base):
         Text, server_default=text("'journey'"), comment="what sends it: a journey, a broadcast, or a single request"
     )
     definition: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="of a single message, its own")
+    properties: Mapped[dict[str, Any] | None] = mapped_column(
+        JSONB, comment="of a single message: what its template may use"
+    )
     run_id: Mapped[UUID | None] = mapped_column(Uuid, comment="of the journey; None of before there were runs")
     step: Mapped[str] = mapped_column(Text, server_default=text("''"), comment="the node that sends it")
     visit: Mapped[int] = mapped_column(Integer, server_default=text("0"), comment="of that node")
+    gate_channel: Mapped[str | None] = mapped_column(Text, comment="what it counts as at the gate; None: by mail")
+    gate_purpose: Mapped[str | None] = mapped_column(Text, comment="what it counts as at the gate; None: marketing")
+    gate_template: Mapped[str | None] = mapped_column(Text, comment="what it counts as at the gate")
 
 
 class Entry(Base):
@@ -257,7 +405,10 @@ class Decision(Base):
     """RECORD: why a customer did or did not get a message."""
 
     __tablename__ = "decisions"
-    __table_args__ = (Index("decisions_profile_id_at", "profile_id", "at"),)
+    __table_args__ = (
+        Index("decisions_profile_id_at", "profile_id", "at"),
+        Index("decisions_journey_id_at", "journey_id", "at"),
+    )
 
     id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
     profile_id: Mapped[UUID] = mapped_column(Uuid)
@@ -268,6 +419,19 @@ class Decision(Base):
     reason: Mapped[str] = mapped_column(Text)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
     cause_occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    message_id: Mapped[UUID | None] = mapped_column(Uuid, comment="the message that it is about; None of before")
+    evidence: Mapped[dict[str, Any] | None] = mapped_column(JSONB, comment="what the gate went by")
+
+
+class GatePolicy(Base):
+    """RECORD: a version of the gate's policy. The highest is in force."""
+
+    __tablename__ = "gate_policies"
+
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    policy: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    changed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    changed_by: Mapped[str] = mapped_column(Text)
 
 
 class SendStop(Base):
@@ -299,7 +463,7 @@ class ProviderStop(Base):
 
 
 class Suppression(Base):
-    """RECORD: an address that takes no mail, as its provider replied. Nothing goes to it until somebody lifts it."""
+    """RECORD: an address to which nothing goes until somebody lifts it: it was refused, or somebody listed it."""
 
     __tablename__ = "suppressions"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""The sender, and the walker, which moves runs of journeys that are due.
+"""The sender; the walker, which moves runs of journeys that are due; the broadcaster, which makes messages.
 
 The sender claims due messages, hands each to its channel outside any transaction, and notes the answer.
 
@@ -18,8 +18,8 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
-from services.campaign.domain.delivery import Reply, kind
-from services.campaign.service import confirming, running, sending
+from services.campaign.domain.delivery import Message, Reply, kind
+from services.campaign.service import broadcasts, confirming, copies, dates, running, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
 from services.campaign.service.sending import Outgoing
@@ -34,6 +34,7 @@ POLL_SECONDS: Final = 1.0  # for what falls due by itself, and what other proces
 IDLE_POLL_SECONDS: Final = 2.0  # the same once nothing has been due for a while
 LOST_SECONDS: Final = 5  # how often leftovers of dead senders are looked for
 BACKOFF_SECONDS: Final = 1.0
+HOUSEKEEPING_SECONDS: Final = 30.0  # between looks for what has expired: a loop that ticks less often is taken for dead
 
 _AWAY: Final = (SQLAlchemyError, *DATABASE_AWAY)
 
@@ -187,6 +188,51 @@ class Sender:
                 await asyncio.sleep(BACKOFF_SECONDS)
 
 
+class Broadcaster:
+    """Starts broadcasts that are due, and makes messages of running ones, a page a transaction, until stopped."""
+
+    def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._tick = tick
+        self._wake = asyncio.Event()
+        self._idleness = Idleness()
+
+    def wake(self) -> None:
+        """Looks for broadcasts now."""
+        self._wake.set()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._step,
+            stop,
+            waits_for=_AWAY,
+            waiting="broadcaster.waits_for_postgresql",
+            back_off_seconds=BACKOFF_SECONDS,
+            tick=self._tick,
+            wake=self._wake,
+        )
+
+    async def _step(self) -> float:
+        async with self._database.work() as work:
+            more = await broadcasts.step(work)
+        if more:
+            failpoint("broadcaster.after_page")
+        self._idleness.looked(found=more)
+        if more:
+            return AT_ONCE
+        return IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS
+
+
+async def send_once(make: Callable[[], Channel], message: Message) -> Reply:
+    """Hands one mail over by a channel of its own, and returns the answer: for tests to the staff."""
+    channel = make()
+    try:
+        return await channel.send(message)
+    finally:
+        await channel.close()
+
+
 class Reader(Protocol):
     """Whoever knows how far the log has been read; None if nobody does yet."""
 
@@ -230,12 +276,38 @@ class Walker:
     async def _move_due(self) -> float:
         async with self._database.work() as work:
             read_until = await self._reader.read_until(work)
-            moved = await running.move_due(
-                work, until=read_until and min(work.now, read_until), partition_secret=self._partition_secret
-            )
+            until = read_until and min(work.now, read_until)
+            moved = await running.move_due(work, until=until, partition_secret=self._partition_secret)
+            if until is not None:
+                moved += await dates.reach_due(work, until, partition_secret=self._partition_secret)
+            moved += await dates.backfill(work)
         if moved:
             failpoint("walker.after_move")
         self._idleness.looked(found=moved > 0)
         if moved:
             return AT_ONCE
         return IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS
+
+
+class Housekeeper:
+    """Deletes what has expired, a batch a transaction, until stopped. Any number of housekeepers may run."""
+
+    def __init__(self, database: Database, *, tick: Callable[[], None]) -> None:
+        self._database = database
+        self._tick = tick
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Runs until `stop` is set."""
+        await repeat(
+            self._delete_expired,
+            stop,
+            waits_for=_AWAY,
+            waiting="housekeeper.waits_for_postgresql",
+            back_off_seconds=BACKOFF_SECONDS,
+            tick=self._tick,
+        )
+
+    async def _delete_expired(self) -> float:
+        async with self._database.work() as work:
+            deleted = await copies.delete_expired(work)
+        return AT_ONCE if deleted else HOUSEKEEPING_SECONDS

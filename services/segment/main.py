@@ -37,6 +37,7 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
         clock or SystemClock(timedelta(seconds=settings.clock_offset_seconds)),
         reads=consumer.TOPICS,
         handlers=consumer.HANDLERS,
+        together_records=consumer.TOGETHER_RECORDS,
     )
     assert service.consumer is not None
     timers = Timers(service.database, service.consumer, tick=service.heartbeat.loop("timers"))

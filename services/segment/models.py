@@ -251,7 +251,10 @@ class DefinitionsRevision(Base):
 
 
 class Membership(Base):
-    """PROJECTION: whether a customer is in a segment, since when, and when passing time alone may change that."""
+    """PROJECTION: the members of segments, and since when they are.
+
+    A process of a release before this one has here, too, who is none and may become one by time alone, and when.
+    """
 
     __tablename__ = "memberships"
     __table_args__ = (
@@ -264,16 +267,20 @@ class Membership(Base):
     version: Mapped[int] = mapped_column(Integer)
     member: Mapped[bool] = mapped_column(Boolean)
     since: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    due_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="by a release before 0018")
 
 
 class CustomerSegments(Base):
-    """PROJECTION: a customer's rows of `memberships`, packed into one: each batch reads them, and few change."""
+    """PROJECTION: how a customer stands with every segment, and when passing time alone may change that."""
 
     __tablename__ = "customer_segments"
+    __table_args__ = (Index("customer_segments_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
 
     profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
-    known: Mapped[bytes] = mapped_column(LargeBinary, comment="the customer's memberships, packed")
+    known: Mapped[bytes] = mapped_column(LargeBinary, comment="memberships, and what is due, packed")
+    due_at: Mapped[datetime | None] = mapped_column(
+        DateTime(timezone=True), comment="the earliest moment in `known` at which to look again, or one before it"
+    )
 
 
 class Tag(Base):

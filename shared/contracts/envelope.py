@@ -169,6 +169,11 @@ def derived_id(cause_id: UUID, kind: str, definition_id: str, version: int) -> U
     return as_uuid(uuid5(QuickUUID(cause_id.hex), f"{kind}/{definition_id}/{version}"))
 
 
+def derived_ids(cause_id: UUID) -> Callable[[str], QuickUUID]:
+    """Returns `derived_id` for many facts of one cause, by `kind/definition id/version`, as ids quick to make."""
+    return partial(uuid5, QuickUUID(cause_id.hex))
+
+
 _SERVICES: Final = UUID("6c0f0a52-2f0b-5c7e-9a53-9d1d6f3c1a10")  # namespace of the services' own source ids
 
 

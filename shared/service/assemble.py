@@ -72,6 +72,7 @@ def assemble(
     swaps: bool = True,
     decode: wire.Decode = decoding.decode,
     on_rewound: OnRewound | None = None,
+    together_records: int = 0,
 ) -> Service:
     """Returns the mechanisms of a service, connected to each other but not started."""
     wire.write_version(settings.wire_version)
@@ -107,6 +108,7 @@ def assemble(
             generation=settings.kafka_topic_generation,
             replication=settings.kafka_replication,
             batch_records=settings.kafka_batch_records,
+            together_records=together_records,
             fetch_wait_ms=settings.kafka_fetch_wait_milliseconds,
             busy_fetch_wait_ms=settings.busy_fetch_wait_milliseconds(),
             session_timeout_ms=settings.kafka_session_timeout_milliseconds,

@@ -33,6 +33,10 @@ NO_DEFINITIONS: Final[Mapping[str, str]] = {
     "services/segment/api/tags.py::clear_by_hand": "a tag is stated: a fact, whose record is the timeline",
     "services/segment/api/dry_run.py::run": "replays what customers did, and changes nothing",
     "services/feedback/api.py::submit": "a customer's answer comes in: a fact, whose record is the timeline",
+    "services/campaign/api/journeys.py::dry_run": "nothing is written",
+    "services/campaign/api/templates.py::preview": "fills a template in, and changes nothing",
+    "services/campaign/api/messages.py::send": "a message is asked for: a record of its own, which names no definition",
+    "services/campaign/api/links.py::change_preferences": "a customer states consent: a fact in the timeline",
     "services/campaign/api/links.py::confirm": "a customer agrees: a fact, whose record is the timeline",
     "services/campaign/api/links.py::unsubscribe": "a customer withdraws consent: a fact, whose record is the timeline",
 }

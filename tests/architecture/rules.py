@@ -17,8 +17,10 @@ REQUIRED_ROOMS: Final = frozenset(
     {"__init__", "__main__", "main", "settings", "api", "schemas", "service", "repository", "models", "domain"}
     | {"consumer", "migrations"}
 )
-OPTIONAL_ROOMS: Final = frozenset({"worker", "channels", "commands", "content", "journeys", "templates", "static"})
-PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "templates", "static"})  # read, never imported
+OPTIONAL_ROOMS: Final = frozenset(
+    {"worker", "channels", "commands", "content", "journeys", "shelf", "templates", "static"}
+)
+PLAIN_FOLDERS: Final = frozenset({"migrations", "journeys", "shelf", "templates", "static"})  # read, never imported
 
 # Of these the last two are within a process: what one record, or one file, brings about ends there, with that record or
 # that import (docs/decisions/0024, 0036).

@@ -12,9 +12,13 @@ from uuid import UUID, uuid4
 import httpx2
 import pytest
 
+from services.campaign import content
 from services.campaign.domain import links
+from services.campaign.domain.delivery import Accepted, Mail, Reply
 from services.campaign.domain.links import Links
-from services.campaign.service import confirming
+from services.campaign.service import confirming, copies, publishing, singles, templates
+from services.campaign.service.copies import Made
+from services.campaign.service.singles import MessageRequest
 from services.ingest.api import sources as source_routes
 from services.profile.service.fold import fold_events
 from services.segment.service.intake import follow
@@ -23,6 +27,7 @@ from shared.contracts.envelope import SourceKind
 from shared.contracts.events import CustomerIdentified
 from shared.service.process import Service
 from tests.conftest import DatabaseFactory
+from tests.support.actors import OPERATOR
 from tests.support.applications import CONDITION, SERVICES, asking, build, token
 from tests.support.events import NOON, event, user
 from tests.support.ingest import RecordingPublisher
@@ -38,8 +43,19 @@ ELSEWHERE: Final = {"/v1/profiles/{profile_id}/standing", "/v1/sources/{source_i
 CUSTOMER: Final = UUID(int=42, version=4)
 ADMIN: Final = " ".join(f"{service}:admin" for service in SERVICES)
 
+
 Ids = Mapping[str, str]
 Make = Callable[[str], Awaitable[Ids]]
+CAMPAIGN_JOURNEY: Final = {
+    "name": {"en": "Thing", "zh": "东西"},
+    "trigger": {"type": "called"},
+    "start": "gift",
+    "nodes": {
+        "gift": {"type": "coupon", "name": "gift", "value": {"type": "percent", "percent": 5}, "next": "pause"},
+        "pause": {"type": "wait", "time": "P1D"},
+    },
+}
+CAMPAIGN_BROADCAST: Final = {"name": {"en": "Thing", "zh": "东西"}, "segment": "tea", "template": "win-back"}
 
 
 class Example(NamedTuple):
@@ -227,17 +243,67 @@ async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_facto
             now=work.now,
         )
 
-    async def make(path: str) -> Ids:
-        url = confirm if "/confirm/" in path else unsubscribe
-        return {
-            "journey_id": "win-back",
-            "profile_id": str(CUSTOMER),
-            "token": url.rpartition("/")[2],
-            "channel": "email",
-            "suppression_id": str(CUSTOMER),
-        }
+        preferences = known.url(links.preferences(uuid4(), CUSTOMER, "en", work.now))
+        await publishing.publish_templates(work, content.documents())
+        single = MessageRequest(CUSTOMER, "win-back", "email", "transactional", {})
+        message_id = await singles.send(work, made.app.state.rules, single)
+        sent = Mail(message_id=message_id, to="ann@example.com", subject="a", text="b", html="c", at=work.now)
+        await copies.keep(work, [Made(sent, "win-back", 1)])
+        await work.run(
+            "UPDATE messages SET state = 'sent', handed_at = :now WHERE id = :id", id=message_id, now=work.now
+        )
+    made.app.state.send_test = taken
+    numbers = count()
+    document = made.app.openapi()["components"]["schemas"]["TemplateIn"]["examples"][0]["document"]
 
-    assert await failures(made, "", lambda _: make) == {}
+    def things(client: httpx2.AsyncClient) -> Make:
+        async def make(path: str) -> Ids:
+            """Things of the operation's own, at their first revision, and started where that is asked for."""
+            name, bearer = f"thing-{next(numbers)}", token(scope=ADMIN)
+            url = confirm if "/confirm/" in path else preferences if "/preferences/" in path else unsubscribe
+            ids = {
+                **dict.fromkeys(("journey_id", "broadcast_id", "template_id"), name),
+                "message_id": str(message_id),
+                "profile_id": str(CUSTOMER),
+                "token": url.rpartition("/")[2],
+                "channel": "email",
+                "suppression_id": str(CUSTOMER),
+            }
+            if ("{journey_id}" in path and "/shelf/" not in path) or "{run_id}" in path or "{code}" in path:
+                body = {"id": name, "definition": CAMPAIGN_JOURNEY}
+                (await client.post("/v1/journeys", json=body, headers=bearer)).raise_for_status()
+                if path.rpartition("/")[2] not in ("{journey_id}", "publish", "impact", "dry-run"):
+                    await client.post(f"/v1/journeys/{name}/publish", headers={**bearer, "If-Match": '"1"'})
+            if "{run_id}" in path or "{code}" in path:
+                entered = {"profile_id": str(CUSTOMER)}
+                run = await client.post(f"/v1/journeys/{name}/runs", json=entered, headers=bearer)
+                ids["run_id"] = run.raise_for_status().json()["id"]
+                found = await client.get(f"/v1/profiles/{CUSTOMER}/coupons", headers=bearer)
+                ids["code"] = found.json()["coupons"][0]["code"]
+            if "{template_id}" in path:
+                async with made.database.work() as work:
+                    await templates.create(work, name, document, by=OPERATOR)
+            if "/shelf/" in path:
+                ids["journey_id"] = "birthday"
+                return ids
+            if path.endswith("/gate/policy"):
+                read = await client.get(path, headers=bearer)
+                if read.headers["ETag"] == '"0"':
+                    headers = {**bearer, "If-Match": '"0"'}
+                    (await client.put(path, json={"policy": read.json()["policy"]}, headers=headers)).raise_for_status()
+            if "{broadcast_id}" in path:
+                body = {"id": name, "definition": CAMPAIGN_BROADCAST}
+                (await client.post("/v1/broadcasts", json=body, headers=bearer)).raise_for_status()
+                if path.rpartition("/")[2] in ("pause", "resume", "cancel"):
+                    headers = {**bearer, "If-Match": '"1"'}
+                    (await client.post(f"/v1/broadcasts/{name}/start", headers=headers)).raise_for_status()
+                if path.endswith("resume"):
+                    (await client.post(f"/v1/broadcasts/{name}/pause", headers=bearer)).raise_for_status()
+            return ids
+
+        return make
+
+    assert await failures(made, "", things) == {}
 
 
 async def test_every_example_of_feedback_can_be_sent_as_it_stands(database_factory: DatabaseFactory) -> None:
@@ -253,6 +319,11 @@ async def test_every_example_of_feedback_can_be_sent_as_it_stands(database_facto
         return make
 
     assert await failures(build("feedback", await database_factory("feedback")), "", things) == {}
+
+
+async def taken(_: Mail) -> Reply:
+    """Whatever is sent is taken."""
+    return Accepted()
 
 
 async def nothing(_: str) -> Ids:

@@ -27,7 +27,19 @@ from shared.service import process
 from tests.bench.bench import give_up_core, take_core
 from tests.bench.entering import latencies, remade
 from tests.bench.segments.over_the_base import base
-from tests.bench.segments.world import NOW, World, console, consume, define, fact, meet, pass_time, past, present
+from tests.bench.segments.world import (
+    NOW,
+    World,
+    come_to_rest,
+    console,
+    consume,
+    define,
+    fact,
+    meet,
+    pass_time,
+    past,
+    present,
+)
 
 LIVE: Final = (0, 20, 200)  # segments
 PARTS: Final = ("consumption", "due", "latency", "base")
@@ -83,6 +95,7 @@ async def latency(world: World, home: Path, *, customers: int) -> dict[float, li
             await meet(database, customers)
             await consume(database, past(customers))
             rate = asked or await consume(database, present(customers)) / 2
+            await come_to_rest(database)
             await database.close()
             await remade(broker)
             found[rate] = await latencies(
@@ -107,7 +120,7 @@ async def due(world: World, *, customers: int) -> dict[str, float]:
     await meet(database, customers)
     await consume(database, present(customers))
     async with database.work() as work:
-        [row] = await work.rows("SELECT count(*) AS due FROM memberships WHERE due_at IS NOT NULL")
+        [row] = await work.rows("SELECT count(*) AS due FROM customer_segments WHERE due_at IS NOT NULL")
         await work.run("DELETE FROM outbox")
     later, seconds = NOW + timedelta(days=60), 0.0
     async with database.work() as work:
@@ -117,7 +130,9 @@ async def due(world: World, *, customers: int) -> dict[str, float]:
             seconds += time.perf_counter() - started
             if not ids:
                 break
-            await work.run("UPDATE memberships SET due_at = NULL WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
+            await work.run(
+                "UPDATE customer_segments SET due_at = NULL WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids
+            )
         await work.connection.rollback()
     claims = row.due / seconds
     started = time.perf_counter()

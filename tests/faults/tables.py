@@ -33,7 +33,7 @@ PROJECTIONS: Final[Mapping[str, Mapping[str, str]]] = {
         "occurrences": "profile_id, name, times, kept, first_at, last_at",
         "customer_tags": "profile_id, tag, set, expires_at, stamp",
         "list_members": "profile_id, list_id, member, expires_at, stamp",
-        "memberships": "profile_id, segment_id, version, member, due_at",
+        "memberships": "profile_id, segment_id, version, member",
     },
     "campaign": {
         "contacts": "profile_id, email, first_name, name, language, country, consent, orders, spend_minor",

@@ -122,6 +122,20 @@ async def _versions(world: World) -> int:
         return int(await connection.fetchval("SELECT count(*) FROM segment_versions WHERE segment_id = 'plan-a'"))
 
 
+async def _broadcast(ground: Ground) -> None:
+    """A broadcast to a segment, started; the second time another one."""
+    name = f"drill-{SystemClock().now():%H%M%S}"
+    definition = {
+        "name": {"en": name, "zh": name},
+        "segment": "buyers",
+        "template": "win-back",
+        "purpose": "transactional",
+    }
+    made = await ground.world.ask("POST", "campaign", "/v1/broadcasts", json={"id": name, "definition": definition})
+    headers = {"If-Match": made.raise_for_status().headers["ETag"]}
+    await ground.world.try_to("POST", "campaign", f"/v1/broadcasts/{name}/start", headers=headers)
+
+
 async def _answer(ground: Ground) -> None:
     body = {"customer": {"user_id": "g0-c1"}, "survey": "nps", "rating": 2, "text": "drill"}
     await ground.world.try_to("POST", "feedback", "/v1/feedback", json=body, headers={"Idempotency-Key": "drill"})
@@ -218,6 +232,8 @@ WAYS: dict[str, Way] = {
     "sender.after_claim": Way("campaign"),
     "sender.after_settle": Way("campaign"),
     "sender.after_give_up": Way("campaign", after="sender.after_claim"),
+    "walker.after_move": Way("campaign"),
+    "broadcaster.after_page": Way("campaign", bring=_broadcast),
     "feedback.after_submit": Way("feedback", bring=_answer),
     "feedback.after_close": Way("feedback", bring=_close_case),
     "dlq.after_retry": Way(

@@ -284,7 +284,7 @@ class World:
             return int(
                 await connection.fetchval(
                     "SELECT (SELECT count(*) FROM standings WHERE due_at < now() + $1) "
-                    "+ (SELECT count(*) FROM memberships WHERE due_at < now() + $1) "
+                    "+ (SELECT count(*) FROM customer_segments WHERE due_at < now() + $1) "
                     # customers who are still scored by the newest cut points
                     "+ (SELECT count(*) FROM score_cuts WHERE applied_at IS NULL AND version = "
                     "(SELECT max(version) FROM score_cuts))",

@@ -1,4 +1,4 @@
-"""The recipes of `docs/adding.md` work: a planted event and a planted vendor reach a customer's timeline."""
+"""The recipes of `docs/adding.md` work: planted kinds do what they are for, through to the end."""
 
 import asyncio
 import json
@@ -18,6 +18,9 @@ import asyncio, base64, hashlib, hmac, json, sys
 from datetime import UTC, datetime
 from uuid import UUID
 
+from services.campaign.domain.contact import Contact
+from services.campaign.domain.gate import Candidate, gate
+from services.campaign.domain.message_definition import Cap, MessageDefinition
 from services.ingest.domain.definitions.source import Source
 from services.ingest.domain.formats.webhooks import registry
 from services.ingest.domain.formats.webhooks.delivery import Delivery
@@ -51,6 +54,15 @@ def taken(way, body, form="tracking", **around):
     return [wire.decode(one.headers, one.value) for one in done.accepted]
 
 
+def held_on_sunday():
+    sunday = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    one = Candidate(BY, MessageDefinition(id="news", version=1, template="news"), "t", sunday, sunday, sunday)
+    ann = Contact(BY, "ann@example.com", {"email": True}, time_zone="Asia/Shanghai")
+    found = gate(one, ann, [], paused=False, stopped=False, awaiting=False, send_cutoff=None,
+                 customer_cap=Cap(3, 168), now=sunday)
+    return [found.reason, found.until.isoformat(), found.evidence.check]
+
+
 async def main(url):
     raw = json.dumps(RECEIPT).encode()
     signature = base64.b64encode(hmac.digest(SECRET, raw, hashlib.sha256)).decode()
@@ -76,6 +88,7 @@ async def main(url):
         "bodies": [json.loads(wire.encode(one)[1])["data"] for one in events],
         "route": document["paths"]["/v1/gift-cards"]["post"]["summary"],
         "formats": json.dumps(document).count('"tillsoft"'),
+        "gate": held_on_sunday(),
         "asyncapi": "GiftCardBought" in asyncapi.document()["channels"]["rapport.profile-events.v1"]["messages"],
     }))
 
@@ -83,7 +96,7 @@ asyncio.run(main(sys.argv[1]))
 """
 
 
-async def test_a_planted_event_and_a_planted_vendor_reach_a_customers_timeline(
+async def test_a_planted_event_and_vendor_reach_a_customers_timeline_and_a_planted_check_holds_a_message(
     database_factory: DatabaseFactory, tmp_path: Path
 ) -> None:
     for package in ("services", "shared"):
@@ -92,7 +105,7 @@ async def test_a_planted_event_and_a_planted_vendor_reach_a_customers_timeline(
     _break_links(tmp_path)
     touched = follow(CHECKOUT / "docs" / "adding.md", tmp_path)
     assert sum(name.endswith(("/registry.py", "/__init__.py")) for name in touched) == 3
-    assert len(touched) == 6, "one file for each kind, its class on the bus, and a line in each registry"
+    assert len(touched) == 8, "one file for each kind, its class on the bus, and a line in each registry"
 
     found = await _run(tmp_path, await database_factory("profile"))
     assert found["profiles"] == 1
@@ -119,11 +132,12 @@ async def test_a_planted_event_and_a_planted_vendor_reach_a_customers_timeline(
     assert found["route"] == "A customer bought a gift card"
     assert found["formats"] > 0, "OpenAPI says that a source may have this format"
     assert found["asyncapi"]
+    assert found["gate"] == ["sunday", "2026-03-01T16:00:00+00:00", "sunday"]
 
 
 def _break_links(root: Path) -> None:
     """Files that the recipes change must not be the checkout's own."""
-    for name in ("services/ingest/domain", "shared/contracts"):
+    for name in ("services/ingest/domain", "services/campaign/domain/gate", "shared/contracts"):
         for file in (root / name).rglob("*.py"):
             text = file.read_text()
             file.unlink()

@@ -33,7 +33,7 @@ from shared.kafka.consumer.pace import NOTE_SECONDS
 from shared.kafka.consumer.subscription import STUCK_SECONDS, WATCH_SECONDS
 from shared.kafka.consumer.watchdog import Stuck, Watchdog
 from shared.kafka.dead_letters import breaker
-from shared.kafka.producer import BrokerAway
+from shared.kafka.producer import BrokerAway, key_place
 from shared.kafka.topics import admin
 from tests.conftest import DatabaseFactory
 from tests.support.consuming import Bench, ClientAnswers, tally
@@ -114,6 +114,43 @@ async def test_of_two_holders_of_a_partition_one_wins_and_nothing_doubles(bench:
         for start in range(0, 2000, 100):
             await bench.publish([order(n % 50, n) for n in range(start, start + 100)])
         await bench.until_applied(2000, deadline_seconds=60)
+
+
+async def test_small_batches_of_several_partitions_are_one_transaction(bench: Bench) -> None:
+    at_once: list[int] = []
+
+    async def counted(work: Work, events: Sequence[Event]) -> None:
+        keys = [message(bench.topic, one).key for one in events]
+        at_once.append(len({key_place(key, topics.PARTITIONS).partition for key in keys}))
+        await tally(work, events)
+
+    events = [order(n, n) for n in range(60)]
+    await bench.publish(events)
+    async with bench.consuming(handlers={OrderPlaced: counted}, together_records=500):
+        await bench.until_applied(60)
+        await bench.publish(events)  # without stamps nobody knows them again
+        await eventually(bench.times, lambda times: times == {2: 60})
+    assert max(at_once) > 1
+
+
+async def test_of_batches_that_could_be_one_transaction_a_refused_record_costs_the_others_nothing(bench: Bench) -> None:
+    refused = event(CustomEvent(name="refuse"), user(3))
+    await bench.publish([*(order(n, n) for n in range(30)), refused, *(order(n, 100 + n) for n in range(30))])
+    async with bench.consuming(together_records=500):
+        await bench.until_applied(60)
+    async with bench.consuming(together_records=500):
+        await bench.publish([order(n, 200 + n) for n in range(30)])
+        await bench.until_applied(90)
+
+
+async def test_of_two_holders_of_several_partitions_one_wins_and_nothing_doubles(bench: Bench) -> None:
+    async with (
+        bench.consuming(group=f"{bench.service}-a", together_records=500),
+        bench.consuming(group=f"{bench.service}-b", together_records=500),
+    ):
+        for start in range(0, 1000, 50):
+            await bench.publish([order(n % 50, n) for n in range(start, start + 50)])
+        await bench.until_applied(1000, deadline_seconds=60)
 
 
 async def test_without_the_swap_two_holders_double_events(bench: Bench) -> None:

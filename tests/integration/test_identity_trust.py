@@ -78,7 +78,7 @@ async def contact_in(campaign_database: Database, database: Database, ref: str) 
     """The contact that campaign makes of all that profile published."""
     changes = await published(database, topics.PROFILES)
     async with campaign_database.work() as work:
-        await campaign.follow(work, changes)
+        await campaign.follow(work, changes, partition_secret=b"secret")
     async with database.work() as work:
         profile_id = await read.resolve(work, ref)
     async with campaign_database.work() as work:

@@ -1,17 +1,18 @@
 """Journeys on real PostgreSQL: customers enter, wait, are moved by events and by time, and are told about it once."""
 
 from collections.abc import AsyncIterator, Mapping
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
 import pytest
+from msgspec import structs
 
 from services.campaign import content
-from services.campaign.service import journeys, publishing, runs
+from services.campaign.service import coupons, dates, journeys, publishing, runs
 from services.campaign.service.journeys import InvalidJourney, NothingToPublish
-from shared.contracts.changes import ProfileMerged, SegmentEntered
+from shared.contracts.changes import DatedFact, ProfileChanged, ProfileMerged, SegmentEntered, TimeZone
 from shared.contracts.events import Body, ConsentChanged, CustomEvent, TagSet
 from shared.errors import PreconditionFailed
 from tests.conftest import DatabaseFactory
@@ -293,3 +294,83 @@ async def test_a_customer_may_be_let_in_by_hand_once_for_a_key_and_taken_out_aga
             )
         ended = await runs.end(work, entered.id, partition_secret=RULES.partition_secret, by=OPERATOR)
     assert (ended.state, ended.reason) == ("exited", "ended by hand")
+
+
+BIRTHDAY: Final[Mapping[str, Any]] = {
+    "name": {"en": "Birthday", "zh": "生日"},
+    "trigger": {"type": "date", "fact": "birthday", "days_before": 3, "time": "09:00"},
+    "start": "coupon",
+    "nodes": {
+        "coupon": {
+            "type": "coupon",
+            "name": "birthday",
+            "value": {"type": "percent", "percent": 10},
+            "valid": "P14D",
+            "next": "mail",
+        },
+        "mail": {"type": "message", "template": "win-back"},
+    },
+}
+
+
+def with_facts(customer: UUID, *facts: DatedFact, version: int = 1, zone: str = "Asia/Shanghai") -> Any:
+    known = profile(customer, version=version)
+    assert isinstance(known.body, ProfileChanged)
+    body = structs.replace(known.body, dated_facts=facts, time_zone=TimeZone(name=zone, by="customer"))
+    return structs.replace(known, body=body)
+
+
+async def reach(world: World) -> int:
+    async with world.database.work() as work:
+        return await dates.reach_due(work, work.now, partition_secret=RULES.partition_secret)
+
+
+async def backfilled(world: World) -> None:
+    async with world.database.work() as work:
+        while await dates.backfill(work):
+            pass
+
+
+async def test_a_birthday_comes_every_year_with_a_coupon_of_the_customers_own(world: World) -> None:
+    ann, ben = uuid4(), uuid4()
+    own = DatedFact(kind="birthday", date="1990-03-10")
+    child = DatedFact(kind="birthday", label="Lin", date="--08-15", calendar="lunar")
+    await world.hear(with_facts(ann, own, child))  # known before the journey is
+    await published(world, BIRTHDAY)
+    await backfilled(world)
+    await world.hear(with_facts(ben, own, version=2, zone="America/New_York"))  # and after
+
+    world.clock.moment = datetime(2026, 3, 7, 0, 59, 59, tzinfo=UTC)
+    assert await reach(world) == 0
+    world.clock.moment = datetime(2026, 3, 7, 1, tzinfo=UTC)  # 9:00 in Shanghai
+    assert await reach(world) == 1
+    await world.hear(with_facts(ann, own, child, version=3))  # what is known again changes nothing
+    assert await reach(world) == 0
+    await settle(world)
+    async with world.database.work() as work:
+        (coupon,) = await coupons.of_customer(work, ann, limit=9)
+        assert await coupons.of_customer(work, ben, limit=9) == []
+    assert (coupon.name, coupon.expires_at - coupon.issued_at) == ("birthday", timedelta(days=14))
+    assert await standing(world, ann) == [("finished", "mail", "finished")]
+
+    world.clock.moment = datetime(2026, 9, 22, 1, tzinfo=UTC)  # three days before the 15th of the eighth lunar month
+    assert await reach(world) == 2  # Lin's; and Ben's, far too late by now
+    assert len(await standing(world, ann)) == 2
+    assert ("skipped", "too_old") in await world.decisions(ben)
+
+    world.clock.moment = datetime(2027, 3, 7, 14, tzinfo=UTC)  # 9:00 in New York
+    assert await reach(world) == 2
+    assert len(await standing(world, ben)) == 1
+
+
+async def test_a_coupon_is_redeemed_for_one_order(world: World) -> None:
+    await published(world, {**BIRTHDAY, "trigger": {"type": "called"}})
+    ann = uuid4()
+    async with world.database.work() as work:
+        await runs.enter(work, "cart", ann, {}, partition_secret=RULES.partition_secret, by=OPERATOR)
+        (coupon,) = await coupons.of_customer(work, ann, limit=9)
+        order: dict[str, Any] = {"total_minor": 100, "currency": "EUR", "by": OPERATOR}
+        await coupons.redeem(work, coupon.code.lower(), order_id="1", **order)
+        assert (await coupons.redeem(work, coupon.code, order_id="1", **order)).order_id == "1"
+        with pytest.raises(coupons.NotRedeemable, match="redeemed"):
+            await coupons.redeem(work, coupon.code, order_id="2", **order)

@@ -76,5 +76,6 @@ async def test_what_differs_is_counted_and_mended_if_asked(
 
 async def test_a_customer_who_is_due_is_left_to_the_timers(database: Database, url: str) -> None:
     async with at(database, NOW) as work:
-        await work.run("UPDATE memberships SET due_at = now() - interval '1 hour', member = FALSE")
+        await work.run("UPDATE customer_segments SET due_at = now() - interval '1 hour'")
+        await work.run("DELETE FROM memberships")
     assert await verify(url) == 0

@@ -152,6 +152,27 @@ async def test_an_order_makes_a_customer_enter_and_thirty_days_later_time_makes_
     assert (await turns(database))[1:] == [("left", ANN, "buyers", "time", ordered + days(30))]
 
 
+async def test_what_a_release_before_noted_as_due_is_looked_at_when_it_is(database: Database) -> None:
+    await defined(database, "silent", SILENT)
+    await meet(database, ANN)
+    await fold(database, placed("1", NOON))
+    async with at(database) as work:  # it had due times in the rows by segment, and there alone
+        await work.run("UPDATE customer_segments SET due_at = NULL")
+        await work.run(
+            """
+            INSERT INTO memberships (profile_id, segment_id, version, member, since, due_at)
+            VALUES (:who, 'silent', 1, FALSE, :now, :due)
+            """,
+            who=ANN,
+            now=NOON,
+            due=NOON + days(30),
+        )
+
+    await pass_time(database, NOON + days(31))
+
+    assert (await turns(database))[-1] == ("entered", ANN, "silent", "time", NOON + days(30))
+
+
 async def test_who_did_nothing_is_in_a_segment_of_those_who_did_not(database: Database) -> None:
     await meet(database, ANN)
     await defined(database, "silent", SILENT, NOON + days(1))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
 
@@ -11,7 +12,7 @@ import pytest
 
 from deploy.local.postgres import Postgres
 from services.campaign import content
-from services.campaign.service import operations, publishing
+from services.campaign.service import journeys, publishing
 from services.segment.domain.programmes.definition import DEFAULT_PROGRAMME, Rolling
 from services.segment.domain.standing import DEFAULT_POLICY
 from services.segment.repository import policies as stored_policies
@@ -21,6 +22,7 @@ from services.segment.service.programmes import definitions, rollout
 from shared.database import migrate
 from shared.database.database import Database, Work
 from shared.service.clock import SystemClock
+from tests.support.campaign import NOON, DeafDatabase, Provider, StoppedClock, World, all_in, profile, rise
 
 # As the first release's migration published them.
 FIRST: Final[tuple[dict[str, Any], ...]] = (
@@ -105,8 +107,50 @@ async def test_an_upgraded_campaign_has_the_schema_and_the_journeys_of_a_new_one
         await migrate.upgrade("campaign", url)
         async with at(url) as work:
             await publishing.publish(work, content.journeys())
-            ends.append((await work.rows(COLUMNS), await operations.journeys(work)))
+            ends.append((await work.rows(COLUMNS), await journeys.every(work)))
     assert ends[0] == ends[1]
+
+
+@pytest.mark.parametrize("empty", ["campaign"], indirect=True)
+async def test_what_triggered_a_message_before_there_were_runs_lets_nobody_in_again_and_what_waited_is_sent(
+    empty: tuple[str, str], tmp_path: Path
+) -> None:
+    _, old = empty
+    await migrate.upgrade("campaign", old, version="0012")
+    ann, ben = uuid4(), uuid4()
+    sent, waiting = rise(ann), rise(ben)
+    async with at(old) as work:
+        for one in FIRST:
+            await work.run(
+                "INSERT INTO journeys (id, version, definition) VALUES (:id, 1, CAST(:definition AS jsonb))",
+                id=one["id"],
+                definition=json.dumps(one),
+            )
+        for trigger, customer, state in ((sent, ann, "sent"), (waiting, ben, "pending")):
+            await work.run(
+                """
+                INSERT INTO messages (id, journey_id, journey_version, profile_id, trigger_id, reached, state, due_at,
+                                      created_at, handed_at, cause_occurred_at, cause_received_at, by_time, depth)
+                VALUES (:id, 'welcome-to-tier', 1, :customer, :trigger, 'gold', :state, :now, :now, :now, :now, :now,
+                        false, 0)
+                """,
+                id=uuid4(),
+                customer=customer,
+                trigger=str(trigger.event_id),
+                state=state,
+                now=NOON,
+            )
+    await migrate.upgrade("campaign", old)
+    database = DeafDatabase(old, application="test", clock=StoppedClock())
+    world = World(database, StoppedClock(), Provider(tmp_path / "taken.ndjson"))
+    try:
+        await world.hear(profile(ann), profile(ben, "ben@example.com"), sent, waiting)
+        async with world.sending():
+            await world.settled(all_in("sent"))
+        assert [one["to"] for one in world.provider.taken] == ["ben@example.com"]
+        assert ("skipped", "entered_before") in await world.decisions(ann)
+    finally:
+        await database.close()
 
 
 @pytest.mark.parametrize("empty", ["segment"], indirect=True)

@@ -39,7 +39,7 @@ WRITERS: Final = {
 }
 NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 # Pages of links in mails, which a signed token opens: tests/integration/test_consent_links.py has those.
-LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}"}
+LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}", "/v1/preferences/{token}"}
 # Routes about whoever asks, with a customer's own token alone: tests/integration/test_campaign_channels.py has those.
 OWN: Final = {"/v1/inbox", "/v1/inbox/{message_id}/read", "/v1/inbox/{message_id}/dismiss"}
 SOMEBODY: Final = UUID(int=42, version=4)
@@ -60,10 +60,16 @@ class Route(NamedTuple):
 
     def url(self, **changes: str) -> str:
         """The path with values that are in order, unless changed."""
-        ids = ("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id")
+        ids = (
+            *("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id"),
+            *("run_id", "message_id"),
+        )
         good = {name: str(SOMEBODY) for name in ids}
         good |= {
             "journey_id": "win-back",
+            "template_id": "win-back",
+            "broadcast_id": "spring-sale",
+            "code": "0123456789",
             "segment_id": "silent",
             "other": "gold",
             "tag": "tea lover",
@@ -180,10 +186,24 @@ ROUTES: Final = (
     Route("segment", "GET", "/v1/rfm/versions", "segment:read"),
     Route("segment", "GET", "/v1/abc", "segment:read"),
     Route("campaign", "GET", "/v1/journeys", "campaign:read"),
+    Route("campaign", "GET", "/v1/shelf", "campaign:read"),
+    Route("campaign", "POST", "/v1/shelf/{journey_id}/take", "campaign:write"),
+    Route("campaign", "GET", "/v1/coupons/{code}", "campaign:read"),
+    Route("campaign", "POST", "/v1/coupons/{code}/redeem", "campaign:write"),
+    Route("campaign", "GET", "/v1/profiles/{profile_id}/coupons", "campaign:read", customer=True),
+    Route("campaign", "POST", "/v1/broadcasts", "campaign:write"),
+    Route("campaign", "GET", "/v1/broadcasts", "campaign:read"),
+    Route("campaign", "GET", "/v1/broadcasts/{broadcast_id}", "campaign:read"),
+    Route("campaign", "PUT", "/v1/broadcasts/{broadcast_id}", "campaign:write"),
+    *(
+        Route("campaign", "POST", f"/v1/broadcasts/{{broadcast_id}}/{verb}", "campaign:write")
+        for verb in ("start", "pause", "resume", "cancel")
+    ),
     Route("campaign", "POST", "/v1/journeys", "campaign:write"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}", "campaign:read"),
     Route("campaign", "PUT", "/v1/journeys/{journey_id}", "campaign:write"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}/impact", "campaign:read"),
+    Route("campaign", "POST", "/v1/journeys/{journey_id}/dry-run", "campaign:read"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/publish", "campaign:write"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}/versions", "campaign:read"),
     Route("campaign", "GET", "/v1/journeys/{journey_id}/runs", "campaign:read"),
@@ -193,15 +213,30 @@ ROUTES: Final = (
     Route("campaign", "POST", "/v1/runs/{run_id}/end", "campaign:write"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/pause", "campaign:write"),
     Route("campaign", "POST", "/v1/journeys/{journey_id}/resume", "campaign:write"),
+    Route("campaign", "GET", "/v1/templates", "campaign:read"),
+    Route("campaign", "POST", "/v1/templates", "campaign:write"),
+    Route("campaign", "GET", "/v1/templates/{template_id}", "campaign:read"),
+    Route("campaign", "PUT", "/v1/templates/{template_id}", "campaign:write"),
+    Route("campaign", "POST", "/v1/templates/{template_id}/publish", "campaign:write"),
+    Route("campaign", "GET", "/v1/templates/{template_id}/versions", "campaign:read"),
+    Route("campaign", "POST", "/v1/templates/{template_id}/preview", "campaign:read"),
+    Route("campaign", "POST", "/v1/templates/{template_id}/test-send", "campaign:write"),
+    Route("campaign", "POST", "/v1/messages", "campaign:write"),
+    Route("campaign", "GET", "/v1/messages/{message_id}", "campaign:read"),
+    Route("campaign", "GET", "/v1/messages/{message_id}/copy", "campaign:read"),
     Route("campaign", "GET", "/v1/messages", "campaign:read"),
     Route("campaign", "GET", "/v1/messages/figures", "campaign:read"),
     Route("campaign", "GET", "/v1/profiles/{profile_id}/decisions", "campaign:read", customer=True),
+    Route("campaign", "GET", "/v1/gate/policy", "campaign:read"),
+    Route("campaign", "PUT", "/v1/gate/policy", "campaign:admin", body={"policy": {}}),
+    Route("campaign", "GET", "/v1/gate/reasons", "campaign:read"),
     Route("campaign", "GET", "/v1/send-stop", "campaign:read"),
     Route("campaign", "POST", "/v1/send-stop", "campaign:admin"),
     Route("campaign", "DELETE", "/v1/send-stop", "campaign:admin"),
     Route("campaign", "GET", "/v1/provider-stops", "campaign:read"),
     Route("campaign", "POST", "/v1/provider-stops/{channel}/retry", "campaign:admin"),
     Route("campaign", "GET", "/v1/suppressions", "campaign:read"),
+    Route("campaign", "POST", "/v1/suppressions", "campaign:admin"),
     Route("campaign", "DELETE", "/v1/suppressions/{suppression_id}", "campaign:admin"),
     Route("campaign", "GET", "/v1/send-cutoff", "campaign:read"),
     Route("campaign", "POST", "/v1/send-cutoff", "campaign:admin", body={"at": "2026-03-01T12:00:00Z"}),

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from uuid import UUID
 
+from msgspec import structs
+
 from services.segment.domain.definitions import Definitions
 from services.segment.domain.membership import MembershipState, settled
 from services.segment.repository import customers, memberships
@@ -33,20 +35,24 @@ async def stored(work: Work) -> Memberships:
 
 
 async def agree(work: Work) -> None:
-    """Fails unless the rows by segment and a customer's one row say the same of all segments in force."""
-    in_force = {one.id for one in (await definitions.in_force(work)).ordered}
+    """Fails unless a customer's row and those by segment say the same of all segments in force, and is due in time."""
+    in_force = (await definitions.in_force(work)).ids
     rows = await rows_as(work, MembershipRow, f"SELECT {columns(MembershipRow)} FROM memberships")
     by_segment = {
         (row.profile_id, row.segment_id): MembershipState(row.version, row.member, row.since, row.due_at)
         for row in rows
         if row.segment_id in in_force
     }
-    in_one = {
-        (profile_id, name): state
-        for profile_id, known in await work.rows("SELECT profile_id, known FROM customer_segments")
-        for name, state in memberships.unpacked(known).items()
-        if name in in_force
-    }
+    in_one: dict[tuple[UUID, str], MembershipState] = {}
+    for profile_id, stored_, due_at in await work.rows("SELECT profile_id, known, due_at FROM customer_segments"):
+        known = memberships.PackedKnown(stored_)
+        earliest = memberships.earliest_due(state for name, state in known.items() if name in in_force)
+        assert earliest is None or (due_at is not None and due_at <= earliest)
+        in_one |= {
+            (profile_id, name): structs.replace(state, due_at=None)
+            for name, state in known.items()
+            if name in in_force and state.member
+        }
     assert in_one == by_segment
 
 

@@ -8,9 +8,12 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
-from services.campaign.domain.journey.nodes.node import Known
+from services.campaign.api.channels import Channels
+from services.campaign.domain.journey.run import Customer
 from services.campaign.schemas.journeys import (
     DraftOut,
+    DryRunIn,
+    DryRunOut,
     ImpactsOut,
     JourneyChange,
     JourneyIn,
@@ -19,15 +22,18 @@ from services.campaign.schemas.journeys import (
     JourneysOut,
     JourneyVersionOut,
     JourneyVersionsOut,
+    MadeUpIn,
     PublishIn,
     RunIn,
     RunOut,
     RunsOut,
+    ShelfJourneyOut,
+    ShelfOut,
     StepOut,
     TraceOut,
     WarningOut,
 )
-from services.campaign.service import journeys, runs
+from services.campaign.service import journeys, known, rehearsing, runs, shelf
 from services.campaign.service.journeys import Shown
 from shared.audit import Actor
 from shared.http import Caller, Db, EditOf, PageSize, decode_cursor, encode_cursor, etag, require_customer_or, requires
@@ -47,13 +53,35 @@ async def every(database: Db) -> JourneysOut:
 
 
 @router.post("/journeys", status_code=201, dependencies=[requires("campaign:write")], summary="Create a journey")
-async def create(request: Request, database: Db, caller: Caller, body: JourneyIn, response: Response) -> JourneySaved:
+async def create(database: Db, channels: Channels, caller: Caller, body: JourneyIn, response: Response) -> JourneySaved:
     """Creates a draft, which does nothing until it is published. Returns it with its `ETag`. 409 if the id is taken.
 
     422 has each mistake of the definition with its place, a JSON pointer into it.
     """
     async with database.work() as work:
-        shown, problems = await journeys.create(work, body.id, body.definition, _known(request), by=Actor.of(caller))
+        shown, problems = await journeys.create(
+            work, body.id, body.definition, await known.look(work, channels), by=Actor.of(caller)
+        )
+    response.headers["ETag"] = etag(shown.revision)
+    return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
+
+
+@router.get("/shelf", dependencies=[requires("campaign:read")], summary="List the journeys that come ready")
+async def on_shelf() -> ShelfOut:
+    """Returns each with its definition and its templates. None does anything until it is taken and published."""
+    return ShelfOut(journeys=[ShelfJourneyOut.model_validate(one) for one in shelf.every()])
+
+
+@router.post(
+    "/shelf/{journey_id}/take",
+    status_code=201,
+    dependencies=[requires("campaign:write")],
+    summary="Take a journey from the shelf",
+)
+async def take(database: Db, channels: Channels, caller: Caller, journey_id: Id, response: Response) -> JourneySaved:
+    """Makes a draft of it, to be looked at, changed and published, and publishes its templates. 409 if it was taken."""
+    async with database.work() as work:
+        shown, problems = await shelf.take(work, journey_id, channels, by=Actor.of(caller))
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
 
@@ -69,8 +97,8 @@ async def one(database: Db, journey_id: Id, response: Response) -> JourneyOut:
 
 @router.put("/journeys/{journey_id}", dependencies=[requires("campaign:write")], summary="Change a journey's draft")
 async def change(
-    request: Request,
     database: Db,
+    channels: Channels,
     caller: Caller,
     journey_id: Id,
     body: JourneyChange,
@@ -80,7 +108,7 @@ async def change(
     """What is published stays as it is until the draft is. 412 if somebody changed it since it was read."""
     async with database.work() as work:
         shown, problems = await journeys.change(
-            work, journey_id, body.definition, _known(request), revision=revision, by=Actor.of(caller)
+            work, journey_id, body.definition, await known.look(work, channels), revision=revision, by=Actor.of(caller)
         )
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
@@ -89,18 +117,18 @@ async def change(
 @router.get(
     "/journeys/{journey_id}/impact", dependencies=[requires("campaign:read")], summary="See whom a draft concerns"
 )
-async def impact(request: Request, database: Db, journey_id: Id) -> ImpactsOut:
+async def impact(database: Db, channels: Channels, journey_id: Id) -> ImpactsOut:
     """Returns each node that the draft adds, removes or changes, with the runs that stand before, at and past it."""
     async with database.work() as work:
-        return ImpactsOut.of(await journeys.impact(work, journey_id, _known(request)))
+        return ImpactsOut.of(await journeys.impact(work, journey_id, await known.look(work, channels)))
 
 
 @router.post(
     "/journeys/{journey_id}/publish", dependencies=[requires("campaign:write")], summary="Publish a journey's draft"
 )
 async def publish(
-    request: Request,
     database: Db,
+    channels: Channels,
     caller: Caller,
     journey_id: Id,
     revision: EditOf,
@@ -112,13 +140,36 @@ async def publish(
         shown, problems, moved = await journeys.publish(
             work,
             journey_id,
-            _known(request),
+            await known.look(work, channels),
             revision=revision,
             move=body.move if body else "stay",
             by=Actor.of(caller),
         )
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems), moved=moved)
+
+
+@router.post("/journeys/{journey_id}/dry-run", dependencies=[requires("campaign:read")], summary="Try a journey")
+async def dry_run(database: Db, channels: Channels, journey_id: Id, body: DryRunIn) -> DryRunOut:
+    """Takes a made-up customer through the draft, or a definition, step by step. Nothing is sent or written."""
+    async with database.work() as work:
+        found = await rehearsing.dry_run(
+            work,
+            journey_id,
+            body.definition,
+            await known.look(work, channels),
+            entered_by=_made_up(body.entered_by),
+            later=[_made_up(one) for one in body.later],
+            customer=Customer(
+                time_zone=body.time_zone,
+                tiers=body.tiers,
+                stage=body.stage,
+                segments=frozenset(body.segments),
+            ),
+            profile_id=body.profile_id,
+            messages=body.messages,
+        )
+    return DryRunOut.model_validate(found)
 
 
 @router.get(
@@ -238,6 +289,10 @@ async def end(request: Request, database: Db, caller: Caller, run_id: UUID) -> R
         )
 
 
+def _made_up(event: MadeUpIn) -> rehearsing.MadeUp:
+    return rehearsing.MadeUp(event.event, event.at, event.properties)
+
+
 def _fields(shown: Shown) -> Mapping[str, Any]:
     draft = None
     if shown.draft is not None:
@@ -248,11 +303,6 @@ def _fields(shown: Shown) -> Mapping[str, Any]:
             updated_by=shown.draft.updated_by,
         )
     return JourneyOut.fields(shown.journey_id, shown.published, draft)
-
-
-def _known(request: Request) -> Known:
-    known: Known = request.app.state.known
-    return known
 
 
 def _secret(request: Request) -> bytes:

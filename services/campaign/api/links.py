@@ -1,13 +1,16 @@
 """The pages that links in mails lead to."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Final
+from urllib.parse import parse_qsl
 
 from fastapi import APIRouter, Path, Request
 from fastapi.responses import HTMLResponse
 
 from services.campaign.domain.links import MAX_TOKEN_LENGTH, Link, Links
-from services.campaign.service import confirming, unsubscribing
+from services.campaign.service import confirming, preferring, unsubscribing
 from services.campaign.service import pages as pages_of_links
+from services.campaign.service.preferring import TooManyChanges
 from shared.http import Db
 from shared.http.openapi import TOLERANT
 from shared.service import metrics
@@ -62,6 +65,39 @@ async def unsubscribe(request: Request, database: Db, token: Token) -> HTMLRespo
         async with database.work() as work:
             await unsubscribing.unsubscribe(work, request.app.state.rules, link)
     return _page(link, "unsubscribed")
+
+
+@router.get("/preferences/{token}", summary="Show what a customer agreed to", **_PAGE)
+async def preferences(request: Request, database: Db, token: Token) -> HTMLResponse:
+    """Returns a page with a form. Opening it changes nothing."""
+    link = _link(request, "preferences", token)
+    if link is None:
+        return _preferences(None, "invalid", [])
+    async with database.work() as work:
+        return _preferences(link, "shown", await preferring.look(work, link))
+
+
+@router.post("/preferences/{token}", summary="Change what a customer agreed to", **_PAGE)
+async def change_preferences(request: Request, database: Db, token: Token) -> HTMLResponse:
+    """Grants what is ticked, and withdraws what is not: `agreed`, once for each, in a form's encoding."""
+    link = _link(request, "preferences", token)
+    if link is None:
+        return _preferences(None, "invalid", [])
+    form = parse_qsl((await request.body()).decode("ascii", "replace"), max_num_fields=None)
+    ticked = {value for name, value in form if name == "agreed"}
+    try:
+        async with database.work() as work:
+            found = await preferring.change(work, request.app.state.rules, link, ticked)
+    except TooManyChanges:
+        return _preferences(link, "full", [], status=429)
+    return _preferences(link, "saved", found)
+
+
+def _preferences(
+    link: Link | None, state: str, found: Sequence[preferring.Preference], *, status: int = 200
+) -> HTMLResponse:
+    page = pages_of_links.preferences_page(link, state, found)
+    return HTMLResponse(page, 404 if link is None else status, PAGE_HEADERS)
 
 
 def _link(request: Request, kind: str, token: str) -> Link | None:

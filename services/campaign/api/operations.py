@@ -22,6 +22,8 @@ from services.campaign.schemas.operations import (
     SendStopIn,
     SendStopOut,
     SuppressionOut,
+    SuppressionsAddedOut,
+    SuppressionsIn,
     SuppressionsOut,
 )
 from services.campaign.service import operations, providers, suppressing
@@ -149,16 +151,34 @@ async def suppressions(
     )
 
 
+@router.post("/suppressions", status_code=201, dependencies=[requires("campaign:admin")], summary="Suppress addresses")
+async def suppress(database: Db, caller: Caller, body: SuppressionsIn) -> SuppressionsAddedOut:
+    """Lets nothing go to these addresses until somebody lifts it; those that are suppressed already stay as they are.
+
+    422 names the addresses that are none; nothing is suppressed then.
+    """
+    async with database.work() as work:
+        added, already = await suppressing.add(
+            work, body.channel, body.addresses, reason=body.reason, by=Actor.of(caller)
+        )
+    return SuppressionsAddedOut(added=added, already=already)
+
+
 @router.delete(
     "/suppressions/{suppression_id}",
     status_code=204,
     dependencies=[requires("campaign:admin")],
     summary="Lift a suppression",
 )
-async def lift_suppression(database: Db, caller: Caller, suppression_id: UUID) -> None:
+async def lift_suppression(
+    database: Db,
+    caller: Caller,
+    suppression_id: UUID,
+    reason: Annotated[str, Query(description="why, for whoever reads it later", max_length=500)] = "",
+) -> None:
     """Lets messages go to the address again. Messages that were refused meanwhile stay refused."""
     async with database.work() as work:
-        await suppressing.lift(work, suppression_id, by=Actor.of(caller))
+        await suppressing.lift(work, suppression_id, reason=reason, by=Actor.of(caller))
 
 
 @router.get(

@@ -3,6 +3,8 @@
 from datetime import timedelta
 from typing import Final
 
+from services.campaign.domain.gate.policy import FrequencyRule, Policy, PolicyInForce
+from services.campaign.domain.gate.situation import CUSTOMER_RULE
 from services.campaign.domain.message_definition import Cap, MessageDefinition
 
 CAP: Final = Cap(messages=3, hours=24)
@@ -13,6 +15,15 @@ CONFIRM: Final = MessageDefinition(
     purpose="transactional",
     template="confirm-consent",
     cap=CAP,
+)
+# No policy of the shop's bounds it, and what it bounds is counted apart: by mailbox, whoever asks.
+CONFIRM_POLICY: Final = PolicyInForce(
+    0,
+    Policy(
+        frequency=(
+            FrequencyRule(name=CUSTOMER_RULE, messages=CAP.messages, hours=CAP.hours, purposes=(CONFIRM.purpose,)),
+        )
+    ),
 )
 AGAIN_AFTER: Final = timedelta(minutes=10)  # who asks for the same again before then is not asked twice
 MAX_ASKED: Final = 10  # requests of one address that are kept in KEPT_ASKED; the rest is not even written down

@@ -12,6 +12,7 @@ import msgspec
 
 CONFIRM_VALID: Final = timedelta(hours=72)
 UNSUBSCRIBE_VALID: Final = timedelta(days=400)
+PREFERENCES_VALID: Final = timedelta(days=400)
 SIGNATURE_BYTES: Final = 16  # of an HMAC-SHA256: RFC 2104, section 5, lets no fewer than half of it stand
 MAX_TOKEN_LENGTH: Final = 600  # characters
 
@@ -21,7 +22,7 @@ class Link(msgspec.Struct, frozen=True, array_like=True):
     language its page speaks.
     """
 
-    kind: Literal["confirm", "unsubscribe"]
+    kind: Literal["confirm", "unsubscribe", "preferences"]
     subject: UUID
     expires: int  # seconds since 1970
     language: str = ""
@@ -72,6 +73,11 @@ def confirm(confirmation_id: UUID, language: str, now: datetime) -> Link:
 def unsubscribe(message_id: UUID, profile_id: UUID, consent_to: str, language: str, now: datetime) -> Link:
     """Returns the link by which whoever got a message withdraws consent to its channel and purpose."""
     return Link("unsubscribe", message_id, _at(now + UNSUBSCRIBE_VALID), language, profile_id, consent_to)
+
+
+def preferences(message_id: UUID, profile_id: UUID, language: str, now: datetime) -> Link:
+    """Returns the link by which whoever got a message sees and changes what they agreed to."""
+    return Link("preferences", message_id, _at(now + PREFERENCES_VALID), language, profile_id)
 
 
 def _at(moment: datetime) -> int:

@@ -73,7 +73,7 @@ async def lock_contacts(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, C
                      FROM suppressions s
                     WHERE s.channel = ANY(CAST(:channels AS text[])) AND s.address IN (c.email, c.phone)
                ) AS suppressed,
-               c.phone
+               c.phone, c.time_zone
           FROM contacts c
          WHERE c.profile_id = ANY(CAST(:profile_ids AS uuid[]))
          ORDER BY c.profile_id
@@ -108,7 +108,7 @@ async def walkers(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Custome
 async def forget(work: Work, profile_ids: Iterable[UUID]) -> None:
     """Deletes what is derived about profiles that stand for nobody any more."""
     ids = sorted(set(profile_ids))
-    for table in ("contacts", "standings", "memberships"):
+    for table in ("contacts", "standings", "memberships", "date_entries"):
         await work.run(
             f"""
             DELETE FROM {table}

@@ -11,7 +11,7 @@ from services.campaign.domain.delivery import State
 from services.campaign.domain.gate import Handed
 from services.campaign.domain.journey.run import Run
 from shared.database.database import Work
-from shared.database.rows import arrays, columns, rows_as, unnest
+from shared.database.rows import Json, arrays, columns, row_as, rows_as, unnest
 
 
 class Due(NamedTuple):
@@ -33,7 +33,11 @@ class Due(NamedTuple):
     run_id: UUID | None
     step: str
     visit: int
+    kind: str
+    definition: str | None
+    properties: str | None
     run_over: bool = False
+    event: str | None = None
 
 
 class New(NamedTuple):
@@ -46,16 +50,23 @@ class New(NamedTuple):
 
 
 class Move(msgspec.Struct, frozen=True):
-    """What the gate made of a message. Field names are column names."""
+    """What the gate made of a message, and what one that leaves counts as. Field names are column names."""
 
     id: UUID
     state: State
     due_at: datetime
     subject: str | None = None
     claim_id: UUID | None = None
+    gate_channel: str | None = None
+    gate_purpose: str | None = None
+    gate_template: str | None = None
 
 
-_DUE = "m." + ", m.".join(name for name in Due._fields if name != "run_over")
+_OF_RUN = ("run_over", "event")
+_JSON = ("definition", "properties")
+_DUE = ", ".join(
+    f"CAST(m.{name} AS text) AS {name}" if name in _JSON else f"m.{name}" for name in Due._fields if name not in _OF_RUN
+)
 
 
 class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
@@ -74,6 +85,16 @@ class StoredMessage(msgspec.Struct, frozen=True, kw_only=True):
     handed_at: datetime | None
     cause_occurred_at: datetime
     cause_received_at: datetime
+
+
+class DetailedMessage(StoredMessage, frozen=True, kw_only=True):
+    """A message by itself."""
+
+    kind: str
+    step: str
+    run_id: UUID | None
+    definition: Json | None
+    properties: Json | None
 
 
 class Counted(msgspec.Struct, frozen=True, kw_only=True):
@@ -138,11 +159,52 @@ async def insert(work: Work, made: Sequence[New]) -> None:
     )
 
 
+class NewSingle(msgspec.Struct, frozen=True, kw_only=True):
+    """A message that a request asks for by itself. Field names are column names."""
+
+    id: UUID
+    profile_id: UUID
+    definition: Json
+    properties: Json
+
+
+async def insert_single(work: Work, new: NewSingle, *, kind: str) -> None:
+    """Adds a single message, due now; it is its own trigger."""
+    await work.run(
+        """
+        INSERT INTO messages (id, journey_id, journey_version, profile_id, trigger_id, reached, due_at, created_at,
+                              cause_occurred_at, cause_received_at, by_time, depth, kind, definition, properties)
+        VALUES (:id, :kind, 1, :profile_id, :trigger_id, '', :now, :now,
+                :now, :now, false, 0, :kind, CAST(:definition AS jsonb), CAST(:properties AS jsonb))
+        """,
+        **msgspec.structs.asdict(new),
+        trigger_id=str(new.id),
+        kind=kind,
+        now=work.now,
+    )
+
+
+async def one(work: Work, message_id: UUID) -> DetailedMessage | None:
+    """Returns a message, if there is one of this id."""
+    return await row_as(
+        work,
+        DetailedMessage,
+        f"""
+        SELECT {columns(DetailedMessage)}
+          FROM messages
+         WHERE id = :id
+        """,
+        id=message_id,
+    )
+
+
 async def lock_due(work: Work, *, limit: int) -> Sequence[Due]:
     """Returns the messages that are due and that nobody else holds, the longest waiting first."""
     rows = await work.rows(
         f"""
-        SELECT {_DUE}, coalesce((SELECT r.state <> 'active' FROM runs r WHERE r.id = m.run_id), false) AS run_over
+        SELECT {_DUE},
+               coalesce((SELECT r.state <> 'active' FROM runs r WHERE r.id = m.run_id), false) AS run_over,
+               (SELECT CAST(r.data -> 'event' AS text) FROM runs r WHERE r.id = m.run_id) AS event
           FROM messages m
          WHERE m.state = 'pending' AND m.due_at <= :now
          ORDER BY m.due_at
@@ -168,7 +230,9 @@ async def handed(work: Work, customers: Iterable[UUID], *, since: datetime) -> S
               WHERE canonical_id = ANY(CAST(:customers AS uuid[]))
         )
         SELECT n.customer, m.id, m.journey_id, m.trigger_id, m.step, m.visit,
-               coalesce(m.handed_at, m.sending_since) AS at
+               coalesce(m.handed_at, m.sending_since) AS at,
+               coalesce(m.gate_channel, 'email') AS channel, coalesce(m.gate_purpose, 'marketing') AS purpose,
+               coalesce(m.gate_template, '') AS template
           FROM names n
           JOIN messages m USING (profile_id)
          WHERE m.state IN ('sending', 'sent', 'unknown')
@@ -177,7 +241,23 @@ async def handed(work: Work, customers: Iterable[UUID], *, since: datetime) -> S
         customers=sorted(set(customers)),
         since=since,
     )
-    return [(row.customer, Handed(row.id, row.journey_id, row.trigger_id, row.at, row.step, row.visit)) for row in rows]
+    return [
+        (
+            row.customer,
+            Handed(
+                row.id,
+                row.journey_id,
+                row.trigger_id,
+                row.at,
+                row.step,
+                row.visit,
+                row.channel,
+                row.purpose,
+                row.template,
+            ),
+        )
+        for row in rows
+    ]
 
 
 async def move(work: Work, moves: Sequence[Move]) -> None:
@@ -190,7 +270,10 @@ async def move(work: Work, moves: Sequence[Move]) -> None:
                subject = coalesce(n.subject, m.subject),
                attempts = m.attempts + CAST(n.state = 'sending' AS int),
                sending_since = CASE WHEN n.state = 'sending' THEN :now ELSE m.sending_since END,
-               claim_id = n.claim_id
+               claim_id = n.claim_id,
+               gate_channel = coalesce(n.gate_channel, m.gate_channel),
+               gate_purpose = coalesce(n.gate_purpose, m.gate_purpose),
+               gate_template = coalesce(n.gate_template, m.gate_template)
           FROM {unnest(Move, "n")}
          WHERE m.id = n.id
         """,

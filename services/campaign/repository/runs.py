@@ -176,23 +176,6 @@ async def claim_due(work: Work, until: datetime | None, *, limit: int) -> Sequen
     )
 
 
-async def claim_asking(work: Work, awaits: str, *, limit: int) -> Sequence[StoredRun]:
-    """Returns runs that wait for an answer from outside, the longest waiting first; they are not held."""
-    return await rows_as(
-        work,
-        StoredRun,
-        f"""
-        SELECT {columns(StoredRun)}
-          FROM runs
-         WHERE awaits = :awaits AND state = 'active' AND signal IS NULL
-         ORDER BY waiting_since
-         LIMIT :limit
-        """,
-        awaits=awaits,
-        limit=limit,
-    )
-
-
 async def save(work: Work, runs: Iterable[tuple[Run, RunState, str]]) -> None:
     """Writes runs that the caller holds, or that are new, each with its state and the reason if it is over."""
     rows = [

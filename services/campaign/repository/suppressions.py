@@ -7,7 +7,7 @@ from uuid import UUID
 import msgspec
 
 from shared.database.database import Work
-from shared.database.rows import columns, row_as, rows_as
+from shared.database.rows import arrays, columns, row_as, rows_as, unnest
 
 
 class StoredSuppression(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,4 +81,17 @@ async def lift(work: Work, suppression_id: UUID) -> StoredSuppression | None:
         StoredSuppression,
         f"DELETE FROM suppressions WHERE id = :id RETURNING {columns(StoredSuppression)}",
         id=suppression_id,
+    )
+
+
+async def add(work: Work, found: Sequence[StoredSuppression]) -> int:
+    """Suppresses addresses. Returns how many were not suppressed already."""
+    return await work.run(
+        f"""
+        INSERT INTO suppressions ({columns(StoredSuppression)})
+        SELECT {columns(StoredSuppression, "n")}
+          FROM {unnest(StoredSuppression, "n")}
+            ON CONFLICT DO NOTHING
+        """,
+        **arrays(found, StoredSuppression),
     )

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Literal, Self
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from services.campaign.domain.journey.definition import Published
 from services.campaign.domain.journey.document import written
@@ -213,3 +213,75 @@ class TraceOut(RunOut):
     """A run, and what it did."""
 
     steps: list[StepOut]
+
+
+class MadeUpIn(BaseModel):
+    """An event that is made up."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    event: str = Field(min_length=1, max_length=200, examples=["order_placed"])
+    at: AwareDatetime = Field(examples=["2026-03-01T12:00:00Z"])
+    properties: dict[str, Any] = Field(default_factory=dict)
+
+
+class DryRunIn(BaseModel):
+    """A made-up customer who goes through a journey, with time running fast."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {
+                    "entered_by": {"event": "order_placed", "at": "2026-03-01T12:00:00Z"},
+                    "later": [{"event": "message_opened", "at": "2026-03-01T14:00:00Z"}],
+                    "time_zone": "Asia/Shanghai",
+                    "tiers": {"default": "gold"},
+                    "messages": {"thanks": "refused: no_consent"},
+                }
+            ]
+        },
+    )
+
+    definition: dict[str, Any] | None = Field(
+        None, description="a definition to try; without it the draft is tried, or what is published"
+    )
+    entered_by: MadeUpIn
+    later: list[MadeUpIn] = Field(default_factory=list, max_length=200)
+    profile_id: UUID | None = Field(None, description="whose way a split takes; somebody's without it")
+    time_zone: str = Field("UTC", max_length=60)
+    tiers: dict[str, str] = Field(default_factory=dict, description="the tier in each programme")
+    stage: str = ""
+    segments: list[str] = Field(default_factory=list, max_length=200)
+    messages: dict[str, str] = Field(
+        default_factory=dict,
+        description="what becomes of the messages of a node: `sent`, or such as `refused: no_consent`",
+    )
+
+
+class DryRunOut(BaseModel):
+    """What the customer went through. `complete` is false if the journey goes on for longer than was looked at."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    entered: bool
+    state: str
+    reason: str
+    steps: list[StepOut]
+    complete: bool
+
+
+class ShelfJourneyOut(BaseModel):
+    """A journey that comes ready, and the templates that it needs."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: str
+    journey: dict[str, Any]
+    templates: dict[str, dict[str, Any]]
+
+
+class ShelfOut(BaseModel):
+    """What stands on the shelf."""
+
+    journeys: list[ShelfJourneyOut]

@@ -2,15 +2,21 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
+import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from services.campaign.domain.gate import SendStop
 from services.campaign.domain.ledger import Ledger
 from services.campaign.domain.provider import ProviderStop
 from shared.http import Text
+
+
+def _decoded(value: object) -> object:
+    """Returns a stored document as what it is."""
+    return msgspec.json.decode(value) if isinstance(value, str) else value
 
 
 class MessageOut(BaseModel):
@@ -54,6 +60,12 @@ class DecisionOut(BaseModel):
     reason: str
     at: datetime
     cause_occurred_at: datetime
+    message_id: UUID | None = Field(None, description="the message that it is about")
+    evidence: Annotated[dict[str, Any] | None, BeforeValidator(_decoded)] = Field(
+        None,
+        description="what the gate went by: the policy's version, the check that decided, what each rule that bounded "
+        "the message had counted, its priority, and the propensity of the holdouts",
+    )
 
 
 class DecisionsOut(BaseModel):
@@ -140,15 +152,37 @@ class ProviderStopsOut(BaseModel):
 
 
 class SuppressionOut(BaseModel):
-    """An address to which nothing goes, because its provider replied that it takes no mail."""
+    """An address to which nothing goes: its provider replied that it takes no mail, or somebody listed it."""
 
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
     channel: str
     address: str
-    reason: str = Field(description="the provider's reply")
+    reason: str = Field(description="the provider's reply, or the reason that was given")
     suppressed_at: datetime
+
+
+class SuppressionsIn(BaseModel):
+    """Addresses to suppress."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"channel": "email", "addresses": ["bob@example.com"], "reason": "asked by telephone"}]
+        },
+    )
+
+    channel: Literal["email", "sms"] = Field(description="by which nothing is to go there")
+    addresses: list[Annotated[Text, Field(max_length=320)]] = Field(min_length=1, max_length=10_000)
+    reason: Text = Field(min_length=1, max_length=500, description="why, for whoever reads it later; no personal data")
+
+
+class SuppressionsAddedOut(BaseModel):
+    """How many addresses were suppressed."""
+
+    added: int
+    already: int = Field(description="were suppressed before")
 
 
 class SuppressionsOut(BaseModel):

@@ -12,6 +12,7 @@ from services.campaign.domain.confirmation import (
     AGAIN_AFTER,
     CAP,
     CONFIRM,
+    CONFIRM_POLICY,
     FULL_LOOK_AGAIN,
     HOUR,
     KEPT,
@@ -20,7 +21,7 @@ from services.campaign.domain.confirmation import (
     MAX_WAITING,
 )
 from services.campaign.domain.contact import Contact
-from services.campaign.domain.decision import Decision, Outcome
+from services.campaign.domain.decision import Decision, Evidence, Outcome
 from services.campaign.domain.delivery import Message, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
 from services.campaign.domain.ledger import Ledger
@@ -95,13 +96,13 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
             case Asking() as leaving:
                 outgoing.append(leaving._replace(probe=provider.leaves()))
                 verdicts.append(Verdict(asked.id, State.SENDING, work.now, claim_id))
-                handed[asked.address].append(Handed(asked.id, CONFIRM.id, str(asked.requested_by), work.now))
-            case Held(until, reason, outcome):
+                handed[asked.address].append(_of_journey(Handed(asked.id, "", str(asked.requested_by), work.now)))
+            case Held(until, reason, outcome, evidence):
                 verdicts.append(Verdict(asked.id, State.PENDING, until))
-                made.append(_decision(asked, outcome, reason))
-            case Refused(reason, outcome):
+                made.append(_decision(asked, outcome, reason, evidence=evidence))
+            case Refused(reason, outcome, evidence):
                 verdicts.append(Verdict(asked.id, State.REFUSED, work.now))
-                made.append(_decision(asked, outcome, reason))
+                made.append(_decision(asked, outcome, reason, evidence=evidence))
                 work.afterwards.append(metrics.messages_refused.labels(CONFIRM.id, reason.partition(":")[0]).inc)
     await confirmations.move(work, verdicts)
     await record(work, made)
@@ -110,7 +111,7 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
 
 
 def _of_journey(one: Handed) -> Handed:
-    return Handed(one.message_id, CONFIRM.id, one.trigger_id, one.at)
+    return Handed(one.message_id, CONFIRM.id, one.trigger_id, one.at, purpose=CONFIRM.purpose)
 
 
 class _HeldBack(NamedTuple):
@@ -146,6 +147,7 @@ def _pass(
         customer_cap=CAP,
         now=now,
         provider_stopped=held_back.provider_stopped,
+        policy=CONFIRM_POLICY,
     )
     if not isinstance(verdict, Allowed):
         return verdict
@@ -237,7 +239,9 @@ async def confirm(work: Work, rules: Rules, asked_id: UUID) -> bool:
     return True
 
 
-def _decision(asked: Asked, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
+def _decision(
+    asked: Asked, outcome: Outcome, reason: str, *, attempt: int = 0, evidence: Evidence | None = None
+) -> Decision:
     subject = Subject(
         asked.id,
         asked.profile_id,
@@ -246,4 +250,4 @@ def _decision(asked: Asked, outcome: Outcome, reason: str, *, attempt: int = 0) 
         str(asked.requested_by),
         asked.cause_occurred_at,
     )
-    return about(subject, outcome, reason, attempt=attempt)
+    return about(subject, outcome, reason, attempt=attempt, evidence=evidence)

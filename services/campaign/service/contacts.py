@@ -5,7 +5,7 @@ from uuid import UUID
 
 from services.campaign.domain.contact import contact_of
 from services.campaign.repository import contacts as repository
-from services.campaign.service import merging
+from services.campaign.service import dates, merging
 from shared.contracts.changes import ProfileChanged, ProfileMerged
 from shared.contracts.envelope import Event
 from shared.database import aliases
@@ -20,6 +20,7 @@ async def follow(work: Work, events: Sequence[Event], *, partition_secret: bytes
     merges' own, then rows.
     """
     gone = await note(work, events)
+    await dates.follow(work, {event.body.profile_id for event in events if isinstance(event.body, ProfileChanged)})
     await merging.follow(work, gone, partition_secret=partition_secret)
 
 

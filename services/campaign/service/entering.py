@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence, Set
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import msgspec
@@ -25,60 +25,50 @@ from shared.database.database import Work
 _Place = tuple[str, UUID]
 
 
+class Entry(NamedTuple):
+    """An event of a customer, and the journeys that it sets off."""
+
+    profile_id: UUID
+    event: Event
+    journeys: Sequence[Journey]
+
+
 async def take_in(
     work: Work, definitions: Definitions, events: Sequence[tuple[UUID, Event]], *, partition_secret: bytes
 ) -> None:
-    """Lets customers in, moves them and takes them out, by events that each stand beside their customer.
+    """Lets customers in, moves them and takes them out, by events that each stand beside their customer."""
+    set_off = [
+        Entry(one, event, [journey for journey in definitions.entered if sets_off(journey.trigger, event.body)])
+        for one, event in events
+    ]
+    await let_in(work, definitions, set_off, partition_secret=partition_secret)
+
+
+async def let_in(
+    work: Work, definitions: Definitions, entering: Sequence[Entry], *, partition_secret: bytes
+) -> Sequence[Decision]:
+    """Lets customers into the journeys that events set off, and moves and takes out those who are in others.
 
     A batch costs the same few statements whether it enters nobody or everybody: an import brings 100,000 changes. The
-    events act one after the other, in their order.
+    events act one after the other, in their order. Returns what was decided.
     """
-    canonical = await aliases.canonical(work, (profile_id for profile_id, _ in events))
+    canonical = await aliases.canonical(work, (one.profile_id for one in entering))
     walk = await running.open_walk(work, definitions, canonical.values(), partition_secret=partition_secret)
-    entries_known = await _look(work, definitions, [(canonical[one], event) for one, event in events])
-    for profile_id, event in events:
+    known = await _look(work, [one._replace(profile_id=canonical[one.profile_id]) for one in entering])
+    for profile_id, event, journeys in entering:
         customer = canonical[profile_id]
         walk.happened(event, customer)
-        for journey in definitions.entered:
-            if not sets_off(journey.trigger, event.body):
-                continue
-            verdict = entries_known.judge(journey, customer, event)
+        for journey in journeys:
+            verdict = known.judge(journey, customer, event)
             if isinstance(verdict, Entered):
                 verdict = _admit(walk, journey, event, customer, verdict, work.now)
             if isinstance(verdict, Entered):
-                entries_known.note(journey, customer, event, verdict)
+                known.note(journey, customer, event, verdict)
             walk.decisions.append(_decision(journey, event, customer, verdict))
-    if entries_known.made:
-        await entries.add(work, entries_known.made)
+    if known.made:
+        await entries.add(work, known.made)
     await walk.save()
-
-
-async def call(
-    work: Work,
-    definitions: Definitions,
-    journey: Journey,
-    profile_id: UUID,
-    event: Event,
-    *,
-    partition_secret: bytes,
-) -> str:
-    """Lets a customer into a journey whatever sets it off, by its other rules. Returns why not; empty if they enter."""
-    customer = (await aliases.canonical(work, [profile_id]))[profile_id]
-    walk = await running.open_walk(work, definitions, [customer], partition_secret=partition_secret)
-    verdict = enter(journey, event, work.now)
-    if isinstance(verdict, Entered):
-        existing = await entries.existing(work, {(journey.id, customer, verdict.key)})
-        last = await entries.last(work, {(journey.id, customer)})
-        known = _Entries(work.now, existing, last)
-        verdict = known.judge(journey, customer, event)
-        if isinstance(verdict, Entered):
-            verdict = _admit(walk, journey, event, customer, verdict, work.now)
-        if isinstance(verdict, Entered):
-            known.note(journey, customer, event, verdict)
-            await entries.add(work, known.made)
-    walk.decisions.append(_decision(journey, event, customer, verdict))
-    await walk.save()
-    return verdict.reason if isinstance(verdict, Skipped) else ""
+    return walk.decisions
 
 
 class _Entries:
@@ -114,17 +104,16 @@ class _Entries:
         )
 
 
-async def _look(work: Work, definitions: Definitions, events: Sequence[tuple[UUID, Event]]) -> _Entries:
+async def _look(work: Work, entering: Sequence[Entry]) -> _Entries:
     keys: set[tuple[str, UUID, str]] = set()
     places: set[_Place] = set()
-    for customer, event in events:
-        for journey in definitions.entered:
-            if sets_off(journey.trigger, event.body):
-                verdict = enter(journey, event, work.now)
-                if isinstance(verdict, Entered):
-                    keys.add((journey.id, customer, verdict.key))
-                    if isinstance(journey.again, AgainAfter):
-                        places.add((journey.id, customer))
+    for customer, event, journeys in entering:
+        for journey in journeys:
+            verdict = enter(journey, event, work.now)
+            if isinstance(verdict, Entered):
+                keys.add((journey.id, customer, verdict.key))
+                if isinstance(journey.again, AgainAfter):
+                    places.add((journey.id, customer))
     existing = await entries.existing(work, keys) if keys else set()
     last = await entries.last(work, places) if places else {}
     return _Entries(work.now, existing, last)

@@ -15,6 +15,7 @@ from services.campaign.domain.journey.validation import problems
 from services.campaign.repository import journeys as repository
 from services.campaign.repository import runs
 from services.campaign.repository.journeys import StoredDraft, StoredVersion
+from services.campaign.service.definitions import SINGLE
 from shared import audit
 from shared.audit import Actor
 from shared.database.database import Work
@@ -79,6 +80,8 @@ async def create(
     Raises `JourneyExists` or `InvalidJourney`.
     """
     _, warnings = checked(journey_id, 1, definition, known)
+    if journey_id == SINGLE:
+        raise JourneyExists(f"journey {journey_id}: single messages have this id")
     if journey_id in await _newest(work) or not await repository.add_draft(
         work, journey_id, _text(definition), by=by.subject
     ):
@@ -155,6 +158,14 @@ async def set_active(work: Work, journey_id: str, *, active: bool, by: Actor) ->
     if found.published is None:
         raise UnknownJourney(f"journey {journey_id} has no published version")
     return found
+
+
+def newest_text(shown: Shown) -> Mapping[str, Any]:
+    """Returns the definition of a journey's draft, or if it has none of its newest version."""
+    if shown.draft is not None:
+        return _document(shown.draft)
+    assert shown.published is not None
+    return written(shown.published.journey)
 
 
 def checked(

@@ -1,11 +1,13 @@
-"""The journeys that come with the service: published at its start, each version once and for ever."""
+"""The journeys and templates that come with the service: published at its start, each version once and for ever."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Final
 
 from services.campaign.domain.journey.definition import Journey
+from services.campaign.domain.template.document import Template
 from services.campaign.repository import journeys as repository
+from services.campaign.repository import templates as template_rows
 from shared.database.database import Work
 from shared.errors import Conflict
 from shared.service.logging import get_logger
@@ -34,3 +36,13 @@ async def publish(work: Work, journeys: Sequence[Journey]) -> None:
             raise Changed(
                 f"journey {one.id}: version {one.version} was published with other content; raise its version"
             )
+
+
+async def publish_templates(work: Work, templates: Mapping[str, Template]) -> None:
+    """Publishes what is not published yet; several processes may do so at once.
+
+    What a release changes becomes the next version. A template of which somebody here has published a version is the
+    shop's own from then on, and stays as it is.
+    """
+    for template_id, version in await template_rows.ship(work, templates):
+        work.afterwards.append(partial(log.info, "template.published", template=template_id, version=version))

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from services.campaign.domain.decision import Decision, Outcome
+from services.campaign.domain.decision import Decision, Evidence, Outcome
 from services.campaign.repository import decisions
 from services.campaign.repository.messages import Due
 from shared.contracts.envelope import derived_id
@@ -58,7 +58,9 @@ class Subject(NamedTuple):
     cause_occurred_at: datetime
 
 
-def about(message: Due | Subject, outcome: Outcome, reason: str, *, attempt: int = 0) -> Decision:
+def about(
+    message: Due | Subject, outcome: Outcome, reason: str, *, attempt: int = 0, evidence: Evidence | None = None
+) -> Decision:
     """Returns a decision about a message: one for each outcome, attempt and kind of reason (its first word)."""
     return Decision(
         id=derived_id(message.id, f"{outcome.value}/{reason.partition(' ')[0]}", message.journey_id, attempt),
@@ -70,4 +72,5 @@ def about(message: Due | Subject, outcome: Outcome, reason: str, *, attempt: int
         reason=reason,
         cause_occurred_at=message.cause_occurred_at,
         message_id=message.id,
+        evidence=evidence,
     )

@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 from services.campaign.content import Templates
 from services.campaign.domain.links import Links
 from services.campaign.domain.message_definition import Cap
+from services.campaign.repository.templates import Cache
 from shared.contracts.envelope import service_source
 
 SOURCE: Final = service_source("campaign")
@@ -26,3 +27,4 @@ class Rules(NamedTuple):
     links: Links | None = None
     confirmations_per_hour: int = 1_000
     channels: Collection[str] = ("email",)
+    template_cache: Cache = Cache()

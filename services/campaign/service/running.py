@@ -10,15 +10,20 @@ from functools import partial
 from typing import Final, NamedTuple
 from uuid import UUID
 
+import msgspec
 from msgspec import structs
 
+from services.campaign.domain.coupon import code_for
 from services.campaign.domain.decision import Decision, Outcome
 from services.campaign.domain.journey.definition import Journey
 from services.campaign.domain.journey.exits import exit_by
+from services.campaign.domain.journey.lengths import length
+from services.campaign.domain.journey.nodes.coupon import GiveCoupon
 from services.campaign.domain.journey.run import (
     TIMER,
     Customer,
     End,
+    IssueCoupon,
     Publish,
     Run,
     RunState,
@@ -28,7 +33,8 @@ from services.campaign.domain.journey.run import (
 )
 from services.campaign.domain.journey.signals import awaited
 from services.campaign.domain.journey.walking import Advanced, advance
-from services.campaign.repository import contacts, memberships, messages, runs
+from services.campaign.repository import contacts, coupons, memberships, messages, runs
+from services.campaign.repository.coupons import StoredCoupon
 from services.campaign.repository.messages import New
 from services.campaign.repository.runs import StoredRun
 from services.campaign.service import published
@@ -39,6 +45,7 @@ from shared.contracts import topics
 from shared.contracts.envelope import Event, SourceKind, derived_id
 from shared.contracts.identity import partition_key
 from shared.database.database import Work
+from shared.database.rows import Json
 from shared.service import metrics
 
 BATCH: Final = 500  # runs that are moved in one transaction
@@ -76,6 +83,7 @@ class Walk:
             self._runs.setdefault(stored.profile_id, {})[stored.id] = stored.run
         self._steps: list[tuple[UUID, Step]] = []
         self._messages: list[New] = []
+        self._coupons: list[StoredCoupon] = []
         self._facts: list[tuple[bytes, Event]] = []
         self.decisions: list[Decision] = []
 
@@ -133,6 +141,8 @@ class Walk:
         if self._moved:
             await runs.save(work, self._moved.values())
             await runs.add_steps(work, self._steps)
+        if self._coupons:
+            await coupons.issue(work, self._coupons)
         if self._messages:
             await messages.insert(work, self._messages)
             work.wakes = True
@@ -165,6 +175,25 @@ class Walk:
                     self._messages.append(New(message_id, asked, step, _reached(before)))
                 case Publish():
                     self._publish(run, effect)
+                case IssueCoupon():
+                    self._issue(run, effect)
+
+    def _issue(self, run: Run, effect: IssueCoupon) -> None:
+        node = self._definitions.of(run.journey_id, run.version).nodes[effect.step]
+        assert isinstance(node, GiveCoupon)
+        self._coupons.append(
+            StoredCoupon(
+                code=code_for(self._partition_secret, f"{run.id}/{effect.step}/{effect.visit}"),
+                name=node.name,
+                journey_id=run.journey_id,
+                run_id=run.id,
+                profile_id=run.profile_id,
+                value=Json(msgspec.json.encode(node.value).decode()),
+                minimum_minor=node.minimum_minor,
+                issued_at=self._work.now,
+                expires_at=self._work.now + length(node.valid),
+            )
+        )
 
     def _publish(self, run: Run, effect: Publish) -> None:
         event = Event(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from uuid_utils.compat import uuid7
 
+from services.campaign.domain.decision import Outcome
 from services.campaign.domain.journey.run import End
 from services.campaign.repository import runs as repository
 from services.campaign.repository.runs import StoredRun as StoredRun
@@ -82,7 +83,9 @@ async def enter(
         profile_id=profile_id,
     )
     await aliases.lock_merges(work, shared=True)
-    refused = await entering.call(work, definitions, journey, profile_id, event, partition_secret=partition_secret)
+    entry = entering.Entry(profile_id, event, [journey])
+    made = await entering.let_in(work, definitions, [entry], partition_secret=partition_secret)
+    refused = next((one.reason for one in made if one.outcome is Outcome.SKIPPED), "")
     found = await repository.one(work, entering.run_id(journey, event))
     if found is None:
         raise NotEntered(f"journey {journey_id}: {refused or 'entered_before'}")

@@ -8,8 +8,9 @@ from uuid import UUID
 
 from services.campaign.content import InvalidContent
 from services.campaign.domain.contact import Contact
-from services.campaign.domain.decision import Decision, Outcome
-from services.campaign.domain.delivery import Message, Reply, State
+from services.campaign.domain.coupon import Coupon
+from services.campaign.domain.decision import Decision, Evidence, Outcome
+from services.campaign.domain.delivery import Message, Next, Reply, State
 from services.campaign.domain.gate import (
     STOPPED_LOOK_AGAIN,
     Allowed,
@@ -20,15 +21,21 @@ from services.campaign.domain.gate import (
     answerable_from,
     gate,
 )
-from services.campaign.domain.journey.definition import Published
+from services.campaign.domain.gate.caps import reach
+from services.campaign.domain.gate.platforms import all_caps
+from services.campaign.domain.gate.policy import PolicyInForce
+from services.campaign.domain.gate.priority import in_order
 from services.campaign.domain.journey.nodes.message import MESSAGE
 from services.campaign.domain.journey.run import Signal
-from services.campaign.domain.journey.triggers import TierReached
 from services.campaign.domain.ledger import Ledger
-from services.campaign.domain.message_definition import Cap, MessageDefinition
-from services.campaign.repository import attempts, contacts, journeys, messages, runs
+from services.campaign.domain.message_definition import MessageDefinition
+from services.campaign.repository import attempts, broadcasts, contacts, coupons, journeys, messages, runs
+from services.campaign.repository import gate as policies
 from services.campaign.repository.messages import Due, Move
-from services.campaign.service import composing, providers, send_cutoff, settling
+from services.campaign.service import composing, copies, providers, send_cutoff, settling
+from services.campaign.service.composing import Templates
+from services.campaign.service.copies import Made
+from services.campaign.service.definitions import BROADCAST, Found, find
 from services.campaign.service.providers import Providers
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
@@ -55,6 +62,8 @@ class Outgoing(NamedTuple):
     attempt: int
     handover: Message
     probe: bool = False
+    evidence: Evidence | None = None
+    template_version: int = 0
 
     @property
     def channel(self) -> str:
@@ -76,10 +85,13 @@ class _Known(NamedTuple):
     contacts: Mapping[UUID, Contact]
     standings: Mapping[tuple[UUID, str], tuple[int, str]]
     handed: Mapping[UUID, list[Handed]]
-    published: Mapping[tuple[str, int], Published]
+    definitions: Mapping[UUID, Found | Refused]
+    templates: Templates
+    coupons: Mapping[UUID | None, Coupon]
     stopped: bool
     ledger: Ledger
     providers: Providers
+    policy: PolicyInForce
 
 
 async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Claimed:
@@ -97,74 +109,104 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     due = await messages.lock_due(work, limit=HOLD_ROWS if held_back else limit)
     if not due:
         return Claimed(0, [])
-    known = await _look(work, due, rules.customer_cap, stopped=stopped, ledger=ledger, standing=standing)
-    await standing.acquire_probes(work, {channel for one in due if (channel := _channel(one, known))})
+    known = await _look(work, due, rules, stopped=stopped, ledger=ledger, standing=standing)
+    await standing.acquire_probes(work, {_channel(message, known) for message in due})
     moves: list[Move] = []
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
     ended: list[tuple[Due, State, str]] = []
-    for message in due:
+    for message in in_order(due, known.policy.policy, definition_id=lambda one: one.journey_id):
         if len(outgoing) == limit and not standing.of(_channel(message, known)).closed:
             continue  # more are locked while a provider is stopped, so that its messages are put off many at a time
         match _pass(message, known, rules, work.now):
             case Outgoing() as leaving:
                 outgoing.append(leaving._replace(probe=standing.of(leaving.channel).leaves()))
+                counts_as = (leaving.channel, leaving.definition.purpose, leaving.definition.template)
                 subject = leaving.handover.part("subject") or None
-                moves.append(Move(message.id, State.SENDING, work.now, subject, claim_id))
-                known.handed[leaving.customer].append(
-                    Handed(message.id, message.journey_id, message.trigger_id, work.now, message.step, message.visit)
-                )
-            case Held(until, reason, outcome):
+                moves.append(Move(message.id, State.SENDING, work.now, subject, claim_id, *counts_as))
+                known.handed[leaving.customer].append(_handed(leaving, work.now))
+            case Held(until, reason, outcome, evidence):
                 moves.append(Move(message.id, State.PENDING, until))
-                made.append(about(message, outcome, reason))
-            case Refused(reason, outcome):
+                made.append(about(message, outcome, reason, evidence=evidence))
+            case Refused(reason, outcome, evidence):
                 state = State.FAILED if outcome is Outcome.FAILED else State.REFUSED
                 moves.append(Move(message.id, state, work.now))
-                made.append(about(message, outcome, reason))
+                made.append(about(message, outcome, reason, evidence=evidence))
                 ended.append((message, state, reason))
                 refused = metrics.messages_refused.labels(message.journey_id, reason.partition(":")[0])
                 work.afterwards.append(refused.inc)
     await messages.move(work, moves)
+    await copies.keep(work, [Made(one.handover, one.definition.template, one.template_version) for one in outgoing])
     await record(work, made)
     await _tell_runs(work, ended)
     await standing.note_probes(work)
     return Claimed(len(moves), outgoing)
 
 
+async def judge(work: Work, rules: Rules, message: Due, templates: Templates) -> Outgoing | Held | Refused:
+    """Returns what would become of a message that is in no table, by these templates. Writes nothing."""
+    ledger = await send_cutoff.look(work)
+    stopped = await journeys.stopped(work) is not None
+    standing = await providers.look(work)
+    known = await _look(work, [message], rules, stopped=stopped, ledger=ledger, standing=standing)
+    return _pass(message, known._replace(templates=templates), rules, work.now)
+
+
 async def _look(
-    work: Work, due: Sequence[Due], customer_cap: Cap, *, stopped: bool, ledger: Ledger, standing: Providers
+    work: Work, due: Sequence[Due], rules: Rules, *, stopped: bool, ledger: Ledger, standing: Providers
 ) -> _Known:
     customers = await aliases.canonical(work, (message.profile_id for message in due))
     # From here on the customers are held: what counts against a cap can't change before this commits.
     locked = await contacts.lock_contacts(work, customers.values())
     published = {(one.journey.id, one.journey.version): one for one in await journeys.published(work)}
+    found = await broadcasts.some(work, (message.journey_id for message in due if message.kind == BROADCAST))
     caps = [message.cap for one in published.values() for message in one.journey.messages() if message.cap is not None]
-    longest = max(cap.window for cap in (customer_cap, *caps))
+    caps += [cap for one in found if (cap := one.broadcast.cap) is not None]
+    policy = await policies.in_force(work)
+    longest = max(reach(policy.policy, *all_caps()), *(cap.window for cap in (rules.customer_cap, *caps)))
     handed: dict[UUID, list[Handed]] = defaultdict(list)
     for customer, one in await messages.handed(work, customers.values(), since=work.now - longest):
         handed[customer].append(one)
     standings = await contacts.standings(work, customers.values())
-    return _Known(customers, locked, standings, handed, published, stopped, ledger, standing)
+    sources = {one.id: one for one in found}
+    definitions = {message.id: find(message, published, sources) for message in due}
+    names = {one.definition.template for one in definitions.values() if isinstance(one, Found)}
+    templates = await composing.look(work, rules, names)
+    given = await coupons.of_runs(work, [message.run_id for message in due if message.run_id is not None])
+    return _Known(
+        customers,
+        locked,
+        standings,
+        handed,
+        definitions,
+        templates,
+        {one.run_id: one.coupon for one in given},
+        stopped,
+        ledger,
+        standing,
+        policy,
+    )
 
 
 def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing | Held | Refused:
     customer = known.customers[message.profile_id]
     contact = known.contacts.get(customer)
-    published = known.published[message.journey_id, message.journey_version]
-    definition = published.journey.message(message.step)
-    if definition is None:
-        return Refused(f"no node {message.step}", Outcome.FAILED)
+    found = known.definitions[message.id]
+    if isinstance(found, Refused):
+        return found
+    definition = found.definition
     verdict = gate(
-        _candidate(message, definition),
+        _candidate(message, definition, over=message.run_over or found.over),
         contact,
         known.handed[customer],
-        paused=not published.active,
+        paused=not found.active,
         stopped=known.stopped,
         awaiting=known.ledger.awaiting_since is not None,
         send_cutoff=known.ledger.send_cutoff,
         customer_cap=rules.customer_cap,
         now=now,
         provider_stopped=known.providers.of(definition.channel).closed,
+        policy=known.policy,
     )
     if not isinstance(verdict, Allowed):
         return verdict
@@ -173,21 +215,55 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         return Held(now + STOPPED_LOOK_AGAIN, "no_channel")
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
     if message.reached:
-        standing["tier" if isinstance(published.journey.trigger, TierReached) else "stage"] = message.reached
+        standing[found.reached] = message.reached
     try:
-        handover = composing.compose(message, rules, definition, contact, standing, to=verdict.address, now=now)
+        composed = composing.compose(
+            message,
+            rules,
+            definition,
+            contact,
+            standing,
+            templates=known.templates,
+            coupon=known.coupons.get(message.run_id),
+            to=verdict.address,
+            now=now,
+        )
     except InvalidContent as error:
         return Refused(f"template: {error}", Outcome.FAILED)
-    return Outgoing(message, definition, customer, message.attempts + 1, handover)
+    return Outgoing(
+        message,
+        definition,
+        customer,
+        message.attempts + 1,
+        composed.handover,
+        evidence=verdict.evidence,
+        template_version=composed.template_version,
+    )
+
+
+def _handed(leaving: Outgoing, now: datetime) -> Handed:
+    message, definition = leaving.message, leaving.definition
+    return Handed(
+        message.id,
+        message.journey_id,
+        message.trigger_id,
+        now,
+        message.step,
+        message.visit,
+        definition.channel,
+        definition.purpose,
+        definition.template,
+        claimed=True,
+    )
 
 
 def _channel(message: Due, known: _Known) -> str:
     """Returns the channel of a message; an empty text if its node is gone."""
-    definition = known.published[message.journey_id, message.journey_version].journey.message(message.step)
-    return definition.channel if definition else ""
+    found = known.definitions[message.id]
+    return found.definition.channel if isinstance(found, Found) else ""
 
 
-def _candidate(message: Due, definition: MessageDefinition) -> Candidate:
+def _candidate(message: Due, definition: MessageDefinition, *, over: bool) -> Candidate:
     earliest = answerable_from(
         occurred_at=message.cause_occurred_at, received_at=message.cause_received_at, by_time=message.by_time
     )
@@ -199,7 +275,7 @@ def _candidate(message: Due, definition: MessageDefinition) -> Candidate:
         message.created_at,
         earliest,
         message.visit,
-        message.run_over,
+        over,
     )
 
 
@@ -231,7 +307,7 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, 
     )
     if follows is None:
         return
-    await record(work, [about(message, follows.outcome, follows.reason, attempt=outgoing.attempt)])
+    await record(work, [_settled(outgoing, follows)])
     if follows.state is not State.PENDING:
         await _tell_runs(work, [(message, follows.state, follows.reason)])
     if follows.state is State.SENT:
@@ -240,6 +316,12 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, 
         if not message.by_time:
             waited = (replied_at - message.cause_received_at).total_seconds()
             metrics.accept_to_message.labels(message.journey_id).observe(waited)
+
+
+def _settled(outgoing: Outgoing, follows: Next) -> Decision:
+    return about(
+        outgoing.message, follows.outcome, follows.reason, attempt=outgoing.attempt, evidence=outgoing.evidence
+    )
 
 
 def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:

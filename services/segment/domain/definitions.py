@@ -28,11 +28,15 @@ class Definition(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """Definitions by their places, and what they ask of a customer: parts of what is known, and histories."""
+    """Definitions by their places, and what they ask of a customer: parts of what is known, and histories.
+
+    Of those in `details` they ask more than when the events happened.
+    """
 
     places: tuple[int, ...]
     parts: frozenset[str]
     events: frozenset[str]
+    details: frozenset[str]
 
 
 class Definitions(msgspec.Struct, frozen=True, kw_only=True):
@@ -41,6 +45,7 @@ class Definitions(msgspec.Struct, frozen=True, kw_only=True):
     ordered: tuple[Definition, ...] = ()
     by_touch: Mapping[str, tuple[int, ...]] = {}
     asked_before: dict[frozenset[str], "Asked"] = {}
+    ids: frozenset[str] = frozenset()
 
     def asked(self, keys: frozenset[str]) -> "Asked":
         """Returns which definitions these facts touch, and what those ask; the same few kinds of events come again."""
@@ -59,6 +64,7 @@ class Definitions(msgspec.Struct, frozen=True, kw_only=True):
             places=several,
             parts=frozenset[str]().union(*(one.parts for one in programs)),
             events=frozenset[str]().union(*(one.events for one in programs)),
+            details=frozenset[str]().union(*(one.details for one in programs)),
         )
 
     def touched(self, keys: Iterable[str]) -> list[int]:
@@ -86,7 +92,8 @@ def definitions(made: Sequence[Definition]) -> Definitions:
     for place, one in enumerate(ordered):
         for key in one.program.touches:
             by_touch.setdefault(key, []).append(place)
-    return Definitions(ordered=ordered, by_touch={key: tuple(places) for key, places in by_touch.items()})
+    touched = {key: tuple(places) for key, places in by_touch.items()}
+    return Definitions(ordered=ordered, by_touch=touched, ids=frozenset(by_id))
 
 
 def circle(needs: Mapping[str, Iterable[str]]) -> list[str]:

@@ -47,7 +47,7 @@ def look(
     now: datetime,
     cause: Cause,
 ) -> Looked:
-    """Looks at a customer by the definitions at these places, which ascend.
+    """Looks at a customer by the definitions at these places, which ascend, each once.
 
     Moves `customer.segments` along, so that a definition sees those before it as they now are.
     """
@@ -55,7 +55,7 @@ def look(
     changed: dict[str, MembershipState] = {}
     for place in places:
         definition = made.ordered[place]
-        before = changed.get(definition.id) or known.get(definition.id)
+        before = known.get(definition.id)
         program = definition.program
         member, due_at = program.look(customer, now)
         if before is None:
@@ -65,14 +65,14 @@ def look(
         else:
             was, since = before.member, before.since
             due_at = _due_at(before, due_at, now)
+            if member is was and due_at == before.due_at and before.version == definition.version:
+                continue
         if member is not was:
             since = now
             turns.append(Turn(definition=definition, member=member, cause=_cause(definition, before, cause), at=now))
             segments = customer.segments | {definition.id} if member else customer.segments - {definition.id}
             customer.segments = segments
-        after = MembershipState(definition.version, member, since, due_at)
-        if after != before:
-            changed[definition.id] = after
+        changed[definition.id] = MembershipState(definition.version, member, since, due_at)
     return Looked(turns=tuple(turns), known=changed)
 
 

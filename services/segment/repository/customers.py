@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.segment.domain.conditions.customer import Customer, Date, Happening, Occurrence
-from shared.database.database import Work
+from shared.database.database import Work, moments_sent
 from shared.database.rows import Json, arrays, columns, rows_as, unnest, values
 
 
@@ -98,10 +98,14 @@ async def remove(work: Work, profile_ids: Iterable[UUID]) -> None:
 
 
 class Need(NamedTuple):
-    """What conditions ask of one customer: parts of what is known, and histories of events, by name."""
+    """What conditions ask of one customer: parts of what is known, and histories of events, by name.
+
+    Of the histories in `details` they ask more than when the events happened.
+    """
 
     parts: frozenset[str]
     events: frozenset[str]
+    details: frozenset[str]
 
 
 EVERYTHING: Final = frozenset({"profile", "standing", "occurrences", "belongings", "segments"})
@@ -110,7 +114,8 @@ EVERYTHING: Final = frozenset({"profile", "standing", "occurrences", "belongings
 
 async def load(work: Work, profile_ids: Iterable[UUID], *, events: Iterable[str]) -> dict[UUID, Customer]:
     """Returns these customers with the histories of these events, and all else that conditions may ask for."""
-    need = Need(EVERYTHING, frozenset(events))
+    names = frozenset(events)
+    need = Need(EVERYTHING, names, details=names)
     return await load_needed(work, dict.fromkeys(profile_ids, need))
 
 
@@ -132,8 +137,7 @@ async def load_needed(work: Work, needs: Mapping[UUID, Need]) -> dict[UUID, Cust
             ids=ids,
         ):
             _stand(found[one.profile_id], one)
-    if pairs := [(one, name) for one in found for name in needs[one].events]:
-        await _load_histories(work, found, pairs)
+    await _load_histories(work, found, needs)
     if ids := who("occurrences"):
         await _load_occurrences(work, found, ids)
     if ids := who("belongings"):
@@ -143,11 +147,40 @@ async def load_needed(work: Work, needs: Mapping[UUID, Need]) -> dict[UUID, Cust
     return found
 
 
-async def _load_histories(work: Work, found: Mapping[UUID, Customer], pairs: Sequence[tuple[UUID, str]]) -> None:
-    histories: dict[UUID, dict[str, list[Happening]]] = {}
-    for profile_id, name, at, properties, event_id in await work.rows(
+_Histories = dict[UUID, dict[str, Sequence[Happening]]]
+
+
+async def _load_histories(work: Work, found: Mapping[UUID, Customer], needs: Mapping[UUID, Need]) -> None:
+    histories: _Histories = {}
+    if pairs := [(one, name) for one in found for name in needs[one].events - needs[one].details]:
+        await _load_moments(work, histories, pairs)
+    if pairs := [(one, name) for one in found for name in needs[one].details]:
+        await _load_details(work, histories, pairs)
+    for profile_id, history in histories.items():
+        found[profile_id].history = history
+
+
+async def _load_moments(work: Work, histories: _Histories, pairs: Sequence[tuple[UUID, str]]) -> None:
+    """Loads when events happened, a history in one value: most conditions ask for nothing else."""
+    for n, moments in await work.rows(
         """
-        SELECT h.profile_id, h.name, h.at, CAST(nullif(h.properties, '{}') AS text), h.event_id
+        SELECT w.n, string_agg(timestamptz_send(h.at), CAST('' AS bytea) ORDER BY h.at)
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[])) WITH ORDINALITY AS w(profile_id, name, n)
+          JOIN history h ON h.profile_id = w.profile_id AND h.name = w.name
+         GROUP BY w.n
+        """,
+        ids=[one for one, _ in pairs],
+        names=[name for _, name in pairs],
+    ):
+        profile_id, name = pairs[n - 1]
+        histories.setdefault(profile_id, {})[name] = [Happening(at) for at in moments_sent(moments)]
+
+
+async def _load_details(work: Work, histories: _Histories, pairs: Sequence[tuple[UUID, str]]) -> None:
+    several: dict[tuple[UUID, str], list[Happening]] = {}
+    for profile_id, name, at, properties in await work.rows(
+        """
+        SELECT h.profile_id, h.name, h.at, CAST(nullif(h.properties, '{}') AS text)
           FROM unnest(CAST(:ids AS uuid[]), CAST(:names AS text[])) AS w(profile_id, name)
           JOIN history h ON h.profile_id = w.profile_id AND h.name = w.name
          ORDER BY h.profile_id, h.name, h.at, h.event_id
@@ -155,10 +188,10 @@ async def _load_histories(work: Work, found: Mapping[UUID, Customer], pairs: Seq
         ids=[one for one, _ in pairs],
         names=[name for _, name in pairs],
     ):
-        of = histories.setdefault(profile_id, {}).setdefault(name, [])
-        of.append(Happening(at, {} if properties is None else _plain(properties), event_id))
-    for profile_id, history in histories.items():
-        found[profile_id].history = history
+        of = several.setdefault((profile_id, name), [])
+        of.append(Happening(at, {} if properties is None else _plain(properties)))
+    for (profile_id, name), happenings in several.items():
+        histories.setdefault(profile_id, {})[name] = happenings
 
 
 async def _load_occurrences(work: Work, found: Mapping[UUID, Customer], ids: Sequence[UUID]) -> None:

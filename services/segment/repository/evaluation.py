@@ -60,6 +60,7 @@ async def differences(work: Work, query: Query, verdicts: Mapping[str, str], *, 
                 GROUP BY m.profile_id
                ) k ON k.profile_id = v.profile_id
          WHERE v.says <> coalesce(k.has, 0)
+           AND NOT EXISTS (SELECT FROM customer_segments d WHERE d.profile_id = v.profile_id AND d.due_at <= :now)
            AND NOT EXISTS (SELECT FROM memberships d WHERE d.profile_id = v.profile_id AND d.due_at <= :now)
            AND NOT EXISTS (SELECT FROM rereads r WHERE r.profile_id = v.profile_id)
          LIMIT :limit

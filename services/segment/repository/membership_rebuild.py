@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.repository.memberships import Known, MembershipRow, packed, unpacked
+from services.segment.repository.memberships import Known, MembershipRow, PackedKnown, earliest_due, packed
 from shared.database.database import Work
 from shared.database.rows import arrays, columns, rows_as, unnest
 
@@ -79,27 +79,21 @@ async def touch_moved(work: Work) -> None:
     )
 
 
-async def touch_outrun(work: Work, in_force: Mapping[str, int], now: datetime) -> None:
-    """Notes the customers at whom the service has looked since the shadow did, as time passed, or by a new definition.
+async def touch_outrun(work: Work) -> None:
+    """Notes the customers of whom the service knows something else than the shadow.
 
-    `in_force` are the versions of the definitions, by segment. What differs otherwise is not as it should be, and the
-    shadow is right.
+    It has looked at them since, as time passed, or by a new definition; or what it knows is not as it should be: they
+    are looked at once more, and the shadow is right.
     """
     await work.run(
         """
         INSERT INTO rebuild.touched (profile_id)
-        SELECT DISTINCT profile_id
-          FROM rebuild.memberships s
-          FULL JOIN public.memberships l USING (profile_id, segment_id)
-          JOIN unnest(CAST(:ids AS text[]), CAST(:versions AS int[])) AS f(segment_id, version) USING (segment_id)
-         WHERE (s.due_at <= :now AND l.due_at IS DISTINCT FROM s.due_at)
-            OR (l.version = f.version AND s.version IS DISTINCT FROM f.version)
-            OR (s.version <> f.version AND l.version IS NULL)
+        SELECT profile_id
+          FROM rebuild.customer_segments s
+          FULL JOIN public.customer_segments l USING (profile_id)
+         WHERE s.known IS DISTINCT FROM l.known
             ON CONFLICT DO NOTHING
-        """,
-        ids=list(in_force),
-        versions=list(in_force.values()),
-        now=now,
+        """
     )
 
 
@@ -153,26 +147,13 @@ async def forget_touched(work: Work) -> None:
     await work.run("DELETE FROM rebuild.touched")
 
 
-async def of_service(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, dict[str, MembershipRow]]:
-    """Returns the rows that the service holds of these customers, by customer and segment."""
-    found: dict[UUID, dict[str, MembershipRow]] = {}
-    for row in await rows_as(
-        work,
-        MembershipRow,
-        f"SELECT {columns(MembershipRow)} FROM public.memberships WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
-        ids=sorted(set(profile_ids)),
-    ):
-        found.setdefault(row.profile_id, {})[row.segment_id] = row
-    return found
-
-
-async def packed_by_service(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Known]:
-    """Returns what the service holds of these customers in one row each, as far as it has such a row."""
+async def of_service(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, Known]:
+    """Returns what the service knows of these customers, as far as it knows anything."""
     rows = await work.rows(
         "SELECT profile_id, known FROM public.customer_segments WHERE profile_id = ANY(CAST(:ids AS uuid[]))",
         ids=sorted(set(profile_ids)),
     )
-    return {profile_id: unpacked(known) for profile_id, known in rows}
+    return {profile_id: PackedKnown(known) for profile_id, known in rows}
 
 
 async def last_turns(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID, str], LastTurn]:
@@ -187,12 +168,23 @@ async def last_turns(work: Work, profile_ids: Iterable[UUID]) -> dict[tuple[UUID
 
 
 async def replace(
-    work: Work, profile_ids: Iterable[UUID], rows: Sequence[MembershipRow], known: Mapping[UUID, Known]
+    work: Work,
+    profile_ids: Iterable[UUID],
+    rows: Sequence[MembershipRow],
+    known: Mapping[UUID, Known],
+    in_force: Iterable[str],
 ) -> None:
-    """Makes these the shadow's rows of these customers: by segment, and in one."""
+    """Makes these the shadow's rows of these customers: members of segments in force, and all that is known."""
     ids = sorted(set(profile_ids))
-    for table in ("memberships", "customer_segments"):
-        await work.run(f"DELETE FROM rebuild.{table} WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
+    await work.run(
+        """
+        DELETE FROM rebuild.memberships
+         WHERE profile_id = ANY(CAST(:ids AS uuid[])) AND segment_id = ANY(CAST(:in_force AS text[]))
+        """,
+        ids=ids,
+        in_force=list(in_force),
+    )
+    await work.run("DELETE FROM rebuild.customer_segments WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=ids)
     names = ", ".join(MembershipRow.__struct_fields__)
     await work.run(
         f"INSERT INTO rebuild.memberships ({names}) SELECT {names} FROM {unnest(MembershipRow, 'n')}",
@@ -200,12 +192,14 @@ async def replace(
     )
     await work.run(
         """
-        INSERT INTO rebuild.customer_segments (profile_id, known)
-        SELECT profile_id, known
-          FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS bytea[])) AS n(profile_id, known)
+        INSERT INTO rebuild.customer_segments (profile_id, known, due_at)
+        SELECT profile_id, known, due_at
+          FROM unnest(CAST(:ids AS uuid[]), CAST(:known AS bytea[]), CAST(:due AS timestamptz[]))
+               AS n(profile_id, known, due_at)
         """,
         ids=list(known),
         known=[packed(one) for one in known.values()],
+        due=[earliest_due(one.values()) for one in known.values()],
     )
 
 

@@ -70,7 +70,7 @@ async def settle(work: Work) -> None:
 async def finish(work: Work) -> None:
     """Looks again at those who have changed since, and publishes what readers know otherwise: as history."""
     made = await definitions.in_force(work)
-    await repository.touch_outrun(work, {one.id: one.version for one in made.ordered}, work.now)
+    await repository.touch_outrun(work)
     await _settle_touched(work)
     by_id = {one.id: one for one in made.ordered}
     versions: dict[UUID, int] = {}
@@ -108,24 +108,25 @@ async def _settle_touched(work: Work) -> None:
     made = await definitions.in_force(work)
     reached = {one.segment_id: one.backfilled_to or NOBODY for one in await stored.backfills(work)}
     events = {name for one in made.ordered for name in one.program.events}
-    in_force = {one.id for one in made.ordered}
+    in_force = made.ids
     await repository.keep_others(work, in_force)
     after = NOBODY
     while ids := await repository.next_touched(work, after, limit=BATCH):
         loaded = await customers.load(work, ids, events=events)
         held = await repository.of_service(work, ids)
-        packed = await repository.packed_by_service(work, ids)
         told = await repository.last_turns(work, ids)
         met = await repository.met(work, ids)
         rows, known = list[MembershipRow](), dict[UUID, Known]()
         for one in sorted(met.intersection(ids)):
-            of = {name: _state(row) for name, row in held.get(one, {}).items()}
+            of = dict(held.get(one, {}))
             waits = {name for name, upto in reached.items() if one > upto}
             found = _found(one, settled(made, loaded[one], of, work.now, waits=waits), of, told)
-            rows += [row_of(one, name, state) for name, state in (found | _others(of, in_force)).items()]
-            if found or one in packed:
-                known[one] = found | _others(packed.get(one, {}), in_force)
-        await repository.replace(work, ids, rows, known)
+            rows += [
+                row_of(one, name, structs.replace(state, due_at=None)) for name, state in found.items() if state.member
+            ]
+            if found or one in held:
+                known[one] = found | _others(of, in_force)
+        await repository.replace(work, ids, rows, known, in_force)
         # Of whom profile's history tells more than the service has read: it will read that, and tell it as new.
         await repository.leave_to_service(work, set(ids) - met)
         after = ids[-1]
@@ -149,10 +150,6 @@ def _found(
     return found
 
 
-def _others(known: Known, in_force: Collection[str]) -> Known:
+def _others(known: Known, in_force: Collection[str]) -> dict[str, MembershipState]:
     """Returns what is held of segments that are not in force: it stays until housekeeping, or the next look."""
     return {name: one for name, one in known.items() if name not in in_force}
-
-
-def _state(row: MembershipRow) -> MembershipState:
-    return MembershipState(row.version, row.member, row.since, row.due_at)

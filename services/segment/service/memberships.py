@@ -13,16 +13,18 @@ from services.segment.repository import customers, rereads, standings
 from services.segment.repository import memberships as repository
 from services.segment.repository import segments as stored
 from services.segment.repository.customers import Need
-from services.segment.repository.memberships import Known
+from services.segment.repository.memberships import Held, Known
 from services.segment.repository.segments import EndingRow
 from services.segment.service import definitions, tag_rules
 from services.segment.service.standing_changes import SOURCE, Cause
 from shared.contracts import topics
 from shared.contracts.changes import SegmentEntered, SegmentExited
-from shared.contracts.envelope import Event, SourceKind, derived_id
+from shared.contracts.envelope import Event, SourceKind, derived_id, derived_ids
+from shared.contracts.wire import Alike
 from shared.database import aliases
 from shared.database.database import Work
 from shared.service import metrics
+from shared.service.meanwhile import meanwhile
 
 DUE_BATCH: Final = 500  # customers a transaction
 BACKFILL_BATCH: Final = 1_000
@@ -42,21 +44,24 @@ async def look_again(work: Work, touched: Mapping[UUID, Collection[str]], causes
     everything = made.asking(range(len(made.ordered)))
     asked = {one: everything if ALL in keys else made.asked(frozenset(keys)) for one, keys in touched.items()}
     asked = {one: found for one, found in asked.items() if found.places}
-    if waiting := await rereads.among(work, asked):
-        asked = {one: found for one, found in asked.items() if one not in waiting}
     if not asked:
         return
-    needs = {one: Need(found.parts - _COMES_WITH_KNOWN, found.events) for one, found in asked.items()}
+    held = await repository.held(work, asked)
+    asked = {one: found for one, found in asked.items() if one in held and not held[one].rereading}
+    needs = {one: Need(found.parts - _COMES_WITH_KNOWN, found.events, found.details) for one, found in asked.items()}
     loaded = await customers.load_needed(work, needs)
-    known = await repository.of(work, asked)
     for one, found in asked.items():
         if "segments" in found.parts:
-            loaded[one].segments = frozenset(name for name, state in known.get(one, {}).items() if state.member)
+            loaded[one].segments = _members(held[one].known)
     looked = {
-        one: look(made, found.places, loaded[one], known.get(one, {}), work.now, "event")
+        one: look(made, found.places, loaded[one], held[one].known, work.now, "event")
         for one, found in sorted(asked.items())
     }
-    await _keep(work, made, looked, known, causes)
+    await _keep(work, made, looked, held, causes)
+
+
+def _members(known: Known) -> frozenset[str]:
+    return frozenset(name for name, state in known.items() if state.member)
 
 
 async def flip_due(work: Work, now: datetime) -> int:
@@ -65,15 +70,15 @@ async def flip_due(work: Work, now: datetime) -> int:
     if not ids:
         return 0
     made = await definitions.in_force(work)
-    known = await repository.of(work, ids)
-    in_force = {one.id for one in made.ordered}
-    for one in ids:  # of a segment that is archived nothing is due any more
-        known[one] = {name: state for name, state in known.get(one, {}).items() if name in in_force}
-    await repository.drop_due(work, ids, in_force)
+    held = await repository.held(work, ids)
+    for one, found in held.items():  # of a segment that is archived nothing is due any more
+        known = {name: state for name, state in found.known.items() if name in made.ids}
+        held[one] = found._replace(known=known)
+    await repository.keep_members(work, ids)
     events = {name for one in made.ordered for name in one.program.events}
     loaded = await customers.load(work, ids, events=events)
-    looked = {one: pass_time(made, loaded[one], known.get(one, {}), now) for one in ids}
-    await _keep(work, made, looked, known, {}, now=now)
+    looked = {one: pass_time(made, loaded[one], held[one].known, now) for one in ids}
+    await _keep(work, made, looked, held, {}, now=now)
     work.afterwards.append(partial(metrics.due.inc, len(ids)))
     return len(ids)
 
@@ -95,10 +100,10 @@ async def backfill(work: Work, *, limit: int = BACKFILL_BATCH) -> bool:
     ids = [] if place is None else await repository.next_customers(work, first.backfilled_to, limit=limit)
     if place is not None and (who := await _not_waiting(work, ids)):
         loaded = await customers.load(work, who, events=made.ordered[place].program.events | _dependent(made, place))
-        known = await repository.of(work, who)
+        held = await repository.held(work, who)
         places = [place, *made.touched([f"segment:{first.segment_id}"])]
-        looked = {one: look(made, places, loaded[one], known.get(one, {}), work.now, "defined") for one in who}
-        await _keep(work, made, looked, known, {})
+        looked = {one: look(made, places, loaded[one], held[one].known, work.now, "defined") for one in who}
+        await _keep(work, made, looked, held, {})
     done = len(ids) < limit
     await stored.advance_backfill(
         work, first.segment_id, first.version, upto=ids[-1] if ids else None, looked_at=len(ids), done=done
@@ -166,29 +171,54 @@ async def _keep(
     work: Work,
     made: Definitions,
     looked: Mapping[UUID, Looked],
-    known: Mapping[UUID, Known],
+    held: Mapping[UUID, Held],
     causes: Mapping[UUID, Cause],
     *,
     now: datetime | None = None,
 ) -> None:
     """Stores what looks found, and publishes what turned. `now` is given where passing time is the cause."""
-    changed = {one: dict(found.known) for one, found in looked.items() if found.known}
-    await repository.save(work, changed, known, {one.id for one in made.ordered})
-    turned = [one for one, found in looked.items() if found.turns]
-    if not turned:
-        return
-    versions = await repository.raise_versions(work, {one: len(looked[one].turns) for one in turned})
-    records: list[tuple[bytes, Event]] = []
-    told: dict[tuple[UUID, str], RuleCause] = {}
-    for one in turned:
-        turns = looked[one].turns
-        for version, turn in enumerate(turns, versions[one] - len(turns) + 1):
-            cause = _cause(one, turn, causes.get(one), work.now, now)
-            event = _event(one, turn, version, cause)
-            records.append((one.bytes, event))
-            told[one, turn.definition.id] = tag_rules.caused_by(event)
-    await work.outbox.add(topics.SEGMENTS, records)
-    await tag_rules.follow(work, told)
+    turned = {one: found.turns for one, found in looked.items() if found.turns}
+    ruled = await tag_rules.ruled(work) if turned else ()
+    records: list[tuple[bytes, str, bytes]] = []
+    stated: dict[tuple[UUID, str], RuleCause] = {}
+    saving = repository.save(
+        work,
+        {one: found.known for one, found in looked.items()},
+        held,
+        made.ids,
+        versions={one: held[one].version + len(turns) for one, turns in turned.items()},
+        exactly=now is not None,
+    )
+    async with meanwhile(saving):  # PostgreSQL works while the events are written
+        for one, turns in turned.items():
+            writing: tuple[Cause, Turns] | None = None
+            for version, turn in enumerate(turns, held[one].version + 1):
+                cause = _cause(one, turn, causes.get(one), work.now, now)
+                if writing is None or writing[0] is not cause:
+                    writing = cause, Turns(one, cause)
+                body = _body(one, turn, version, cause)
+                records.append(writing[1].written(body))
+                if turn.definition.id in ruled:
+                    stated[one, turn.definition.id] = tag_rules.caused_by(published(body, cause))
+    await work.outbox.add_written(topics.SEGMENTS, records)
+    await tag_rules.follow_ruled(work, stated)
+
+
+class Turns:
+    """Writes what is published of memberships of one customer that turned for one cause."""
+
+    def __init__(self, profile_id: UUID, cause: Cause) -> None:
+        self._profile_id, self._cause = profile_id, cause
+        self._owner = str(profile_id)
+        self._ids = derived_ids(cause.event_id)
+        self._alike: Alike | None = None
+
+    def written(self, body: SegmentEntered | SegmentExited) -> tuple[bytes, str, bytes]:
+        """Returns the key, the headers and the value of what `published` returns."""
+        if self._alike is None:
+            self._alike = Alike(published(body, self._cause))
+        event_id = self._ids(f"{type(body).__name__}/{self._owner}/{body.segment_id}/{body.version}")
+        return (self._profile_id.bytes, *self._alike.encode(str(event_id), body))
 
 
 def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now: datetime | None) -> Cause:
@@ -207,11 +237,11 @@ def _cause(profile_id: UUID, turn: Turn, event: Cause | None, at: datetime, now:
     )
 
 
-def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
+def _body(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> SegmentEntered | SegmentExited:
     kind = SegmentEntered if turn.member else SegmentExited
     # What time or another definition did to a standing turns memberships for the same cause.
     why = cause.kind if turn.cause == "event" else turn.cause
-    body = kind(
+    return kind(
         profile_id=profile_id,
         version=version,
         segment_id=turn.definition.id,
@@ -222,7 +252,6 @@ def _event(profile_id: UUID, turn: Turn, version: int, cause: Cause) -> Event:
         by_time=why == "time",
         order_id=cause.order_id if why == "event" else None,
     )
-    return published(body, cause)
 
 
 def published(body: SegmentEntered | SegmentExited, cause: Cause) -> Event:

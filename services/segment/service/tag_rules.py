@@ -26,6 +26,7 @@ log: Final = get_logger(__name__)
 SOURCE: Final = service_source("segment")
 BACKFILL_BATCH: Final = 1_000  # customers a transaction
 TAG_EVENTS: Final = (TagSet, TagCleared)
+_CONCERNING: Final = frozenset({*TAG_EVENTS, ProfileMerged})
 
 
 async def follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> int:
@@ -34,11 +35,11 @@ async def follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> in
     What is stated goes to `events`, and counts here at once, so that the next look at the customer knows of it; when it
     comes back through profile it is the same statement. The caller has locked the customers' standings.
     """
-    ruled = await _ruled(work) if causes else ()
-    return await _follow(work, {place: cause for place, cause in causes.items() if place[1] in ruled})
+    rules = await ruled(work) if causes else ()
+    return await follow_ruled(work, {place: cause for place, cause in causes.items() if place[1] in rules})
 
 
-async def _ruled(work: Work) -> Collection[str]:
+async def ruled(work: Work) -> Collection[str]:
     """Locks the rules, and returns the segments whose members have tags by them.
 
     None where nothing is published: what comes from nowhere would stay in a rebuilt table alone.
@@ -49,7 +50,8 @@ async def _ruled(work: Work) -> Collection[str]:
     return {rule.segment_id for rule in await repository.rules(work)}
 
 
-async def _follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> int:
+async def follow_ruled(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> int:
+    """Sets right the tags of these customers by the rules of these segments, which `ruled` returned. As `follow`."""
     if not causes:
         return 0
     stated: list[Event] = []
@@ -71,7 +73,8 @@ async def _follow(work: Work, causes: Mapping[tuple[UUID, str], RuleCause]) -> i
 
 async def follow_events(work: Work, events: Iterable[Event]) -> int:
     """Sets right all tags by rule of those who were merged, or of whom somebody stated a tag. As `follow`."""
-    concerned = [(one, event) for event in events if (one := _concerned(event)) is not None]
+    some = [event for event in events if type(event.body) in _CONCERNING]  # few are: every batch asks
+    concerned = [(one, event) for event in some if (one := _concerned(event)) is not None]
     if not concerned:
         return 0
     canonical = await aliases.canonical(work, [one for one, _ in concerned])
@@ -86,8 +89,8 @@ async def follow_events(work: Work, events: Iterable[Event]) -> int:
 
 async def follow_all(work: Work, causes: Mapping[UUID, Event | Cause]) -> int:
     """Sets right all tags by rule of these customers, each for a cause. As `follow`."""
-    ruled = await _ruled(work) if causes else ()
-    return await _follow(work, {(one, name): caused_by(cause) for one, cause in causes.items() for name in ruled})
+    rules = await ruled(work) if causes else ()
+    return await follow_ruled(work, {(one, name): caused_by(cause) for one, cause in causes.items() for name in rules})
 
 
 def caused_by(cause: Event | Cause) -> RuleCause:

@@ -59,7 +59,7 @@ class OwnedPartition:
 
 
 @dataclass(slots=True)
-class _Read:
+class Read:
     """What a batch holds: events, letters, the offset after them, and what this code is too old for."""
 
     events: list[tuple[Record, Event]] = field(default_factory=list)
@@ -111,7 +111,7 @@ class Batches:
         return None
 
     async def _transact(self, held: OwnedPartition, batch: Sequence[Record], *, careful: bool) -> str | None:
-        read = self._read(batch)
+        read = self.read(batch)
         upto = read.upto
         if upto is None:
             return read.newer
@@ -157,9 +157,9 @@ class Batches:
                     await isolation.attempt(handler, work, [event for _, event in run])
             letters += _set_aside(work, wanted)
             failpoint("batch.after_effects")
-            tally = _tally(held, wanted, letters)
+            tallied = tally(held, wanted, letters)
             if letters:
-                newly = await self._judge(work, held, swapped, letters, blocked, tally)
+                newly = await self._judge(work, held, swapped, letters, blocked, tallied)
                 await decisions.refuse(
                     work, {dead_letter.place_text(held.place, one.record.offset): one.reason for one in letters}
                 )
@@ -169,19 +169,19 @@ class Batches:
                 blocked |= {one.source for one in newly}
         failpoint("batch.after_commit")
         held.expected = held.stored = upto
-        held.recent.note(tally.applied, tally.faults_in_a_row)
+        held.recent.note(tallied.applied, tallied.faults_in_a_row)
         metrics.records.labels(topic, "duplicate").inc(len(doubtful.repeated))
         metrics.records.labels(topic, "dead").inc(len(letters))
-        metrics.records.labels(topic, "applied").inc(tally.applied.total())
+        metrics.records.labels(topic, "applied").inc(tallied.applied.total())
         metrics.records.labels(topic, "unhandled").inc(
-            len(read.events) + len(read.letters) - len(doubtful.repeated) - len(letters) - tally.applied.total()
+            len(read.events) + len(read.letters) - len(doubtful.repeated) - len(letters) - tallied.applied.total()
         )
         metrics.note_blocked(blocked)
         return read.newer
 
-    def _read(self, batch: Sequence[Record]) -> _Read:
+    def read(self, batch: Sequence[Record]) -> Read:
         """Decodes a batch up to the first record that this code is too old for."""
-        read = _Read()
+        read = Read()
         for record in batch:
             try:
                 found = isolation.read(self.decode, record)
@@ -202,7 +202,7 @@ class Batches:
         swapped: Swapped | None,
         letters: Sequence[DeadLetter],
         blocked: frozenset[str],
-        tally: _Tally,
+        tallied: _Tally,
     ) -> Sequence[BlockedSource]:
         """Counts a batch's letters; returns the sources that are blocked for them. Raises `BreakerOpened`.
 
@@ -214,9 +214,9 @@ class Batches:
         counted = [one for one in letters if one.source not in blocked and one.cause is not Cause.SET_ASIDE]
         uncounted = len(letters) - len(counted)
         seen, dead = swapped.seen - uncounted, swapped.dead + len(counted)
-        if tally.most_faults_in_a_row >= breaker.MIN_SAMPLE and dead > 0:
+        if tallied.most_faults_in_a_row >= breaker.MIN_SAMPLE and dead > 0:
             raise BreakerOpened(
-                reason_text(f"{tally.most_faults_in_a_row} records in a row failed: {_last(counted, Cause.FAULT)}")
+                reason_text(f"{tallied.most_faults_in_a_row} records in a row failed: {_last(counted, Cause.FAULT)}")
             )
         era = held.expected // breaker.WINDOW
         await offsets.count_dead(work.connection, held.place, len(counted), uncounted=uncounted)
@@ -230,7 +230,7 @@ class Batches:
         by_source = Counter[str]()
         for (source, _), count in refused.items():
             by_source[source] += count
-        verdict = breaker.judge(seen=seen, dead=dead, refused=by_source, applied=held.recent.applied + tally.applied)
+        verdict = breaker.judge(seen=seen, dead=dead, refused=by_source, applied=held.recent.applied + tallied.applied)
         if verdict.stop is not None:
             raise BreakerOpened(reason_text(f"{dead} of {seen} records refused, {verdict.stop}; {_last(counted)}"))
         newly = [_blocked(source, refused, counted, work.now) for source in verdict.block]
@@ -251,7 +251,7 @@ def _pieces(batch: Sequence[Record]) -> Iterator[Sequence[Record]]:
     return (batch[start : start + CAREFUL_RECORDS] for start in range(0, len(batch), CAREFUL_RECORDS))
 
 
-def _tally(held: OwnedPartition, wanted: Run, letters: Sequence[DeadLetter]) -> _Tally:
+def tally(held: OwnedPartition, wanted: Run, letters: Sequence[DeadLetter]) -> _Tally:
     """Returns what became of these events, in the order of their offsets."""
     dead = {letter.record.offset: letter.cause is Cause.FAULT for letter in letters}
     applied = Counter(source_of(event) for record, event in wanted if record.offset not in dead)

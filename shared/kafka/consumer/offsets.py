@@ -5,7 +5,7 @@ offset match. So of two owners exactly one can commit, whatever the broker belie
 Keyed by cluster id and topic generation: offsets mean nothing in another log.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -226,28 +226,13 @@ async def doubtful(connection: AsyncConnection, place: Place, events: Iterable[E
     `MAX_GAP` above it moves no mark: it would have everything after it taken for a double, in silence. Must run in the
     transaction that swapped the partition's offset.
     """
-    stamped = [
-        (n, e.origin, e.sequence) for n, e in enumerate(events) if e.origin is not None and e.sequence is not None
-    ]
-    if not stamped:
+    if not (stamped := stamped_of(events)):
         return Doubtful()
     rows = await connection.execute(
         text("SELECT origin, sequence FROM stream_marks WHERE topic = :topic AND partition = :partition"),
         {"topic": place.topic, "partition": place.partition},
     )
-    marks: dict[int, int] = {row.origin: row.sequence for row in rows}
-    before = dict(marks)
-    seen: set[int] = set()
-    implausible: set[int] = set()
-    for position, origin, sequence in stamped:
-        mark = marks.get(origin)
-        if mark is not None and sequence <= mark:
-            seen.add(position)
-        elif mark is not None and sequence - mark > MAX_GAP:
-            implausible.add(position)
-        else:
-            marks[origin] = sequence
-    moved = sorted((origin, sequence) for origin, sequence in marks.items() if before.get(origin) != sequence)
+    moved, found = follow({row.origin: row.sequence for row in rows}, stamped)
     if moved:
         await connection.execute(
             text(
@@ -262,7 +247,29 @@ async def doubtful(connection: AsyncConnection, place: Place, events: Iterable[E
                 "sequences": [sequence for _, sequence in moved],
             },
         )
-    return Doubtful(frozenset(seen), frozenset(implausible))
+    return found
+
+
+def stamped_of(events: Iterable[Event]) -> list[tuple[int, int, int]]:
+    """Returns the position, the origin and the sequence of each event that is stamped."""
+    return [(n, e.origin, e.sequence) for n, e in enumerate(events) if e.origin is not None and e.sequence is not None]
+
+
+def follow(marks: Mapping[int, int], stamped: Iterable[tuple[int, int, int]]) -> tuple[list[tuple[int, int]], Doubtful]:
+    """Returns the marks that stamped events move, and what is doubtful of these: (position, origin, sequence)."""
+    after = dict(marks)
+    seen: set[int] = set()
+    implausible: set[int] = set()
+    for position, origin, sequence in stamped:
+        mark = after.get(origin)
+        if mark is not None and sequence <= mark:
+            seen.add(position)
+        elif mark is not None and sequence - mark > MAX_GAP:
+            implausible.add(position)
+        else:
+            after[origin] = sequence
+    moved = sorted((origin, sequence) for origin, sequence in after.items() if marks.get(origin) != sequence)
+    return moved, Doubtful(frozenset(seen), frozenset(implausible))
 
 
 Marks = dict[int, dict[int, int]]  # by partition and origin, the highest sequence that was taken in

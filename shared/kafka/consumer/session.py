@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Final
@@ -17,10 +17,11 @@ from shared.kafka import unreadable
 from shared.kafka.consumer import offsets, rewinds
 from shared.kafka.consumer.acquire import PartitionAcquirer
 from shared.kafka.consumer.assignment import Assignment
-from shared.kafka.consumer.batch import Applier, BreakerOpened, OwnedPartition, PartitionLost
+from shared.kafka.consumer.batch import Applier, Batches, BreakerOpened, OwnedPartition, PartitionLost
 from shared.kafka.consumer.offsets import Place
 from shared.kafka.consumer.pace import Pace
 from shared.kafka.consumer.subscription import Subscription
+from shared.kafka.consumer.together import apply_together
 from shared.kafka.consumer.watchdog import Watchdog
 from shared.kafka.dead_letters import breaker
 from shared.kafka.dead_letters.dead_letter import Record
@@ -36,6 +37,8 @@ BATCH_SECONDS: Final = 60
 END_SECONDS: Final = 1  # how long a leader may take to know its log's end; the loop waits, and looks again
 
 log = get_logger(__name__)
+
+_Group = dict[TopicPartition, tuple[OwnedPartition, Sequence[Record]]]
 
 
 class Session:
@@ -139,35 +142,83 @@ class Session:
 
     async def _apply_all(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> None:
         async with self._in_hand, asyncio.TaskGroup() as tasks:
-            for partition, records in batches.items():
-                tasks.create_task(self._process(partition, records))
+            for group in self._grouped(batches):
+                tasks.create_task(self._process_group(group))
 
-    async def _process(self, partition: TopicPartition, records: Sequence[Any]) -> None:
+    def _grouped(self, batches: Mapping[TopicPartition, Sequence[Any]]) -> Iterator[_Group]:
+        """Yields batches that are applied in one transaction: small ones of one topic, if the handlers allow that."""
+        most = self._subscription.together_records if isinstance(self._applier, Batches) else 0
+        groups: dict[str, _Group] = {}
+        for partition, records in batches.items():
+            held = self._assignment.held.get(partition)
+            if held is None or held.stopped:
+                continue
+            batch = [
+                Record(r.offset, r.key, r.headers, r.value, r.timestamp) for r in records if r.offset >= held.expected
+            ]
+            if not batch:
+                continue
+            group = groups.get(partition.topic, {})
+            if group and len(batch) + sum(len(others) for _, others in group.values()) > most:
+                yield group
+                group = {}
+            group[partition] = (held, batch)
+            groups[partition.topic] = group
+        yield from groups.values()
+
+    async def _process_group(self, group: _Group) -> None:
+        if len(group) > 1 and await self._process_together(group):
+            return
+        async with asyncio.TaskGroup() as tasks:
+            for partition, (held, batch) in group.items():
+                if self._assignment.held.get(partition) is held:
+                    tasks.create_task(self._process(partition, held, batch))
+
+    async def _process_together(self, group: _Group) -> bool:
+        """Several batches of one topic in one transaction. Returns False if each is to be applied alone."""
+        assert isinstance(self._applier, Batches)
+        topic = next(iter(group)).topic
+        try:
+            with failures_raise():
+                async with asyncio.timeout(BATCH_SECONDS):
+                    with metrics.batch_seconds.labels(topic).time():
+                        if not await apply_together(self._applier, list(group.values())):
+                            return False
+        except (TryAgain, BrokerAway, KafkaError, DBAPIError, *DATABASE_AWAY) as error:
+            for partition in group:
+                self._give_up(partition, error)
+            return True
+        for partition in group:
+            self._assignment.applied(partition)
+        self.watch.progressed()
+        return True
+
+    async def _process(self, partition: TopicPartition, held: OwnedPartition, batch: Sequence[Record]) -> None:
         """A batch: one partition, one transaction."""
-        held = self._assignment.held.get(partition)
-        if held is None or held.stopped:
-            return
-        batch = [Record(r.offset, r.key, r.headers, r.value, r.timestamp) for r in records if r.offset >= held.expected]
-        if not batch:
-            return
         try:
             with failures_raise():  # a task that ended as cancelled would leave its records behind, with nobody to tell
                 async with asyncio.timeout(BATCH_SECONDS):
                     with metrics.batch_seconds.labels(partition.topic).time():
                         stopped = await self._apply(held, batch)
         except (PartitionLost, TryAgain, BrokerAway, KafkaError, DBAPIError, *DATABASE_AWAY) as error:
-            # Whether the transaction committed may be unknown: only the row knows. The loop takes the partition
-            # again, if it is still assigned, and reads on from there.
-            if isinstance(error, PartitionLost):
-                metrics.partitions_lost.labels(partition.topic).inc()
-                log.warning("consumer.partition_lost", topic=partition.topic, partition=partition.partition)
-            pause = self._assignment.give_up(partition, now=asyncio.get_running_loop().time())
-            log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
+            self._give_up(partition, error)
             return
         self._assignment.applied(partition)
         self.watch.progressed()
         if stopped is not None:
             self._acquirer.stop(partition, held, stopped)
+
+    def _give_up(self, partition: TopicPartition, error: Exception) -> None:
+        """Lets a partition go after a failure.
+
+        Whether the transaction committed may be unknown: only the row knows. The loop takes the partition again, if it
+        is still assigned, and reads on from there.
+        """
+        if isinstance(error, PartitionLost):
+            metrics.partitions_lost.labels(partition.topic).inc()
+            log.warning("consumer.partition_lost", topic=partition.topic, partition=partition.partition)
+        pause = self._assignment.give_up(partition, now=asyncio.get_running_loop().time())
+        log.warning("consumer.batch_given_up", partition=str(partition), error=repr(error), pause_seconds=pause)
 
     async def _apply(self, held: OwnedPartition, batch: Sequence[Record]) -> str | None:
         """Applies a batch; why its partition stops here, if it does."""

@@ -27,8 +27,9 @@ class Subscription:
 
     `producer` is the one of the dead letters. `stuck_seconds` is how long records may wait with nothing done while
     PostgreSQL and the broker answer, by the clock `monotonic`, in seconds; `watch_seconds` lie between two looks at
-    that. `swaps` is False only in the test that shows what the swap is for; `decode` reads a topic that is not of the
-    bus.
+    that. Small batches of several partitions may be one transaction, of `together_records` at most: for handlers that
+    don't ask of which partition a record is. `swaps` is False only in the test that shows what the swap is for;
+    `decode` reads a topic that is not of the bus.
     """
 
     service: str
@@ -41,6 +42,7 @@ class Subscription:
     generation: int = 1
     replication: int = 1
     batch_records: int = 1000
+    together_records: int = 0
     fetch_wait_ms: int = 500
     busy_fetch_wait_ms: int | None = None
     idle_seconds: float = IDLE_SECONDS

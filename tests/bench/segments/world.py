@@ -2,10 +2,10 @@
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from rich.console import Console
@@ -13,13 +13,13 @@ from rich.console import Console
 from deploy.local.placement import remove_data
 from deploy.local.postgres import Postgres
 from deploy.local.process import free_port
-from services.segment.service import intake, memberships, policies, segments
+from services.segment.service import intake, memberships, policies, scores, segments, timers
 from shared.audit import Actor
 from shared.contracts import wire
 from shared.contracts.changes import ProfileChanged
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, CustomEvent, OrderPlaced
-from shared.database.database import SESSION, Database
+from shared.database.database import SESSION, Database, Work
 from shared.kafka.decoding import decode
 from shared.service.clock import SystemClock
 from tests.bench.segments import CITIES, EVENTS, definitions
@@ -143,6 +143,27 @@ async def pass_time(database: Database) -> None:
             work.now = NOW
             if not await memberships.flip_due(work, NOW):
                 return
+
+
+async def come_to_rest(database: Database) -> None:
+    """Does what is due by the clock, scores the base, and forgets what is to be published: a service that has run."""
+
+    async def scored(work: Work) -> bool:
+        return await scores.apply(work, work.now) is not None
+
+    async def all_of(step: Callable[[Work], Awaitable[Any]]) -> None:
+        while True:
+            async with database.work() as work:
+                if not await step(work):
+                    return
+
+    async with database.work() as work:
+        await scores.take(work, work.now)
+    await all_of(scored)
+    await all_of(lambda work: timers.flip_due(work, work.now))
+    await all_of(lambda work: memberships.flip_due(work, work.now))
+    async with database.work() as work:
+        await work.run("DELETE FROM outbox")
 
 
 class World:

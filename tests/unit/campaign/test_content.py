@@ -112,3 +112,17 @@ def test_a_wrong_journey_is_refused_by_its_name(tmp_path: Path, old: str, new: s
     (tmp_path / "win-back.json").write_text(definition.replace(old, new), encoding="utf-8")
     with pytest.raises(InvalidContent, match=r"win-back\.json"):
         content.journeys(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["welcome-to-tier", "win-back"])
+@pytest.mark.parametrize("language", content.LANGUAGES)
+def test_what_is_not_known_of_a_customer_leaves_no_hole(name: str, language: str) -> None:
+    unknown = content.templates().render(
+        name, language, {**content.NOTHING_KNOWN, "tier": "gold", "unsubscribe": "hello@shop.example"}
+    )
+    for part in (unknown.subject, unknown.text, unknown.html):
+        assert not {"Hello ,", "  ", " .", "，，"} & {
+            part[n : n + length] for length in (2, 7) for n in range(len(part))
+        }
+    assert "hello@shop.example" in unknown.text
+    assert not unknown.text.startswith("，")

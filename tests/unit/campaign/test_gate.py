@@ -23,6 +23,7 @@ from services.campaign.domain.gate import (
     answerable_from,
     gate,
 )
+from services.campaign.domain.gate.policy import DEFAULT, Policy, PolicyInForce
 from services.campaign.domain.message_definition import Cap, MessageDefinition
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -50,8 +51,9 @@ def ask(
     send_cutoff: datetime | None = None,
     cap: Cap = WEEKLY,
     provider_stopped: bool = False,
+    policy: Policy = DEFAULT.policy,
 ) -> Allowed | Held | Refused:
-    return gate(
+    found = gate(
         one,
         contact,
         history or [],
@@ -62,7 +64,10 @@ def ask(
         customer_cap=cap,
         now=now,
         provider_stopped=provider_stopped,
+        policy=PolicyInForce(1, policy),
     )
+    assert found.evidence is not None
+    return msgspec.structs.replace(found, evidence=None)
 
 
 def handed(one: Candidate, at: datetime) -> Handed:

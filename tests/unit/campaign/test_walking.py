@@ -1,7 +1,9 @@
 """How runs walk through journeys: where they go, where they wait, and what is done for them on the way."""
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
 
@@ -10,11 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
 
-from services.campaign.domain.journey import former
+from services.campaign.domain.journey import former, schema
 from services.campaign.domain.journey.definition import Journey
 from services.campaign.domain.journey.exits import exit_by
 from services.campaign.domain.journey.nodes.node import Known
 from services.campaign.domain.journey.nodes.split import BUCKETS, bucket
+from services.campaign.domain.journey.rehearsal import Rehearsed, rehearse
 from services.campaign.domain.journey.run import TIMER, Cause, Customer, Run, RunState, Send, Signal
 from services.campaign.domain.journey.signals import awaited
 from services.campaign.domain.journey.validation import problems
@@ -24,6 +27,7 @@ from shared.contracts.events import Body, ConsentChanged, CustomEvent
 
 NOON: Final = datetime(2026, 3, 2, 12, tzinfo=UTC)  # a Monday
 HOUR: Final = timedelta(hours=1)
+DOCS: Final = Path(__file__).resolve().parents[3] / "docs"
 KNOWN: Final = Known(
     templates={"hello": frozenset({"en", "zh"}), "again": frozenset({"en"})},
     channels=frozenset({"email"}),
@@ -319,3 +323,67 @@ def test_a_definition_of_before_there_were_nodes_is_one_message() -> None:
     (message,) = was.messages()
     assert (message.purpose, message.max_age, message.step) == ("marketing", timedelta(hours=36), "message")
     assert structs.replace(message, step="") == was.message("")
+
+
+def test_a_dry_run_shows_each_step_at_its_time_and_reaches_the_end() -> None:
+    walked = journey(
+        {
+            "a": {"type": "wait", "time": "P1D", "next": "b"},
+            "b": {"type": "message", "template": "hello", "next": "c"},
+            "c": {"type": "wait_for_event", "event": "paid", "timeout": "P7D", "on_timeout": "d"},
+            "d": {"type": "exit", "reason": "never paid"},
+        },
+        trigger={"type": "event", "event": "cart_updated"},
+        exits=[{"type": "event", "event": "bought", "goal": True}],
+    )
+
+    def tried(*later: Event) -> Rehearsed:
+        trigger = event(CustomEvent(name="cart_updated", properties={}), NOON)
+        return rehearse(
+            walked,
+            trigger,
+            later,
+            Customer(),
+            until=NOON + timedelta(days=99),
+            messages={},
+            run_id=UUID(int=1),
+            profile_id=UUID(int=7),
+            data={},
+        )
+
+    alone = tried()
+    assert [(step.node, step.outcome, (step.at - NOON).days) for step in alone.steps] == [
+        ("a", "waits", 0),
+        ("a", "next", 1),
+        ("b", "waits", 1),
+        ("b", "next", 1),
+        ("c", "waits", 1),
+        ("c", "timeout", 8),
+        ("d", "ended", 8),
+    ]
+    assert (alone.state, alone.reason, alone.complete) == ("finished", "never paid", True)
+    assert tried(event(CustomEvent(name="paid", properties={}), NOON + timedelta(days=2))).reason == "finished"
+    bought = tried(event(CustomEvent(name="bought", properties={}), NOON + HOUR))
+    assert (bought.reason, bought.steps[-1].at) == ("goal: bought", NOON + HOUR)
+
+
+def test_a_dry_run_of_a_journey_that_never_ends_is_cut_off() -> None:
+    nodes = {"a": {"type": "wait", "time": "P1D", "next": "b"}, "b": {"type": "go_to", "next": "a"}}
+    found = rehearse(
+        journey(nodes),
+        event(CustomEvent(name="cart_updated", properties={}), NOON),
+        [],
+        Customer(),
+        until=NOON + timedelta(days=10),
+        messages={},
+        run_id=UUID(int=1),
+        profile_id=UUID(int=7),
+        data={},
+    )
+    assert (found.complete, found.steps[-1].at) == (False, NOON + timedelta(days=10))
+
+
+def test_the_schema_of_definitions_in_the_docs_is_that_of_the_code() -> None:
+    """Else run `python -m services.campaign.domain.journey.schema > docs/journeys.schema.json`."""
+    written = json.loads((DOCS / "journeys.schema.json").read_text(encoding="utf-8"))
+    assert written == json.loads(json.dumps(schema.schema()))

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from shared.contracts.changes import DatedFact
 from shared.contracts.dated_facts import BIRTHDAY_TRAITS, MAX_STATED, NAMES, TRAIT, Statement, stated
+from tests.support.examples import at_least
 from tests.unit.contracts.strategies import json_values
 
 
@@ -140,7 +141,7 @@ def test_a_list_that_is_none_or_too_long_says_so() -> None:
     assert refused == "traits.dated_facts: more than 20; only the first 20 are read"
 
 
-@settings(max_examples=500)
+@settings(max_examples=at_least(150))
 @given(st.dictionaries(st.sampled_from(sorted(NAMES)), json_values | st.lists(json_values, max_size=4), max_size=3))
 def test_whatever_traits_hold_nothing_is_raised_and_what_is_read_reads_the_same_again(traits: dict[str, Any]) -> None:
     found = stated(traits)

@@ -48,14 +48,14 @@ def test_a_line_is_read_as_the_event_that_it_was(one: Event) -> None:
 
 
 @given(positions, st.booleans())
-@settings(max_examples=at_least(300))
+@settings(max_examples=at_least(100))
 def test_a_position_is_read_as_it_was_written(one: Position, ended: bool) -> None:
     assert position_of(str(one)) == one
     assert read_line(progress_line(str(one), ended=ended)) == Progress(str(one), ended)
 
 
 @given(positions, origins, sequences, places)
-@settings(max_examples=at_least(300))
+@settings(max_examples=at_least(100))
 def test_a_position_never_goes_back_and_has_what_it_is_past(
     one: Position, origin: int, sequence: int, place: tuple[int | None, int | None, UUID]
 ) -> None:
@@ -71,7 +71,7 @@ def test_a_position_never_goes_back_and_has_what_it_is_past(
 
 
 @given(st.one_of(st.text(max_size=40), st.text("old:0123456789abcdef-,", max_size=60)))
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(150))
 def test_whatever_else_stands_in_the_place_of_a_position_is_refused_or_is_one(text: str) -> None:
     with contextlib.suppress(ValueError):
         found = position_of(text)

@@ -23,7 +23,7 @@ rates = st.decimals("0.000001", "1000000", places=6)
 amounts = st.integers(-(10**12), 10**12)
 pairs = st.tuples(currencies, currencies).filter(lambda pair: pair[0] != pair[1])
 stated = st.dictionaries(st.tuples(pairs, days), rates, max_size=12)
-EXAMPLES = at_least(500)
+EXAMPLES = at_least(150)
 
 
 def table_of(found: Mapping[tuple[tuple[str, str], date], Decimal]) -> RateTable:

@@ -17,6 +17,7 @@ from shared.contracts.changes import DatedFact
 from shared.contracts.envelope import Event, SourceKind, Stamp
 from shared.contracts.events import CustomerIdentified, TraitSet
 from tests.support.events import NOON, days, event, user
+from tests.support.examples import at_least
 
 NOTHING: dict[str, Dated] = {}
 BOUND = 3  # that a few events pass
@@ -46,7 +47,7 @@ def fold_of(said: list[dict[str, Dated]]) -> dict[str, Dated]:
 joined = st.lists(statements(), max_size=5).map(fold_of)
 
 
-@settings(max_examples=600)
+@settings(max_examples=at_least(150))
 @given(joined, joined, joined)
 def test_merge_commutes_associates_and_is_idempotent_within_its_bound(
     one: dict[str, Dated], other: dict[str, Dated], third: dict[str, Dated]
@@ -59,7 +60,7 @@ def test_merge_commutes_associates_and_is_idempotent_within_its_bound(
         assert merge(one, {}) == merge({}, one) == one
 
 
-@settings(max_examples=300)
+@settings(max_examples=at_least(100))
 @given(st.lists(statements(), max_size=8), st.data())
 def test_the_greatest_of_each_name_stand_told_in_another_way(said: list[dict[str, Dated]], data: st.DataObject) -> None:
     said = list({next(iter(one.values())).stamp.event_id: one for one in said if one}.values())

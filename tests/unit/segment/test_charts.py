@@ -34,6 +34,7 @@ from services.segment.domain.reports import (
 )
 from services.segment.domain.standing import Stage
 from tests.support import reports
+from tests.support.examples import at_least
 
 SVG: Final = "{http://www.w3.org/2000/svg}"
 HERE: Final = Path(__file__).parent / "pictures"
@@ -115,7 +116,7 @@ def test_a_picture_is_the_one_that_was_looked_at(path: Path) -> None:
     assert overflowing(GOLDEN[path]) == []
 
 
-@settings(max_examples=300)
+@settings(max_examples=at_least(100))
 @given(st.lists(st.builds(Group, name=names, customers=counted), min_size=1, max_size=9), languages)
 def test_bars_of_any_names_and_counts_are_valid_and_stay_within_the_picture(
     groups_: list[Group], language: Language
@@ -124,7 +125,7 @@ def test_bars_of_any_names_and_counts_are_valid_and_stay_within_the_picture(
         check(groups.draw, GroupsReport(by=by, at=reports.AT, groups=tuple(groups_)), language)
 
 
-@settings(max_examples=150)
+@settings(max_examples=at_least(60))
 @given(st.sampled_from((3, 5)), st.data(), languages)
 def test_a_grid_of_any_counts_is_valid_and_stays_within_the_picture(
     levels: int, data: st.DataObject, language: Language
@@ -136,7 +137,7 @@ def test_a_grid_of_any_counts_is_valid_and_stays_within_the_picture(
     check(rfm.draw, RfmReport(at=reports.AT, currency="USD", levels=levels, cells=cells), language)
 
 
-@settings(max_examples=150)
+@settings(max_examples=at_least(60))
 @given(st.lists(st.tuples(counted, st.integers(0, 2**53)), min_size=3, max_size=3), languages)
 def test_a_curve_of_any_classes_is_valid_and_stays_within_the_picture(
     made: list[tuple[int, int]], language: Language
@@ -151,7 +152,7 @@ def test_a_curve_of_any_classes_is_valid_and_stays_within_the_picture(
 point = st.tuples(st.integers(0, 400 * 86_400), counted, st.none() | counted, st.none() | counted)
 
 
-@settings(max_examples=200)
+@settings(max_examples=at_least(70))
 @given(
     st.lists(st.tuples(names, st.lists(point, max_size=12)), max_size=8),
     st.integers(0, 400 * 86_400),

@@ -8,15 +8,17 @@ from uuid import UUID
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from services.segment.domain.conditions.base import Limits
-from services.segment.domain.conditions.customer import Customer, Truth
+from services.segment.domain.conditions.customer import Customer, Happening, Truth
 from services.segment.domain.conditions.document import InvalidCondition, read, written
 from services.segment.domain.conditions.program import compiled
 from shared.calendars.durations import parse
 from shared.calendars.zones import local_date, start_of_local_day
 from tests.support.conditions import SPANS, bare, customers, dated_documents, documents, undated_documents
 from tests.support.events import NOON
+from tests.support.examples import at_least
 
 LIMITS = Limits()
 SECOND = timedelta(seconds=1)
@@ -54,6 +56,23 @@ def test_the_next_change_by_time_alone_is_the_one_that_a_scan_by_the_second_find
     assert program.look(customer, NOON) == (verdict, scanned)
 
 
+@given(documents, customers())
+@settings(max_examples=at_least(100))
+def test_a_condition_asks_for_all_that_its_answer_depends_on(document: dict[str, Any], customer: Customer) -> None:
+    program = compiled(read(document, LIMITS))
+    asked = structs.replace(
+        customer,
+        history={
+            name: of if name in program.details else [Happening(one.at) for one in of]
+            for name, of in customer.history.items()
+            if name in program.events
+        },
+    )
+
+    assert program.details <= program.events
+    assert program.look(asked, NOON) == program.look(customer, NOON)
+
+
 def midnights(customer: Customer) -> Iterator[datetime]:
     """The beginnings of the customer's days, for a season."""
     today = local_date(NOON, customer.zone)
@@ -76,7 +95,7 @@ def test_what_day_it_is_turns_a_condition_at_a_local_midnight(document: dict[str
         assert foretold == scanned or program.holds(customer, foretold) is verdict
 
 
-@settings(max_examples=500)
+@settings(max_examples=at_least(150))
 @given(documents, customers())
 def test_not_and_the_answers_it_negates_are_of_three_kinds(document: dict[str, Any], customer: Customer) -> None:
     answer = compiled(read(document, LIMITS)).check(customer, NOON)

@@ -19,6 +19,7 @@ from services.segment.domain.dry_run import Day, Replayed, as_of, per_day, repla
 from services.segment.domain.membership import MembershipState, look, pass_time
 from tests.support.conditions import bare, customers, dated_documents, undated_documents
 from tests.support.events import NOON
+from tests.support.examples import at_least
 
 LIMITS = Limits()
 START = NOON - timedelta(days=100)
@@ -68,7 +69,7 @@ def lived(condition: Condition, customer: Customer) -> tuple[bool, list[tuple[da
     return before, turns + [(turn.at, turn.member) for turn in timed.turns]
 
 
-@settings(max_examples=2_000)
+@settings(max_examples=at_least(500))
 @given(DOCUMENTS, customers())
 def test_a_dry_run_turns_when_the_live_path_would_have_and_ends_as_it_is_now(
     document: dict[str, Any], customer: Customer
@@ -82,7 +83,7 @@ def test_a_dry_run_turns_when_the_live_path_would_have_and_ends_as_it_is_now(
     assert found.member is program.holds(customer, NOON)
 
 
-@settings(max_examples=500)
+@settings(max_examples=at_least(150))
 @given(DOCUMENTS, customers(), st.integers(1, 99))
 def test_a_dry_run_of_a_part_of_the_time_is_that_part_of_the_whole(
     document: dict[str, Any], customer: Customer, days: int

@@ -18,6 +18,7 @@ from services.segment.domain.conditions.words.language import parse
 from services.segment.domain.explaining import Clause, explain
 from tests.support.conditions import bare, customers, documents, undated_documents
 from tests.support.events import NOON
+from tests.support.examples import at_least
 from tests.unit.segment.test_conditions import instants
 
 LIMITS = Limits()
@@ -68,7 +69,7 @@ def test_each_clause_that_joins_no_others_has_its_words(document: dict[str, Any]
             assert written(parse(words, language, LIMITS)) == written(asked)
 
 
-@settings(max_examples=700)
+@settings(max_examples=at_least(200))
 @given(st.one_of(undated_documents, bare), customers())
 def test_a_clause_turns_at_the_first_moment_at_which_its_answer_is_another(
     document: dict[str, Any], customer: Customer
@@ -85,7 +86,7 @@ def _first(moments: Sequence[datetime], turned: Any) -> datetime | None:
     return next((at for at in moments if turned(at)), None)
 
 
-@settings(max_examples=300)
+@settings(max_examples=at_least(100))
 @given(documents, customers())
 def test_no_clause_is_said_to_turn_now_or_before(document: dict[str, Any], customer: Customer) -> None:
     condition = read(document, LIMITS)

@@ -45,7 +45,7 @@ def stages_day_by_day(ages_days: list[float], shop: int | None, until: int) -> d
 
 
 @given(orders, shops)
-@settings(max_examples=at_least(300))
+@settings(max_examples=at_least(100))
 def test_only_at_the_days_that_it_names_does_a_stage_turn_by_time(placed: list[datetime], shop: int | None) -> None:
     bought = [Purchase(one, 1) for one in placed]
     now, here = NOON, standing(DEFAULT_POLICY, bought, NOON, shop_rhythm=shop)

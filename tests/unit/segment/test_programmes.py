@@ -167,7 +167,7 @@ def period(at: datetime, months: int) -> int:
 
 
 @given(programmes, st.lists(on_days, max_size=6), overrides(st.integers(0, 400)), st.integers(0, SPAN - 1))
-@settings(max_examples=at_least(500), deadline=None)
+@settings(max_examples=at_least(150), deadline=None)
 def test_a_tier_is_what_a_daily_scan_makes_it(
     programme: Programme, orders: list[QualifyingOrder], override: TierOverride | None, day: int
 ) -> None:
@@ -200,7 +200,7 @@ def test_going_from_due_instant_to_due_instant_sees_every_change_that_a_scan_see
     overrides(st.integers(0, 400)),
     st.lists(st.floats(0, 1, exclude_max=True), min_size=1, max_size=3),
 )
-@settings(max_examples=at_least(500), deadline=None)
+@settings(max_examples=at_least(150), deadline=None)
 def test_between_two_due_instants_nothing_changes_and_the_next_is_ahead(
     programme: Programme,
     zone: str,
@@ -220,7 +220,7 @@ def test_between_two_due_instants_nothing_changes_and_the_next_is_ahead(
 
 
 @given(programmes, st.lists(at_any_time, max_size=5), st.integers(0, 900))
-@settings(max_examples=at_least(300), deadline=None)
+@settings(max_examples=at_least(100), deadline=None)
 def test_a_downgrade_that_is_told_comes_at_its_instant_if_nothing_is_bought_and_was_warned_of(
     programme: Programme, orders: list[QualifyingOrder], day: int
 ) -> None:

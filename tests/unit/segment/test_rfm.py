@@ -50,14 +50,14 @@ def ridit_cuts(base: list[int], scale: int) -> list[int]:
 
 
 @given(bases, scales)
-@settings(max_examples=at_least(1000))
+@settings(max_examples=at_least(200))
 def test_cut_points_are_those_of_the_definition(base: list[int], scale: int) -> None:
     if len(set(base)) >= scale:
         assert list(cut_points(Counter(base), scale)) == ridit_cuts(base, scale)
 
 
 @given(bases, scales, st.data())
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(150))
 def test_a_score_is_a_function_of_the_value_whatever_the_order_of_the_base(
     base: list[int], scale: int, data: st.DataObject
 ) -> None:
@@ -69,7 +69,7 @@ def test_a_score_is_a_function_of_the_value_whatever_the_order_of_the_base(
 
 
 @given(bases, scales)
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(150))
 def test_more_is_never_scored_less(base: list[int], scale: int) -> None:
     found = [score for _, score in sorted(zip(base, scores_of(base, scale), strict=True))]
 
@@ -78,7 +78,7 @@ def test_more_is_never_scored_less(base: list[int], scale: int) -> None:
 
 
 @given(bases, scales)
-@settings(max_examples=at_least(1000))
+@settings(max_examples=at_least(200))
 def test_there_are_all_scores_where_there_are_as_many_values_and_as_many_as_values_otherwise(
     base: list[int], scale: int
 ) -> None:
@@ -86,7 +86,7 @@ def test_there_are_all_scores_where_there_are_as_many_values_and_as_many_as_valu
 
 
 @given(st.sets(st.integers(-1000, 1000), min_size=5, max_size=80), scales)
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(150))
 def test_without_ties_the_scores_have_equal_parts_of_the_base(base: set[int], scale: int) -> None:
     sizes = Counter(scores_of(list(base), scale)).values()
 
@@ -94,7 +94,7 @@ def test_without_ties_the_scores_have_equal_parts_of_the_base(base: set[int], sc
 
 
 @given(bases, scales, st.integers(2, 9))
-@settings(max_examples=at_least(300))
+@settings(max_examples=at_least(100))
 def test_a_base_of_the_same_shape_has_the_same_cut_points_however_large(
     base: list[int], scale: int, times: int
 ) -> None:
@@ -123,7 +123,7 @@ def test_a_base_of_nobody_has_no_cut_points() -> None:
 
 
 @given(st.lists(st.integers(0, 400), min_size=1, max_size=60), scales)
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(150))
 def test_fewer_days_of_silence_score_as_more_of_anything_else_does(silence: list[int], scale: int) -> None:
     cuts = cuts_of(Counter(silence), Counter([1]), Counter([1]), scale)
     found = [scored(cuts, silence=days, orders=1, spend=1).recency for days in silence]

@@ -12,6 +12,7 @@ from services.segment.domain.conditions.document import read
 from services.segment.domain.conditions.satisfiability import contradictions, remarks
 from tests.support.conditions import customers, documents, leaves
 from tests.support.events import NOON
+from tests.support.examples import at_least
 
 LIMITS = Limits()
 
@@ -161,7 +162,7 @@ def test_a_condition_with_a_large_normal_form_is_looked_at_as_far_as_that_goes()
     assert [one.pointer for one in contradictions(condition(every(*large, A, B)))] == ["/of/15", "/of/16"]
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=at_least(250))
 @given(st.lists(documents, min_size=1, max_size=3), customers())
 def test_nobody_meets_what_is_called_impossible_and_everybody_what_is_called_always_true(
     parts: list[dict[str, Any]], customer: Customer
@@ -175,7 +176,7 @@ def test_nobody_meets_what_is_called_impossible_and_everybody_what_is_called_alw
             assert "" not in [one.pointer for one in remarks(asked)]
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=at_least(250))
 @given(st.lists(leaves, min_size=1, max_size=12), customers())
 def test_what_a_customer_is_and_is_not_is_never_a_contradiction(
     parts: list[dict[str, Any]], customer: Customer

@@ -57,7 +57,7 @@ cuts_of_some_base = st.builds(
 
 
 @given(purchases, cuts_of_some_base, st.one_of(st.none(), st.integers(1, 400)), st.floats(0, 1))
-@settings(max_examples=at_least(300))
+@settings(max_examples=at_least(100))
 def test_between_two_due_instants_nothing_changes_by_any_version(
     bought: list[Purchase], cuts: ScoreCuts, shop: int | None, part: float
 ) -> None:
@@ -73,7 +73,7 @@ def test_between_two_due_instants_nothing_changes_by_any_version(
 
 
 @given(purchases, cuts_of_some_base, st.data())
-@settings(max_examples=at_least(200))
+@settings(max_examples=at_least(100))
 def test_scores_of_rfm_are_a_function_of_the_set_of_orders_and_the_version_whatever_the_time(
     bought: list[Purchase], cuts: ScoreCuts, data: st.DataObject
 ) -> None:

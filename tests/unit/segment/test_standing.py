@@ -51,7 +51,7 @@ def without_reasons(one: Standing) -> Standing:
 
 
 @given(many_purchases, st.lists(fractions, min_size=1, max_size=5))
-@settings(max_examples=at_least(300))
+@settings(max_examples=at_least(100))
 def test_between_two_due_instants_nothing_changes(purchases: list[Purchase], moments: list[float]) -> None:
     now = NOON
     for _ in range(4):

@@ -12,6 +12,7 @@ from shared.contracts import wire
 from shared.contracts.envelope import MAX_CAUSATION_DEPTH, Event, SourceKind, Stamp
 from shared.contracts.events import TagCleared, TagSet
 from tests.support.events import NOON, event
+from tests.support.examples import at_least
 
 ANN = UUID(int=1)
 SOURCE = UUID(int=7)
@@ -36,7 +37,7 @@ def stated(found: RuleState, cause: RuleCause) -> Event:
     return made
 
 
-@settings(max_examples=1_000)
+@settings(max_examples=at_least(250))
 @given(
     st.lists(
         st.tuples(st.uuids(version=4), offsets, st.booleans(), st.booleans()),

@@ -20,6 +20,7 @@ from services.segment.domain.uploads import (
 )
 from shared.contracts.identity import Identity, Namespace
 from tests.support.events import NOON
+from tests.support.examples import at_least
 
 ANN = UUID("00000000-0000-4000-8000-000000000001")
 LATER = NOON + timedelta(days=1)
@@ -128,7 +129,7 @@ def test_an_upload_with_no_row_too_many_or_too_long_ones_is_refused_whole() -> N
         read("csv", b"ref\n", b"user_id:4\n" * (MAX_ROWS + 1))
 
 
-@settings(max_examples=300)
+@settings(max_examples=at_least(100))
 @given(st.data())
 def test_an_upload_is_read_alike_however_it_is_cut(data: st.DataObject) -> None:
     line = st.one_of(
@@ -142,7 +143,7 @@ def test_an_upload_is_read_alike_however_it_is_cut(data: st.DataObject) -> None:
     assert (whole.entries, whole.bad) == (cut.entries, cut.bad)
 
 
-@settings(max_examples=500)
+@settings(max_examples=at_least(150))
 @given(st.binary(max_size=60), st.sampled_from(("csv", "ndjson")))
 def test_no_bytes_make_anything_but_entries_bad_rows_or_a_refusal(noise: bytes, format_: Format) -> None:
     with contextlib.suppress(UnreadableUpload):

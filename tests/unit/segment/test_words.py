@@ -25,6 +25,7 @@ from services.segment.domain.conditions.words.registry import CONDITIONS, WORDS
 from services.segment.domain.conditions.words.text import MAX_CHARACTERS, detect
 from shared.calendars.durations import Language
 from tests.support.conditions import DAYS, SPANS, documents
+from tests.support.examples import at_least
 from tests.support.growth import LINEAR, exponent
 
 LIMITS: Final = Limits()
@@ -202,7 +203,7 @@ def test_words_are_read_back_as_the_condition_that_they_describe(
         assert written(parse(describe(condition, language), language)) == written(condition)
 
 
-@settings(max_examples=500)
+@settings(max_examples=at_least(150))
 @given(st.lists(st.sampled_from(_PIECES), max_size=12), st.sampled_from(LANGUAGES))
 def test_a_text_is_a_valid_condition_or_is_refused_at_a_place_in_it(pieces: list[str], language: Language) -> None:
     text = " ".join(pieces)
@@ -468,7 +469,7 @@ def test_the_schema_of_conditions_is_that_of_the_kinds() -> None:
     assert (DOCS / "conditions.schema.json").read_text() == schema.page()
 
 
-@settings(max_examples=300)
+@settings(max_examples=at_least(100))
 @given(documents)
 def test_a_valid_condition_is_valid_by_the_schema(document: dict[str, Any]) -> None:
     assert VALIDATOR.is_valid(document)

@@ -34,7 +34,7 @@ amounts = st.none() | st.integers(0, 200)
 
 
 @given(lengths)
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(100))
 @example(LEAST)
 @example(MOST)
 def test_the_canonical_text_is_read_back(length: timedelta) -> None:
@@ -42,7 +42,7 @@ def test_the_canonical_text_is_read_back(length: timedelta) -> None:
 
 
 @given(amounts, amounts, amounts, amounts, amounts)
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(100))
 def test_whatever_is_read_has_one_canonical_text(
     weeks: int | None, days: int | None, hours: int | None, minutes: int | None, seconds: int | None
 ) -> None:
@@ -60,7 +60,7 @@ def test_whatever_is_read_has_one_canonical_text(
 
 
 @given(lengths, languages)
-@settings(max_examples=at_least(2_000))
+@settings(max_examples=at_least(300))
 def test_words_are_read_back(length: timedelta, language: Language) -> None:
     assert from_words(in_words(length, language), language) == length
 
@@ -74,7 +74,7 @@ def test_words_are_read_out_of_a_longer_text(length: timedelta, language: Langua
 
 
 @given(st.text(max_size=30) | st.text("PYMWDTHS0123456789.-", max_size=12))
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(100))
 def test_any_text_is_a_length_or_is_refused(text: str) -> None:
     for read in (parse, lambda text: from_words(text, "en"), lambda text: from_words(text, "zh")):
         try:

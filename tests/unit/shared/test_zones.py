@@ -79,7 +79,7 @@ def scanned(instant: datetime, name: str) -> datetime:
 
 
 @given(st.tuples(zones, instants) | near_a_change)
-@settings(max_examples=at_least(600), deadline=None)
+@settings(max_examples=at_least(150), deadline=None)
 @example(("America/St_Johns", datetime(2006, 10, 29, 2, 29, 59, tzinfo=UTC)))
 @example(("Pacific/Apia", datetime(2011, 12, 30, 9, 59, 59, 999_999, tzinfo=UTC)))
 @example(("America/Juneau", datetime(1867, 10, 18, 0, 0, tzinfo=UTC)))
@@ -89,7 +89,7 @@ def test_the_next_local_day_is_the_one_that_a_scan_finds(case: tuple[str, dateti
 
 
 @given(st.tuples(zones, instants) | near_a_change)
-@settings(max_examples=at_least(400), deadline=None)
+@settings(max_examples=at_least(100), deadline=None)
 def test_a_local_day_starts_where_a_scan_first_finds_it_or_a_later_one(case: tuple[str, datetime]) -> None:
     name, instant = case
     day = local_date(instant, name)
@@ -100,7 +100,7 @@ def test_a_local_day_starts_where_a_scan_first_finds_it_or_a_later_one(case: tup
 
 
 @given(zones, st.dates(date(1800, 1, 1), date(2200, 1, 1)))
-@settings(max_examples=at_least(1_000))
+@settings(max_examples=at_least(200))
 def test_a_day_is_found_at_its_start_and_not_before(name: str, day: date) -> None:
     start = start_of_local_day(day, name)
     assert local_date(start, name) >= day
@@ -109,7 +109,7 @@ def test_a_day_is_found_at_its_start_and_not_before(name: str, day: date) -> Non
 
 
 @given(zones, st.datetimes(timezones=st.just(UTC)), st.dates())
-@settings(max_examples=at_least(500))
+@settings(max_examples=at_least(150))
 @example("Pacific/Apia", datetime.min.replace(tzinfo=UTC), date.min)
 @example("Asia/Manila", END_OF_DAYS, date.max)
 def test_the_ends_of_the_calendar_are_no_errors(name: str, instant: datetime, day: date) -> None:

@@ -29,7 +29,7 @@ class SmsChannel:
     async def send(self, message: Message) -> Reply:
         """Hands one message over. After silence it is `Lost`: a provider may forget the keys that it has seen."""
         request = _Request(
-            id=str(message.id), to=message.to, text=message.part("text"), transactional=message.transactional
+            id=str(message.id), to=message.to, text=message.part("sms"), transactional=message.transactional
         )
         headers = {
             "Authorization": f"Bearer {self._token}",

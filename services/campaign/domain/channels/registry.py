@@ -16,8 +16,8 @@ EMAIL: Final = Capabilities(
 SMS: Final = Capabilities(
     name="sms",
     address=AddressKind.PHONE,
-    parts=("text",),
-    max_length={"text": 1_530},  # ten segments of 153 characters: GSM 03.38, concatenated
+    parts=("sms",),
+    max_length={"sms": 1_600},  # characters; some ten segments in the letters of GSM 03.38, and 24 in others
     consent_channel="sms",
 )
 INBOX: Final = Capabilities(
@@ -43,13 +43,15 @@ CAPABILITIES: Final[Mapping[str, Capabilities]] = {one.name: one for one in (EMA
 
 
 def address_of(contact: Contact, channel: str) -> str | None:
-    """Returns where the channel of this name reaches the customer; None if nobody knows."""
-    return capabilities.address(contact, CAPABILITIES[channel])
+    """Returns where the channel of this name reaches the customer; None if nobody knows; or no such channel."""
+    known = CAPABILITIES.get(channel)
+    return capabilities.address(contact, known) if known else None
 
 
 def agreed_to(contact: Contact, channel: str, purpose: str) -> bool | None:
     """Returns whether the customer agreed to this purpose by this channel; None if that was never stated and must be.
 
-    Some messages need no consent.
+    Some messages need no consent. To a channel that there is not, nobody agreed.
     """
-    return capabilities.agreed(contact, purpose, CAPABILITIES[channel])
+    known = CAPABILITIES.get(channel)
+    return capabilities.agreed(contact, purpose, known) if known else None

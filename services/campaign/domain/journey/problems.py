@@ -7,11 +7,15 @@ import msgspec
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """One thing that is wrong, or for a warning may be. `at` is a JSON pointer into the definition."""
+    """One thing that is wrong, or for a warning may be. `at` is a JSON pointer into the definition.
+
+    `line` counts the lines of a text at that place from 1; it is 0 where there is no such text.
+    """
 
     at: str
     message: str
     warning: bool = False
+    line: int = 0
 
 
 def nearest(name: str, known: Collection[str]) -> str:

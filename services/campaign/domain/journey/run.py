@@ -105,20 +105,6 @@ class Publish(msgspec.Struct, frozen=True):
     body: Body
 
 
-class Call(msgspec.Struct, frozen=True):
-    """A webhook is to be called by the node `step`, on its visit."""
-
-    step: str
-    visit: int
-
-
-class Ask(msgspec.Struct, frozen=True):
-    """Segment is to be asked whether the condition of the node `step` is true of the customer."""
-
-    step: str
-    visit: int
-
-
 class IssueCoupon(msgspec.Struct, frozen=True):
     """A coupon is to be issued by the node `step`, on its visit."""
 
@@ -126,7 +112,7 @@ class IssueCoupon(msgspec.Struct, frozen=True):
     visit: int
 
 
-Effect = Send | Publish | Call | Ask | IssueCoupon
+Effect = Send | Publish | IssueCoupon
 
 
 class Leave(msgspec.Struct, frozen=True):

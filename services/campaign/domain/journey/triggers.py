@@ -5,10 +5,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from services.campaign.domain.journey.dates import DATE_REACHED
 from services.campaign.domain.journey.events import event_name, event_properties, filters_match
 from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
 from shared.contracts.envelope import Event
-from shared.contracts.events import Body
+from shared.contracts.events import Body, CustomEvent
 from shared.contracts.property_filter import PropertyFilter
 
 
@@ -55,11 +56,26 @@ class SegmentLeft(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_
     redefined: bool = False
 
 
+class DateReached(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True, tag="date"
+):
+    """Set off each year at `time` in the customer's zone, `days_before` the anniversary of a dated fact.
+
+    `fact` is its kind, such as `birthday`; of several facts of the kind each sets it off, or only the one of this
+    `label`. What the customer enters for is that day.
+    """
+
+    fact: Annotated[str, Meta(min_length=1, max_length=40)]
+    label: str | None = None
+    days_before: Annotated[int, Meta(ge=0, le=365)] = 0
+    time: str = "09:00"
+
+
 class Called(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag="called"):
     """Set off by a call of the API for a customer, with properties of its own."""
 
 
-Trigger = TierReached | StageReached | EventHappened | SegmentJoined | SegmentLeft | Called
+Trigger = TierReached | StageReached | EventHappened | SegmentJoined | SegmentLeft | DateReached | Called
 
 
 def sets_off(trigger: Trigger, body: Body) -> bool:
@@ -92,7 +108,7 @@ def is_by_time(change: Event) -> bool:
         return body.by_time
     if isinstance(body, TierChanged | StageChanged):
         return body.by_time or change.cause_id is None
-    return False
+    return isinstance(body, CustomEvent) and body.name == DATE_REACHED
 
 
 def is_redefined(body: Body) -> bool:
@@ -105,7 +121,7 @@ def is_redefined(body: Body) -> bool:
 
 def asks_for_redefined(trigger: Trigger) -> bool:
     """Returns whether a trigger is set off by that, too."""
-    return not isinstance(trigger, EventHappened | Called) and trigger.redefined
+    return not isinstance(trigger, EventHappened | DateReached | Called) and trigger.redefined
 
 
 def words_of(body: Body) -> str:

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from services.campaign.domain.journey.definition import AgainAfter, Journey, OnEvent
 from services.campaign.domain.journey.events import problems_of_event
 from services.campaign.domain.journey.lengths import problems_of_length
+from services.campaign.domain.journey.local_time import problems_of_time
 from services.campaign.domain.journey.nodes.node import Known, NodeId
 from services.campaign.domain.journey.problems import Problem, nearest
-from services.campaign.domain.journey.triggers import EventHappened
+from services.campaign.domain.journey.triggers import DateReached, EventHappened
 
 
 def problems(journey: Journey, known: Known) -> Sequence[Problem]:
@@ -29,6 +30,8 @@ def _of_entry(journey: Journey) -> Iterator[Problem]:
     yield from problems_of_length(journey.max_age, "/max_age")
     if isinstance(journey.trigger, EventHappened):
         yield from problems_of_event(journey.trigger.event, journey.trigger.where, "/trigger")
+    if isinstance(journey.trigger, DateReached):
+        yield from problems_of_time(journey.trigger.time, "/trigger/time")
     if isinstance(journey.again, AgainAfter):
         yield from problems_of_length(journey.again.time, "/again/time")
     for n, rule in enumerate(journey.exits):

@@ -125,9 +125,6 @@ def _create_runs() -> None:
         Column("traceparent", Text),
     )
     op.create_index("runs_due", "runs", ["due_at"], postgresql_where=text("state = 'active' AND due_at IS NOT NULL"))
-    op.create_index(
-        "runs_asking", "runs", ["awaits", "waiting_since"], postgresql_where=text("awaits IN ('answer', 'reply')")
-    )
     op.create_index("runs_of_customer", "runs", ["profile_id"], postgresql_where=text("state = 'active'"))
     op.create_index("runs_of_journey", "runs", ["journey_id", "entered_at", "id"])
     op.create_index("runs_of_person", "runs", ["profile_id", "entered_at", "id"])

@@ -68,6 +68,10 @@ class Condition(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, f
         """Returns the names of events whose history it reads."""
         return ()
 
+    def details(self) -> Iterable[str]:
+        """Returns the names of events of whose history it reads more than when they happened."""
+        return self.events()
+
     def parts(self) -> Sequence["Condition"]:
         """Returns the conditions that it is made of."""
         return ()

@@ -14,6 +14,8 @@ MAX_LOOKS: Final = 32  # a look too early finds nothing, and looks again
 class Program(msgspec.Struct, frozen=True, kw_only=True):
     """A compiled condition. `touches` are the facts that it depends on, `events` the histories that it reads.
 
+    Of those in `details` it reads more than when the events happened.
+
     `parts` are the parts of what is known of a customer that it reads beside: `profile`, `standing`, `occurrences`,
     `belongings`, `segments`.
     """
@@ -23,6 +25,7 @@ class Program(msgspec.Struct, frozen=True, kw_only=True):
     turns: Turns | None
     touches: frozenset[str]
     events: frozenset[str]
+    details: frozenset[str]
     parts: frozenset[str]
 
     def holds(self, customer: Customer, now: datetime) -> bool:
@@ -62,6 +65,7 @@ def compiled(condition: Condition) -> Program:
         turns=condition.turns(),
         touches=touches,
         events=events,
+        details=frozenset(condition.details()),
         parts=frozenset(_part(key, events) for key in touches) - {""},
     )
 

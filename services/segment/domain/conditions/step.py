@@ -1,12 +1,14 @@
 """One event of a pattern: its name, and what its properties must be; and patterns of two of them."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
+from operator import attrgetter
+from typing import Final
 
 import msgspec
 
-from services.segment.domain.conditions.base import FOR_EVER, Check, Clock, Condition, Limits, Problem, end
+from services.segment.domain.conditions.base import FOR_EVER, Check, Clock, Condition, Limits, Problem
 from services.segment.domain.conditions.customer import Customer, Happening
 from services.segment.domain.conditions.filters import filters_sql
 from services.segment.domain.conditions.query import Query
@@ -17,8 +19,9 @@ from shared.contracts.property_filter import PropertyFilter, matches, problems
 Interval = tuple[datetime, datetime]
 """From the first moment at which something is true to the first at which it is not any more."""
 
-Intervals = Callable[[Customer], Iterable[Interval]]
-"""Returns the intervals in which something is true of a customer, in any order; they may meet and overlap."""
+Intervals = Callable[[Customer, datetime], Sequence[Interval]]
+"""Returns the intervals in which something is true of a customer that end after a moment, in any order; they may meet
+and overlap, and be empty."""
 
 
 class Step(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -68,7 +71,15 @@ def keeper(window: Window) -> Callable[[Happening], datetime | None]:
     """Returns what tells where a happening leaves a window; None for one that is never in it."""
     kept = window.span
     if kept is not None:
-        return lambda one: end(one.at, kept)
+        span = kept
+
+        def sliding(one: Happening) -> datetime | None:
+            try:
+                return one.at + span
+            except OverflowError:
+                return FOR_EVER
+
+        return sliding
     since, until = window.bounds
 
     def between(one: Happening) -> datetime | None:
@@ -88,7 +99,7 @@ class Pattern(Condition, frozen=True, kw_only=True):
     def compiled(self) -> Check:
         """Returns the closure that answers for one customer."""
         intervals = self.intervals()
-        return lambda customer, now: any(start <= now < upto for start, upto in intervals(customer))
+        return lambda customer, now: any(start <= now < upto for start, upto in intervals(customer, now))
 
     def clock(self) -> Clock | None:
         """Returns when an interval begins, or the last of those that hold the moment ends."""
@@ -100,23 +111,32 @@ class Pattern(Condition, frozen=True, kw_only=True):
         intervals = self.intervals()
 
         def turns(customer: Customer, now: datetime) -> tuple[bool, datetime | None]:
-            ahead = [(start, upto) for start, upto in intervals(customer) if upto > now and start < upto]
+            ahead = [one for one in intervals(customer, now) if one[0] < one[1]]
             if not ahead:
                 return False, None
+            if len(ahead) == 1:
+                [(start, upto)] = ahead
+                if start > now:
+                    return False, start
+                return True, upto if upto < FOR_EVER else None
             return any(start <= now for start, _ in ahead), _next_flip(ahead, now)
 
         return turns
 
 
-def next_within(moments: Sequence[datetime], after: datetime, span: timedelta) -> datetime | None:
-    """Returns the first of ascending moments that is later than `after`, by `span` at most."""
-    n = bisect_right(moments, after)
-    if n == len(moments):
+_at: Final = attrgetter("at")
+
+
+def next_within(happenings: Sequence[Happening], after: datetime, span: timedelta) -> datetime | None:
+    """Returns when the first of happenings, which ascend, is that is later than `after`, by `span` at most."""
+    n = bisect_right(happenings, after, key=_at)
+    if n == len(happenings):
         return None
+    at = happenings[n].at
     try:
-        return moments[n] if moments[n] <= after + span else None
+        return at if at <= after + span else None
     except OverflowError:
-        return moments[n]
+        return at
 
 
 def _next_flip(ahead: list[Interval], now: datetime) -> datetime | None:

@@ -30,6 +30,10 @@ class _Joined(Condition, frozen=True, kw_only=True):
         """Returns the events that any part reads."""
         return {name for one in self.of for name in one.events()}
 
+    def details(self) -> Iterable[str]:
+        """Returns the events of which any part reads more than when they happened."""
+        return {name for one in self.of for name in one.details()}
+
     def problems(self, limits: Limits) -> Iterator[Problem]:
         """Yields that there are no parts, or too many."""
         if not 0 < len(self.of) <= MAX_PARTS:
@@ -106,6 +110,10 @@ class Not(Condition, frozen=True, kw_only=True, tag="not", tag_field="kind"):
     def events(self) -> Iterable[str]:
         """Returns the events that the part reads."""
         return self.of.events()
+
+    def details(self) -> Iterable[str]:
+        """Returns the events of which the part reads more than when they happened."""
+        return self.of.details()
 
 
 def _unless(decisive: bool, checks: Sequence[Check]) -> Check:

@@ -1,6 +1,7 @@
 """One event, and another that did not follow within a time: a cart that was left, a product that was not bought."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 
 from services.segment.domain.conditions.base import Limits, Problem, later, tidy
 from services.segment.domain.conditions.customer import Customer
@@ -33,20 +34,24 @@ class Absence(Pattern, frozen=True, kw_only=True, tag="absence", tag_field="kind
         tidy(self, "within")
 
     def intervals(self) -> Intervals:
-        """Returns what yields, for each first event, the end of the time and where it leaves the window."""
+        """Returns what has, for each first event, the end of the time and where it leaves the window."""
         first, without = self.first.finder(), self.without.finder()
         span, leaving = parse(self.within), keeper(self.window)
 
-        def found(customer: Customer) -> Iterator[Interval]:
+        def found(customer: Customer, now: datetime) -> Sequence[Interval]:
             firsts = first(customer)
             if not firsts:
-                return
-            moments = [one.at for one in without(customer)]
+                return ()
+            others = without(customer)
+            intervals: list[Interval] = []
             for one in firsts:
                 leaves = leaving(one)
+                if leaves is None or leaves <= now or (others and next_within(others, one.at, span) is not None):
+                    continue
                 passed = later(one.at, span)
-                if leaves is not None and passed is not None and next_within(moments, one.at, span) is None:
-                    yield passed, leaves
+                if passed is not None:
+                    intervals.append((passed, leaves))
+            return intervals
 
         return found
 
@@ -73,6 +78,10 @@ class Absence(Pattern, frozen=True, kw_only=True, tag="absence", tag_field="kind
     def events(self) -> Iterable[str]:
         """Returns both events."""
         return (self.first.event, self.without.event)
+
+    def details(self) -> Iterable[str]:
+        """Returns the event or events whose properties must match."""
+        return (one.event for one in (self.first, self.without) if one.where)
 
     def problems(self, limits: Limits) -> Iterator[Problem]:
         """Yields what is wrong with the steps, the time and the window, which must be longer than the time."""

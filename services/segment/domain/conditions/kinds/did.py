@@ -134,6 +134,10 @@ class Did(Condition, frozen=True, kw_only=True, tag="did", tag_field="kind"):
         """Returns the names of events whose history it reads."""
         return () if self.for_ever else events_of(self.event, self.window)
 
+    def details(self) -> Iterable[str]:
+        """Returns the event, if its properties must match."""
+        return (self.event,) if self.where and not self.for_ever else ()
+
     def problems(self, limits: Limits) -> Iterator[Problem]:
         """Yields what is wrong with it; what would need a history without end is named."""
         yield from problems_of_event(self.event, self.where)

@@ -67,6 +67,10 @@ class Happened(Condition, frozen=True, kw_only=True, tag="occurrence", tag_field
         """Returns orders, if it is about them."""
         return (ORDERS,) if self.event == ORDERS else ()
 
+    def details(self) -> Iterable[str]:
+        """Returns none."""
+        return ()
+
     def problems(self, limits: Limits) -> Iterator[Problem]:
         """Yields what is wrong with the value."""
         if not self.event:

@@ -1,6 +1,8 @@
 """One event and then another, within a time."""
 
+import collections.abc
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from services.segment.domain.conditions.base import Limits, Problem, tidy
 from services.segment.domain.conditions.customer import Customer
@@ -30,20 +32,20 @@ class Sequence(Pattern, frozen=True, kw_only=True, tag="sequence", tag_field="ki
         tidy(self, "within")
 
     def intervals(self) -> Intervals:
-        """Returns what yields, for each first event, the second and where the first leaves the window."""
+        """Returns what has, for each first event, the second and where the first leaves the window."""
         first, second = self.first.finder(), self.then.finder()
         span, leaving = parse(self.within), keeper(self.window)
 
-        def found(customer: Customer) -> Iterator[Interval]:
+        def found(customer: Customer, now: datetime) -> collections.abc.Sequence[Interval]:
             firsts = first(customer)
-            moments = [one.at for one in second(customer)] if firsts else []
-            if not moments:
-                return
+            if not firsts or not (seconds := second(customer)):
+                return ()
+            intervals: list[Interval] = []
             for one in firsts:
                 leaves = leaving(one)
-                then = None if leaves is None else next_within(moments, one.at, span)
-                if leaves is not None and then is not None:
-                    yield then, leaves
+                if leaves is not None and leaves > now and (then := next_within(seconds, one.at, span)) is not None:
+                    intervals.append((then, leaves))
+            return intervals
 
         return found
 
@@ -67,6 +69,10 @@ class Sequence(Pattern, frozen=True, kw_only=True, tag="sequence", tag_field="ki
     def events(self) -> Iterable[str]:
         """Returns both events."""
         return (self.first.event, self.then.event)
+
+    def details(self) -> Iterable[str]:
+        """Returns the event or events whose properties must match."""
+        return (one.event for one in (self.first, self.then) if one.where)
 
     def problems(self, limits: Limits) -> Iterator[Problem]:
         """Yields what is wrong with the steps, the time and the window."""

@@ -3,8 +3,8 @@
 from alembic import op
 from sqlalchemy import Column, DateTime, Text, Uuid, text
 
-revision = "0015"
-down_revision = "0013"
+revision = "0020"
+down_revision = "0019"
 
 
 def upgrade() -> None:

@@ -1,0 +1,1 @@
+"""Templates: what a message says, in every language, and how it is filled in."""
