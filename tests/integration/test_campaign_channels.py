@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import msgspec
 import pytest
 import uvicorn
 
 from deploy.local import sms_sink
 from deploy.local.process import LOOPBACK, free_port
 from deploy.local.sms_sink import SmsSink
+from services.campaign.channels.inbox import InboxChannel
 from services.campaign.channels.sms import SmsChannel
 from services.campaign.channels.webhook import WebhookChannel
 from services.campaign.domain.delivery import (
@@ -27,14 +29,18 @@ from services.campaign.domain.delivery import (
     Undeliverable,
     Withheld,
 )
-from services.campaign.service import inbox
+from services.campaign.service import inbox, providers, singles, templates
+from services.campaign.service.singles import MessageRequest
 from services.ingest.domain.formats.webhooks.delivery import Delivery
 from services.ingest.domain.formats.webhooks.standard import VENDOR
+from shared.contracts.changes import ContactPoint, ProfileChanged
+from shared.contracts.envelope import Event
 from shared.database import aliases
 from shared.service import process
 from tests.conftest import DatabaseFactory
+from tests.support.actors import OPERATOR
 from tests.support.applications import asking, build, token
-from tests.support.campaign import NOON
+from tests.support.campaign import NOON, RULES, DeafDatabase, Provider, StoppedClock, World, profile
 from tests.support.running import eventually
 
 PHONE: Final = "+861380013"
@@ -255,3 +261,105 @@ async def test_a_merged_customer_has_one_inbox_and_a_merge_nobody_vouched_for_op
             for one in (survivor, trusted, strange)
         }
     assert seen == {survivor: 3, trusted: 3, strange: 1}
+
+
+DOCUMENT: Final = {
+    "languages": {"en": {"subject": "Hi", "text": "Hi", "html": "<p>Hi</p>", "sms": "Hi, {{ first_name }}"}}
+}
+
+
+class Shop(World):
+    """A world that asks for single messages."""
+
+    async def ask(self, profile_id: UUID, channel: str) -> None:
+        """Asks for a notice, which needs no consent."""
+        rules = RULES._replace(channels={"email", "sms", "inbox"})
+        async with self.database.work() as work:
+            await singles.send(work, rules, MessageRequest(profile_id, "notice", channel, "transactional", {}))
+
+    async def decided(self, profile_id: UUID, reason: str) -> None:
+        """Waits until this was decided about a customer."""
+        await eventually(partial(self.decisions, profile_id), lambda found: any(reason in one for _, one in found))
+
+
+@pytest.fixture
+async def shop(database_factory: DatabaseFactory, tmp_path: Path) -> AsyncIterator[Shop]:
+    clock = StoppedClock()
+    made = Shop(
+        DeafDatabase(await database_factory("campaign"), application="test", clock=clock),
+        clock,
+        Provider(tmp_path / "taken.ndjson"),
+    )
+    async with made.database.work() as work:
+        shown, _ = await templates.create(work, "notice", DOCUMENT, by=OPERATOR)
+        await templates.publish(work, "notice", revision=shown.revision, by=OPERATOR)
+    yield made
+    await made.database.close()
+
+
+def reached_by(profile_id: UUID, phone: str | None) -> Event:
+    """A customer with a mail address, and this phone."""
+    known = profile(profile_id)
+    assert isinstance(known.body, ProfileChanged)
+    points = (*(known.body.contact_points or ()), *([ContactPoint(namespace="phone", value=phone)] if phone else []))
+    return msgspec.structs.replace(known, body=msgspec.structs.replace(known.body, contact_points=points))
+
+
+async def test_a_stopped_sms_provider_holds_back_no_mail(shop: Shop, sink: tuple[SmsSink, int]) -> None:
+    kept, port = sink
+    broke, ann, bob = uuid4(), uuid4(), uuid4()
+    await shop.hear(reached_by(broke, f"{PHONE}0006"), reached_by(ann, f"{PHONE}8000"), reached_by(bob, f"{PHONE}8001"))
+    async with sms_to(port) as channel:
+        shop.channels["sms"] = channel
+        async with shop.sending():
+            await shop.ask(broke, "sms")
+            await shop.decided(broke, "402 no_credit")
+            for who in (ann, bob):
+                await shop.ask(who, "sms")
+                await shop.ask(who, "email")
+            for who in (ann, bob):
+                await shop.decided(who, "accepted")
+                await shop.decided(who, "provider_stop")
+            assert (len(shop.provider.taken), kept.messages) == (2, [])
+            async with shop.database.work() as work:
+                assert [one.channel for one in await providers.stops(work)] == ["sms"]
+
+
+async def test_an_sms_goes_to_the_phone_and_who_has_none_gets_none(shop: Shop, sink: tuple[SmsSink, int]) -> None:
+    kept, port = sink
+    ann, bob, gone = uuid4(), uuid4(), uuid4()
+    await shop.hear(reached_by(ann, f"{PHONE}8000"), reached_by(bob, None), reached_by(gone, f"{PHONE}0007"))
+    async with sms_to(port) as channel:
+        shop.channels["sms"] = channel
+        async with shop.sending():
+            for who in (ann, bob, gone):
+                await shop.ask(who, "sms")
+            await shop.decided(ann, "accepted")
+            await shop.decided(gone, "opted_out")
+            await shop.decided(bob, "no_address")
+            await shop.ask(gone, "sms")
+            await shop.decided(gone, "suppressed")
+            await shop.ask(gone, "email")
+            await shop.decided(gone, "accepted")
+    assert [(one.to, one.text) for one in kept.messages] == [(f"{PHONE}8000", "Hi, Ann")]
+
+
+async def test_a_channel_that_is_not_set_up_any_more_holds_its_messages(shop: Shop) -> None:
+    ann = uuid4()
+    await shop.hear(reached_by(ann, f"{PHONE}8000"))
+    async with shop.sending():
+        await shop.ask(ann, "sms")
+        await shop.decided(ann, "no_channel")
+    assert await shop.states() == ["pending"]
+
+
+async def test_a_message_to_the_inbox_is_in_it_once_it_is_sent(shop: Shop) -> None:
+    ann = uuid4()
+    await shop.hear(reached_by(ann, None))
+    shop.channels["inbox"] = InboxChannel(partial(inbox.deliver, shop.database))
+    async with shop.sending():
+        await shop.ask(ann, "inbox")
+        await shop.decided(ann, "accepted")
+    async with shop.database.work() as work:
+        found = await inbox.page(work, ann, after=None, limit=10)
+    assert [(one.subject, one.text) for one in found.messages] == [("Hi", "Hi")]

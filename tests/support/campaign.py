@@ -11,6 +11,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from services.campaign import content
+from services.campaign.channels import Channel
 from services.campaign.consumer import handlers
 from services.campaign.domain.delivery import Accepted, Deferred, Lost, Message, Rejected, Reply
 from services.campaign.domain.message_definition import Cap
@@ -117,6 +118,7 @@ class World:
         self.database = database
         self.clock = clock
         self.provider = provider
+        self.channels: dict[str, Channel] = {"email": provider}
         self.senders: list[Sender] = []
         database.listeners.append(self.wake)
 
@@ -130,8 +132,8 @@ class World:
         sender = Sender(
             self.database,
             self.clock,
-            {"email": self.provider},
-            RULES,
+            self.channels,
+            RULES._replace(channels=frozenset(self.channels)),
             concurrency=8,
             compared=lambda: True,
             tick=lambda: None,

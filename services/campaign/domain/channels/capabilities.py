@@ -18,7 +18,7 @@ class AddressKind(StrEnum):
     URL = "url"  # the company's own endpoint, which is told the customer's id
 
 
-class Consent(StrEnum):
+class ConsentRule(StrEnum):
     """When a customer counts as having agreed to messages that are not transactional."""
 
     OPT_IN = "opt-in"  # the customer agreed to this channel and purpose
@@ -46,7 +46,7 @@ class Capabilities(msgspec.Struct, frozen=True, kw_only=True):
     parts: tuple[str, ...]
     max_length: Mapping[str, int] = {}
     consent_channel: str
-    consent: Consent = Consent.OPT_IN
+    consent: ConsentRule = ConsentRule.OPT_IN
     feedback: frozenset[Feedback] = frozenset()
     may_lose: bool = True
 
@@ -78,4 +78,4 @@ def agreed(contact: Contact, purpose: str, capabilities: Capabilities) -> bool |
     Some messages need no consent.
     """
     stated = contact.agreed(Pair(capabilities.consent_channel, purpose))
-    return True if stated is None and capabilities.consent is Consent.OPT_OUT else stated
+    return True if stated is None and capabilities.consent is ConsentRule.OPT_OUT else stated

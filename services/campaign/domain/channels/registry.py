@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from services.campaign.domain.channels import capabilities
-from services.campaign.domain.channels.capabilities import AddressKind, Capabilities, Consent, Feedback
+from services.campaign.domain.channels.capabilities import AddressKind, Capabilities, ConsentRule, Feedback
 from services.campaign.domain.contact import Contact
 
 EMAIL: Final = Capabilities(
@@ -17,7 +17,7 @@ SMS: Final = Capabilities(
     name="sms",
     address=AddressKind.PHONE,
     parts=("sms",),
-    max_length={"sms": 1_600},  # characters; some ten segments in the letters of GSM 03.38, and 24 in others
+    max_length={"sms": 1_600},  # characters: 11 segments in the letters of GSM 03.38, 24 in others
     consent_channel="sms",
 )
 INBOX: Final = Capabilities(
@@ -26,7 +26,7 @@ INBOX: Final = Capabilities(
     parts=("subject", "text"),
     max_length={"subject": 200, "text": 10_000},
     consent_channel="inbox",
-    consent=Consent.OPT_OUT,
+    consent=ConsentRule.OPT_OUT,
     feedback=frozenset({Feedback.OPENS}),
     may_lose=False,
 )
@@ -35,7 +35,7 @@ WEBHOOK: Final = Capabilities(
     address=AddressKind.URL,
     parts=("subject", "text", "html"),
     consent_channel="webhook",
-    consent=Consent.OPT_OUT,
+    consent=ConsentRule.OPT_OUT,
     may_lose=False,
 )
 
