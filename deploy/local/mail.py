@@ -1,4 +1,4 @@
-"""The mail sink of the local stack: it accepts mail, keeps it, and shows it on a page.
+"""The mail sink of the local stack: it accepts mail, keeps it, and shows it on a page; and SMS beside it.
 
 `python -m deploy.local.mail --smtp-port 8012 --http-port 8013 --data DIR`
 """
@@ -13,17 +13,21 @@ import uvicorn
 from deploy.local.mail_page import create_app
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK
+from deploy.local.sms_sink import SmsSink
 
 
 async def serve(smtp_port: int, http_port: int, data: Path, answer_delay_milliseconds: int) -> None:
     """Serve until SIGTERM or SIGINT."""
     sink = MailSink(data, smtp_port, answer_delay_milliseconds=answer_delay_milliseconds)
+    sms = SmsSink(data)
     await sink.start()
+    sms.open()
     try:
-        app = create_app(sink)
+        app = create_app(sink, sms)
         config = uvicorn.Config(app, host=LOOPBACK, port=http_port, access_log=False, lifespan="off")
         await uvicorn.Server(config).serve()
     finally:
+        sms.close()
         await sink.stop()
 
 

@@ -11,9 +11,11 @@ from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 
+from deploy.local import sms_sink
 from deploy.local.mail_sink import MailSink, Message, parse
+from deploy.local.sms_sink import SmsSink
 
 PAGE_SIZE = 50
 MAX_LIMIT = 10_000
@@ -36,8 +38,8 @@ pre { white-space: pre-wrap; border: 1px solid #8886; padding: 1rem; }
 """
 
 
-def create_app(sink: MailSink) -> Starlette:
-    """The page at `/`, and `/api/messages`, `/api/count`, `/api/answer-delay` and `/health/ready`."""
+def create_app(sink: MailSink, sms: SmsSink | None = None) -> Starlette:
+    """The page at `/`, and `/api/messages`, `/api/count`, `/api/answer-delay` and `/health/ready`; SMS at `/sms`."""
 
     def kept(request: Request) -> tuple[Message, EmailMessage]:
         for message in sink.messages:
@@ -108,6 +110,7 @@ def create_app(sink: MailSink) -> Starlette:
             Route("/api/count", count),
             Route("/api/answer-delay", set_answer_delay, methods=["POST"]),
             Route("/health/ready", ready),
+            *([Mount("/sms", sms_sink.create_app(sms))] if sms else []),
         ]
     )
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import httpx2
 
-from deploy.local import environment
+from deploy.local import environment, sms_sink
 from deploy.local.broker import Broker, EmbeddedBroker
 from deploy.local.credentials import ISSUER, Credentials
 from deploy.local.kafka import ApacheKafka
@@ -316,6 +316,8 @@ class Stack:
                 "SMTP_HOST": LOOPBACK,
                 "SMTP_PORT": str(self.ports.smtp),
                 "MAIL_FROM": MAIL_FROM,
+                "SMS_URL": f"{self.url('mail')}/sms/messages",
+                "SMS_TOKEN": sms_sink.TOKEN,
                 "PUBLIC_URL": f"http://{LOOPBACK}:{self.ports.of('campaign')}",
             },
         }

@@ -1,6 +1,6 @@
 """The journeys and templates that come with the service: read from this package, and refused at start if wrong."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -9,6 +9,7 @@ import msgspec
 from liquid import BoundTemplate, Environment, StrictUndefined, Undefined
 from liquid.exceptions import LiquidError
 
+from services.campaign.domain.channels.registry import CAPABILITIES
 from services.campaign.domain.confirmation import CONFIRM
 from services.campaign.domain.journey.definition import Journey
 from services.campaign.domain.journey.nodes.node import Known
@@ -18,7 +19,7 @@ from services.campaign.domain.template.document import Parts, Template
 HERE: Final = Path(__file__).resolve().parent
 LANGUAGES: Final = ("en", "zh")
 PARTS: Final = ("subject", "text", "html")
-CHANNELS: Final = frozenset({"email"})
+ALWAYS_THERE: Final = frozenset({"email", "inbox"})  # channels that need no setting of their own
 
 # What a template may use; each of these must render with nothing in it.
 NOTHING_KNOWN: Final[Mapping[str, str]] = {
@@ -137,9 +138,9 @@ def templates() -> Templates:
     return Templates()
 
 
-def known() -> Known:
-    """Returns what a definition may name."""
-    return Known(templates=templates().languages, channels=CHANNELS, languages=frozenset(LANGUAGES))
+def known(channels: Collection[str] = ALWAYS_THERE) -> Known:
+    """Returns what a definition may name where these channels are set up."""
+    return Known(templates=templates().languages, channels=frozenset(channels), languages=frozenset(LANGUAGES))
 
 
 def journeys(folder: Path = HERE / "journeys") -> Sequence[Journey]:
@@ -152,7 +153,7 @@ def journeys(folder: Path = HERE / "journeys") -> Sequence[Journey]:
             raise InvalidContent(f"journey {path.name}: {error}") from error
         if path.stem != journey.id:
             raise InvalidContent(f"journey {path.name}: its id is {journey.id}")
-        for problem in problems(journey, known()):
+        for problem in problems(journey, known(CAPABILITIES)):
             raise InvalidContent(f"journey {path.name}: {problem.at}: {problem.message}")
         found.append(journey)
     return found

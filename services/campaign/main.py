@@ -8,15 +8,17 @@ from services.campaign import commands, consumer, content
 from services.campaign.api import broadcasts as broadcast_routes
 from services.campaign.api import coupons as coupon_routes
 from services.campaign.api import gate as gate_routes
+from services.campaign.api import inbox as inbox_routes
 from services.campaign.api import journeys as journey_routes
 from services.campaign.api import links as link_routes
 from services.campaign.api import messages as message_routes
 from services.campaign.api import operations as operation_routes
 from services.campaign.api import templates as template_routes
-from services.campaign.channels import EmailChannel
+from services.campaign.channels import channels
+from services.campaign.channels.email import EmailChannel
 from services.campaign.domain.links import Links
 from services.campaign.domain.message_definition import Cap
-from services.campaign.service import providers, publishing
+from services.campaign.service import inbox, providers, publishing
 from services.campaign.service.rules import Rules
 from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
@@ -44,6 +46,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
     )
     assert service.consumer is not None
     reader = service.consumer
+    made = channels(settings, deliver=partial(inbox.deliver, service.database))
     rules = Rules(
         templates=content.templates(),
         customer_cap=Cap(settings.frequency_cap_messages, settings.frequency_cap_hours),
@@ -52,11 +55,12 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         lease=timedelta(seconds=settings.sender_lease_seconds),
         links=Links(settings.public_url, settings.links_key) if settings.public_url else None,
         confirmations_per_hour=settings.confirmations_per_hour,
+        channels=frozenset(made),
     )
     sender = Sender(
         service.database,
         service.clock,
-        {"email": EmailChannel(settings)},
+        made,
         rules,
         concurrency=settings.sender_concurrency,
         compared=lambda: reader.assignment.compared,
@@ -78,6 +82,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         *(journey_routes.router, broadcast_routes.router, coupon_routes.router, template_routes.router),
         # What operators ask of all messages stands before a message by its id.
         *(gate_routes.router, operation_routes.router, message_routes.router, link_routes.router),
+        inbox_routes.router,
     ]
     process.add_api(service, description=DESCRIPTION, routers=routers)
     assert service.app is not None

@@ -478,6 +478,29 @@ class Suppression(Base):
     suppressed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class InboxMessage(Base):
+    """RECORD: a message in the inbox of the company's own app."""
+
+    __tablename__ = "inbox_messages"
+    __table_args__ = (
+        Index(
+            "inbox_messages_of_customer",
+            "profile_id",
+            "created_at",
+            "id",
+            postgresql_where=text("dismissed_at IS NULL"),
+        ),
+    )
+
+    id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="of the message")
+    profile_id: Mapped[UUID] = mapped_column(Uuid)
+    subject: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    read_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True), comment="the first time")
+    dismissed_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
 class Ledger(Base):
     """RECORD: its one row says which database the record of sends lies in, and what of it can't be trusted."""
 

@@ -1,17 +1,31 @@
 """The configuration of campaign: what every service needs, the mail provider, and how fast to send."""
 
+import base64
 from email.utils import parseaddr
 from typing import Final
 
 from pydantic import Field, SecretStr, ValidationInfo, field_validator
 
 from services.campaign.domain.addresses import as_sent
-from shared.service.setting_kinds import FilePath, Host, Line, Port, RootUrl, Seconds, SmtpTls, strong
+from shared.service.setting_kinds import FilePath, Host, HttpUrl, Line, Port, RootUrl, Seconds, SmtpTls, strong
 from shared.service.settings import Settings
 from shared.service.tls import certificate_problem, client_context
 
 IMPLICIT_TLS_PORT: Final = 465  # RFC 8314, section 3.3
+HTTP_HANDOVER_SECONDS: Final = 20.0
+WEBHOOK_SECRET_PREFIX: Final = "whsec_"  # noqa: S105 - what secrets begin with
+WEBHOOK_KEY_BYTES: Final = range(24, 65)  # Standard Webhooks 1.0
 LEASE_SLACK_SECONDS: Final = 10  # for what stands around a send: the claim's commit, the answer's
+
+
+def _webhook_key(secret: str) -> bytes:
+    """Returns the key in a secret; an empty one if it is not written as one."""
+    if not secret.startswith(WEBHOOK_SECRET_PREFIX):
+        return b""
+    try:
+        return base64.b64decode(secret.removeprefix(WEBHOOK_SECRET_PREFIX), validate=True)
+    except ValueError:
+        return b""
 
 
 class CampaignSettings(Settings):
@@ -51,6 +65,24 @@ class CampaignSettings(Settings):
         "than both SMTP times and 10 together",
     )
     sender_concurrency: int = Field(8, ge=1, le=100, description="messages handed over at the same time")
+    sms_url: HttpUrl = Field("", description="where the SMS provider takes messages; empty: there is no SMS")
+    sms_token: SecretStr = Field(
+        SecretStr(""), validate_default=True, description="bearer token at the SMS provider; needed with `SMS_URL`"
+    )
+    webhook_allow_private: bool = Field(
+        False,
+        description="the webhook may go to `http://` and to addresses of private networks: for a receiver beside this "
+        "service",
+    )
+    webhook_url: HttpUrl = Field(
+        "", description="where messages of the channel `webhook` go; empty: there is no such channel"
+    )
+    webhook_secret: SecretStr = Field(
+        SecretStr(""),
+        validate_default=True,
+        description="signs webhooks by Standard Webhooks: `whsec_` and 24 to 64 bytes in base64; needed with "
+        "`WEBHOOK_URL`",
+    )
     public_url: RootUrl = Field(
         "",
         description="where customers reach the pages of links in mails, such as `https://mail.shop.example`; without "
@@ -113,6 +145,33 @@ class CampaignSettings(Settings):
             )
         return value
 
+    @field_validator("sms_token")
+    @classmethod
+    def _sms_login_is_whole(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        url, token = info.data.get("sms_url"), value.get_secret_value()
+        if url is not None and bool(url) != bool(token):
+            raise ValueError("must be set together with SMS_URL")
+        if token and not (token.isascii() and token.isprintable() and " " not in token):
+            raise ValueError("must be one word of ASCII characters")
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook_is_encrypted(cls, value: str, info: ValidationInfo) -> str:
+        if value and not value.lower().startswith("https://") and not info.data.get("webhook_allow_private"):
+            raise ValueError("must be an https:// URL, unless WEBHOOK_ALLOW_PRIVATE is true")
+        return value
+
+    @field_validator("webhook_secret")
+    @classmethod
+    def _webhook_is_signed(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        url, secret = info.data.get("webhook_url"), value.get_secret_value()
+        if url is not None and bool(url) != bool(secret):
+            raise ValueError("must be set together with WEBHOOK_URL")
+        if secret and len(_webhook_key(secret)) not in WEBHOOK_KEY_BYTES:
+            raise ValueError("must be whsec_ and 24 to 64 random bytes in base64")
+        return value
+
     @field_validator("links_secret")
     @classmethod
     def _is_strong_link_secret(cls, value: SecretStr) -> SecretStr:
@@ -127,6 +186,16 @@ class CampaignSettings(Settings):
     def smtp_start_tls(self) -> bool:
         """Whether a connection begins plain, and must turn to TLS before anything is sent."""
         return self.smtp_tls in ("starttls", "true") and not self.smtp_implicit_tls
+
+    @property
+    def webhook_key(self) -> bytes:
+        """What webhooks are signed with."""
+        return _webhook_key(self.webhook_secret.get_secret_value())
+
+    @property
+    def http_handover_seconds(self) -> float:
+        """Time for handing one message to a provider over HTTP: well within the lease."""
+        return min(HTTP_HANDOVER_SECONDS, self.sender_lease_seconds - LEASE_SLACK_SECONDS)
 
     @property
     def links_key(self) -> bytes:

@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 from sqlalchemy.exc import SQLAlchemyError
 
 from services.campaign.channels import Channel
-from services.campaign.domain.delivery import Mail, Reply, kind
+from services.campaign.domain.delivery import Message, Reply, kind
 from services.campaign.service import broadcasts, confirming, copies, dates, running, sending
 from services.campaign.service.confirming import Asking
 from services.campaign.service.rules import Rules
@@ -161,7 +161,7 @@ class Sender:
 
     async def _deliver(self, outgoing: Outgoing | Asking) -> None:
         try:
-            reply = await self._channels[outgoing.channel].send(outgoing.mail)
+            reply = await self._channels[outgoing.channel].send(outgoing.handover)
             metrics.provider_replies.labels(outgoing.channel, kind(reply)).inc()
             await self._settle(outgoing, reply)
         finally:
@@ -224,11 +224,11 @@ class Broadcaster:
         return IDLE_POLL_SECONDS if self._idleness.idle else POLL_SECONDS
 
 
-async def send_once(make: Callable[[], Channel], mail: Mail) -> Reply:
+async def send_once(make: Callable[[], Channel], message: Message) -> Reply:
     """Hands one mail over by a channel of its own, and returns the answer: for tests to the staff."""
     channel = make()
     try:
-        return await channel.send(mail)
+        return await channel.send(message)
     finally:
         await channel.close()
 

@@ -37,6 +37,8 @@ NO_DEFINITIONS: Final[Mapping[str, str]] = {
     "services/campaign/api/templates.py::preview": "fills a template in, and changes nothing",
     "services/campaign/api/messages.py::send": "a message is asked for: a record of its own, which names no definition",
     "services/campaign/api/links.py::change_preferences": "a customer states consent: a fact in the timeline",
+    "services/campaign/api/inbox.py::read": "a customer read a message: noted with it, and no definition",
+    "services/campaign/api/inbox.py::dismiss": "a customer dismissed a message: noted with it, and no definition",
     "services/campaign/api/links.py::confirm": "a customer agrees: a fact, whose record is the timeline",
     "services/campaign/api/links.py::unsubscribe": "a customer withdraws consent: a fact, whose record is the timeline",
 }

@@ -14,8 +14,9 @@ import pytest
 
 from services.campaign import content
 from services.campaign.domain import links
-from services.campaign.domain.delivery import Accepted, Mail, Reply
+from services.campaign.domain.delivery import Accepted, Message, Reply
 from services.campaign.domain.links import Links
+from services.campaign.repository import inbox
 from services.campaign.service import confirming, copies, publishing, singles, templates
 from services.campaign.service.copies import Made
 from services.campaign.service.singles import MessageRequest
@@ -28,7 +29,7 @@ from shared.contracts.events import CustomerIdentified
 from shared.service.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
-from tests.support.applications import BROADCAST, CONDITION, JOURNEY, SERVICES, asking, build, token
+from tests.support.applications import BROADCAST, CONDITION, JOURNEY, OWN, SERVICES, asking, build, token
 from tests.support.events import NOON, event, user
 from tests.support.ingest import RecordingPublisher
 from tests.support.sources import SECRETS_KEY, made_source
@@ -99,7 +100,7 @@ async def sent(client: httpx2.AsyncClient, example: Example, key: str, make: Mak
     headers = {**example.parameters("header"), **({"Content-Type": example.media} if example.media else {})}
     auth = httpx2.BasicAuth(key, "") if "writeKey" in example.schemes else None
     if "HTTPBearer" in example.schemes:
-        headers |= token(scope=ADMIN)
+        headers |= token(str(CUSTOMER)) if example.path in OWN else token(scope=ADMIN)
     url, query = example.path.format(**filled), example.parameters("query")
     return await client.request(
         example.method, url, params=query, headers=headers, content=example.body, auth=auth or httpx2.USE_CLIENT_DEFAULT
@@ -237,7 +238,9 @@ async def test_every_example_of_campaign_can_be_sent_as_it_stands(database_facto
         await publishing.publish_templates(work, content.documents())
         single = MessageRequest(CUSTOMER, "win-back", "email", "transactional", {})
         message_id = await singles.send(work, made.app.state.rules, single)
-        sent = Mail(message_id=message_id, to="ann@example.com", subject="a", text="b", html="c", at=work.now)
+        parts = {"subject": "a", "text": "b", "html": "c"}
+        sent = Message(id=message_id, to="ann@example.com", parts=parts, at=work.now)
+        await inbox.insert(work, Message(id=message_id, to=str(CUSTOMER), parts=parts, at=work.now))
         await copies.keep(work, [Made(sent, "win-back", 1)])
         await work.run(
             "UPDATE messages SET state = 'sent', handed_at = :now WHERE id = :id", id=message_id, now=work.now
@@ -311,7 +314,7 @@ async def test_every_example_of_feedback_can_be_sent_as_it_stands(database_facto
     assert await failures(build("feedback", await database_factory("feedback")), "", things) == {}
 
 
-async def taken(_: Mail) -> Reply:
+async def taken(_: Message) -> Reply:
     """Whatever is sent is taken."""
     return Accepted()
 

@@ -17,6 +17,7 @@ from tests.support.applications import (
     FORMER_ROUTES,
     LINKS,
     NOWHERE,
+    OWN,
     ROUTES,
     SERVICES,
     WRITERS,
@@ -49,8 +50,10 @@ every_service = pytest.mark.parametrize("service", SERVICES)
 
 
 def kind_of(method: str, path: str, service: str = "ingest") -> str:
-    """Who may call a route: anybody, a writer of events, or a token with a scope."""
+    """Who may call a route: anybody, a writer of events, a customer about what is theirs, or a token with a scope."""
     name = path.removeprefix("/v1/")
+    if path in OWN:
+        return "own"
     if method == "OPTIONS" or path in OPEN | OPEN_INTAKE | LINKS:
         return "open"
     if service == "ingest" and (name in ALSO_TRACKING or (name in WRITERS and path.startswith("/v1/"))):

@@ -17,18 +17,18 @@ import uvloop
 
 from deploy.local.mail_sink import MailSink
 from deploy.local.process import LOOPBACK, free_port
-from services.campaign.channels import EmailChannel
+from services.campaign.channels.email import EmailChannel
 from services.campaign.domain.delivery import (
     Accepted,
     Deferred,
     Lost,
-    Mail,
+    Message,
     Rejected,
     Reply,
     Undeliverable,
     Withheld,
 )
-from services.campaign.domain.replies import SmtpReply, Stage
+from services.campaign.domain.replies import ProviderReply, Stage
 from services.campaign.settings import CampaignSettings
 from tests.support.events import SECRET
 
@@ -49,13 +49,15 @@ def settings(port: int, **changes: Any) -> CampaignSettings:
     return CampaignSettings(**(fields | changes))
 
 
-def mail(to: str = "ann@example.com", number: int = 1) -> Mail:
-    return Mail(
-        message_id=UUID(int=number),
+def mail(to: str = "ann@example.com", number: int = 1) -> Message:
+    return Message(
+        id=UUID(int=number),
         to=to,
-        subject="Ann，欢迎成为金卡会员",
-        text="您好！\n.\nA line of one dot is no end.",
-        html="<p>您好！</p>",
+        parts={
+            "subject": "Ann，欢迎成为金卡会员",
+            "text": "您好！\n.\nA line of one dot is no end.",
+            "html": "<p>您好！</p>",
+        },
         at=NOON,
         headers={"X-Rapport-Profile": "p", "X-Rapport-Journey": "j", "X-Rapport-Trigger": "t"},
     )
@@ -129,11 +131,11 @@ async def test_a_mail_arrives_whole_with_the_headers_that_name_its_cause(sink: M
     assert message.message_id == f"<{UUID(int=1)}@shop.example>"
     assert message.mail_from == "hello@shop.example"
     parsed = message_from_bytes(sink.path(message.id).read_bytes(), policy=policy.default)
-    assert parsed["Subject"] == mail().subject
+    assert parsed["Subject"] == mail().part("subject")
     assert parsed["From"].addresses[0].display_name == "店铺"
     text, html = parsed.iter_parts()
-    assert text.get_content().splitlines() == mail().text.splitlines()
-    assert html.get_content().strip() == mail().html
+    assert text.get_content().splitlines() == mail().part("text").splitlines()
+    assert html.get_content().strip() == mail().part("html")
 
 
 async def test_an_address_outside_ascii_is_served_where_the_server_can(sink: MailSink) -> None:
@@ -227,7 +229,7 @@ async def test_a_reply_that_repeats_the_recipient_is_kept_without_it() -> None:
     async with server(script(*UP_TO_DATA[:3], refused)) as port, channel_to(port) as channel:
         answer = await channel.send(mail())
     said = "<the recipient> is nobody here: the recipient"
-    assert answer == Undeliverable(SmtpReply(Stage.RCPT, 550, "5.1.1", said))
+    assert answer == Undeliverable(ProviderReply(Stage.RCPT, 550, "5.1.1", said))
 
 
 @pytest.mark.parametrize("greeting", ["250 hello", "250-hello\r\n250-8BITMIME\r\n250 SMTPUTF8"])

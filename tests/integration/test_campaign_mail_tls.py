@@ -14,20 +14,18 @@ import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
 
 from deploy.local.process import LOOPBACK
-from services.campaign.channels import EmailChannel
-from services.campaign.domain.delivery import Accepted, Deferred, Mail, Reply, Withheld
+from services.campaign.channels.email import EmailChannel
+from services.campaign.domain.delivery import Accepted, Deferred, Message, Reply, Withheld
 from services.campaign.settings import CampaignSettings
 from tests.support.certificates import Authority
 from tests.support.events import SECRET
 
 USERNAME: Final = "shop"
 PASSWORD: Final = "canary-4711"
-MAIL: Final = Mail(
-    message_id=UUID(int=1),
+MAIL: Final = Message(
+    id=UUID(int=1),
     to="ann@example.com",
-    subject="Hello",
-    text="Hello",
-    html="<p>Hello</p>",
+    parts={"subject": "Hello", "text": "Hello", "html": "<p>Hello</p>"},
     at=datetime(2026, 3, 1, 12, tzinfo=UTC),
     headers={},
 )

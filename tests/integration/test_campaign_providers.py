@@ -11,8 +11,8 @@ import pytest
 from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
-from services.campaign.domain.delivery import Mail, Reply, Undeliverable, Withheld, meaning
-from services.campaign.domain.replies import SmtpReply, Stage, read
+from services.campaign.domain.delivery import Message, Reply, Undeliverable, Withheld, meaning
+from services.campaign.domain.replies import ProviderReply, Stage, read
 from services.campaign.service import providers, suppressing
 from shared.errors import NotFound
 from tests.conftest import DatabaseFactory
@@ -32,12 +32,12 @@ class Choosy(Provider):
 
     def __init__(self, file: Path) -> None:
         super().__init__(file)
-        self.refusal: SmtpReply | None = None
-        self.by_address: dict[str, SmtpReply] = {}
+        self.refusal: ProviderReply | None = None
+        self.by_address: dict[str, ProviderReply] = {}
 
-    async def _answer(self, mail: Mail) -> Reply:
-        refused = self.refusal or self.by_address.get(mail.to)
-        return await super()._answer(mail) if refused is None else meaning(refused)
+    async def _answer(self, message: Message) -> Reply:
+        refused = self.refusal or self.by_address.get(message.to)
+        return await super()._answer(message) if refused is None else meaning(refused)
 
 
 class Shop(World):
@@ -181,7 +181,7 @@ async def test_an_address_that_takes_no_mail_is_suppressed_until_it_is_lifted_or
 
 
 @pytest.mark.parametrize("refusal", [QUOTA, GREYLISTED, read(Stage.CONNECT, 421, "busy")])
-async def test_a_reply_that_is_not_about_the_address_suppresses_none(shop: Shop, refusal: SmtpReply) -> None:
+async def test_a_reply_that_is_not_about_the_address_suppresses_none(shop: Shop, refusal: ProviderReply) -> None:
     await entered(shop, 1)
     shop.choosy.by_address["0@example.com"] = refusal
     async with shop.sending():

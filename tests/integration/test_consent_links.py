@@ -106,7 +106,7 @@ def _headers(text: str) -> Iterator[tuple[str, str]]:
 
 
 def link_in(asking_mail: Asking) -> str:
-    found = re.search(r"http://test(/v1/confirm/[\w-]+)", asking_mail.mail.text)
+    found = re.search(r"http://test(/v1/confirm/[\w-]+)", asking_mail.handover.part("text"))
     assert found is not None
     return found[1]
 
@@ -122,7 +122,11 @@ async def customer(service: process.Service) -> AsyncIterator[httpx2.AsyncClient
 
 async def test_a_mailbox_is_asked_and_only_its_button_makes_consent_of_it(service: process.Service) -> None:
     [mail] = await asked(service, {})
-    assert (mail.mail.to, mail.mail.subject, mail.mail.transactional) == (ADDRESS, "请确认订阅我们的邮件", True)
+    assert (mail.handover.to, mail.handover.part("subject"), mail.handover.transactional) == (
+        ADDRESS,
+        "请确认订阅我们的邮件",
+        True,
+    )
     async with customer(service) as client:
         page = await client.get(link_in(mail))
         assert (page.status_code, 'lang="zh"' in page.text, '<form method="post">' in page.text) == (200, True, True)

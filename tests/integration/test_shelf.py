@@ -29,9 +29,9 @@ async def world(database_factory: DatabaseFactory, tmp_path: Path) -> AsyncItera
     async with database.work() as work:
         await publishing.publish_templates(work, content.documents())
         for one in content.shelf():
-            shown, _ = await shelf.take(work, one.id, by=OPERATOR)
+            shown, _ = await shelf.take(work, one.id, {"email"}, by=OPERATOR)
             await journeys.publish(
-                work, one.id, await known.look(work), revision=shown.revision, move="stay", by=OPERATOR
+                work, one.id, await known.look(work, {"email"}), revision=shown.revision, move="stay", by=OPERATOR
             )
     yield World(database, clock, Provider(tmp_path / "taken.ndjson"))
     await database.close()
@@ -138,6 +138,6 @@ async def test_who_is_silent_is_greeted_and_a_week_later_offered_something(world
 async def test_a_journey_of_the_shelf_is_taken_once(world: World) -> None:
     async with world.database.work() as work:
         with pytest.raises(JourneyExists):
-            await shelf.take(work, "birthday", by=OPERATOR)
+            await shelf.take(work, "birthday", {"email"}, by=OPERATOR)
         with pytest.raises(shelf.NotOnTheShelf):
-            await shelf.take(work, "birthdays", by=OPERATOR)
+            await shelf.take(work, "birthdays", {"email"}, by=OPERATOR)

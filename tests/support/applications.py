@@ -40,6 +40,8 @@ WRITERS: Final = {
 NOWHERE: Final = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 # Pages of links in mails, which a signed token opens: tests/integration/test_consent_links.py has those.
 LINKS: Final = {"/v1/confirm/{token}", "/v1/unsubscribe/{token}", "/v1/preferences/{token}"}
+# Routes about whoever asks, with a customer's own token alone: tests/integration/test_campaign_channels.py has those.
+OWN: Final = {"/v1/inbox", "/v1/inbox/{message_id}/read", "/v1/inbox/{message_id}/dismiss"}
 SOMEBODY: Final = UUID(int=42, version=4)
 
 

@@ -11,8 +11,9 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 from services.campaign import content
+from services.campaign.channels import Channel
 from services.campaign.consumer import handlers
-from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply
+from services.campaign.domain.delivery import Accepted, Deferred, Lost, Message, Rejected, Reply
 from services.campaign.domain.message_definition import Cap
 from services.campaign.service import operations, running
 from services.campaign.service.rules import Rules
@@ -60,25 +61,25 @@ class Provider:
         self.at_once = 0
         self._now = 0
 
-    async def send(self, mail: Mail) -> Reply:
-        self.asked.append(mail.message_id)
+    async def send(self, message: Message) -> Reply:
+        self.asked.append(message.id)
         self._now += 1
         self.at_once = max(self.at_once, self._now)
         try:
-            return await self._answer(mail)
+            return await self._answer(message)
         finally:
             self._now -= 1
 
-    async def _answer(self, mail: Mail) -> Reply:
+    async def _answer(self, message: Message) -> Reply:
         await asyncio.sleep(0)
-        behaviour, _, number = mail.to.partition("@")[0].partition("-")
-        if behaviour == "defer" and self._deferred.get(mail.to, 0) < int(number):
-            self._deferred[mail.to] = self._deferred.get(mail.to, 0) + 1
+        behaviour, _, number = message.to.partition("@")[0].partition("-")
+        if behaviour == "defer" and self._deferred.get(message.to, 0) < int(number):
+            self._deferred[message.to] = self._deferred.get(message.to, 0) + 1
             return Deferred("deferred: 451 busy")
         if behaviour == "reject":
             return Rejected("rejected: 550 no such mailbox")
         with self._file.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"to": mail.to, "subject": mail.subject, **mail.headers}) + "\n")
+            file.write(json.dumps({"to": message.to, "subject": message.part("subject"), **message.headers}) + "\n")
         if behaviour == "silence":
             return Lost("no answer: timed out")
         if behaviour == "die":
@@ -117,6 +118,7 @@ class World:
         self.database = database
         self.clock = clock
         self.provider = provider
+        self.channels: dict[str, Channel] = {"email": provider}
         self.senders: list[Sender] = []
         database.listeners.append(self.wake)
 
@@ -130,8 +132,8 @@ class World:
         sender = Sender(
             self.database,
             self.clock,
-            {"email": self.provider},
-            RULES,
+            self.channels,
+            RULES._replace(channels=frozenset(self.channels)),
             concurrency=8,
             compared=lambda: True,
             tick=lambda: None,

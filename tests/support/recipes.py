@@ -18,6 +18,7 @@ def follow(page: Path, root: Path) -> list[str]:
         file = root / name
         if kind == "python":
             assert not file.exists(), f"{name} is there already"
+            file.parent.mkdir(exist_ok=True)
             file.write_text(text)
         else:
             file.write_text(_changed(file.read_text().splitlines(keepends=True), text, name))

@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Path, Query, Response
 
+from services.campaign.api.channels import Channels
 from services.campaign.domain.broadcast import BroadcastState
 from services.campaign.schemas.broadcasts import (
     BroadcastChange,
@@ -32,14 +33,16 @@ Id = Annotated[str, Path(pattern=r"^[a-z0-9]+(-[a-z0-9]+)*$", max_length=80, des
 
 
 @router.post("", status_code=201, dependencies=[requires("campaign:write")], summary="Create a broadcast")
-async def create(database: Db, caller: Caller, body: BroadcastIn, response: Response) -> BroadcastSaved:
+async def create(
+    database: Db, channels: Channels, caller: Caller, body: BroadcastIn, response: Response
+) -> BroadcastSaved:
     """Creates a draft. Returns it with its `ETag`. 409 if the id is taken.
 
     422 has each mistake of the definition with its place, a JSON pointer into it.
     """
     async with database.work() as work:
         stored, problems = await broadcasts.create(
-            work, body.id, body.definition, await known.look(work), by=Actor.of(caller)
+            work, body.id, body.definition, await known.look(work, channels), by=Actor.of(caller)
         )
     response.headers["ETag"] = etag(stored.revision)
     return BroadcastSaved(**_fields(stored), warnings=WarningOut.all_of(problems))
@@ -68,6 +71,7 @@ async def one(database: Db, broadcast_id: Id, response: Response) -> BroadcastSh
 @router.put("/{broadcast_id}", dependencies=[requires("campaign:write")], summary="Change a broadcast's draft")
 async def change(
     database: Db,
+    channels: Channels,
     caller: Caller,
     broadcast_id: Id,
     body: BroadcastChange,
@@ -77,7 +81,12 @@ async def change(
     """Changes a draft. 409 once it was started; 412 if somebody changed it since it was read."""
     async with database.work() as work:
         stored, problems = await broadcasts.change(
-            work, broadcast_id, body.definition, await known.look(work), revision=revision, by=Actor.of(caller)
+            work,
+            broadcast_id,
+            body.definition,
+            await known.look(work, channels),
+            revision=revision,
+            by=Actor.of(caller),
         )
     response.headers["ETag"] = etag(stored.revision)
     return BroadcastSaved(**_fields(stored), warnings=WarningOut.all_of(problems))

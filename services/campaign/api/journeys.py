@@ -8,6 +8,7 @@ from uuid import UUID
 import msgspec
 from fastapi import APIRouter, Header, Path, Query, Request, Response
 
+from services.campaign.api.channels import Channels
 from services.campaign.domain.journey.run import Customer
 from services.campaign.schemas.journeys import (
     DraftOut,
@@ -52,14 +53,14 @@ async def every(database: Db) -> JourneysOut:
 
 
 @router.post("/journeys", status_code=201, dependencies=[requires("campaign:write")], summary="Create a journey")
-async def create(database: Db, caller: Caller, body: JourneyIn, response: Response) -> JourneySaved:
+async def create(database: Db, channels: Channels, caller: Caller, body: JourneyIn, response: Response) -> JourneySaved:
     """Creates a draft, which does nothing until it is published. Returns it with its `ETag`. 409 if the id is taken.
 
     422 has each mistake of the definition with its place, a JSON pointer into it.
     """
     async with database.work() as work:
         shown, problems = await journeys.create(
-            work, body.id, body.definition, await known.look(work), by=Actor.of(caller)
+            work, body.id, body.definition, await known.look(work, channels), by=Actor.of(caller)
         )
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
@@ -77,10 +78,10 @@ async def on_shelf() -> ShelfOut:
     dependencies=[requires("campaign:write")],
     summary="Take a journey from the shelf",
 )
-async def take(database: Db, caller: Caller, journey_id: Id, response: Response) -> JourneySaved:
+async def take(database: Db, channels: Channels, caller: Caller, journey_id: Id, response: Response) -> JourneySaved:
     """Makes a draft of it, to be looked at, changed and published, and publishes its templates. 409 if it was taken."""
     async with database.work() as work:
-        shown, problems = await shelf.take(work, journey_id, by=Actor.of(caller))
+        shown, problems = await shelf.take(work, journey_id, channels, by=Actor.of(caller))
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
 
@@ -97,6 +98,7 @@ async def one(database: Db, journey_id: Id, response: Response) -> JourneyOut:
 @router.put("/journeys/{journey_id}", dependencies=[requires("campaign:write")], summary="Change a journey's draft")
 async def change(
     database: Db,
+    channels: Channels,
     caller: Caller,
     journey_id: Id,
     body: JourneyChange,
@@ -106,7 +108,7 @@ async def change(
     """What is published stays as it is until the draft is. 412 if somebody changed it since it was read."""
     async with database.work() as work:
         shown, problems = await journeys.change(
-            work, journey_id, body.definition, await known.look(work), revision=revision, by=Actor.of(caller)
+            work, journey_id, body.definition, await known.look(work, channels), revision=revision, by=Actor.of(caller)
         )
     response.headers["ETag"] = etag(shown.revision)
     return JourneySaved(**_fields(shown), warnings=WarningOut.all_of(problems))
@@ -115,10 +117,10 @@ async def change(
 @router.get(
     "/journeys/{journey_id}/impact", dependencies=[requires("campaign:read")], summary="See whom a draft concerns"
 )
-async def impact(database: Db, journey_id: Id) -> ImpactsOut:
+async def impact(database: Db, channels: Channels, journey_id: Id) -> ImpactsOut:
     """Returns each node that the draft adds, removes or changes, with the runs that stand before, at and past it."""
     async with database.work() as work:
-        return ImpactsOut.of(await journeys.impact(work, journey_id, await known.look(work)))
+        return ImpactsOut.of(await journeys.impact(work, journey_id, await known.look(work, channels)))
 
 
 @router.post(
@@ -126,6 +128,7 @@ async def impact(database: Db, journey_id: Id) -> ImpactsOut:
 )
 async def publish(
     database: Db,
+    channels: Channels,
     caller: Caller,
     journey_id: Id,
     revision: EditOf,
@@ -137,7 +140,7 @@ async def publish(
         shown, problems, moved = await journeys.publish(
             work,
             journey_id,
-            await known.look(work),
+            await known.look(work, channels),
             revision=revision,
             move=body.move if body else "stay",
             by=Actor.of(caller),
@@ -147,14 +150,14 @@ async def publish(
 
 
 @router.post("/journeys/{journey_id}/dry-run", dependencies=[requires("campaign:read")], summary="Try a journey")
-async def dry_run(database: Db, journey_id: Id, body: DryRunIn) -> DryRunOut:
+async def dry_run(database: Db, channels: Channels, journey_id: Id, body: DryRunIn) -> DryRunOut:
     """Takes a made-up customer through the draft, or a definition, step by step. Nothing is sent or written."""
     async with database.work() as work:
         found = await rehearsing.dry_run(
             work,
             journey_id,
             body.definition,
-            await known.look(work),
+            await known.look(work, channels),
             entered_by=_made_up(body.entered_by),
             later=[_made_up(one) for one in body.later],
             customer=Customer(

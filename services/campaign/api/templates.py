@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import APIRouter, Path, Request, Response
 
-from services.campaign.domain.delivery import Accepted, Mail, Reply, kind
+from services.campaign.domain.delivery import Accepted, Message, Reply, kind
 from services.campaign.domain.message_definition import MessageDefinition
 from services.campaign.schemas.templates import (
     PreviewIn,
@@ -147,7 +147,7 @@ async def test_send(request: Request, database: Db, caller: Caller, template_id:
         mail, shown = await previewing.prepare_test(
             work, _rules(request), template_id, body.to, body.language, body.properties, by=Actor.of(caller)
         )
-    hand_over: Callable[[Mail], Awaitable[Reply]] = request.app.state.send_test
+    hand_over: Callable[[Message], Awaitable[Reply]] = request.app.state.send_test
     reply = await hand_over(mail)
     detail = "" if isinstance(reply, Accepted) else str(getattr(reply, "reason", "") or getattr(reply, "reply", ""))
     return TestSendOut(result=kind(reply), detail=detail, language=shown.language, missing=list(shown.missing))

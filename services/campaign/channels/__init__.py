@@ -6,6 +6,6 @@ the provider may have.
 """
 
 from services.campaign.channels.channel import Channel
-from services.campaign.channels.email import EmailChannel
+from services.campaign.channels.registry import channels
 
-__all__ = ["Channel", "EmailChannel"]
+__all__ = ["Channel", "channels"]

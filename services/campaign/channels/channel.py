@@ -2,13 +2,13 @@
 
 from typing import Protocol
 
-from services.campaign.domain.delivery import Mail, Reply
+from services.campaign.domain.delivery import Message, Reply
 
 
 class Channel(Protocol):
     """A way to a customer."""
 
-    async def send(self, mail: Mail) -> Reply:
+    async def send(self, message: Message) -> Reply:
         """Hands one message over. Answers well within the lease, whatever the provider does, and does not raise."""
         ...
 

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -20,7 +20,10 @@ _DOMAIN: Final = re.compile(r"\w[.\u3002\uff61](?:[^\W\d_]{2}|\d)")
 
 
 class Contact(msgspec.Struct, frozen=True):
-    """What is known of a customer that a message needs. `suppressed`: its provider replied that `email` takes none."""
+    """What is known of a customer that a message needs.
+
+    `suppressed` names the channels whose provider replied that the customer's address takes none.
+    """
 
     profile_id: UUID
     email: str | None
@@ -29,7 +32,7 @@ class Contact(msgspec.Struct, frozen=True):
     name: str = ""
     language: str = ""
     country: str = ""
-    suppressed: bool = False
+    suppressed: Sequence[str] = ()
     phone: str | None = None
     time_zone: str = ""
     facts: tuple[DatedFact, ...] = ()

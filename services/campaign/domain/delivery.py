@@ -1,4 +1,4 @@
-"""Handing over: the mail, what a provider may answer, and what follows from each answer."""
+"""Handing over: the message, what a provider may answer, and what follows from each answer."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from uuid import UUID
 import msgspec
 
 from services.campaign.domain.decision import Outcome
-from services.campaign.domain.replies import About, SmtpReply, Stage
+from services.campaign.domain.replies import About, ProviderReply, Stage
 
 MAX_ATTEMPTS: Final = 8
 FIRST_RETRY: Final = timedelta(seconds=2)
@@ -29,18 +29,24 @@ class State(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Mail(msgspec.Struct, frozen=True, kw_only=True):
-    """One message as it is handed over. `unsubscribe_url` takes a POST that withdraws consent: RFC 8058."""
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """One message as it is handed over to any channel: `to` is an address of the channel's kind.
 
-    message_id: UUID
+    `parts` are those that the channel's capabilities name. `headers` say what sent it, for whoever delivers it.
+    `unsubscribe_url` takes a POST that withdraws consent: RFC 8058.
+    """
+
+    id: UUID
     to: str
-    subject: str
-    text: str
-    html: str
+    parts: Mapping[str, str]
     at: datetime
     headers: Mapping[str, str] = {}
     unsubscribe_url: str = ""
     transactional: bool = False
+
+    def part(self, name: str) -> str:
+        """Returns a part, or an empty text."""
+        return self.parts.get(name, "")
 
 
 class Accepted(msgspec.Struct, frozen=True):
@@ -69,13 +75,13 @@ class Rejected(msgspec.Struct, frozen=True):
 class Undeliverable(msgspec.Struct, frozen=True):
     """The provider does not have it, and will take nothing else for this address either."""
 
-    reply: SmtpReply
+    reply: ProviderReply
 
 
 class Withheld(msgspec.Struct, frozen=True):
     """The provider does not have it because it takes nothing from us at present: no fault of the message."""
 
-    reply: SmtpReply
+    reply: ProviderReply
 
 
 class Lost(msgspec.Struct, frozen=True):
@@ -87,7 +93,7 @@ class Lost(msgspec.Struct, frozen=True):
 Reply = Accepted | Deferred | Rejected | Undeliverable | Withheld | Lost
 
 
-def meaning(reply: SmtpReply) -> Reply:
+def meaning(reply: ProviderReply) -> Reply:
     """Returns what a negative reply means for the message that it was given to."""
     match reply.about:
         case About.ACCOUNT:

@@ -6,7 +6,7 @@ from typing import Final
 import msgspec
 
 from services.campaign.domain.delivery import Accepted, Deferred, Rejected, Reply, Undeliverable
-from services.campaign.domain.replies import ADVICE, STAGES, SmtpReply, Stage, Trouble, trouble
+from services.campaign.domain.replies import ADVICE, HTTP_ADVICE, STAGES, ProviderReply, Stage, Trouble, trouble
 
 FIRST_PAUSE: Final = timedelta(seconds=30)
 LONGEST_PAUSE: Final = timedelta(minutes=30)
@@ -20,7 +20,7 @@ class ProviderStop(msgspec.Struct, frozen=True, kw_only=True):
 
     channel: str
     stopped_at: datetime
-    reply: SmtpReply
+    reply: ProviderReply
     replied_at: datetime
     probes: int
     probe_at: datetime
@@ -33,7 +33,8 @@ class ProviderStop(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def advice(self) -> str:
         """What to do."""
-        return ADVICE[self.trouble]
+        of_http = self.reply.stage in (Stage.REQUEST, Stage.MESSAGE)
+        return HTTP_ADVICE[self.trouble] if of_http else ADVICE[self.trouble]
 
 
 def pause(probes: int) -> timedelta:

@@ -1,4 +1,4 @@
-"""What a mail provider's reply is about: our account or its server, the address, this message, or only this moment.
+"""What a provider's reply is about: our account or its server, the address, this message, or only this moment.
 
 Read by stage of the SMTP dialogue, reply code (RFC 5321, section 4.2), enhanced status (RFC 3463 and the IANA registry
 that continues it) and, where those leave it open, by words. The table and its sources: docs/decisions/0047.
@@ -16,7 +16,7 @@ MAX_TEXT_LENGTH: Final = 300  # characters of a reply that are kept
 
 
 class Stage(StrEnum):
-    """Where in the dialogue a reply came, in order."""
+    """Where in the dialogue a reply came, in order: of SMTP, then the two of a provider over HTTP."""
 
     CONNECT = "connect"
     EHLO = "EHLO"
@@ -26,9 +26,12 @@ class Stage(StrEnum):
     RCPT = "RCPT TO"
     DATA = "DATA"
     END_OF_DATA = "end of data"
+    REQUEST = "HTTP request"  # refused before the message mattered: `http_replies`
+    MESSAGE = "HTTP message"
 
 
 STAGES: Final = tuple(Stage)
+SMTP_STAGES: Final = STAGES[: STAGES.index(Stage.REQUEST)]
 
 
 class About(StrEnum):
@@ -40,8 +43,8 @@ class About(StrEnum):
     LATER = "later"
 
 
-class SmtpReply(msgspec.Struct, frozen=True):
-    """One reply. `status` is the enhanced status, such as 5.7.1, or empty.
+class ProviderReply(msgspec.Struct, frozen=True):
+    """One reply. `status` is the enhanced status of SMTP, such as 5.7.1, a provider's own word for the error, or empty.
 
     `code` is 0 if a step failed on our side and the server gave no reply: its certificate is invalid, it knows no
     STARTTLS.
@@ -74,13 +77,13 @@ _AT_START: Final = re.compile(rf"\s*{_STATUS.pattern}[\s:-]*")
 _MARKED: Final = re.compile(rf"#\s?{_STATUS.pattern}")  # `(#5.1.1)`, as qmail writes it
 
 
-def read(stage: Stage, code: int, message: str) -> SmtpReply:
+def read(stage: Stage, code: int, message: str) -> ProviderReply:
     """Returns a reply from its code and the text after it; a status that each line repeats is taken out of the text."""
     found = _AT_START.match(message) or _MARKED.search(message)
     status = ".".join(str(int(part)) for part in found.groups()) if found else ""
     lines = (line[start.end() :] if (start := _AT_START.match(line)) else line for line in message.splitlines())
     text = " ".join("".join(c if c.isprintable() else " " for c in " ".join(lines)).split())
-    return SmtpReply(stage, code, status, text[:MAX_TEXT_LENGTH])
+    return ProviderReply(stage, code, status, text[:MAX_TEXT_LENGTH])
 
 
 def about(stage: Stage, code: int, status: str, text: str) -> About:
@@ -212,13 +215,24 @@ ADVICE: Final = {
     "ask the provider or the list to take it off.",
     Trouble.OTHER: "Read the reply, and ask the provider.",
 }
+HTTP_ADVICE: Final = {
+    Trouble.LOGIN: "Check the token or secret of this channel, and whether the provider has suspended the account.",
+    Trouble.TLS: "The certificate of the channel's URL is invalid or of another host: check the URL.",
+    Trouble.LIMIT: "The account's credit is used up: top it up, or ask the provider.",
+    Trouble.OTHER: "Check the URL of this channel, read the reply, and ask whoever runs it.",
+}
 _NO_TLS: Final = frozenset({"5.7.10", "5.7.11"})
 _BAD_LOGIN: Final = frozenset({"5.7.3", "5.7.8", "5.7.9", "5.7.13", "5.7.14"})
 _BAD_SENDER: Final = frozenset({"5.1.7", "5.1.8", *(f"5.7.{detail}" for detail in range(20, 28))})
 
 
-def trouble(reply: SmtpReply) -> Trouble:
+_HTTP_TROUBLES: Final = {0: Trouble.TLS, 401: Trouble.LOGIN, 403: Trouble.LOGIN, 402: Trouble.LIMIT}
+
+
+def trouble(reply: ProviderReply) -> Trouble:
     """Returns what is wrong, from a reply that is about our account."""
+    if reply.stage in (Stage.REQUEST, Stage.MESSAGE):
+        return _HTTP_TROUBLES.get(reply.code, Trouble.OTHER)
     text = reply.text.casefold()
     if reply.stage is Stage.STARTTLS or reply.status in _NO_TLS or words.TLS.search(text):
         return Trouble.TLS

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import msgspec
 
+from services.campaign.domain.channels.registry import CAPABILITIES
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.journey.run import Customer
 from shared.contracts.changes import DatedFact, ProfileChanged
@@ -67,7 +68,11 @@ async def lock_contacts(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, C
     rows = await work.rows(
         """
         SELECT c.profile_id, c.email, c.consent, c.first_name, c.name, c.language, c.country,
-               EXISTS (SELECT FROM suppressions s WHERE s.channel = 'email' AND s.address = c.email) AS suppressed,
+               ARRAY(
+                   SELECT s.channel
+                     FROM suppressions s
+                    WHERE s.channel = ANY(CAST(:channels AS text[])) AND s.address IN (c.email, c.phone)
+               ) AS suppressed,
                c.phone, c.time_zone
           FROM contacts c
          WHERE c.profile_id = ANY(CAST(:profile_ids AS uuid[]))
@@ -75,6 +80,7 @@ async def lock_contacts(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, C
            FOR NO KEY UPDATE OF c
         """,
         profile_ids=sorted(set(profile_ids)),
+        channels=sorted(CAPABILITIES),
     )
     return {row.profile_id: Contact(*row) for row in rows}
 

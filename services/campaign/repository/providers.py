@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from services.campaign.domain.provider import ProviderStop
-from services.campaign.domain.replies import SmtpReply, Stage
+from services.campaign.domain.replies import ProviderReply, Stage
 from shared.database.database import Work
 
 _COLUMNS: Final = "channel, stopped_at, stage, code, status, reply, replied_at, probes, probe_at"
@@ -52,7 +52,7 @@ async def set_probe(work: Work, channel: str, *, probes: int, probe_at: datetime
 
 
 async def stop(
-    work: Work, channel: str, reply: SmtpReply, *, replied_at: datetime, probe_at: datetime
+    work: Work, channel: str, reply: ProviderReply, *, replied_at: datetime, probe_at: datetime
 ) -> tuple[ProviderStop, bool]:
     """Notes that a provider takes nothing from us. Returns its stop, and whether it is new."""
     row = await work.row(
@@ -85,7 +85,7 @@ def _stop(row: Any) -> ProviderStop:
     return ProviderStop(
         channel=row.channel,
         stopped_at=row.stopped_at,
-        reply=SmtpReply(Stage(row.stage), row.code, row.status, row.reply),
+        reply=ProviderReply(Stage(row.stage), row.code, row.status, row.reply),
         replied_at=row.replied_at,
         probes=row.probes,
         probe_at=row.probe_at,

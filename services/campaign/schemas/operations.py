@@ -106,7 +106,7 @@ class SendStopIn(BaseModel):
 class ProviderReplyOut(BaseModel):
     """What a provider replied when it refused us."""
 
-    stage: str = Field(description="of the SMTP dialogue", examples=["MAIL FROM"])
+    stage: str = Field(description="of the SMTP dialogue, or of an HTTP request", examples=["MAIL FROM"])
     code: int = Field(description="0 if the server gave none: its certificate is invalid, or it offers no TLS")
     status: str = Field(description="the enhanced status, or empty", examples=["5.7.1"])
     text: str

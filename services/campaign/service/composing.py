@@ -8,9 +8,10 @@ import msgspec
 
 from services.campaign.content import InvalidContent, documents
 from services.campaign.domain import links
+from services.campaign.domain.channels.registry import CAPABILITIES
 from services.campaign.domain.contact import Contact, as_name
 from services.campaign.domain.coupon import Coupon, words
-from services.campaign.domain.delivery import Mail
+from services.campaign.domain.delivery import Message
 from services.campaign.domain.message_definition import MessageDefinition
 from services.campaign.domain.template.document import Template
 from services.campaign.repository.messages import Due
@@ -21,9 +22,9 @@ from shared.database.database import Work
 
 
 class Composed(NamedTuple):
-    """The mail of a message, and the version of the template that it was made by."""
+    """A message as its channel takes it, and the version of the template that it was made by."""
 
-    mail: Mail
+    handover: Message
     template_version: int
 
 
@@ -50,7 +51,10 @@ def compose(
     to: str,
     now: datetime,
 ) -> Composed:
-    """Returns the mail of a message. Raises `InvalidContent` if its template can't be filled in."""
+    """Returns a message as its channel takes it.
+
+    Raises `InvalidContent` if its template can't be filled in, or is more than the channel carries.
+    """
     version, template = templates.get(definition.template, (0, None))
     if template is None:
         raise InvalidContent(f"there is no template {definition.template}")
@@ -67,12 +71,14 @@ def compose(
     )
     values["coupon"] = words(coupon, contact.time_zone) if coupon else {}
     _, rendered = rendering.render(definition.template, template, contact.language, definition.channel, values)
-    mail = Mail(
-        message_id=message.id,
+    channel = CAPABILITIES[definition.channel]
+    parts = {name: getattr(rendered, name) for name in channel.parts}
+    if problem := channel.problem(parts):
+        raise InvalidContent(f"template {definition.template}: {problem}")
+    handover = Message(
+        id=message.id,
         to=to,
-        subject=rendered.subject,
-        text=rendered.text,
-        html=rendered.html,
+        parts=parts,
         at=now,
         headers={
             "X-Rapport-Profile": str(message.profile_id),
@@ -82,7 +88,7 @@ def compose(
         unsubscribe_url=url,
         transactional=definition.purpose == TRANSACTIONAL,
     )
-    return Composed(mail, version)
+    return Composed(handover, version)
 
 
 def values_of(

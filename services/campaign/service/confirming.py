@@ -22,7 +22,7 @@ from services.campaign.domain.confirmation import (
 )
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.decision import Decision, Evidence, Outcome
-from services.campaign.domain.delivery import Mail, Reply, State
+from services.campaign.domain.delivery import Message, Reply, State
 from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, gate
 from services.campaign.domain.ledger import Ledger
 from services.campaign.repository import attempts, confirmations, journeys, suppressions
@@ -46,7 +46,7 @@ class Asking(NamedTuple):
 
     asked: Asked
     attempt: int
-    mail: Mail
+    handover: Message
     channel: str = CONFIRM.channel
     probe: bool = False
 
@@ -80,7 +80,7 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> tupl
     if not due:
         return 0, []
     ledger, stopped = await send_cutoff.look(work), await journeys.stopped(work) is not None
-    provider = await providers.look(work, CONFIRM.channel)
+    provider = (await providers.look(work)).of(CONFIRM.channel)
     await provider.acquire_probe(work)
     suppressed = await suppressions.suppressed(work, CONFIRM.channel, [asked.address for asked in due])
     handed: dict[str, list[Handed]] = defaultdict(list)
@@ -138,7 +138,7 @@ def _pass(
     )
     verdict = gate(
         candidate,
-        Contact(asked.profile_id, asked.address, {}, suppressed=held_back.suppressed),
+        Contact(asked.profile_id, asked.address, {}, suppressed=(CONFIRM.channel,) if held_back.suppressed else ()),
         handed,
         paused=False,
         stopped=held_back.stopped,
@@ -160,17 +160,15 @@ def _pass(
         filled = rules.templates.render(CONFIRM.template, language, {"confirm_url": url, "hours": HOURS})
     except InvalidContent as error:
         return Refused(f"template: {error}", Outcome.FAILED)
-    mail = Mail(
-        message_id=asked.id,
+    handover = Message(
+        id=asked.id,
         to=verdict.address,
-        subject=filled.subject,
-        text=filled.text,
-        html=filled.html,
+        parts={"subject": filled.subject, "text": filled.text, "html": filled.html},
         at=now,
         headers={"X-Rapport-Journey": CONFIRM.id},
         transactional=True,
     )
-    return Asking(asked, asked.attempts + 1, mail)
+    return Asking(asked, asked.attempts + 1, handover)
 
 
 async def settle(work: Work, asking: Asking, reply: Reply, *, replied_at: datetime) -> None:
@@ -178,7 +176,7 @@ async def settle(work: Work, asking: Asking, reply: Reply, *, replied_at: dateti
     follows = await settling.settle(
         work,
         "confirmations",
-        asking.mail,
+        asking.handover,
         reply,
         channel=asking.channel,
         attempt=asking.attempt,

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
-from services.campaign.domain.delivery import Mail
+from services.campaign.domain.delivery import Message
 from services.campaign.repository import copies as repository
 from services.campaign.repository.copies import SentCopy
 from shared.database.database import Work
@@ -21,7 +21,7 @@ class NoCopy(NotFound):
 class Made(NamedTuple):
     """A message as it is to be handed over, and by which version of which template it was made."""
 
-    mail: Mail
+    handover: Message
     template: str
     template_version: int
 
@@ -33,14 +33,14 @@ async def keep(work: Work, made: Sequence[Made]) -> None:
         sorted(
             (
                 SentCopy(
-                    message_id=one.mail.message_id,
+                    message_id=one.handover.id,
                     at=work.now,
                     expires_at=work.now + KEPT,
                     template=one.template,
                     template_version=one.template_version,
-                    subject=one.mail.subject,
-                    text=one.mail.text,
-                    html=one.mail.html,
+                    subject=one.handover.part("subject"),
+                    text=one.handover.part("text") or one.handover.part("sms"),
+                    html=one.handover.part("html"),
                 )
                 for one in made
             ),

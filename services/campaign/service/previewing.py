@@ -9,7 +9,7 @@ import msgspec
 from uuid_utils.compat import uuid7
 
 from services.campaign.content import InvalidContent
-from services.campaign.domain.delivery import Mail
+from services.campaign.domain.delivery import Message
 from services.campaign.domain.gate import PROFILE_PATIENCE, Held, Refused
 from services.campaign.domain.journey.problems import Problem
 from services.campaign.domain.message_definition import MessageDefinition
@@ -80,7 +80,7 @@ async def preview(
 
 async def prepare_test(
     work: Work, rules: Rules, template_id: str, to: str, language: str, event: Mapping[str, Any], *, by: Actor
-) -> tuple[Mail, rendering.FilledIn]:
+) -> tuple[Message, rendering.FilledIn]:
     """Returns the mail of a test, to be handed over once this is committed, and what of it is missing.
 
     It goes to one address, past consent and caps: whoever has it asked for it. Raises `SendingStopped`,
@@ -95,12 +95,14 @@ async def prepare_test(
     )
     values |= {"first_name": "Ann", "customer": {**values["customer"], "first_name": "Ann", "name": "Ann Example"}}
     shown = _shown(template_id, template, language, "email", values)
-    mail = Mail(
-        message_id=uuid7(),
+    mail = Message(
+        id=uuid7(),
         to=to,
-        subject=TEST + shown.rendered.subject,
-        text=shown.rendered.text,
-        html=shown.rendered.html,
+        parts={
+            "subject": TEST + shown.rendered.subject,
+            "text": shown.rendered.text,
+            "html": shown.rendered.html,
+        },
         at=work.now,
         headers={"X-Rapport-Template": template_id},
         transactional=True,

@@ -1,10 +1,11 @@
 """What a channel's provider takes from us: while it takes nothing, one message at a time finds out whether it does."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, Final
 
+from services.campaign.domain.channels.registry import CAPABILITIES
 from services.campaign.domain.delivery import WITHHELD_LOOK_AGAIN, Reply, Withheld
 from services.campaign.domain.provider import ProviderStop, pause, takes_mail_again
 from services.campaign.repository import attempts
@@ -17,7 +18,6 @@ from shared.errors import NotFound
 from shared.service import metrics
 from shared.service.logging import get_logger
 
-CHANNELS: Final = ("email",)
 _WAITING: Final[tuple[Table, ...]] = ("messages", "confirmations")
 
 log = get_logger(__name__)
@@ -56,11 +56,32 @@ class Provider:
         return self.probed
 
 
-async def look(work: Work, channel: str) -> Provider:
-    """Returns how a channel's provider stands."""
-    stop = next((one for one in await repository.stops(work) if one.channel == channel), None)
-    metrics.sending_paused.labels("provider_stop").set(stop is not None)
-    return Provider(stop)
+class Providers:
+    """How each channel's provider stands while one claim is decided: one that is stopped holds up no other channel."""
+
+    def __init__(self, stops: Sequence[ProviderStop]) -> None:
+        self.stopped = {one.channel: Provider(one) for one in stops}
+
+    def of(self, channel: str) -> Provider:
+        """Returns how a channel's provider stands."""
+        return self.stopped.get(channel) or Provider(None)
+
+    async def acquire_probes(self, work: Work, channels: Collection[str]) -> None:
+        """Acquires the next probe of each of these channels, if one is due."""
+        for channel in sorted(self.stopped.keys() & set(channels)):
+            await self.stopped[channel].acquire_probe(work)
+
+    async def note_probes(self, work: Work) -> None:
+        """Notes the probes that leave."""
+        for _, provider in sorted(self.stopped.items()):
+            await note_probe(work, provider)
+
+
+async def look(work: Work) -> Providers:
+    """Returns how the channels' providers stand."""
+    stops = await repository.stops(work)
+    metrics.sending_paused.labels("provider_stop").set(bool(stops))
+    return Providers(stops)
 
 
 async def note_probe(work: Work, provider: Provider) -> None:
@@ -93,7 +114,8 @@ async def note_reply(work: Work, channel: str, reply: Reply, *, probe: bool) -> 
         return
     await repository.end(work, channel)
     await _bring_forward(work)
-    work.afterwards.append(partial(metrics.sending_paused.labels("provider_stop").set, 0))
+    others = bool(await repository.stops(work))
+    work.afterwards.append(partial(metrics.sending_paused.labels("provider_stop").set, others))
     work.afterwards.append(partial(log.info, "provider.takes_mail_again", channel=channel, probes=stop.probes))
 
 
@@ -111,8 +133,8 @@ async def stops(work: Work) -> Sequence[ProviderStop]:
 
 async def try_again(work: Work, channel: str, *, by: Actor) -> None:
     """Lets one message try at once, on an operator's word. Raises `UnknownProvider`."""
-    if channel not in CHANNELS:
-        raise UnknownProvider(f"channel {channel}; the channels are {', '.join(CHANNELS)}")
+    if channel not in CAPABILITIES:
+        raise UnknownProvider(f"channel {channel}; the channels are {', '.join(CAPABILITIES)}")
     stop = await repository.lock(work, channel)
     if stop is None:
         return

@@ -1,5 +1,6 @@
 """What sending goes by, beside the journeys themselves."""
 
+from collections.abc import Collection
 from datetime import timedelta
 from typing import Final, NamedTuple
 
@@ -15,7 +16,7 @@ SOURCE: Final = service_source("campaign")
 class Rules(NamedTuple):
     """`lease` is longer than any send can take: what is `sending` for so long belonged to a process that died.
 
-    Without `links` mails have none, and nobody is asked to confirm consent.
+    Without `links` mails have none, and nobody is asked to confirm consent. `channels` names those that are set up.
     """
 
     templates: Templates
@@ -25,4 +26,5 @@ class Rules(NamedTuple):
     lease: timedelta
     links: Links | None = None
     confirmations_per_hour: int = 1_000
+    channels: Collection[str] = ("email",)
     template_cache: Cache = Cache()

@@ -10,8 +10,17 @@ from services.campaign.content import InvalidContent
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.coupon import Coupon
 from services.campaign.domain.decision import Decision, Evidence, Outcome
-from services.campaign.domain.delivery import Mail, Next, Reply, State
-from services.campaign.domain.gate import Allowed, Candidate, Handed, Held, Refused, answerable_from, gate
+from services.campaign.domain.delivery import Message, Next, Reply, State
+from services.campaign.domain.gate import (
+    STOPPED_LOOK_AGAIN,
+    Allowed,
+    Candidate,
+    Handed,
+    Held,
+    Refused,
+    answerable_from,
+    gate,
+)
 from services.campaign.domain.gate.caps import reach
 from services.campaign.domain.gate.platforms import all_caps
 from services.campaign.domain.gate.policy import PolicyInForce
@@ -27,7 +36,7 @@ from services.campaign.service import composing, copies, providers, send_cutoff,
 from services.campaign.service.composing import Templates
 from services.campaign.service.copies import Made
 from services.campaign.service.definitions import BROADCAST, Found, find
-from services.campaign.service.providers import Provider
+from services.campaign.service.providers import Providers
 from services.campaign.service.recording import about, record
 from services.campaign.service.rules import SOURCE, Rules
 from shared.contracts import topics
@@ -38,7 +47,6 @@ from shared.database import aliases
 from shared.database.database import Work
 from shared.service import metrics
 
-CHANNEL: Final = "email"
 HOLD_ROWS: Final = 500  # while sending is stopped, what falls due is put off in batches of this size
 
 
@@ -52,7 +60,7 @@ class Outgoing(NamedTuple):
     definition: MessageDefinition
     customer: UUID
     attempt: int
-    mail: Mail
+    handover: Message
     probe: bool = False
     evidence: Evidence | None = None
     template_version: int = 0
@@ -82,7 +90,7 @@ class _Known(NamedTuple):
     coupons: Mapping[UUID | None, Coupon]
     stopped: bool
     ledger: Ledger
-    provider: Provider
+    providers: Providers
     policy: PolicyInForce
 
 
@@ -96,23 +104,26 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
     awaiting = ledger.awaiting_since is not None
     metrics.sending_paused.labels("send_stop").set(stopped)
     metrics.sending_paused.labels("awaiting_send_cutoff").set(awaiting)
-    provider = await providers.look(work, CHANNEL)
-    held_back = stopped or awaiting or provider.stop is not None
+    standing = await providers.look(work)
+    held_back = stopped or awaiting or bool(standing.stopped)
     due = await messages.lock_due(work, limit=HOLD_ROWS if held_back else limit)
     if not due:
         return Claimed(0, [])
-    await provider.acquire_probe(work)
-    known = await _look(work, due, rules, stopped=stopped, ledger=ledger, provider=provider)
+    known = await _look(work, due, rules, stopped=stopped, ledger=ledger, standing=standing)
+    await standing.acquire_probes(work, {_channel(message, known) for message in due})
     moves: list[Move] = []
     made: list[Decision] = []
     outgoing: list[Outgoing] = []
     ended: list[tuple[Due, State, str]] = []
     for message in in_order(due, known.policy.policy, definition_id=lambda one: one.journey_id):
+        if len(outgoing) == limit and not standing.of(_channel(message, known)).closed:
+            continue  # more are locked while a provider is stopped, so that its messages are put off many at a time
         match _pass(message, known, rules, work.now):
             case Outgoing() as leaving:
-                outgoing.append(leaving._replace(probe=provider.leaves()))
+                outgoing.append(leaving._replace(probe=standing.of(leaving.channel).leaves()))
                 counts_as = (leaving.channel, leaving.definition.purpose, leaving.definition.template)
-                moves.append(Move(message.id, State.SENDING, work.now, leaving.mail.subject, claim_id, *counts_as))
+                subject = leaving.handover.part("subject") or None
+                moves.append(Move(message.id, State.SENDING, work.now, subject, claim_id, *counts_as))
                 known.handed[leaving.customer].append(_handed(leaving, work.now))
             case Held(until, reason, outcome, evidence):
                 moves.append(Move(message.id, State.PENDING, until))
@@ -125,24 +136,24 @@ async def claim(work: Work, rules: Rules, *, claim_id: UUID, limit: int) -> Clai
                 refused = metrics.messages_refused.labels(message.journey_id, reason.partition(":")[0])
                 work.afterwards.append(refused.inc)
     await messages.move(work, moves)
-    await copies.keep(work, [Made(one.mail, one.definition.template, one.template_version) for one in outgoing])
+    await copies.keep(work, [Made(one.handover, one.definition.template, one.template_version) for one in outgoing])
     await record(work, made)
     await _tell_runs(work, ended)
-    await providers.note_probe(work, provider)
-    return Claimed(len(due), outgoing)
+    await standing.note_probes(work)
+    return Claimed(len(moves), outgoing)
 
 
 async def judge(work: Work, rules: Rules, message: Due, templates: Templates) -> Outgoing | Held | Refused:
     """Returns what would become of a message that is in no table, by these templates. Writes nothing."""
     ledger = await send_cutoff.look(work)
     stopped = await journeys.stopped(work) is not None
-    provider = await providers.look(work, CHANNEL)
-    known = await _look(work, [message], rules, stopped=stopped, ledger=ledger, provider=provider)
+    standing = await providers.look(work)
+    known = await _look(work, [message], rules, stopped=stopped, ledger=ledger, standing=standing)
     return _pass(message, known._replace(templates=templates), rules, work.now)
 
 
 async def _look(
-    work: Work, due: Sequence[Due], rules: Rules, *, stopped: bool, ledger: Ledger, provider: Provider
+    work: Work, due: Sequence[Due], rules: Rules, *, stopped: bool, ledger: Ledger, standing: Providers
 ) -> _Known:
     customers = await aliases.canonical(work, (message.profile_id for message in due))
     # From here on the customers are held: what counts against a cap can't change before this commits.
@@ -172,7 +183,7 @@ async def _look(
         {one.run_id: one.coupon for one in given},
         stopped,
         ledger,
-        provider,
+        standing,
         policy,
     )
 
@@ -194,12 +205,14 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         send_cutoff=known.ledger.send_cutoff,
         customer_cap=rules.customer_cap,
         now=now,
-        provider_stopped=known.provider.closed,
+        provider_stopped=known.providers.of(definition.channel).closed,
         policy=known.policy,
     )
     if not isinstance(verdict, Allowed):
         return verdict
     assert contact is not None
+    if definition.channel not in rules.channels:
+        return Held(now + STOPPED_LOOK_AGAIN, "no_channel")
     standing = {kind: known.standings.get((customer, kind), (0, ""))[1] for kind in ("tier", "stage")}
     if message.reached:
         standing[found.reached] = message.reached
@@ -222,7 +235,7 @@ def _pass(message: Due, known: _Known, rules: Rules, now: datetime) -> Outgoing 
         definition,
         customer,
         message.attempts + 1,
-        composed.mail,
+        composed.handover,
         evidence=verdict.evidence,
         template_version=composed.template_version,
     )
@@ -242,6 +255,12 @@ def _handed(leaving: Outgoing, now: datetime) -> Handed:
         definition.template,
         claimed=True,
     )
+
+
+def _channel(message: Due, known: _Known) -> str:
+    """Returns the channel of a message; an empty text if its node is gone."""
+    found = known.definitions[message.id]
+    return found.definition.channel if isinstance(found, Found) else ""
 
 
 def _candidate(message: Due, definition: MessageDefinition, *, over: bool) -> Candidate:
@@ -278,7 +297,7 @@ async def settle(work: Work, rules: Rules, outgoing: Outgoing, reply: Reply, *, 
     follows = await settling.settle(
         work,
         "messages",
-        outgoing.mail,
+        outgoing.handover,
         reply,
         channel=outgoing.channel,
         attempt=outgoing.attempt,
@@ -319,7 +338,7 @@ def _fact(work: Work, outgoing: Outgoing, handed_at: datetime) -> Event:
             journey_version=message.journey_version,
             trigger_id=message.trigger_id,
             channel=outgoing.channel,
-            subject=outgoing.mail.subject,
+            subject=outgoing.handover.part("subject"),
             purpose=outgoing.definition.purpose,
             definition_id=message.journey_id,
             definition_version=message.journey_version,

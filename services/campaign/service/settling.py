@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from services.campaign.domain.delivery import Mail, Next, Reply, State, Undeliverable, Withheld, after
+from services.campaign.domain.delivery import Message, Next, Reply, State, Undeliverable, Withheld, after
 from services.campaign.repository import attempts
 from services.campaign.repository.attempts import Table
 from services.campaign.service import providers, suppressing
@@ -12,7 +12,7 @@ from shared.database.database import Work
 async def settle(
     work: Work,
     table: Table,
-    mail: Mail,
+    handover: Message,
     reply: Reply,
     *,
     channel: str,
@@ -21,9 +21,10 @@ async def settle(
     created_at: datetime,
     replied_at: datetime,
 ) -> Next | None:
-    """Notes what the provider answered to a row's mail. Returns what follows; None if the row stands elsewhere by now.
+    """Notes what the provider answered to a row's message.
 
-    Whatever the row, the answer says how the provider stands.
+    Returns what follows; None if the row stands elsewhere by now. Whatever the row, the answer says how the provider
+    stands.
     """
     follows = after(reply, attempt=attempt, now=replied_at, waited=replied_at - created_at)
     due_at = follows.due_at
@@ -32,7 +33,7 @@ async def settle(
     settled = await attempts.settle(
         work,
         table,
-        mail.message_id,
+        handover.id,
         attempt=attempt,
         state=follows.state,
         due_at=due_at,
@@ -43,5 +44,5 @@ async def settle(
     if not settled:
         return None
     if isinstance(reply, Undeliverable):
-        await suppressing.suppress(work, mail.message_id, channel, mail.to, reply)
+        await suppressing.suppress(work, handover.id, channel, handover.to, reply)
     return follows

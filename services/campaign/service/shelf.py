@@ -1,6 +1,6 @@
 """The shelf: journeys that come ready, with their templates, and do nothing until somebody takes and publishes one."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from services.campaign import content
 from services.campaign.content import OnShelf
@@ -21,7 +21,7 @@ def every() -> Sequence[OnShelf]:
     return content.shelf()
 
 
-async def take(work: Work, journey_id: str, *, by: Actor) -> tuple[Shown, Sequence[Problem]]:
+async def take(work: Work, journey_id: str, channels: Collection[str], *, by: Actor) -> tuple[Shown, Sequence[Problem]]:
     """Makes a draft of a journey on the shelf, and publishes those of its templates that there are not yet.
 
     Raises `NotOnTheShelf`, or `JourneyExists` if it was taken before.
@@ -34,4 +34,4 @@ async def take(work: Work, journey_id: str, *, by: Actor) -> tuple[Shown, Sequen
         if name not in there:
             made, _ = await templates.create(work, name, document, by=by)
             await templates.publish(work, name, revision=made.revision, by=by)
-    return await journeys.create(work, journey_id, found.journey, await known.look(work), by=by)
+    return await journeys.create(work, journey_id, found.journey, await known.look(work, channels), by=by)

@@ -86,7 +86,7 @@ async def one(work: Work, message_id: UUID) -> Traced:
 async def _problems(work: Work, rules: Rules, asked: MessageRequest, *, size: int) -> Sequence[Problem]:
     if size > MAX_PROPERTIES_BYTES:
         return [Problem("/properties", f"must be at most {MAX_PROPERTIES_BYTES} bytes of JSON, and is {size}")]
-    found = await known.look(work)
+    found = await known.look(work, rules.channels)
     if asked.channel not in found.channels:
         channels = ", ".join(sorted(found.channels))
         return [Problem("/channel", f"there is no channel {asked.channel}; the channels are {channels}")]

@@ -22,10 +22,10 @@ from services.campaign.domain.delivery import (
     Withheld,
     after,
 )
-from services.campaign.domain.replies import SmtpReply, Stage
+from services.campaign.domain.replies import ProviderReply, Stage
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
-REFUSED: Final = SmtpReply(Stage.RCPT, 550, "5.1.1", "no")
+REFUSED: Final = ProviderReply(Stage.RCPT, 550, "5.1.1", "no")
 
 
 @given(st.sampled_from([Accepted(), Rejected("r"), Lost("r"), Deferred("r")]), st.integers(1, 20))

@@ -133,7 +133,7 @@ def test_a_message_does_not_stand_in_its_own_way() -> None:
 
 
 def test_a_suppressed_address_gets_nothing_and_its_customers_next_address_does() -> None:
-    suppressed = msgspec.structs.replace(ANN, suppressed=True)
+    suppressed = msgspec.structs.replace(ANN, suppressed=("email",))
     assert ask(candidate(), suppressed) == Refused("suppressed")
     assert ask(candidate(), suppressed, provider_stopped=True) == Refused("suppressed")
     assert ask(candidate(), msgspec.structs.replace(ANN, email="new@example.com")) == Allowed("new@example.com")

@@ -235,7 +235,7 @@ def test_a_decision_keeps_the_policy_the_check_the_counts_and_the_propensity() -
     passed, capped = ask(candidate(), by), ask(candidate(), by, [handed(candidate(9), NOON)])
     assert passed.evidence == Evidence(policy=7, rules={"one": 0}, propensity=1.0, priority=3)
     assert capped.evidence == Evidence(policy=7, check="frequency", rules={"one": 1}, propensity=1.0, priority=3)
-    gone = ask(candidate(), by, contact=msgspec.structs.replace(ANN, suppressed=True))
+    gone = ask(candidate(), by, contact=msgspec.structs.replace(ANN, suppressed=("email",)))
     assert gone.evidence == Evidence(policy=7, check="suppressed", priority=3)
 
 

@@ -7,13 +7,13 @@ import pytest
 
 from services.campaign.domain.delivery import Accepted, Deferred, Lost, Rejected, Reply, Undeliverable, Withheld
 from services.campaign.domain.provider import LONGEST_PAUSE, ProviderStop, pause, takes_mail_again
-from services.campaign.domain.replies import SmtpReply, Stage
+from services.campaign.domain.replies import ProviderReply, Stage
 
 NOON: Final = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
-def reply(stage: Stage) -> SmtpReply:
-    return SmtpReply(stage, 550, "", "no")
+def reply(stage: Stage) -> ProviderReply:
+    return ProviderReply(stage, 550, "", "no")
 
 
 def stopped_at(stage: Stage) -> ProviderStop:

@@ -7,10 +7,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.campaign.domain.delivery import Deferred, Rejected, Undeliverable, Withheld, meaning
-from services.campaign.domain.replies import ADVICE, STAGES, About, SmtpReply, Stage, Trouble, about, read, trouble
+from services.campaign.domain.replies import (
+    ADVICE,
+    SMTP_STAGES,
+    About,
+    ProviderReply,
+    Stage,
+    Trouble,
+    about,
+    read,
+    trouble,
+)
 
 ACCOUNT, ADDRESS, MESSAGE, LATER = About.ACCOUNT, About.ADDRESS, About.MESSAGE, About.LATER
-CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, END = STAGES
+CONNECT, EHLO, STARTTLS, AUTH, MAIL, RCPT, DATA, END = SMTP_STAGES
 
 TABLE: Final = [
     # The connection and its greeting
@@ -159,7 +169,7 @@ TABLE: Final = [
 ]
 
 
-def _reply(stage: Stage, line: str) -> SmtpReply:
+def _reply(stage: Stage, line: str) -> ProviderReply:
     return read(stage, int(line[:3]), line[4:])
 
 
@@ -170,7 +180,7 @@ def test_a_reply_is_about_one_thing(stage: Stage, line: str, expected: About) ->
 
 def test_every_stage_stands_in_the_table_with_a_reply_for_good_and_one_for_now() -> None:
     met = {(stage, expected is LATER) for stage, _, expected in TABLE}
-    assert met == {(stage, later) for stage in Stage for later in (True, False)}
+    assert met == {(stage, later) for stage in SMTP_STAGES for later in (True, False)}
 
 
 STATUSES: Final = st.one_of(
@@ -179,7 +189,7 @@ STATUSES: Final = st.one_of(
 WORDS: Final = st.one_of(st.text(max_size=60), st.sampled_from([line[4:] for _, line, _ in TABLE]))
 
 
-@given(st.sampled_from(STAGES), st.integers(0, 999), STATUSES, WORDS)
+@given(st.sampled_from(SMTP_STAGES), st.integers(0, 999), STATUSES, WORDS)
 def test_every_reply_has_one_class_and_only_one_for_good_after_rcpt_suppresses(
     stage: Stage, code: int, status: str, text: str
 ) -> None:
@@ -194,12 +204,12 @@ def test_every_reply_has_one_class_and_only_one_for_good_after_rcpt_suppresses(
         assert not 500 <= code <= 599 or status.startswith("4.")
 
 
-@given(st.sampled_from(STAGES), st.integers(0, 999), STATUSES, WORDS)
+@given(st.sampled_from(SMTP_STAGES), st.integers(0, 999), STATUSES, WORDS)
 def test_what_a_reply_is_about_decides_what_becomes_of_the_message(
     stage: Stage, code: int, status: str, text: str
 ) -> None:
     expected = {ACCOUNT: Withheld, ADDRESS: Undeliverable, MESSAGE: Rejected, LATER: Deferred}
-    reply = SmtpReply(stage, code, status, text)
+    reply = ProviderReply(stage, code, status, text)
     assert type(meaning(reply)) is expected[reply.about]
 
 
@@ -250,7 +260,7 @@ def test_a_limit_of_ours_that_passes_is_no_try_of_the_message(stage: Stage, line
     ],
 )
 def test_the_enhanced_status_is_taken_out_of_the_text(message: str, status: str, text: str) -> None:
-    assert read(RCPT, 550, message) == SmtpReply(RCPT, 550, status, text)
+    assert read(RCPT, 550, message) == ProviderReply(RCPT, 550, status, text)
 
 
 @pytest.mark.parametrize(

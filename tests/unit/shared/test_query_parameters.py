@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import pytest
 
-from tests.support.applications import LINKS, NOWHERE, ROUTES, SERVICES, asking, build, routes_of, token
+from tests.support.applications import LINKS, NOWHERE, ROUTES, SERVICES, SOMEBODY, asking, build, routes_of, token
 
 FOREIGN: Final = "no-such-parameter"
 EVERY_SCOPE: Final = " ".join(f"{service}:admin" for service in SERVICES)
@@ -24,7 +24,11 @@ def url_of(service: str, method: str, path: str) -> str:
     """The path with ids that are in order."""
     known = (route for route in ROUTES if (route.service, route.method, route.path) == (service, method, path))
     found = next(known, None)
-    return found.url() if found else path.format(write_key="k", source_id="s", name="docs.js", token="t")
+    return (
+        found.url()
+        if found
+        else path.format(write_key="k", source_id="s", name="docs.js", token="t", message_id=SOMEBODY)
+    )
 
 
 @every_service

@@ -6,6 +6,7 @@ from typing import Final
 
 import msgspec
 
+from services.campaign.domain.channels.registry import address_of
 from services.campaign.domain.contact import Contact
 from services.campaign.domain.gate.check import Check
 from services.campaign.domain.gate.checks.consent import Consent
@@ -101,6 +102,7 @@ def gate(
         if verdict is not None:
             found = evidence(candidate, situation, one.name, _ASKED[one.name])
             return msgspec.structs.replace(verdict, evidence=found)
-    address = situation.address
+    contact = situation.contact
+    address = address_of(contact, candidate.definition.channel) if contact else None
     assert address is not None, "nobody without an address passes"
     return Allowed(address, evidence(candidate, situation, "", _ALL))

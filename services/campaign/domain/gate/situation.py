@@ -88,11 +88,6 @@ class Situation(msgspec.Struct, frozen=True, kw_only=True):
     in_force: PolicyInForce = DEFAULT
 
     @property
-    def address(self) -> str | None:
-        """The address that the message would go to, if it is known."""
-        return self.contact.email if self.contact else None
-
-    @property
     def zone(self) -> str:
         """The customer's time zone; the policy's where it is not known."""
         return (self.contact.time_zone if self.contact else "") or self.in_force.policy.time_zone

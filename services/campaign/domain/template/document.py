@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 import msgspec
 from msgspec import Meta
 
+from services.campaign.domain.channels.registry import CAPABILITIES, EMAIL, SMS
 from services.campaign.domain.journey.document import problem_of
 from services.campaign.domain.journey.problems import Problem
 
@@ -17,8 +18,8 @@ MAX_HTML: Final = 200 * 1024
 MAX_SMS: Final = 1_600
 DEFAULT_LANGUAGE: Final = "en"
 
-# What a channel needs of a template; a channel of another name needs a text.
-NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"email": ("subject", "text", "html"), "sms": ("sms",)}
+# What a template is written for; other channels take of these parts what they carry.
+NEEDED: Final[Mapping[str, tuple[str, ...]]] = {one.name: one.parts for one in (EMAIL, SMS)}
 PARTS: Final = ("subject", "text", "html", "sms")
 
 _TAG: Final = re.compile(r"[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8}){0,5}")
@@ -67,8 +68,8 @@ class Template(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def needed(channel: str) -> tuple[str, ...]:
-    """Returns the parts that a message over this channel is made of."""
-    return NEEDED.get(channel, ("text",))
+    """Returns the parts that a message over this channel is made of; none if there is no such channel."""
+    return CAPABILITIES[channel].parts if channel in CAPABILITIES else ()
 
 
 def read(document: Mapping[str, Any]) -> Template | Sequence[Problem]:
@@ -128,7 +129,7 @@ def _of_default(template: Template) -> Iterator[Problem]:
 
 def _complete(parts: Parts, channel: str) -> bool:
     given = parts.given()
-    return all(part in given for part in needed(channel))
+    return channel in CAPABILITIES and all(part in given for part in needed(channel))
 
 
 def _pointer(language: str) -> str:

@@ -1,5 +1,6 @@
 """A customer needs a profile and an address; neither may have come yet."""
 
+from services.campaign.domain.channels.registry import address_of
 from services.campaign.domain.gate.patience import patiently
 from services.campaign.domain.gate.situation import Candidate, Situation
 from services.campaign.domain.gate.verdicts import Verdict
@@ -14,4 +15,8 @@ class Reachable:
         """Returns a hold, and after the patience a refusal, while there is nowhere to write to."""
         if situation.contact is None:
             return patiently("no_profile", candidate, situation)
-        return None if situation.address else patiently("no_address", candidate, situation)
+        return (
+            None
+            if address_of(situation.contact, candidate.definition.channel)
+            else patiently("no_address", candidate, situation)
+        )

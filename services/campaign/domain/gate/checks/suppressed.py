@@ -9,6 +9,7 @@ class Suppressed:
 
     name = "suppressed"
 
-    def check(self, _: Candidate, situation: Situation) -> Verdict | None:
+    def check(self, candidate: Candidate, situation: Situation) -> Verdict | None:
         """Returns a refusal if the customer's address is suppressed."""
-        return Refused("suppressed") if situation.contact is not None and situation.contact.suppressed else None
+        channels = situation.contact.suppressed if situation.contact is not None else ()
+        return Refused("suppressed") if candidate.definition.channel in channels else None

@@ -13,11 +13,11 @@ from typing import Final
 import msgspec
 from aiosmtplib import SMTP, SMTPException
 
-from services.campaign.channels import smtp
-from services.campaign.channels.smtp import AWAY, BadAddress, Negative, Unclear
+from services.campaign.channels.email import smtp
+from services.campaign.channels.email.smtp import AWAY, BadAddress, Negative, Unclear
 from services.campaign.domain.addresses import Envelope, as_header, as_sent
-from services.campaign.domain.delivery import Accepted, Deferred, Lost, Mail, Rejected, Reply, meaning
-from services.campaign.domain.replies import SmtpReply, Stage
+from services.campaign.domain.delivery import Accepted, Deferred, Lost, Message, Rejected, Reply, meaning
+from services.campaign.domain.replies import ProviderReply, Stage
 from services.campaign.settings import CampaignSettings
 from shared.service.failpoints import failpoint
 from shared.service.tls import client_context
@@ -46,14 +46,14 @@ class EmailChannel:
         encrypted = settings.smtp_implicit_tls or settings.smtp_start_tls
         self._tls = client_context(authority=settings.smtp_ca_file) if encrypted else None
 
-    async def send(self, mail: Mail) -> Reply:
+    async def send(self, message: Message) -> Reply:
         """Hands one message over. A failure before its content was sent can be tried again; a silence after it never.
 
         Replies name the recipient nowhere: they are shown to operators.
         """
         try:
-            recipient = as_sent(mail.to)
-            content = self._compose(mail, recipient)
+            recipient = as_sent(message.to)
+            content = self._compose(message, recipient)
         except (ValueError, IndexError, MessageError) as error:
             return Rejected(_reason("address", error))
         envelope = Envelope(self._address, recipient, utf8=not recipient.isascii())
@@ -62,7 +62,7 @@ class EmailChannel:
                 client = await self._addressed(envelope)
             failpoint("channel.after_envelope")
         except Negative as error:
-            return meaning(_without(error.reply, mail.to, recipient))
+            return meaning(_without(error.reply, message.to, recipient))
         except _NoUtf8:
             return Rejected(NO_UTF8)
         except AWAY as error:
@@ -77,7 +77,7 @@ class EmailChannel:
                 await smtp.send_content(client, content)
             failpoint("channel.after_data")
         except Negative as error:
-            return meaning(_without(error.reply, mail.to, recipient))
+            return meaning(_without(error.reply, message.to, recipient))
         except (Unclear, *AWAY) as error:
             return Lost(_reason("no answer", error)) if begun else Deferred(_reason("provider", error))
         self._idle.append(client)
@@ -88,31 +88,31 @@ class EmailChannel:
         while self._idle:
             self._idle.pop().close()
 
-    def _compose(self, mail: Mail, recipient: str) -> bytes:
+    def _compose(self, message: Message, recipient: str) -> bytes:
         """Returns the mail as it travels. Raises `ValueError` or `MessageError` if the address is invalid."""
-        message = MIMEMultipart("alternative", policy=_POLICY)
-        message["From"] = self._from
-        message["To"] = as_header(recipient)
-        message["Subject"] = Header(mail.subject, "utf-8", header_name="Subject").encode()
-        message["Date"] = format_datetime(mail.at)
-        message["Message-ID"] = f"<{mail.message_id}@{self._domain}>"
-        for name, value in self._unsubscribing(mail).items():
-            message[name] = value
-        for name, value in mail.headers.items():
-            message[name] = value
-        message.attach(MIMEText(mail.text, "plain", "utf-8", policy=_POLICY))
-        message.attach(MIMEText(mail.html, "html", "utf-8", policy=_POLICY))
-        return message.as_bytes(policy=_POLICY)
+        mail = MIMEMultipart("alternative", policy=_POLICY)
+        mail["From"] = self._from
+        mail["To"] = as_header(recipient)
+        mail["Subject"] = Header(message.part("subject"), "utf-8", header_name="Subject").encode()
+        mail["Date"] = format_datetime(message.at)
+        mail["Message-ID"] = f"<{message.id}@{self._domain}>"
+        for name, value in self._unsubscribing(message).items():
+            mail[name] = value
+        for name, value in message.headers.items():
+            mail[name] = value
+        mail.attach(MIMEText(message.part("text"), "plain", "utf-8", policy=_POLICY))
+        mail.attach(MIMEText(message.part("html"), "html", "utf-8", policy=_POLICY))
+        return mail.as_bytes(policy=_POLICY)
 
-    def _unsubscribing(self, mail: Mail) -> dict[str, str]:
+    def _unsubscribing(self, message: Message) -> dict[str, str]:
         """What lets a mail program show a button for it (RFC 2369, RFC 8058); else nothing."""
-        if mail.transactional:
+        if message.transactional:
             return {}
         by_mail = f"<mailto:{self._address}?subject=unsubscribe>"
-        if not mail.unsubscribe_url:
+        if not message.unsubscribe_url:
             return {"List-Unsubscribe": by_mail}
         return {
-            "List-Unsubscribe": f"<{mail.unsubscribe_url}>, {by_mail}",
+            "List-Unsubscribe": f"<{message.unsubscribe_url}>, {by_mail}",
             "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
         }
 
@@ -145,7 +145,7 @@ class EmailChannel:
         await smtp.address(client, envelope)
 
 
-def _without(reply: SmtpReply, *addresses: str) -> SmtpReply:
+def _without(reply: ProviderReply, *addresses: str) -> ProviderReply:
     """The reply without the recipient's address, which servers like to repeat."""
     text = reply.text
     for address in addresses:

@@ -9,7 +9,7 @@ from typing import Final
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException, SMTPServerDisconnected
 
 from services.campaign.domain.addresses import Envelope
-from services.campaign.domain.replies import SmtpReply, Stage, read
+from services.campaign.domain.replies import ProviderReply, Stage, read
 from services.campaign.settings import CampaignSettings
 
 AWAY: Final = (SMTPException, OSError, TimeoutError)  # the provider can't be reached, or broke off
@@ -21,7 +21,7 @@ _TAKEN: Final = 250
 class Negative(Exception):
     """The provider refused a step, for now or for good."""
 
-    def __init__(self, reply: SmtpReply) -> None:
+    def __init__(self, reply: ProviderReply) -> None:
         super().__init__(str(reply))
         self.reply = reply
 

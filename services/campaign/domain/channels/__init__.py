@@ -1,0 +1,1 @@
+"""What the channels can do: data that the gate, the validation of definitions and the templates go by."""
