@@ -29,7 +29,7 @@ BATCH_EVENTS = 100
 READS = {
     "profile": (topics.EVENTS,),
     "segment": (topics.PROFILE_EVENTS, topics.PROFILES),
-    "campaign": (topics.PROFILES, topics.SEGMENTS),
+    "campaign": (topics.PROFILE_EVENTS, topics.PROFILES, topics.SEGMENTS),
     "feedback": (topics.PROFILE_EVENTS, topics.PROFILES),
 }
 KILLED = (*READS, "ingest")

@@ -32,7 +32,7 @@ SERVICES: Final = (*FIVE, "tally")
 READS: Final[Mapping[str, tuple[str, ...]]] = {
     "profile": (topics.EVENTS,),
     "segment": (topics.PROFILE_EVENTS, topics.PROFILES),
-    "campaign": (topics.PROFILES, topics.SEGMENTS),
+    "campaign": (topics.PROFILE_EVENTS, topics.PROFILES, topics.SEGMENTS),
     "feedback": (topics.PROFILE_EVENTS, topics.PROFILES),
     "tally": (topics.PROFILE_EVENTS,),
 }

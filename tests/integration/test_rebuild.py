@@ -70,7 +70,7 @@ DIFFERING: Final = ("version", "since")
 READS: Final = {
     "profile": (topics.EVENTS,),
     "segment": (topics.PROFILE_EVENTS, topics.PROFILES),
-    "campaign": (topics.PROFILES, topics.SEGMENTS),
+    "campaign": (topics.PROFILE_EVENTS, topics.PROFILES, topics.SEGMENTS),
     "feedback": (topics.PROFILE_EVENTS, topics.PROFILES),
 }
 ORDERED: Final = {"kind": "did", "event": "order_placed", "window": {"within": "P90D"}}

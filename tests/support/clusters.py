@@ -21,13 +21,14 @@ from shared.database import migrate
 PASSWORDS: Final = "postgres-passwords.json"
 
 
-_INITIALISE: Final = Postgres._initialise
+INITIALISE: Final = Postgres._initialise
+"""Makes a cluster anew, with passwords of its own."""
 
 
 class _MadeAnew(Postgres):
     """The one that is not copied."""
 
-    _initialise = _INITIALISE
+    _initialise = INITIALISE
 
 
 class PreparedCluster:
@@ -41,7 +42,7 @@ class PreparedCluster:
         """Takes the place of `Postgres._initialise`: a copy, but for a server with passwords of its own already."""
         passwords = server._home / PASSWORDS
         if passwords.exists() or server._settings.get("fsync") != "off":
-            return await _INITIALISE(server, programs, folder, user)
+            return await INITIALISE(server, programs, folder, user)
         await self._make()
         shutil.rmtree(folder / "data", ignore_errors=True)
         data = self._home / "postgres" / "data"
