@@ -9,7 +9,7 @@ from services.campaign.domain.message_definition import Cap
 from services.campaign.schemas.gate import GatePolicyIn, GatePolicyOut, GateReasonsOut, ReasonSumsOut
 from services.campaign.service import gate
 from shared.audit import Actor
-from shared.http import Caller, Db, EditOf, etag, requires, utc
+from shared.http import Caller, Db, EditOf, Moment, etag, requires, utc
 from shared.http.guarded import GuardedRoute
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1/gate", tags=["campaign"])
@@ -49,8 +49,8 @@ async def reasons(
     journey: Annotated[
         str | None, Query(pattern=_NAME, max_length=80, description="of this journey or broadcast alone")
     ] = None,
-    since: Annotated[datetime | None, Query(description="decided from then on; 30 days ago if left out")] = None,
-    until: Annotated[datetime | None, Query(description="decided before then; now if left out")] = None,
+    since: Annotated[Moment | None, Query(description="decided from then on; 30 days ago if left out")] = None,
+    until: Annotated[Moment | None, Query(description="decided before then; now if left out")] = None,
 ) -> GateReasonsOut:
     """Returns how many messages have which outcome and reason. Each message counts once, by its latest decision."""
     now: datetime = request.app.state.clock.now()

@@ -22,7 +22,13 @@ IdempotencyKey = Annotated[
 ]
 
 
-@router.post("/messages", status_code=201, dependencies=[requires("campaign:write")], summary="Send one message")
+@router.post(
+    "/messages",
+    status_code=201,
+    responses={200: {"model": DetailedMessageOut, "description": "the message that was asked for by this key before"}},
+    dependencies=[requires("campaign:write")],
+    summary="Send one message",
+)
 async def send(
     request: Request,
     database: Db,
