@@ -217,6 +217,8 @@ WAYS: dict[str, Way] = {
     "import.after_checkpoint": Way("ingest", "command", before=_file, command=IMPORT, mend=_lease_over),
     "batch.after_effects": Way("tally"),
     "batch.after_commit": Way("profile"),
+    "together.after_effects": Way("segment"),
+    "together.after_commit": Way("segment"),
     "batch.after_dead_letters": Way("tally", bring=_poison),
     "consumer.after_note": Way("campaign"),
     "consumer.after_kafka_commit": Way("segment"),

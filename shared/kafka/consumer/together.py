@@ -40,7 +40,7 @@ async def apply_together(batches: Batches, parts: Sequence[Part]) -> bool:
         repeated = await _transact(batches, read)
     except (_EachAlone, Failed, PartitionLost):
         return False
-    failpoint("batch.after_commit")
+    failpoint("together.after_commit")
     for held, one, records in read:
         wanted = [
             pair
@@ -89,5 +89,5 @@ async def _transact(batches: Batches, read: Sequence[_One]) -> dict[int, frozens
             await isolation.attempt(handler, work, events)
         if work.set_aside:
             raise _EachAlone
-        failpoint("batch.after_effects")
+        failpoint("together.after_effects")
     return {held.place.partition: doubtful[held.place.partition].repeated for held, _, _ in read}
