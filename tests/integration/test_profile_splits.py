@@ -8,7 +8,7 @@ from uuid import UUID
 
 import pytest
 
-from services.profile.domain import parting
+from services.profile.domain import explaining, parting
 from services.profile.domain.meeting import PARTED
 from services.profile.domain.parting import Name
 from services.profile.repository import rebuild as record
@@ -18,7 +18,7 @@ from services.profile.service.splitting import NotApart, SplitRequest
 from shared.audit import Actor
 from shared.contracts import topics
 from shared.contracts.changes import ProfileChanged, ProfileMerged, ProfileSplit
-from shared.contracts.envelope import Event, SourceKind
+from shared.contracts.envelope import SourceKind
 from shared.contracts.events import CustomEvent, OrderPlaced, PageViewed
 from shared.database import aliases
 from shared.database.database import Database
@@ -169,7 +169,8 @@ async def test_a_fact_that_names_nobody_goes_with_what_caused_it(database: Datab
 
 async def test_both_are_told_of_the_split_before_anything_else_and_as_history(database: Database) -> None:
     await take(database, [order("ann", "A-1"), order("bob", "B-1"), merged(user("ann"), user("bob"))])
-    versions = [one.body.version for one in await published(database, topics.PROFILES) if _changed(one)]
+    before = [one.body for one in await published(database, topics.PROFILES)]
+    versions = [one.version for one in before if isinstance(one, ProfileChanged)]
     async with database.work() as work:
         await work.run("TRUNCATE outbox")
 
@@ -188,10 +189,6 @@ async def test_both_are_told_of_the_split_before_anything_else_and_as_history(da
         assert all(each.historical for each in mine)
 
 
-def _changed(one: Event) -> Any:
-    return isinstance(one.body, ProfileChanged)
-
-
 async def test_who_would_have_nothing_is_not_parted_and_who_is_not_there_is_named(database: Database) -> None:
     await take(database, [event(CustomEvent(name="Signed Up"), user("ann"), mail("ann"))])
     with pytest.raises(NotApart, match="no event would be of them"):
@@ -207,12 +204,12 @@ async def test_who_would_have_nothing_is_not_parted_and_who_is_not_there_is_name
 
 async def test_whoever_was_merged_into_one_who_is_separated_goes_along(database: Database) -> None:
     """Four become one in a chain; parting the second leaves each former id with who it belongs to."""
-    names = ("ann", "bob", "cat", "dan")
+    names, later = ("ann", "bob", "cat", "dan"), NOON + timedelta(days=1)
     await take(database, [order(name, f"{name}-1", at=NOON + timedelta(hours=n)) for n, name in enumerate(names)])
     ids = {name: await who(database, f"user_id:{name}") for name in names}
-    await take(database, [merged(user("bob"), user("cat"))])
-    await take(database, [merged(user("ann"), user("dan"))])
-    await take(database, [merged(user("ann"), user("bob"))])
+    await take(database, [merged(user("bob"), user("cat"), at=later)])
+    await take(database, [merged(user("ann"), user("dan"), at=later)])
+    await take(database, [merged(user("ann"), user("bob"), at=later)])
     assert len({await who(database, f"user_id:{name}") for name in names}) == 1
 
     await split(database, "user_id:ann", undo=ids["bob"])
@@ -287,7 +284,7 @@ async def _each_event_is_where_its_strongest_name_is(database: Database) -> None
 
 
 async def test_a_browser_does_not_join_again_who_was_parted(database: Database) -> None:
-    public = {"source_kind": SourceKind.PUBLIC}
+    public: dict[str, Any] = {"source_kind": SourceKind.PUBLIC}
     first = view("/", anonymous("a"), **public)
     second = view("/tea", anonymous("b"), **public)
     await take(database, [first, second])
@@ -302,3 +299,32 @@ async def test_a_browser_does_not_join_again_who_was_parted(database: Database) 
     await take(database, [event(PageViewed(path="/"), user("x"), anonymous("b"), **public)])
     assert await who(database, "anonymous_id:a") != await who(database, "anonymous_id:b")
     assert await as_the_record_has_it(database)
+
+
+async def test_a_merge_of_four_is_explained_step_by_step_in_words(database: Database) -> None:
+    names, late = ("ann", "bob", "cat"), NOON + timedelta(hours=9)
+    await take(database, [order(name, f"{name}-1", at=NOON + timedelta(hours=n)) for n, name in enumerate(names)])
+    await take(database, [event(OrderPlaced(order_id="X-1", currency="USD", total_minor=9_00), mail("dan"), at=late)])
+    await take(database, [merged(user("ann"), user("bob"), at=NOON)])
+    await take(database, [merged(user("cat"), user("bob"), at=NOON + timedelta(days=1))])
+    await take(database, [event(CustomEvent(name="Signed Up"), user("cat"), mail("dan"), at=NOON + timedelta(days=2))])
+
+    async with database.work() as work:
+        _, found = await read.explained(work, "email:dan@example.com")
+    assert [explaining.in_english(one).partition(" UTC: ")[2] for one in found] == [
+        "an event (Alias) of a server's key states that user_id:ann and user_id:bob are one customer.",
+        "an event (Alias) of a server's key states that user_id:bob and user_id:cat are one customer.",
+        (
+            "an event (Signed Up) of a server's key names user_id:cat together with email:dan@example.com. "
+            "Until then these were two customers."
+        ),
+    ]
+    assert explaining.in_chinese(found[-1]) == (
+        "2026-03-03 12:00 UTC：来自服务器密钥的事件（Signed Up）同时提到 user_id:cat 与 email:dan@example.com；"
+        "在此之前他们是两位客户。"
+    )
+
+    await split(database, "user_id:ann", undo=found[-1].merge.other_id)
+    async with database.work() as work:
+        _, left = await read.explained(work, "user_id:ann")
+    assert len(left) == 2

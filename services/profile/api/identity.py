@@ -1,13 +1,24 @@
 """The routes of who is one customer, and why."""
 
 import hashlib
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Header, Query, Request, Response
 
 from services.profile.api.profiles import Ref
-from services.profile.schemas.identity import IdentityLogOut, NameOut, SplitIn, SplitOut
+from services.profile.domain import explaining
+from services.profile.domain.parting import Name
+from services.profile.schemas.identity import (
+    ExplanationOut,
+    IdentityLogOut,
+    MergeStepOut,
+    NameOut,
+    SplitIn,
+    SplitOut,
+    WordsOut,
+)
 from services.profile.service import read, splitting
 from services.profile.service.splitting import SplitRequest
 from shared.audit import Actor
@@ -31,6 +42,33 @@ async def identity_log(database: Db, ref: Ref, limit: Annotated[PageSize, Query(
     async with database.work() as work:
         decisions: list[Any] = list(await read.identity_log(work, ref, limit=limit))
     return IdentityLogOut(decisions=decisions)
+
+
+@router.get(
+    "/profiles/{ref:path}/explain",
+    dependencies=[requires("profile:read")],
+    summary="Explain why several customers became one",
+)
+async def explain(database: Db, ref: Ref) -> ExplanationOut:
+    """Returns each merge with the event behind it, in words. One that a split undid is not among them."""
+    async with database.work() as work:
+        root, found = await read.explained(work, ref)
+    return ExplanationOut(
+        profile_id=root,
+        steps=[
+            MergeStepOut(
+                **one.merge._asdict(),
+                names=_names(one.survivor_by),
+                other_names=_names(one.other_by),
+                words=WordsOut(en=explaining.in_english(one), zh=explaining.in_chinese(one)),
+            )
+            for one in found
+        ],
+    )
+
+
+def _names(names: Iterable[Name]) -> list[NameOut]:
+    return [NameOut(namespace=namespace, value=value) for namespace, value in names]
 
 
 @router.post(
@@ -76,6 +114,6 @@ async def split(
         id=found.id,
         kept=found.kept,
         separated=found.separated,
-        identities=[NameOut(namespace=namespace, value=value) for namespace, value in moved],
+        identities=_names(moved),
         at=found.at,
     )

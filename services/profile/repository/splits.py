@@ -14,7 +14,6 @@ from services.profile.repository.history import partition_of
 from services.profile.repository.orders import RefRow
 from shared.contracts import wire
 from shared.contracts.changes import OrderReassigned
-from shared.database.aliases import Merge
 from shared.database.database import Work
 from shared.database.rows import arrays, rows_as, upsert
 
@@ -22,12 +21,15 @@ _encode: Final = msgspec.json.Encoder().encode
 
 
 class LoggedName(msgspec.Struct, frozen=True, kw_only=True):
-    """An identity as the log has it: by which kind of line, to which profile it was linked first, and on whose word."""
+    """An identity as the log has it: by which kind of line, to which profile, by which event and on whose word it was
+    linked first.
+    """
 
     kind: str
     namespace: str
     value: str
     profile_id: UUID
+    event_id: UUID
     provenance: str
 
     @property
@@ -58,6 +60,7 @@ async def names(work: Work, profile_ids: Collection[UUID]) -> list[LoggedName]:
         SELECT CASE WHEN bool_or(g.kind = 'link') THEN 'link' ELSE 'alias' END AS kind,
                g.namespace, g.value,
                (array_agg(g.profile_id ORDER BY g.id))[1] AS profile_id,
+               (array_agg(g.event_id ORDER BY g.id))[1] AS event_id,
                (array_agg(coalesce(g.provenance, :public) ORDER BY coalesce(g.provenance, :public) = :public, g.id))[1]
                AS provenance
           FROM identity_log g
@@ -93,11 +96,23 @@ async def lock_names(work: Work, wanted: Iterable[Name]) -> None:
     )
 
 
-async def merges_into(work: Work, profile_ids: Collection[UUID]) -> list[Merge]:
+class LoggedMerge(msgspec.Struct, frozen=True, kw_only=True):
+    """A merge as the log has it."""
+
+    profile_id: UUID
+    other_id: UUID
+    event_id: UUID
+    at: datetime
+    verified: bool | None
+
+
+async def merges_into(work: Work, profile_ids: Collection[UUID]) -> list[LoggedMerge]:
     """Returns the merges into these profiles, but for those that were undone, in their order."""
-    rows = await work.rows(
+    return await rows_as(
+        work,
+        LoggedMerge,
         """
-        SELECT other_id, profile_id, verified
+        SELECT profile_id, other_id, event_id, at, verified
           FROM identity_log m
          WHERE kind = 'merge'
            AND profile_id = ANY(CAST(:ids AS uuid[]))
@@ -108,7 +123,6 @@ async def merges_into(work: Work, profile_ids: Collection[UUID]) -> list[Merge]:
         """,
         ids=sorted(profile_ids),
     )
-    return [Merge(row.other_id, row.profile_id, row.verified is True) for row in rows]
 
 
 async def write_log(work: Work, split: LoggedSplit, moved: Sequence[LoggedName], *, reason: str) -> None:

@@ -56,6 +56,32 @@ class NameIn(BaseModel):
     value: Annotated[Text, Field(min_length=1, max_length=MAX_VALUE_LENGTH, examples=["43"])]
 
 
+class WordsOut(BaseModel):
+    """A sentence in English and in Chinese."""
+
+    en: str
+    zh: str
+
+
+class MergeStepOut(BaseModel):
+    """A merge: `other_id` is gone, and `profile_id` stands for it. `names` are those by which the event knew each."""
+
+    at: datetime
+    profile_id: UUID
+    other_id: UUID
+    event_id: UUID
+    names: list[NameOut] = Field(description="of who stands for both since")
+    other_names: list[NameOut]
+    words: WordsOut
+
+
+class ExplanationOut(BaseModel):
+    """Why a customer is one: the merges that stand, in the order of their decisions; none of who was always one."""
+
+    profile_id: UUID
+    steps: list[MergeStepOut]
+
+
 class SplitIn(BaseModel):
     """Who is to become a customer of their own: who was merged into this one (`undo`), or some of the identities."""
 
@@ -63,7 +89,7 @@ class SplitIn(BaseModel):
         extra="forbid",
         json_schema_extra={
             "examples": [
-                {"identities": [{"namespace": "user_id", "value": "43"}], "reason": "two sisters with one phone"},
+                {"identities": [{"namespace": "user_id", "value": "43"}], "reason": "two sisters, one phone"},
                 {"undo": "019c0000-0000-7000-8000-000000000002"},
             ]
         },

@@ -97,7 +97,8 @@ async def split(work: Work, asked: SplitRequest, by: Actor, *, company_zone: str
 async def _plan(work: Work, asked: SplitRequest, before: Collection[UUID], fresh: UUID) -> _Plan:
     named = await splits.names(work, before)
     if asked.undo is not None:
-        merges = await splits.merges_into(work, before)
+        logged = await splits.merges_into(work, before)
+        merges = [Merge(one.other_id, one.profile_id, one.verified is True) for one in logged]
         survivors = {one.loser: one.survivor for one in merges}
         if asked.undo not in survivors:
             raise Invalid(f"undo: {asked.undo} was not merged into this customer; `merged_ids` has who was")
