@@ -5,7 +5,7 @@ from functools import partial
 from typing import Final
 
 from services.profile import commands, consumer
-from services.profile.api import history, profiles, rates
+from services.profile.api import history, identity, profiles, rates
 from services.profile.settings import ProfileSettings
 from shared.rebuild import command
 from shared.service import process
@@ -28,7 +28,8 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
         handlers=consumer.handlers(settings.identity_limits, settings.company_time_zone),
         swaps=swaps,
     )
-    app = process.add_api(service, description=DESCRIPTION, routers=[history.router, rates.router, profiles.router])
+    routers = [history.router, rates.router, identity.router, profiles.router]  # profiles last: it matches any path
+    app = process.add_api(service, description=DESCRIPTION, routers=routers)
     app.state.company_time_zone = settings.company_time_zone
     return service
 

@@ -75,16 +75,23 @@ class IdentityDecision(Base):
             *("namespace", "value", "profile_id"),
             postgresql_where=text("kind = 'refuse' AND provenance <> 'public'"),
         ),
+        Index("identity_log_splits", "other_id", postgresql_where=text("kind = 'split'")),
+        Index("identity_log_split_ids", "event_id", unique=True, postgresql_where=text("kind = 'split'")),
+        Index(
+            "identity_log_moved",
+            *("namespace", "value", "id"),
+            postgresql_where=text("reason = 'a split moved it'"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
-    kind: Mapped[str] = mapped_column(Text, comment="create, link, merge, refuse")
+    kind: Mapped[str] = mapped_column(Text, comment="create, link, alias, merge, refuse, split")
     profile_id: Mapped[UUID] = mapped_column(Uuid)
-    other_id: Mapped[UUID | None] = mapped_column(Uuid, comment="the merged or refused profile")
+    other_id: Mapped[UUID | None] = mapped_column(Uuid, comment="the merged, refused or separated profile")
     namespace: Mapped[str | None] = mapped_column(Text)
     value: Mapped[str | None] = mapped_column(Text)
-    event_id: Mapped[UUID] = mapped_column(Uuid, comment="the cause")
+    event_id: Mapped[UUID] = mapped_column(Uuid, comment="the cause; of a split its own id")
     rule_version: Mapped[int] = mapped_column(SmallInteger)
     reason: Mapped[str] = mapped_column(Text)
     provenance: Mapped[str | None] = mapped_column(Text, comment="public, server, service or verified")

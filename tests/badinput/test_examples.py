@@ -25,7 +25,7 @@ from services.profile.service.fold import fold_events
 from services.segment.service.intake import follow
 from shared.contracts.changes import ConfirmationRequested, ProfileChanged
 from shared.contracts.envelope import SourceKind
-from shared.contracts.events import CustomerIdentified
+from shared.contracts.events import CustomerIdentified, CustomEvent
 from shared.service.process import Service
 from tests.conftest import DatabaseFactory
 from tests.support.actors import OPERATOR
@@ -173,6 +173,9 @@ async def test_every_example_of_profile_can_be_sent_as_it_stands(database_factor
     async with made.database.work() as work:
         work.origin = 0
         await fold_events(work, [event(CustomerIdentified(traits={"name": "Ann"}), user("42"))])
+        await fold_events(work, [event(CustomerIdentified(traits={"name": "Eve"}), user("43"))])
+        one_too_many = event(CustomEvent(name="Alias"), user("42"), user("43"), merges=True)
+        await fold_events(work, [one_too_many])
     assert await failures(made, "", lambda _: nothing) == {}
 
 

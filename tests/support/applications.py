@@ -99,6 +99,7 @@ class Route(NamedTuple):
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
+SPLIT: Final = {"identities": [{"namespace": "user_id", "value": "43"}], "reason": "two sisters"}
 RATES: Final = {"rates": [{"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}]}
 CONDITION: Final = {"kind": "tier", "among": ["gold"]}
 ASKED: Final = {"condition": CONDITION, "profile_ids": [str(SOMEBODY)]}
@@ -150,6 +151,8 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles/{ref}", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/timeline", "profile:read", customer=True),
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
+    Route("profile", "GET", "/v1/profiles/{ref}/explain", "profile:read"),
+    Route("profile", "POST", "/v1/profiles/{ref}/split", "profile:write", body=SPLIT),
     Route("profile", "GET", "/v1/profiles/{ref}/consents", "profile:read", customer=True),
     Route("segment", "POST", "/v1/segments", "segment:write", body={"id": "a", "name": "A", "condition": CONDITION}),
     Route("segment", "GET", "/v1/segments", "segment:read"),

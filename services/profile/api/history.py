@@ -7,7 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Path, Query, Request
 from fastapi.responses import StreamingResponse
 
-from services.profile.schemas import TimelineEnds
+from services.profile.schemas.profiles import TimelineEnds
 from services.profile.service import history
 from services.profile.service.history import CustomerPage, ProfilesPage, Reading
 from shared.contracts.envelope import Event

@@ -6,9 +6,8 @@ from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
 
-from services.profile.schemas import (
+from services.profile.schemas.profiles import (
     ConsentsOut,
-    IdentityLogOut,
     ProfileOut,
     ProfilesOut,
     SharedValuesOut,
@@ -98,18 +97,6 @@ async def timeline(
         events=events,
         next=encode_cursor(last.occurred_at, last.event_id) if last else None,
     )
-
-
-@router.get(
-    "/profiles/{ref:path}/identity-log",
-    dependencies=[requires("profile:read")],
-    summary="List the decisions about a customer's identity",
-)
-async def identity_log(database: Db, ref: Ref, limit: Annotated[PageSize, Query()] = 50) -> IdentityLogOut:
-    """Returns the decisions that created, linked and merged this customer, newest first."""
-    async with database.work() as work:
-        decisions: list[Any] = list(await read.identity_log(work, ref, limit=limit))
-    return IdentityLogOut(decisions=decisions)
 
 
 @router.get("/profiles/{ref:path}/consents", summary="Read a customer's consent, with its source and evidence")

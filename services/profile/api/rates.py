@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from services.profile.domain.rates import RatePlace
-from services.profile.schemas import CurrencyCode, Day, RatesIn, RatesOut, RatesStatedOut
+from services.profile.schemas.profiles import CurrencyCode, Day, RatesIn, RatesOut, RatesStatedOut
 from services.profile.service import rates
 from shared.audit import Actor
 from shared.http import Caller, Db, PageSize, decode_cursor, encode_cursor, requires

@@ -10,6 +10,8 @@ from services.profile.domain.fold import LinkedIdentity, claimed_in
 from shared.contracts.identity import Identity
 
 RULE_VERSION: Final = 2
+MOVED: Final = "a split moved it"
+"""The reason of a line that links an identity to who it goes with from then on: earlier lines of it do not count."""
 
 
 class Provenance(StrEnum):

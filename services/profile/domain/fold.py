@@ -69,7 +69,8 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The part of a profile that is a join of what its events say, and of which identities were linked.
 
     `traits` are those that servers and services state; those of before there was `public_traits` may stand there, too.
-    `vouched` are the anonymous ids that a trusted source linked. `permissions`, `joined`, `refusals` and `verified` are
+    `vouched` are the anonymous ids that a trusted source linked. `parted` has, by split, which side the customer is.
+    `permissions`, `joined`, `refusals` and `verified` are
     as `permission` has them, `contact_points` as `contact` has them, `answers` as `survey` has them, `dated_facts` as
     `dates` has them, `locale` as `localization` has it. `feedback` sums up the answers of before. `consent` is how the
     release before says it: see `current`, `stored`.
@@ -93,6 +94,7 @@ class ProfileState(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     answers: dict[str, Answer] = {}
     dated_facts: dict[str, Dated] = {}
     locale: dict[str, StampedValue] = {}
+    parted: dict[str, str] = {}
 
 
 EMPTY: Final = ProfileState()
@@ -171,6 +173,7 @@ def merge(one: ProfileState, other: ProfileState) -> ProfileState:
         answers=survey.merge(one.answers, other.answers),
         dated_facts=dates.merge(one.dated_facts, other.dated_facts),
         locale=localization.merge(one.locale, other.locale),
+        parted=_sides(one.parted, other.parted),
     )
 
 
@@ -334,6 +337,12 @@ def _least_values(namespace: str, one: tuple[str, ...], other: tuple[str, ...]) 
     kind = namespace.partition("@")[0]
     most = MAX_ANONYMOUS_IDS if kind in (Namespace.ANONYMOUS_ID, CLAIMED_USER_ID) else MAX_IDENTITIES
     return tuple(sorted({*one, *other})[:most]) if one and other else (one or other)[:most]
+
+
+def _sides(one: dict[str, str], other: dict[str, str]) -> dict[str, str]:
+    if not one or not other:
+        return one or other
+    return {split: max(a, b) for split, a, b in _both(one, other, "")}
 
 
 _Value = TypeVar("_Value")

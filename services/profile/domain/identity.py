@@ -2,7 +2,8 @@
 
 Of trusted sources, identities that one event names together are one customer, unless that would join two user ids: only
 an explicit merge does. Where no refusal bites, the profiles are the connected components of that relation, so the order
-of events does not matter. A public key links an anonymous id that belongs to nobody, and claims nothing else.
+of events does not matter. Two whom a split parted are never joined again, whatever is stated. A public key links an
+anonymous id that belongs to nobody, and claims nothing else.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +13,16 @@ from uuid import UUID
 
 from services.profile.domain.contact import verified_contacts
 from services.profile.domain.decision import RULE_VERSION, Decision, Provenance
-from services.profile.domain.meeting import ANOTHER_USER, CONTACTS, DEFAULT_LIMITS, TWO_USERS, Known, Meeting, clash
+from services.profile.domain.meeting import (
+    ANOTHER_USER,
+    CONTACTS,
+    DEFAULT_LIMITS,
+    PARTED,
+    TWO_USERS,
+    Known,
+    Meeting,
+    clash,
+)
 from shared.contracts.envelope import Event, SourceKind, derived_id
 from shared.contracts.identity import Identity, Namespace, canonical_id, strength, user_ids_of
 
@@ -103,6 +113,8 @@ class Identities:
         return identity.namespace in CONTACTS or identity.value in known.vouched
 
     def _objection(self, event: Event, meeting: Meeting, identity: Identity, owner: UUID | None) -> str:
+        if owner is not None and meeting.apart(owner):
+            return PARTED
         if identity.namespace.kind is Namespace.USER_ID:
             others = {identity} if owner is None else self.profiles[owner].users | {identity}
             return TWO_USERS if clash(meeting.users, others) and not event.merges else ""
@@ -166,7 +178,7 @@ class Identities:
                 continue
             if found is None and (user is None or self._open_to(owner, user)):
                 found = owner
-            elif found is not None and self._open_to(owner, user) and self._open_to(found, user):
+            elif found is not None and self._may_join(found, owner, user):
                 found = self._join_public(event, found, owner)
             else:
                 refused.append((device, owner))
@@ -178,11 +190,19 @@ class Identities:
         if claim is not None and claim not in self.claims:
             self._link(event, profile_id, claim, Provenance.PUBLIC, claimed=True)
         for device, owner in refused:
-            reason = (
-                PUBLIC_JOINS_NOBODY if self.profiles[owner].owned or self.profiles[profile_id].owned else ANOTHER_USER
-            )
+            reason = self._objection_to_public(profile_id, owner)
             self._decide("refuse", profile_id, event, identity=device, other_id=owner, reason=reason)
         return profile_id
+
+    def _may_join(self, one: UUID, other: UUID, user: Identity | None) -> bool:
+        """Whether a public key may join two profiles, for a user or for nobody."""
+        parted = self.profiles[one].apart(self.profiles[other])
+        return not parted and self._open_to(one, user) and self._open_to(other, user)
+
+    def _objection_to_public(self, one: UUID, other: UUID) -> str:
+        if self.profiles[one].apart(self.profiles[other]):
+            return PARTED
+        return PUBLIC_JOINS_NOBODY if self.profiles[other].owned or self.profiles[one].owned else ANOTHER_USER
 
     def _open_to(self, profile_id: UUID, user: Identity | None) -> bool:
         """Whether a public key may link this profile to a user whom nobody knows: it belongs to nobody else."""

@@ -22,6 +22,7 @@ DEFAULT_LIMITS: Final[Mapping[Namespace, int]] = {
 _NO_LIMIT: Final = 2**31
 TWO_USERS: Final = "two user ids are joined by an explicit merge only"
 PUBLIC_LINK: Final = "a public key made the link, to somebody whom a trusted source knows"
+PARTED: Final = "somebody who knows better parted the two"
 ANOTHER_USER: Final = "a public key says that it is another user's"
 TOO_MANY: Final = "more other mail addresses and phone numbers stand behind this value than its limit"
 SHARED: Final = "more other customers give this value than its limit"
@@ -33,7 +34,8 @@ class Known:
 
     `users` and `contacts` come from trusted sources alone; `claimed` are the user ids that only public keys name; each
     user id with its space.
-    `vouched` are those of its anonymous ids, `devices`, that a trusted source linked.
+    `vouched` are those of its anonymous ids, `devices`, that a trusted source linked. `parted` has, by split, which
+    side it is.
     """
 
     first_seen: datetime
@@ -42,6 +44,7 @@ class Known:
     contacts: set[Identity] = field(default_factory=set)
     devices: set[str] = field(default_factory=set)
     vouched: set[str] = field(default_factory=set)
+    parted: dict[str, str] = field(default_factory=dict)
 
     @property
     def named(self) -> bool:
@@ -61,6 +64,16 @@ class Known:
         self.contacts |= other.contacts
         self.devices |= other.devices
         self.vouched |= other.vouched
+        self.parted |= other.parted
+
+    def apart(self, other: "Known") -> bool:
+        """Returns whether a split parted the two: then they are never joined again."""
+        return parted(self.parted, other.parted)
+
+
+def parted(sides: Mapping[str, str], others: Mapping[str, str]) -> bool:
+    """Returns whether two customers, each with its side in the splits that it came out of, are two sides of one."""
+    return bool(sides and others) and any(others.get(split, side) != side for split, side in sides.items())
 
 
 def clash(users: Iterable[Identity], others: Iterable[Identity]) -> bool:
@@ -93,6 +106,11 @@ class Meeting:
         self.claimed |= known.claimed
         self.contacts |= known.contacts
 
+    def apart(self, owner: UUID) -> bool:
+        """Returns whether a split parted a profile from one of those who met so far."""
+        known = self.everybody[owner]
+        return any(known.apart(self.everybody[one]) for one in self.profiles)
+
     def add(self, identity: Identity) -> None:
         """Adds an identity that nobody owns."""
         self.by = self.by or identity
@@ -107,6 +125,8 @@ class Meeting:
         if self.by is None:
             return ""
         known = self.everybody[owner]
+        if self.apart(owner):
+            return PARTED
         if clash(self.users, known.users):
             return TWO_USERS
         linked_by_public = identity.namespace is Namespace.ANONYMOUS_ID and identity.value not in known.vouched

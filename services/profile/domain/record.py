@@ -22,13 +22,17 @@ class Folded(msgspec.Struct, frozen=True):
 
 
 def folded(
-    events: Iterable[Event], identities: Iterable[LinkedIdentity], marks: Mapping[str, Order] | None = None
+    events: Iterable[Event],
+    identities: Iterable[LinkedIdentity],
+    marks: Mapping[str, Order] | None = None,
+    parted: Mapping[str, str] | None = None,
 ) -> Folded:
     """Returns what these events, each given once, in any order, and these linked identities add up to.
 
-    `marks` is what other customers' events say of the orders, by their keys.
+    `marks` is what other customers' events say of the orders, by their keys; `parted` which side the customer is in
+    splits.
     """
-    state = fold.EMPTY
+    state = ProfileState(parted=dict(parted or {}))
     orders_by_key: dict[str, Order] = dict(marks or {})
     counts: dict[tuple[str, str], int] = {}
     for event in events:

@@ -291,6 +291,11 @@ async def _events(work: Work, wanted: Iterable[tuple[str, UUID]]) -> list[Stored
     return found
 
 
+async def by_ids(work: Work, event_ids: Collection[UUID]) -> list[Event]:
+    """Returns those of these events that are on a timeline."""
+    return [event_of(row) for row in await _events(work, (("timeline", one) for one in sorted(event_ids)))]
+
+
 def event_of(row: StoredEvent) -> Event:
     """Returns the event that a row keeps, as it was published, with whose it is now."""
     return Event(

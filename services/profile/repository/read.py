@@ -142,7 +142,8 @@ async def identity_log(work: Work, profile_ids: Sequence[UUID], *, limit: int) -
     return await work.rows(
         "SELECT id, at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason, "
         "provenance, verified FROM identity_log "
-        "WHERE profile_id = ANY(CAST(:ids AS uuid[])) ORDER BY id DESC LIMIT :limit",
+        "WHERE profile_id = ANY(CAST(:ids AS uuid[])) OR (kind = 'split' AND other_id = ANY(CAST(:ids AS uuid[]))) "
+        "ORDER BY id DESC LIMIT :limit",
         ids=list(profile_ids),
         limit=limit,
     )

@@ -6,8 +6,9 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain.decision import Provenance
+from services.profile.domain.decision import MOVED, Provenance
 from services.profile.domain.fold import LinkedIdentity, stored
+from services.profile.domain.parting import Side
 from services.profile.domain.record import Folded
 from services.profile.repository.fold import UPDATE_FIGURES
 from shared.contracts import wire
@@ -36,8 +37,18 @@ _OWNERS: Final = (
 
 
 async def merges(work: Work) -> list[Merge]:
-    """Returns into which profile each merged one was merged, by the identity log."""
-    rows = await work.rows("SELECT other_id, profile_id, verified FROM identity_log WHERE kind = 'merge' ORDER BY id")
+    """Returns into which profile each merged one was merged, by the identity log, but for merges that were undone."""
+    rows = await work.rows(
+        """
+        SELECT other_id, profile_id, verified
+          FROM identity_log m
+         WHERE kind = 'merge'
+           AND NOT EXISTS (
+               SELECT 1 FROM identity_log s WHERE s.kind = 'split' AND s.other_id = m.other_id AND s.id > m.id
+               )
+         ORDER BY id
+        """
+    )
     return [Merge(row.other_id, row.profile_id, row.verified is True) for row in rows]
 
 
@@ -149,8 +160,8 @@ async def events(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[Eve
     rows = await work.rows(
         """
         SELECT profile_id, event_id, type, occurred_at, received_at, source_id, source_kind, claim, merges,
-               source_version, undated, space, CAST(identities AS text) AS identities, CAST(body AS text) AS body,
-               CAST(context AS text) AS context
+               source_version, undated, space, cause_id, depth, CAST(identities AS text) AS identities,
+               CAST(body AS text) AS body, CAST(context AS text) AS context
           FROM timeline
          WHERE profile_id = ANY(CAST(:ids AS uuid[]))
         """,
@@ -174,6 +185,8 @@ def _event(row: Any) -> Event:
         source_version=row.source_version,
         undated=row.undated,
         space=row.space,
+        cause_id=row.cause_id,
+        depth=row.depth,
         identities=_decode_identities(row.identities),
         body=wire.decode_body(row.type, row.body),
         context=None if row.context is None else _decode_context(row.context),
@@ -181,12 +194,29 @@ def _event(row: Any) -> Event:
 
 
 async def links(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[LinkedIdentity]]:
-    """Returns the identities that the log linked to these canonical profiles, and to those that they stand for."""
+    """Returns the identities that the log linked to these canonical profiles, and to those that they stand for.
+
+    Of an identity that a split moved, what the log has of before says nothing any more.
+    """
     rows = await work.rows(
-        "SELECT DISTINCT n.root, g.namespace, g.value, g.provenance FROM (SELECT id, id AS root FROM "
-        "unnest(CAST(:ids AS uuid[])) AS w(id) UNION ALL SELECT profile_id, canonical_id FROM profile_aliases "
-        "WHERE canonical_id = ANY(CAST(:ids AS uuid[]))) n JOIN identity_log g ON g.profile_id = n.id "
-        "WHERE g.kind = 'link'",
+        f"""
+        SELECT DISTINCT n.root, g.namespace, g.value, g.provenance
+          FROM (
+               SELECT id, id AS root FROM unnest(CAST(:ids AS uuid[])) AS w(id)
+                UNION ALL
+               SELECT profile_id, canonical_id FROM profile_aliases WHERE canonical_id = ANY(CAST(:ids AS uuid[]))
+               ) n
+          JOIN identity_log g ON g.profile_id = n.id
+         WHERE g.kind = 'link'
+           AND NOT EXISTS (
+               SELECT 1
+                 FROM identity_log s
+                WHERE s.reason = '{MOVED}'
+                  AND s.namespace = g.namespace
+                  AND s.value = g.value
+                  AND s.id > g.id
+               )
+        """,
         ids=list(profile_ids),
     )
     found: dict[UUID, list[LinkedIdentity]] = {}
@@ -194,6 +224,33 @@ async def links(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[Link
         # Who made a link of before is not in the log: an anonymous id of then is vouched for when it is named again.
         vouched = row.provenance is not None and row.provenance != Provenance.PUBLIC
         found.setdefault(row.root, []).append(LinkedIdentity(row.namespace, row.value, vouched))
+    return found
+
+
+async def sides(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
+    """Returns, by split, which side these canonical profiles are, by the log; with all whom they stand for."""
+    rows = await work.rows(
+        """
+          WITH n AS (
+               SELECT id, id AS root FROM unnest(CAST(:ids AS uuid[])) AS w(id)
+                UNION ALL
+               SELECT profile_id, canonical_id FROM profile_aliases WHERE canonical_id = ANY(CAST(:ids AS uuid[]))
+               )
+        SELECT n.root, g.event_id, CAST(:kept AS text) AS side
+          FROM n
+          JOIN identity_log g ON g.kind = 'split' AND g.profile_id = n.id
+         UNION ALL
+        SELECT n.root, g.event_id, CAST(:separated AS text)
+          FROM n
+          JOIN identity_log g ON g.kind = 'split' AND g.other_id = n.id
+        """,
+        ids=list(profile_ids),
+        kept=Side.KEPT.value,
+        separated=Side.SEPARATED.value,
+    )
+    found: dict[UUID, dict[str, str]] = {}
+    for row in rows:
+        found.setdefault(row.root, {})[str(row.event_id)] = row.side
     return found
 
 

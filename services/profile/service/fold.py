@@ -195,6 +195,7 @@ def _known(state: ProfileState, now: datetime) -> Known:
         contacts={Identity(one, value) for one in CONTACTS for value in state.identities.get(one, ())},
         devices=set(state.identities.get(Namespace.ANONYMOUS_ID, ())),
         vouched=set(state.vouched),
+        parted=dict(state.parted),
     )
 
 

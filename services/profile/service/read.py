@@ -8,10 +8,11 @@ from uuid import UUID
 
 import msgspec
 
-from services.profile.domain import dates, fold, localization, survey
+from services.profile.domain import dates, explaining, fold, localization, survey
+from services.profile.domain.explaining import Joined, Linked, Step
 from services.profile.domain.meeting import SHARED, TOO_MANY
 from services.profile.domain.record import refunds_elsewhere
-from services.profile.repository import identity, read
+from services.profile.repository import history, identity, read, splits
 from shared.contracts import normal_form
 from shared.contracts.identity import Namespace, is_space
 from shared.contracts.orders import Order
@@ -137,6 +138,18 @@ async def consents(work: Work, profile_id: UUID) -> list[dict[str, Any]]:
 async def identity_log(work: Work, ref: str, *, limit: int) -> Sequence[Any]:
     """Returns the decisions about this customer's identity."""
     return await read.identity_log(work, await aliases.names(work, await resolve(work, ref)), limit=limit)
+
+
+async def explained(work: Work, ref: str) -> tuple[UUID, list[Step]]:
+    """Returns the canonical id of a customer, and the merges that made this one customer, as they were decided."""
+    root = await resolve(work, ref)
+    names = await aliases.names(work, root)
+    merges = [
+        Joined(one.profile_id, one.other_id, one.event_id, one.at) for one in await splits.merges_into(work, names)
+    ]
+    linked = [Linked(one.name, one.profile_id, one.event_id) for one in await splits.names(work, names)]
+    events = {one.event_id: one for one in await history.by_ids(work, {merge.event_id for merge in merges})}
+    return root, list(explaining.steps(merges, linked, events))
 
 
 async def shared_values(work: Work, *, after: tuple[int, str, str] | None, limit: int) -> list[dict[str, Any]]:

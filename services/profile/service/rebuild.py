@@ -5,12 +5,14 @@ Nothing is published, and no version falls.
 """
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Final
 from uuid import UUID
 
-from services.profile.domain.record import folded, stand_ins, verified_ids
+from services.profile.domain.record import Folded, folded, stand_ins, verified_ids
 from services.profile.repository import rebuild as repository
 from services.profile.repository.orders import marks_by_profile
+from shared.contracts.envelope import Event
 from shared.database import aliases
 from shared.database.database import Work
 
@@ -46,6 +48,33 @@ async def correct_identities(work: Work) -> int:
     return await repository.correct_identities(work, doubtful) if doubtful else 0
 
 
+async def fold_anew(
+    work: Work, profile_ids: Sequence[UUID]
+) -> tuple[Mapping[UUID, Sequence[Event]], Mapping[UUID, Folded]]:
+    """Returns the events of these canonical profiles, and what the record makes of them, but for those without any."""
+    events = await repository.events(work, profile_ids)
+    linked = await repository.links(work, profile_ids)
+    parted = await repository.sides(work, profile_ids)
+    marks = await marks_by_profile(work, profile_ids)
+    return events, {one: folded(events[one], linked.get(one, ()), marks.get(one), parted.get(one)) for one in events}
+
+
+async def save_anew(
+    work: Work, profile_ids: Sequence[UUID], made: Mapping[UUID, Folded], versions: Mapping[UUID, int]
+) -> Counter[str]:
+    """Stores what `fold_anew` made of locked profiles; others of them keep nothing. Returns the rows that were wrong.
+
+    A profile that has no row gets the version given; any other keeps its own.
+    """
+    changed = Counter(
+        orders=await repository.save_orders(work, profile_ids, made),
+        counts=await repository.save_counts(work, profile_ids, made),
+        profiles=await repository.save_profiles(work, {one: (versions[one], found) for one, found in made.items()}),
+    )
+    changed["profiles"] += await repository.save_figures(work, made)
+    return changed
+
+
 async def mend_profiles(work: Work, after: UUID) -> tuple[UUID | None, int, Counter[str]]:
     """Mends the next profiles after an id.
 
@@ -58,21 +87,12 @@ async def mend_profiles(work: Work, after: UUID) -> tuple[UUID | None, int, Coun
     # From here on no batch adds to these timelines, or merges one of these profiles.
     canonical = await aliases.canonical(work, ids)
     standing = [profile_id for profile_id in ids if canonical[profile_id] == profile_id]
-    events = await repository.events(work, standing)
-    linked = await repository.links(work, standing)
-    marks = await marks_by_profile(work, standing)
-    made = {one: folded(events[one], linked.get(one, ()), marks.get(one)) for one in standing if one in events}
+    events, made = await fold_anew(work, standing)
     # One that the log created and no event speaks of can't be told from the record: it stays as it is.
     untold = await repository.created(work, [one for one in standing if one not in made])
     settled = [profile_id for profile_id in ids if profile_id not in untold]
-    changed = Counter(
-        profiles=await repository.remove(work, [one for one in settled if one not in made]),
-        orders=await repository.save_orders(work, settled, made),
-        counts=await repository.save_counts(work, settled, made),
-    )
+    removed = await repository.remove(work, [one for one in settled if one not in made])
     # Each version that was published came with an event at least, and this one is not published: the next is above.
-    changed["profiles"] += await repository.save_profiles(
-        work, {one: (len(events[one]) + 1, found) for one, found in made.items()}
-    )
-    changed["profiles"] += await repository.save_figures(work, made)
+    changed = await save_anew(work, settled, made, {one: len(events[one]) + 1 for one in made})
+    changed["profiles"] += removed
     return ids[-1], len(ids), changed

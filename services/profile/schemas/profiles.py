@@ -155,34 +155,6 @@ class TimelineOut(BaseModel):
     next: str | None
 
 
-class IdentityDecisionOut(BaseModel):
-    """One decision about who is who. For a merge, `profile_id` survived and `other_id` is gone."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: int
-    at: datetime
-    kind: str
-    profile_id: UUID
-    other_id: UUID | None
-    namespace: str | None
-    value: str | None
-    event_id: UUID
-    rule_version: int
-    reason: str
-    provenance: str | None = Field(
-        description="who made the link: public (a public key), server, service, or verified; "
-        "null in decisions from before this was kept"
-    )
-    verified: bool | None = Field(description="of a merge: whether a customer's token for the former id still counts")
-
-
-class IdentityLogOut(BaseModel):
-    """Why a customer is one customer, newest decision first."""
-
-    decisions: list[IdentityDecisionOut]
-
-
 class SharedValueOut(BaseModel):
     """A value that trusted sources name with customers whom it is not linked to."""
 
