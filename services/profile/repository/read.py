@@ -138,12 +138,30 @@ async def totals(work: Work) -> Sequence[Any]:
 
 
 async def identity_log(work: Work, profile_ids: Sequence[UUID], *, limit: int) -> Sequence[Any]:
-    """Returns the decisions about a customer's identity, newest first."""
+    """Returns the decisions about a customer's identity, newest first.
+
+    Of a customer who was parted from another, also the merge that was undone: it stands under the name that was kept.
+    """
     return await work.rows(
-        "SELECT id, at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason, "
-        "provenance, verified FROM identity_log "
-        "WHERE profile_id = ANY(CAST(:ids AS uuid[])) OR (kind = 'split' AND other_id = ANY(CAST(:ids AS uuid[]))) "
-        "ORDER BY id DESC LIMIT :limit",
+        """
+        SELECT id, at, kind, profile_id, other_id, namespace, value, event_id, rule_version, reason, provenance,
+               verified
+          FROM identity_log
+         WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+            OR (kind = 'split' AND other_id = ANY(CAST(:ids AS uuid[])))
+            OR id IN (
+               SELECT m.id
+                 FROM identity_log s
+                 LEFT JOIN profile_aliases a ON a.canonical_id = s.profile_id
+                 JOIN identity_log m ON m.profile_id IN (s.profile_id, a.profile_id)
+                WHERE s.kind = 'split'
+                  AND s.other_id = ANY(CAST(:ids AS uuid[]))
+                  AND m.kind = 'merge'
+                  AND m.other_id = s.other_id
+               )
+         ORDER BY id DESC
+         LIMIT :limit
+        """,
         ids=list(profile_ids),
         limit=limit,
     )
