@@ -228,6 +228,25 @@ class ExchangeRate(Base):
     stated_by: Mapped[str] = mapped_column(Text)
 
 
+class Erasure(Base):
+    """RECORD: who was erased, for ever, under every id that they had."""
+
+    __tablename__ = "erasures"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True, comment="each id that the customer had")
+    canonical_id: Mapped[UUID] = mapped_column(Uuid, comment="the one that stood for all of them")
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    events: Mapped[int] = mapped_column(Integer, comment="of the customer, deleted")
+
+
+class ErasedEvent(Base):
+    """RECORD: the ids of events that were deleted with their customer, so that a repeat makes nobody anew."""
+
+    __tablename__ = "erased_events"
+
+    event_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+
+
 class Lane(Base):
     """RECORD: the next sequence of each origin partition, by which readers of `profile-events` skip repeats."""
 

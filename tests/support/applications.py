@@ -153,6 +153,7 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles/{ref}/identity-log", "profile:read"),
     Route("profile", "GET", "/v1/profiles/{ref}/explain", "profile:read"),
     Route("profile", "POST", "/v1/profiles/{ref}/split", "profile:write", body=SPLIT),
+    Route("profile", "DELETE", "/v1/profiles/{ref}", "profile:admin"),
     Route("profile", "GET", "/v1/profiles/{ref}/consents", "profile:read", customer=True),
     Route("segment", "POST", "/v1/segments", "segment:write", body={"id": "a", "name": "A", "condition": CONDITION}),
     Route("segment", "GET", "/v1/segments", "segment:read"),

@@ -11,6 +11,7 @@ from services.profile.api.profiles import Ref
 from services.profile.domain import explaining
 from services.profile.domain.parting import Name
 from services.profile.schemas.identity import (
+    ErasureOut,
     ExplanationOut,
     IdentityLogOut,
     MergeStepOut,
@@ -19,7 +20,7 @@ from services.profile.schemas.identity import (
     SplitOut,
     WordsOut,
 )
-from services.profile.service import read, splitting
+from services.profile.service import erasing, read, splitting
 from services.profile.service.splitting import SplitRequest
 from shared.audit import Actor
 from shared.http import Caller, Db, PageSize, once, requires, scoped_key
@@ -117,3 +118,18 @@ async def split(
         identities=_names(moved),
         at=found.at,
     )
+
+
+@router.delete(
+    "/profiles/{ref:path}", dependencies=[requires("profile:admin")], summary="Erase a customer, here and everywhere"
+)
+async def erase(database: Db, caller: Caller, ref: Ref) -> ErasureOut:
+    """Deletes timeline, orders, identities, traits and figures at once, and has every other service delete its own.
+
+    It can't be undone. Who is given by a profile id and was erased before is answered with that erasure. A repeat of an
+    event from before changes nothing; an event that comes later and names one of the identities begins a new customer.
+    What the broker keeps of the customer goes when its time of keeping is over.
+    """
+    async with database.work() as work:
+        found = await erasing.erase(work, ref, Actor.of(caller))
+    return ErasureOut(profile_id=found.canonical_id, erased_at=found.erased_at, events=found.events)

@@ -59,17 +59,21 @@ def content_of(event: Event) -> Content:
     return Content(TYPE_NAMES[type(event.body)], event.identities, event.body)
 
 
-async def known_events(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, Content]:
-    """Returns those of these events that were folded before, with their contents."""
+async def known_events(work: Work, event_ids: Sequence[UUID]) -> dict[UUID, Content | None]:
+    """Returns those of these events that were folded before, with their contents; None of one that was erased."""
     rows = await work.rows(
         """
         SELECT event_id, type, CAST(identities AS text) AS identities, CAST(body AS text) AS body
           FROM timeline
          WHERE event_id = ANY(CAST(:ids AS uuid[]))
+         UNION ALL
+        SELECT event_id, NULL, NULL, NULL
+          FROM erased_events
+         WHERE event_id = ANY(CAST(:ids AS uuid[]))
         """,
         ids=list(event_ids),
     )
-    return {row.event_id: _content(row) for row in rows}
+    return {row.event_id: None if row.type is None else _content(row) for row in rows}
 
 
 def _content(row: Any) -> Content:

@@ -11,6 +11,7 @@ from services.profile.domain.fold import CLAIMED_USER_ID, ProfileState, claimed_
 from services.profile.repository.history import partition_of
 from shared.contracts.identity import Identity, Namespace, user_ids_of
 from shared.database.database import Work
+from shared.errors import TryAgain
 
 _decode_state = msgspec.json.Decoder(ProfileState).decode
 
@@ -52,6 +53,8 @@ async def owners(
         "ORDER BY i.namespace, i.value FOR UPDATE OF i",
         **names,
     )
+    if len(rows) < len(wanted):
+        raise TryAgain("a customer who had one of these identities was erased at this moment")
     owned: dict[Identity, UUID] = {}
     claimed: dict[Identity, UUID] = {}
     for row in rows:

@@ -116,3 +116,13 @@ class SplitOut(BaseModel):
     separated: UUID = Field(description="who has the identities below from now on")
     identities: list[NameOut]
     at: datetime
+
+
+class ErasureOut(BaseModel):
+    """An erasure. `ProfileErased` makes every other service delete what it keeps of the customer, too."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    profile_id: UUID = Field(description="the id that stood for the customer; no customer will have it again")
+    erased_at: datetime
+    events: int = Field(description="of the customer's timeline, deleted")

@@ -18,7 +18,7 @@ from services.profile.domain.identity import Identities, claiming, linking
 from services.profile.domain.localization import COMPANY_TIME_ZONE
 from services.profile.domain.meeting import CONTACTS, DEFAULT_LIMITS, Known
 from services.profile.domain.ordering import Mark
-from services.profile.repository import fold, identity
+from services.profile.repository import erasures, fold, identity
 from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
 from services.profile.service.orders import fold_orders
@@ -71,6 +71,8 @@ async def fold_events(
     if not new:
         return
     decided, stored = await _view(work, new, limits)
+    if not (new := await _without_erased(work, new, decided)):
+        return
     assigned = [(_assign(decided, event), event) for event in new]
     assigned = [(decided.resolve(profile_id), event) for profile_id, event in assigned]
     states = {profile_id: one.state for profile_id, one in stored.items()}
@@ -110,17 +112,31 @@ async def _new(work: Work, events: Sequence[Event]) -> list[Event]:
     """Those that were not folded before, each once.
 
     One that has the id of another, and says something else, is set aside: the sender's numbering is at fault, and
-    nothing of it may be lost without a word.
+    nothing of it may be lost without a word. Of one whose customer was erased since there is nothing to compare with.
     """
     known = await fold.known_events(work, [event.event_id for event in events])
     new: dict[UUID, Event] = {}
     for event in events:
         if event.event_id not in known and event.event_id not in new:
             new[event.event_id] = event
-        elif (known.get(event.event_id) or fold.content_of(new[event.event_id])) != fold.content_of(event):
+            continue
+        first = known[event.event_id] if event.event_id in known else fold.content_of(new[event.event_id])
+        if first is not None and first != fold.content_of(event):
             work.set_aside.append((event, CONFLICTING.format(event.event_id)))
             work.afterwards.append(metrics.conflicting_duplicates.labels(event.source_id).inc)
     return list(new.values())
+
+
+async def _without_erased(work: Work, events: list[Event], decided: Identities) -> list[Event]:
+    """Returns the events but for those that a service passed on about a customer who was erased."""
+    unknown = {one for event in events if (one := _hinted(event)) and decided.resolve(one) not in decided.profiles}
+    gone = await erasures.among(work, unknown) if unknown else frozenset[UUID]()
+    return [event for event in events if _hinted(event) not in gone] if gone else events
+
+
+def _hinted(event: Event) -> UUID | None:
+    """The profile that a service says the event is of."""
+    return event.profile_id if event.source_kind is SourceKind.SERVICE else None
 
 
 def _assign(decided: Identities, event: Event) -> UUID:
@@ -141,9 +157,7 @@ async def _view(
     work: Work, events: Sequence[Event], limits: Mapping[Namespace, int]
 ) -> tuple[Identities, dict[UUID, Stored]]:
     """What deciding needs, locked: the identities named, who owns them, and those profiles."""
-    hinted = {
-        event.profile_id for event in events if event.profile_id is not None and event.source_kind is SourceKind.SERVICE
-    }
+    hinted = {one for event in events if (one := _hinted(event)) is not None}
     named = [(event, linking(event)) for event in events]
     owners, claims = await identity.owners(
         work,
