@@ -121,7 +121,9 @@ async def split(
 
 
 @router.delete(
-    "/profiles/{ref:path}", dependencies=[requires("profile:admin")], summary="Erase a customer, here and everywhere"
+    "/profiles/{ref:customer}",
+    dependencies=[requires("profile:admin")],
+    summary="Erase a customer, here and everywhere",
 )
 async def erase(database: Db, caller: Caller, ref: Ref) -> ErasureOut:
     """Deletes timeline, orders, identities, traits and figures at once, and has every other service delete its own.

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Path, Query, Request
+from starlette.convertors import PathConvertor, register_url_convertor
 
 from services.profile.schemas.profiles import (
     ConsentsOut,
@@ -36,6 +37,15 @@ Ref = Annotated[
         json_schema_extra={"pattern": REF},
     ),
 ]
+
+
+class _CustomerAlone(PathConvertor):
+    """A customer's name, which may hold slashes; what is below a customer is another address, and no other method's."""
+
+    regex = "(?!export$)(?!.*/(?:timeline|consents|identity-log|explain|split)$).*"
+
+
+register_url_convertor("customer", _CustomerAlone())
 
 
 @router.get("/profiles", dependencies=[requires("profile:read")], summary="Search customers, most recently seen first")
@@ -108,8 +118,7 @@ async def consents(database: Db, caller: Caller, ref: Ref) -> ConsentsOut:
     return ConsentsOut(profile_id=profile_id, consents=found)
 
 
-# Last, because an identity may hold slashes: this route matches whatever the three above do not.
-@router.get("/profiles/{ref:path}", summary="Read the profile of one customer")
+@router.get("/profiles/{ref:customer}", summary="Read the profile of one customer")
 async def profile(request: Request, database: Db, caller: Caller, ref: Ref) -> ProfileOut:
     """Returns identities, traits, consent, orders, spend, refunds, margin, top pages and categories, feedback, dated
     facts, and the customer's time zone and language with what they are known by.
