@@ -1,5 +1,6 @@
 """The real things that tests share: one PostgreSQL and one broker a session, a fresh database a test."""
 
+import gc
 import os
 import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -45,6 +46,12 @@ def pytest_unconfigure() -> None:
         home = Path(os.environ.pop(CLUSTER))
         remove_data(home)
         shutil.rmtree(home)
+
+
+def pytest_collection_finish() -> None:
+    """Has the collector leave alone what stays until the end: modules, and thousands of tests."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

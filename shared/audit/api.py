@@ -1,6 +1,7 @@
 """`GET /v1/audit`, in every service."""
 
 from datetime import datetime
+from functools import cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -51,6 +52,7 @@ class AuditOut(BaseModel):
     next: str | None
 
 
+@cache
 def router_of(service: str) -> APIRouter:
     """Returns the route, under the service's admin scope."""
     router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["operations"])

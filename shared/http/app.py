@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, Depends, FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import Receive, Scope, Send
 
 from shared.http import middleware, operations, problems
@@ -37,6 +38,26 @@ class _Application(FastAPI):
         return self.openapi_schema
 
 
+_completed_routers: Final[dict[int, tuple[APIRouter, APIRouter]]] = {}  # by the first one's id: it has no hash
+
+
+def _completed(router: APIRouter) -> Sequence[BaseRoute]:
+    """Returns a router's routes with what the mechanisms ask of all of them, and say of all of them.
+
+    Made once a process: of each route the framework makes models for every parameter and answer, which takes longer
+    than all else that making an application does.
+    """
+    if id(router) in _completed_routers:
+        return _completed_routers[id(router)][1].routes
+    completed_router = APIRouter(
+        dependencies=[Depends(storable_request), Depends(known_query)],
+        responses={"4XX": {"model": Problem, "description": "What was wrong, in application/problem+json"}},
+    )
+    completed_router.include_router(router)
+    _completed_routers[id(router)] = (router, completed_router)
+    return completed_router.routes
+
+
 def create_app(
     *,
     title: str,
@@ -59,8 +80,6 @@ def create_app(
         lifespan=lifespan,
         redirect_slashes=False,  # a redirect would repeat whatever Host the caller named
         openapi_url=None,  # `front` has the document and its page, without files of another origin
-        dependencies=[Depends(storable_request), Depends(known_query)],
-        responses={"4XX": {"model": Problem, "description": "What was wrong, in application/problem+json"}},
     )
     app.state.name = title
     app.state.database = health.database
@@ -69,6 +88,6 @@ def create_app(
     every = (*routers, operations.router, middleware.router)
     app.state.routes = [route for router in every for route in router.routes]
     for router in every:
-        app.include_router(router)
+        app.router.routes.extend(_completed(router))
     problems.add_handlers(app)
     return app
