@@ -18,6 +18,7 @@ from shared.audit.command import user
 from shared.contracts.changes import (
     ProfileChanged,
     ProfileMerged,
+    ProfileSplit,
     SegmentEntered,
     SegmentExited,
     StageChanged,
@@ -44,6 +45,7 @@ PLAN: Final = Plan(
     handlers={
         ProfileChanged: _note,
         ProfileMerged: _note,
+        ProfileSplit: contacts.part,
         **dict.fromkeys((TierChanged, StageChanged, SegmentEntered, SegmentExited), changes.note),
     },
 )

@@ -2,11 +2,13 @@
 
 from functools import partial
 
-from services.campaign.service import changes, confirming, contacts, facts
+from services.campaign.service import changes, confirming, contacts, erasing, facts
 from shared.contracts.changes import (
     ConfirmationRequested,
     ProfileChanged,
+    ProfileErased,
     ProfileMerged,
+    ProfileSplit,
     SegmentEntered,
     SegmentExited,
     StageChanged,
@@ -28,6 +30,8 @@ def handlers(partition_secret: bytes) -> Handlers:
         **dict.fromkeys(FACTS, on_facts),
         ProfileChanged: follow,
         ProfileMerged: follow,
+        ProfileSplit: contacts.part,
+        ProfileErased: partial(erasing.erase, partition_secret=partition_secret),
         ConfirmationRequested: confirming.ask,
         **dict.fromkeys((TierChanged, StageChanged, SegmentEntered, SegmentExited), on_change),
     }

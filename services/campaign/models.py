@@ -478,6 +478,15 @@ class Suppression(Base):
     suppressed_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class Erasure(Base):
+    """RECORD: who was erased, for ever, under every id that they had."""
+
+    __tablename__ = "erasures"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class InboxMessage(Base):
     """RECORD: a message in the inbox of the company's own app."""
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from services.feedback import service
 from services.feedback.settings import FeedbackSettings
-from shared.contracts.changes import ProfileMerged
+from shared.contracts.changes import ProfileMerged, ProfileSplit
 from shared.contracts.events import OrderPlaced
 from shared.contracts.topics import PROFILE_EVENTS, PROFILES
 from shared.rebuild import command
@@ -16,7 +16,11 @@ PLAN: Final = Plan(
     service="feedback",
     tables=("profile_aliases", "customer_orders"),
     topics=(PROFILE_EVENTS, PROFILES),
-    handlers={ProfileMerged: service.follow_merges, OrderPlaced: service.note_orders},
+    handlers={
+        ProfileMerged: service.follow_merges,
+        ProfileSplit: service.follow_splits,
+        OrderPlaced: service.note_orders,
+    },
 )
 
 

@@ -56,6 +56,15 @@ class CustomerOrder(Base):
     profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
 
 
+class Erasure(Base):
+    """RECORD: who was erased, for ever, under every id that they had."""
+
+    __tablename__ = "erasures"
+
+    profile_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    erased_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
 class Case(Base):
     """RECORD: somebody has to act on a response."""
 

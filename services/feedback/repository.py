@@ -9,6 +9,7 @@ import msgspec
 
 from shared.contracts.envelope import Event
 from shared.contracts.events import FeedbackSubmitted
+from shared.database import of_customers
 from shared.database.database import Work
 from shared.database.rows import columns, row_as, rows_as
 
@@ -86,6 +87,23 @@ async def set_profile(work: Work, response_id: UUID, profile_id: UUID) -> None:
     await work.run(
         "UPDATE responses SET profile_id = :profile_id WHERE id = :id", id=response_id, profile_id=profile_id
     )
+
+
+async def erase(work: Work, profile_ids: Iterable[UUID]) -> None:
+    """Makes the responses of these ids nobody's, without their words, and deletes all else that is kept of them."""
+    ids = sorted(set(profile_ids))
+    mine = "SELECT id FROM responses WHERE profile_id = ANY(CAST(:ids AS uuid[]))"
+    await work.run(f"DELETE FROM occasions WHERE response_id IN ({mine})", ids=ids)
+    await work.run(f"UPDATE cases SET note = '' WHERE note <> '' AND id IN ({mine})", ids=ids)
+    await work.run(
+        """
+        UPDATE responses
+           SET profile_id = NULL, text = '', order_id = NULL, identities = '[]'
+         WHERE profile_id = ANY(CAST(:ids AS uuid[]))
+        """,
+        ids=ids,
+    )
+    await of_customers.delete(work, ("customer_orders",), ids)
 
 
 async def claim_occasion(work: Work, occasion: str, response_id: UUID) -> bool:

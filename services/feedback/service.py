@@ -15,11 +15,11 @@ from services.feedback.repository import StoredCase, StoredResponse, Unsolicited
 from shared import audit
 from shared.audit import Actor
 from shared.contracts import topics
-from shared.contracts.changes import ProfileMerged
+from shared.contracts.changes import ProfileMerged, ProfileSplit
 from shared.contracts.envelope import Event, SourceKind, service_source
 from shared.contracts.events import FeedbackSubmitted, OrderPlaced
 from shared.contracts.identity import Identity, best, partition_key
-from shared.database import aliases
+from shared.database import aliases, erasures
 from shared.database.database import Work
 from shared.errors import Conflict, Invalid, NotFound, Refused
 from shared.service.logging import get_logger, traceparent
@@ -77,7 +77,7 @@ async def submit(
 
 async def on_feedback_submitted(work: Work, events: Sequence[Event]) -> None:
     """Takes in responses that a profile owns now: ours learn whose they are, those of others are stored."""
-    for event in events:
+    for event in await erasures.without(work, events):
         body = event.body
         if not isinstance(body, FeedbackSubmitted) or event.profile_id is None:
             raise Refused("feedback without a profile")
@@ -94,10 +94,26 @@ async def on_feedback_submitted(work: Work, events: Sequence[Event]) -> None:
 
 async def follow_merges(work: Work, events: Sequence[Event]) -> None:
     """Notes which profile stands for which; responses are found under every id that a customer ever had."""
-    bodies = (event.body for event in events)
     await aliases.lock_merges(work)
-    merges = [body for body in bodies if isinstance(body, ProfileMerged)]
+    merges = [one.body for one in await erasures.without(work, events) if isinstance(one.body, ProfileMerged)]
     await aliases.note_merges(work, (aliases.Merge(one.loser, one.survivor, one.verified) for one in merges))
+
+
+async def follow_splits(work: Work, events: Sequence[Event]) -> None:
+    """Makes who was separated stand for themselves again; what came under their own id is theirs."""
+    await aliases.lock_merges(work)
+    await aliases.forget(work, (one.body.separated for one in events if isinstance(one.body, ProfileSplit)))
+
+
+async def erase(work: Work, events: Sequence[Event]) -> None:
+    """Deletes all that is kept of customers, under every id that they ever had, and remembers that they are erased.
+
+    Their ratings stay, as nobody's, so that no figure of the past changes; what they wrote does not.
+    """
+    await aliases.lock_merges(work, shared=True)
+    ids = await erasures.named(work, events)
+    await erasures.note(work, ids)
+    await repository.erase(work, ids)
 
 
 async def note_orders(work: Work, events: Sequence[Event]) -> None:
@@ -106,7 +122,7 @@ async def note_orders(work: Work, events: Sequence[Event]) -> None:
         work,
         (
             (event.body.order_id, event.profile_id)
-            for event in events
+            for event in await erasures.without(work, events)
             if isinstance(event.body, OrderPlaced) and event.profile_id is not None and not event.unverified
         ),
     )

@@ -23,6 +23,7 @@ from tests.walk.tracing import Tracer
 SERVICES: Final = ("ingest", "profile", "segment", "campaign")
 ORDER: Final = "walked-order"
 POOL_SIZE: Final = 12  # connections, as a service has by default
+TRACED_SECONDS: Final = 120  # every call of four services is noted, on cores that other tests keep busy
 
 
 async def walk(broker: Broker, database: Callable[[str], Awaitable[str]], home: Path) -> Walk:
@@ -49,7 +50,7 @@ async def walk(broker: Broker, database: Callable[[str], Awaitable[str]], home: 
         await eventually(lambda: _arrived(services), lambda found: found == (SAMPLES, 2))
         with tracer.noting():
             await _send(http, _order("ann", ORDER, "120.00", now))
-            await eventually(lambda: _mails(sink), bool)
+            await eventually(lambda: _mails(sink), bool, deadline_seconds=TRACED_SECONDS)
         async with services["campaign"].database.work() as work:
             (message,) = await work.rows("SELECT id, trigger_id FROM messages")
     return walk_of(tracer.calls, (ORDER, str(message.id), str(message.trigger_id)))

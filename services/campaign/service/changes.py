@@ -8,7 +8,7 @@ from services.campaign.repository.memberships import StoredMembership
 from services.campaign.service import entering, published
 from shared.contracts.changes import SegmentEntered, SegmentExited, StageChanged, TierChanged
 from shared.contracts.envelope import Event
-from shared.database import aliases
+from shared.database import aliases, erasures
 from shared.database.database import Work
 
 Standing = TierChanged | StageChanged
@@ -31,6 +31,7 @@ async def note(work: Work, events: Sequence[Event]) -> None:
 async def _fresh(work: Work, events: Sequence[Event]) -> Sequence[tuple[UUID, Event]]:
     """The changes above what is known, with their customers: the others came before, or came too late to matter."""
     await aliases.lock_merges(work, shared=True)  # or what a profile merged just now had would come back
+    events = await erasures.without(work, events)
     fresh = {*await _fresh_standings(work, events), *await _fresh_memberships(work, events)}
     return [(_of(event).profile_id, event) for event in events if event.event_id in fresh]
 

@@ -35,6 +35,7 @@ from shared.contracts.changes import ConfirmationRequested
 from shared.contracts.envelope import Event, SourceKind, derived_id
 from shared.contracts.events import ConsentChanged
 from shared.contracts.identity import Identity, Namespace, partition_key
+from shared.database import erasures
 from shared.database.database import Work
 from shared.service import metrics
 
@@ -55,7 +56,7 @@ async def ask(work: Work, events: Sequence[Event]) -> None:
     """Notes what is to be asked; an old request, or one that was made up of history, asks nobody any more."""
     fresh = [
         (event, event.body)
-        for event in events
+        for event in await erasures.without(work, events)
         if isinstance(event.body, ConfirmationRequested)
         and not event.historical
         and work.now - event.received_at <= CONFIRM.max_age

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from services.campaign.domain.contact import contact_of
 from services.campaign.repository import contacts as repository
-from services.campaign.service import dates, merging
-from shared.contracts.changes import ProfileChanged, ProfileMerged
+from services.campaign.service import dates, erasing, merging
+from shared.contracts.changes import ProfileChanged, ProfileMerged, ProfileSplit
 from shared.contracts.envelope import Event
-from shared.database import aliases
+from shared.database import aliases, erasures
 from shared.database.database import Work
 
 
@@ -20,15 +20,18 @@ async def follow(work: Work, events: Sequence[Event], *, partition_secret: bytes
     merges' own, then rows.
     """
     gone = await note(work, events)
+    states = [contact_of(event.body) for event in events if isinstance(event.body, ProfileChanged)]
+    await erasing.recognise(work, states, partition_secret=partition_secret)
     await dates.follow(work, {event.body.profile_id for event in events if isinstance(event.body, ProfileChanged)})
     await merging.follow(work, gone, partition_secret=partition_secret)
 
 
 async def note(work: Work, events: Sequence[Event]) -> Mapping[UUID, UUID]:
     """Does to contacts and aliases what `follow` does, and no more. Returns whom each merged customer became."""
+    await aliases.lock_merges(work, shared=not any(isinstance(event.body, ProfileMerged) for event in events))
+    events = await erasures.without(work, events)
     merges = [event.body for event in events if isinstance(event.body, ProfileMerged)]
     states = _newest(events)
-    await aliases.lock_merges(work, shared=not merges)
     losers = {merge.loser for merge in merges}
     await repository.lock_contacts(work, losers | states.keys())
     gone: dict[UUID, UUID] = {}
@@ -39,6 +42,15 @@ async def note(work: Work, events: Sequence[Event]) -> Mapping[UUID, UUID]:
         await repository.forget(work, losers | gone.keys())
     await repository.upsert_contacts(work, [(state, contact_of(state)) for state in states.values()])
     return gone
+
+
+async def part(work: Work, events: Sequence[Event]) -> None:
+    """Makes who was separated from a customer stand for themselves again; what they are now comes with their state.
+
+    What was sent and decided, and runs, stay with the id that they are under.
+    """
+    await aliases.lock_merges(work)
+    await aliases.forget(work, (event.body.separated for event in events if isinstance(event.body, ProfileSplit)))
 
 
 def _newest(events: Sequence[Event]) -> dict[UUID, ProfileChanged]:

@@ -1,6 +1,6 @@
 """SQL of erasures: deleting all that is kept of a customer, and remembering for ever that they are gone."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -41,14 +41,6 @@ async def find(work: Work, profile_id: UUID) -> Erased | None:
         id=profile_id,
     )
     return found[0] if found else None
-
-
-async def among(work: Work, profile_ids: Iterable[UUID]) -> frozenset[UUID]:
-    """Returns which of these ids were erased."""
-    rows = await work.rows(
-        "SELECT profile_id FROM erasures WHERE profile_id = ANY(CAST(:ids AS uuid[]))", ids=sorted(set(profile_ids))
-    )
-    return frozenset(row.profile_id for row in rows)
 
 
 async def names(work: Work, profile_ids: Collection[UUID]) -> list[Name]:

@@ -18,7 +18,7 @@ from services.profile.domain.identity import Identities, claiming, linking
 from services.profile.domain.localization import COMPANY_TIME_ZONE
 from services.profile.domain.meeting import CONTACTS, DEFAULT_LIMITS, Known
 from services.profile.domain.ordering import Mark
-from services.profile.repository import erasures, fold, identity
+from services.profile.repository import fold, identity
 from services.profile.repository.fold import Figures
 from services.profile.repository.identity import Stored
 from services.profile.service.orders import fold_orders
@@ -35,7 +35,7 @@ from shared.contracts.events import MARKETING, Body, ConsentChanged, CustomerIde
 from shared.contracts.identity import Identity, Namespace, user_ids_of
 from shared.contracts.orders import Order
 from shared.contracts.wire import NO_ORIGIN
-from shared.database import aliases, order_rows
+from shared.database import aliases, erasures, order_rows
 from shared.database.database import Work
 from shared.errors import Refused, TryAgain
 from shared.service import metrics

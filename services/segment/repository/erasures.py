@@ -1,10 +1,10 @@
-"""SQL on erasures: who was erased, for ever, and deleting all that is kept of them."""
+"""SQL on erasures: deleting all that is kept of customers."""
 
 from collections.abc import Iterable
 from typing import Final
 from uuid import UUID
 
-from services.segment.repository import of_customers
+from shared.database import of_customers
 from shared.database.database import Work
 
 # Every table that has rows of a customer.
@@ -22,26 +22,6 @@ TABLES: Final = (
     "customer_segments",
     "rereads",
 )
-
-
-async def among(work: Work, profile_ids: Iterable[UUID]) -> frozenset[UUID]:
-    """Returns which of these ids were erased."""
-    return await of_customers.among(work, "erasures", profile_ids)
-
-
-async def note(work: Work, profile_ids: Iterable[UUID]) -> None:
-    """Notes that these ids are erased, for ever."""
-    await work.run(
-        """
-        INSERT INTO erasures (profile_id, erased_at)
-        SELECT id, :now
-          FROM unnest(CAST(:ids AS uuid[])) AS n(id)
-         ORDER BY id
-            ON CONFLICT (profile_id) DO NOTHING
-        """,
-        ids=sorted(set(profile_ids)),
-        now=work.now,
-    )
 
 
 async def delete(work: Work, profile_ids: Iterable[UUID]) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import msgspec
 
-from services.segment.repository import of_customers
+from shared.database import of_customers
 from shared.database.database import Work
 from shared.database.rows import columns, row_as
 

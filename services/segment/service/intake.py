@@ -16,7 +16,7 @@ from services.segment.repository.belongings import LISTS, TAGS, Statement
 from services.segment.repository.customers import CustomerRow
 from services.segment.repository.history import HistoryRow
 from services.segment.service import memberships, rates, standings, tag_rules
-from services.segment.service.erasing import erase, without_erased
+from services.segment.service.erasing import erase
 from services.segment.service.splitting import part
 from services.segment.service.standing_changes import Cause
 from shared.contracts.changes import OrderReassigned, ProfileChanged, ProfileErased, ProfileMerged, ProfileSplit
@@ -33,7 +33,7 @@ from shared.contracts.events import (
 )
 from shared.contracts.orders import Order
 from shared.contracts.reference import RatesPublished
-from shared.database import aliases, order_rows
+from shared.database import aliases, erasures, order_rows
 from shared.database.database import Work
 from shared.database.rows import Json
 from shared.errors import Refused
@@ -54,7 +54,7 @@ class Touched(NamedTuple):
 
 async def fold(work: Work, events: Sequence[Event]) -> None:
     """Takes in facts about customers: orders, histories, tags and lists; then standings and memberships follow."""
-    events = await without_erased(work, events)
+    events = await erasures.without(work, events)
     if events:
         await memberships.look_again(work, *await fold_facts(work, events))
         await tag_rules.follow_events(work, events)
@@ -62,7 +62,7 @@ async def fold(work: Work, events: Sequence[Event]) -> None:
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
     """Takes in how customers now are, and merges; the survivor gets all that was the loser's. Memberships follow."""
-    events = await without_erased(work, events)
+    events = await erasures.without(work, events)
     if events:
         await memberships.look_again(work, *await follow_profiles(work, events))
         await tag_rules.follow_events(work, events)

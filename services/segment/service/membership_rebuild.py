@@ -21,11 +21,11 @@ from services.segment.repository import segments as stored
 from services.segment.repository.membership_rebuild import SEGMENT, LastTurn
 from services.segment.repository.memberships import Known, MembershipRow, row_of
 from services.segment.service import definitions, housekeeping, intake, memberships, tag_rules
-from services.segment.service.erasing import without_erased
 from services.segment.service.standing_changes import Cause
 from shared.contracts import topics
 from shared.contracts.changes import SegmentEntered, SegmentExited
 from shared.contracts.envelope import Event, derived_id
+from shared.database import erasures
 from shared.database.database import Work
 from shared.kafka.consumer.batch import Handler, Handlers
 
@@ -36,14 +36,14 @@ REASON: Final = "a rebuild put right what was known"
 
 async def fold(work: Work, events: Sequence[Event]) -> None:
     """Takes in facts about customers, and notes whom they are about."""
-    if events := await without_erased(work, events):
+    if events := await erasures.without(work, events):
         touched, _ = await intake.fold_facts(work, events)
         await repository.touch(work, touched)
 
 
 async def follow(work: Work, events: Sequence[Event]) -> None:
     """Takes in how customers now are, and merges, and notes whom they are about."""
-    if events := await without_erased(work, events):
+    if events := await erasures.without(work, events):
         touched, _ = await intake.follow_profiles(work, events)
         await repository.touch(work, touched)
 

@@ -14,11 +14,12 @@ import msgspec
 
 from services.segment.repository import evaluation, rereads
 from services.segment.repository.rereads import RereadRow
-from services.segment.service import erasing, intake, memberships, standings, tag_rules
+from services.segment.service import intake, memberships, standings, tag_rules
 from services.segment.service.standing_changes import Cause
 from shared.contracts import topics
 from shared.contracts.envelope import Event
 from shared.contracts.history import Position
+from shared.database import erasures
 from shared.database.database import Work
 
 HOLD: Final = timedelta(minutes=2)  # after which another process takes an attempt for dead
@@ -66,7 +67,7 @@ async def begin(work: Work, row: RereadRow) -> bool:
 
 async def take(work: Work, row: RereadRow, events: Sequence[Event]) -> bool:
     """Takes in a part of the history. Returns whether the attempt may go on."""
-    events = [event for event in await erasing.without_erased(work, events) if type(event.body) in intake.HANDLERS]
+    events = [event for event in await erasures.without(work, events) if type(event.body) in intake.HANDLERS]
     if events:
         await intake.fold_facts(work, events)
     return await rereads.hold(work, row, work.now + HOLD)

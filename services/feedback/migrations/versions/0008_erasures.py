@@ -1,0 +1,16 @@
+"""Erasures: who was erased, for ever."""
+
+from alembic import op
+from sqlalchemy import Column, DateTime, Uuid
+
+revision = "0008"
+down_revision = "0007"
+
+
+def upgrade() -> None:
+    """Creates a table."""
+    op.create_table(
+        "erasures",
+        Column("profile_id", Uuid, primary_key=True),
+        Column("erased_at", DateTime(timezone=True), nullable=False),
+    )
