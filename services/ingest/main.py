@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Final
 
 from services.ingest import consumer
-from services.ingest.api import browser, facts, imports, quarantine, sources, tracking, vocabulary
+from services.ingest.api import browser, erasures, facts, imports, quarantine, sources, tracking, vocabulary
 from services.ingest.commands import import_file, source
 from services.ingest.domain.errors import TrackingError
 from services.ingest.domain.request.rate import AddressLimiter
@@ -53,6 +53,7 @@ def build(
             sources.router,
             vocabulary.router,
             quarantine.router,
+            erasures.router,
             imports.router,
         ],
         fast_routes=tracking.DIRECT,

@@ -505,3 +505,22 @@ async def test_a_name_that_is_too_long_for_an_index_costs_nobody_the_figures(ing
     await write_down(ingest)
     figures = await asked(ingest, "GET", f"sources/{ingest.ids['server']}/figures")
     assert sum(day.get("events", 0) for day in figures["figures"]) == 2, figures
+
+
+async def test_what_was_refused_of_a_customer_is_erased_and_what_was_refused_of_others_stays(ingest: Ingest) -> None:
+    def refused(who: str) -> dict[str, Any]:
+        return {"type": "track", "event": "", "userId": who, "messageId": f"m-{who}", "properties": {}}
+
+    for who in ("canary-1", "bob"):
+        await ingest.post("batch", {"batch": [refused(who)]})
+    held = (await asked(ingest, "GET", "quarantine"))["events"]
+    assert len(held) == 2
+    whom = {"identities": [{"namespace": "user_id", "value": "canary-1"}]}
+
+    assert await asked(ingest, "POST", "erasures", whom) == {"quarantined": 1, "rejected": 0, "orders": 0}
+
+    (left,) = (await asked(ingest, "GET", "quarantine"))["events"]
+    assert "bob" in left["raw"]
+    assert await asked(ingest, "POST", "erasures", whom) == {"quarantined": 0, "rejected": 0, "orders": 0}
+    (entry, *_) = (await asked(ingest, "GET", "audit"))["entries"]
+    assert "canary" not in json.dumps(entry)

@@ -53,7 +53,8 @@ async def database(database_factory: DatabaseFactory) -> AsyncIterator[Database]
 async def erase(database: Database, ref: str) -> UUID:
     """Erases a customer, as the API does."""
     async with database.work() as work:
-        return (await erasing.erase(work, ref, CLERK)).canonical_id
+        erased, _ = await erasing.erase(work, ref, CLERK)
+    return erased.canonical_id
 
 
 async def tables_with(database: Database, *words: str) -> set[str]:

@@ -99,6 +99,7 @@ class Route(NamedTuple):
 
 
 ANSWER: Final = {"customer": {"profile_id": str(SOMEBODY)}, "survey": "nps", "rating": 9}
+ERASED: Final = {"identities": [{"namespace": "email", "value": "nobody-here@example.com"}]}
 SPLIT: Final = {"identities": [{"namespace": "user_id", "value": "43"}], "reason": "two sisters"}
 RATES: Final = {"rates": [{"base": "EUR", "quote": "USD", "day": "2026-02-27", "rate": "1.0834"}]}
 CONDITION: Final = {"kind": "tier", "among": ["gold"]}
@@ -134,6 +135,7 @@ ROUTES: Final = (
     Route("ingest", "POST", "/v1/quarantine/release", "ingest:write", body={"limit": 10}),
     Route("ingest", "POST", "/v1/quarantine/{payload_id}/release", "ingest:write", body={"dry_run": True}),
     Route("ingest", "POST", "/v1/quarantine/{payload_id}/drop", "ingest:write", body={"note": "spam"}),
+    Route("ingest", "POST", "/v1/erasures", "ingest:admin", body=ERASED),
     Route("ingest", "POST", "/v1/imports", "ingest:admin", body=IMPORT),
     Route("ingest", "PUT", "/v1/imports/{import_id}/content", "ingest:admin"),
     Route("ingest", "GET", "/v1/imports", "ingest:read"),

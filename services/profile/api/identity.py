@@ -130,8 +130,11 @@ async def erase(database: Db, caller: Caller, ref: Ref) -> ErasureOut:
 
     It can't be undone. Who is given by a profile id and was erased before is answered with that erasure. A repeat of an
     event from before changes nothing; an event that comes later and names one of the identities begins a new customer.
-    What the broker keeps of the customer goes when its time of keeping is over.
+    What the broker keeps of the customer goes when its time of keeping is over, and what ingest refused of them by
+    `POST /v1/erasures` there.
     """
     async with database.work() as work:
-        found = await erasing.erase(work, ref, Actor.of(caller))
-    return ErasureOut(profile_id=found.canonical_id, erased_at=found.erased_at, events=found.events)
+        found, named = await erasing.erase(work, ref, Actor.of(caller))
+    return ErasureOut(
+        profile_id=found.canonical_id, erased_at=found.erased_at, events=found.events, identities=_names(named)
+    )

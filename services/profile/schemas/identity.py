@@ -126,3 +126,6 @@ class ErasureOut(BaseModel):
     profile_id: UUID = Field(description="the id that stood for the customer; no customer will have it again")
     erased_at: datetime
     events: int = Field(description="of the customer's timeline, deleted")
+    identities: list[NameOut] = Field(
+        description="that the customer had: told once, for `POST /v1/erasures` of ingest; nobody keeps them"
+    )

@@ -4,9 +4,12 @@ One transaction, under the locks that a batch of events takes, in their order: w
 and goes, or after it, and begins a new customer.
 """
 
+from collections.abc import Sequence
 from typing import Final
 from uuid import UUID
 
+from services.profile.domain.fold import CLAIMED_USER_ID
+from services.profile.domain.parting import Name
 from services.profile.repository import erasures, identity, splits
 from services.profile.repository.erasures import Erased
 from services.profile.service import read
@@ -17,6 +20,7 @@ from shared.audit import Actor
 from shared.contracts import topics
 from shared.contracts.changes import ProfileErased
 from shared.contracts.envelope import Event, SourceKind, derived_id
+from shared.contracts.identity import user_ids_of
 from shared.database import aliases
 from shared.database.database import Work
 from shared.errors import Unavailable
@@ -24,8 +28,9 @@ from shared.errors import Unavailable
 _RETRY_SECONDS: Final = "1"
 
 
-async def erase(work: Work, ref: str, by: Actor) -> Erased:
-    """Erases a customer, given as in `read.resolve`, and publishes it. Who was erased before stays so.
+async def erase(work: Work, ref: str, by: Actor) -> tuple[Erased, Sequence[Name]]:
+    """Erases a customer, given as in `read.resolve`, and publishes it. Returns what they were known by, this once. Who
+    was erased before stays so.
 
     A repeat of one of their events is passed over for ever; what comes later and names one of their identities begins a
     new customer. Raises `UnknownProfile`, `Invalid`, and `Unavailable` if the customer changed meanwhile.
@@ -34,7 +39,7 @@ async def erase(work: Work, ref: str, by: Actor) -> Erased:
         root = await read.resolve(work, ref)
     except UnknownProfile:
         if (before := await _before(work, ref)) is not None:
-            return before
+            return before, ()
         raise
     ids = set(await aliases.names(work, root))
     named = await erasures.names(work, ids)
@@ -58,7 +63,7 @@ async def erase(work: Work, ref: str, by: Actor) -> Erased:
     )
     await work.outbox.add_all([(topics.PROFILES, root.bytes, told)])
     await audit.record(work, by, "profile.erase", "profile", root, {"events": events})
-    return Erased(canonical_id=root, erased_at=work.now, events=events)
+    return Erased(canonical_id=root, erased_at=work.now, events=events), _as_given(named)
 
 
 async def _before(work: Work, ref: str) -> Erased | None:
@@ -66,3 +71,14 @@ async def _before(work: Work, ref: str) -> Erased | None:
         return await erasures.find(work, UUID(ref))
     except ValueError:
         return None  # an identity says nothing of who had it
+
+
+def _as_given(named: Sequence[Name]) -> Sequence[Name]:
+    """The identities as events name them: a user id that only public keys claim is a user id."""
+    found = {
+        (user_ids_of(namespace.partition("@")[2]).value, value)
+        if namespace.partition("@")[0] == CLAIMED_USER_ID
+        else (namespace, value)
+        for namespace, value in named
+    }
+    return sorted(found)
