@@ -22,6 +22,7 @@ from services.campaign.domain.journey.run import TIMER, Cause, Customer, Run, Ru
 from services.campaign.domain.journey.signals import awaited
 from services.campaign.domain.journey.validation import problems
 from services.campaign.domain.journey.walking import Advanced, advance
+from shared.contracts.changes import SegmentEntered, SegmentExited
 from shared.contracts.envelope import Event, SourceKind
 from shared.contracts.events import Body, ConsentChanged, CustomEvent
 
@@ -173,6 +174,46 @@ def test_a_wait_for_an_event_ends_by_the_event_or_by_its_time_out() -> None:
     assert paid is not None
     assert advance(walked, waiting, paid, Customer(), NOON + HOUR).reason == "paid"
     assert advance(walked, waiting, TIMER, Customer(), NOON + timedelta(days=1)).reason == "late"
+
+
+def member(entered: bool, segment: str = "vip") -> Event:
+    kind = SegmentEntered if entered else SegmentExited
+    cause: Any = {"profile_id": UUID(int=7), "version": 1, "segment_id": segment, "segment_version": 1}
+    return event(kind(**cause, name="VIP", reason="", cause="event"))
+
+
+@pytest.mark.parametrize(("until", "inside"), [("entered", frozenset[str]()), ("exited", frozenset({"vip"}))])
+def test_a_wait_for_a_segment_ends_by_the_change_that_is_waited_for_or_by_its_time_out(
+    until: str, inside: frozenset[str]
+) -> None:
+    node = {"type": "wait_for_segment", "segment": "vip", "until": until, "timeout": "P1D"}
+    walked = journey(
+        {
+            "a": {**node, "next": "b", "on_timeout": "c"},
+            "b": {"type": "exit", "reason": "so it is"},
+            "c": {"type": "exit", "reason": "late"},
+        }
+    )
+    waiting = begun(walked, Customer(segments=inside)).run
+    assert waiting.due_at == NOON + timedelta(days=1)
+    assert awaited(walked, waiting, member(until != "entered")) is None
+    assert awaited(walked, waiting, member(until == "entered", "another")) is None
+    signal = awaited(walked, waiting, member(until == "entered"))
+    assert signal is not None
+    assert advance(walked, waiting, signal, Customer(), NOON + HOUR).reason == "so it is"
+    assert advance(walked, waiting, TIMER, Customer(), NOON + timedelta(days=1)).reason == "late"
+    already = begun(walked, Customer(segments=frozenset({"vip"}) - inside))
+    assert (already.reason, already.steps[0].detail) == ("so it is", "already")
+
+
+def test_a_circle_through_a_wait_for_a_segment_alone_is_refused_since_a_member_never_waits() -> None:
+    walked = journey(
+        {
+            "a": {"type": "wait_for_segment", "segment": "vip", "timeout": "P1D", "next": "b"},
+            "b": {"type": "wait_for_segment", "segment": "vip", "timeout": "P1D", "next": "a"},
+        }
+    )
+    assert any("circle without a wait" in one.message for one in problems(walked, KNOWN))
 
 
 def test_a_time_of_day_is_the_customers_own() -> None:

@@ -10,8 +10,20 @@ from services.campaign.domain.journey.nodes.update import Update
 from services.campaign.domain.journey.nodes.wait import Wait
 from services.campaign.domain.journey.nodes.wait_for_date import WaitForDate
 from services.campaign.domain.journey.nodes.wait_for_event import WaitForEvent
+from services.campaign.domain.journey.nodes.wait_for_segment import WaitForSegment
 from services.campaign.domain.journey.nodes.wait_until import WaitUntil
 
 AnyNode = (
-    SendMessage | Wait | WaitUntil | WaitForDate | WaitForEvent | Branch | Split | Update | GiveCoupon | GoTo | Exit
+    SendMessage
+    | Wait
+    | WaitUntil
+    | WaitForDate
+    | WaitForEvent
+    | WaitForSegment
+    | Branch
+    | Split
+    | Update
+    | GiveCoupon
+    | GoTo
+    | Exit
 )
