@@ -23,12 +23,15 @@ from services.campaign.service.rules import Rules
 from services.campaign.service.send_cutoff import note_rewound
 from services.campaign.settings import CampaignSettings
 from services.campaign.worker import Broadcaster, Housekeeper, Sender, Walker, send_once
+from shared.customer_data import Kept
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
 from shared.service.command_line import Command
 
 DESCRIPTION = "Talks to customers: journeys that changes set off, one gate before every message, every decision kept."
+
+KEPT: Final = Kept(parts={"run_steps": ("run_id", "runs"), "sent_copies": ("message_id", "messages")})
 
 
 def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Service:
@@ -84,7 +87,7 @@ def build(settings: CampaignSettings, clock: Clock | None = None) -> process.Ser
         *(gate_routes.router, operation_routes.router, message_routes.router, link_routes.router),
         inbox_routes.router,
     ]
-    process.add_api(service, description=DESCRIPTION, routers=routers)
+    process.add_api(service, description=DESCRIPTION, routers=routers, customer_data=KEPT)
     assert service.app is not None
     assert service.health is not None
     service.health.alarms = providers.alarms

@@ -7,12 +7,15 @@ from typing import Final
 from services.feedback import commands, consumer
 from services.feedback.api import router
 from services.feedback.settings import FeedbackSettings
+from shared.customer_data import Kept
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
 from shared.service.command_line import Command
 
 DESCRIPTION = "Hears what customers say: surveys and their figures, cases for those who are unhappy."
+
+KEPT: Final = Kept(parts={"cases": ("id", "responses")})
 
 
 def build(settings: FeedbackSettings, clock: Clock | None = None) -> process.Service:
@@ -24,7 +27,7 @@ def build(settings: FeedbackSettings, clock: Clock | None = None) -> process.Ser
         reads=consumer.TOPICS,
         handlers=consumer.HANDLERS,
     )
-    app = process.add_api(service, description=DESCRIPTION, routers=[router])
+    app = process.add_api(service, description=DESCRIPTION, routers=[router], customer_data=KEPT)
     app.state.partition_secret = settings.partition_secret.get_secret_value().encode()
     return service
 

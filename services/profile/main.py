@@ -7,12 +7,15 @@ from typing import Final
 from services.profile import commands, consumer
 from services.profile.api import history, identity, profiles, rates
 from services.profile.settings import ProfileSettings
+from shared.customer_data import Kept
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
 from shared.service.command_line import Command
 
 DESCRIPTION = "One view of each customer: identity, traits, consent, orders, timeline."
+
+KEPT: Final = Kept(columns={"profiles": "id"})
 
 
 def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool = True) -> process.Service:
@@ -29,7 +32,7 @@ def build(settings: ProfileSettings, clock: Clock | None = None, *, swaps: bool 
         swaps=swaps,
     )
     routers = [history.router, rates.router, identity.router, profiles.router]  # profiles last: it matches any path
-    app = process.add_api(service, description=DESCRIPTION, routers=routers)
+    app = process.add_api(service, description=DESCRIPTION, routers=routers, customer_data=KEPT)
     app.state.company_time_zone = settings.company_time_zone
     return service
 

@@ -21,6 +21,7 @@ from services.segment.service.png import PngRenderer
 from services.segment.service.programmes import definitions
 from services.segment.settings import SegmentSettings
 from services.segment.worker import Backfills, Housekeeping, Rereads, Rollouts, Scoring, Timers
+from shared.customer_data import Kept
 from shared.rebuild import command
 from shared.service import process
 from shared.service.clock import Clock, SystemClock
@@ -54,7 +55,7 @@ def build(settings: SegmentSettings, clock: Clock | None = None) -> process.Serv
         *(segments.router, conditions.router, dry_run.router, tags.router, lists.router, standings.router),
         *(programmes.router, scores.router, reports.router),
     ]
-    process.add_api(service, description=DESCRIPTION, routers=routers)
+    process.add_api(service, description=DESCRIPTION, routers=routers, customer_data=Kept())
     assert service.app is not None
     service.larger_bodies["/v1/lists/"] = lists.MAX_UPLOAD_BYTES
     service.app.state.partition_secret = settings.partition_secret.get_secret_value().encode()

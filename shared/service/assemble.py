@@ -8,8 +8,9 @@ from typing import Final
 
 from fastapi import APIRouter, FastAPI
 
-from shared.audit.api import router_of
+from shared.audit import api as audit
 from shared.contracts import topics, wire
+from shared.customer_data import Kept, router_of
 from shared.database.database import Database, Work
 from shared.http.app import create_app
 from shared.http.auth import Verifier
@@ -132,15 +133,20 @@ def add_api(
     description: str,
     routers: Sequence[APIRouter],
     fast_routes: Mapping[str, Handler] | None = None,
+    customer_data: Kept | None = None,
 ) -> FastAPI:
-    """Gives a service its API."""
+    """Gives a service its API. `customer_data` says which of its rows are a customer's, if any are."""
     settings = service.settings
     assert service.health is not None
     service.health.needs_broker = service.needs_broker
     service.app = create_app(
         title=service.name,
         description=description,
-        routers=[*routers, router_of(service.name)],
+        routers=[
+            *([router_of(service.name)] if customer_data else ()),
+            *routers,
+            audit.router_of(service.name),
+        ],
         fast_routes=fast_routes,
         health=service.health,
         verifier=Verifier(
@@ -152,4 +158,5 @@ def add_api(
             key_set_seconds=settings.auth_jwks_seconds,
         ),
     )
+    service.app.state.customer_data = customer_data
     return service.app

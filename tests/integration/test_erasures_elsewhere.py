@@ -1,10 +1,13 @@
 """Campaign and feedback delete what they keep of an erased customer, and nothing that comes late brings it back."""
 
+import json
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+import httpx2
 import pytest
 from sqlalchemy import Boolean, Column, DateTime, Integer, LargeBinary, MetaData, Numeric, Table, Text, Uuid
 from sqlalchemy.dialects.postgresql import JSON, JSONB
@@ -30,6 +33,7 @@ from shared.database import aliases
 from shared.database.database import Database
 from shared.service.clock import SystemClock
 from tests.conftest import DatabaseFactory
+from tests.support.applications import asking, build, token
 from tests.support.events import NOON, event, user
 
 ANN: Final = UUID("0190a0b0-0000-7000-8000-00000000000a")
@@ -233,3 +237,42 @@ async def test_who_was_separated_stands_for_themselves_again(campaign: Database,
         await feedback.follow_merges(work, [merged])
         await feedback.follow_splits(work, [parted])
         assert await aliases.canonical(work, [BOB]) == {BOB: BOB}
+
+
+async def test_a_service_tells_all_that_it_keeps_of_a_customer_and_nothing_of_another(campaign: Database) -> None:
+    """Every table that has a customer's id, whichever there are, under an id that was merged into theirs, too."""
+    tables = {name: one for name, one in OfCampaign.metadata.tables.items() if "profile_id" in one.columns}
+    for name in ("erasures", "profile_aliases"):
+        del tables[name]
+    for name, table in tables.items():
+        for customer in (ANN, BOB):
+            made = await fill(campaign, table, customer)
+            part = {"runs": ("run_steps", "run_id"), "messages": ("sent_copies", "message_id")}.get(name)
+            if part is not None:
+                await fill(campaign, OfCampaign.metadata.tables[part[0]], customer, **{part[1]: made["id"]})
+    async with campaign.work() as work:
+        await aliases.note_merges(work, [aliases.Merge(FORMER, ANN, True)])
+    many = 2_100  # more than two pages
+    async with campaign.work() as work:
+        await work.run(
+            """
+            INSERT INTO memberships (segment_id, profile_id, version, segment_version, member)
+            SELECT CAST(n AS text), :former, 1, 1, true FROM generate_series(1, :many) AS n
+            """,
+            former=FORMER,
+            many=many,
+        )
+    service = build("campaign", campaign.engine.url.render_as_string(hide_password=False))
+    async with asking(service, token(scope="campaign:admin")) as client:
+        answer = await client.get(f"/v1/customer-data/{FORMER}")
+        nobody = await client.get(f"/v1/customer-data/{uuid4()}")
+        without = await client.get(f"/v1/customer-data/{ANN}", headers=token(scope="campaign:write"))
+    first, *lines, last = [json.loads(line) for line in answer.text.splitlines()]
+    assert first == {"service": "campaign", "profile_ids": [str(ANN), str(FORMER)]}
+    assert last == {"end": len(lines)}
+    assert Counter(one["table"] for one in lines) == Counter([*tables, "run_steps", "sent_copies"]) + Counter(
+        memberships=many
+    )
+    assert {one["row"].get("profile_id", str(ANN)) for one in lines} == {str(ANN), str(FORMER)}
+    assert json.loads(nobody.text.splitlines()[-1]) == {"end": 0}
+    assert without.status_code == httpx2.codes.FORBIDDEN

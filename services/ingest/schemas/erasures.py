@@ -1,6 +1,6 @@
 """Erasing what was refused of a customer, as the API accepts and answers it."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
@@ -8,6 +8,9 @@ from shared.contracts.identity import MAX_VALUE_LENGTH, Namespace
 from shared.http import Text
 
 MAX_IDENTITIES = 1_000  # of one customer in one request
+
+# Told, and not enforced: what is wrong is told in more words.
+NAMESPACE: Final = rf"^({'|'.join(Namespace)}|user_id@[a-z0-9]([a-z0-9-]{{0,38}}[a-z0-9])?)$"
 
 
 def _namespace(value: str) -> str:
@@ -23,7 +26,11 @@ class ErasedIdentityIn(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    namespace: Annotated[Text, AfterValidator(_namespace), Field(max_length=80, examples=["email"])]
+    namespace: Annotated[
+        Text,
+        AfterValidator(_namespace),
+        Field(max_length=80, examples=["email"], json_schema_extra={"pattern": NAMESPACE}),
+    ]
     value: Annotated[Text, Field(min_length=1, max_length=MAX_VALUE_LENGTH, examples=["ann@example.com"])]
 
 
