@@ -39,7 +39,11 @@ WITHOUT_CURRENCY: Final = {"userId": "42", "event": "Order Completed", "properti
 FILE: Final = {"format": "csv", "preset": "orders"}
 
 # These need a thing that time or events make, and have no example but its id.
-ELSEWHERE: Final = {"/v1/profiles/{profile_id}/standing", "/v1/sources/{source_id}/plan/infer"}
+ELSEWHERE: Final = {
+    "/v1/profiles/{profile_id}/standing",
+    "/v1/sources/{source_id}/plan/infer",
+    "/v1/splits/{split_id}",
+}
 
 CUSTOMER: Final = UUID(int=42, version=4)
 ADMIN: Final = " ".join(f"{service}:admin" for service in SERVICES)

@@ -55,6 +55,7 @@ GARBAGE: Final[Mapping[str, tuple[str, ...]]] = {
     "profile_id": NOT_UUIDS,
     "case_id": NOT_UUIDS,
     "payload_id": NOT_UUIDS,
+    "split_id": NOT_UUIDS,
     "import_id": NOT_UUIDS,
     "suppression_id": NOT_UUIDS,
     "run_id": NOT_UUIDS,

@@ -12,7 +12,8 @@ from services.profile.domain import explaining, parting
 from services.profile.domain.meeting import PARTED
 from services.profile.domain.parting import Name
 from services.profile.repository import rebuild as record
-from services.profile.service import read, splitting
+from services.profile.service import lifting_splits, read, splitting
+from services.profile.service.lifting_splits import UnknownSplit
 from services.profile.service.rebuild import NOBODY, correct_identities, fill_identities, mend_aliases, mend_profiles
 from services.profile.service.splitting import NotApart, SplitRequest
 from shared.audit import Actor
@@ -329,3 +330,43 @@ async def test_a_merge_of_four_is_explained_step_by_step_in_words(database: Data
     async with database.work() as work:
         _, left = await read.explained(work, "user_id:ann")
     assert len(left) == 2
+
+
+async def test_a_split_that_is_lifted_lets_the_next_evidence_join_the_two_again(database: Database) -> None:
+    await take(database, [order("ann", "A-1"), order("bob", "B-1"), merged(user("ann"), user("bob"))])
+    await split(database, "user_id:ann", names=[("user_id", "bob")])
+    await take(database, [merged(user("ann"), user("bob"))])
+    assert await who(database, "user_id:ann") != await who(database, "user_id:bob")
+    async with database.work() as work:
+        (made,) = await work.rows("SELECT event_id FROM identity_log WHERE kind = 'split'")
+
+    for _ in range(2):  # lifted again, it changes nothing
+        async with database.work() as work:
+            await lifting_splits.lift(work, made.event_id, CLERK, reason="it was one after all")
+
+    assert await who(database, "user_id:ann") != await who(database, "user_id:bob")
+    assert await as_the_record_has_it(database)
+    await take(database, [merged(user("ann"), user("bob"))])
+    assert await who(database, "user_id:ann") == await who(database, "user_id:bob")
+    assert await orders_of(database, "user_id:bob") == 2
+    assert await as_the_record_has_it(database)
+    async with database.work() as work:
+        log = await read.identity_log(work, "user_id:ann", limit=20)
+        with pytest.raises(UnknownSplit, match="no split"):
+            await lifting_splits.lift(work, UUID(int=1), CLERK, reason="")
+    assert [one.reason for one in log if one.kind == "lift"] == ["it was one after all"] * 2
+
+
+async def test_of_two_splits_that_keep_two_apart_the_other_one_holds_when_one_is_lifted(database: Database) -> None:
+    await take(database, [order("ann", "A-1"), order("bob", "B-1"), order("cat", "C-1")])
+    await take(database, [merged(user("ann"), user("bob")), merged(user("ann"), user("cat"))])
+    await split(database, "user_id:ann", names=[("user_id", "bob")])
+    await split(database, "user_id:ann", names=[("user_id", "cat")])
+    async with database.work() as work:
+        first = await work.row("SELECT event_id FROM identity_log WHERE kind = 'split' ORDER BY id LIMIT 1")
+        assert first is not None
+        await lifting_splits.lift(work, first.event_id, CLERK, reason="")
+    await take(database, [merged(user("ann"), user("bob")), merged(user("ann"), user("cat"))])
+    assert await who(database, "user_id:ann") == await who(database, "user_id:bob")
+    assert await who(database, "user_id:ann") != await who(database, "user_id:cat")
+    assert await as_the_record_has_it(database)

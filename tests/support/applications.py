@@ -78,6 +78,7 @@ class Route(NamedTuple):
         """The path with values that are in order, unless changed."""
         ids = (
             *("ref", "profile_id", "source_id", "case_id", "payload_id", "import_id", "suppression_id"),
+            "split_id",
             *("run_id", "message_id"),
         )
         good = {name: str(SOMEBODY) for name in ids}
@@ -160,6 +161,7 @@ ROUTES: Final = (
     Route("profile", "GET", "/v1/profiles/{ref}/explain", "profile:read"),
     Route("profile", "POST", "/v1/profiles/{ref}/split", "profile:write", body=SPLIT),
     Route("profile", "DELETE", "/v1/profiles/{ref}", "profile:admin"),
+    Route("profile", "DELETE", "/v1/splits/{split_id}", "profile:write"),
     Route("profile", "GET", "/v1/profiles/{ref}/consents", "profile:read", customer=True),
     Route("segment", "POST", "/v1/segments", "segment:write", body={"id": "a", "name": "A", "condition": CONDITION}),
     Route("segment", "GET", "/v1/segments", "segment:read"),

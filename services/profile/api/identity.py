@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterable
 from typing import Annotated, Any
+from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Query, Request, Response
 
 from services.profile.api.profiles import Ref
 from services.profile.domain import explaining
@@ -20,10 +21,10 @@ from services.profile.schemas.identity import (
     SplitOut,
     WordsOut,
 )
-from services.profile.service import erasing, read, splitting
+from services.profile.service import erasing, lifting_splits, read, splitting
 from services.profile.service.splitting import SplitRequest
 from shared.audit import Actor
-from shared.http import Caller, Db, PageSize, once, requires, scoped_key
+from shared.http import Caller, Db, PageSize, Text, once, requires, scoped_key
 from shared.http.guarded import GuardedRoute
 
 router = APIRouter(route_class=GuardedRoute, prefix="/v1", tags=["identity"])
@@ -31,6 +32,8 @@ IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", min_length=1, max_length=200, description="the same one splits once"),
 ]
+SplitId = Annotated[UUID, Path(description="the id of the split", examples=["019c0000-0000-7000-8000-000000000002"])]
+Reason = Annotated[Text, Query(max_length=500, description="why, for whoever reads the identity log")]
 
 
 @router.get(
@@ -138,3 +141,15 @@ async def erase(database: Db, caller: Caller, ref: Ref) -> ErasureOut:
     return ErasureOut(
         profile_id=found.canonical_id, erased_at=found.erased_at, events=found.events, identities=_names(named)
     )
+
+
+@router.delete(
+    "/splits/{split_id}",
+    status_code=204,
+    dependencies=[requires("profile:write")],
+    summary="Lift a split: evidence may join the two again",
+)
+async def lift(database: Db, caller: Caller, split_id: SplitId, reason: Reason = "") -> None:
+    """The two stay two; the next event that states that they are one joins them. Lifted again, it changes nothing."""
+    async with database.work() as work:
+        await lifting_splits.lift(work, split_id, Actor.of(caller), reason=reason)

@@ -113,7 +113,7 @@ async def erase(work: Work, canonical_id: UUID, profile_ids: Collection[UUID], n
         """
         UPDATE identity_log
            SET reason = ''
-         WHERE kind = 'split'
+         WHERE kind IN ('split', 'lift')
            AND (profile_id = ANY(CAST(:ids AS uuid[])) OR other_id = ANY(CAST(:ids AS uuid[])))
         """,
         ids=ids,

@@ -228,21 +228,27 @@ async def links(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, list[Link
 
 
 async def sides(work: Work, profile_ids: Iterable[UUID]) -> dict[UUID, dict[str, str]]:
-    """Returns, by split, which side these canonical profiles are, by the log; with all whom they stand for."""
+    """Returns, by split that was not lifted, which side these canonical profiles are, with all whom they stand for."""
     rows = await work.rows(
         """
           WITH n AS (
                SELECT id, id AS root FROM unnest(CAST(:ids AS uuid[])) AS w(id)
                 UNION ALL
                SELECT profile_id, canonical_id FROM profile_aliases WHERE canonical_id = ANY(CAST(:ids AS uuid[]))
+               ),
+               lifted AS (
+               -- Under the id of each side, so that either finds it.
+               SELECT l.event_id FROM n JOIN identity_log l ON l.kind = 'lift' AND l.profile_id = n.id
                )
         SELECT n.root, g.event_id, CAST(:kept AS text) AS side
           FROM n
           JOIN identity_log g ON g.kind = 'split' AND g.profile_id = n.id
+         WHERE g.event_id NOT IN (SELECT event_id FROM lifted)
          UNION ALL
         SELECT n.root, g.event_id, CAST(:separated AS text)
           FROM n
           JOIN identity_log g ON g.kind = 'split' AND g.other_id = n.id
+         WHERE g.event_id NOT IN (SELECT event_id FROM lifted)
         """,
         ids=list(profile_ids),
         kept=Side.KEPT.value,

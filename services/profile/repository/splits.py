@@ -187,6 +187,46 @@ async def split(work: Work, split_id: UUID) -> tuple[LoggedSplit, list[Name]]:
     return found[0], [(row.namespace, row.value) for row in rows]
 
 
+async def find(work: Work, split_id: UUID) -> tuple[LoggedSplit, bool] | None:
+    """Returns a split of the log, and whether it was lifted; None if there was none."""
+    rows = await work.rows(
+        """
+        SELECT s.profile_id, s.other_id, s.at,
+               EXISTS (
+                   SELECT 1
+                     FROM identity_log l
+                    WHERE l.kind = 'lift' AND l.profile_id = s.profile_id AND l.event_id = s.event_id
+               ) AS lifted
+          FROM identity_log s
+         WHERE s.kind = 'split' AND s.event_id = :id
+        """,
+        id=split_id,
+    )
+    if not rows:
+        return None
+    (row,) = rows
+    return LoggedSplit(id=split_id, kept=row.profile_id, separated=row.other_id, at=row.at), bool(row.lifted)
+
+
+async def write_lift(work: Work, split: LoggedSplit, *, reason: str) -> None:
+    """Appends to the identity log that a split holds no more: a line under the id of each side."""
+    await work.run(
+        """
+        INSERT INTO identity_log (at, kind, profile_id, other_id, event_id, rule_version, reason, provenance)
+        SELECT :now, 'lift', one, other, :id, :rule_version, :reason, :service
+          FROM (VALUES (CAST(:kept AS uuid), CAST(:separated AS uuid)),
+                       (CAST(:separated AS uuid), CAST(:kept AS uuid))) AS n(one, other)
+        """,
+        now=work.now,
+        id=split.id,
+        kept=split.kept,
+        separated=split.separated,
+        rule_version=RULE_VERSION,
+        reason=reason,
+        service=Provenance.SERVICE.value,
+    )
+
+
 async def move_names(work: Work, moved: Iterable[Name], to: UUID) -> None:
     """Gives locked identities to another profile."""
     found = sorted(set(moved))
