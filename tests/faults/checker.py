@@ -5,6 +5,7 @@ It knows what the customers did from the ledger, and adds it up by itself: nothi
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 from uuid import UUID
 
@@ -86,10 +87,15 @@ def _figures(e: Evidence) -> Iterator[str]:
 
 
 def _expected_orders(e: Evidence) -> Mapping[tuple[UUID, str], tuple[bool, int]]:
-    """By (profile, order id): whether it counts, and its net amount; of the events that are there."""
+    """By (profile, order id): whether it counts, and its net amount; of the events that are there.
+
+    The newest word on an order counts. Customers here send no times, so ingest's clock says which is the newest, and
+    where a fault sets that back between the two, a cancellation is older than its order.
+    """
     placed: dict[tuple[UUID, str], int] = {}
+    placed_at: dict[tuple[UUID, str], datetime] = {}
     refunded: Counter[tuple[UUID, str]] = Counter()
-    cancelled: set[tuple[UUID, str]] = set()
+    cancelled_at: dict[tuple[UUID, str], datetime] = {}
     keys: set[tuple[UUID, str]] = set()
     for one in e.timeline:
         sent = e.sent.get(one.event_id)
@@ -99,12 +105,13 @@ def _expected_orders(e: Evidence) -> Mapping[tuple[UUID, str], tuple[bool, int]]
         key = (one.profile_id, str(properties["order_id"]))
         keys.add(key)
         if sent.name == "Order Completed":
-            placed[key] = _cents(properties["total"])
+            placed[key], placed_at[key] = _cents(properties["total"]), one.occurred_at
         elif sent.name == "Order Refunded":
             refunded[key] += _cents(properties["total"])
         elif sent.name == "Order Cancelled":
-            cancelled.add(key)
-    counts = {key: key in placed and key not in cancelled for key in keys}
+            cancelled_at[key] = one.occurred_at
+    gone = {key for key, at in cancelled_at.items() if key not in placed_at or at >= placed_at[key]}
+    counts = {key: key in placed and key not in gone for key in keys}
     return {key: (counts[key], placed[key] - refunded[key] if counts[key] else 0) for key in keys}
 
 

@@ -115,7 +115,9 @@ def _poison(lines: Sequence[Mapping[str, Any]], running: set[str]) -> dict[str, 
 
 async def _profile(world: Settled) -> dict[str, Any]:
     async with world.database("profile") as connection:
-        timeline = await connection.fetch("SELECT event_id, profile_id, type, source_id, claim FROM timeline")
+        timeline = await connection.fetch(
+            "SELECT event_id, profile_id, type, source_id, claim, occurred_at FROM timeline"
+        )
         profiles = await connection.fetch(
             "SELECT id, coalesce((state->>'events')::int, 0) AS events, coalesce((state->>'page_views')::int, 0) AS "
             "page_views, orders, coalesce((spend_minor->>'USD')::bigint, 0) AS spend_minor FROM profiles"

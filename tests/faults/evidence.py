@@ -42,6 +42,7 @@ class Folded(NamedTuple):
     type: str
     source_id: str
     claim: bool
+    occurred_at: datetime
 
 
 class Profile(NamedTuple):
