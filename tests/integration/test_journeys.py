@@ -377,33 +377,36 @@ async def test_a_coupon_is_redeemed_for_one_order(world: World) -> None:
 
 
 async def test_a_customer_is_waited_for_until_segment_tells_that_they_are_a_member(world: World) -> None:
-    """Each of three is told once: who enters while waiting, who was a member before, and who never becomes one."""
+    """Each is told once: who enters while waiting, by what happened now or long ago, who was a member before, and who
+    never becomes one.
+    """
     wait = {"type": "wait_for_segment", "segment": "vip", "timeout": "P1D", "next": "told", "on_timeout": "late"}
     told = {"type": "message", "template": "win-back", "next": "done"}
     nodes = {"a": wait, "told": told, "done": {"type": "exit", "reason": "a member"}}
     nodes["late"] = {"type": "exit", "reason": "never a member"}
     await published(world, {**CART, "exits": [], "start": "a", "nodes": nodes})
-    enters, before, never = uuid4(), uuid4(), uuid4()
+    enters, enters_late, before, never = uuid4(), uuid4(), uuid4(), uuid4()
 
-    def entered(who: UUID) -> Any:
+    def entered(who: UUID, ago: timedelta = timedelta()) -> Any:
         change = SegmentEntered(
             profile_id=who, version=1, segment_id="vip", segment_version=1, name="VIP", reason="", cause="event"
         )
-        return event(change, who, at=world.clock.moment)
+        return event(change, who, at=world.clock.moment - ago)
 
     await world.hear(entered(before))
-    for who in (enters, before, never):
+    for who in (enters, enters_late, before, never):
         await world.hear(profile(who), cart(who, str(who), world=world))
     assert await standing(world, enters) == [("active", "a", "")]
     change = entered(enters)
     await world.hear(change)
     await world.hear(change)  # redelivered
+    await world.hear(entered(enters_late, 2 * HOUR))  # an order that was stated late made them a member
     await settle(world)
-    for who in (enters, before):
+    for who in (enters, enters_late, before):
         assert await standing(world, who) == [("finished", "done", "a member")]
-    assert len(world.provider.taken) == 2
+    assert len(world.provider.taken) == 3
 
     world.move(DAY)
     await world.walk()
     assert await standing(world, never) == [("finished", "late", "never a member")]
-    assert len(world.provider.taken) == 2
+    assert len(world.provider.taken) == 3

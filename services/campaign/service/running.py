@@ -42,6 +42,7 @@ from services.campaign.service.published import Definitions
 from services.campaign.service.recording import record
 from services.campaign.service.rules import SOURCE
 from shared.contracts import topics
+from shared.contracts.changes import SegmentEntered, SegmentExited
 from shared.contracts.envelope import Event, SourceKind, derived_id
 from shared.contracts.identity import partition_key
 from shared.database.database import Work
@@ -126,13 +127,20 @@ class Walk:
         self.decisions.append(_ended(run, end.state, end.reason))
 
     def happened(self, event: Event, profile_id: UUID) -> None:
-        """Moves or takes out the runs of a customer that an event is about, other than the one that it let in."""
+        """Moves or takes out the runs of a customer that an event is about, other than the one that it let in.
+
+        What happened before a run was set off is nothing to it. A change of membership has the time of what caused it,
+        which may be long ago: a run that waits for it goes on, for it is so from now on.
+        """
         for run in list(self._runs.get(profile_id, {}).values()):
-            if run.trigger_id == str(event.event_id) or event.occurred_at < run.triggered_at:
+            if run.trigger_id == str(event.event_id):
                 continue
+            before = event.occurred_at < run.triggered_at
             journey = self._definitions.of(run.journey_id, run.version)
-            if (end := exit_by(journey, run, event)) is not None:
+            if not before and (end := exit_by(journey, run, event)) is not None:
                 self.end(run, end)
+            elif before and not isinstance(event.body, SegmentEntered | SegmentExited):
+                continue
             elif (signal := awaited(journey, run, event)) is not None:
                 self.move(run, signal)
 
